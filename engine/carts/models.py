@@ -1,0 +1,42 @@
+"""A cart: what an identity means to buy. Prices are not kept here; they are the catalog's of the moment."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from engine.kit import clock
+from engine.kit.tenancy import TenantRow, tenant_fk
+
+
+class Cart(TenantRow):
+    __tablename__ = "carts"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(String(40))
+    """The shopper (``shp_``) or key (``key_``) that made it."""
+    status: Mapped[str] = mapped_column(String(12), default="open")  # open | ordered
+    discount_codes: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        Index("uq_carts_open", "tenant_id", "owner_id", unique=True, postgresql_where=text("status = 'open'")),
+    )
+
+
+class CartLine(TenantRow):
+    __tablename__ = "cart_lines"
+
+    cart_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    variant_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    quantity: Mapped[int]
+    added_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("cart_id", "carts", ondelete="CASCADE"),
+        tenant_fk("variant_id", "variants", ondelete="CASCADE"),
+        CheckConstraint("quantity BETWEEN 1 AND 99", name="quantity_in_range"),
+    )

@@ -1,0 +1,85 @@
+"""Products, their variants, and the words they are found by."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from engine.kit import clock
+from engine.kit.tenancy import TenantRow, tenant_fk
+
+
+class Product(TenantRow):
+    __tablename__ = "products"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80))
+    title: Mapped[str]
+    brand: Mapped[str]
+    category: Mapped[str]
+    description: Mapped[str]
+    motif: Mapped[str] = mapped_column(String(40))
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """features[], materials[], compatibility[], care, attributes{}, synonyms[] as in the catalog file."""
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Option name → values in display order (order of names kept in ``facts.option_names``)."""
+    tax_category: Mapped[str] = mapped_column(String(20))
+    restrictions: Mapped[list[str]] = mapped_column(default=list)
+    warranty_months: Mapped[int]
+    rating: Mapped[int] = mapped_column(default=0)
+    rating_count: Mapped[int] = mapped_column(default=0)
+    status: Mapped[str] = mapped_column(String(20), default="active")
+    position: Mapped[int] = mapped_column(default=0)
+    search_strong: Mapped[str] = mapped_column(default="")
+    """Title, brand, category, synonyms, option values: weight A of the full text."""
+    search_weak: Mapped[str] = mapped_column(default="")
+    """Description and facts: weight C."""
+    search: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            "setweight(to_tsvector('english', search_strong), 'A') || setweight(to_tsvector('english', search_weak), 'C')",
+            persisted=True,
+        ),
+    )
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy's own idiom)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "slug"),
+        Index("ix_products_category", "tenant_id", "category", "position", "id"),
+        Index("ix_products_search", "search", postgresql_using="gin"),
+    )
+
+
+class Variant(TenantRow):
+    __tablename__ = "variants"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    product_id: Mapped[str] = mapped_column(String(40))
+    sku: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str]
+    """Product title and option values: ``Ridgeline 2 Tent (green)``."""
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    price: Mapped[int]
+    """Minor units of the tenant's currency."""
+    cost: Mapped[int]
+    weight_g: Mapped[int]
+    length_mm: Mapped[int]
+    width_mm: Mapped[int]
+    height_mm: Mapped[int]
+    sellable: Mapped[bool] = mapped_column(default=True)
+    position: Mapped[int] = mapped_column(default=0)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("product_id", "products", ondelete="CASCADE"),
+        UniqueConstraint("tenant_id", "sku"),
+        Index("ix_variants_product", "tenant_id", "product_id", "position"),
+        CheckConstraint("price >= 0 AND cost >= 0", name="price_not_negative"),
+    )

@@ -1,0 +1,124 @@
+"""A checkout session: from a cart to a price somebody can agree to, and the consent that binds it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from engine.kit import clock
+from engine.kit.tenancy import TenantRow, tenant_fk
+
+
+class SessionStatus(StrEnum):
+    """The Agentic Commerce Protocol's states that we use (specs: acp §2.6)."""
+
+    NOT_READY = "not_ready_for_payment"
+    READY = "ready_for_payment"
+    PENDING_APPROVAL = "pending_approval"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    IN_PROGRESS = "complete_in_progress"
+    COMPLETED = "completed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+class CheckoutSession(TenantRow):
+    __tablename__ = "checkout_sessions"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(String(40))
+    thread_id: Mapped[str | None] = mapped_column(String(40))
+    cart_id: Mapped[str | None] = mapped_column(String(40))
+    status: Mapped[SessionStatus] = mapped_column(String(30), default=SessionStatus.NOT_READY)
+    currency: Mapped[str] = mapped_column(String(3))
+    lines: Mapped[list[Any]]
+    """[{variant_id, quantity}] in cart order; prices come from the catalog at each quote."""
+    buyer: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """name, email, phone: what the shopper said, unverified."""
+    ship_to: Mapped[dict[str, Any] | None]
+    """name, line_one, line_two, city, state, postal_code, country (ACP Address)."""
+    fulfillment_option_id: Mapped[str | None]
+    discount_codes: Mapped[list[str]] = mapped_column(default=list)
+    payment_method: Mapped[dict[str, Any] | None]
+    """gateway, ref (the gateway's card reference), brand, last4, label; never a number."""
+    declines: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index("ix_checkout_owner", "tenant_id", "owner_id", "created_at"),
+        Index("ix_checkout_thread", "tenant_id", "thread_id"),
+        Index(
+            "ix_checkout_open",
+            "tenant_id",
+            "expires_at",
+            postgresql_where=text("status NOT IN ('completed', 'canceled', 'expired')"),
+        ),
+    )
+
+
+class ConsentStatus(StrEnum):
+    OPEN = "open"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"  # the total, stock or details changed: a new card replaces it
+    CLAIMED = "claimed"  # used by a payment, once
+
+
+class Consent(TenantRow):
+    """What a human agreed to, to the cent: made by the card's own endpoint, claimed once in T1."""
+
+    __tablename__ = "consents"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    session_id: Mapped[str] = mapped_column(String(40))
+    owner_id: Mapped[str] = mapped_column(String(40))
+    thread_id: Mapped[str | None] = mapped_column(String(40))
+    digest: Mapped[str] = mapped_column(String(64))
+    summary: Mapped[dict[str, Any]]
+    """What the card shows: the interrupt's ``metadata.checkout``."""
+    token_sealed: Mapped[bytes | None]
+    """The delegated token (``vt_``), encrypted for this tenant; no model, log or event ever sees it."""
+    status: Mapped[ConsentStatus] = mapped_column(String(12), default=ConsentStatus.OPEN)
+    channel: Mapped[str | None] = mapped_column(String(20))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+    payment_id: Mapped[str | None] = mapped_column(String(40))
+
+    __table_args__ = (
+        tenant_fk("session_id", "checkout_sessions"),
+        Index("ix_consents_thread", "tenant_id", "thread_id"),
+        Index(
+            "uq_consents_open",
+            "tenant_id",
+            "session_id",
+            unique=True,
+            postgresql_where=text("status IN ('open', 'approved')"),
+        ),
+    )
+
+
+class Discount(TenantRow):
+    __tablename__ = "discounts"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    code: Mapped[str] = mapped_column(String(20))
+    title: Mapped[str]
+    percent_off: Mapped[int | None]
+    amount_off: Mapped[int | None]
+    minimum: Mapped[int] = mapped_column(default=0)
+    category: Mapped[str | None]
+    usage_limit: Mapped[int | None]
+    used: Mapped[int] = mapped_column(default=0)
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("uq_discounts_code", "tenant_id", "code", unique=True),)

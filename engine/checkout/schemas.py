@@ -1,0 +1,120 @@
+"""What a checkout and its card look like from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.kit.views import Price, View
+
+
+class TotalView(View):
+    """One ACP total: ``type`` ∈ items_base_amount, items_discount, subtotal, discount, fulfillment, tax, total."""
+
+    type: str
+    display_text: str
+    amount: int
+
+
+class AddressView(View):
+    name: str
+    line_one: str
+    line_two: str = ""
+    city: str
+    state: str
+    postal_code: str
+    country: str
+
+
+class BuyerView(View):
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+class CheckoutLineView(View):
+    variant_id: str
+    product_id: str
+    sku: str
+    title: str
+    options: dict[str, str]
+    image: str
+    quantity: int
+    unit_price: Price
+    base_amount: int
+    discount: int
+    tax: int
+    total: int
+    """base_amount - discount + tax, minor units."""
+
+
+class FulfillmentOptionView(View):
+    id: str
+    title: str
+    carrier: str
+    amount: int
+    min_days: int
+    max_days: int
+    selected: bool
+
+
+class PaymentMethodView(View):
+    brand: str
+    last4: str
+    label: str
+    """``Visa •••• 4242`` or ``Test Visa •••• 4242``."""
+
+
+class CheckoutView(View):
+    """A session as the shopper may see it."""
+
+    id: str
+    status: str
+    currency: str
+    lines: list[CheckoutLineView]
+    totals: list[TotalView]
+    total: Price
+    buyer: BuyerView
+    ship_to: AddressView | None
+    fulfillment_options: list[FulfillmentOptionView]
+    payment_method: PaymentMethodView | None
+    discount_codes: list[str]
+    missing: list[str]
+    """What is still needed before payment, of: email, name, address, fulfillment_option, payment_method."""
+    problems: list[str]
+    """Plain sentences on why it can't be bought as it is: out of stock, cannot ship there, code not valid."""
+    expires_at: datetime
+
+
+class ConfirmationSummary(View):
+    """The interrupt's ``metadata.checkout``: everything the human agrees to."""
+
+    session_id: str
+    lines: list[CheckoutLineView]
+    totals: list[TotalView]
+    total: Price
+    ship_to: AddressView
+    fulfillment: FulfillmentOptionView
+    payment_method: PaymentMethodView
+    buyer: BuyerView
+    merchant: str
+    digest: str
+
+
+class ConsentView(View):
+    """A card: its id is the interrupt's id."""
+
+    id: str
+    status: str
+    """open, approved, declined, expired, superseded, claimed."""
+    expires_at: datetime
+    checkout: ConfirmationSummary
+
+
+class PaymentMethodChoice(View):
+    """A way to pay this session could use."""
+
+    ref: str
+    """``pm_…`` of a stored method, or ``test_visa`` in a demo shop."""
+    brand: str
+    last4: str
+    label: str

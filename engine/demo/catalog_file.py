@@ -1,0 +1,280 @@
+"""The file a shop is made from: its catalog, places, prices of shipping and tax, and (for demos) its people.
+
+`icommerce tenants create --catalog FILE` and the demo seed read the same format, YAML or JSON. Money is whole
+minor units of the shop's currency, weights are grams, lengths millimetres, tax rates parts per million.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+Minor = Annotated[int, Field(ge=0, le=100_000_000)]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Restriction(StrEnum):
+    """Why an item may not go everywhere; the compliance rules read these."""
+
+    LITHIUM_BATTERY = "lithium_battery"  # ground only; not to Alaska, Hawaii, territories or abroad
+    BLADE = "blade"  # age 18; not to the UK
+    AGE_18 = "age_18"
+    AGE_21 = "age_21"
+    FLAMMABLE = "flammable"  # fuel, sprays: ground only, domestic only
+    OVERSIZE = "oversize"  # not to PO boxes
+    DOMESTIC_ONLY = "domestic_only"
+
+
+class TaxCategory(StrEnum):
+    STANDARD = "standard"
+    CLOTHING = "clothing"
+    FOOD = "food"
+    DIGITAL = "digital"
+
+
+class ShopRow(Row):
+    slug: Slug
+    name: str
+    tagline: str
+    currency: Currency
+    country: Country
+    locale: str = "en-US"
+    support_email: str
+    support_hours: str
+    accent: Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
+    free_shipping_hint: str = ""
+    returns_policy: str
+    order_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}$")]
+
+
+class LocationRow(Row):
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{2,12}$")]
+    name: str
+    kind: Literal["warehouse", "store"]
+    country: Country
+    region: str
+    city: str
+    postal_code: str
+    ships: bool = True
+
+
+class VariantRow(Row):
+    sku: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{2,39}$")]
+    options: dict[str, str] = {}
+    price: Minor
+    cost: Minor
+    weight_g: Annotated[int, Field(gt=0)]
+    size_mm: tuple[int, int, int]
+    """Packed length, width, height."""
+    stock: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """Location code to units on hand; a missing location has none."""
+
+
+class ProductRow(Row):
+    slug: Slug
+    title: str
+    brand: str
+    category: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z &'-]+$")]
+    """Plain lower-case plural words usable in a sentence, such as ``tents``."""
+    description: Annotated[str, StringConstraints(min_length=80, max_length=900)]
+    motif: Annotated[str, StringConstraints(pattern=r"^[a-z_]+$")]
+    """Which drawing stands for it (see ``app/media``)."""
+    features: list[str] = []
+    materials: list[str] = []
+    compatibility: list[str] = []
+    care: str = ""
+    attributes: dict[str, str | int | bool] = {}
+    """Facts a shopper compares: capacity_liters, season, waterproof, sleeps, ports, battery_hours, ..."""
+    synonyms: list[str] = []
+    """Other words shoppers use for it; they are searched, never shown."""
+    tax_category: TaxCategory = TaxCategory.STANDARD
+    restrictions: list[Restriction] = []
+    warranty_months: Annotated[int, Field(ge=0)] = 12
+    rating: Annotated[int, Field(ge=0, le=50)] = 0
+    """Tenths of a star; 0 means not rated yet."""
+    rating_count: Annotated[int, Field(ge=0)] = 0
+    options: dict[str, list[str]] = {}
+    """Option name to its values in display order; every variant names one value of each."""
+    variants: Annotated[list[VariantRow], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _options_match(self) -> Self:
+        seen: set[tuple[tuple[str, str], ...]] = set()
+        for variant in self.variants:
+            if set(variant.options) != set(self.options):
+                raise ValueError(f"{self.slug}: variant {variant.sku} does not name each option once")
+            for name, value in variant.options.items():
+                if value not in self.options[name]:
+                    raise ValueError(f"{self.slug}: {variant.sku} has unknown {name} {value!r}")
+            key = tuple(sorted(variant.options.items()))
+            if key in seen:
+                raise ValueError(f"{self.slug}: two variants with the options {key}")
+            seen.add(key)
+            if variant.cost >= variant.price:
+                raise ValueError(f"{self.slug}: {variant.sku} costs more than it sells for")
+        return self
+
+
+class ShippingRateRow(Row):
+    code: Slug
+    title: str
+    carrier: str
+    price: Minor
+    per_kg: Minor = 0
+    """Added for each started kilogram above the first."""
+    free_over: Minor | None = None
+    """Goods value (after discount) from which it is free."""
+    min_days: Annotated[int, Field(ge=0)]
+    max_days: Annotated[int, Field(ge=0)]
+    air: bool = False
+    """Air transport: refused for lithium batteries and flammables."""
+
+
+class ShippingZoneRow(Row):
+    name: str
+    countries: list[Country]
+    regions: list[str] = []
+    """State or province codes; empty means the whole country. The narrowest zone wins."""
+    rates: list[ShippingRateRow]
+
+
+class TaxRateRow(Row):
+    country: Country
+    region: str = ""
+    name: str
+    rate_ppm: Annotated[int, Field(ge=0, le=300_000)]
+    """Parts per million: 8.25 % is 82500."""
+    exempt: list[TaxCategory] = []
+    reduced_ppm: dict[TaxCategory, Annotated[int, Field(ge=0, le=300_000)]] = {}
+    taxes_shipping: bool = False
+    valid_from: date = date(2020, 1, 1)
+
+
+class DiscountRow(Row):
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,20}$")]
+    title: str
+    percent_off: Annotated[int, Field(gt=0, le=90)] | None = None
+    amount_off: Minor | None = None
+    minimum: Minor = 0
+    category: str | None = None
+    """Limits the discount to one category's lines."""
+    usage_limit: int | None = None
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.percent_off is None) == (self.amount_off is None):
+            raise ValueError(f"{self.code}: percent_off or amount_off, one of them")
+        return self
+
+
+class AddressRow(Row):
+    name: str
+    line_one: str
+    line_two: str = ""
+    city: str
+    state: str
+    postal_code: str
+    country: Country
+
+
+class CardRow(Row):
+    brand: Literal["visa", "mastercard", "amex"]
+    last4: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
+    exp_month: Annotated[int, Field(ge=1, le=12)]
+    exp_year: Annotated[int, Field(ge=2027, le=2040)]
+
+
+class CustomerRow(Row):
+    email: str
+    name: str
+    phone: str = ""
+    addresses: list[AddressRow] = []
+    """The first is the default."""
+    cards: list[CardRow] = []
+
+
+class PastOrderLine(Row):
+    sku: str
+    quantity: Annotated[int, Field(ge=1)]
+
+
+class PastOrderStage(StrEnum):
+    """How far an order of the past got; the seed posts every event that led there."""
+
+    PAID = "paid"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELED = "canceled"
+    PARTLY_RETURNED = "partly_returned"
+    RETURNED = "returned"
+
+
+class PastOrderRow(Row):
+    customer: str
+    """E-mail of one of the customers."""
+    days_ago: Annotated[int, Field(ge=0, le=900)]
+    stage: PastOrderStage
+    shipping: Slug
+    lines: Annotated[list[PastOrderLine], Field(min_length=1)]
+
+
+class CatalogFile(Row):
+    shop: ShopRow
+    locations: Annotated[list[LocationRow], Field(min_length=1)]
+    products: list[ProductRow]
+    shipping_zones: list[ShippingZoneRow]
+    tax_rates: list[TaxRateRow] = []
+    discounts: list[DiscountRow] = []
+    customers: list[CustomerRow] = []
+    orders: list[PastOrderRow] = []
+
+    @model_validator(mode="after")
+    def _references_resolve(self) -> Self:
+        codes = {location.code for location in self.locations}
+        skus = [variant.sku for product in self.products for variant in product.variants]
+        slugs = [product.slug for product in self.products]
+        emails = {customer.email for customer in self.customers}
+        rates = {rate.code for zone in self.shipping_zones for rate in zone.rates}
+        problems = [f"{v.sku}: no location {c}" for p in self.products for v in p.variants for c in v.stock if c not in codes]
+        problems += [f"sku used twice: {sku}" for sku in sorted({s for s in skus if skus.count(s) > 1})]
+        problems += [f"slug used twice: {slug}" for slug in sorted({s for s in slugs if slugs.count(s) > 1})]
+        known = set(skus)
+        for order in self.orders:
+            problems += [f"order of {order.customer}: no sku {line.sku}" for line in order.lines if line.sku not in known]
+            if order.customer not in emails:
+                problems.append(f"order of an unknown customer {order.customer}")
+            if order.shipping not in rates:
+                problems.append(f"order of {order.customer}: no shipping rate {order.shipping}")
+        if problems:
+            raise ValueError("; ".join(problems[:10]))
+        return self
+
+
+def read_catalog(path: Path) -> CatalogFile:
+    """Read one shop. A folder is read as its ``*.yaml`` files in name order, their lists joined.
+
+    Raises ``pydantic.ValidationError`` with the place of every fault.
+    """
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    merged: dict[str, Any] = {}
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        part = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (a safe loader, in C where there is one)
+        for key, value in part.items():
+            merged[key] = merged[key] + value if isinstance(value, list) and key in merged else value
+    return CatalogFile.model_validate(merged)

@@ -1,0 +1,136 @@
+"""A write with the same key and the same body happens once, and answers the same again.
+
+The row is claimed inside the business transaction: a racing duplicate waits on the unique key and then gets the
+stored answer. Work that spans several transactions (complete) claims first and finishes later; a duplicate in
+between gets ``InFlight``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Index, LargeBinary, String, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from engine.kit import clock
+from engine.kit.errors import Conflict, DomainError, Kind
+from engine.kit.tenancy import TenantRow
+
+KEEP: Final = timedelta(hours=25)
+
+
+class IdempotencyConflict(Conflict):
+    code = "idempotency_conflict"
+    kind = Kind.UNPROCESSABLE
+
+
+class InFlight(DomainError):
+    code = "idempotency_in_flight"
+    kind = Kind.CONFLICT
+    retryable = True
+    retry_after_seconds = 1
+
+
+class IdempotencyKey(TenantRow):
+    __tablename__ = "idempotency_keys"
+
+    identity: Mapped[str] = mapped_column(String(80), primary_key=True)
+    operation: Mapped[str] = mapped_column(String(300), primary_key=True)
+    """Method and path."""
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_hash: Mapped[str] = mapped_column(String(64))
+    response_status: Mapped[int | None]
+    response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "tenant_id", "created_at"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who asks what under which key."""
+
+    identity: str
+    operation: str
+    key: str
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer given the first time."""
+
+    status: int
+    body: bytes
+
+
+def fingerprint(body: Any) -> str:
+    """SHA-256 of the JSON meaning of a body: key order and ``1``/``1.0`` are equal, array order and null are not."""
+    return hashlib.sha256(canonical_json(body)).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """One spelling for one JSON meaning (in the spirit of RFC 8785)."""
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def claim(session: Session, tenant_id: str, wanted: Claim) -> Stored | None:
+    """Take the key for this transaction; ``None`` means go ahead, a ``Stored`` is the answer to give again.
+
+    Raises ``IdempotencyConflict`` for another body and ``InFlight`` while the first request is unfinished.
+    """
+    row = insert(IdempotencyKey).values(
+        tenant_id=tenant_id,
+        identity=wanted.identity,
+        operation=wanted.operation,
+        key=wanted.key,
+        request_hash=wanted.request_hash,
+        created_at=clock.now(),
+    )
+    if session.execute(row.on_conflict_do_nothing().returning(IdempotencyKey.key)).first():
+        return None
+    found = session.execute(
+        select(IdempotencyKey.request_hash, IdempotencyKey.response_status, IdempotencyKey.response_body).where(
+            IdempotencyKey.tenant_id == tenant_id,
+            IdempotencyKey.identity == wanted.identity,
+            IdempotencyKey.operation == wanted.operation,
+            IdempotencyKey.key == wanted.key,
+        )
+    ).one()
+    if found.request_hash != wanted.request_hash:
+        raise IdempotencyConflict("This idempotency key was used with another request body.")
+    if found.response_status is None:
+        raise InFlight("The first request with this idempotency key is still running.")
+    return Stored(found.response_status, found.response_body or b"")
+
+
+def store(session: Session, tenant_id: str, wanted: Claim, answer: Stored) -> None:
+    """Keep the answer with the claimed key, in the same transaction as the work it answers."""
+    row = session.get_one(IdempotencyKey, (tenant_id, wanted.identity, wanted.operation, wanted.key))
+    row.response_status = answer.status
+    row.response_body = answer.body
+
+
+def forget_old(session: Session, tenant_id: str) -> int:
+    """Drop answers older than 25 hours (the protocols ask for at least 24); returns how many."""
+    gone = session.execute(
+        delete(IdempotencyKey)
+        .where(IdempotencyKey.tenant_id == tenant_id, IdempotencyKey.created_at < clock.now() - KEEP)
+        .returning(IdempotencyKey.key)
+    )
+    return len(gone.all())

@@ -1,0 +1,40 @@
+"""Who is asking. It comes from the authenticated session or key: never from a body, an argument or model text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Actor(StrEnum):
+    SHOPPER = "shopper"
+    API_KEY = "api_key"
+    SYSTEM = "system"
+
+
+class Scope(StrEnum):
+    ACP = "acp"
+    STAFF = "staff"
+    OPS = "ops"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One authenticated caller of one tenant."""
+
+    tenant_id: str
+    actor: Actor
+    id: str
+    """``shp_…`` of a browser session, ``key_…`` of an API key, or ``system``."""
+    customer_id: str | None = None
+    """Only after a verified e-mail."""
+    scopes: frozenset[Scope] = frozenset()
+
+    @property
+    def is_staff(self) -> bool:
+        return bool(self.scopes & {Scope.STAFF, Scope.OPS, Scope.ADMIN})
+
+    @property
+    def is_operations(self) -> bool:
+        return bool(self.scopes & {Scope.OPS, Scope.ADMIN})

@@ -1,0 +1,63 @@
+"""Prefixed, time-ordered identifiers: ``ord_01j…``. The prefix says what it names, the order keeps indexes compact."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Final
+
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case
+PREFIXES: Final = {
+    "tenant": "tnt",
+    "key": "key",
+    "shopper": "shp",
+    "customer": "cus",
+    "address": "adr",
+    "payment_method": "pm",
+    "product": "prd",
+    "variant": "var",
+    "location": "loc",
+    "reservation": "rsv",
+    "movement": "mov",
+    "cart": "crt",
+    "checkout": "cs",
+    "consent": "cnf",
+    "payment": "pay",
+    "refund": "rfd",
+    "order": "ord",
+    "order_line": "oli",
+    "shipment": "shi",
+    "entry": "je",
+    "thread": "thr",
+    "run": "run",
+    "message": "msg",
+    "case": "case",
+    "alert": "alr",
+    "zone": "zon",
+    "rate": "rat",
+    "tax": "tax",
+    "discount": "dsc",
+    "audit": "aud",
+    "card": "card",
+    "challenge": "chl",
+}
+ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
+
+
+def new_id(kind: str) -> str:
+    """A new id of ``kind`` (a key of ``PREFIXES``): 48 bits of milliseconds, then 82 random bits."""
+    value = (int(time.time() * 1000) << 82) | secrets.randbits(82)
+    digits = [_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5)]
+    return f"{PREFIXES[kind]}_{''.join(digits)}"
+
+
+def is_id(value: str, kind: str | None = None) -> bool:
+    """Whether ``value`` has the form of an id (of ``kind``)."""
+    found = ID.fullmatch(value)
+    return bool(found) and (kind is None or value.startswith(f"{PREFIXES[kind]}_"))
+
+
+def ids_in(text: str) -> set[str]:
+    """Every id that occurs in a text."""
+    return set(ID.findall(text))

@@ -1,0 +1,101 @@
+"""What happened, told to who must know, in the transaction in which it happened.
+
+One row per event and consumer. Consumers claim undelivered rows (they never follow a cursor: ids are given out
+before commit, so a cursor would skip rows that commit late). Delivery is at least once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Identity, Index, String, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from engine.kit import clock
+from engine.kit.tenancy import TenantRow
+
+CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "catalog.product_changed": ("search",),
+    "catalog.price_changed": ("search",),
+    "order.paid": ("conversation",),
+    "payment.failed": ("conversation",),
+    "checkout.changed": ("conversation",),
+}
+"""Topic → who is told. A topic without a consumer is not written."""
+MAX_ATTEMPTS: Final = 20
+
+
+class OutboxRow(TenantRow):
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    consumer: Mapped[str] = mapped_column(String(40))
+    topic: Mapped[str] = mapped_column(String(80))
+    subject_id: Mapped[str] = mapped_column(String(40))
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    available_at: Mapped[datetime] = mapped_column(default=clock.now)
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None]
+    delivered_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(
+            "ix_outbox_waiting", "tenant_id", "consumer", "available_at", postgresql_where=text("delivered_at IS NULL")
+        ),
+    )
+
+
+def emit(session: Session, tenant_id: str, topic: str, subject_id: str, payload: dict[str, Any] | None = None) -> None:
+    """Tell the consumers of ``topic`` about ``subject_id``. Unknown topics raise ``KeyError``: name them above."""
+    for consumer in CONSUMERS[topic]:
+        session.add(
+            OutboxRow(
+                tenant_id=tenant_id, consumer=consumer, topic=topic, subject_id=subject_id, payload=payload or {}
+            )
+        )
+
+
+def claim_batch(session: Session, tenant_id: str, consumer: str, *, limit: int = 100) -> list[OutboxRow]:
+    """Undelivered rows for ``consumer``, locked for this transaction; rows another worker holds are skipped."""
+    rows = session.scalars(
+        select(OutboxRow)
+        .where(
+            OutboxRow.tenant_id == tenant_id,
+            OutboxRow.consumer == consumer,
+            OutboxRow.delivered_at.is_(None),
+            OutboxRow.available_at <= clock.now(),
+        )
+        .order_by(OutboxRow.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(rows)
+
+
+def mark_delivered(session: Session, rows: list[OutboxRow]) -> None:
+    """Close rows whose work is part of this transaction (or was idempotent and has happened)."""
+    moment = clock.now()
+    for row in rows:
+        row.delivered_at = moment
+
+
+def mark_failed(session: Session, tenant_id: str, row_id: int, error: str) -> None:
+    """Put a row back with exponential backoff (1 s … 10 min); after ``MAX_ATTEMPTS`` it waits for an operator."""
+    row = session.get_one(OutboxRow, (tenant_id, row_id))
+    row.attempts += 1
+    row.last_error = error[:500]
+    wait = min(600, 2 ** min(row.attempts, 10))
+    far = timedelta(days=3650)
+    row.available_at = clock.now() + (far if row.attempts >= MAX_ATTEMPTS else timedelta(seconds=wait))
+
+
+def waiting(session: Session, tenant_id: str, consumer: str) -> int:
+    """How many rows are still to be delivered to ``consumer``."""
+    return session.scalar(
+        select(func.count())
+        .select_from(OutboxRow)
+        .where(OutboxRow.tenant_id == tenant_id, OutboxRow.consumer == consumer, OutboxRow.delivered_at.is_(None))
+    ) or 0

@@ -1,0 +1,141 @@
+"""One store, many tenants: every tenant row leads with its tenant, and row-level security holds the line.
+
+``secure`` is run by the owner after every migration: it turns row-level security on (and forces it) for every
+mapped tenant table and gives the runtime role exactly the rights it needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import DateTime, ForeignKeyConstraint, Identity, MetaData, String, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from engine.kit import clock
+
+SCHEMA: Final = "app"
+RUNTIME_ROLE: Final = "icommerce_app"
+NAMING: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(schema=SCHEMA, naming_convention=NAMING)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: DateTime(timezone=True),
+        str: Text,
+        dict[str, Any]: JSONB,
+        list[Any]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class TenantRow(Base):
+    """A table of tenant rows: ``(tenant_id, id)`` is the key and row-level security guards it."""
+
+    __abstract__ = True
+
+    tenant_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+
+class AppendOnly:
+    """Marks a table that the runtime role may only insert into and read."""
+
+
+def tenant_fk(column: str, target: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
+    """A foreign key that cannot leave its tenant: ``(tenant_id, column)`` → ``(tenant_id, id)`` of ``target``."""
+    return ForeignKeyConstraint(
+        ["tenant_id", column], [f"{SCHEMA}.{target}.tenant_id", f"{SCHEMA}.{target}.id"], ondelete=ondelete
+    )
+
+
+class Tenant(Base):
+    """A merchant. Not behind row-level security: it is what a request is resolved to."""
+
+    __tablename__ = "tenants"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(Identity(), unique=True)
+    """Creation order; the lowest is the tenant of requests without identity."""
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str]
+    host: Mapped[str | None] = mapped_column(unique=True)
+    status: Mapped[str] = mapped_column(default="active")
+    demo: Mapped[bool] = mapped_column(default=False)
+    currency: Mapped[str] = mapped_column(String(3))
+    country: Mapped[str] = mapped_column(String(2))
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Shop facts and policies: tagline, accent, locale, support_email, returns_policy, order_prefix, limits."""
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class ApiKey(Base):
+    """A merchant's key: only its hash is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    tenant_id: Mapped[str] = mapped_column(String(40), index=True)
+    scopes: Mapped[list[str]]
+    label: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    revoked_at: Mapped[datetime | None]
+
+
+class BrowserSession(Base):
+    """A browser's cookie, as its hash, and the shopper it stands for."""
+
+    __tablename__ = "browser_sessions"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(40), index=True)
+    shopper_id: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime]
+
+
+ALLOWED_WITHOUT_TENANT: Final = frozenset({"tenants", "api_keys", "browser_sessions", "rate_limits"})
+"""Tables that a request must read before it knows its tenant, or that hold no tenant's data."""
+
+
+def hash_secret(value: str) -> str:
+    """SHA-256 hex of a high-entropy secret (keys and cookies: never passwords)."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def tenant_tables() -> list[str]:
+    """Names of all mapped tables that row-level security must guard."""
+    return sorted(t.name for t in Base.metadata.tables.values() if t.name not in ALLOWED_WITHOUT_TENANT)
+
+
+def secure(connection: Connection) -> None:
+    """Turn on and force row-level security everywhere it belongs and grant the runtime role its rights.
+
+    Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies.
+    """
+    append_only = {m.class_.__table__.name for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
+    run = lambda sql: connection.execute(text(sql))  # noqa: E731 (a local shorthand)
+    run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {RUNTIME_ROLE}")
+    run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {RUNTIME_ROLE}")
+    for table in Base.metadata.tables.values():
+        name = f"{SCHEMA}.{table.name}"
+        rights = "SELECT, INSERT" if table.name in append_only else "SELECT, INSERT, UPDATE, DELETE"
+        run(f"REVOKE ALL ON {name} FROM {RUNTIME_ROLE}")
+        run(f"GRANT {rights} ON {name} TO {RUNTIME_ROLE}")
+    for table_name in tenant_tables():
+        name = f"{SCHEMA}.{table_name}"
+        run(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
+        run(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
+        run(f"DROP POLICY IF EXISTS tenant_only ON {name}")
+        mine = "tenant_id = current_setting('app.tenant_id', true)"
+        run(f"CREATE POLICY tenant_only ON {name} USING ({mine}) WITH CHECK ({mine})")

@@ -1,0 +1,121 @@
+"""Orders, their lines and shipments. Few states are stored; the rest is computed from quantities and payments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, Sequence, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from engine.kit import clock
+from engine.kit.tenancy import SCHEMA, Base, TenantRow, tenant_fk
+
+order_numbers = Sequence("order_numbers", start=10_000, schema=SCHEMA, metadata=Base.metadata)
+
+
+class OrderStatus(StrEnum):
+    PENDING_PAYMENT = "pending_payment"  # invisible to shopper, webhooks and sync
+    ON_HOLD = "on_hold"
+    OPEN = "open"
+    CANCELED = "canceled"
+    CLOSED = "closed"
+
+
+class Order(TenantRow):
+    __tablename__ = "orders"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[str] = mapped_column(String(20))
+    session_id: Mapped[str | None] = mapped_column(String(40))
+    owner_id: Mapped[str] = mapped_column(String(40))
+    """The session identity that bought it; it may always see it."""
+    customer_id: Mapped[str | None] = mapped_column(String(40))
+    """Set when the buyer was a verified customer at the time."""
+    thread_id: Mapped[str | None] = mapped_column(String(40))
+    status: Mapped[OrderStatus] = mapped_column(String(20))
+    currency: Mapped[str] = mapped_column(String(3))
+    totals: Mapped[list[Any]]
+    """[{type, display_text, amount}] as agreed to, ACP total types; amounts in minor units."""
+    total: Mapped[int]
+    tax: Mapped[int]
+    buyer: Mapped[dict[str, Any]]
+    ship_to: Mapped[dict[str, Any] | None]
+    fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """id, title, carrier, amount, min_days, max_days of the chosen option."""
+    discount_codes: Mapped[list[str]] = mapped_column(default=list)
+    placed_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __table_args__ = (
+        Index("uq_orders_number", "tenant_id", "number", unique=True),
+        Index(
+            "uq_orders_live_session",
+            "tenant_id",
+            "session_id",
+            unique=True,
+            postgresql_where=text("status <> 'canceled'"),
+        ),
+        Index("ix_orders_owner", "tenant_id", "owner_id", "placed_at", "id"),
+        Index("ix_orders_customer", "tenant_id", "customer_id", "placed_at", "id"),
+        Index("ix_orders_placed", "tenant_id", "placed_at", "id"),
+    )
+
+
+class OrderLine(TenantRow):
+    """A line and how far each unit got; money is the line's share of what was agreed to."""
+
+    __tablename__ = "order_lines"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40))
+    position: Mapped[int]
+    product_id: Mapped[str] = mapped_column(String(40))
+    variant_id: Mapped[str] = mapped_column(String(40))
+    sku: Mapped[str] = mapped_column(String(40))
+    title: Mapped[str]
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    unit_price: Mapped[int]
+    unit_cost: Mapped[int]
+    ordered: Mapped[int]
+    canceled: Mapped[int] = mapped_column(default=0)
+    shipped: Mapped[int] = mapped_column(default=0)
+    delivered: Mapped[int] = mapped_column(default=0)
+    returned: Mapped[int] = mapped_column(default=0)
+    discount: Mapped[int] = mapped_column(default=0)
+    tax: Mapped[int] = mapped_column(default=0)
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        Index("ix_order_lines_order", "tenant_id", "order_id", "position"),
+        CheckConstraint(
+            "ordered > 0 AND canceled >= 0 AND shipped >= 0 AND canceled + shipped <= ordered"
+            " AND delivered BETWEEN 0 AND shipped AND returned BETWEEN 0 AND delivered",
+            name="quantities_add_up",
+        ),
+    )
+
+
+class Shipment(TenantRow):
+    __tablename__ = "shipments"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40))
+    location_id: Mapped[str] = mapped_column(String(40))
+    carrier: Mapped[str]
+    tracking_number: Mapped[str]
+    status: Mapped[str] = mapped_column(String(20))  # shipped | delivered | returned
+    lines: Mapped[list[Any]]
+    """[{order_line_id, quantity}]"""
+    events: Mapped[list[Any]] = mapped_column(default=list)
+    """[{at, status, text}] oldest first."""
+    shipped_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        tenant_fk("location_id", "locations"),
+        Index("ix_shipments_order", "tenant_id", "order_id"),
+    )

@@ -1,0 +1,37 @@
+"""What every edge holds: the store, the gateways, the catalog search, the shop-wide secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy.orm import Session
+
+if TYPE_CHECKING:
+    from engine.catalog.search import CatalogSearch
+    from engine.payments.gateway import Gateway
+    from engine.store import Store
+
+
+class UnitOfWork(Protocol):
+    """``with unit_of_work(tenant_id) as session``: one transaction bound to one tenant; commits on a clean end."""
+
+    def __call__(self, tenant_id: str) -> AbstractContextManager[Session]: ...
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """One running instance of iCommerce, whatever the door it is reached by."""
+
+    store: Store
+    gateways: Mapping[str, Gateway]
+    search: CatalogSearch
+    secret_key: bytes
+    demo: bool
+    psp_url: Callable[[], str]
+    """Origin of the gateway's card-entry pages."""
+
+    def unit_of_work(self, tenant_id: str) -> AbstractContextManager[Session]:
+        return self.store.unit_of_work(tenant_id)

@@ -1,0 +1,1 @@
+"""What an agent can do: typed functions over the engine. No model is imported here."""

@@ -1,0 +1,106 @@
+"""From the cart to a card that a human may confirm. No tool here, or anywhere, confirms or captures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.checkout import confirmation, service
+from engine.checkout.schemas import CheckoutView
+from tools import brief
+from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
+
+COMMERCE = {AgentName.COMMERCE}
+Text = Annotated[str | None, Field(max_length=200)]
+
+
+def _outcome(view: CheckoutView) -> Outcome:
+    return Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
+def start_checkout(context: ToolContext) -> Outcome:
+    """Begin (or go on with) checking out the cart. `missing` lists what is still needed from the shopper;
+    `problems` what stands in the way."""
+    with context.unit_of_work() as session:
+        return _outcome(service.start(session, context.runtime, context.identity, thread_id=context.thread_id))
+
+
+@tool(access=Access.READ, agents=COMMERCE)
+def get_checkout(context: ToolContext) -> Outcome:
+    """The running checkout: totals, address, shipping options, payment method, what is missing."""
+    with context.unit_of_work() as session:
+        return _outcome(service.current(session, context.runtime, context.identity))
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
+def update_checkout(
+    context: ToolContext,
+    name: Annotated[Text, Field(description="Full name of the person who receives it.")] = None,
+    email: Annotated[Text, Field(description="E-mail for the receipt.")] = None,
+    phone: Text = None,
+    line_one: Annotated[Text, Field(description="Street and number.")] = None,
+    line_two: Annotated[Text, Field(description="Apartment, suite, unit.")] = None,
+    city: Text = None,
+    state: Annotated[Text, Field(description="State or province code, such as OR.")] = None,
+    postal_code: Text = None,
+    country: Annotated[Text, Field(description="ISO 3166 two-letter code; US if the address looks American.")] = None,
+    fulfillment_option_id: Annotated[Text, Field(description="id of one of fulfillment_options.")] = None,
+    payment_method_ref: Annotated[Text, Ref, Field(description="ref from list_payment_methods.")] = None,
+) -> Outcome:
+    """Fill in or change checkout details; give only what the shopper said. Starts the checkout if there is none.
+    The cheapest shipping is chosen until the shopper chooses."""
+    details = service.Details(
+        name=name,
+        email=email,
+        phone=phone,
+        line_one=line_one,
+        line_two=line_two,
+        city=city,
+        state=state,
+        postal_code=postal_code,
+        country=country,
+        fulfillment_option_id=fulfillment_option_id,
+        payment_method_ref=payment_method_ref,
+    )
+    with context.unit_of_work() as session:
+        view = service.update(session, context.runtime, context.identity, details, thread_id=context.thread_id)
+        return _outcome(view)
+
+
+@tool(access=Access.READ, agents=COMMERCE)
+def list_payment_methods(context: ToolContext) -> Outcome:
+    """Ways to pay that this shopper has: saved cards once signed in, and the open test card in a demo shop. A new
+    card is entered on the payment provider's own form, never in the chat."""
+    with context.unit_of_work() as session:
+        methods = service.payment_methods(session, context.runtime, context.identity)
+    return Outcome({"methods": [m.model_dump() for m in methods], "card_entry": "on the checkout card"})
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
+def request_confirmation(context: ToolContext) -> Outcome:
+    """Show the shopper the payment card with every line and the total. Only the shopper's press on that card pays;
+    nothing said in the chat does. Fails with what is missing when the checkout is not complete."""
+    consent = confirmation.request(context.runtime, context.identity, thread_id=context.thread_id)
+    data = {
+        "id": consent.id,
+        "status": consent.status,
+        "expires_at": consent.expires_at.isoformat(),
+        "checkout": consent.checkout.model_dump(mode="json"),
+    }
+    result = {
+        "card": "shown",
+        "total": str(consent.checkout.total),
+        "payment_method": consent.checkout.payment_method.label,
+        "note": "Wait for the shopper to press Pay on the card. Do not say that anything was paid.",
+    }
+    return Outcome(result, cards=(Card("confirmation", data, key=consent.id),))
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
+def cancel_checkout(context: ToolContext) -> Outcome:
+    """Drop the running checkout and its open payment card. The cart stays as it is; nothing was charged."""
+    with context.unit_of_work() as session:
+        view = service.cancel(session, context.runtime, context.identity)
+    return _outcome(view)
