@@ -46,3 +46,50 @@ class ProductDetail(ProductView):
     warranty_months: int
     weight_g: int
     """The lightest variant's, packed."""
+
+
+class CategoryRow(View):
+    """A category and how many products can be found in it."""
+
+    name: str
+    products: int
+
+
+class ComparisonRow(View):
+    """One fact, a value for each item in their order; an empty text where an item says nothing."""
+
+    name: str
+    values: list[str]
+
+
+class Comparison(View):
+    items: list[ProductView]
+    rows: list[ComparisonRow]
+
+
+class ShippingRateInfo(View):
+    title: str
+    price: str
+    """As text with its currency; ``free`` when it costs nothing."""
+    days: str
+    free_over: str | None
+    """Goods value from which it is free, as text."""
+
+
+class ShippingZoneInfo(View):
+    zone: str
+    rates: list[ShippingRateInfo]
+
+
+class ShopInfo(View):
+    """What the shop says about itself."""
+
+    name: str
+    tagline: str
+    currency: str
+    returns_policy: str
+    support_hours: str
+    support_email: str
+    shipping: list[ShippingZoneInfo]
+    ships_to: list[str]
+    """ISO 3166 country codes."""

@@ -1,0 +1,139 @@
+"""Two opinions on what fits a question, by words and by meaning, and how they become one order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Float, cast, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, REAL
+from sqlalchemy.orm import Session
+
+from engine.catalog.filters import Filters, cheapest, conditions
+from engine.catalog.models import Product
+from engine.catalog.question import Question, Term
+from engine.catalog.vectors import Hit
+
+MAX_CANDIDATES: Final = 1000
+_WEIGHTS: Final = [0.05, 0.1, 0.35, 1.0]
+"""Of the classes D, C, B, A … as ``ts_rank`` wants them; C is description, A the title and its like."""
+_BEST_OF_ONE: Final = 0.76
+"""``ts_rank`` of a word that occurs twice in class A: about the best a single word gets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Found on the graded queries in ``evals/search``; see ``docs/search.md``."""
+
+    k: int = 60
+    words: float = 1.0
+    """Weight of the ranking by words; 0 leaves it out."""
+    meaning: float = 1.0
+    """Weight of the ranking by vectors; 0 leaves it out."""
+    nearest: int = 100
+    """Vectors asked for; filters are applied to them in PostgreSQL."""
+    least_similar: float = 0.25
+    """A cosine below this is no hit."""
+    similar_span: float = 0.25
+    """Nor is one this far below the best."""
+    least_said: float = 0.15
+    """A product that answers less than this share of the question's words is no hit by words."""
+
+
+class Candidate(NamedTuple):
+    """A product that meets the filters, with what both sides say of it."""
+
+    id: str
+    said: float
+    """Share of the question's weight that its words answer."""
+    similarity: float
+    price: int
+    rating: int
+    position: int
+
+
+def candidates(
+    session: Session, tenant_id: str, filters: Filters, question: Question, hits: Sequence[Hit]
+) -> list[Candidate]:
+    """Products that meet the filters and are found by words or are among ``hits``, the best 1,000 by words."""
+    said = _said(question.terms)
+    similar = {hit.product_id: hit.similarity for hit in hits}
+    rows = session.execute(
+        select(Product.id, said, cheapest(), Product.rating, Product.position)
+        .where(*conditions(tenant_id, filters), or_(*_found(question.terms), Product.id.in_(list(similar))))
+        .order_by(said.desc(), Product.position, Product.id)
+        .limit(MAX_CANDIDATES)
+    )
+    whole = question.weight * _BEST_OF_ONE or 1.0
+    return [
+        Candidate(key, round(score / whole, 6), similar.get(key, 0.0), price, rating, position)
+        for key, score, price, rating, position in rows
+    ]
+
+
+def _found(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
+    if not terms:
+        return []
+    anything = " | ".join(term.tsquery for term in terms)
+    return [Product.search.op("@@")(func.to_tsquery("simple", anything))]
+
+
+def _said(terms: Sequence[Term]) -> ColumnElement[float]:
+    """Each word's rank times its rarity, added up: a rare word in the title beats many common ones."""
+    total: ColumnElement[float] = literal(0.0, Float)
+    weights = cast(_WEIGHTS, ARRAY(REAL))
+    for term in terms:
+        rank = func.ts_rank(weights, Product.search, func.to_tsquery("simple", term.tsquery))
+        total = total + literal(term.weight, Float) * rank
+    return total
+
+
+def fused(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
+    """One order of both opinions by reciprocal rank: Σ weight / (k + rank). Weak opinions have no voice."""
+    scores: dict[str, float] = {}
+    for weight, ranked in ((tuning.words, by_words(found, tuning)), (tuning.meaning, by_meaning(found))):
+        for rank, candidate in enumerate(ranked if weight else (), start=1):
+            scores[candidate.id] = scores.get(candidate.id, 0.0) + weight / (tuning.k + rank)
+    known: Mapping[str, Candidate] = {candidate.id: candidate for candidate in found}
+    order = sorted(scores, key=lambda key: (-round(scores[key], 9), known[key].position, key))
+    return [known[key] for key in order]
+
+
+def by_words(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
+    heard = [candidate for candidate in found if candidate.said >= tuning.least_said]
+    return sorted(heard, key=lambda candidate: (-candidate.said, candidate.position, candidate.id))
+
+
+def by_meaning(found: Sequence[Candidate]) -> list[Candidate]:
+    heard = [candidate for candidate in found if candidate.similarity > 0]
+    return sorted(heard, key=lambda candidate: (-candidate.similarity, candidate.position, candidate.id))
+
+
+def worth_hearing(hits: Sequence[Hit], tuning: Tuning) -> list[Hit]:
+    """Hits that are near enough, by themselves and beside the nearest: a vector search always finds something."""
+    nearest = max((hit.similarity for hit in hits), default=0.0)
+    floor = max(tuning.least_similar, nearest - tuning.similar_span)
+    return [hit for hit in hits if hit.similarity >= floor]
+
+
+def clearly_meant(found: Sequence[Candidate]) -> list[Candidate]:
+    """Without the stragglers: what is left may be sorted by price and still be an answer."""
+    said = max((candidate.said for candidate in found), default=0.0)
+    similar = max((candidate.similarity for candidate in found), default=0.0)
+    return [
+        candidate
+        for candidate in found
+        if (said and candidate.said >= said * 0.6) or (similar and candidate.similarity >= similar - 0.1)
+    ]
+
+
+def in_sort(found: Sequence[Candidate], sort: str) -> list[Candidate]:
+    """``found`` (best first) in the order asked for."""
+    if sort == "price_low":
+        return sorted(clearly_meant(found), key=lambda one: (one.price, one.position, one.id))
+    if sort == "price_high":
+        return sorted(clearly_meant(found), key=lambda one: (-one.price, one.position, one.id))
+    if sort == "rating":
+        return sorted(clearly_meant(found), key=lambda one: (-one.rating, one.position, one.id))
+    return list(found)

@@ -1,0 +1,63 @@
+"""The words a product is found by, made from its row of the catalog file or of the table."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from engine.catalog.models import Product
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words and numbers, in order: ``"USB-C, 1.5 m"`` → ``usb c 1.5 m``."""
+    return re.findall(r"[^\W_]+(?:\.\d+)?", text.casefold().replace("'", "").replace("’", ""))
+
+
+def strong(
+    title: str, brand: str, category: str, synonyms: Iterable[str], options: Mapping[str, Sequence[str]]
+) -> str:
+    """Weight A. The title and the category come twice: the ranking counts a word's occurrences."""
+    values = [value for offered in options.values() for value in offered]
+    return " ".join(words_of(" ".join([title, title, category, category, brand, *synonyms, *values])))
+
+
+def weak(description: str, facts: Mapping[str, Any]) -> str:
+    """Weight C: what is said about it."""
+    lists = [item for key in ("features", "materials", "compatibility") for item in facts.get(key, [])]
+    said = [attribute_text(name, value) for name, value in facts.get("attributes", {}).items()]
+    return " ".join(words_of(" ".join([description, *lists, *said, facts.get("care", "")])))
+
+
+def attribute_text(name: str, value: str | int | bool) -> str:
+    """``waterproof, True`` → ``waterproof``; ``sleeps, 2`` → ``sleeps 2``; what it is not, is not said."""
+    label = name.replace("_", " ")
+    if isinstance(value, bool):
+        return label if value else ""
+    return f"{label} {value}"
+
+
+def embedding_text(product: Product) -> str:
+    """What the vector stands for: what it is and what for. Most telling first, as models read only so much."""
+    facts = product.facts
+    said = [attribute_text(name, value) for name, value in facts.get("attributes", {}).items()]
+    parts = [
+        f"{product.title}. {product.category}",
+        ", ".join(facts.get("synonyms", [])),
+        product.description,
+        "; ".join(facts.get("features", [])),
+        ", ".join(text for text in said if text),
+    ]
+    return ". ".join(part for part in parts if part)
+
+
+def variant_title(title: str, values: Iterable[str]) -> str:
+    """``Ridgeline 2 Tent (green)``; the bare title when there is nothing to choose."""
+    said = ", ".join(values)
+    return f"{title} ({said})" if said else title
+
+
+def fingerprint(text: str) -> str:
+    """A short digest that changes when the text does."""
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

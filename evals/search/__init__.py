@@ -1,0 +1,1 @@
+"""Is search any good? Graded queries over both demo shops, by words, by meaning and fused."""
