@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 if TYPE_CHECKING:
     from engine.catalog.search import CatalogSearch
     from engine.payments.gateway import Gateway
-    from engine.store import Store
+    from engine.db import Store
 
 
 class UnitOfWork(Protocol):

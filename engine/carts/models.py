@@ -1,4 +1,4 @@
-"""A cart: what an identity means to buy. Prices are not kept here; they are the catalog's of the moment."""
+"""A cart: what an identity means to buy, and the codes that make it cheaper. Prices are the catalog's of the moment."""
 
 from __future__ import annotations
 
@@ -40,3 +40,21 @@ class CartLine(TenantRow):
         tenant_fk("variant_id", "variants", ondelete="CASCADE"),
         CheckConstraint("quantity BETWEEN 1 AND 99", name="quantity_in_range"),
     )
+
+
+class Discount(TenantRow):
+    __tablename__ = "discounts"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    code: Mapped[str] = mapped_column(String(20))
+    title: Mapped[str]
+    percent_off: Mapped[int | None]
+    amount_off: Mapped[int | None]
+    minimum: Mapped[int] = mapped_column(default=0)
+    category: Mapped[str | None]
+    usage_limit: Mapped[int | None]
+    used: Mapped[int] = mapped_column(default=0)
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("uq_discounts_code", "tenant_id", "code", unique=True),)

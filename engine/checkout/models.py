@@ -104,21 +104,3 @@ class Consent(TenantRow):
             postgresql_where=text("status IN ('open', 'approved')"),
         ),
     )
-
-
-class Discount(TenantRow):
-    __tablename__ = "discounts"
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    code: Mapped[str] = mapped_column(String(20))
-    title: Mapped[str]
-    percent_off: Mapped[int | None]
-    amount_off: Mapped[int | None]
-    minimum: Mapped[int] = mapped_column(default=0)
-    category: Mapped[str | None]
-    usage_limit: Mapped[int | None]
-    used: Mapped[int] = mapped_column(default=0)
-    starts_at: Mapped[datetime | None]
-    ends_at: Mapped[datetime | None]
-
-    __table_args__ = (Index("uq_discounts_code", "tenant_id", "code", unique=True),)

@@ -44,7 +44,7 @@ class TenantRow(Base):
 
     __abstract__ = True
 
-    tenant_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(40), primary_key=True, sort_order=-10)
 
 
 class AppendOnly:
@@ -118,20 +118,21 @@ def tenant_tables() -> list[str]:
     return sorted(t.name for t in Base.metadata.tables.values() if t.name not in ALLOWED_WITHOUT_TENANT)
 
 
-def secure(connection: Connection) -> None:
+def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
     """Turn on and force row-level security everywhere it belongs and grant the runtime role its rights.
 
     Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies.
     """
     append_only = {m.class_.__table__.name for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
     run = lambda sql: connection.execute(text(sql))  # noqa: E731 (a local shorthand)
-    run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {RUNTIME_ROLE}")
-    run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {RUNTIME_ROLE}")
+    run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}")
+    run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {role}")
     for table in Base.metadata.tables.values():
         name = f"{SCHEMA}.{table.name}"
         rights = "SELECT, INSERT" if table.name in append_only else "SELECT, INSERT, UPDATE, DELETE"
-        run(f"REVOKE ALL ON {name} FROM {RUNTIME_ROLE}")
-        run(f"GRANT {rights} ON {name} TO {RUNTIME_ROLE}")
+        run(f"REVOKE ALL ON {name} FROM {role}")
+        run(f"GRANT {rights} ON {name} TO {role}")
+    run(f"GRANT UPDATE (seq, hash) ON {SCHEMA}.audit TO {role}")
     for table_name in tenant_tables():
         name = f"{SCHEMA}.{table_name}"
         run(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")

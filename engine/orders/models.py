@@ -45,7 +45,9 @@ class Order(TenantRow):
     fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """id, title, carrier, amount, min_days, max_days of the chosen option."""
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
-    placed_at: Mapped[datetime] = mapped_column(default=clock.now)
+    placed_at: Mapped[datetime | None]
+    """When its payment came in; an order without it never was, and nobody outside sees it."""
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
     version: Mapped[int] = mapped_column(default=1)
 

@@ -1,0 +1,284 @@
+"""What is in the cart. One open cart per identity; prices and stock are the catalog's of this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from engine.carts.errors import CartFull, CodeNotValid, NotAvailable, NotInCart
+from engine.carts.models import Cart, CartLine, Discount
+from engine.carts.schemas import CartLineView, CartView
+from engine.catalog.errors import OutOfStock
+from engine.catalog.matching import match_option
+from engine.catalog.models import Product, Variant
+from engine.catalog.picking import Pick, pick_variant
+from engine.inventory.models import StockLevel
+from engine.kit import clock
+from engine.kit.identity import Identity
+from engine.kit.ids import new_id
+from engine.kit.money import Money, format_minor
+from engine.kit.tenancy import Tenant
+from engine.kit.views import Price
+
+MAX_LINES: Final = 50
+MAX_QUANTITY: Final = 99
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A variant as a change of the cart names it."""
+
+    variant_id: str
+    title: str
+    options: dict[str, Any]
+    price: str
+    quantity: int
+    available: int
+
+    def brief(self) -> dict[str, Any]:
+        return {
+            "variant_id": self.variant_id,
+            "title": self.title,
+            "options": self.options,
+            "price": self.price,
+            "quantity": self.quantity,
+            "available": self.available,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CartChange:
+    """The cart after a change, the line it touched, and other variants that could be had instead."""
+
+    cart: CartView
+    line: Item
+    alternatives: Sequence[Item]
+
+
+def open_cart(session: Session, identity: Identity, *, lock: bool = False) -> Cart | None:
+    """The identity's open cart, if it has one."""
+    query = select(Cart).where(
+        Cart.tenant_id == identity.tenant_id, Cart.owner_id == identity.id, Cart.status == "open"
+    )
+    return session.scalars(query.with_for_update() if lock else query).first()
+
+
+def view(session: Session, identity: Identity) -> CartView:
+    """The cart with today's prices and stock, and what the shopper should know about it."""
+    currency = session.scalars(select(Tenant.currency).where(Tenant.id == identity.tenant_id)).one()
+    cart = open_cart(session, identity)
+    if cart is None:
+        none = Price(amount=0, currency=currency)
+        return CartView(id=None, lines=[], total=none, item_count=0, discount_codes=[], notices=[])
+    rows = session.execute(
+        select(CartLine.quantity, Variant, Product.title, _available())
+        .join(Variant, (Variant.tenant_id == CartLine.tenant_id) & (Variant.id == CartLine.variant_id))
+        .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
+        .where(CartLine.tenant_id == identity.tenant_id, CartLine.cart_id == cart.id)
+        .order_by(CartLine.added_at, CartLine.variant_id)
+    )
+    lines = [_line(quantity, variant, title, available, currency) for quantity, variant, title, available in rows]
+    return CartView(
+        id=cart.id,
+        lines=lines,
+        total=Price(amount=sum(line.line_total.amount for line in lines), currency=currency),
+        item_count=sum(line.quantity for line in lines),
+        discount_codes=list(cart.discount_codes),
+        notices=[notice for line in lines for notice in _notices(line)],
+    )
+
+
+def add(
+    session: Session, identity: Identity, item_id: str, *, quantity: int, options: dict[str, str]
+) -> CartChange:
+    """Put ``quantity`` of a variant in, or of the best-stocked variant of a product that has ``options``.
+
+    Raises ``NotFound``, ``NotAvailable`` (nothing in stock), ``CartFull``.
+    """
+    pick = pick_variant(session, identity.tenant_id, item_id, options)
+    cart = _ensure(session, identity)
+    present = _quantities(session, cart)
+    if pick.variant.id not in present and len(present) >= MAX_LINES:
+        raise CartFull(f"A cart holds at most {MAX_LINES} different items.")
+    return _put_in(session, identity, cart, pick, present.get(pick.variant.id, 0) + quantity)
+
+
+def set_quantity(session: Session, identity: Identity, variant_id: str, *, quantity: int) -> CartView:
+    """Set a line's quantity; 0 removes it. Never more than there is. Raises ``NotInCart``."""
+    cart = open_cart(session, identity, lock=True)
+    if cart is None or variant_id not in _quantities(session, cart):
+        raise NotInCart("That item is not in the cart.")
+    if quantity == 0:
+        _take_out(session, cart, variant_id)
+    else:
+        available = _available_of(session, identity.tenant_id, variant_id)
+        if available <= 0:
+            raise NotAvailable("That item has just sold out.")
+        _put(session, cart, variant_id, min(quantity, available, MAX_QUANTITY))
+    return view(session, identity)
+
+
+def swap(session: Session, identity: Identity, variant_id: str, *, options: dict[str, str]) -> CartChange:
+    """Change a line to another variant of the same product. Options not named stay as they are if they can.
+
+    Raises ``NotInCart``, ``NotAvailable`` when no variant with these options is in stock.
+    """
+    cart = open_cart(session, identity, lock=True)
+    present = _quantities(session, cart) if cart else {}
+    if cart is None or variant_id not in present:
+        raise NotInCart("That item is not in the cart.")
+    pick = _other_variant(session, identity.tenant_id, variant_id, options)
+    quantity = present.pop(variant_id) + present.get(pick.variant.id, 0)
+    _take_out(session, cart, variant_id)
+    return _put_in(session, identity, cart, pick, quantity)
+
+
+def empty(session: Session, identity: Identity) -> CartView:
+    """Take everything out."""
+    cart = open_cart(session, identity, lock=True)
+    if cart is not None:
+        session.execute(
+            delete(CartLine).where(CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id)
+        )
+        cart.discount_codes = []
+    return view(session, identity)
+
+
+def set_discount_code(session: Session, identity: Identity, code: str) -> CartView:
+    """Use one code, or none with an empty text. Raises ``CodeNotValid`` with the reason."""
+    wanted = code.strip().upper()
+    if wanted:
+        _check_code(session, identity.tenant_id, wanted)
+    cart = _ensure(session, identity)
+    cart.discount_codes = [wanted] if wanted else []
+    return view(session, identity)
+
+
+def mark_ordered(session: Session, tenant_id: str, cart_id: str) -> None:
+    """The cart was bought; the next item starts a new one."""
+    cart = session.get(Cart, (tenant_id, cart_id))
+    if cart is not None:
+        cart.status = "ordered"
+
+
+def _check_code(session: Session, tenant_id: str, code: str) -> None:
+    row = session.scalars(select(Discount).where(Discount.tenant_id == tenant_id, Discount.code == code)).first()
+    now = clock.now()
+    if row is None or (row.starts_at and row.starts_at > now):
+        raise CodeNotValid(f"{code} is not a code of this shop.")
+    if row.ends_at and row.ends_at <= now:
+        raise CodeNotValid(f"{code} has expired.")
+    if row.usage_limit is not None and row.used >= row.usage_limit:
+        raise CodeNotValid(f"{code} has been used up.")
+
+
+def _ensure(session: Session, identity: Identity) -> Cart:
+    cart = open_cart(session, identity, lock=True)
+    if cart is not None:
+        return cart
+    row = {"tenant_id": identity.tenant_id, "id": new_id("cart"), "owner_id": identity.id, "status": "open"}
+    session.execute(insert(Cart).values(row | {"discount_codes": []}).on_conflict_do_nothing())
+    made = open_cart(session, identity, lock=True)
+    assert made is not None
+    return made
+
+
+def _quantities(session: Session, cart: Cart) -> dict[str, int]:
+    rows = session.execute(
+        select(CartLine.variant_id, CartLine.quantity).where(
+            CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id
+        )
+    )
+    return {row.variant_id: row.quantity for row in rows}
+
+
+def _put(session: Session, cart: Cart, variant_id: str, quantity: int) -> None:
+    row = {"tenant_id": cart.tenant_id, "cart_id": cart.id, "variant_id": variant_id, "quantity": quantity}
+    statement = insert(CartLine).values(row | {"added_at": clock.now()})
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["tenant_id", "cart_id", "variant_id"], set_={"quantity": quantity}
+        )
+    )
+    cart.updated_at = clock.now()
+
+
+def _take_out(session: Session, cart: Cart, variant_id: str) -> None:
+    session.execute(
+        delete(CartLine).where(
+            CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id, CartLine.variant_id == variant_id
+        )
+    )
+    cart.updated_at = clock.now()
+
+
+def _other_variant(session: Session, tenant_id: str, variant_id: str, options: dict[str, str]) -> Pick:
+    """The variant that differs in ``options``; its other options as before if there is one like that in stock."""
+    old = session.get_one(Variant, (tenant_id, variant_id))
+    offered = session.scalars(
+        select(Product.options).where(Product.tenant_id == tenant_id, Product.id == old.product_id)
+    ).one()
+    matches = [match_option(name, value, offered) for name, value in options.items()]
+    changed = {match[0] for match in matches if match}
+    keep = {name: value for name, value in old.options.items() if name not in changed}
+    try:
+        return pick_variant(session, tenant_id, old.product_id, keep | options)
+    except OutOfStock:
+        return pick_variant(session, tenant_id, old.product_id, options)
+
+
+def _put_in(session: Session, identity: Identity, cart: Cart, pick: Pick, wanted: int) -> CartChange:
+    available = _available_of(session, identity.tenant_id, pick.variant.id)
+    possible = min(wanted, available, MAX_QUANTITY)
+    if possible <= 0:
+        raise NotAvailable(f"{pick.variant.title} is out of stock.")
+    _put(session, cart, pick.variant.id, possible)
+    after = view(session, identity)
+    variant = pick.variant
+    price = format_minor(variant.price, after.total.currency)
+    line = Item(variant.id, variant.title, variant.options, price, possible, available)
+    others = [Item(o.id, o.title, o.options, str(o.price), 0, o.available) for o in pick.alternatives]
+    return CartChange(after, line, others)
+
+
+def _available() -> Any:
+    return (
+        select(func.coalesce(func.sum(StockLevel.on_hand - StockLevel.reserved), 0))
+        .where(StockLevel.tenant_id == Variant.tenant_id, StockLevel.variant_id == Variant.id)
+        .correlate(Variant)
+        .scalar_subquery()
+    )
+
+
+def _available_of(session: Session, tenant_id: str, variant_id: str) -> int:
+    query = select(_available()).select_from(Variant).where(Variant.tenant_id == tenant_id, Variant.id == variant_id)
+    return int(session.execute(query).scalar() or 0)
+
+
+def _line(quantity: int, variant: Variant, title: str, available: int, currency: str) -> CartLineView:
+    price = Money(variant.price, currency)
+    return CartLineView(
+        variant_id=variant.id,
+        product_id=variant.product_id,
+        sku=variant.sku,
+        title=title,
+        options=variant.options,
+        image=f"/media/products/{variant.product_id}.svg",
+        quantity=quantity,
+        unit_price=Price.of(price),
+        line_total=Price.of(price * quantity),
+        available=available if variant.sellable else 0,
+    )
+
+
+def _notices(line: CartLineView) -> list[str]:
+    if line.available == 0:
+        return [f"{line.title} has sold out."]
+    if line.available < line.quantity:
+        return [f"Only {line.available} of {line.title} left."]
+    return []

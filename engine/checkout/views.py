@@ -1,0 +1,125 @@
+"""A session and its quote as the shopper may see them, and the digest that binds a consent to them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from engine.checkout.models import CheckoutSession, SessionStatus
+from engine.checkout.pricing import PricedLine, Quote
+from engine.checkout.schemas import (
+    AddressView,
+    BuyerView,
+    CheckoutLineView,
+    CheckoutView,
+    ConfirmationSummary,
+    FulfillmentOptionView,
+    PaymentMethodView,
+    TotalView,
+)
+from engine.kit.idempotency import canonical_json
+from engine.kit.views import Price
+from engine.shipping.service import Option
+
+_PAYABLE = {SessionStatus.NOT_READY, SessionStatus.READY}
+
+
+def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
+    """The session with its present price."""
+    currency = checkout.currency
+    status = checkout.status
+    if status in _PAYABLE:
+        status = SessionStatus.NOT_READY if quote.problems or quote.missing else SessionStatus.READY
+    method = checkout.payment_method
+    return CheckoutView(
+        id=checkout.id,
+        status=status,
+        currency=currency,
+        lines=[line_view(line, currency) for line in quote.lines],
+        totals=[TotalView(**row) for row in quote.totals()],
+        total=Price(amount=quote.total, currency=currency),
+        buyer=BuyerView(**checkout.buyer),
+        ship_to=_partial_address(checkout.ship_to),
+        fulfillment_options=[option_view(option, quote.selected) for option in quote.options],
+        payment_method=method_view(method) if method else None,
+        discount_codes=list(checkout.discount_codes),
+        missing=list(quote.missing),
+        problems=list(quote.problems),
+        expires_at=checkout.expires_at,
+    )
+
+
+def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> ConfirmationSummary:
+    """Everything the human agrees to. The session must be complete: missing parts raise ``AssertionError``."""
+    assert checkout.ship_to is not None
+    assert checkout.payment_method is not None
+    assert quote.selected is not None
+    currency = checkout.currency
+    return ConfirmationSummary(
+        session_id=checkout.id,
+        lines=[line_view(line, currency) for line in quote.lines],
+        totals=[TotalView(**row) for row in quote.totals()],
+        total=Price(amount=quote.total, currency=currency),
+        ship_to=AddressView(**checkout.ship_to),
+        fulfillment=option_view(quote.selected, quote.selected),
+        payment_method=method_view(checkout.payment_method),
+        buyer=BuyerView(**checkout.buyer),
+        merchant=quote.shop.name,
+        digest=digest(checkout, quote),
+    )
+
+
+def digest(checkout: CheckoutSession, quote: Quote) -> str:
+    """SHA-256 over what a consent binds: tenant, session, merchant, currency, lines, totals, way of shipping,
+    recipient and method."""
+    method = checkout.payment_method or {}
+    bound = {
+        "tenant": checkout.tenant_id,
+        "session": checkout.id,
+        "merchant": quote.shop.name,
+        "currency": checkout.currency,
+        "lines": [[line.variant_id, line.quantity, line.unit_price, line.discount, line.tax] for line in quote.lines],
+        "totals": [[row["type"], row["amount"]] for row in quote.totals()],
+        "fulfillment": quote.selected.id if quote.selected else None,
+        "ship_to": checkout.ship_to,
+        "email": checkout.buyer.get("email"),
+        "method": [method.get("gateway"), method.get("ref")],
+    }
+    return hashlib.sha256(canonical_json(bound)).hexdigest()
+
+
+def line_view(line: PricedLine, currency: str) -> CheckoutLineView:
+    return CheckoutLineView(
+        variant_id=line.variant_id,
+        product_id=line.product_id,
+        sku=line.sku,
+        title=line.title,
+        options=line.options,
+        image=f"/media/products/{line.product_id}.svg",
+        quantity=line.quantity,
+        unit_price=Price(amount=line.unit_price, currency=currency),
+        base_amount=line.base,
+        discount=line.discount,
+        tax=line.tax,
+        total=line.base - line.discount + line.tax,
+    )
+
+
+def option_view(option: Option, selected: Option | None) -> FulfillmentOptionView:
+    return FulfillmentOptionView(
+        id=option.id,
+        title=option.title,
+        carrier=option.carrier,
+        amount=option.amount,
+        min_days=option.min_days,
+        max_days=option.max_days,
+        selected=selected is not None and option.id == selected.id,
+    )
+
+
+def method_view(method: dict[str, Any]) -> PaymentMethodView:
+    return PaymentMethodView(brand=method["brand"], last4=method["last4"], label=method["label"])
+
+
+def _partial_address(address: dict[str, Any] | None) -> AddressView | None:
+    return AddressView(**address) if address and any(address.values()) else None

@@ -1,0 +1,156 @@
+"""The store: connections, the unit of work, and the embedded PostgreSQL when no other is named.
+
+Three roles: the owner (migrations), the runtime role (everything else, under row-level security) and the sandbox
+gateway's own. Nobody commits inside a service: ``Store.unit_of_work`` does, at the edge.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Engine, create_engine, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from engine.embedded_postgres import EmbeddedPostgres, SUPERUSER, attach, read_secrets, start_or_attach, update_secrets
+from engine.kit.envelope import derive
+from engine.kit.errors import Unavailable
+from engine.kit.tenancy import RUNTIME_ROLE, Tenant
+from engine.settings import Settings, SettingsError
+
+OWNER_ROLE: Final = "icommerce_owner"
+SANDBOX_ROLE: Final = "icommerce_sandbox"
+POOL_SIZE: Final = 12
+POOL_OVERFLOW: Final = 12
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """How to reach the database as each role, and the secret everything else is derived from."""
+
+    runtime: str
+    owner: str | None
+    sandbox: str
+    secret_key: bytes
+    embedded: EmbeddedPostgres | None = None
+
+
+class Store:
+    """The runtime role's connections. Cheap to share between threads."""
+
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
+        self.url = url
+        self.engine = open_engine(url, pool_size=pool_size, overflow=POOL_OVERFLOW)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def unit_of_work(self, tenant_id: str) -> Iterator[Session]:
+        """One transaction bound to one tenant: commits when the block ends, rolls back when it raises."""
+        with self._sessions() as session, session.begin():
+            session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
+            yield session
+
+    @contextmanager
+    def without_tenant(self) -> Iterator[Session]:
+        """A transaction that sees only the allow-listed tables (tenants, key and cookie hashes, rate limits)."""
+        with self._sessions() as session, session.begin():
+            yield session
+
+    def tenant_ids(self) -> list[str]:
+        """Active tenants, oldest first: what a background job walks, binding each in turn."""
+        with self.without_tenant() as session:
+            rows = session.scalars(select(Tenant.id).where(Tenant.status == "active").order_by(Tenant.number))
+            return list(rows)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_engine(url: str, *, pool_size: int = 4, overflow: int = 0) -> Engine:
+    """An engine with our time-outs. ``url`` is a libpq or SQLAlchemy PostgreSQL address."""
+    return create_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=overflow,
+        pool_timeout=10,
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "icommerce",
+            "options": "-c statement_timeout=20000 -c lock_timeout=15000"
+            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+        },
+    )
+
+
+def driver_url(url: str) -> URL:
+    """The address with our driver (psycopg 3) whatever scheme it was written with."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise SettingsError("DATABASE_URL must name a PostgreSQL database.")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def libpq_url(url: str) -> str:
+    """The address as libpq and psycopg read it."""
+    return driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def open_addresses(
+    settings: Settings, *, start: bool, progress: Callable[[str], None] | None = None
+) -> Addresses:
+    """Find (and with ``start`` run) the database.
+
+    Raises ``Unavailable`` when nothing runs and ``start`` is false, ``EmbeddedPostgresError`` when it will not start.
+    """
+    if settings.database_url:
+        key = (settings.secret_key or "").encode()
+        return Addresses(
+            runtime=libpq_url(settings.database_url),
+            owner=libpq_url(settings.database_admin_url) if settings.database_admin_url else None,
+            sandbox=_as_role(settings.database_url, SANDBOX_ROLE, derive(key, "role:sandbox").hex()),
+            secret_key=key,
+        )
+    server = start_or_attach(settings.home, progress=progress, durable=settings.durable, adopt=True) if start else attach(settings.home)
+    if server is None:
+        raise Unavailable("iCommerce is not running here: no database answers in its home. Start it with `icommerce serve`.")
+    return _embedded_addresses(settings, server)
+
+
+def _embedded_addresses(settings: Settings, server: EmbeddedPostgres) -> Addresses:
+    known = read_secrets(settings.home)
+    if "secret_key" not in known:
+        update_secrets(settings.home, secret_key=settings.secret_key or secrets.token_hex(32))
+        known = read_secrets(settings.home)
+    key = known["secret_key"].encode()
+    as_role = lambda role: server.dsn(role=role, password=derive(key, f"role:{role}").hex())  # noqa: E731
+    _bootstrap_owner(server, known["postgres_password"], derive(key, f"role:{OWNER_ROLE}").hex())
+    return Addresses(
+        runtime=as_role(RUNTIME_ROLE),
+        owner=as_role(OWNER_ROLE),
+        sandbox=server.dsn(role=SANDBOX_ROLE, password=derive(key, "role:sandbox").hex()),
+        secret_key=key,
+        embedded=server,
+    )
+
+
+def _bootstrap_owner(server: EmbeddedPostgres, superuser_password: str, owner_password: str) -> None:
+    """The superuser's only job: an owner that is not a superuser, and the database it owns."""
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(server.dsn(role=SUPERUSER, password=superuser_password), autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER_ROLE,)).fetchone():
+            return
+        make = sql.SQL("CREATE ROLE {} LOGIN CREATEROLE CREATEDB NOSUPERUSER PASSWORD {}")
+        connection.execute(make.format(sql.Identifier(OWNER_ROLE), sql.Literal(owner_password)))
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier("icommerce"), sql.Identifier(OWNER_ROLE))
+        )
+
+
+def _as_role(url: str, role: str, password: str) -> str:
+    return driver_url(url).set(drivername="postgresql", username=role, password=password).render_as_string(hide_password=False)

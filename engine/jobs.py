@@ -1,0 +1,47 @@
+"""The engine's housekeeping, tenant by tenant: each job binds its tenant, one failure stops no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from engine.checkout import recovery
+from engine.kit import audit, idempotency, limits
+from engine.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+
+def seal_audit(runtime: Runtime, tenant_id: str) -> None:
+    """Chain what was written since the last time."""
+    with runtime.unit_of_work(tenant_id) as session:
+        audit.seal(session, tenant_id)
+
+
+def forget_answers(runtime: Runtime, tenant_id: str) -> None:
+    """Drop idempotency answers past their time."""
+    with runtime.unit_of_work(tenant_id) as session:
+        idempotency.forget_old(session, tenant_id)
+
+
+EVERY_SECOND: Final[tuple[Callable[[Runtime, str], object], ...]] = (
+    recovery.recover_payments,
+    recovery.expire,
+    seal_audit,
+)
+EVERY_HOUR: Final[tuple[Callable[[Runtime, str], object], ...]] = (forget_answers,)
+
+
+def run_once(runtime: Runtime, *, hourly: bool = False) -> None:
+    """One round of housekeeping over all tenants. Never raises: what failed is logged and tried again next time."""
+    for tenant_id in runtime.store.tenant_ids():
+        for job in EVERY_SECOND + (EVERY_HOUR if hourly else ()):
+            try:
+                job(runtime, tenant_id)
+            except Exception:
+                log.exception("job failed", job=job.__name__, tenant=tenant_id)
+    if hourly:
+        with runtime.store.without_tenant() as session:
+            limits.forget_old(session)

@@ -1,0 +1,93 @@
+"""Bring a database to the present schema: roles, schemas, Alembic, row-level security, grants. Run by the owner."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+
+from engine.db import Addresses, open_engine
+from engine.kit import tenancy
+from engine.kit.errors import Unavailable
+from engine.payments.gateways.sandbox.store import secure_sandbox
+
+MODELS: Final = (
+    "engine.carts.models",
+    "engine.catalog.models",
+    "engine.checkout.models",
+    "engine.conversations.models",
+    "engine.customers.models",
+    "engine.finance.models",
+    "engine.inventory.models",
+    "engine.kit.audit",
+    "engine.kit.idempotency",
+    "engine.kit.limits",
+    "engine.kit.outbox",
+    "engine.orders.models",
+    "engine.payments.models",
+    "engine.shipping.models",
+    "engine.tax.models",
+)
+SCHEMAS: Final = ("app", "sandbox", "graph", "dbos")
+_LOCK: Final = 7_402_311
+_SCRIPTS: Final = Path(__file__).resolve().parent.parent / "migrations"
+
+
+def load_models() -> None:
+    """Import every module that maps a table."""
+    for name in MODELS:
+        import_module(name)
+
+
+def migrate(addresses: Addresses) -> None:
+    """Migrate to the newest revision. Idempotent; two at once wait for each other.
+
+    Raises ``Unavailable`` when the owner's address (``DATABASE_ADMIN_URL``) is not known.
+    """
+    if addresses.owner is None:
+        raise Unavailable("Migrating needs DATABASE_ADMIN_URL, the address of the database's owner.")
+    load_models()
+    engine = open_engine(addresses.owner, pool_size=1)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        for url in (addresses.runtime, addresses.sandbox):
+            _ensure_role(connection, url)
+        for schema in SCHEMAS:
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+        config = Config()
+        config.set_main_option("script_location", str(_SCRIPTS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        tenancy.secure(connection, make_url(addresses.runtime).username or tenancy.RUNTIME_ROLE)
+        secure_sandbox(connection)
+    engine.dispose()
+
+
+def pending(addresses: Addresses) -> bool:
+    """Whether the database lacks the newest revision (asked as the runtime role)."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(_SCRIPTS)).get_current_head()
+    engine = open_engine(addresses.runtime, pool_size=1)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table_schema": "app"})
+        current = context.get_current_revision()
+    engine.dispose()
+    return current != head
+
+
+def _ensure_role(connection: Connection, url: str) -> None:
+    parsed = make_url(url)
+    role, password = parsed.username or "", parsed.password or ""
+    exists = connection.execute(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}).first()
+    if exists:
+        return
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    literal = "'" + password.replace("'", "''") + "'"
+    connection.exec_driver_sql(f"CREATE ROLE {quote(role)} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD {literal}")

@@ -1,0 +1,96 @@
+"""Placing an order and what payment does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from engine.checkout.models import CheckoutSession
+from engine.checkout.pricing import Quote
+from engine.kit import clock
+from engine.kit.ids import new_id
+from engine.orders.models import Order, OrderLine, OrderStatus, order_numbers
+from engine.orders.states import ORDER
+
+
+def place(
+    session: Session, checkout: CheckoutSession, quote: Quote, *, order_id: str, customer_id: str | None
+) -> None:
+    """Write the order as agreed to, waiting for its payment and invisible until then."""
+    number = session.execute(order_numbers.next_value()).scalar_one()
+    option = quote.selected
+    order = {
+        "tenant_id": checkout.tenant_id,
+        "id": order_id,
+        "number": f"{quote.shop.settings.get('order_prefix', 'IC')}-{number}",
+        "session_id": checkout.id,
+        "owner_id": checkout.owner_id,
+        "customer_id": customer_id,
+        "thread_id": checkout.thread_id,
+        "status": OrderStatus.PENDING_PAYMENT,
+        "currency": checkout.currency,
+        "totals": quote.totals(),
+        "total": quote.total,
+        "tax": quote.tax,
+        "buyer": checkout.buyer,
+        "ship_to": checkout.ship_to,
+        "fulfillment": {
+            "id": option.id,
+            "title": option.title,
+            "carrier": option.carrier,
+            "amount": option.amount,
+            "min_days": option.min_days,
+            "max_days": option.max_days,
+        }
+        if option
+        else {},
+        "discount_codes": list(checkout.discount_codes),
+    }
+    session.execute(insert(Order), [order])
+    session.execute(insert(OrderLine), _lines(checkout.tenant_id, order_id, quote))
+
+
+def mark_paid(session: Session, tenant_id: str, order_id: str) -> tuple[Order, Sequence[OrderLine]]:
+    """The money is there: the order is real and visible from now on."""
+    order = session.get_one(Order, (tenant_id, order_id), with_for_update=True)
+    order.status = ORDER.check(order.status, OrderStatus.OPEN)
+    order.placed_at = order.updated_at = clock.now()
+    order.version += 1
+    lines = session.scalars(
+        select(OrderLine)
+        .where(OrderLine.tenant_id == tenant_id, OrderLine.order_id == order_id)
+        .order_by(OrderLine.position)
+    ).all()
+    return order, lines
+
+
+def abandon(session: Session, tenant_id: str, order_id: str) -> None:
+    """The payment came to nothing: the order never was."""
+    order = session.get_one(Order, (tenant_id, order_id), with_for_update=True)
+    order.status = ORDER.check(order.status, OrderStatus.CANCELED)
+    order.updated_at = clock.now()
+    order.version += 1
+
+
+def _lines(tenant_id: str, order_id: str, quote: Quote) -> list[dict[str, object]]:
+    return [
+        {
+            "tenant_id": tenant_id,
+            "id": new_id("order_line"),
+            "order_id": order_id,
+            "position": position,
+            "product_id": line.product_id,
+            "variant_id": line.variant_id,
+            "sku": line.sku,
+            "title": line.title,
+            "options": line.options,
+            "unit_price": line.unit_price,
+            "unit_cost": line.unit_cost,
+            "ordered": line.quantity,
+            "discount": line.discount,
+            "tax": line.tax,
+        }
+        for position, line in enumerate(quote.lines)
+    ]

@@ -1,0 +1,30 @@
+"""What a payment can refuse."""
+
+from __future__ import annotations
+
+from engine.kit.errors import Conflict, DomainError, Kind
+
+
+class RefundExceedsCapture(Conflict):
+    code = "refund_exceeds_capture"
+
+
+class UnknownGateway(DomainError):
+    code = "unknown_gateway"
+    kind = Kind.UNPROCESSABLE
+
+
+class CardRejected(DomainError):
+    """The vault will not keep this card; ``param`` says which part is wrong. Never repeats what was sent."""
+
+    code = "invalid_card"
+    kind = Kind.INVALID
+
+    def __init__(self, message: str, *, param: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class TokenRefused(DomainError):
+    code = "token_refused"
+    kind = Kind.UNPROCESSABLE

@@ -1,0 +1,72 @@
+"""Card numbers: what is valid, what the test numbers do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Behavior(StrEnum):
+    """What the imaginary bank does with a card."""
+
+    APPROVE = "approve"
+    DECLINE = "card_declined"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXPIRED = "expired_card"
+    INCORRECT_CVC = "incorrect_cvc"
+    CHALLENGE = "challenge"  # approves once its holder has passed 3-D Secure
+    TIMEOUT_AFTER_CAPTURE = "timeout_after_capture"  # takes the money, and the answer is lost
+    CAPTURE_LATE = "capture_late"  # no answer now; the capture appears seconds later
+
+
+@dataclass(frozen=True, slots=True)
+class TestCard:
+    ref: str
+    """A reference that needs no vault, for demo shops."""
+    number: str
+    brand: str
+    behavior: Behavior
+    label: str
+
+    @property
+    def last4(self) -> str:
+        return self.number[-4:]
+
+
+TEST_CARDS: Final = (
+    TestCard("card_test_visa", "4242424242424242", "visa", Behavior.APPROVE, "Pays"),
+    TestCard("card_test_mastercard", "5555555555554444", "mastercard", Behavior.APPROVE, "Pays"),
+    TestCard("card_test_amex", "378282246310005", "amex", Behavior.APPROVE, "Pays"),
+    TestCard("card_test_declined", "4000000000000002", "visa", Behavior.DECLINE, "Is declined"),
+    TestCard("card_test_funds", "4000000000009995", "visa", Behavior.INSUFFICIENT_FUNDS, "Has too little on it"),
+    TestCard("card_test_expired", "4000000000000069", "visa", Behavior.EXPIRED, "Has expired"),
+    TestCard("card_test_cvc", "4000000000000127", "visa", Behavior.INCORRECT_CVC, "Has another security code"),
+    TestCard("card_test_3ds", "4000000000003220", "visa", Behavior.CHALLENGE, "Asks its holder first (3-D Secure)"),
+    TestCard("card_test_timeout", "4000000000000341", "visa", Behavior.TIMEOUT_AFTER_CAPTURE, "Pays, but the answer is lost"),
+    TestCard("card_test_late", "4000000000000259", "visa", Behavior.CAPTURE_LATE, "Pays some seconds late"),
+)
+BY_NUMBER: Final = {card.number: card for card in TEST_CARDS}
+BY_REF: Final = {card.ref: card for card in TEST_CARDS}
+
+
+def luhn_valid(digits: str) -> bool:
+    """ISO/IEC 7812-1 annex B check digit."""
+    if not digits.isdigit():
+        return False
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def brand_of(number: str) -> str:
+    """The brand by issuer range; ``card`` for one we have no name for."""
+    if number.startswith("4"):
+        return "visa"
+    if number[:2] in {"34", "37"}:
+        return "amex"
+    if "51" <= number[:2] <= "55" or "2221" <= number[:4] <= "2720":
+        return "mastercard"
+    return "discover" if number.startswith(("6011", "65")) else "card"

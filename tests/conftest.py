@@ -1,0 +1,142 @@
+"""One embedded PostgreSQL for the whole test run, one database per worker, one fresh tenant per test."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from filelock import FileLock
+from psycopg import sql
+
+from engine.catalog.search import CatalogSearch
+from engine.db import Addresses, Store, open_addresses
+from engine.embedded_postgres import SUPERUSER, read_secrets, wipe
+from engine.kit import faults
+from engine.kit.ids import new_id
+from engine.kit.tenancy import Tenant
+from engine.migrate import migrate
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.runtime import Runtime
+from engine.settings import Settings
+from tests.shop import Shop, open_shop
+
+RUN_HOME = "ICOMMERCE_TEST_HOME"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controlling process names the home that all workers share."""
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
+    if RUN_HOME not in os.environ:
+        os.environ[RUN_HOME] = tempfile.mkdtemp(prefix="icommerce-test-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The controlling process takes the server away again."""
+    if hasattr(config, "workerinput"):
+        return
+    home = Path(os.environ.pop(RUN_HOME))
+    if (home / "postgres.lock").exists():
+        wipe(home)
+
+
+def settings_for(home: Path) -> Settings:
+    """Settings of an embedded, not durable store in ``home``."""
+    return Settings.from_env({"ICOMMERCE_HOME": str(home), "ICOMMERCE_DURABLE": "0"})
+
+
+@pytest.fixture(scope="session")
+def addresses(worker_id: str) -> Addresses:
+    """A migrated database of this worker's own, copied from a template that the first worker made."""
+    home = Path(os.environ[RUN_HOME])
+    with FileLock(home / "template.lock"):
+        made = home / "template.made"
+        found = open_addresses(settings_for(home), start=True)
+        if not made.exists():
+            migrate(found)
+            made.touch()
+    assert found.embedded is not None
+    name = f"test_{worker_id}"
+    admin = found.embedded.dsn(role=SUPERUSER, password=read_secrets(home)["postgres_password"], database="postgres")
+    with psycopg.connect(admin, autocommit=True) as connection, FileLock(home / "template.lock"):
+        copy = sql.SQL("CREATE DATABASE {} TEMPLATE icommerce OWNER icommerce_owner")
+        connection.execute(copy.format(sql.Identifier(name)))
+    here = lambda url: url.replace("/icommerce?", f"/{name}?")  # noqa: E731 (a local shorthand)
+    assert found.owner is not None
+    return replace(found, runtime=here(found.runtime), owner=here(found.owner), sandbox=here(found.sandbox))
+
+
+@pytest.fixture(scope="session")
+def store(addresses: Addresses) -> Iterator[Store]:
+    """The runtime role's store of this worker."""
+    opened = Store(addresses.runtime)
+    yield opened
+    opened.close()
+
+
+MakeTenant = Callable[..., Tenant]
+
+
+@pytest.fixture
+def make_tenant(store: Store) -> MakeTenant:
+    """Make another fresh tenant."""
+
+    def make(**fields: object) -> Tenant:
+        tenant_id = new_id("tenant")
+        row = Tenant(
+            **(
+                {
+                    "id": tenant_id,
+                    "slug": f"shop-{tenant_id[-12:]}",
+                    "name": "Test Shop",
+                    "demo": True,
+                    "currency": "USD",
+                    "country": "US",
+                    "settings": {"order_prefix": "TS"},
+                }
+                | fields
+            )
+        )
+        with store.without_tenant() as session:
+            session.add(row)
+        return row
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    """A fresh tenant of this test's own."""
+    return make_tenant()
+
+
+@pytest.fixture(scope="session")
+def runtime(addresses: Addresses, store: Store) -> Iterator[Runtime]:
+    """The engine without a vector index: search works by words alone."""
+    gateway = SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: "http://127.0.0.1:1")
+    yield Runtime(
+        store=store,
+        gateways={"sandbox": gateway},
+        search=CatalogSearch(),
+        secret_key=addresses.secret_key,
+        demo=True,
+        psp_url=lambda: "http://127.0.0.1:1",
+    )
+    gateway.close()
+
+
+@pytest.fixture
+def shop(runtime: Runtime, tenant: Tenant) -> Shop:
+    """A small stocked shop."""
+    return open_shop(runtime, tenant)
+
+
+@pytest.fixture(autouse=True)
+def _no_faults() -> Iterator[None]:
+    yield
+    faults.set_hook(None)
