@@ -36,9 +36,7 @@ def add_customers(session: Session, tenant_id: str, file: CatalogFile) -> dict[s
             }
         )
         for place, address in enumerate(row.addresses):
-            addresses.append(
-                key | address.model_dump() | {"id": new_id("address"), "is_default": place == 0}
-            )
+            addresses.append(key | address.model_dump() | {"id": new_id("address"), "is_default": place == 0})
         cards += [key | _card(card, is_default=place == 0) for place, card in enumerate(row.cards)]
     for model, rows in ((Customer, people), (Address, addresses), (PaymentMethod, cards)):
         if rows:

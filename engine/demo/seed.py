@@ -1,4 +1,4 @@
-"""A shop from its file: the merchant, its places and catalog, prices of shipping and tax, its people, its past."""
+"""A shop from its file: merchant, places and catalog, prices of shipping and tax, people, past."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from engine.carts.models import Discount
 from engine.catalog.importing import import_products
-from engine.checkout.models import Discount
 from engine.db import Store
 from engine.demo.catalog_file import CatalogFile, DiscountRow, ShippingZoneRow, TaxRateRow, read_catalog
 from engine.demo.past_orders import add_past_orders
@@ -97,7 +97,9 @@ def seed_tenant(
             amounts=opening,
         )
         facts = {"slug": slug, "demo": demo, "products": len(file.products), "orders": len(file.orders)}
-        audit.record(session, tenant_id, actor="system", action="tenant.created", subject=tenant_id, facts=facts)
+        audit.record(
+            session, tenant_id, actor="system", action="tenant.created", subject=tenant_id, facts=facts
+        )
     return tenant_id
 
 
