@@ -43,9 +43,7 @@ def set_price(session: Session, identity: Identity, *, variant_id: str, amount: 
     return variant
 
 
-def update_product(
-    session: Session, identity: Identity, *, product_id: str, changes: dict[str, Any]
-) -> Product:
+def update_product(session: Session, identity: Identity, *, product_id: str, changes: dict[str, Any]) -> Product:
     """Change what is said about a product (keys of ``EDITABLE``) and tell the index.
 
     Raises ``Forbidden`` for shoppers, ``NotFound``, ``InvalidInput`` for a key that may not be changed here.

@@ -45,8 +45,7 @@ class MiniLM:
         vectors: dict[int, Vector] = {}
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            for index, vector in zip(batch, self._run([texts[i] for i in batch]), strict=True):
-                vectors[index] = vector
+            vectors.update(zip(batch, self._run([texts[i] for i in batch]).tolist(), strict=True))
         return [vectors[index] for index in range(len(texts))]
 
     def knows(self, word: str) -> bool:

@@ -80,9 +80,7 @@ def _product(tenant_id: str, row: ProductRow, position: int) -> dict[str, Any]:
     }
 
 
-def _variant(
-    tenant_id: str, product_id: str, product: ProductRow, row: VariantRow, position: int
-) -> dict[str, Any]:
+def _variant(tenant_id: str, product_id: str, product: ProductRow, row: VariantRow, position: int) -> dict[str, Any]:
     length, width, height = row.size_mm
     return {
         "tenant_id": tenant_id,

@@ -48,7 +48,7 @@ def index_pending(
         texts = _texts(session, tenant_id, ids)
         _bring(index, embedder, tenant_id, texts, index.fingerprints(tenant_id, ids))
         index.remove(tenant_id, [key for key in ids if key not in texts])
-        outbox.mark_delivered(session, rows)
+        outbox.mark_delivered(rows)
         return len(rows)
 
 

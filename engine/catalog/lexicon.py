@@ -83,9 +83,7 @@ class Lexicons:
 
 def _state(session: Session, tenant_id: str) -> tuple[Any, ...]:
     row = session.execute(
-        select(func.count(), func.max(Product.updated_at)).where(
-            Product.tenant_id == tenant_id, Product.status == SOLD
-        )
+        select(func.count(), func.max(Product.updated_at)).where(Product.tenant_id == tenant_id, Product.status == SOLD)
     ).one()
     return tuple(row)
 
@@ -105,7 +103,7 @@ def read(session: Session, tenant_id: str) -> Lexicon:
     return Lexicon(
         products=sum(count for _, count in counted),
         country=session.scalars(select(Tenant.country).where(Tenant.id == tenant_id)).one(),
-        lexemes={word: count for word, count in session.execute(_LEXEMES, tenant)},
+        lexemes=dict(session.execute(_LEXEMES, tenant).tuples().all()),
         words=dict.fromkeys(sorted(session.scalars(_WORDS, tenant))),
         categories=tuple(category for category, _ in counted),
         options={name: tuple(values) for name, values in options.items()},

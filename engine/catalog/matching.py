@@ -49,9 +49,7 @@ def match_values(wanted: str, offered: Iterable[str]) -> list[str]:
         lambda value: value == ask,
         lambda value: words <= set(value.split()),
         lambda value: set(value.split()) <= words,
-        lambda value: (
-            words <= {plain(part) for part in value.split("/")} or words <= set(re.split(r"[ /]", value))
-        ),
+        lambda value: words <= {plain(part) for part in value.split("/")} or words <= set(re.split(r"[ /]", value)),
     )
     for rule in rules:
         if found := [value for value, text in known.items() if rule(text)]:

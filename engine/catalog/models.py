@@ -41,7 +41,8 @@ class Product(TenantRow):
     search: Mapped[str] = mapped_column(
         TSVECTOR,
         Computed(
-            "setweight(to_tsvector('english', search_strong), 'A') || setweight(to_tsvector('english', search_weak), 'C')",
+            "setweight(to_tsvector('english', search_strong), 'A') || "
+            "setweight(to_tsvector('english', search_weak), 'C')",
             persisted=True,
         ),
     )

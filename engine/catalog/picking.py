@@ -25,9 +25,7 @@ class Pick(NamedTuple):
     alternatives: list[VariantView]
 
 
-def pick_variant(
-    session: Session, tenant_id: str, item_id: str, options: Mapping[str, str] | None = None
-) -> Pick:
+def pick_variant(session: Session, tenant_id: str, item_id: str, options: Mapping[str, str] | None = None) -> Pick:
     """The variant meant by a ``var_`` id (taken as it is) or by a ``prd_`` id and the options named.
 
     Among the variants that fit, the one with most units in stock. Raises ``NotFound``, ``OptionNotOffered`` when
@@ -86,9 +84,7 @@ def _reason(fitting: Sequence[Stocked], options: Mapping[str, str]) -> str:
 def _none_left(fitting: Sequence[Stocked], variants: Sequence[Stocked]) -> str:
     left = [pair for pair in variants if pair[1]]
     gone = f"{_titles(fitting)} {'is' if len(fitting) == 1 else 'are'} out of stock."
-    return (
-        f"{gone} In stock: {_titles(left)}." if left else f"{gone} Nothing of this product is in stock now."
-    )
+    return f"{gone} In stock: {_titles(left)}." if left else f"{gone} Nothing of this product is in stock now."
 
 
 def _not_offered(name: str, value: str, variants: Sequence[Stocked]) -> str:

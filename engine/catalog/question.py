@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from rapidfuzz import process
@@ -52,7 +53,7 @@ def read_question(
     ``is_word`` keeps real words that this shop does not use (``coat``) from being taken for errors (``boat``).
     """
     words = words_of(query)[:MAX_WORDS]
-    pairs = [first + second for first, second in zip(words, words[1:], strict=False)]
+    pairs = [first + second for first, second in pairwise(words)]
     stems = _stems(session, [*words, *pairs])
     spelled = [_spelled(word, stems[word], lexicon, is_word) for word in words]
     stems |= _stems(session, [part for text in spelled for part in text.split() if part not in stems])
@@ -98,9 +99,8 @@ def _mended(word: str, lexicon: Lexicon) -> str:
     likely = [(found, far) for found, far, _ in near if found[0] == word[0] or len(word) > 5]
     if not likely:
         return word
-    return min(
-        likely, key=lambda pair: (pair[1], pair[0][0] != word[0], abs(len(pair[0]) - len(word)), pair[0])
-    )[0]
+    best = min(likely, key=lambda pair: (pair[1], pair[0][0] != word[0], abs(len(pair[0]) - len(word)), pair[0]))
+    return best[0]
 
 
 def _stems(session: Session, words: Sequence[str]) -> dict[str, list[str]]:

@@ -35,10 +35,18 @@ class Tuning:
     """Vectors asked for; filters are applied to them in PostgreSQL."""
     least_similar: float = 0.25
     """A cosine below this is no hit."""
+    least_similar_alone: float = 0.32
+    """The same for a question of which the shop knows no word: gibberish is near to something, too."""
     similar_span: float = 0.25
     """Nor is one this far below the best."""
     least_said: float = 0.15
     """A product that answers less than this share of the question's words is no hit by words."""
+    said_span: float = 0.4
+    """Nor is one that answers less than this share of what the best one does."""
+    said_fully: float = 0.7
+    """The ranking by words has its whole weight when its best product answers this share of the question …"""
+    hushed: float = 0.3
+    """… and never less than this part of it: on a paraphrase, words mostly meet by chance."""
 
 
 class Candidate(NamedTuple):
@@ -91,8 +99,11 @@ def _said(terms: Sequence[Term]) -> ColumnElement[float]:
 
 def fused(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
     """One order of both opinions by reciprocal rank: Σ weight / (k + rank). Weak opinions have no voice."""
+    said = max((candidate.said for candidate in found), default=0.0)
+    loudness = tuning.words * max(tuning.hushed, min(1.0, said / tuning.said_fully))
+    opinions = ((loudness, by_words(found, tuning)), (tuning.meaning, by_meaning(found)))
     scores: dict[str, float] = {}
-    for weight, ranked in ((tuning.words, by_words(found, tuning)), (tuning.meaning, by_meaning(found))):
+    for weight, ranked in opinions:
         for rank, candidate in enumerate(ranked if weight else (), start=1):
             scores[candidate.id] = scores.get(candidate.id, 0.0) + weight / (tuning.k + rank)
     known: Mapping[str, Candidate] = {candidate.id: candidate for candidate in found}
@@ -101,7 +112,9 @@ def fused(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
 
 
 def by_words(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
-    heard = [candidate for candidate in found if candidate.said >= tuning.least_said]
+    said = max((candidate.said for candidate in found), default=0.0)
+    floor = max(tuning.least_said, said * tuning.said_span)
+    heard = [candidate for candidate in found if candidate.said >= floor]
     return sorted(heard, key=lambda candidate: (-candidate.said, candidate.position, candidate.id))
 
 
@@ -110,10 +123,11 @@ def by_meaning(found: Sequence[Candidate]) -> list[Candidate]:
     return sorted(heard, key=lambda candidate: (-candidate.similarity, candidate.position, candidate.id))
 
 
-def worth_hearing(hits: Sequence[Hit], tuning: Tuning) -> list[Hit]:
+def worth_hearing(hits: Sequence[Hit], question: Question, tuning: Tuning) -> list[Hit]:
     """Hits that are near enough, by themselves and beside the nearest: a vector search always finds something."""
     nearest = max((hit.similarity for hit in hits), default=0.0)
-    floor = max(tuning.least_similar, nearest - tuning.similar_span)
+    least = tuning.least_similar if question.terms else tuning.least_similar_alone
+    floor = max(least, nearest - tuning.similar_span)
     return [hit for hit in hits if hit.similarity >= floor]
 
 

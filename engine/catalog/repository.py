@@ -57,9 +57,7 @@ def product_id_of(session: Session, tenant_id: str, item_id: str) -> str | None:
     if not item_id.startswith("var_"):
         return item_id
     return session.scalar(
-        select(Variant.product_id).where(
-            Variant.tenant_id == tenant_id, Variant.id == item_id, Variant.sellable
-        )
+        select(Variant.product_id).where(Variant.tenant_id == tenant_id, Variant.id == item_id, Variant.sellable)
     )
 
 

@@ -101,12 +101,11 @@ class CatalogSearch:
             return []
         try:
             vector = self._embedded(question.mended)
-            return worth_hearing(
-                self._index.nearest(tenant_id, vector, limit=self._tuning.nearest), self._tuning
-            )
+            hits = self._index.nearest(tenant_id, vector, limit=self._tuning.nearest)
         except IndexUnavailable:
             log.warning("the product index does not answer: searching by words alone", exc_info=True)
             return []
+        return worth_hearing(hits, question, self._tuning)
 
     def _embed(self, text: str) -> Vector:
         assert self._embedder is not None

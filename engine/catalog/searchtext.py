@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from engine.catalog.models import Product
+
+_APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
 
 
 def words_of(text: str) -> list[str]:
     """Lower-case words and numbers, in order: ``"USB-C, 1.5 m"`` → ``usb c 1.5 m``."""
-    return re.findall(r"[^\W_]+(?:\.\d+)?", text.casefold().replace("'", "").replace("’", ""))
+    return re.findall(r"[^\W_]+(?:\.\d+)?", text.casefold().translate(_APOSTROPHES))
 
 
-def strong(
-    title: str, brand: str, category: str, synonyms: Iterable[str], options: Mapping[str, Sequence[str]]
-) -> str:
+def strong(title: str, brand: str, category: str, synonyms: Iterable[str], options: Mapping[str, Sequence[str]]) -> str:
     """Weight A. The title and the category come twice: the ranking counts a word's occurrences."""
     values = [value for offered in options.values() for value in offered]
     return " ".join(words_of(" ".join([title, title, category, category, brand, *synonyms, *values])))

@@ -61,9 +61,7 @@ def by_location(session: Session, tenant_id: str, query: str) -> list[ItemStock]
             .execution_options(populate_existing=True)
         )
     }
-    return [
-        _item(variant, [(place, levels.get((variant.id, place.id))) for place in places]) for variant in found
-    ]
+    return [_item(variant, [(place, levels.get((variant.id, place.id))) for place in places]) for variant in found]
 
 
 def _matching(session: Session, tenant_id: str, query: str) -> list[Variant]:

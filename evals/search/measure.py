@@ -67,7 +67,7 @@ def ndcg(found: Sequence[str], grades: Mapping[str, int]) -> float:
 
 
 def _dcg(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / log2(rank + 1) for rank, grade in enumerate(grades, start=1))
+    return sum(((1 << grade) - 1) / log2(rank + 1) for rank, grade in enumerate(grades, start=1))
 
 
 def recall(found: Sequence[str], grades: Mapping[str, int]) -> float:
@@ -80,9 +80,7 @@ def score(suite: Suite, find: Find) -> list[Score]:
     scores = []
     for query in suite.queries:
         found = find(query.query)
-        scores.append(
-            Score(query, ndcg(found, query.relevant), recall(found, query.relevant), len(found[:CUT]))
-        )
+        scores.append(Score(query, ndcg(found, query.relevant), recall(found, query.relevant), len(found[:CUT])))
     return scores
 
 

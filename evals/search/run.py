@@ -81,7 +81,7 @@ def contest(
 ) -> dict[str, list[Score]]:
     """Way of searching → the score of each query."""
     with store.unit_of_work(tenant_id) as session:
-        slugs = {key: slug for key, slug in session.execute(select(Product.id, Product.slug))}
+        slugs = dict(session.execute(select(Product.id, Product.slug)).tuples().all())
     results = {}
     for name, chosen in ways(tuning).items():
         search = CatalogSearch(index, embedder, tuning=chosen)
@@ -129,9 +129,7 @@ def _report(store: Store, index: VectorIndex, embedder: Embedder) -> None:
     for suite in read_suites():
         began = time.perf_counter()
         tenant_id = open_shop(store, suite.shop, index, embedder)
-        print(
-            f"\n{suite.shop}: {len(suite.queries)} queries, indexed in {time.perf_counter() - began:.1f} s\n"
-        )
+        print(f"\n{suite.shop}: {len(suite.queries)} queries, indexed in {time.perf_counter() - began:.1f} s\n")
         results = contest(store, tenant_id, suite, index, embedder)
         print(table({name: figures(scores) for name, scores in results.items()}))
         for name, scores in results.items():
