@@ -72,7 +72,8 @@ _RULES: Final = (
     _Rule(
         "stock equals its ledger",
         "SELECT count(*) FROM app.stock_movements",
-        "SELECT coalesce(s.variant_id, m.variant_id), 'level ' || coalesce(s.on_hand, 0) || '/' || coalesce(s.reserved, 0)"
+        "SELECT coalesce(s.variant_id, m.variant_id),"
+        " 'level ' || coalesce(s.on_hand, 0) || '/' || coalesce(s.reserved, 0)"
         " || ', ledger ' || coalesce(m.on_hand, 0) || '/' || coalesce(m.reserved, 0)"
         " FROM app.stock_levels s FULL JOIN (SELECT variant_id, location_id, sum(on_hand_delta) AS on_hand,"
         " sum(reserved_delta) AS reserved FROM app.stock_movements GROUP BY 1, 2) m"
@@ -167,7 +168,8 @@ _RULES: Final = (
         "SELECT count(*) FROM app.order_lines",
         "SELECT l.id, 'needs ' || (l.ordered - l.canceled - l.shipped) || ', reserved ' || coalesce(sum(r.quantity), 0)"
         " FROM app.orders o JOIN app.order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id"
-        " LEFT JOIN app.reservations r ON r.tenant_id = l.tenant_id AND r.order_line_id = l.id AND r.status = 'committed'"
+        " LEFT JOIN app.reservations r ON r.tenant_id = l.tenant_id AND r.order_line_id = l.id"
+        " AND r.status = 'committed'"
         " WHERE o.status = 'open' GROUP BY l.id, l.ordered, l.canceled, l.shipped"
         " HAVING coalesce(sum(r.quantity), 0) <> l.ordered - l.canceled - l.shipped",
     ),
@@ -190,7 +192,7 @@ def run_checks(runtime: Runtime) -> list[CheckResult]:
 
 def _run(session: Session, slug: str, rule: _Rule) -> CheckResult:
     looked_at = session.execute(text(rule.count)).scalar_one()
-    broken = session.execute(text(f"SELECT * FROM ({rule.broken}) AS found LIMIT {_SHOWN + 1}")).all()
+    broken = session.execute(text(f"SELECT * FROM ({rule.broken}) AS found LIMIT {_SHOWN + 1}")).all()  # noqa: S608 (our own)
     return _result(rule.name, slug, looked_at, [f"{row[0]} {row[1]}" for row in broken])
 
 
@@ -201,7 +203,11 @@ def _audit(session: Session, tenant_id: str, slug: str) -> CheckResult:
 
 def _gateway(runtime: Runtime, session: Session, tenant_id: str, slug: str) -> CheckResult:
     """What the gateway holds is what our books say it holds, payment by payment."""
-    held = {key: money for gateway in runtime.gateways.values() for key, money in gateway.captured(merchant=tenant_id).items()}
+    held = {
+        key: money
+        for gateway in runtime.gateways.values()
+        for key, money in gateway.captured(merchant=tenant_id).items()
+    }
     rows = session.execute(
         text(
             "SELECT p.id, p.status, p.amount - coalesce(sum(r.amount), 0) AS net, p.currency FROM app.payments p"
@@ -211,8 +217,16 @@ def _gateway(runtime: Runtime, session: Session, tenant_id: str, slug: str) -> C
     ).all()
     ours = {row.id: Money(row.net, row.currency) for row in rows if row.status == "captured"}
     open_ids = {row.id for row in rows if row.status in {"processing", "unknown"}}
-    broken = [f"{key} is {money} here, {held.get(key)} at the gateway" for key, money in ours.items() if held.get(key) != money]
-    broken += [f"{key}: {m} at the gateway, nothing here" for key, m in held.items() if m.amount and key not in ours and key not in open_ids]
+    broken = [
+        f"{key} is {money} here, {held.get(key)} at the gateway"
+        for key, money in ours.items()
+        if held.get(key) != money
+    ]
+    broken += [
+        f"{key}: {m} at the gateway, nothing here"
+        for key, m in held.items()
+        if m.amount and key not in ours and key not in open_ids
+    ]
     return _result("our payments equal the gateway's", slug, len(rows), broken)
 
 

@@ -16,7 +16,14 @@ from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
-from engine.embedded_postgres import EmbeddedPostgres, SUPERUSER, attach, read_secrets, start_or_attach, update_secrets
+from engine.embedded_postgres import (
+    SUPERUSER,
+    EmbeddedPostgres,
+    attach,
+    read_secrets,
+    start_or_attach,
+    update_secrets,
+)
 from engine.kit.envelope import derive
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
@@ -99,9 +106,7 @@ def libpq_url(url: str) -> str:
     return driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def open_addresses(
-    settings: Settings, *, start: bool, progress: Callable[[str], None] | None = None
-) -> Addresses:
+def open_addresses(settings: Settings, *, start: bool, progress: Callable[[str], None] | None = None) -> Addresses:
     """Find (and with ``start`` run) the database.
 
     Raises ``Unavailable`` when nothing runs and ``start`` is false, ``EmbeddedPostgresError`` when it will not start.
@@ -114,9 +119,15 @@ def open_addresses(
             sandbox=_as_role(settings.database_url, SANDBOX_ROLE, derive(key, "role:sandbox").hex()),
             secret_key=key,
         )
-    server = start_or_attach(settings.home, progress=progress, durable=settings.durable, adopt=True) if start else attach(settings.home)
+    server = (
+        start_or_attach(settings.home, progress=progress, durable=settings.durable, adopt=True)
+        if start
+        else attach(settings.home)
+    )
     if server is None:
-        raise Unavailable("iCommerce is not running here: no database answers in its home. Start it with `icommerce serve`.")
+        raise Unavailable(
+            "iCommerce is not running here: no database answers in its home. Start it with `icommerce serve`."
+        )
     return _embedded_addresses(settings, server)
 
 
@@ -126,7 +137,10 @@ def _embedded_addresses(settings: Settings, server: EmbeddedPostgres) -> Address
         update_secrets(settings.home, secret_key=settings.secret_key or secrets.token_hex(32))
         known = read_secrets(settings.home)
     key = known["secret_key"].encode()
-    as_role = lambda role: server.dsn(role=role, password=derive(key, f"role:{role}").hex())  # noqa: E731
+
+    def as_role(role: str) -> str:
+        return server.dsn(role=role, password=derive(key, f"role:{role}").hex())
+
     _bootstrap_owner(server, known["postgres_password"], derive(key, f"role:{OWNER_ROLE}").hex())
     return Addresses(
         runtime=as_role(RUNTIME_ROLE),
@@ -153,4 +167,8 @@ def _bootstrap_owner(server: EmbeddedPostgres, superuser_password: str, owner_pa
 
 
 def _as_role(url: str, role: str, password: str) -> str:
-    return driver_url(url).set(drivername="postgresql", username=role, password=password).render_as_string(hide_password=False)
+    return (
+        driver_url(url)
+        .set(drivername="postgresql", username=role, password=password)
+        .render_as_string(hide_password=False)
+    )

@@ -75,9 +75,7 @@ class EmbeddedPostgres:
 
     def dsn(self, *, role: str, password: str, database: str = DATABASE) -> str:
         """Returns a libpq URL over the unix socket. SQLAlchemy reads it too, as `postgresql+psycopg://…`."""
-        user, key, name, host = (
-            quote(part, safe="") for part in (role, password, database, str(self.socket_dir))
-        )
+        user, key, name, host = (quote(part, safe="") for part in (role, password, database, str(self.socket_dir)))
         return f"postgresql://{user}:{key}@/{name}?host={host}&port=5432"
 
     def stop(self) -> None:

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
     from engine.catalog.search import CatalogSearch
-    from engine.payments.gateway import Gateway
     from engine.db import Store
+    from engine.payments.gateway import Gateway
 
 
 class UnitOfWork(Protocol):

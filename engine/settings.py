@@ -50,7 +50,9 @@ class Settings:
             raise SettingsError(f"ICOMMERCE_PORT must be a port number, not {port!r}.")
         database_url, secret_key = env.get("DATABASE_URL") or None, env.get("ICOMMERCE_SECRET_KEY") or None
         if database_url and not secret_key:
-            raise SettingsError("With DATABASE_URL set, ICOMMERCE_SECRET_KEY is needed too (32 or more random characters).")
+            raise SettingsError(
+                "With DATABASE_URL set, ICOMMERCE_SECRET_KEY is needed too (32 or more random characters)."
+            )
         host = env.get("ICOMMERCE_HOST", "127.0.0.1")
         demo = env.get("ICOMMERCE_DEMO")
         return cls(

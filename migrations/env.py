@@ -10,7 +10,6 @@ from engine.migrate import load_models
 load_models()
 
 
-
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,

@@ -80,7 +80,7 @@ class Shop:
         self.fill(identity, sku, quantity)
         with self.uow() as session:
             details = service.Details(email="ada@example.com", **ADDRESS)
-            view = service.update(session, self.runtime, identity, details)
+            view = service.update(session, identity, details)
         if card != "card_test_visa":
             self.pay_with(identity, card)
         return view.id
@@ -134,16 +134,25 @@ def open_shop(runtime: Runtime, tenant: Tenant) -> Shop:
     """Two warehouses that ship, a store that does not, one zone, 10 % tax in WA."""
     shop = Shop(runtime, tenant)
     with shop.uow() as session:
-        for position, (code, region, ships) in enumerate((("EAST", "OH", True), ("WEST", "WA", True), ("STORE", "WA", False))):
+        for position, (code, region, ships) in enumerate(
+            (("EAST", "OH", True), ("WEST", "WA", True), ("STORE", "WA", False))
+        ):
             shop.locations[code] = _location(session, tenant.id, code, region, position, ships=ships)
         session.add(
             ShippingZone(tenant_id=tenant.id, id=new_id("zone"), name="US", countries=["US"], regions=[], rates=RATES)
         )
         session.add(
             TaxRate(
-                tenant_id=tenant.id, id=new_id("tax"), country="US", region="WA", name="WA tax", rate_ppm=100_000,
-                category_ppm={"food": 0}, taxes_shipping=True, valid_from="2020-01-01",
-            )  # fmt: skip
+                tenant_id=tenant.id,
+                id=new_id("tax"),
+                country="US",
+                region="WA",
+                name="WA tax",
+                rate_ppm=100_000,
+                category_ppm={"food": 0},
+                taxes_shipping=True,
+                valid_from="2020-01-01",
+            )
         )
     return shop
 

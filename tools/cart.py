@@ -16,7 +16,9 @@ COMMERCE = {AgentName.COMMERCE}
 
 def _outcome(view: CartView, **more: object) -> Outcome:
     return Outcome(
-        brief.cart(view) | more, cards=(Card("cart", view.model_dump(mode="json"), key="cart"),), cart_changed=True
+        brief.cart(view) | more,
+        cards=(Card("cart", view.model_dump(mode="json"), key="cart"),),
+        cart_changed=True,
     )
 
 
@@ -30,12 +32,17 @@ def view_cart(context: ToolContext) -> Outcome:
 @tool(access=Access.WRITE, agents=COMMERCE)
 def add_to_cart(
     context: ToolContext,
-    item_id: Annotated[str, Ref, Field(description="A var_ id for an exact variant, or a prd_ id to let the shop choose.")],
+    item_id: Annotated[
+        str, Ref, Field(description="A var_ id for an exact variant, or a prd_ id to let the shop choose.")
+    ],
     quantity: Annotated[int, Field(ge=1, le=99)] = 1,
-    options: Annotated[dict[str, str] | None, Field(description='Only options the shopper named, such as {"color": "blue"}.')] = None,
+    options: Annotated[
+        dict[str, str] | None, Field(description='Only options the shopper named, such as {"color": "blue"}.')
+    ] = None,
 ) -> Outcome:
     """Put an item in the cart. Never ask for an option first: without one the shop takes the in-stock variant with
-    the most stock. `added` says which it was, `alternatives` what else there is: tell the shopper both."""
+    the most stock. `added` says which it was, `alternatives` what else there is: tell the shopper both.
+    """
     with context.unit_of_work() as session:
         change = service.add(session, context.identity, item_id, quantity=quantity, options=options or {})
     return _outcome(change.cart, added=change.line.brief(), alternatives=[a.brief() for a in change.alternatives])
@@ -59,7 +66,8 @@ def swap_cart_variant(
     options: Annotated[dict[str, str], Field(description='The options wanted instead, such as {"color": "blue"}.')],
 ) -> Outcome:
     """Change a cart line to another variant of the same product ("in blue", "size large"), keeping the quantity and
-    every option that was not named."""
+    every option that was not named.
+    """
     with context.unit_of_work() as session:
         change = service.swap(session, context.identity, variant_id, options=options)
     return _outcome(change.cart, added=change.line.brief(), alternatives=[a.brief() for a in change.alternatives])
@@ -75,7 +83,9 @@ def empty_cart(context: ToolContext) -> Outcome:
 @tool(access=Access.WRITE, agents=COMMERCE)
 def set_discount_code(
     context: ToolContext,
-    code: Annotated[str, Field(description="The code the shopper gave; an empty text removes the codes.", max_length=40)],
+    code: Annotated[
+        str, Field(description="The code the shopper gave; an empty text removes the codes.", max_length=40)
+    ],
 ) -> Outcome:
     """Use a discount code for this cart and its checkout. Says plainly if the code does not apply."""
     with context.unit_of_work() as session:

@@ -17,18 +17,38 @@ SHOP = {AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE}
 @tool(access=Access.READ, agents=SHOP)
 def search_products(
     context: ToolContext,
-    query: Annotated[str, Field(description="What the shopper looks for, in plain words. May be empty to browse.", max_length=300)] = "",
-    category: Annotated[str | None, Field(description="A category as named in earlier results or by list_categories.")] = None,
-    min_price: Annotated[int | None, Field(description="Lowest price in whole currency units (dollars).", ge=0, le=1_000_000)] = None,
-    max_price: Annotated[int | None, Field(description="Highest price in whole currency units (dollars).", ge=0, le=1_000_000)] = None,
-    options: Annotated[dict[str, str] | None, Field(description='Wanted option values, such as {"color": "blue"}.')] = None,
+    query: Annotated[
+        str,
+        Field(description="What the shopper looks for, in plain words. May be empty to browse.", max_length=300),
+    ] = "",
+    category: Annotated[
+        str | None, Field(description="A category as named in earlier results or by list_categories.")
+    ] = None,
+    min_price: Annotated[
+        int | None, Field(description="Lowest price in whole currency units (dollars).", ge=0, le=1_000_000)
+    ] = None,
+    max_price: Annotated[
+        int | None, Field(description="Highest price in whole currency units (dollars).", ge=0, le=1_000_000)
+    ] = None,
+    options: Annotated[
+        dict[str, str] | None, Field(description='Wanted option values, such as {"color": "blue"}.')
+    ] = None,
     in_stock: Annotated[bool, Field(description="Only what can be bought now.")] = True,
-    sort: Annotated[str, Field(description="relevance, price_low, price_high or rating.", pattern="^(relevance|price_low|price_high|rating)$")] = "relevance",
+    sort: Annotated[
+        str,
+        Field(
+            description="relevance, price_low, price_high or rating.",
+            pattern="^(relevance|price_low|price_high|rating)$",
+        ),
+    ] = "relevance",
     limit: Annotated[int, Field(ge=1, le=12)] = 5,
-    cursor: Annotated[str | None, Field(description="next_cursor of the last page, to see more.", max_length=300)] = None,
+    cursor: Annotated[
+        str | None, Field(description="next_cursor of the last page, to see more.", max_length=300)
+    ] = None,
 ) -> Outcome:
     """Search the shop. Returns products with their variants, prices and stock, best first, and shows them as cards
-    numbered in this order. `near_matches` is true when nothing met every filter and the closest are shown instead."""
+    numbered in this order. `near_matches` is true when nothing met every filter and the closest are shown instead.
+    """
     request = SearchRequest(
         query=query,
         category=category,
@@ -51,7 +71,11 @@ def search_products(
     if not page.items:
         return Outcome(result)
     title = query or category or ""
-    data = {"title": title, "items": [i.model_dump(mode="json") for i in page.items], "next_cursor": page.next_cursor}
+    data = {
+        "title": title,
+        "items": [i.model_dump(mode="json") for i in page.items],
+        "next_cursor": page.next_cursor,
+    }
     return Outcome(result, cards=(Card("products", data),))
 
 
@@ -66,10 +90,13 @@ def list_categories(context: ToolContext) -> Outcome:
 @tool(access=Access.READ, agents=SHOP)
 def get_product(
     context: ToolContext,
-    product_id: Annotated[str, Ref, Field(description="prd_ id from a search, or the id of one of its variants (var_).")],
+    product_id: Annotated[
+        str, Ref, Field(description="prd_ id from a search, or the id of one of its variants (var_).")
+    ],
 ) -> Outcome:
     """Everything about one product: description, features, materials, compatibility, care, attributes, shipping
-    restrictions, warranty, weight, variants with price and stock."""
+    restrictions, warranty, weight, variants with price and stock.
+    """
     with context.unit_of_work() as session:
         detail = service.product(session, context.identity.tenant_id, product_id)
     return Outcome(brief.product_detail(detail), cards=(Card("product", detail.model_dump(mode="json")),))
@@ -78,7 +105,9 @@ def get_product(
 @tool(access=Access.READ, agents=SHOP)
 def compare_products(
     context: ToolContext,
-    product_ids: Annotated[list[str], Ref, Field(description="Two to four prd_ ids from searches.", min_length=2, max_length=4)],
+    product_ids: Annotated[
+        list[str], Ref, Field(description="Two to four prd_ ids from searches.", min_length=2, max_length=4)
+    ],
 ) -> Outcome:
     """Compare products side by side: price, rating, weight, warranty and the attributes they share."""
     with context.unit_of_work() as session:

@@ -22,16 +22,17 @@ def _outcome(view: CheckoutView) -> Outcome:
 @tool(access=Access.WRITE, agents=COMMERCE)
 def start_checkout(context: ToolContext) -> Outcome:
     """Begin (or go on with) checking out the cart. `missing` lists what is still needed from the shopper;
-    `problems` what stands in the way."""
+    `problems` what stands in the way.
+    """
     with context.unit_of_work() as session:
-        return _outcome(service.start(session, context.runtime, context.identity, thread_id=context.thread_id))
+        return _outcome(service.start(session, context.identity, thread_id=context.thread_id))
 
 
 @tool(access=Access.READ, agents=COMMERCE)
 def get_checkout(context: ToolContext) -> Outcome:
     """The running checkout: totals, address, shipping options, payment method, what is missing."""
     with context.unit_of_work() as session:
-        return _outcome(service.current(session, context.runtime, context.identity))
+        return _outcome(service.current(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
@@ -50,7 +51,8 @@ def update_checkout(
     payment_method_ref: Annotated[Text, Ref, Field(description="ref from list_payment_methods.")] = None,
 ) -> Outcome:
     """Fill in or change checkout details; give only what the shopper said. Starts the checkout if there is none.
-    The cheapest shipping is chosen until the shopper chooses."""
+    The cheapest shipping is chosen until the shopper chooses.
+    """
     details = service.Details(
         name=name,
         email=email,
@@ -65,23 +67,25 @@ def update_checkout(
         payment_method_ref=payment_method_ref,
     )
     with context.unit_of_work() as session:
-        view = service.update(session, context.runtime, context.identity, details, thread_id=context.thread_id)
+        view = service.update(session, context.identity, details, thread_id=context.thread_id)
         return _outcome(view)
 
 
 @tool(access=Access.READ, agents=COMMERCE)
 def list_payment_methods(context: ToolContext) -> Outcome:
     """Ways to pay that this shopper has: saved cards once signed in, and the open test card in a demo shop. A new
-    card is entered on the payment provider's own form, never in the chat."""
+    card is entered on the payment provider's own form, never in the chat.
+    """
     with context.unit_of_work() as session:
-        methods = service.payment_methods(session, context.runtime, context.identity)
+        methods = service.payment_methods(session, context.identity)
     return Outcome({"methods": [m.model_dump() for m in methods], "card_entry": "on the checkout card"})
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
 def request_confirmation(context: ToolContext) -> Outcome:
     """Show the shopper the payment card with every line and the total. Only the shopper's press on that card pays;
-    nothing said in the chat does. Fails with what is missing when the checkout is not complete."""
+    nothing said in the chat does. Fails with what is missing when the checkout is not complete.
+    """
     consent = confirmation.request(context.runtime, context.identity, thread_id=context.thread_id)
     data = {
         "id": consent.id,
@@ -102,5 +106,5 @@ def request_confirmation(context: ToolContext) -> Outcome:
 def cancel_checkout(context: ToolContext) -> Outcome:
     """Drop the running checkout and its open payment card. The cart stays as it is; nothing was charged."""
     with context.unit_of_work() as session:
-        view = service.cancel(session, context.runtime, context.identity)
+        view = service.cancel(session, context.identity)
     return _outcome(view)

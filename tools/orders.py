@@ -18,7 +18,8 @@ EVERYONE = {AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE, AgentName.OPERATIONS
 @tool(access=Access.READ, agents=SERVICE)
 def list_orders(context: ToolContext, limit: Annotated[int, Field(ge=1, le=20)] = 5) -> Outcome:
     """The shopper's own orders, newest first, with payment and delivery state. Empty when this session has none:
-    then offer find_order_status with an order number and e-mail."""
+    then offer find_order_status with an order number and e-mail.
+    """
     with context.unit_of_work() as session:
         page = queries.own_orders(session, context.identity, limit=limit)
     result = {"items": [brief.order(view) for view in page.items]}
@@ -45,7 +46,8 @@ def find_order_status(
     email: Annotated[str, Field(max_length=200)],
 ) -> Outcome:
     """The bare state of an order made elsewhere, by its number and the buyer's e-mail: no names, items or
-    addresses. More needs signing in."""
+    addresses. More needs signing in.
+    """
     with context.unit_of_work() as session:
         status = queries.masked_status(session, context.identity, number=number, email=email)
     return Outcome(status.model_dump(mode="json"))
@@ -54,11 +56,18 @@ def find_order_status(
 @tool(access=Access.WRITE, agents=EVERYONE)
 def request_human(
     context: ToolContext,
-    reason: Annotated[str, Field(description="asked_for_person, complaint, payment_problem, cannot_help or other.", max_length=40)],
-    summary: Annotated[str, Field(description="What the person taking over should know, up to five short lines.", max_length=600)],
+    reason: Annotated[
+        str,
+        Field(description="asked_for_person, complaint, payment_problem, cannot_help or other.", max_length=40),
+    ],
+    summary: Annotated[
+        str,
+        Field(description="What the person taking over should know, up to five short lines.", max_length=600),
+    ],
 ) -> Outcome:
     """Hand the conversation to the shop's staff: when the shopper asks for a person, is upset, or needs something
-    no tool does. After it, say nothing more than that they are coming."""
+    no tool does. After it, say nothing more than that they are coming.
+    """
     with context.unit_of_work() as session:
         note = handoff.request(session, context.identity, context.thread_id, reason=reason, summary=summary)
     data = note.model_dump(mode="json")

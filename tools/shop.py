@@ -9,7 +9,8 @@ from tools.spec import Access, AgentName, Outcome, ToolContext, tool
 @tool(access=Access.READ, agents={AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE})
 def get_shop_info(context: ToolContext) -> Outcome:
     """The shop's name, what it sells, returns policy, where and how it ships and for how much, support hours and
-    e-mail. Use it for any question about the shop itself."""
+    e-mail. Use it for any question about the shop itself.
+    """
     with context.unit_of_work() as session:
         info = service.shop_info(session, context.identity.tenant_id)
     return Outcome(info.model_dump(mode="json"))

@@ -82,7 +82,8 @@ class ToolSpec:
 
     def schema(self) -> dict[str, Any]:
         """JSON schema of the arguments, without titles."""
-        return _without_titles(self.arguments.model_json_schema())
+        cleaned: dict[str, Any] = _without_titles(self.arguments.model_json_schema())
+        return cleaned
 
 
 TOOLS: Final[dict[str, ToolSpec]] = {}
@@ -101,7 +102,9 @@ def tool(*, access: Access, agents: set[AgentName]) -> Callable[[ToolFunction], 
                 refs.add(name)
             fields[name] = (hint, ... if parameter.default is parameter.empty else parameter.default)
         model = create_model(
-            f"{function.__name__}_arguments", __config__=ConfigDict(extra="forbid", str_strip_whitespace=True), **fields
+            f"{function.__name__}_arguments",
+            __config__=ConfigDict(extra="forbid", str_strip_whitespace=True),
+            **fields,
         )
         TOOLS[function.__name__] = ToolSpec(
             name=function.__name__,

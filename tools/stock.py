@@ -14,7 +14,10 @@ from tools.spec import Access, AgentName, Card, Outcome, ToolContext, tool
 @tool(access=Access.READ, agents={AgentName.OPERATIONS})
 def stock_by_location(
     context: ToolContext,
-    query: Annotated[str, Field(description="A SKU, a variant or product id, or words of a product's title.", max_length=200)],
+    query: Annotated[
+        str,
+        Field(description="A SKU, a variant or product id, or words of a product's title.", max_length=200),
+    ],
 ) -> Outcome:
     """On hand, reserved and available units of matching items at every location. Staff only."""
     if not context.identity.is_staff:

@@ -33,7 +33,9 @@ class Applied:
     problems: tuple[str, ...]
 
 
-def apply(session: Session, tenant_id: str, codes: Sequence[str], lines: Sequence[Discountable], currency: str) -> Applied:
+def apply(
+    session: Session, tenant_id: str, codes: Sequence[str], lines: Sequence[Discountable], currency: str
+) -> Applied:
     """Apply codes in the order given, each to what the ones before left. A code counts once."""
     left = [line.base for line in lines]
     if not codes:
@@ -49,7 +51,9 @@ def apply(session: Session, tenant_id: str, codes: Sequence[str], lines: Sequenc
         if problem or row is None:
             problems.append(problem)
             continue
-        weights = [amount if row.category in {None, line.category} else 0 for line, amount in zip(lines, left, strict=True)]
+        weights = [
+            amount if row.category in {None, line.category} else 0 for line, amount in zip(lines, left, strict=True)
+        ]
         for index, part in enumerate(allocate(_worth(row, sum(weights)), weights)):
             left[index] -= part
         titles.append(f"{row.title} ({row.code})")

@@ -93,9 +93,7 @@ def view(session: Session, identity: Identity) -> CartView:
     )
 
 
-def add(
-    session: Session, identity: Identity, item_id: str, *, quantity: int, options: dict[str, str]
-) -> CartChange:
+def add(session: Session, identity: Identity, item_id: str, *, quantity: int, options: dict[str, str]) -> CartChange:
     """Put ``quantity`` of a variant in, or of the best-stocked variant of a product that has ``options``.
 
     Raises ``NotFound``, ``NotAvailable`` (nothing in stock), ``CartFull``.
@@ -142,9 +140,7 @@ def empty(session: Session, identity: Identity) -> CartView:
     """Take everything out."""
     cart = open_cart(session, identity, lock=True)
     if cart is not None:
-        session.execute(
-            delete(CartLine).where(CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id)
-        )
+        session.execute(delete(CartLine).where(CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id))
         cart.discount_codes = []
     return view(session, identity)
 
@@ -211,7 +207,9 @@ def _put(session: Session, cart: Cart, variant_id: str, quantity: int) -> None:
 def _take_out(session: Session, cart: Cart, variant_id: str) -> None:
     session.execute(
         delete(CartLine).where(
-            CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id, CartLine.variant_id == variant_id
+            CartLine.tenant_id == cart.tenant_id,
+            CartLine.cart_id == cart.id,
+            CartLine.variant_id == variant_id,
         )
     )
     cart.updated_at = clock.now()

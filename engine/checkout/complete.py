@@ -76,7 +76,7 @@ class _Claimed:
     gateway: str
 
 
-class _Changed(Exception):  # noqa: N818 (a signal inside this module, not an error)
+class _Changed(Exception):
     """T1 must end without a trace: the world is not what was agreed to."""
 
     def __init__(self, reason: str) -> None:
@@ -128,9 +128,17 @@ def _prepare(
     if status == ConsentStatus.CLAIMED:
         return None, None, outcome_of(runtime, identity, consent_id)
     if status == ConsentStatus.SUPERSEDED:
-        return None, None, Completion(Result.CHANGED, consent_id, "The order changed after that card was shown.", "changed")
+        return (
+            None,
+            None,
+            Completion(Result.CHANGED, consent_id, "The order changed after that card was shown.", "changed"),
+        )
     if status != ConsentStatus.APPROVED:
-        return None, None, Completion(Result.NOT_APPROVED, consent_id, "Nothing was paid: the card was not confirmed.")
+        return (
+            None,
+            None,
+            Completion(Result.NOT_APPROVED, consent_id, "Nothing was paid: the card was not confirmed."),
+        )
     if not sealed:
         return None, None, None
     token = unseal(runtime.secret_key, identity.tenant_id, f"consent|{consent_id}", sealed)
@@ -231,7 +239,12 @@ def _start_payment(
     checkout.version += 1
     facts = {"amount": quote.total, "currency": checkout.currency, "consent": card.id, "order": order_id}
     audit.record(
-        session, checkout.tenant_id, actor=card.owner_id, action="payment.started", subject=payment_id, facts=facts
+        session,
+        checkout.tenant_id,
+        actor=card.owner_id,
+        action="payment.started",
+        subject=payment_id,
+        facts=facts,
     )
 
 
@@ -245,6 +258,7 @@ def _capture(runtime: Runtime, claimed: _Claimed) -> Charge | None:
         return Charge(claimed.payment_id, ChargeStatus.CAPTURED)
     gateway = runtime.gateways[claimed.gateway]
     fault_point("before_capture")
+    charge: Charge | None
     try:
         charge = gateway.capture(claimed.request)
     except Unavailable:

@@ -50,7 +50,7 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
     """
     for _ in range(_TRIES):
         with runtime.unit_of_work(identity.tenant_id) as session:
-            checkout = _ready_session(session, runtime, identity)
+            checkout = _ready_session(session, identity)
             quote = quote_of(session, checkout)
             _require_ready(quote)
             present = consents.live(session, checkout)
@@ -88,11 +88,11 @@ def decide(session: Session, identity: Identity, consent_id: str, *, approved: b
     return Decision(consents.view(card), approved, first=True)
 
 
-def _ready_session(session: Session, runtime: Runtime, identity: Identity) -> CheckoutSession:
+def _ready_session(session: Session, identity: Identity) -> CheckoutSession:
     session_id = running_session_id(session, identity)
     if session_id is None:
         raise NoCheckout("There is no checkout running.")
-    start(session, runtime, identity)  # the cart of this moment, not of an hour ago
+    start(session, identity)  # the cart of this moment, not of an hour ago
     return lock_session(session, identity.tenant_id, session_id)
 
 
@@ -143,7 +143,14 @@ def _show(
     if token:
         card.token_sealed = seal(runtime.secret_key, identity.tenant_id, f"consent|{card.id}", token)
     session.add(card)
-    audit.record(session, identity.tenant_id, actor=identity.id, action="consent.shown", subject=card.id, facts={"digest": bound})
+    audit.record(
+        session,
+        identity.tenant_id,
+        actor=identity.id,
+        action="consent.shown",
+        subject=card.id,
+        facts={"digest": bound},
+    )
     return consents.view(card)
 
 

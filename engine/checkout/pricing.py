@@ -149,7 +149,12 @@ def _lines(session: Session, checkout: CheckoutSession) -> tuple[list[PricedLine
         row.Variant.id: row
         for row in session.execute(
             select(
-                Variant, Product.title, Product.category, Product.tax_category, Product.restrictions, Product.status
+                Variant,
+                Product.title,
+                Product.category,
+                Product.tax_category,
+                Product.restrictions,
+                Product.status,
             )
             .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
             .where(Variant.tenant_id == checkout.tenant_id, Variant.id.in_(wanted))
@@ -224,9 +229,7 @@ def _jurisdiction(session: Session, checkout: CheckoutSession) -> tax.Jurisdicti
     address = checkout.ship_to or {}
     if not address.get("country"):
         return tax.NO_TAX
-    return tax.jurisdiction(
-        session, checkout.tenant_id, country=address["country"], region=address.get("state", "")
-    )
+    return tax.jurisdiction(session, checkout.tenant_id, country=address["country"], region=address.get("state", ""))
 
 
 def _missing(checkout: CheckoutSession, *, has_method: bool) -> list[str]:

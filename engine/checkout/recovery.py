@@ -92,7 +92,7 @@ def _unfinished(runtime: Runtime, session: Session, payment: Payment, now: datet
         try:
             token = unseal(runtime.secret_key, payment.tenant_id, f"consent|{card.id}", card.token_sealed)
         except InvalidTag:
-            log.error("a consent's token does not open: the secret key has changed", consent_id=card.id)
+            log.exception("a consent's token does not open: the secret key has changed", consent_id=card.id)
     request = CaptureRequest(
         payment_id=payment.id,
         merchant=payment.tenant_id,
@@ -106,7 +106,8 @@ def _unfinished(runtime: Runtime, session: Session, payment: Payment, now: datet
 
 def _find_out(gateway: Gateway, tenant_id: str, one: _Unfinished) -> Charge | None:
     """Retrieve first; absent and still agreed to → the same request again; absent and too late → make sure that
-    it can never happen."""
+    it can never happen.
+    """
     if one.request.amount.amount == 0:
         return Charge(one.payment_id, ChargeStatus.CAPTURED)
     found = gateway.find(one.payment_id, merchant=tenant_id)

@@ -28,7 +28,12 @@ from engine.runtime import Runtime
 
 SESSION_LIFE: Final = timedelta(hours=6)
 _ADDRESS: Final = (*PARTS, "line_two")
-_BRANDS: Final = {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express", "discover": "Discover"}
+_BRANDS: Final = {
+    "visa": "Visa",
+    "mastercard": "Mastercard",
+    "amex": "American Express",
+    "discover": "Discover",
+}
 TEST_REF: Final = "test_visa"
 _TEST_VISA: Final = {
     "gateway": "sandbox",
@@ -56,7 +61,7 @@ class Details:
     payment_method_ref: str | None = None
 
 
-def start(session: Session, runtime: Runtime, identity: Identity, *, thread_id: str | None = None) -> CheckoutView:
+def start(session: Session, identity: Identity, *, thread_id: str | None = None) -> CheckoutView:
     """Begin checking out the cart, or bring the running checkout in line with it.
 
     Raises ``NothingToBuy`` for an empty cart, ``CheckoutBusy`` while a payment is under way.
@@ -69,28 +74,28 @@ def start(session: Session, runtime: Runtime, identity: Identity, *, thread_id: 
     if checkout is None:
         checkout = _new(session, identity, cart.id, lines, thread_id)
     _match_cart(checkout, cart.id, lines, list(cart.discount_codes))
-    return _refreshed(session, runtime, identity, checkout)
+    return _refreshed(session, identity, checkout)
 
 
-def update(
-    session: Session, runtime: Runtime, identity: Identity, details: Details, *, thread_id: str | None = None
-) -> CheckoutView:
+def update(session: Session, identity: Identity, details: Details, *, thread_id: str | None = None) -> CheckoutView:
     """Fill in details; starts the checkout if there is none. Raises what ``start`` raises, ``InvalidInput`` for a
-    detail that cannot be right and ``OptionUnknown`` for a way of shipping that is not offered."""
-    start(session, runtime, identity, thread_id=thread_id)
+    detail that cannot be right and ``OptionUnknown`` for a way of shipping that is not offered.
+    """
+    start(session, identity, thread_id=thread_id)
     checkout = _require(session, identity)
     _set_buyer(checkout, details)
     _set_address(checkout, details)
     if details.payment_method_ref:
-        checkout.payment_method = _method(session, runtime, identity, details.payment_method_ref)
+        checkout.payment_method = _method(session, identity, details.payment_method_ref)
     if details.fulfillment_option_id:
         _choose_option(session, checkout, details.fulfillment_option_id)
-    return _refreshed(session, runtime, identity, checkout)
+    return _refreshed(session, identity, checkout)
 
 
 def use_card(session: Session, runtime: Runtime, identity: Identity, card_token: str) -> CheckoutView:
     """Pay with a card just entered on the gateway's own page. Raises ``InvalidInput`` for a token not of this
-    checkout."""
+    checkout.
+    """
     checkout = _require(session, identity)
     gateway = runtime.gateways["sandbox"]
     facts = gateway.describe(card_token, merchant=identity.tenant_id, session_id=checkout.id)
@@ -104,10 +109,10 @@ def use_card(session: Session, runtime: Runtime, identity: Identity, card_token:
         "last4": facts.last4,
         "label": label,
     }
-    return _refreshed(session, runtime, identity, checkout)
+    return _refreshed(session, identity, checkout)
 
 
-def current(session: Session, runtime: Runtime, identity: Identity) -> CheckoutView:
+def current(session: Session, identity: Identity) -> CheckoutView:
     """The running checkout. Raises ``NoCheckout``."""
     checkout = _running(session, identity, lock=False)
     if checkout is None:
@@ -115,22 +120,23 @@ def current(session: Session, runtime: Runtime, identity: Identity) -> CheckoutV
     return checkout_view(checkout, quote_of(session, checkout))
 
 
-def cancel(session: Session, runtime: Runtime, identity: Identity) -> CheckoutView:
+def cancel(session: Session, identity: Identity) -> CheckoutView:
     """Drop the running checkout and its open card; the cart stays."""
     checkout = _require(session, identity)
     checkout.status = SESSION.check(checkout.status, SessionStatus.CANCELED)
     supersede(session, checkout)
-    audit.record(
-        session, identity.tenant_id, actor=identity.id, action="checkout.canceled", subject=checkout.id
-    )
+    audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.canceled", subject=checkout.id)
     return checkout_view(checkout, quote_of(session, checkout))
 
 
-def payment_methods(session: Session, runtime: Runtime, identity: Identity) -> list[PaymentMethodChoice]:
+def payment_methods(session: Session, identity: Identity) -> list[PaymentMethodChoice]:
     """Ways to pay that this identity has: saved ones first, then the open test card of a demo shop."""
     saved = [
         PaymentMethodChoice(
-            ref=row.id, brand=row.brand, last4=row.last4, label=f"{_BRANDS.get(row.brand, 'Card')} •••• {row.last4}"
+            ref=row.id,
+            brand=row.brand,
+            last4=row.last4,
+            label=f"{_BRANDS.get(row.brand, 'Card')} •••• {row.last4}",
         )
         for row in customers.payment_methods(session, identity)
     ]
@@ -247,11 +253,17 @@ def _set_address(checkout: CheckoutSession, details: Details) -> None:
     checkout.ship_to = normalize(dict(keep) | said)
 
 
-def _method(session: Session, runtime: Runtime, identity: Identity, ref: str) -> dict[str, Any]:
+def _method(session: Session, identity: Identity, ref: str) -> dict[str, Any]:
     for row in customers.payment_methods(session, identity):
         if row.id == ref:
             label = f"{_BRANDS.get(row.brand, 'Card')} •••• {row.last4}"
-            return {"gateway": row.gateway, "ref": row.gateway_ref, "brand": row.brand, "last4": row.last4, "label": label}
+            return {
+                "gateway": row.gateway,
+                "ref": row.gateway_ref,
+                "brand": row.brand,
+                "last4": row.last4,
+                "label": label,
+            }
     if ref == TEST_REF and pricing.shop_of(session, identity.tenant_id).demo:
         return dict(_TEST_VISA)
     raise InvalidInput("That is not one of your ways to pay.", param="payment_method_ref")
@@ -264,11 +276,11 @@ def _choose_option(session: Session, checkout: CheckoutSession, wanted: str) -> 
     checkout.fulfillment_option_id = wanted
 
 
-def _refreshed(session: Session, runtime: Runtime, identity: Identity, checkout: CheckoutSession) -> CheckoutView:
+def _refreshed(session: Session, identity: Identity, checkout: CheckoutSession) -> CheckoutView:
     """Write the status that follows from the details, and put aside a card that no longer says the truth."""
     if checkout.payment_method is None:
-        methods = payment_methods(session, runtime, identity)
-        checkout.payment_method = _method(session, runtime, identity, methods[0].ref) if methods else None
+        methods = payment_methods(session, identity)
+        checkout.payment_method = _method(session, identity, methods[0].ref) if methods else None
     session.flush()
     quote = quote_of(session, checkout)
     ready = not quote.problems and not quote.missing

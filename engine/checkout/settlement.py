@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from engine.carts import discounts, service as carts
+from engine.carts import discounts
+from engine.carts import service as carts
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.checkout.states import SESSION
 from engine.finance import service as finance
@@ -17,7 +18,8 @@ from engine.kit import audit, clock, outbox
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.kit.money import Money
-from engine.orders import queries, service as orders
+from engine.orders import queries
+from engine.orders import service as orders
 from engine.orders.schemas import OrderView
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Alert, Payment, PaymentStatus
@@ -48,7 +50,8 @@ class Settled:
 
 def settle(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None) -> Settled:
     """Write what the gateway said. A payment that has ended stays as it is; ``None`` or a pending charge leaves it
-    unknown, with all its holds. Money captured for a payment that had failed goes straight back."""
+    unknown, with all its holds. Money captured for a payment that had failed goes straight back.
+    """
     with runtime.unit_of_work(tenant_id) as session:
         payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True)
         if payment.status in _UNSETTLED:
@@ -67,7 +70,13 @@ def settle(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | N
 def _apply(session: Session, payment: Payment, charge: Charge | None) -> None:
     if charge is None or charge.status == ChargeStatus.PENDING:
         payment.status = PAYMENT.check(payment.status, PaymentStatus.UNKNOWN)
-        raise_alert(session, payment.tenant_id, "payment_unknown", payment.id, "The gateway has not told how this payment ended.")
+        raise_alert(
+            session,
+            payment.tenant_id,
+            "payment_unknown",
+            payment.id,
+            "The gateway has not told how this payment ended.",
+        )
         return
     payment.gateway_payment_id = charge.gateway_id
     payment.settled_at = clock.now()
@@ -77,7 +86,12 @@ def _apply(session: Session, payment: Payment, charge: Charge | None) -> None:
         _captured(session, payment)
     else:
         canceled = charge.status == ChargeStatus.CANCELED
-        _failed(session, payment, PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED, charge.decline_code)
+        _failed(
+            session,
+            payment,
+            PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED,
+            charge.decline_code,
+        )
 
 
 def _captured(session: Session, payment: Payment) -> None:
@@ -138,7 +152,12 @@ def resolve_alert(session: Session, tenant_id: str, kind: str, subject: str) -> 
 
     session.execute(
         update(Alert)
-        .where(Alert.tenant_id == tenant_id, Alert.kind == kind, Alert.subject == subject, Alert.resolved_at.is_(None))
+        .where(
+            Alert.tenant_id == tenant_id,
+            Alert.kind == kind,
+            Alert.subject == subject,
+            Alert.resolved_at.is_(None),
+        )
         .values(resolved_at=clock.now())
     )
 
@@ -150,4 +169,11 @@ def _give_back(runtime: Runtime, tenant_id: str, payment_id: str, gateway: str, 
         detail = f"{amount} was captured after the payment had failed; it was refunded."
         raise_alert(session, tenant_id, "stray_capture", payment_id, detail)
         facts = {"amount": amount.amount, "currency": amount.currency}
-        audit.record(session, tenant_id, actor="system", action="payment.stray_refunded", subject=payment_id, facts=facts)
+        audit.record(
+            session,
+            tenant_id,
+            actor="system",
+            action="payment.stray_refunded",
+            subject=payment_id,
+            facts=facts,
+        )

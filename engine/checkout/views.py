@@ -71,7 +71,8 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
 
 def digest(checkout: CheckoutSession, quote: Quote) -> str:
     """SHA-256 over what a consent binds: tenant, session, merchant, currency, lines, totals, way of shipping,
-    recipient and method."""
+    recipient and method.
+    """
     method = checkout.payment_method or {}
     bound = {
         "tenant": checkout.tenant_id,

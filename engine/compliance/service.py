@@ -8,13 +8,15 @@ from typing import Final
 REMOTE_US: Final = frozenset({"AK", "HI", "PR", "GU", "VI", "AS", "MP", "AA", "AE", "AP"})
 _GROUND_ONLY: Final = frozenset({"lithium_battery", "flammable"})
 _DOMESTIC: Final = {
-    "lithium_battery": "has a lithium battery that carriers do not take abroad or to Alaska, Hawaii and the territories",
+    "lithium_battery": "has a lithium battery, which may not go abroad or to Alaska, Hawaii and the territories",
     "flammable": "is flammable and cannot leave the lower 48 states",
     "domestic_only": "is sold in the United States only",
 }
 
 
-def problems(items: Iterable[tuple[str, Sequence[str]]], *, home: str, country: str, region: str, line_one: str) -> list[str]:
+def problems(
+    items: Iterable[tuple[str, Sequence[str]]], *, home: str, country: str, region: str, line_one: str
+) -> list[str]:
     """Why ``(title, restrictions)`` items cannot go to a place; empty when all can. ``home`` is the shop's country."""
     abroad = country != home
     remote = country == "US" and region in REMOTE_US

@@ -26,7 +26,8 @@ Index("uq_customers_email", Customer.tenant_id, func.lower(Customer.email), uniq
 
 class Shopper(TenantRow):
     """A session identity. Its carts, checkouts and orders are its own; a profile needs ``customer_id``, which only
-    a verified e-mail sets."""
+    a verified e-mail sets.
+    """
 
     __tablename__ = "shoppers"
 
@@ -35,7 +36,10 @@ class Shopper(TenantRow):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     last_seen_at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (tenant_fk("customer_id", "customers"), Index("ix_shoppers_customer", "tenant_id", "customer_id"))
+    __table_args__ = (
+        tenant_fk("customer_id", "customers"),
+        Index("ix_shoppers_customer", "tenant_id", "customer_id"),
+    )
 
 
 class Address(TenantRow):

@@ -250,12 +250,22 @@ class CatalogFile(Row):
         slugs = [product.slug for product in self.products]
         emails = {customer.email for customer in self.customers}
         rates = {rate.code for zone in self.shipping_zones for rate in zone.rates}
-        problems = [f"{v.sku}: no location {c}" for p in self.products for v in p.variants for c in v.stock if c not in codes]
+        problems = [
+            f"{v.sku}: no location {c}"
+            for p in self.products
+            for v in p.variants
+            for c in v.stock
+            if c not in codes
+        ]
         problems += [f"sku used twice: {sku}" for sku in sorted({s for s in skus if skus.count(s) > 1})]
         problems += [f"slug used twice: {slug}" for slug in sorted({s for s in slugs if slugs.count(s) > 1})]
         known = set(skus)
         for order in self.orders:
-            problems += [f"order of {order.customer}: no sku {line.sku}" for line in order.lines if line.sku not in known]
+            problems += [
+                f"order of {order.customer}: no sku {line.sku}"
+                for line in order.lines
+                if line.sku not in known
+            ]
             if order.customer not in emails:
                 problems.append(f"order of an unknown customer {order.customer}")
             if order.shipping not in rates:
@@ -274,7 +284,11 @@ def read_catalog(path: Path) -> CatalogFile:
     merged: dict[str, Any] = {}
     for file in files:
         text = file.read_text(encoding="utf-8")
-        part = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (a safe loader, in C where there is one)
+        part = (
+            json.loads(text)
+            if file.suffix == ".json"
+            else yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        )
         for key, value in part.items():
             merged[key] = merged[key] + value if isinstance(value, list) and key in merged else value
     return CatalogFile.model_validate(merged)

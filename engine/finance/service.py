@@ -38,7 +38,13 @@ def post(
     entry = {"tenant_id": tenant_id, "id": entry_id, "kind": kind, "subject": subject, "order_id": order_id}
     session.execute(insert(JournalEntry), [entry | {"occurred_at": at or clock.now()}])
     rows = [
-        {"tenant_id": tenant_id, "entry_id": entry_id, "account": account, "amount": amount, "currency": currency}
+        {
+            "tenant_id": tenant_id,
+            "entry_id": entry_id,
+            "account": account,
+            "amount": amount,
+            "currency": currency,
+        }
         for account, amount in lines.items()
     ]
     session.execute(insert(Posting), rows)
@@ -91,6 +97,8 @@ def opening_stock(cost: int) -> dict[Account, int]:
 def balances(session: Session, tenant_id: str) -> dict[str, int]:
     """Account → balance (debit positive), the trial balance."""
     rows = session.execute(
-        select(Posting.account, func.sum(Posting.amount)).where(Posting.tenant_id == tenant_id).group_by(Posting.account)
+        select(Posting.account, func.sum(Posting.amount))
+        .where(Posting.tenant_id == tenant_id)
+        .group_by(Posting.account)
     )
     return {str(account): int(amount) for account, amount in rows}

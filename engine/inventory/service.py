@@ -107,7 +107,8 @@ def _preference(wanted: Mapping[str, int], stock: Stock, region: str) -> dict[st
 
 def hold(session: Session, tenant_id: str, payment_id: str, allocations: Sequence[Allocation]) -> None:
     """Reserve the units for a payment under way. Raises ``OutOfStock`` when somebody else was faster: the caller's
-    transaction must then end or route again."""
+    transaction must then end or route again.
+    """
     for one in allocations:
         taken = session.execute(
             update(StockLevel)
@@ -170,9 +171,7 @@ def ship(session: Session, tenant_id: str, shipment_id: str, reservations: Seque
     for one in sorted(reservations, key=lambda r: (r.variant_id, r.location_id)):
         one.status = ReservationStatus.SHIPPED
         _change(session, tenant_id, one.variant_id, one.location_id, on_hand=-one.quantity, reserved=-one.quantity)
-    moves = [
-        (Allocation(r.variant_id, r.location_id, r.quantity), -r.quantity, -r.quantity) for r in reservations
-    ]
+    moves = [(Allocation(r.variant_id, r.location_id, r.quantity), -r.quantity, -r.quantity) for r in reservations]
     if moves:
         _record(session, tenant_id, MovementKind.SHIP, shipment_id, moves)
 
@@ -186,7 +185,13 @@ def receive(
     if not allocations:
         return
     rows = [
-        {"tenant_id": tenant_id, "variant_id": a.variant_id, "location_id": a.location_id, "on_hand": a.quantity, "reserved": 0}
+        {
+            "tenant_id": tenant_id,
+            "variant_id": a.variant_id,
+            "location_id": a.location_id,
+            "on_hand": a.quantity,
+            "reserved": 0,
+        }
         for a in allocations
     ]
     statement = upsert(StockLevel)
@@ -198,7 +203,9 @@ def receive(
     _record(session, tenant_id, kind, subject, [(a, a.quantity, 0) for a in allocations])
 
 
-def _change(session: Session, tenant_id: str, variant_id: str, location_id: str, *, on_hand: int, reserved: int) -> None:
+def _change(
+    session: Session, tenant_id: str, variant_id: str, location_id: str, *, on_hand: int, reserved: int
+) -> None:
     session.execute(
         update(StockLevel)
         .where(
@@ -224,7 +231,11 @@ def _held(session: Session, tenant_id: str, payment_id: str) -> Sequence[Reserva
 
 
 def _record(
-    session: Session, tenant_id: str, kind: MovementKind, subject: str, moves: Sequence[tuple[Allocation, int, int]]
+    session: Session,
+    tenant_id: str,
+    kind: MovementKind,
+    subject: str,
+    moves: Sequence[tuple[Allocation, int, int]],
 ) -> None:
     rows: list[dict[str, Any]] = [
         {

@@ -74,7 +74,12 @@ def record(
     """Write one audit row in the transaction of the act itself."""
     session.add(
         AuditRow(
-            tenant_id=tenant_id, actor=actor, action=action, subject=subject, facts=facts or {}, request_id=request_id
+            tenant_id=tenant_id,
+            actor=actor,
+            action=action,
+            subject=subject,
+            facts=facts or {},
+            request_id=request_id,
         )
     )
 

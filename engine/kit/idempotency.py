@@ -76,7 +76,9 @@ def fingerprint(body: Any) -> str:
 
 def canonical_json(value: Any) -> bytes:
     """One spelling for one JSON meaning (in the spirit of RFC 8785)."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def _plain(value: Any) -> Any:

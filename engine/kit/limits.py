@@ -42,4 +42,7 @@ def hit(session: Session, bucket: str, *, limit: int, window: timedelta) -> None
 
 def forget_old(session: Session) -> None:
     """Drop windows that ended over an hour ago."""
-    session.execute(text("DELETE FROM app.rate_limits WHERE window_start < :then"), {"then": clock.now() - timedelta(hours=2)})
+    session.execute(
+        text("DELETE FROM app.rate_limits WHERE window_start < :then"),
+        {"then": clock.now() - timedelta(hours=2)},
+    )

@@ -59,7 +59,7 @@ def format_minor(amount: int, currency: str) -> str:
 
 
 def share_ppm(amount: int, ppm: int) -> int:
-    """``amount`` × ``ppm`` / 1,000,000, rounded half up (half away from zero)."""
+    """``amount`` x ``ppm`` / 1,000,000, rounded half up (half away from zero)."""
     sign = -1 if amount < 0 else 1
     return sign * ((abs(amount) * ppm * 2 + 1_000_000) // 2_000_000)
 

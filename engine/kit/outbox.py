@@ -43,7 +43,11 @@ class OutboxRow(TenantRow):
 
     __table_args__ = (
         Index(
-            "ix_outbox_waiting", "tenant_id", "consumer", "available_at", postgresql_where=text("delivered_at IS NULL")
+            "ix_outbox_waiting",
+            "tenant_id",
+            "consumer",
+            "available_at",
+            postgresql_where=text("delivered_at IS NULL"),
         ),
     )
 
@@ -53,7 +57,11 @@ def emit(session: Session, tenant_id: str, topic: str, subject_id: str, payload:
     for consumer in CONSUMERS[topic]:
         session.add(
             OutboxRow(
-                tenant_id=tenant_id, consumer=consumer, topic=topic, subject_id=subject_id, payload=payload or {}
+                tenant_id=tenant_id,
+                consumer=consumer,
+                topic=topic,
+                subject_id=subject_id,
+                payload=payload or {},
             )
         )
 
@@ -75,7 +83,7 @@ def claim_batch(session: Session, tenant_id: str, consumer: str, *, limit: int =
     return list(rows)
 
 
-def mark_delivered(session: Session, rows: list[OutboxRow]) -> None:
+def mark_delivered(rows: list[OutboxRow]) -> None:
     """Close rows whose work is part of this transaction (or was idempotent and has happened)."""
     moment = clock.now()
     for row in rows:
@@ -94,8 +102,15 @@ def mark_failed(session: Session, tenant_id: str, row_id: int, error: str) -> No
 
 def waiting(session: Session, tenant_id: str, consumer: str) -> int:
     """How many rows are still to be delivered to ``consumer``."""
-    return session.scalar(
-        select(func.count())
-        .select_from(OutboxRow)
-        .where(OutboxRow.tenant_id == tenant_id, OutboxRow.consumer == consumer, OutboxRow.delivered_at.is_(None))
-    ) or 0
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(OutboxRow)
+            .where(
+                OutboxRow.tenant_id == tenant_id,
+                OutboxRow.consumer == consumer,
+                OutboxRow.delivered_at.is_(None),
+            )
+        )
+        or 0
+    )

@@ -123,13 +123,16 @@ def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
 
     Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies.
     """
-    append_only = {m.class_.__table__.name for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
-    run = lambda sql: connection.execute(text(sql))  # noqa: E731 (a local shorthand)
+    append_only = {str(m.local_table) for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
+
+    def run(statement: str) -> None:
+        connection.execute(text(statement))
+
     run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}")
     run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {role}")
     for table in Base.metadata.tables.values():
         name = f"{SCHEMA}.{table.name}"
-        rights = "SELECT, INSERT" if table.name in append_only else "SELECT, INSERT, UPDATE, DELETE"
+        rights = "SELECT, INSERT" if name in append_only else "SELECT, INSERT, UPDATE, DELETE"
         run(f"REVOKE ALL ON {name} FROM {role}")
         run(f"GRANT {rights} ON {name} TO {role}")
     run(f"GRANT UPDATE (seq, hash) ON {SCHEMA}.audit TO {role}")

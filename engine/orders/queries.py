@@ -52,7 +52,8 @@ class _Parts:
 
 def own_orders(session: Session, identity: Identity, *, limit: int = 20, cursor: str | None = None) -> Page[OrderView]:
     """The identity's own orders, newest first (all of the tenant's for staff). Raises ``InvalidInput`` for a
-    cursor that is not ours."""
+    cursor that is not ours.
+    """
     query = _placed(identity.tenant_id)
     if not identity.is_staff:
         query = query.where(_is_own(identity))
@@ -115,7 +116,9 @@ def fulfillment_status(lines: Iterable[OrderLine]) -> str:
     """Computed from line quantities alone."""
     kept = [(line.ordered - line.canceled, line) for line in lines]
     wanted = sum(quantity for quantity, _ in kept)
-    shipped, delivered, returned = (sum(getattr(line, part) for _, line in kept) for part in ("shipped", "delivered", "returned"))
+    shipped, delivered, returned = (
+        sum(getattr(line, part) for _, line in kept) for part in ("shipped", "delivered", "returned")
+    )
     if wanted == 0:
         return "canceled"
     if returned:
@@ -137,9 +140,11 @@ def payment_status(payments: Iterable[Payment], refunds: Iterable[Refund]) -> st
     return "paid" if captured or free else "unpaid"
 
 
-def _placed(tenant_id: str) -> Select[tuple[Order]]:
+def _placed(tenant_id: str) -> Select[Order]:
     return select(Order).where(
-        Order.tenant_id == tenant_id, Order.placed_at.is_not(None), Order.status != OrderStatus.PENDING_PAYMENT
+        Order.tenant_id == tenant_id,
+        Order.placed_at.is_not(None),
+        Order.status != OrderStatus.PENDING_PAYMENT,
     )
 
 

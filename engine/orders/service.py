@@ -15,9 +15,7 @@ from engine.orders.models import Order, OrderLine, OrderStatus, order_numbers
 from engine.orders.states import ORDER
 
 
-def place(
-    session: Session, checkout: CheckoutSession, quote: Quote, *, order_id: str, customer_id: str | None
-) -> None:
+def place(session: Session, checkout: CheckoutSession, quote: Quote, *, order_id: str, customer_id: str | None) -> None:
     """Write the order as agreed to, waiting for its payment and invisible until then."""
     number = session.execute(order_numbers.next_value()).scalar_one()
     option = quote.selected

@@ -31,7 +31,14 @@ def zones(session: Session, tenant_id: str) -> list[ShippingZone]:
 
 
 def options(
-    session: Session, tenant_id: str, *, country: str, region: str, weight_g: int, goods: int, ground_only: bool
+    session: Session,
+    tenant_id: str,
+    *,
+    country: str,
+    region: str,
+    weight_g: int,
+    goods: int,
+    ground_only: bool,
 ) -> list[Option]:
     """Ways to ship, cheapest first; empty where we do not ship. ``goods`` is the goods value after discount."""
     zone = _zone_for(zones(session, tenant_id), country, region)

@@ -36,9 +36,10 @@ def stock(shop: Shop, sku: str) -> tuple[int, int]:
     """On hand and reserved over all locations."""
     with shop.uow() as session:
         row = session.execute(
-            select(func.coalesce(func.sum(StockLevel.on_hand), 0), func.coalesce(func.sum(StockLevel.reserved), 0)).where(
-                StockLevel.tenant_id == shop.tenant.id, StockLevel.variant_id == shop.variants[sku]
-            )
+            select(
+                func.coalesce(func.sum(StockLevel.on_hand), 0),
+                func.coalesce(func.sum(StockLevel.reserved), 0),
+            ).where(StockLevel.tenant_id == shop.tenant.id, StockLevel.variant_id == shop.variants[sku])
         ).one()
     return int(row[0]), int(row[1])
 
@@ -75,7 +76,8 @@ def test_a_sale_moves_money_stock_books_and_tells_everybody(shop: Shop) -> None:
             "psp_clearing": 11655, "customer_deposits": -10595, "tax_payable": -1060,
         }  # fmt: skip
         topics = session.execute(
-            text("SELECT topic FROM app.outbox WHERE tenant_id = :t AND topic = 'order.paid'"), {"t": shop.tenant.id}
+            text("SELECT topic FROM app.outbox WHERE tenant_id = :t AND topic = 'order.paid'"),
+            {"t": shop.tenant.id},
         ).all()
         assert len(topics) == 1
         assert carts.view(session, buyer).lines == []
@@ -164,7 +166,7 @@ def test_changing_the_order_puts_the_card_aside(shop: Shop) -> None:
     shop.ready(buyer, "A")
     card = shop.card(buyer)
     with shop.uow() as session:
-        service.update(session, shop.runtime, buyer, service.Details(fulfillment_option_id="overnight"))
+        service.update(session, buyer, service.Details(fulfillment_option_id="overnight"))
     with shop.uow() as session, pytest.raises(ConsentDecided):
         confirmation.decide(session, buyer, card.id, approved=True, channel="test")
     assert shop.card(buyer).id != card.id
@@ -378,8 +380,8 @@ def test_nothing_changes_while_the_payment_is_under_way(shop: Shop) -> None:
         with clock.shifted(timedelta(hours=7)):
             recovery.expire(shop.runtime, shop.tenant.id)
         for act in (
-            lambda s: service.update(s, shop.runtime, buyer, service.Details(email="eve@example.com")),
-            lambda s: service.cancel(s, shop.runtime, buyer),
+            lambda s: service.update(s, buyer, service.Details(email="eve@example.com")),
+            lambda s: service.cancel(s, buyer),
         ):
             with shop.uow() as session:
                 try:
@@ -407,7 +409,12 @@ def test_a_capture_reported_after_failure_is_refunded(shop: Shop) -> None:
         payment_id, amount = payment.id, payment.amount
     from engine.checkout.settlement import settle
 
-    settle(shop.runtime, shop.tenant.id, payment_id, Charge(payment_id, ChargeStatus.DECLINED, decline_code="card_declined"))
+    settle(
+        shop.runtime,
+        shop.tenant.id,
+        payment_id,
+        Charge(payment_id, ChargeStatus.DECLINED, decline_code="card_declined"),
+    )
     assert stock(shop, "A") == (10, 0)
     with clock.shifted(timedelta(seconds=10)):
         found = shop.runtime.gateways["sandbox"].find(payment_id, merchant=shop.tenant.id)
@@ -429,7 +436,7 @@ def test_an_empty_or_incomplete_checkout_shows_no_card(shop: Shop) -> None:
     buyer = shop.shopper()
     shop.fill(buyer, "A")
     with shop.uow() as session:
-        view = service.start(session, shop.runtime, buyer)
+        view = service.start(session, buyer)
     assert view.missing == ["email", "name", "address"]
     with pytest.raises(CheckoutIncomplete, match="email, name, address"):
         shop.card(buyer)
@@ -442,8 +449,8 @@ def test_lithium_does_not_fly(shop: Shop) -> None:
     buyer = shop.shopper()
     shop.ready(buyer, "BATTERY")
     with shop.uow() as session:
-        view = service.current(session, shop.runtime, buyer)
+        view = service.current(session, buyer)
         assert [option.id for option in view.fulfillment_options] == ["standard"]
         moved = ADDRESS | {"state": "AK", "postal_code": "99501", "city": "Anchorage"}
-        view = service.update(session, shop.runtime, buyer, service.Details(**moved))
+        view = service.update(session, buyer, service.Details(**moved))
     assert "lithium battery" in view.problems[0]

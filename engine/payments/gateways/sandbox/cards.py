@@ -43,7 +43,13 @@ TEST_CARDS: Final = (
     TestCard("card_test_expired", "4000000000000069", "visa", Behavior.EXPIRED, "Has expired"),
     TestCard("card_test_cvc", "4000000000000127", "visa", Behavior.INCORRECT_CVC, "Has another security code"),
     TestCard("card_test_3ds", "4000000000003220", "visa", Behavior.CHALLENGE, "Asks its holder first (3-D Secure)"),
-    TestCard("card_test_timeout", "4000000000000341", "visa", Behavior.TIMEOUT_AFTER_CAPTURE, "Pays, but the answer is lost"),
+    TestCard(
+        "card_test_timeout",
+        "4000000000000341",
+        "visa",
+        Behavior.TIMEOUT_AFTER_CAPTURE,
+        "Pays, but the answer is lost",
+    ),
     TestCard("card_test_late", "4000000000000259", "visa", Behavior.CAPTURE_LATE, "Pays some seconds late"),
 )
 BY_NUMBER: Final = {card.number: card for card in TEST_CARDS}

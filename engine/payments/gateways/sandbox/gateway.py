@@ -1,5 +1,6 @@
 """A payment gateway for one machine: real in its rules (atomic single-use tokens, keyed idempotency, late and lost
-answers), imaginary in its money. It pays only for shops flagged demo."""
+answers), imaginary in its money. It pays only for shops flagged demo.
+"""
 
 from __future__ import annotations
 
@@ -35,18 +36,18 @@ from engine.payments.gateways.sandbox.store import open_pool
 from engine.payments.gateways.sandbox.vault import Vault
 
 LATE_BY: Final = timedelta(seconds=4)
-_DECLINING: Final = frozenset(
-    {Behavior.DECLINE, Behavior.INSUFFICIENT_FUNDS, Behavior.EXPIRED, Behavior.INCORRECT_CVC}
-)
+_DECLINING: Final = frozenset({Behavior.DECLINE, Behavior.INSUFFICIENT_FUNDS, Behavior.EXPIRED, Behavior.INCORRECT_CVC})
 _CONSUME: Final = """
-UPDATE sandbox.tokens SET status = CASE WHEN behavior = 'challenge' AND NOT authenticated THEN status ELSE 'consumed' END
+UPDATE sandbox.tokens
+SET status = CASE WHEN behavior = 'challenge' AND NOT authenticated THEN status ELSE 'consumed' END
 WHERE id = %(token)s AND status = 'live' AND merchant = %(merchant)s AND session_id = %(session_id)s
   AND currency = %(currency)s AND max_amount >= %(amount)s AND expires_at > %(now)s
 RETURNING behavior, authenticated, challenge_id
 """
 _INSERT: Final = """
 INSERT INTO sandbox.charges (key_hash, id, body_hash, merchant, payment_id, session_id, amount, currency, status)
-VALUES (%(key_hash)s, %(id)s, %(body_hash)s, %(merchant)s, %(payment_id)s, %(session_id)s, %(amount)s, %(currency)s, 'new')
+VALUES (%(key_hash)s, %(id)s, %(body_hash)s, %(merchant)s, %(payment_id)s, %(session_id)s, %(amount)s, %(currency)s,
+  %(status)s)
 ON CONFLICT (key_hash) DO NOTHING RETURNING id
 """
 
@@ -120,6 +121,7 @@ class SandboxGateway:
             "session_id": request.session_id,
             "amount": request.amount.amount,
             "currency": request.amount.currency,
+            "status": "new",
             "token": request.token,
             "now": clock.now(),
         }
@@ -154,27 +156,35 @@ class SandboxGateway:
             "session_id": "",
             "amount": 0,
             "currency": "XXX",
+            "status": "canceled",
         }
         with self._pool.connection() as connection:
-            made = connection.execute(_INSERT.replace("'new'", "'canceled'"), row).fetchone()
+            made = connection.execute(_INSERT, row).fetchone()
             if made:
                 return Charge(payment_id, ChargeStatus.CANCELED, decline_code="canceled")
-            found = connection.execute(
-                "UPDATE sandbox.charges SET status = 'canceled', decline_code = 'canceled', captures_at = NULL"
-                " WHERE key_hash = %(key_hash)s AND status = 'pending' AND captures_at > %(now)s RETURNING *",
-                row | {"now": clock.now()},
-            ).fetchone() or connection.execute(
-                "SELECT * FROM sandbox.charges WHERE key_hash = %(key_hash)s", row
-            ).fetchone()
+            found = (
+                connection.execute(
+                    "UPDATE sandbox.charges SET status = 'canceled', decline_code = 'canceled', captures_at = NULL"
+                    " WHERE key_hash = %(key_hash)s AND status = 'pending' AND captures_at > %(now)s RETURNING *",
+                    row | {"now": clock.now()},
+                ).fetchone()
+                or connection.execute("SELECT * FROM sandbox.charges WHERE key_hash = %(key_hash)s", row).fetchone()
+            )
         return _charge(_aged(found))
 
     def refund(self, payment_id: str, *, merchant: str, amount: Money, key: str) -> str:
         charge_key = self._keyed(merchant, payment_id)
         refund_id = "re_" + secrets.token_hex(12)
-        row = {"key": self._keyed(merchant, f"refund:{key}"), "id": refund_id, "charge": charge_key, "n": amount.amount}
+        row = {
+            "key": self._keyed(merchant, f"refund:{key}"),
+            "id": refund_id,
+            "charge": charge_key,
+            "n": amount.amount,
+        }
         with self._pool.connection() as connection:
             made = connection.execute(
-                "INSERT INTO sandbox.refunds (key_hash, id, charge_id, amount) VALUES (%(key)s, %(id)s, %(charge)s, %(n)s)"
+                "INSERT INTO sandbox.refunds (key_hash, id, charge_id, amount)"
+                " VALUES (%(key)s, %(id)s, %(charge)s, %(n)s)"
                 " ON CONFLICT (key_hash) DO NOTHING RETURNING id",
                 row,
             ).fetchone()
@@ -248,7 +258,8 @@ class SandboxGateway:
         """
         with self._pool.connection() as connection:
             found = connection.execute(
-                "UPDATE sandbox.tokens SET authenticated = true WHERE challenge_id = %s AND expires_at > %s RETURNING id",
+                "UPDATE sandbox.tokens SET authenticated = true WHERE challenge_id = %s AND expires_at > %s"
+                " RETURNING id",
                 (challenge_id, clock.now()),
             ).fetchone()
         if found is None:
@@ -300,7 +311,13 @@ class SandboxGateway:
 
 
 def _body_hash(request: CaptureRequest) -> str:
-    body = [request.merchant, request.session_id, request.token, request.amount.amount, request.amount.currency]
+    body = [
+        request.merchant,
+        request.session_id,
+        request.token,
+        request.amount.amount,
+        request.amount.currency,
+    ]
     return hashlib.sha256(canonical_json(body)).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The sandbox gateway's own tables, in a schema and under a role of its own: the shop's role cannot read a vault row."""
+"""The sandbox gateway's own tables, in a schema and under a role of its own: the shop cannot read a vault row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS sandbox.charges (
   notified_at timestamptz, created_at timestamptz NOT NULL DEFAULT now(),
   CHECK (refunded BETWEEN 0 AND amount));
 CREATE INDEX IF NOT EXISTS ix_charges_merchant ON sandbox.charges (merchant, payment_id);
-CREATE INDEX IF NOT EXISTS ix_charges_late ON sandbox.charges (captures_at) WHERE captures_at IS NOT NULL AND notified_at IS NULL;
+CREATE INDEX IF NOT EXISTS ix_charges_late ON sandbox.charges (captures_at)
+  WHERE captures_at IS NOT NULL AND notified_at IS NULL;
 CREATE TABLE IF NOT EXISTS sandbox.refunds (
   key_hash text PRIMARY KEY, id text NOT NULL, charge_id text NOT NULL, amount bigint NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now());

@@ -1,0 +1,69 @@
+"""Ids, cursors, envelopes, state machines: the small things everything stands on."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from engine.checkout.states import CONSENT, SESSION
+from engine.kit.envelope import seal, unseal
+from engine.kit.errors import InvalidInput
+from engine.kit.idempotency import fingerprint
+from engine.kit.ids import PREFIXES, ids_in, is_id, new_id
+from engine.kit.pagination import decode_cursor, encode_cursor
+from engine.kit.state_machine import IllegalTransition, StateMachine
+from engine.orders.states import ORDER
+from engine.payments.states import PAYMENT
+
+KEY = b"k" * 32
+
+
+@pytest.mark.parametrize("kind", PREFIXES)
+def test_an_id_says_what_it_names_and_sorts_by_time(kind: str) -> None:
+    made = [new_id(kind) for _ in range(50)]
+    assert len(set(made)) == 50
+    assert all(is_id(one, kind) for one in made)
+    assert [one[:12] for one in made] == sorted(one[:12] for one in made)
+
+
+def test_ids_are_found_in_text() -> None:
+    one, two = new_id("variant"), new_id("payment_method")
+    assert ids_in(f'{{"a": "{one}", "b": "x{two}"}} {two}.') == {one, two}
+    assert ids_in("var_short ord_") == set()
+
+
+def test_a_cursor_comes_back_and_garbage_is_refused() -> None:
+    assert decode_cursor(encode_cursor(["a", 1]), size=2) == ["a", 1]
+    for bad in ("", "%%%", "bnVsbA", encode_cursor(["a"]), "ÿ"):
+        with pytest.raises(InvalidInput):
+            decode_cursor(bad, size=2)
+
+
+def test_a_secret_opens_only_where_it_belongs() -> None:
+    sealed = seal(KEY, "tnt_a", "consent|1", "vt_secret")
+    assert b"vt_secret" not in sealed
+    assert unseal(KEY, "tnt_a", "consent|1", sealed) == "vt_secret"
+    for tenant, context in (("tnt_b", "consent|1"), ("tnt_a", "consent|2")):
+        with pytest.raises(InvalidTag):
+            unseal(KEY, tenant, context, sealed)
+
+
+def test_a_body_is_compared_by_its_meaning() -> None:
+    assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1.0, 2], "a": 1.0})
+    assert fingerprint({"a": [1, 2]}) != fingerprint({"a": [2, 1]})
+    assert fingerprint({"a": None}) != fingerprint({})
+
+
+@pytest.mark.parametrize("machine", [SESSION, CONSENT, ORDER, PAYMENT], ids=lambda m: m.name)
+def test_every_pair_of_states_is_decided(machine: StateMachine) -> None:  # type: ignore[type-arg]
+    states = list(machine.table)
+    assert set(states) == set(type(states[0]))
+    for old, new in itertools.product(states, states):
+        if new in machine.table[old]:
+            assert machine.check(old, new) == new
+        else:
+            with pytest.raises(IllegalTransition):
+                machine.check(old, new)
+    assert "-->" in machine.diagram()
