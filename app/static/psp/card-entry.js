@@ -1,0 +1,158 @@
+// The payment provider's card form. Numbers go to this origin alone; the shop's page hears a token.
+const main = document.querySelector('main');
+const form = main.querySelector('form');
+const submit = form.querySelector('button');
+const problem = form.querySelector('.problem');
+const config = JSON.parse(main.dataset.config); // {session, parent_origin, test_cards: [{number, brand, note}]}
+
+const WORDS = {
+  number: 'Check the card number.',
+  expiry: 'Enter a month and year that are still to come.',
+  cvc: 'Enter the 3 or 4 digits from the card.',
+  name: 'Enter the name on the card.',
+  failed: 'No answer from the payment provider. Please try again.',
+  refused: 'This card was not accepted.',
+  ready: 'Use this card',
+  busy: 'Checking…',
+};
+const AMEX = /^3[47]/;
+
+const digits = (text) => text.replace(/\D/g, '');
+
+/** ISO/IEC 7812: every second digit from the right doubled, the sum a multiple of ten. */
+function passesLuhn(number) {
+  const sum = [...number].reverse().reduce((total, digit, index) => {
+    const value = Number(digit) * (index % 2 ? 2 : 1);
+    return total + (value > 9 ? value - 9 : value);
+  }, 0);
+  return number.length >= 12 && number.length <= 19 && sum % 10 === 0;
+}
+
+function grouped(number) {
+  const sizes = AMEX.test(number) ? [4, 6, 5] : [4, 4, 4, 4, 3];
+  let start = 0;
+  return sizes.map((size) => number.slice(start, (start += size))).filter(Boolean).join(' ');
+}
+
+function expiryText(text, deleting) {
+  const plain = digits(text).slice(0, 4);
+  const padded = /^[2-9]/.test(plain) ? `0${plain}` : plain;
+  return padded.length < 2 || (deleting && padded.length === 2) ? padded : `${padded.slice(0, 2)} / ${padded.slice(2)}`;
+}
+
+function expiry() {
+  const [month, year] = form.expiry.value.split('/').map((part) => Number(digits(part ?? '')));
+  return { month, year: year < 100 ? 2000 + year : year };
+}
+
+const CHECKS = {
+  number: () => passesLuhn(digits(form.number.value)),
+  expiry: () => {
+    const { month, year } = expiry();
+    return month >= 1 && month <= 12 && new Date(year, month) > new Date();
+  },
+  cvc: () => digits(form.cvc.value).length === (AMEX.test(digits(form.number.value)) ? 4 : 3),
+  name: () => form.elements.name.value.trim() !== '',
+};
+
+function check(field) {
+  const good = CHECKS[field]();
+  form.elements[field].setAttribute('aria-invalid', String(!good));
+  document.getElementById(`${field}-error`).textContent = good ? '' : WORDS[field];
+  return good;
+}
+
+/** Rewrites what was typed, keeping the caret after the same digit. */
+function reformat(input, format) {
+  const before = digits(input.value.slice(0, input.selectionStart)).length;
+  const text = format(input.value);
+  if (text === input.value) return;
+  const atEnd = input.selectionStart === input.value.length;
+  input.value = text;
+  if (atEnd) return;
+  let caret = 0;
+  for (let seen = 0; seen < before && caret < text.length; caret += 1) seen += /\d/.test(text[caret]) ? 1 : 0;
+  input.setSelectionRange(caret, caret);
+}
+
+form.number.addEventListener('input', () => reformat(form.number, (text) => grouped(digits(text).slice(0, 19))));
+form.expiry.addEventListener('input', (event) =>
+  reformat(form.expiry, (text) => expiryText(text, event.inputType?.startsWith('delete'))),
+);
+form.cvc.addEventListener('input', () => reformat(form.cvc, (text) => digits(text).slice(0, 4)));
+form.addEventListener('focusout', ({ target }) => target.name && target.value && check(target.name));
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const wrong = Object.keys(CHECKS).filter((field) => !check(field));
+  if (wrong.length) return form.elements[wrong[0]].focus();
+  if (submit.getAttribute('aria-disabled') === 'true') return undefined;
+  say(true);
+  try {
+    tell(await exchange());
+  } catch (error) {
+    say(false, error.message);
+  }
+  return undefined;
+});
+
+async function exchange() {
+  const { month, year } = expiry();
+  const response = await fetch('/card-entry', {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() },
+    body: JSON.stringify({
+      session: config.session,
+      number: digits(form.number.value),
+      exp_month: month,
+      exp_year: year,
+      cvc: digits(form.cvc.value),
+      name: form.elements.name.value.trim(),
+    }),
+  }).catch(() => {
+    throw new Error(WORDS.failed);
+  });
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(body.detail || body.title || WORDS.refused);
+  return body;
+}
+
+function tell({ token, brand, last4 }) {
+  form.reset();
+  parent.postMessage({ type: 'icommerce.card', token, brand, last4 }, config.parent_origin);
+}
+
+function say(busy, words = '') {
+  submit.setAttribute('aria-disabled', String(busy));
+  submit.textContent = busy ? WORDS.busy : WORDS.ready;
+  problem.textContent = words;
+  problem.hidden = !words;
+}
+
+function offer(card) {
+  const row = document.createElement('li');
+  const button = document.createElement('button');
+  const number = document.createElement('b');
+  const note = document.createElement('span');
+  number.textContent = grouped(digits(card.number));
+  note.textContent = [card.brand, card.note].filter(Boolean).join(' · ');
+  button.type = 'button';
+  button.append(number, note);
+  button.addEventListener('click', () => fill(card));
+  row.append(button);
+  return row;
+}
+
+function fill(card) {
+  form.number.value = grouped(digits(card.number));
+  form.expiry.value = `12 / ${String(new Date().getFullYear() + 3).slice(2)}`;
+  form.cvc.value = AMEX.test(digits(card.number)) ? '1234' : '123';
+  form.elements.name.value ||= 'Test Shopper';
+  Object.keys(CHECKS).forEach(check);
+  submit.focus();
+}
+
+if (config.test_cards?.length) {
+  main.querySelector('.tests').hidden = false;
+  main.querySelector('.tests ul').append(...config.test_cards.map(offer));
+}

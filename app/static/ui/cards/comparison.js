@@ -1,0 +1,49 @@
+import { html } from '../../vendor/lit-3.3.3.min.js';
+import { price } from '../format.js';
+import { texts } from '../texts.js';
+import { Card, define, picture } from './base.js';
+import { rating } from './tile.js';
+import { sentence } from './words.js';
+
+class Comparison extends Card {
+  view({ items, rows }) {
+    return html`
+      <section class="card stack" aria-label=${texts.comparison}>
+        <h2 tabindex="-1">${texts.comparison}</h2>
+        <div class="scroll" tabindex="0" role="region" aria-label=${texts.comparison}>
+          <table>
+            <thead>
+              <tr><td></td>${items.map((item) => html`<th scope="col">${picture(item.image)}${item.title}</th>`)}</tr>
+            </thead>
+            <tbody>
+              ${this.#row(texts.price, items.map((item) => html`<strong class="num">${price(item.price)}</strong>`))}
+              ${this.#row(texts.rating, items.map((item) => rating(item.rating, item.rating_count)))}
+              ${rows.map((row) => this.#row(sentence(row.name), row.values))}
+              <tr>
+                <td></td>
+                ${items.map(
+                  (item) => html`
+                    <td>
+                      <button
+                        type="button"
+                        class="plain"
+                        aria-label="${texts.details}: ${item.title}"
+                        @click=${() => this.act('view_product', { product_id: item.id })}
+                      >${texts.details}</button>
+                    </td>
+                  `,
+                )}
+              </tr>
+            </tbody>
+          </table>
+        </div>
+      </section>
+    `;
+  }
+
+  #row(name, values) {
+    return html`<tr><th scope="row">${name}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`;
+  }
+}
+
+define('ic-comparison', Comparison);

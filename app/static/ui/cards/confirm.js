@@ -1,0 +1,142 @@
+import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { serverNow } from '../clock.js';
+import { money, price } from '../format.js';
+import { texts } from '../texts.js';
+import { Card, define } from './base.js';
+import { facts, goods, totals } from './parts.js';
+import { address, clock } from './words.js';
+
+const LAST_MINUTE_MS = 60_000;
+
+/**
+ * The only thing in the page that pays. `data` is the confirmation activity, and from the host: `decision`
+ * {approved, error} once pressed here, `outcome` "paid" or "failed" once the log tells.
+ */
+class Confirm extends Card {
+  static properties = { left: { state: true } };
+  connectedCallback() {
+    super.connectedCallback();
+    this.timer = setInterval(() => this.#tick(), 500);
+    this.#tick();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    clearInterval(this.timer);
+  }
+
+  willUpdate(changed) {
+    if (!changed.has('data')) return;
+    this.#tick();
+    if (this.data.decision?.error) this.pressed = false;
+  }
+
+  focusHeading() {
+    this.updateComplete.then(() => this.renderRoot.querySelector('h2')?.focus());
+  }
+
+  get phase() {
+    const { status, decision, outcome } = this.data;
+    if (outcome === 'paid') return 'paid';
+    if (outcome === 'failed' && status !== 'open') return 'failed';
+    if (['declined', 'expired', 'superseded'].includes(status)) return status;
+    if (status !== 'open') return 'processing';
+    if (decision && !decision.error) return decision.approved ? 'processing' : 'declining';
+    return this.left <= 0 ? 'expired' : 'open';
+  }
+
+  view(data) {
+    return this.phase === 'open' ? this.#open(data) : this.#over(data);
+  }
+
+  updated() {
+    const phase = this.data && this.phase;
+    if (this.hadFocus && phase !== this.lastPhase) this.focusHeading();
+    this.lastPhase = phase;
+  }
+
+  update(changed) {
+    this.hadFocus = this.contains(document.activeElement);
+    super.update(changed);
+  }
+
+  #tick() {
+    if (!this.data) return;
+    const left = Date.parse(this.data.expires_at) - serverNow();
+    this.left = Math.max(0, Math.ceil(left / 1000) * 1000);
+  }
+
+  #press(approved) {
+    if (this.pressed || this.phase !== 'open') return;
+    this.pressed = true;
+    this.requestUpdate();
+    this.decide(this.data.id, approved);
+  }
+
+  #open({ checkout, decision }) {
+    const label = decision?.error ? texts.payAgain(price(checkout.total)) : texts.pay(price(checkout.total));
+    const held = this.pressed ? 'true' : 'false';
+    return html`
+      <section class="card stack" aria-label=${texts.confirmTitle}>
+        <div>
+          <h2 tabindex="-1">${texts.confirmTitle}</h2>
+          <p class="muted small">${texts.soldBy} ${checkout.merchant}</p>
+        </div>
+        ${this.#content(checkout, true)}
+        ${decision?.error ? html`<p class="notice" role="alert">${decision.error}</p>` : nothing}
+        <div class="hold">
+          <p class=${this.left <= LAST_MINUTE_MS ? 'small soon' : 'small muted'} role="timer">${texts.expiresIn(clock(this.left))}</p>
+          <span class="sr" role="status">${this.left <= LAST_MINUTE_MS ? texts.oneMinute : ''}</span>
+          <div class="bar">
+            <button type="button" class="main pay" aria-disabled=${held} @click=${() => this.#press(true)}>${label}</button>
+            <button type="button" class="later" aria-disabled=${held} @click=${() => this.#press(false)}>${texts.notNow}</button>
+          </div>
+        </div>
+      </section>
+    `;
+  }
+
+  #content(checkout, payable) {
+    const { lines, fulfillment, payment_method: method, total } = checkout;
+    const delivery = `${fulfillment.title} (${fulfillment.carrier}, ${texts.days(fulfillment.min_days, fulfillment.max_days)})`;
+    const other = html`
+      ${method.label}
+      ${payable
+        ? html`<br /><button type="button" class="plain other" @click=${() => this.act('enter_card')}>${texts.otherCard}</button>`
+        : nothing}
+    `;
+    return html`
+      <ul class="lines">${lines.map((line) => goods(line, line.quantity, money(line.base_amount, total.currency)))}</ul>
+      ${totals(checkout.totals, total.currency, { fulfillment: delivery })}
+      ${facts([
+        [texts.payWith, other],
+        [texts.shipTo, address(checkout.ship_to).map((row) => html`<div>${row}</div>`)],
+        [texts.receiptTo, checkout.buyer?.email],
+      ])}
+    `;
+  }
+
+  #over({ checkout, reason }) {
+    const phase = this.phase;
+    const busy = ['processing', 'declining'].includes(phase);
+    const hint = (['failed', 'declined'].includes(phase) && reason) || texts[`${phase}Hint`];
+    return html`
+      <section class="card over stack" aria-label=${texts.confirmTitle}>
+        <div class="done">
+          ${busy ? html`<span class="spin" aria-hidden="true"></span>` : nothing}
+          <div class="grow" role="status">
+            <h2 tabindex="-1" class=${phase === 'paid' ? 'good' : ''}>${texts[phase]}</h2>
+            ${hint ? html`<p class="muted small">${hint}</p>` : nothing}
+          </div>
+          <strong class="num">${price(checkout.total)}</strong>
+        </div>
+        ${phase === 'expired'
+          ? html`<div class="bar"><button type="button" class="main" @click=${() => this.act('request_confirmation')}>${texts.freshCard}</button></div>`
+          : nothing}
+        <details><summary>${texts.wasOnIt}</summary><div class="stack">${this.#content(checkout, false)}</div></details>
+      </section>
+    `;
+  }
+}
+
+define('ic-confirm', Confirm);

@@ -1,0 +1,101 @@
+import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { money, price } from '../format.js';
+import { texts } from '../texts.js';
+import { Card, define } from './base.js';
+import { facts, goods } from './parts.js';
+import { address, day, moment, sentence, status } from './words.js';
+
+class Orders extends Card {
+  view({ items }) {
+    return html`
+      <section class="card stack" aria-label=${texts.orders}>
+        <h2 tabindex="-1">${texts.orders}</h2>
+        ${items.length ? nothing : html`<p class="muted">${texts.noOrders}</p>`}
+        <ul class="stack">${items.map((order) => this.#order(order))}</ul>
+      </section>
+    `;
+  }
+
+  #order(order) {
+    return html`
+      <li class="order">
+        <div class="row"><h3>${texts.order(order.number)}</h3><strong class="num">${price(order.total)}</strong></div>
+        <p class="muted small">${order.lines.map((line) => `${line.ordered} × ${line.title}`).join(', ')}</p>
+        <div class="row bar">
+          <span class="small">
+            <span class="pill">${status(order.fulfillment_status)}</span>
+            <span class="muted">${status(order.payment_status)} · ${texts.placed(day(order.created_at))}</span>
+          </span>
+          <button
+            type="button"
+            class="plain"
+            aria-label="${texts.track}: ${order.number}"
+            @click=${() => this.act('say', { text: texts.sayTrack(order.number) })}
+          >${texts.track}</button>
+        </div>
+      </li>
+    `;
+  }
+}
+
+/** How far an order is: a bar of four steps, then each parcel and each refund as a lane of its own. */
+class Timeline extends Card {
+  view(order) {
+    return html`
+      <section class="card stack" aria-label=${texts.timeline(order.number)}>
+        <div class="row"><h2 tabindex="-1">${texts.timeline(order.number)}</h2><strong class="num">${price(order.total)}</strong></div>
+        <p class="bar small">
+          <span class="pill">${status(order.fulfillment_status)}</span>
+          <span class="muted">${status(order.payment_status)} · ${texts.placed(day(order.created_at))}</span>
+        </p>
+        ${order.status === 'canceled' ? nothing : this.#steps(order)}
+        <ul class="lines">
+          ${order.lines.map((line) => goods(line, line.ordered, money(line.unit_price.amount * line.ordered, order.total.currency)))}
+        </ul>
+        ${order.shipments.length || order.status === 'canceled' ? nothing : html`<p class="muted small">${texts.noShipments}</p>`}
+        ${order.shipments.map((parcel, index) => this.#parcel(parcel, index + 1, order.shipments.length))}
+        ${order.adjustments.map((one) => this.#adjustment(one, order.total.currency))}
+        ${facts([[texts.shipTo, order.ship_to && address(order.ship_to).join(', ')]])}
+      </section>
+    `;
+  }
+
+  #steps({ payment_status: paid, fulfillment_status: sent }) {
+    const shipped = !['unfulfilled', 'canceled'].includes(sent);
+    const arrived = ['delivered', 'returned', 'partially_returned'].includes(sent);
+    const reached = [true, paid !== 'unpaid', shipped, arrived];
+    return html`
+      <ol class="steps">
+        ${texts.steps.map(
+          (step, index) => html`<li class=${reached[index] ? 'reached' : ''} aria-current=${reached[index] && !reached[index + 1] ? 'step' : nothing}>${step}</li>`,
+        )}
+      </ol>
+    `;
+  }
+
+  #parcel(parcel, index, count) {
+    const newestFirst = [...parcel.events].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+    return html`
+      <section class="lane">
+        <div class="row"><h3>${texts.parcel(index, count)}</h3><span class="pill">${status(parcel.status)}</span></div>
+        <p class="small muted">${parcel.lines.map((line) => `${line.quantity} × ${line.title}`).join(', ')}</p>
+        <p class="small">${parcel.carrier} · ${texts.trackingNumber} <span class="num">${parcel.tracking_number}</span></p>
+        <ol class="events">
+          ${newestFirst.map((event) => html`<li><span class="name">${event.text}</span><time class="muted small" datetime=${event.at}>${moment(event.at)}</time></li>`)}
+        </ol>
+      </section>
+    `;
+  }
+
+  #adjustment(one, currency) {
+    return html`
+      <section class="lane">
+        <div class="row"><h3>${texts.adjustment(one.type)}</h3><strong class="num">${money(one.amount, currency)}</strong></div>
+        <p class="small muted">${sentence(one.status)} · ${moment(one.occurred_at)}${one.reason ? ` · ${one.reason}` : ''}</p>
+      </section>
+    `;
+  }
+}
+
+define('ic-orders', Orders);
+define('ic-timeline', Timeline);

@@ -1,0 +1,45 @@
+// Pieces that several cards show: goods, totals, facts.
+import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { money, options } from '../format.js';
+import { picture } from './base.js';
+
+/** One line of goods: picture, quantity × title, options, amount. */
+export const goods = (line, quantity, amount) => html`
+  <li class="line">
+    ${picture(line.image)}
+    <span class="grow">
+      <span class="name">${quantity} × ${line.title}</span>
+      <span class="muted small">${options(line.options)}</span>
+    </span>
+    <span class="num">${amount}</span>
+  </li>
+`;
+
+/** The totals as the server made them; the grand total stands out. Zero discounts say nothing and stay away. */
+export const totals = (rows, currency, notes = {}) => html`
+  <dl class="totals">
+    ${rows.filter(worthShowing).map(
+      (row) => html`
+        <div class=${row.type === 'total' ? 'row grand' : 'row'}>
+          <dt>${row.display_text}${notes[row.type] ? html` <span class="muted">${notes[row.type]}</span>` : nothing}</dt>
+          <dd class="num">${amountOf(row, currency)}</dd>
+        </div>
+      `,
+    )}
+  </dl>
+`;
+
+const DISCOUNTS = ['discount', 'items_discount'];
+const worthShowing = (row, _, rows) =>
+  DISCOUNTS.includes(row.type)
+    ? row.amount !== 0
+    : row.type !== 'items_base_amount' || !rows.some((r) => r.type === 'subtotal' && r.amount === row.amount);
+
+const amountOf = ({ type, amount }, currency) => money(DISCOUNTS.includes(type) ? -Math.abs(amount) : amount, currency);
+
+/** Name and value pairs; what has no value is left out. */
+export const facts = (rows) => {
+  const known = rows.filter(([, value]) => value);
+  if (!known.length) return nothing;
+  return html`<dl class="facts">${known.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+};

@@ -1,0 +1,56 @@
+import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { price } from '../format.js';
+import { texts } from '../texts.js';
+import { define, picture } from './base.js';
+import { facts } from './parts.js';
+import { ProductCard, rating } from './tile.js';
+import { sentence, weight } from './words.js';
+
+class Product extends ProductCard {
+  view(product) {
+    return html`
+      <article class="card stack" aria-label=${product.title}>
+        <div class="top">
+          ${picture(product.image, product.title)}
+          <div class="stack">
+            <div>
+              <h2 tabindex="-1">${product.title}</h2>
+              <span class="muted small">${product.brand}</span>
+              <div>${rating(product.rating, product.rating_count)}</div>
+            </div>
+            <p class="row"><strong class="num price">${price(this.variant?.price ?? product.price)}</strong> ${this.stock()}</p>
+            <div class="choose">${this.pickers()}</div>
+            <div class="bar">${this.addButton()}</div>
+          </div>
+        </div>
+        <p>${product.description}</p>
+        <div class="more stack">
+          ${Object.keys(texts.facts).map((part) => this.#list(texts.facts[part], product[part]))}
+        </div>
+        ${facts(this.#facts(product))}
+      </article>
+    `;
+  }
+
+  #list(title, rows) {
+    if (!rows?.length) return nothing;
+    return html`<section><h3>${title}</h3><ul>${rows.map((row) => html`<li>${row}</li>`)}</ul></section>`;
+  }
+
+  #facts(product) {
+    const attributes = Object.entries(product.attributes ?? {}).map(([name, value]) => [sentence(name), plain(value)]);
+    return [
+      ...attributes,
+      [texts.weight, product.weight_g && weight(product.weight_g)],
+      [texts.warranty, product.warranty_months && texts.months(product.warranty_months)],
+      [texts.care, product.care],
+    ];
+  }
+}
+
+const plain = (value) => {
+  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  return Array.isArray(value) ? value.join(', ') : String(value);
+};
+
+define('ic-product', Product);

@@ -1,0 +1,39 @@
+import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { money, price } from '../format.js';
+import { texts } from '../texts.js';
+import { Card, define } from './base.js';
+import { facts, goods, totals } from './parts.js';
+import { address, moment } from './words.js';
+
+class Receipt extends Card {
+  view(order) {
+    const { currency } = order.total;
+    const delivery = order.fulfillment?.title;
+    return html`
+      <section class="card stack" aria-label=${texts.receipt}>
+        <div class="head">
+          <svg viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="20" /><path d="M12 20.5l5.5 5.5L28.5 15" /></svg>
+          <div class="grow">
+            <h2 tabindex="-1">${texts.receipt}</h2>
+            <p class="muted small">${texts.order(order.number)} · ${moment(order.created_at)}</p>
+          </div>
+          <strong class="num">${price(order.total)}</strong>
+        </div>
+        <ul class="lines">
+          ${order.lines.map((line) => goods(line, line.ordered, money(line.unit_price.amount * line.ordered, currency)))}
+        </ul>
+        ${totals(order.totals, currency, { fulfillment: delivery })}
+        ${facts([
+          [texts.shipTo, order.ship_to && address(order.ship_to).map((row) => html`<div>${row}</div>`)],
+          [texts.paidWith, order.payment_method?.label],
+        ])}
+        ${order.email ? html`<p class="small">${texts.receiptMail(order.email)}</p>` : nothing}
+        <div class="bar">
+          <button type="button" @click=${() => this.act('say', { text: texts.sayTrack(order.number) })}>${texts.track}</button>
+        </div>
+      </section>
+    `;
+  }
+}
+
+define('ic-receipt', Receipt);

@@ -1,0 +1,277 @@
+// <ic-chat>: the shopper's page. Turns presses into conversation calls and news into what is seen and heard.
+import { LitElement } from '../vendor/lit-3.3.3.min.js';
+import { load } from './cards/index.js';
+import { Conversation, memory } from './conversation.js';
+import { Follower } from './follow.js';
+import { price, setLocale } from './format.js';
+import { page } from './page.js';
+import { emptyState, find, outcomeOf } from './store.js';
+import { texts } from './texts.js';
+import { applyAccent } from './theme.js';
+
+const SHOP_KEY = 'ic.shop';
+const TOAST_MS = 4000;
+const TROUBLE_AFTER_MS = 1500;
+const QUIET_ACTIONS = ['add_to_cart', 'update_cart_line'];
+const CARDS_AFTER_CART = ['checkout', 'confirmation', 'receipt', 'payment_problem'];
+
+class Chat extends LitElement {
+  static properties = Object.fromEntries(
+    ['state', 'shop', 'failed', 'atEnd', 'trouble', 'toast', 'announcement', 'entry', 'cartOpen', 'wide'].map((name) => [name, { state: true }]),
+  );
+
+  constructor() {
+    super();
+    Object.assign(this, { state: emptyState, atEnd: true, toast: '', announcement: '', failed: false, entry: null });
+    for (const name of ['begin', 'newConversation', 'askPerson', 'retry', 'submit', 'typed', 'jump', 'openCart', 'cardEntryClosed', 'fitComposer', 'toComposer']) {
+      this[name] = this[name].bind(this);
+    }
+  }
+
+  createRenderRoot() {
+    return this;
+  }
+
+  connectedCallback() {
+    this.config = JSON.parse(this.dataset.config);
+    this.shops = this.config.demo ? (this.config.tenants ?? []) : [];
+    this.replaceChildren();
+    super.connectedCallback();
+    this.addEventListener('ic-action', ({ detail }) => this.onAction(detail.name, detail.args));
+    this.addEventListener('ic-decide', ({ detail }) => this.conversation.decide(detail.id, detail.approved));
+    addEventListener('message', (event) => this.#onCard(event));
+    for (const name of ['online', 'offline']) addEventListener(name, () => this.#connection());
+    const room = matchMedia('(min-width: 68rem)'); // where chat.css shows the cart beside the conversation
+    const fit = () => (this.wide = room.matches);
+    room.addEventListener('change', fit);
+    fit();
+    this.follower = new Follower({ anchor: () => this.#newestTurn(), onChange: (atEnd) => (this.atEnd = atEnd) });
+    this.#enterShop(memory.read(SHOP_KEY));
+  }
+
+  render() {
+    return page(this);
+  }
+
+  firstUpdated() {
+    const sizes = new ResizeObserver(() => {
+      const foot = this.querySelector('.ic-composer').offsetHeight;
+      document.documentElement.style.setProperty('--ic-foot', `${foot}px`);
+      this.follower.grown();
+    });
+    for (const part of ['.ic-main', '.ic-composer']) sizes.observe(this.querySelector(part));
+    if (matchMedia('(pointer: fine)').matches) this.toComposer();
+  }
+
+  updated() {
+    this.follower.grown();
+  }
+
+  get suggestions() {
+    return (this.shop.suggestions ?? this.config.suggestions ?? []).slice(0, 4);
+  }
+
+  // The shop and the conversation
+
+  #enterShop(slug) {
+    const chosen = this.shops.find((shop) => shop.slug === slug);
+    this.shop = { ...this.config.tenant, ...(chosen ?? {}) };
+    document.title = this.shop.name;
+    setLocale(this.shop.locale);
+    applyAccent(this.shop.accent ?? document.querySelector('meta[name=ic-accent]')?.content);
+    this.begin();
+  }
+
+  begin() {
+    this.conversation?.stop();
+    this.conversation = new Conversation(this.shop.slug, { chooses: this.shops.length > 1 });
+    this.conversation.addEventListener('change', ({ target, detail }) => {
+      if (target !== this.conversation) return;
+      this.state = target.state;
+      this.#news(detail);
+    });
+    this.state = emptyState;
+    return this.#opening(this.conversation.start());
+  }
+
+  async newConversation() {
+    await this.#opening(this.conversation.startNew());
+    this.toComposer();
+  }
+
+  switchShop(slug) {
+    memory.write(SHOP_KEY, slug);
+    this.#enterShop(slug);
+  }
+
+  #opening(promise) {
+    this.failed = false;
+    return promise.catch(() => (this.failed = true));
+  }
+
+  // What the shopper does
+
+  say(text, key) {
+    this.follower.following = true;
+    this.#closeCart();
+    return this.conversation.send(text, key);
+  }
+
+  onAction(name, args) {
+    if (name === 'say') return this.say(args.text);
+    if (name === 'enter_card') return this.#enterCard();
+    this.follower.following = !QUIET_ACTIONS.includes(name);
+    if (!QUIET_ACTIONS.includes(name)) this.#closeCart();
+    return this.conversation.act(name, args);
+  }
+
+  askPerson() {
+    return this.onAction('request_human', {});
+  }
+
+  retry() {
+    return this.onAction('retry', {});
+  }
+
+  jump() {
+    this.follower.toEnd();
+  }
+
+  submit(event) {
+    event.preventDefault();
+    const box = this.#box;
+    const text = box.value.trim();
+    if (!text || !this.state.thread) return;
+    box.value = '';
+    this.fitComposer();
+    this.say(text);
+  }
+
+  typed(event) {
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (!event.repeat) this.#box.form.requestSubmit();
+  }
+
+  /** The box grows with its text, up to a third of the screen. */
+  fitComposer() {
+    const box = this.#box;
+    box.rows = 1;
+    const line = parseFloat(getComputedStyle(box).lineHeight);
+    box.rows = Math.max(1, Math.min(Math.round((box.scrollHeight - 20) / line), Math.floor(innerHeight / 3 / line)));
+  }
+
+  toComposer(event) {
+    event?.preventDefault();
+    this.#box?.focus({ preventScroll: !event });
+  }
+
+  get #box() {
+    return this.querySelector('#composer');
+  }
+
+  // Sheets
+
+  openCart() {
+    this.cartOpen = true;
+    this.querySelector('#cart-sheet').showModal();
+  }
+
+  #closeCart() {
+    this.querySelector('#cart-sheet').close();
+    this.cartOpen = false;
+  }
+
+  async #enterCard() {
+    try {
+      this.entry = await this.conversation.cardEntryUrl();
+      this.querySelector('#card-sheet').showModal();
+    } catch {
+      this.#say(texts.cardEntryFailed);
+    }
+  }
+
+  cardEntryClosed() {
+    this.entry = null;
+  }
+
+  /** The provider's form says which card was entered: believed only from that frame and that origin. */
+  #onCard({ origin, source, data }) {
+    const frame = this.querySelector('#card-sheet iframe');
+    if (!frame || source !== frame.contentWindow || origin !== new URL(this.entry).origin) return;
+    if (data?.type !== 'icommerce.card' || typeof data.token !== 'string') return;
+    this.querySelector('#card-sheet').close();
+    this.#say(texts.cardAdded(`${data.brand} •••• ${data.last4}`));
+    this.onAction('use_payment_method', { card_token: data.token });
+  }
+
+  // What the log tells
+
+  #news({ former, action }) {
+    if (former.connection !== this.state.connection) this.#connection();
+    if (this.state.cart?.lines.length) CARDS_AFTER_CART.forEach(load);
+    if (action.type === 'snapshot') this.follower.following = true;
+    if (action.type !== 'event') return;
+    if (former.cart !== this.state.cart) this.#cartChanged(former.cart, this.state.cart);
+    if (action.event.type === 'TEXT_MESSAGE_END') this.#heard(action.event.messageId);
+    if (action.event.activityType === 'confirmation') this.#confirmation(former, action.event.messageId);
+    if (['receipt', 'payment_problem'].includes(action.event.activityType)) this.#backToComposer();
+    if (former.thread?.mode !== this.state.thread?.mode) this.announcement = texts.handoff[this.state.thread.mode];
+  }
+
+  #heard(id) {
+    const item = find(this.state, id);
+    if (item?.role !== 'user' && item?.text) this.announcement = `${item.name || texts.assistant}: ${item.text}`;
+  }
+
+  #cartChanged(former, cart) {
+    if (!cart.lines.length) return;
+    const had = new Map((former?.lines ?? []).map((line) => [line.variant_id, line.quantity]));
+    const grown = cart.lines.filter((line) => line.quantity > (had.get(line.variant_id) ?? 0));
+    const now = texts.cartNow(cart.lines.reduce((sum, line) => sum + line.quantity, 0), price(cart.total));
+    const added = grown.map((line) => texts.added(line.quantity - (had.get(line.variant_id) ?? 0), line.title));
+    this.#say([...added, now].join('. '));
+  }
+
+  /** A new card takes the focus, unless the shopper is writing; a decided one gives it back. */
+  #confirmation(former, id) {
+    const { status, checkout } = find(this.state, id).data;
+    if (status !== 'open') return this.#backToComposer(id);
+    if (find(former, id)) return undefined;
+    this.announcement = texts.cardAnnounce(price(checkout.total), checkout.payment_method.label);
+    if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
+    return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.focusHeading());
+  }
+
+  #cardOf(id) {
+    return this.querySelector(`[data-id="${CSS.escape(id)}"] ic-confirm`);
+  }
+
+  #backToComposer(id) {
+    const on = document.activeElement;
+    const held = on === document.body || on?.closest('ic-confirm');
+    const waits = id && find(this.state, id).data.status === 'approved' && !outcomeOf(this.state, id);
+    if (held && !waits && matchMedia('(pointer: fine)').matches) this.updateComplete.then(() => this.toComposer());
+  }
+
+  #connection() {
+    clearTimeout(this.troubleTimer);
+    const lost = !navigator.onLine || this.state.connection === 'lost';
+    if (!lost) this.trouble = false;
+    else this.troubleTimer = setTimeout(() => (this.trouble = true), navigator.onLine ? TROUBLE_AFTER_MS : 0);
+  }
+
+  #say(text) {
+    this.toast = text;
+    this.announcement = text;
+    clearTimeout(this.toastTimer);
+    this.toastTimer = setTimeout(() => (this.toast = ''), TOAST_MS);
+  }
+
+  #newestTurn() {
+    const id = this.state.pending.at(-1)?.key ?? this.state.turnStart;
+    return id && this.querySelector(`[data-id="${CSS.escape(id)}"]`);
+  }
+}
+
+customElements.define('ic-chat', Chat);

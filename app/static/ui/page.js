@@ -1,0 +1,215 @@
+// The page around the cards, as templates. `chat` is the element: state, config and what can be done.
+import { html, live, nothing, repeat } from '../vendor/lit-3.3.3.min.js';
+import { card } from './cards/index.js';
+import { icons } from './icons.js';
+import './message.js';
+import { isBusy, outcomeOf } from './store.js';
+import { texts } from './texts.js';
+
+export const page = (chat) => html`
+  <a class="ic-skip" href="#composer" @click=${chat.toComposer}>${texts.skip}</a>
+  ${header(chat)} ${banner(chat)}
+  <div class="ic-body">
+    <main class="ic-main">
+      ${chat.failed ? failure(chat) : conversation(chat)} ${composer(chat)}
+    </main>
+    <aside class="ic-aside" aria-label=${texts.cart}>${cart(chat)}</aside>
+  </div>
+  <div class=${chat.toast ? 'ic-toast ic-shown' : 'ic-toast'} aria-hidden="true">${chat.toast}</div>
+  <div class="sr" role="status" aria-live="polite">${chat.announcement}</div>
+  ${dialogs(chat)}
+`;
+
+const header = (chat) => html`
+  <header class="ic-head">
+    <span class="ic-mark" aria-hidden="true">${chat.shop.name.slice(0, 1)}</span>
+    <div class="ic-title">
+      <h1>${chat.shop.name}</h1>
+      <p class="small muted ic-badge" data-mode=${mode(chat)}>
+        <span>${texts.badge[mode(chat)]}</span>${chat.config.demo ? html`<span class="ic-demo">${texts.demo} <span>${texts.demoNote}</span></span>` : nothing}
+      </p>
+    </div>
+    <div class="ic-tools">
+      ${switcher(chat)} ${person(chat)}
+      <button type="button" class="ic-round" aria-label=${texts.newConversation} title=${texts.newConversation} @click=${chat.newConversation}>
+        ${icons.plus}
+      </button>
+      <button type="button" class="ic-round ic-bag" aria-label=${texts.openCart(count(chat))} @click=${chat.openCart}>
+        ${icons.bag}${count(chat) ? html`<span class="ic-count" aria-hidden="true">${count(chat)}</span>` : nothing}
+      </button>
+    </div>
+  </header>
+`;
+
+const mode = (chat) => chat.state.thread?.mode ?? 'agent';
+const count = ({ state: { cart: held } }) =>
+  held?.item_count ?? held?.lines.reduce((sum, line) => sum + line.quantity, 0) ?? 0;
+
+const person = (chat) => {
+  const asked = mode(chat) !== 'agent';
+  const words = { agent: texts.talkToPerson, waiting_human: texts.personAsked, human: texts.withPerson }[mode(chat)];
+  return html`
+    <button type="button" class="ic-person" ?disabled=${asked} @click=${chat.askPerson}>${icons.person}<span>${words}</span></button>
+  `;
+};
+
+const switcher = (chat) =>
+  chat.shops.length > 1
+    ? html`
+        <label class="ic-switch">
+          <span class="sr">${texts.switchShop}</span>
+          <select .value=${live(chat.shop.slug)} @change=${(event) => chat.switchShop(event.target.value)}>
+            ${chat.shops.map((shop) => html`<option value=${shop.slug} ?selected=${shop.slug === chat.shop.slug}>${shop.name}</option>`)}
+          </select>
+        </label>
+      `
+    : nothing;
+
+const banner = (chat) =>
+  chat.trouble ? html`<p class="ic-banner" role="status">${navigator.onLine ? texts.reconnecting : texts.offline}</p>` : nothing;
+
+const failure = (chat) => html`
+  <section class="ic-empty">
+    <p>${texts.startFailed}</p>
+    <button type="button" class="main" @click=${chat.begin}>${texts.tryAgain}</button>
+  </section>
+`;
+
+const conversation = (chat) => {
+  const { state } = chat;
+  const quiet = !state.items.length && !state.pending.length;
+  return html`
+    <section class="ic-log" aria-label=${texts.conversation} aria-busy=${isBusy(state)}>
+      ${state.thread ? nothing : html`<p class="muted ic-note">${texts.loading}</p>`}
+      ${state.thread && quiet ? welcome(chat) : nothing}
+      ${repeat(state.items, (item) => item.id, (item, index) => entry(chat, item, index))}
+      ${repeat(state.pending, (one) => one.key, (one) => waiting(chat, one))} ${working(state)} ${failedTurn(chat)}
+    </section>
+  `;
+};
+
+const welcome = (chat) => html`
+  <div class="ic-empty">
+    <h2>${texts.hello}</h2>
+    <p class="muted">${chat.shop.tagline}</p>
+    <p class="small muted">${texts.trust}</p>
+    <ul class="ic-starts">
+      ${chat.suggestions.map((text) => html`<li><button type="button" @click=${() => chat.say(text)}>${text}</button></li>`)}
+    </ul>
+    ${switcher(chat)}
+  </div>
+`;
+
+const entry = (chat, item, index) => {
+  const content = item.kind === 'card' ? activity(chat, item, index) : message(chat.state, item, index);
+  return content ? html`<div class="ic-entry" data-id=${item.id} data-role=${item.role ?? 'card'}>${content}</div>` : nothing;
+};
+
+function message(state, item, index) {
+  if (!item.text && item.role !== 'user') return null;
+  const before = state.items.slice(0, index).findLast((one) => one.kind === 'message');
+  const label = item.name && (before?.role !== item.role || before?.name !== item.name) ? item.name : '';
+  return html`<ic-message .item=${item} .label=${label}></ic-message>`;
+}
+
+function activity({ state, wide }, { id, cardType, data }, index) {
+  const later = state.items.slice(index + 1);
+  if (cardType === 'suggestions' && (later.some((one) => one.kind === 'message') || state.pending.length)) return null;
+  if (cardType === 'cart') {
+    const newest = !wide && state.cart?.lines.length && !later.some((one) => one.cardType === 'cart');
+    return card('cart', newest ? state.cart : { ...data, past: true });
+  }
+  if (cardType !== 'confirmation') return card(cardType, data);
+  return card('confirmation', { ...data, decision: state.decisions[id], outcome: outcomeOf(state, id) });
+}
+
+const waiting = (chat, { key, text, failed }) => html`
+  <div class="ic-entry" data-id=${key} data-role="user">
+    <p class=${failed ? 'ic-own' : 'ic-own ic-sending'}>${text}</p>
+    ${failed
+      ? html`
+          <p class="ic-unsent small" role="alert">
+            <span class="bad">${texts.notSent} ${failed}</span>
+            <button type="button" class="plain" @click=${() => chat.say(text, key)}>${texts.tryAgain}</button>
+          </p>
+        `
+      : nothing}
+  </div>
+`;
+
+function working(state) {
+  const speaking = state.items.at(-1)?.streaming && state.items.at(-1).role === 'assistant' && state.items.at(-1).text;
+  if (!isBusy(state) || (speaking && !state.tools.some((tool) => !tool.done))) return nothing;
+  if (state.thread?.mode !== 'agent') return nothing;
+  const done = state.tools.filter((tool) => tool.done);
+  const now = state.tools.findLast((tool) => !tool.done);
+  return html`
+    <div class="ic-working">
+      ${done.map((tool) => html`<span class="ic-chip">${icons.done}${wordsFor(tool).replace('…', '')}</span>`)}
+      <span class="ic-chip"><span class="ic-dots" aria-hidden="true"><i></i><i></i><i></i></span>${now ? wordsFor(now) : html`<span class="sr">${texts.thinking}</span>`}</span>
+    </div>
+  `;
+}
+
+const wordsFor = (tool) => texts.tools[tool.name] ?? texts.thinking;
+
+const failedTurn = (chat) =>
+  chat.state.error
+    ? html`
+        <div class="ic-failed" role="alert">
+          <p>${chat.state.error.message || texts.runFailed}</p>
+          <button type="button" @click=${chat.retry}>${texts.tryAgain}</button>
+        </div>
+      `
+    : nothing;
+
+const composer = (chat) => html`
+  <form class="ic-composer" @submit=${chat.submit}>
+    <div class="ic-box">
+      <label class="sr" for="composer">${texts.composer}</label>
+      <textarea
+        id="composer"
+        rows="1"
+        maxlength="4000"
+        enterkeyhint="send"
+        autocomplete="off"
+        placeholder=${texts.placeholder}
+        @keydown=${chat.typed}
+        @input=${chat.fitComposer}
+      ></textarea>
+      <button type="submit" class="main ic-round" aria-label=${texts.send}>${icons.send}</button>
+    </div>
+    <div class="ic-foot small muted">
+      <span>${texts.trust}</span>${person(chat)}
+      ${chat.atEnd ? nothing : html`<button type="button" class="ic-jump" aria-label=${texts.jump} @click=${chat.jump}>${icons.down}${texts.latest}</button>`}
+    </div>
+  </form>
+`;
+
+const cart = ({ state }) => card('cart', state.cart ?? { lines: [] });
+
+const dialogs = (chat) => html`
+  <dialog class="ic-sheet" id="cart-sheet" aria-label=${texts.cart} @click=${closeOutside}>
+    <div class="ic-sheet-in">
+      ${closer()} ${chat.cartOpen ? cart(chat) : nothing}
+    </div>
+  </dialog>
+  <dialog class="ic-sheet" id="card-sheet" aria-label=${texts.cardEntry} @close=${chat.cardEntryClosed} @click=${closeOutside}>
+    <div class="ic-sheet-in">
+      ${closer()}
+      <h2>${texts.cardEntry}</h2>
+      <p class="small muted">${texts.cardEntryHint}</p>
+      ${chat.entry
+        ? html`<iframe src=${chat.entry} title=${texts.cardEntryFrame} sandbox="allow-scripts allow-forms allow-same-origin" allow="payment"></iframe>`
+        : nothing}
+    </div>
+  </dialog>
+`;
+
+const closer = () => html`
+  <button type="button" class="ic-round ic-close" aria-label=${texts.close} @click=${(event) => event.target.closest('dialog').close()}>
+    ${icons.close}
+  </button>
+`;
+
+const closeOutside = (event) => event.target === event.currentTarget && event.target.close();
