@@ -81,7 +81,12 @@ class Run(TenantRow):
             unique=True,
             postgresql_where=text("status = 'running'"),
         ),
-        Index("ix_runs_waiting", "tenant_id", "created_at", postgresql_where=text("status IN ('queued', 'running')")),
+        Index(
+            "ix_runs_waiting",
+            "tenant_id",
+            "created_at",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
     )
 
 

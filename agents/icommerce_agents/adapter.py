@@ -1,0 +1,147 @@
+"""Our tools as the SDK calls them: checked arguments, provenance, a thread, a fence, and never an exception."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from engine.conversations import events, references
+from engine.conversations.events import Emitted
+from engine.conversations.masking import mask_cards
+from engine.conversations.models import Audience
+from engine.kit.errors import DomainError, Forbidden
+from engine.kit.ids import ids_in
+from icommerce_agents.arguments import call_arguments, read_arguments
+from icommerce_agents.context import MAX_TOOL_CALLS, CallRecord, TurnContext
+from icommerce_agents.threads import in_thread
+from tools.spec import Access, Card, Outcome, ToolContext, ToolSpec
+
+RESULT_LIMIT: Final = 12_000
+_OWN_KEY: Final = frozenset({"confirmation", "receipt", "payment_problem", "handoff"})
+"""Cards whose key is their message id everywhere; other keyed cards are one per run."""
+_STAFF_CARDS: Final = frozenset({"stock"})
+log = logging.getLogger(__name__)
+
+
+class UnknownReference(Forbidden):
+    """A write tool named an id that nothing in this conversation returned (trust rule 5)."""
+
+    code = "unknown_reference"
+
+
+async def call_tool(
+    spec: ToolSpec, context: TurnContext, call_id: str, raw: str, *, provenance: bool = True
+) -> dict[str, Any]:
+    """Run one tool call and show it in the log.
+
+    Returns ``{"ok": true, "result": …}`` or ``{"ok": false, "error": {code, message}}``: what the model reads.
+    ``provenance`` is off for what the shopper pressed on a card themselves.
+    """
+    began = time.perf_counter()
+    context.sink.emit(
+        events.tool_started(call_id, spec.name), events.tool_arguments(call_id, mask_cards(raw))
+    )
+    answer, shown = await _answer(spec, context, raw, provenance=provenance)
+    took = round((time.perf_counter() - began) * 1000)
+    context.calls.append(CallRecord(spec.name, spec.access, ok=answer["ok"], duration_ms=took))
+    context.sink.emit(events.tool_ended(call_id), events.tool_result(call_id, fence(answer)))
+    context.show(shown)
+    return answer
+
+
+def fence(answer: dict[str, Any]) -> str:
+    """The answer as JSON text of bounded size: to the model, tool text is data inside it."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    if len(text) <= RESULT_LIMIT:
+        return text
+    for shorter in _shortened(answer):
+        text = json.dumps(shorter, ensure_ascii=False, separators=(",", ":"))
+        if len(text) <= RESULT_LIMIT:
+            return text
+    return json.dumps({"ok": answer["ok"], "result": {"note": "Too much to show: ask for less."}})
+
+
+async def _answer(
+    spec: ToolSpec, context: TurnContext, raw: str, *, provenance: bool
+) -> tuple[dict[str, Any], list[Emitted]]:
+    if len(context.calls) >= MAX_TOOL_CALLS:
+        return _refusal("too_many_calls", "No more tool calls in this turn. Answer the shopper now."), []
+    try:
+        arguments = read_arguments(spec, raw)
+        if spec.access is Access.WRITE:
+            await context.sink.flush()  # so that a restart knows it was begun
+        outcome = await in_thread(_run, spec, context.tools, arguments, provenance=provenance)
+    except DomainError as error:
+        return _refusal(error.code, error.message), []
+    except Exception:
+        log.exception("tool %s failed", spec.name)
+        return _refusal("internal", "The shop could not do that just now."), []
+    return {"ok": True, "result": outcome.result}, cards_of(outcome, context.tools.run_id)
+
+
+def _run(spec: ToolSpec, context: ToolContext, arguments: BaseModel, *, provenance: bool) -> Outcome:
+    values = call_arguments(arguments)
+    if provenance and spec.access is Access.WRITE:
+        _check_provenance(spec, context, values)
+    outcome = spec.function(context, **values)
+    seen = ids_in(json.dumps(outcome.result))
+    if seen:
+        with context.unit_of_work() as session:
+            references.record(session, context.identity.tenant_id, context.thread_id, seen)
+    return outcome
+
+
+def _check_provenance(spec: ToolSpec, context: ToolContext, values: dict[str, Any]) -> None:
+    named = {found for name in spec.refs for found in ids_in(json.dumps(values[name]))}
+    if not named:
+        return
+    with context.unit_of_work() as session:
+        unknown = references.missing(session, context.identity.tenant_id, context.thread_id, named)
+    if unknown:
+        raise UnknownReference(
+            f"{', '.join(sorted(unknown))} did not come from a result in this conversation. Search or look it up first."
+        )
+
+
+def cards_of(outcome: Outcome, run_id: str) -> list[Emitted]:
+    """The outcome's cards as events, and the cart's new state if it changed."""
+    shown = []
+    for card in outcome.cards:
+        audience = Audience.STAFF if card.activity_type in _STAFF_CARDS else Audience.SHOPPER
+        message_id = card_message_id(card, run_id)
+        shown.append(events.activity(message_id, card.activity_type, card.data, audience=audience))
+        if outcome.cart_changed and card.activity_type == "cart":
+            shown.append(events.cart_changed(card.data))
+    return shown
+
+
+def card_message_id(card: Card, run_id: str) -> str:
+    """The message a card is shown in: its own key, one per key and run, or a new one."""
+    if card.key is None:
+        return events.new_message_id()
+    if card.activity_type in _OWN_KEY:
+        return card.key
+    return f"{card.key}-{run_id.removeprefix('run_')}"
+
+
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    return {"ok": False, "error": {"code": code, "message": message}}
+
+
+def _shortened(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The answer with its lists cut ever shorter."""
+    for keep in (8, 5, 3, 1):
+        yield {name: _cut(value, keep) for name, value in answer.items()}
+
+
+def _cut(value: Any, keep: int) -> Any:
+    if isinstance(value, dict):
+        return {name: _cut(item, keep) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_cut(item, keep) for item in value[:keep]]
+    return value

@@ -1,0 +1,85 @@
+"""What a model meant by its arguments: read as JSON, mended once, checked against the tool's model."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from engine.kit.errors import InvalidInput
+from tools.spec import ToolSpec
+
+_FENCE: Final = re.compile(r"^\s*```(?:json)?\s*|\s*```\s*$")
+_TRAILING_COMMA: Final = re.compile(r",\s*([}\]])")
+
+
+class InvalidArguments(InvalidInput):
+    code = "invalid_arguments"
+
+
+def read_arguments(spec: ToolSpec, raw: str) -> BaseModel:
+    """``raw`` as the tool's arguments. Raises ``InvalidArguments`` saying which one is wrong and why."""
+    values = _parse(raw)
+    try:
+        return spec.arguments.model_validate(values)
+    except ValidationError:
+        mended = _mend(spec, values)
+    try:
+        return spec.arguments.model_validate(mended)
+    except ValidationError as error:
+        raise InvalidArguments(_explain(error)) from None
+
+
+def call_arguments(arguments: BaseModel) -> dict[str, Any]:
+    """The checked values by name, as the function takes them."""
+    return {name: getattr(arguments, name) for name in type(arguments).model_fields}
+
+
+def _parse(raw: str) -> dict[str, Any]:
+    text = raw.strip() or "{}"
+    for attempt in (text, _TRAILING_COMMA.sub(r"\1", _FENCE.sub("", text))):
+        try:
+            values = json.loads(attempt)
+        except ValueError:
+            continue
+        if isinstance(values, dict):
+            return values
+    return _python_literal(text)
+
+
+def _python_literal(text: str) -> dict[str, Any]:
+    """Some models write Python: single quotes, None, True."""
+    try:
+        values = ast.literal_eval(_FENCE.sub("", text))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InvalidArguments("The arguments are not a JSON object.")
+    return values
+
+
+def _mend(spec: ToolSpec, values: dict[str, Any]) -> dict[str, Any]:
+    """Drop what the tool does not know and nulls; unpack objects that came as JSON text."""
+    kept = {
+        name: value
+        for name, value in values.items()
+        if name in spec.arguments.model_fields and value is not None
+    }
+    return {name: _unpacked(value) for name, value in kept.items()}
+
+
+def _unpacked(value: Any) -> Any:
+    if not isinstance(value, str) or value[:1] not in {"{", "["}:
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _explain(error: ValidationError) -> str:
+    wrong = [f"{'.'.join(map(str, part['loc'])) or 'arguments'}: {part['msg']}" for part in error.errors()]
+    return "; ".join(wrong[:5])

@@ -1,0 +1,81 @@
+"""What an agent should know before it speaks: a few lines of the present state, read in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from engine.carts import service as carts
+from engine.carts.schemas import CartView
+from engine.checkout import confirmation
+from engine.checkout import service as checkout
+from engine.checkout.errors import NoCheckout
+from engine.checkout.schemas import CheckoutView, ConsentView
+from engine.conversations import references, runs
+from engine.conversations.models import Mode
+from engine.kit.ids import ids_in
+from engine.kit.tenancy import Tenant
+from tools.spec import ToolContext
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """The lines and what they were made of."""
+
+    mode: Mode
+    lines: tuple[str, ...]
+
+    def text(self, active_agent: str) -> str:
+        return "\n".join([self.lines[0], f"active_agent: {active_agent}", *self.lines[1:]])
+
+
+def read_briefing(context: ToolContext) -> Briefing:
+    """The state as of now. What it names counts as seen: a write tool may use it."""
+    with context.unit_of_work() as session:
+        mode = runs.mode(session, context.identity.tenant_id, context.thread_id)
+        lines = _lines(session, context, mode)
+        references.record(session, context.identity.tenant_id, context.thread_id, ids_in("\n".join(lines)))
+    return Briefing(mode, tuple(lines))
+
+
+def _lines(session: Session, context: ToolContext, mode: Mode) -> list[str]:
+    identity = context.identity
+    tenant = session.get_one(Tenant, identity.tenant_id)
+    cards = confirmation.open_cards(session, identity, context.thread_id)
+    return [
+        f"shop: {tenant.name}, {tenant.currency}",
+        f"staff: {'true' if identity.is_staff else 'false'}",
+        f"cart: {_cart(carts.view(session, identity))}",
+        f"checkout: {_checkout(_running(session, context))}",
+        f"card_open: {_card(cards)}",
+        f"signed_in: {'yes' if identity.customer_id else 'no'}",
+        f"mode: {mode}",
+    ]
+
+
+def _running(session: Session, context: ToolContext) -> CheckoutView | None:
+    try:
+        return checkout.current(session, context.identity)
+    except NoCheckout:
+        return None
+
+
+def _cart(view: CartView) -> str:
+    lines = [f"{line.quantity} x {_plain(line.title)} ({line.variant_id})" for line in view.lines]
+    return "; ".join(lines) + f"; total {view.total}" if lines else "empty"
+
+
+def _checkout(view: CheckoutView | None) -> str:
+    if view is None:
+        return "none"
+    return f"{view.id} status {view.status}; total {view.total}; missing: {', '.join(view.missing) or 'none'}"
+
+
+def _card(cards: list[ConsentView]) -> str:
+    return "; ".join(f"{card.id} until {card.expires_at:%H:%M} UTC" for card in cards) or "none"
+
+
+def _plain(title: str) -> str:
+    """A title cannot start a line of its own."""
+    return " ".join(title.split())

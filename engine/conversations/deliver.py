@@ -1,0 +1,61 @@
+"""The outbox consumer ``conversation``: what recovery or a webhook settled shows where it was asked for.
+
+The live run writes the same message ids, so that a second delivery changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from engine.conversations import cards, log
+from engine.conversations.events import Emitted
+from engine.conversations.models import Message, Thread
+from engine.kit.outbox import OutboxRow
+from engine.orders import queries
+from engine.payments.gateway import DECLINES
+from engine.runtime import Runtime
+
+CONSUMER: Final = "conversation"
+
+
+def deliver(session: Session, runtime: Runtime, row: OutboxRow) -> None:  # noqa: ARG001 (every consumer takes it)
+    """Tell the thread that ``row`` names; nothing to do for what was bought outside a conversation."""
+    thread_id = row.payload.get("thread_id")
+    thread = session.get(Thread, (row.tenant_id, thread_id)) if thread_id else None
+    if thread is None:
+        return
+    news = [*_news(session, thread, row), *cards.outdated(session, row.tenant_id, thread.id)]
+    if news:
+        log.append(session, row.tenant_id, thread.id, None, news)
+
+
+def _news(session: Session, thread: Thread, row: OutboxRow) -> list[Emitted]:
+    match row.topic:
+        case "order.paid":
+            return _paid(session, thread, row)
+        case "payment.failed":
+            return _failed(session, row)
+        case _:
+            return []
+
+
+def _paid(session: Session, thread: Thread, row: OutboxRow) -> list[Emitted]:
+    if _shown(session, row.tenant_id, cards.receipt_id(row.subject_id)):
+        return []
+    order = queries.order_by_id(session, row.tenant_id, row.subject_id)
+    paid_by = cards.card(session, row.tenant_id, row.payload["consent_id"])
+    return [cards.receipt(order, paid_by), cards.present_cart(session, row.tenant_id, thread.owner_id)]
+
+
+def _failed(session: Session, row: OutboxRow) -> list[Emitted]:
+    consent_id, code = row.payload["consent_id"], row.payload["code"]
+    if _shown(session, row.tenant_id, cards.problem_id(consent_id)):
+        return []
+    message = DECLINES.get(code, DECLINES["card_declined"])
+    return [cards.problem(consent_id, code=code, message=message, retryable=True)]
+
+
+def _shown(session: Session, tenant_id: str, message_id: str) -> bool:
+    return session.get(Message, (tenant_id, message_id)) is not None

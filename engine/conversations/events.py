@@ -1,0 +1,157 @@
+"""The events of a thread's log: AG-UI 1.0 types as plain camelCase objects, each with who may see it.
+
+``docs/conversation-contract.md`` says which moment has which event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.checkout.schemas import ConsentView
+from engine.conversations.models import Audience
+from engine.kit import ids
+
+_SHOPPER: Final = Audience.SHOPPER
+CONFIRMATION: Final = "confirmation"
+RESUME_SCHEMA: Final = {
+    "type": "object",
+    "properties": {"approved": {"type": "boolean"}},
+    "required": ["approved"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An event and its audience; without a word it is for staff."""
+
+    payload: dict[str, Any]
+    audience: Audience = Audience.STAFF
+
+
+def new_message_id() -> str:
+    return ids.new_id("message")
+
+
+def run_started(thread_id: str, run_id: str) -> Emitted:
+    return Emitted({"type": "RUN_STARTED", "threadId": thread_id, "runId": run_id}, _SHOPPER)
+
+
+def run_finished(thread_id: str, run_id: str, open_cards: Sequence[ConsentView] = ()) -> Emitted:
+    """The end of a turn; it lists every card that is open then."""
+    outcome: dict[str, Any] = {"type": "success"}
+    if open_cards:
+        outcome = {"type": "interrupt", "interrupts": [interrupt(card) for card in open_cards]}
+    return Emitted({"type": "RUN_FINISHED", "threadId": thread_id, "runId": run_id, "outcome": outcome}, _SHOPPER)
+
+
+def run_error(run_id: str, *, code: str, message: str, retryable: bool) -> Emitted:
+    """``message`` is ours and fit to show: never an exception's own text."""
+    payload = {"type": "RUN_ERROR", "runId": run_id, "code": code, "message": message, "retryable": retryable}
+    return Emitted(payload, _SHOPPER)
+
+
+def interrupt(card: ConsentView) -> dict[str, Any]:
+    checkout = card.checkout.model_dump(mode="json")
+    return {
+        "id": card.id,
+        "reason": CONFIRMATION,
+        "message": f"Pay {card.checkout.total} to {card.checkout.merchant}?",
+        "expiresAt": card.expires_at.isoformat(),
+        "responseSchema": RESUME_SCHEMA,
+        "metadata": {"checkout": checkout},
+    }
+
+
+def step_started(name: str) -> Emitted:
+    return Emitted({"type": "STEP_STARTED", "stepName": name})
+
+
+def step_finished(name: str) -> Emitted:
+    return Emitted({"type": "STEP_FINISHED", "stepName": name})
+
+
+def text(message_id: str, role: str, content: str, *, name: str | None = None) -> list[Emitted]:
+    """A whole message at once."""
+    return [text_start(message_id, role, name=name), text_content(message_id, content), text_end(message_id)]
+
+
+def text_start(message_id: str, role: str, *, name: str | None = None) -> Emitted:
+    payload = {"type": "TEXT_MESSAGE_START", "messageId": message_id, "role": role}
+    return Emitted(payload | ({"name": name} if name else {}), _SHOPPER)
+
+
+def text_content(message_id: str, delta: str) -> Emitted:
+    return Emitted({"type": "TEXT_MESSAGE_CONTENT", "messageId": message_id, "delta": _clean(delta)}, _SHOPPER)
+
+
+def text_end(message_id: str) -> Emitted:
+    return Emitted({"type": "TEXT_MESSAGE_END", "messageId": message_id}, _SHOPPER)
+
+
+def tool_started(call_id: str, name: str) -> Emitted:
+    return Emitted({"type": "TOOL_CALL_START", "toolCallId": call_id, "toolCallName": name}, _SHOPPER)
+
+
+def tool_arguments(call_id: str, arguments: str) -> Emitted:
+    return Emitted({"type": "TOOL_CALL_ARGS", "toolCallId": call_id, "delta": _clean(arguments)})
+
+
+def tool_ended(call_id: str) -> Emitted:
+    return Emitted({"type": "TOOL_CALL_END", "toolCallId": call_id}, _SHOPPER)
+
+
+def tool_result(call_id: str, content: str) -> Emitted:
+    payload = {
+        "type": "TOOL_CALL_RESULT",
+        "messageId": f"result-{call_id}",
+        "toolCallId": call_id,
+        "role": "tool",
+        "content": _clean(content),
+    }
+    return Emitted(payload)
+
+
+def activity(message_id: str, activity_type: str, data: dict[str, Any], *, audience: Audience = _SHOPPER) -> Emitted:
+    """A card; the same ``message_id`` again replaces its data."""
+    payload = {
+        "type": "ACTIVITY_SNAPSHOT",
+        "messageId": message_id,
+        "activityType": activity_type,
+        "content": data,
+        "replace": True,
+    }
+    return Emitted(payload, audience)
+
+
+def confirmation(card: ConsentView, *, reason: str | None = None) -> Emitted:
+    """The payment card as it is now."""
+    data = card.model_dump(mode="json") | ({"reason": reason} if reason else {})
+    return activity(card.id, CONFIRMATION, data)
+
+
+def confirm_resolved(consent_id: str, status: str) -> Emitted:
+    return custom("confirm.resolved", {"id": consent_id, "status": status})
+
+
+def cart_changed(cart: dict[str, Any]) -> Emitted:
+    return Emitted({"type": "STATE_SNAPSHOT", "snapshot": {"cart": cart}}, _SHOPPER)
+
+
+def agent(name: str, title: str) -> Emitted:
+    return custom("agent", {"agent": name, "title": title})
+
+
+def mode_changed(mode: str, reference: str | None = None) -> Emitted:
+    return custom("conversation.mode", {"mode": mode} | ({"reference": reference} if reference else {}))
+
+
+def custom(name: str, value: dict[str, Any]) -> Emitted:
+    return Emitted({"type": "CUSTOM", "name": name, "value": value}, _SHOPPER)
+
+
+def _clean(value: str) -> str:
+    """PostgreSQL keeps no NUL."""
+    return value.replace("\x00", "")

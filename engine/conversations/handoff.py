@@ -1,0 +1,66 @@
+"""Handing a conversation to people."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from engine.conversations import events, log
+from engine.conversations.masking import mask_cards
+from engine.conversations.models import Mode, Thread
+from engine.conversations.schemas import HandoffView
+from engine.kit import audit, clock
+from engine.kit.errors import NotFound
+from engine.kit.identity import Identity
+from engine.kit.tenancy import Tenant
+
+REASONS: Final = frozenset({"asked_for_person", "complaint", "payment_problem", "cannot_help", "other"})
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+_SUMMARY_LIMIT: Final = 600
+
+
+def request(session: Session, identity: Identity, thread_id: str, *, reason: str, summary: str) -> HandoffView:
+    """Ask the shop's staff to take over; from then on no agent answers in this thread.
+
+    Asking again while it waits, or while a person is there, returns the first request. Raises ``NotFound``.
+    """
+    thread = session.get(Thread, (identity.tenant_id, thread_id), with_for_update=True, populate_existing=True)
+    if thread is None:
+        raise NotFound("There is no such conversation.")
+    if thread.mode == Mode.AGENT or thread.handoff is None:
+        _open(session, identity, thread, reason=reason if reason in REASONS else "other", summary=summary)
+    return _view(session, thread)
+
+
+def _open(session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str) -> None:
+    reference = "H-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+    thread.mode = Mode.WAITING_HUMAN
+    thread.handoff = {
+        "reference": reference,
+        "reason": reason,
+        "summary": mask_cards(summary)[:_SUMMARY_LIMIT],
+        "requested_at": clock.now().isoformat(),
+    }
+    session.flush()
+    log.append(session, thread.tenant_id, thread.id, None, [events.mode_changed(thread.mode, reference)])
+    audit.record(
+        session,
+        thread.tenant_id,
+        actor=identity.id,
+        action="conversation.handoff_requested",
+        subject=thread.id,
+        facts={"reason": reason, "reference": reference},
+    )
+
+
+def _view(session: Session, thread: Thread) -> HandoffView:
+    tenant = session.get_one(Tenant, thread.tenant_id)
+    handoff = thread.handoff or {}
+    return HandoffView(
+        mode=thread.mode,
+        reference=handoff["reference"],
+        reason=handoff["reason"],
+        hours=str(tenant.settings.get("support_hours", "")),
+    )

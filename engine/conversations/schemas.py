@@ -1,0 +1,188 @@
+"""What comes into a conversation and what it looks like from outside (``/v1/threads``)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from engine.carts.schemas import CartView
+from engine.checkout.schemas import ConfirmationSummary
+from engine.kit.views import View
+
+Id = Annotated[str, Field(max_length=60)]
+
+
+class Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Approval(Input):
+    approved: StrictBool
+
+
+class ResumeEntry(Input):
+    """A press on a card. ``resolved`` needs the payload; ``cancelled`` declines."""
+
+    interrupt_id: Id = Field(alias="interruptId")
+    status: Literal["resolved", "cancelled"]
+    payload: Approval | None = None
+
+    @model_validator(mode="after")
+    def _says_what(self) -> ResumeEntry:
+        if self.status == "resolved" and self.payload is None:
+            raise ValueError("a resolved interrupt needs payload.approved")
+        return self
+
+    @property
+    def approved(self) -> bool:
+        return self.status == "resolved" and self.payload is not None and self.payload.approved
+
+
+class NoArguments(Input):
+    pass
+
+
+class CartItem(Input):
+    variant_id: Id
+    quantity: Annotated[int, Field(ge=1, le=99)] = 1
+
+
+class CartLine(Input):
+    variant_id: Id
+    quantity: Annotated[int, Field(ge=0, le=99)]
+
+
+class Product(Input):
+    product_id: Id
+
+
+class More(Input):
+    cursor: Annotated[str, Field(max_length=300)]
+
+
+class CardToken(Input):
+    card_token: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class ActionName(StrEnum):
+    """What a press may ask for. Nothing here confirms a payment."""
+
+    ADD_TO_CART = "add_to_cart"
+    UPDATE_CART_LINE = "update_cart_line"
+    VIEW_PRODUCT = "view_product"
+    SHOW_MORE = "show_more"
+    REQUEST_CONFIRMATION = "request_confirmation"
+    USE_PAYMENT_METHOD = "use_payment_method"
+    REQUEST_HUMAN = "request_human"
+    RETRY = "retry"
+
+
+ACTION_ARGUMENTS: Final[dict[ActionName, type[Input]]] = {
+    ActionName.ADD_TO_CART: CartItem,
+    ActionName.UPDATE_CART_LINE: CartLine,
+    ActionName.VIEW_PRODUCT: Product,
+    ActionName.SHOW_MORE: More,
+    ActionName.REQUEST_CONFIRMATION: NoArguments,
+    ActionName.USE_PAYMENT_METHOD: CardToken,
+    ActionName.REQUEST_HUMAN: NoArguments,
+    ActionName.RETRY: NoArguments,
+}
+
+
+class Action(Input):
+    name: ActionName
+    args: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known_arguments(self) -> Action:
+        try:
+            ACTION_ARGUMENTS[self.name].model_validate(self.args)
+        except ValidationError as error:
+            wrong = sorted({".".join(map(str, part["loc"])) for part in error.errors()})
+            raise ValueError(f"{self.name} does not take these arguments: {', '.join(wrong)}") from None
+        return self
+
+
+class RunInput(Input):
+    """One turn: a message, presses on cards, or an allow-listed action. Exactly one."""
+
+    message: str | None = None
+    resume: list[ResumeEntry] | None = Field(default=None, min_length=1, max_length=10)
+    action: Action | None = None
+
+    @field_validator("resume")
+    @classmethod
+    def _each_card_once(cls, entries: list[ResumeEntry] | None) -> list[ResumeEntry] | None:
+        if entries and len({entry.interrupt_id for entry in entries}) < len(entries):
+            raise ValueError("an interrupt may be answered once")
+        return entries
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> RunInput:
+        if sum(part is not None for part in (self.message, self.resume, self.action)) != 1:
+            raise ValueError("give exactly one of message, resume and action")
+        return self
+
+    def stored(self) -> dict[str, Any]:
+        """As kept on the run."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class MessageView(View):
+    id: str
+    role: str
+    """user, assistant, system or activity."""
+    content: str
+    name: str | None
+    activity_type: str | None = None
+    data: dict[str, Any] | None = None
+
+
+class InterruptView(View):
+    """An open card."""
+
+    id: str
+    reason: str
+    expires_at: datetime
+    checkout: ConfirmationSummary
+
+
+class Snapshot(View):
+    """A conversation as it stands; events after ``last_event`` go on from it."""
+
+    id: str
+    mode: str
+    messages: list[MessageView]
+    interrupts: list[InterruptView]
+    cart: CartView
+    last_event: int
+    active_agent: str | None
+
+
+class RunView(View):
+    id: str
+    status: str
+    """running (also while it waits its turn), interrupted, completed or failed."""
+    usage: dict[str, Any]
+    """input_tokens, output_tokens, requests and, where the model's price is known, cost_micros (millionths of USD)."""
+    agent_path: list[str]
+    tool_calls: list[dict[str, Any]]
+    """[{name, access, ok, duration_ms}]."""
+
+
+class HandoffView(View):
+    mode: str
+    reference: str
+    reason: str
+    hours: str

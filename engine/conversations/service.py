@@ -1,0 +1,220 @@
+"""Conversations: who may see one, what comes in, and what it looks like."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from engine.carts import service as carts
+from engine.checkout import confirmation
+from engine.conversations import cards, events, log
+from engine.conversations.errors import TooManyWaiting
+from engine.conversations.masking import mask_cards
+from engine.conversations.models import Audience, Event, Message, Run, RunStatus, Thread
+from engine.conversations.runs import identity_json
+from engine.conversations.schemas import InterruptView, MessageView, ResumeEntry, RunInput, RunView, Snapshot
+from engine.kit import ids
+from engine.kit.errors import Forbidden, InvalidInput, NotFound
+from engine.kit.identity import Actor, Identity
+
+MESSAGE_LIMIT: Final = 8_000
+WAITING_LIMIT: Final = 20
+SNAPSHOT_LIMIT: Final = 500
+
+
+def create_thread(session: Session, identity: Identity) -> Thread:
+    """Start a conversation that belongs to ``identity``."""
+    thread = Thread(tenant_id=identity.tenant_id, id=ids.new_id("thread"), owner_id=identity.id, last_event=0)
+    session.add(thread)
+    session.flush()
+    return thread
+
+
+def thread_for(session: Session, identity: Identity, thread_id: str, *, lock: bool = False) -> Thread:
+    """The thread, for its owner and (to read) the tenant's staff. Raises ``NotFound`` for everybody else."""
+    key = (identity.tenant_id, thread_id)
+    thread = session.get(Thread, key, with_for_update=lock, populate_existing=lock)
+    if thread is None or (thread.owner_id != identity.id and not identity.is_staff):
+        raise NotFound("There is no such conversation.")
+    return thread
+
+
+def submit(session: Session, identity: Identity, thread_id: str, given: RunInput, *, channel: str = "chat") -> Run:
+    """Queue one turn and return its run; a shopper's words show at once.
+
+    A decision on a card is written here, before any graph runs; the same decision again returns the first one's run.
+    Raises ``NotFound``, ``Forbidden`` for staff who do not own the thread, ``InvalidInput`` for a message that is
+    empty, too long or holds NUL, ``Conflict`` for a card that was decided otherwise or ran out, ``TooManyWaiting``.
+    """
+    thread = thread_for(session, identity, thread_id, lock=True)
+    if thread.owner_id != identity.id:
+        raise Forbidden("Only the person whose conversation this is may speak for them in it.")
+    if given.resume:
+        earlier = _decide(session, identity, thread, given.resume, channel)
+        if earlier is not None:
+            return earlier
+    run = _queue(session, identity, thread, _checked(given))
+    if given.message is not None:
+        words = events.text(ids.new_id("message"), "user", run.input["message"])
+        log.append(session, thread.tenant_id, thread.id, run.id, words)
+    return run
+
+
+def snapshot(session: Session, identity: Identity, thread_id: str) -> Snapshot:
+    """The conversation as it stands, for a page that (re)loads. Raises ``NotFound``."""
+    thread = thread_for(session, identity, thread_id)
+    owner = _owner(identity, thread)
+    open_cards = confirmation.open_cards(session, owner, thread.id)
+    return Snapshot(
+        id=thread.id,
+        mode=thread.mode,
+        messages=[_message_view(message) for message in _messages(session, identity, thread)],
+        interrupts=[
+            InterruptView(id=card.id, reason=events.CONFIRMATION, expires_at=card.expires_at, checkout=card.checkout)
+            for card in open_cards
+        ],
+        cart=carts.view(session, owner),
+        last_event=thread.last_event,
+        active_agent=thread.active_agent,
+    )
+
+
+def events_after(
+    session: Session, identity: Identity, thread_id: str, after: int, *, limit: int = 500
+) -> list[tuple[int, dict[str, object]]]:
+    """``(sequence, event)`` beyond ``after``, oldest first, of what this identity may see. Raises ``NotFound``."""
+    thread_for(session, identity, thread_id)
+    rows = session.execute(
+        select(Event.seq, Event.payload)
+        .where(
+            Event.tenant_id == identity.tenant_id,
+            Event.thread_id == thread_id,
+            Event.seq > after,
+            Event.audience.in_(_audiences(identity)),
+        )
+        .order_by(Event.seq)
+        .limit(limit)
+    )
+    return [(seq, payload) for seq, payload in rows]
+
+
+def run_view(session: Session, identity: Identity, thread_id: str, run_id: str) -> RunView:
+    """How a turn stands. Raises ``NotFound``."""
+    thread_for(session, identity, thread_id)
+    run = session.get(Run, (identity.tenant_id, run_id))
+    if run is None or run.thread_id != thread_id:
+        raise NotFound("There is no such run in this conversation.")
+    status = RunStatus.RUNNING if run.status == RunStatus.QUEUED else run.status
+    return RunView(id=run.id, status=status, usage=run.usage, agent_path=run.agent_path, tool_calls=run.tool_calls)
+
+
+def _decide(
+    session: Session, identity: Identity, thread: Thread, entries: list[ResumeEntry], channel: str
+) -> Run | None:
+    """Write each decision; the run of an earlier equal request, if this only repeats it."""
+    decisions = [
+        confirmation.decide(session, identity, entry.interrupt_id, approved=entry.approved, channel=channel)
+        for entry in entries
+    ]
+    news = [event for decision in decisions if decision.first for event in cards.decided(decision.consent)]
+    if news:
+        log.append(session, thread.tenant_id, thread.id, None, news)
+        return None
+    return _run_that_decided(session, thread, entries[0].interrupt_id)
+
+
+def _run_that_decided(session: Session, thread: Thread, consent_id: str) -> Run | None:
+    return session.scalars(
+        select(Run)
+        .where(
+            Run.tenant_id == thread.tenant_id,
+            Run.thread_id == thread.id,
+            Run.input.contains({"resume": [{"interruptId": consent_id}]}),
+        )
+        .order_by(Run.number)
+        .limit(1)
+    ).one_or_none()
+
+
+def _queue(session: Session, identity: Identity, thread: Thread, given: RunInput) -> Run:
+    """The next run of the thread; the caller holds the thread's lock."""
+    newest, waiting = session.execute(
+        select(
+            func.coalesce(func.max(Run.number), 0),
+            func.count().filter(Run.status == RunStatus.QUEUED),
+        ).where(Run.tenant_id == thread.tenant_id, Run.thread_id == thread.id)
+    ).one()
+    if waiting >= WAITING_LIMIT and not given.resume:
+        raise TooManyWaiting
+    run = Run(
+        tenant_id=thread.tenant_id,
+        id=ids.new_id("run"),
+        thread_id=thread.id,
+        number=newest + 1,
+        identity=identity_json(identity),
+        input=given.stored(),
+        status=RunStatus.QUEUED,
+        attempts=0,
+        usage={},
+        agent_path=[],
+        tool_calls=[],
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def _checked(given: RunInput) -> RunInput:
+    for text in _texts(given):
+        if "\x00" in text or any(0xD800 <= ord(character) <= 0xDFFF for character in text):
+            raise InvalidInput("The text holds characters that cannot be kept.", param="message")
+    if given.message is None:
+        return given
+    if not given.message.strip():
+        raise InvalidInput("The message is empty.", param="message")
+    if len(given.message) > MESSAGE_LIMIT:
+        raise InvalidInput(f"A message may have at most {MESSAGE_LIMIT} characters.", param="message")
+    return RunInput(message=mask_cards(given.message))
+
+
+def _texts(given: RunInput) -> list[str]:
+    arguments = given.action.args.values() if given.action else ()
+    return [given.message or "", *(value for value in arguments if isinstance(value, str))]
+
+
+def _owner(identity: Identity, thread: Thread) -> Identity:
+    """The identity whose cart and cards this thread shows; staff see the owner's."""
+    if thread.owner_id == identity.id:
+        return identity
+    return Identity(identity.tenant_id, Actor.SHOPPER, thread.owner_id)
+
+
+def _audiences(identity: Identity) -> list[Audience]:
+    return [Audience.SHOPPER, Audience.STAFF] if identity.is_staff else [Audience.SHOPPER]
+
+
+def _messages(session: Session, identity: Identity, thread: Thread) -> list[Message]:
+    newest = (
+        select(Message)
+        .where(
+            Message.tenant_id == thread.tenant_id,
+            Message.thread_id == thread.id,
+            Message.audience.in_(_audiences(identity)),
+        )
+        .order_by(Message.seq.desc())
+        .limit(SNAPSHOT_LIMIT)
+    )
+    return list(reversed(session.scalars(newest).all()))
+
+
+def _message_view(message: Message) -> MessageView:
+    return MessageView(
+        id=message.id,
+        role=message.role,
+        content=message.content,
+        name=message.name,
+        activity_type=message.activity_type,
+        data=message.data,
+    )

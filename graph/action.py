@@ -1,0 +1,98 @@
+"""A press on a card runs its tool at once: no model decides, and none may be talked into it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from engine.checkout import service as checkout
+from engine.conversations.schemas import ACTION_ARGUMENTS, ActionName
+from engine.kit.errors import DomainError
+from graph.state import RunContext, State
+from icommerce_agents import history
+from icommerce_agents.adapter import call_tool, cards_of, fence
+from icommerce_agents.history import Item
+from icommerce_agents.threads import in_thread
+from prompts import phrase
+from tools import brief, spec
+from tools.spec import Card, Outcome
+
+Arguments = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Which tool an action is, with which arguments, and what is said about its result."""
+
+    tool: str
+    arguments: Callable[[Arguments], Arguments]
+    words: Callable[[dict[str, Any]], str | None] = lambda _result: None
+
+
+def _same(arguments: Arguments) -> Arguments:
+    return arguments
+
+
+def _none(_arguments: Arguments) -> Arguments:
+    return {}
+
+
+PRESSES: Final[Mapping[ActionName, Press]] = {
+    ActionName.ADD_TO_CART: Press(
+        "add_to_cart",
+        lambda given: {"item_id": given["variant_id"], "quantity": given["quantity"]},
+        lambda result: phrase("added").format(title=result["added"]["title"]),
+    ),
+    ActionName.UPDATE_CART_LINE: Press("update_cart_line", _same, lambda _: phrase("cart_updated")),
+    ActionName.VIEW_PRODUCT: Press("get_product", _same),
+    ActionName.SHOW_MORE: Press("search_products", _same),
+    ActionName.REQUEST_CONFIRMATION: Press("request_confirmation", _none),
+}
+
+
+async def action(state: State, runtime: Runtime[RunContext]) -> Command[Literal["cards"]]:
+    """Do what was pressed; the history notes it as a call, so that the agents know."""
+    context = runtime.context
+    wanted = context.claim.input["action"]
+    name = ActionName(wanted["name"])
+    given = ACTION_ARGUMENTS[name].model_validate(wanted["args"]).model_dump()
+    if name is ActionName.USE_PAYMENT_METHOD:
+        noted = await _use_card(context, given["card_token"])
+    else:
+        noted = await _press(context, name, given)
+    return Command(goto="cards", update={"history": history.trimmed([*state["history"], *noted])})
+
+
+async def _press(context: RunContext, name: ActionName, given: Arguments) -> list[Item]:
+    press = PRESSES[name]
+    raw = json.dumps(press.arguments(given))
+    call_id = f"press-{context.claim.run_id}"
+    answer = await call_tool(spec.load()[press.tool], context.turn, call_id, raw, provenance=False)
+    words = press.words(answer["result"]) if answer["ok"] else answer["error"]["message"]
+    if words:
+        context.turn.say(words)
+    return [history.user(f"[pressed {name}]"), *history.call(call_id, press.tool, raw, fence(answer))]
+
+
+async def _use_card(context: RunContext, card_token: str) -> list[Item]:
+    """A card entered on the gateway's own page. Its token goes to the engine alone."""
+    try:
+        outcome = await in_thread(_set_card, context, card_token)
+    except DomainError as error:
+        context.turn.say(error.message)
+        return []
+    context.turn.show(cards_of(outcome, context.claim.run_id))
+    label = outcome.result["payment_method"]
+    context.turn.say(phrase("payment_method_set").format(label=label))
+    return [history.user(f"[entered a card on the payment form: {label}]")]
+
+
+def _set_card(context: RunContext, card_token: str) -> Outcome:
+    with context.tools.unit_of_work() as session:
+        view = checkout.use_card(session, context.runtime, context.claim.identity, card_token)
+    return Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))

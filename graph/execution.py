@@ -1,0 +1,133 @@
+"""One run, from its claim to its last event."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any, Final
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import Command
+
+from engine.checkout import confirmation
+from engine.conversations import events, runs
+from engine.conversations.errors import LeaseLost
+from engine.conversations.models import RunStatus
+from engine.conversations.runs import Claim, Report
+from engine.kit.errors import DomainError
+from engine.runtime import Runtime
+from graph.build import Graph
+from graph.checkpointer import thread_key
+from graph.emitter import Emitter
+from graph.failures import failure_of
+from graph.state import RunContext, decisions, new_turn
+from icommerce_agents.threads import in_thread
+
+RUN_SECONDS: Final = 180
+RENEW_SECONDS: Final = runs.LEASE.total_seconds() / 3
+log = logging.getLogger(__name__)
+
+
+async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> None:
+    """Run the claimed turn and close it, well or badly. Raises only when the store does not take the end."""
+    emitter = Emitter(runtime, claim.identity.tenant_id, claim.thread_id, claim.run_id)
+    context = RunContext(runtime, claim, emitter)
+    renewing = asyncio.create_task(_keep(runtime, claim, asyncio.current_task()))
+    try:
+        await asyncio.wait_for(_walk(graph, context), RUN_SECONDS)
+        await emitter.flush()
+        await in_thread(_finish, context)
+    except LeaseLost:
+        log.warning("run %s goes on elsewhere", claim.run_id)
+    except DomainError as error:
+        log.warning("run %s failed: %s", claim.run_id, error.code)
+        await _fail(context, emitter, error)
+    except Exception as error:
+        log.exception("run %s failed", claim.run_id)
+        await _fail(context, emitter, error)
+    finally:
+        renewing.cancel()
+
+
+async def _walk(graph: Graph, context: RunContext) -> None:
+    claim = context.claim
+    config: RunnableConfig = {"configurable": {"thread_id": thread_key(context.tenant_id, claim.thread_id)}}
+    given, over = await _input(graph, config, claim)
+    if not over:
+        await graph.ainvoke(given, config, context=context, durability="async")
+
+
+async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[Any, bool]:
+    """What to enter the graph with, and whether it has been through already.
+
+    A press resumes the thread's interrupt of this moment if that waits for its card, else it enters at the confirm
+    node. A run that was cut off goes on from its checkpoint.
+    """
+    decided = decisions(claim.input)
+    if not decided and claim.attempt == 1:
+        return new_turn(claim.run_id), False
+    snapshot = await graph.aget_state(config)
+    if claim.attempt > 1 and snapshot.values.get("run_id") == claim.run_id:
+        return None, not snapshot.next or bool(snapshot.interrupts)
+    wanted = {entry["id"] for entry in decided}
+    for waiting in snapshot.interrupts:
+        if wanted & set(waiting.value["cards"]):
+            return Command(resume={waiting.id: decided}, update=new_turn(claim.run_id, decided)), False
+    return new_turn(claim.run_id, decided), False
+
+
+def _finish(context: RunContext) -> None:
+    claim = context.claim
+    with context.tools.unit_of_work() as session:
+        open_cards = confirmation.open_cards(session, claim.identity, claim.thread_id)
+        status = RunStatus.INTERRUPTED if open_cards else RunStatus.COMPLETED
+        last = events.run_finished(claim.thread_id, claim.run_id, open_cards)
+        runs.finish(session, context.tenant_id, claim, _report(context, status), [last])
+
+
+async def _fail(context: RunContext, emitter: Emitter, error: Exception) -> None:
+    """End the run in view. When the store is gone too, the lease runs out and the run is taken up again later."""
+    with contextlib.suppress(Exception):
+        await emitter.flush()
+    await in_thread(_close_failed, context, emitter.error or error)
+
+
+def _close_failed(context: RunContext, error: Exception) -> None:
+    claim, failure = context.claim, failure_of(error)
+    last = events.run_error(claim.run_id, code=failure.code, message=failure.message, retryable=failure.retryable)
+    with context.tools.unit_of_work() as session:
+        report = _report(context, RunStatus.FAILED, error=failure.code)
+        runs.finish(session, context.tenant_id, claim, report, [last])
+
+
+def _report(context: RunContext, status: RunStatus, *, error: str | None = None) -> Report:
+    turn = context.turn
+    return Report(
+        status=status,
+        usage=turn.meter.as_json(),
+        agent_path=context.agent_path,
+        tool_calls=[call.as_json() for call in turn.calls],
+        active_agent=context.agent_path[-1] if context.agent_path else None,
+        error=error,
+    )
+
+
+async def _keep(runtime: Runtime, claim: Claim, task: asyncio.Task[Any] | None) -> None:
+    """Renew the lease until the run ends; stop the run when another worker has taken it."""
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            held = await in_thread(_renew, runtime, claim)
+        except Exception:
+            log.exception("lease of run %s not renewed", claim.run_id)
+            continue
+        if not held and task is not None:
+            task.cancel("lease lost")
+            return
+
+
+def _renew(runtime: Runtime, claim: Claim) -> bool:
+    tenant_id = claim.identity.tenant_id
+    with runtime.unit_of_work(tenant_id) as session:
+        return runs.renew(session, tenant_id, claim)

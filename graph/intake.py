@@ -1,0 +1,62 @@
+"""The first node of a turn: what was said enters the history before anybody is asked about it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from engine.conversations import runs
+from engine.conversations.models import Mode
+from engine.conversations.schemas import ActionName
+from graph.state import RunContext, State
+from icommerce_agents import history
+from icommerce_agents.history import Item
+from icommerce_agents.threads import in_thread
+from prompts import phrase
+
+Next = Literal["supervisor", "action", "handoff", "cards"]
+
+
+async def intake(state: State, runtime: Runtime[RunContext]) -> Command[Next]:
+    """Messages go to the supervisor (to nobody while people have the conversation), presses to their tool."""
+    context = runtime.context
+    staff, seen = await in_thread(_staff_words, context, state.get("seen", 0))
+    items = [*state.get("history", []), *staff]
+    action = context.claim.input.get("action")
+    if action and action["name"] == ActionName.RETRY:
+        return await _retry(context, items, seen)
+    if action:
+        target: Next = "handoff" if action["name"] == ActionName.REQUEST_HUMAN else "action"
+        return Command(goto=target, update={"history": items, "seen": seen})
+    items = history.trimmed([*items, history.user(context.claim.input["message"])])
+    return Command(goto=_speaker(context), update={"history": items, "seen": seen})
+
+
+async def _retry(context: RunContext, items: list[Item], seen: int) -> Command[Next]:
+    """Answer the newest words, if the run that should have failed."""
+    last = await in_thread(_failed_words, context)
+    if last is None:
+        context.turn.say(phrase("nothing_to_retry"))
+        return Command(goto="cards", update={"history": items, "seen": seen})
+    context.retried_run = last[0]
+    if history.last_words(items) != last[1]:
+        items = [*items, history.user(last[1])]
+    return Command(goto=_speaker(context), update={"history": items, "seen": seen})
+
+
+def _speaker(context: RunContext) -> Next:
+    return "supervisor" if context.claim.mode == Mode.AGENT else "cards"
+
+
+def _staff_words(context: RunContext, after: int) -> tuple[list[Item], int]:
+    with context.tools.unit_of_work() as session:
+        words = runs.staff_words(session, context.tenant_id, context.claim.thread_id, after=after)
+        items = [history.assistant(word.content) for word in words if word.content]
+        return items, words[-1].seq if words else after
+
+
+def _failed_words(context: RunContext) -> tuple[str, str] | None:
+    with context.tools.unit_of_work() as session:
+        return runs.failed_words(session, context.tenant_id, context.claim.thread_id, before=context.claim.number)

@@ -1,0 +1,82 @@
+"""What the graph remembers between turns (in the checkpoint) and what one run carries (never stored)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypedDict
+
+from engine.conversations.runs import Claim
+from engine.runtime import Runtime
+from icommerce_agents.context import TurnContext
+from icommerce_agents.history import Item
+from icommerce_agents.sink import Sink
+from tools.spec import ToolContext
+
+
+class Decided(TypedDict):
+    """A press on a card. The row in the database is the truth; this only says which row to read."""
+
+    id: str
+    approved: bool
+
+
+class State(TypedDict, total=False):
+    """Plain JSON, so that any version of this code can read it back."""
+
+    run_id: str
+    history: list[Item]
+    agent: str | None
+    hops: int
+    seen: int
+    """The newest event of the shop's people that the history holds."""
+    open_cards: list[str]
+    decided: list[Decided]
+
+
+class NewTurn(TypedDict):
+    """What every run begins with; history and agent stay."""
+
+    run_id: str
+    hops: int
+    open_cards: list[str]
+    decided: list[Decided]
+
+
+@dataclass(slots=True)
+class RunContext:
+    """One run in execution."""
+
+    runtime: Runtime
+    claim: Claim
+    sink: Sink
+    turn: TurnContext = field(init=False)
+    agent_path: list[str] = field(default_factory=list)
+    retried_run: str | None = None
+    """The run whose words are said again: its finished tool calls count."""
+
+    def __post_init__(self) -> None:
+        tools = ToolContext(self.runtime, self.claim.identity, self.claim.thread_id, self.claim.run_id)
+        self.turn = TurnContext(tools, self.sink)
+
+    @property
+    def tools(self) -> ToolContext:
+        return self.turn.tools
+
+    @property
+    def tenant_id(self) -> str:
+        return self.claim.identity.tenant_id
+
+
+def new_turn(run_id: str, decided: list[Decided] | None = None) -> NewTurn:
+    return NewTurn(run_id=run_id, hops=0, open_cards=[], decided=decided or [])
+
+
+def decisions(stored: dict[str, Any]) -> list[Decided]:
+    """The presses in a run's stored input."""
+    return [
+        Decided(
+            id=entry["interruptId"],
+            approved=entry["status"] == "resolved" and entry.get("payload", {}).get("approved") is True,
+        )
+        for entry in stored.get("resume", [])
+    ]

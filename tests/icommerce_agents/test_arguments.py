@@ -1,0 +1,46 @@
+"""What models write, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from icommerce_agents.arguments import InvalidArguments, call_arguments, read_arguments
+from tools.spec import load
+
+ADD = load()["add_to_cart"]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"item_id": "var_1", "quantity": 2, "options": {"color": "blue"}}',
+        '```json\n{"item_id": "var_1", "quantity": 2, "options": {"color": "blue"},}\n```',
+        "{'item_id': 'var_1', 'quantity': 2, 'options': {'color': 'blue'}}",
+        '{"item_id": "var_1", "quantity": "2", "options": "{\\"color\\": \\"blue\\"}"}',
+        '{"item_id": "var_1", "quantity": 2, "options": {"color": "blue"}, "note": "as asked"}',
+    ],
+)
+def test_slips_are_mended(raw: str) -> None:
+    wanted = {"item_id": "var_1", "quantity": 2, "options": {"color": "blue"}}
+    assert call_arguments(read_arguments(ADD, raw)) == wanted
+
+
+def test_nulls_fall_back_to_the_default() -> None:
+    given = read_arguments(ADD, '{"item_id": "var_1", "quantity": null}')
+    assert call_arguments(given) == {"item_id": "var_1", "quantity": 1, "options": None}
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ("{}", "item_id: Field required"),
+        ('{"item_id": "var_1", "quantity": 0}', "quantity: Input should be greater than or equal to 1"),
+        ("add it please", "The arguments are not a JSON object."),
+        ("[1, 2]", "The arguments are not a JSON object."),
+        ("", "item_id: Field required"),
+    ],
+)
+def test_what_cannot_be_mended_is_explained_without_its_value(raw: str, says: str) -> None:
+    with pytest.raises(InvalidArguments) as caught:
+        read_arguments(ADD, raw)
+    assert caught.value.message == says
