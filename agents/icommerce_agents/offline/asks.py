@@ -1,0 +1,173 @@
+"""A message taken apart: one ask per thing the shopper wants, in the order said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from icommerce_agents.offline import contact, intents, lexicon, slots
+from icommerce_agents.offline.language import foreign_language, plain, words_of
+from icommerce_agents.offline.scene import Scene
+
+SMALL_TALK = frozenset({"greeting", "thanks", "goodbye", "praise", "yes", "no"})
+ABOUT_ORDERS = frozenset({"order_status", "order_cancel", "return_item"})
+READS = frozenset({"returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about", "payment_methods"})
+_ONCE = frozenset({"checkout", "pay", "view_cart", "empty_cart", "categories", "human", "complaint", "order_status", "payment_methods", "shop_about"}) | SMALL_TALK
+_OPENERS = (
+    "add|remove|delete|show|tell|what|how|where|when|which|who|do you|can you|can i|could|is (?:it|there|that|this|the)|are (?:they|there|you)|does|check out|ship it|ship (?:them|to)|send it|"
+    "use|apply|compare|make (?:it|that|them)|change|swap|switch|i will|i would|i want|i need|i am|let us|take|give|get me|get rid|put|pay|confirm|cancel|find|"
+    "look|track|buy|order|proceed|set|empty|clear|please (?:add|remove|show|tell|ship|use|check)|go with|choose|pick|express|expedited|fastest|the fastest|the cheapest|standard|overnight|"
+    "throw|drop|grab|talk|speak|my|will it|would it|has it|have you|another|one more|in (?:blue|red|green|black|size)"
+)
+_SPLIT = re.compile(rf"(?:,\s*|\s+)(?:and then|then|and also|and|but|also|plus|oh and|oh)\s+(?=(?:{_OPENERS})\b)|,\s*(?=(?:{_OPENERS})\b)")
+_JOINS = re.compile(r"^(?:add|throw|put)\b")
+_EMPTY = lexicon.words("filler") | frozenset("ship send deliver it to at address name email is my the and please thanks to's receipt there here go number phone ok use".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One thing wanted. ``plain`` is the clause in plain words, ``text`` the whole message as typed."""
+
+    intent: str
+    plain: str
+    text: str
+    fields: dict[str, str] = field(default_factory=dict)
+    sure: bool = True
+
+
+def understand(scene: Scene) -> list[Ask]:
+    """The asks of the last message. Never empty."""
+    text = scene.text
+    language = foreign_language(text)
+    details = contact.extract(text)
+    if language is not None and not details.fields:
+        return [Ask("foreign", language, text)]
+    flags = intents.flags_of(scene)
+    whole = plain(text)
+    if intents.by_rule(whole, flags) in ABOUT_ORDERS | {"human", "complaint", "card_number"} or _answers_order_question(scene, details):
+        return _order_asks(scene, details, whole, flags)
+    details = _with_expected(scene, details, flags)
+    asks = [Ask("contact", whole, text, details.fields)] if details.fields else []
+    rest = plain(details.rest)
+    if not asks or _means_something(rest):
+        asks += _clauses(scene, rest, flags, sure_only=bool(asks))
+    return _tidy(scene, asks) or [Ask("unclear", whole, text, sure=False)]
+
+
+def _answers_order_question(scene: Scene, details: contact.Contact) -> bool:
+    asked = re.search(lexicon.load("offers")["asked"]["order_status"], scene.dialogue.said.lower())
+    return bool(asked) and not scene.checking_out and ("email" in details.fields or slots.order_number(scene.text) is not None)
+
+
+def _order_asks(scene: Scene, details: contact.Contact, whole: str, flags: frozenset[str]) -> list[Ask]:
+    email = {"email": details.fields["email"]} if "email" in details.fields else {}
+    asks = [Ask(*found) for found in _split(scene, whole, flags, sure_only=True)]
+    wanted = [replace(ask, fields=email) for ask in asks if ask.intent != "contact"]
+    if not any(ask.intent in ABOUT_ORDERS | {"human", "complaint", "card_number"} for ask in wanted):
+        first = intents.by_rule(whole, flags)
+        known = first if first in ABOUT_ORDERS | {"human", "complaint", "card_number"} else "order_status"
+        wanted = [Ask(str(known), whole, scene.text, email)]
+    return _tidy(scene, wanted)
+
+
+def _with_expected(scene: Scene, details: contact.Contact, flags: frozenset[str]) -> contact.Contact:
+    """Read again with what the checkout waits for in mind, unless the words are plainly something else."""
+    missing = set((scene.checkout or {}).get("missing") or ())
+    if not scene.checking_out or intents.by_rule(plain(details.rest), flags):
+        return details
+    name = "name" in missing and bool(re.search(r"\bname\b", scene.dialogue.said.lower()) or details.fields)
+    return contact.extract(scene.text, expects_name=name, expects_address="address" in missing or _mentions_address(scene))
+
+
+def _mentions_address(scene: Scene) -> bool:
+    return bool(re.search(r"\b(address|zip|postal|city)\b", f"{scene.dialogue.said} {scene.text}".lower()))
+
+
+def _means_something(rest: str) -> bool:
+    return any(word not in _EMPTY for word in words_of(rest))
+
+
+def _clauses(scene: Scene, rest: str, flags: frozenset[str], *, sure_only: bool) -> list[Ask]:
+    return [Ask(*found) for found in _split(scene, rest, flags, sure_only=sure_only)]
+
+
+def _split(scene: Scene, text: str, flags: frozenset[str], *, sure_only: bool) -> list[tuple[str, str, str, dict[str, str], bool]]:
+    """Clauses with their intents; a clause that says nothing by itself belongs to the one before."""
+    found: list[tuple[str, str, str, dict[str, str], bool]] = []
+    pieces = _pieces(text)
+    growing = flags
+    for piece in pieces:
+        intent = _pending(scene, piece) or intents.by_rule(piece, growing)
+        sure = intent is not None
+        if intent is None and len(pieces) == 1 and not sure_only:
+            intent, sure = intents.classify(piece, growing)
+        if intent in {None, "refine", "details"} and found and found[-1][0] in {"browse", "refine"} and "listing" not in flags:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {piece}", *found[-1][2:])
+        elif intent is not None:
+            found.append((intent, piece, scene.text, {}, sure))
+        elif found and found[-1][0] in {"browse", "add", "refine"} and not sure_only:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {piece}", *found[-1][2:])
+        elif not sure_only and (near := intents.classify(piece, growing))[0]:
+            found.append((str(near[0]), piece, scene.text, {}, False))
+        if found and found[-1][0] == "add":
+            growing = growing | {"cart"}
+    if not found and not sure_only:
+        found = [_last_resort(scene, text, flags)]
+    return found
+
+
+def _pieces(text: str) -> list[str]:
+    pieces = [part for sentence in re.split(r"(?<=[.!?;])\s+|;\s*", text) for part in _SPLIT.split(sentence)]
+    clean = [piece.strip(" ,.;") for piece in pieces]
+    return [piece for piece in clean if piece and piece not in {"and", "please", "then", "so", "ok", "actually", "wait", "hm", "hmm", "oh"}]
+
+
+def _pending(scene: Scene, piece: str) -> str | None:
+    """What a bare choice ("the second one", "2") means after our question which one."""
+    if len(piece.split()) > 6 or intents.by_rule(piece, frozenset({"listing", "known"})) not in {"details", None, "yes"}:
+        return None
+    said = scene.dialogue.said.lower()
+    bare = re.match(r"^(?:the |number |option |#|both|all|\d|first|second|third|fourth|fifth|last|1)", piece)
+    for intent, pattern in lexicon.load("offers")["asked"].items():
+        if bare and intent in {"add", "remove", "buy", "set_quantity", "swap", "compare"} and re.search(pattern, said):
+            return str(intent)
+    return None
+
+
+def _last_resort(scene: Scene, text: str, flags: frozenset[str]) -> tuple[str, str, str, dict[str, str], bool]:
+    words = [word for word in words_of(text) if word not in lexicon.words("filler")]
+    code = slots.discount_code(scene.text) if re.search(lexicon.load("offers")["asked"]["discount"], scene.dialogue.said.lower()) else None
+    if code:
+        return ("discount", text, scene.text, {}, True)
+    asking = re.search(r"\?|^(what|how|why|who|when|where|is|are|does|do|can|could|will|would|should|has|have)\b", text)
+    if asking and "known" in flags:
+        return ("details", text, scene.text, {}, False)
+    noun = any(word in lexicon.words("nouns") or word.rstrip("s") in lexicon.words("nouns") for word in words)
+    if words and (noun or (len(words) <= 4 and not asking)):
+        return ("browse", text, scene.text, {}, False)
+    return ("unclear", text, scene.text, {}, False)
+
+
+def _tidy(scene: Scene, asks: list[Ask]) -> list[Ask]:
+    asks = [_resolve(scene, ask, alone=len(asks) == 1) for ask in asks]
+    serious = [ask for ask in asks if ask.intent not in SMALL_TALK]
+    kept: list[Ask] = []
+    for ask in serious or asks[:1]:
+        if ask.intent in _ONCE and any(ask.intent == other.intent for other in kept):
+            continue
+        kept.append(ask)
+    if any(ask.intent in {"pay", "checkout"} for ask in kept) and any(ask.intent == "buy" for ask in kept):
+        kept = [ask for ask in kept if ask.intent not in {"pay", "checkout"}]
+    return kept
+
+
+def _resolve(scene: Scene, ask: Ask, *, alone: bool) -> Ask:
+    """A yes is what was offered."""
+    if ask.intent != "yes":
+        return ask
+    said = scene.dialogue.said.lower()
+    tail = " ".join(re.findall(r"[^.!?\n]*\?", said)[-2:])
+    for offer in lexicon.load("offers")["offers"]:
+        if re.search(offer["pattern"], tail):
+            return replace(ask, intent=str(offer["intent"]))
+    return ask

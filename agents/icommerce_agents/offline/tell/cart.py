@@ -1,0 +1,111 @@
+"""The cart in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from icommerce_agents.offline.dialogue import Json, Result
+from icommerce_agents.offline.scene import Scene, added_variant
+from icommerce_agents.offline.tell.phrases import failure, joined, listed, plural, say, sentence
+
+
+def line_name(line: Json, *, count: bool = True) -> str:
+    """``2 × Ridge Tent (blue)``."""
+    options = ", ".join(str(value) for value in (line.get("options") or {}).values())
+    title = f"{line.get('title')}{f' ({options})' if options else ''}"
+    return f"{line.get('quantity')} × {title}" if count and line.get("quantity") else title
+
+
+def names(lines: Sequence[Json], *, count: bool = True) -> str:
+    return listed(line_name(line, count=count) for line in lines)
+
+
+def change(result: Result, scene: Scene, key: str) -> str:
+    """What went in (``added`` or ``swapped``), the alternatives and the new total."""
+    if not result.ok:
+        return failure(result, scene.seed)
+    return joined(say(key, scene.seed, what=_added(result)), _alternatives(result, scene), notices(result), total(result, scene))
+
+
+def _added(result: Result) -> str:
+    added = result.value.get("added")
+    variant = added_variant(result)
+    line = next((row for row in result.value.get("lines") or () if row.get("variant_id") == variant), None)
+    if isinstance(added, str):
+        return added
+    row: Json = {**(line or {}), **(added if isinstance(added, dict) else {})}
+    asked = result.call.arguments.get("quantity")
+    if result.call.name == "add_to_cart" and asked:
+        row["quantity"] = asked
+    if not row.get("title"):
+        return "it"
+    price = row.get("unit_price") or row.get("price")
+    return f"{line_name(row)}{f' at {price}' if price else ''}{' each' if price and row.get('quantity', 1) != 1 else ''}"
+
+
+def _alternatives(result: Result, scene: Scene) -> str:
+    found = [name for other in result.value.get("alternatives") or () if (name := _choice(other))]
+    return say("alternatives", scene.seed, names=listed(list(dict.fromkeys(found))[:6])) if found else ""
+
+
+def _choice(other: Any) -> str:
+    if isinstance(other, dict):
+        return ", ".join(str(v) for v in (other.get("options") or {}).values()) or str(other.get("title") or "")
+    return str(other)
+
+
+def notices(result: Result) -> str:
+    return joined(*(sentence(str(text)) for text in result.value.get("notices") or ()))
+
+
+def total(result: Result, scene: Scene) -> str:
+    """Count and total; a running checkout tells its own total instead."""
+    if scene.checking_out:
+        return ""
+    if not result.value.get("lines"):
+        return say("cart_emptied", scene.seed)
+    count = result.value.get("item_count") or sum(int(line.get("quantity") or 0) for line in result.value["lines"])
+    told = say("cart_total", scene.seed, count=plural(int(count), "item"), total=result.value.get("total"))
+    return joined(told, say("cart_next", scene.seed))
+
+
+def cart(result: Result, scene: Scene) -> str:
+    """Every line, the total, codes and notices."""
+    if not result.ok:
+        return failure(result, scene.seed)
+    lines = result.value.get("lines") or []
+    if not lines:
+        return joined(say("cart_empty", scene.seed), notices(result))
+    rows = [f"- {line_name(line)}, {line.get('line_total')}" for line in lines]
+    codes = result.value.get("discount_codes") or []
+    coded = f"Discount code: {listed(codes)}." if codes else ""
+    tail = joined(f"Total {result.value.get('total')} before shipping and tax.", coded, notices(result), "" if scene.checking_out else say("cart_next", scene.seed))
+    return "\n".join([say("cart", scene.seed), *rows, tail])
+
+
+def removed(result: Result, scene: Scene, what: str) -> str:
+    if not result.ok:
+        return failure(result, scene.seed)
+    return joined(say("removed", scene.seed, what=what), notices(result), total(result, scene))
+
+
+def quantity(result: Result, scene: Scene, variant_id: str) -> str:
+    """The line as it is now: the shop may have given fewer."""
+    if not result.ok:
+        return failure(result, scene.seed)
+    line = next((row for row in result.value.get("lines") or () if row.get("variant_id") == variant_id), None)
+    head = say("quantity_set", scene.seed, what=line_name(line)) if line else ""
+    return joined(head, notices(result), total(result, scene))
+
+
+def discount(result: Result, scene: Scene, code: str) -> str:
+    """Whether the code is on the cart, as the result has it."""
+    if not result.ok:
+        return say("code_refused", scene.seed, code=code, message=sentence(result.message)) if result.message else failure(result, scene.seed)
+    if not code:
+        return joined(say("code_off", scene.seed), notices(result))
+    on = code.upper() in {str(known).upper() for known in result.value.get("discount_codes") or ()}
+    if on:
+        return joined(say("code_on", scene.seed, code=code), notices(result), total(result, scene))
+    return joined(f"Code {code} did not apply.", notices(result))
