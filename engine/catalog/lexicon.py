@@ -103,7 +103,7 @@ def read(session: Session, tenant_id: str) -> Lexicon:
     return Lexicon(
         products=sum(count for _, count in counted),
         country=session.scalars(select(Tenant.country).where(Tenant.id == tenant_id)).one(),
-        lexemes=dict(session.execute(_LEXEMES, tenant).tuples().all()),
+        lexemes=dict(session.execute(_LEXEMES, tenant).all()),
         words=dict.fromkeys(sorted(session.scalars(_WORDS, tenant))),
         categories=tuple(category for category, _ in counted),
         options={name: tuple(values) for name, values in options.items()},

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 _SAME: Final = {
     "xs": "extra small",
@@ -24,7 +24,7 @@ _SAME: Final = {
 }
 _SPELLED: Final = {"gray": "grey", "colour": "color"}
 _CLOSE: Final = 82
-"""rapidfuzz ratio from which two words are taken for the same one misspelled."""
+"""Likeness from which two words are taken for one, misspelled; ``shirt`` and ``short`` (80) are two."""
 
 
 def plain(text: str) -> str:
@@ -61,17 +61,28 @@ def _by_initial(wanted: str, known: Mapping[str, str]) -> list[str]:
     initial = wanted.strip().casefold()
     if len(initial) != 1 or not initial.isalpha():
         return []
-    found = [value for value, text in known.items() if text.startswith(initial)]
+    found = [value for value, text in known.items() if text.startswith(initial) and " " not in text]
     return found if len(found) == 1 else []
 
 
 def _by_spelling(ask: str, known: Mapping[str, str]) -> list[str]:
     if any(letter.isdigit() for letter in ask) or len(ask) < 4:
         return []
-    words = [(value, text) for value, text in known.items() if not any(c.isdigit() for c in text)]
-    scored = [(max(fuzz.ratio(ask, part) for part in {text, *text.split()}), value) for value, text in words]
-    best = max((score for score, _ in scored), default=0)
-    return [value for score, value in scored if score == best] if best >= _CLOSE - 10 else []
+    words = {word for text in known.values() for word in (text, *text.split()) if not any(c.isdigit() for c in word)}
+    close = set(_closest(ask, words))
+    return [value for value, text in known.items() if close & {text, *text.split()}]
+
+
+def _closest(ask: str, known: Iterable[str]) -> list[str]:
+    """The most alike of ``known``, all of them if several are, when alike enough."""
+    likeness = {text: _likeness(ask, text) for text in known}
+    best = max(likeness.values(), default=0.0)
+    return [text for text, like in likeness.items() if like == best >= _CLOSE]
+
+
+def _likeness(one: str, other: str) -> float:
+    """0 to 100; the same letters in another order are as good as the same word."""
+    return 100.0 if sorted(one) == sorted(other) else fuzz.ratio(one, other)
 
 
 def match_option(name: str, value: str, options: Mapping[str, Sequence[str]]) -> tuple[str, list[str]] | None:
@@ -80,8 +91,7 @@ def match_option(name: str, value: str, options: Mapping[str, Sequence[str]]) ->
     A name the shop does not use (``shade``) is looked up by its value alone.
     """
     names = {plain(known): known for known in options}
-    close = process.extractOne(plain(name), list(names), scorer=fuzz.ratio, score_cutoff=_CLOSE)
-    if close:
+    if close := _closest(plain(name), names):
         known = names[close[0]]
         found = match_values(value, options[known])
         return (known, found) if found else None
@@ -106,8 +116,8 @@ def match_categories(wanted: str, categories: Sequence[str]) -> list[str]:
         if found := [category for category, stem in stems.items() if rule(stem)]:
             return found
     texts = {category: " ".join(sorted(stem)) for category, stem in stems.items()}
-    close = process.extractOne(" ".join(sorted(ask)), texts, scorer=fuzz.ratio, score_cutoff=_CLOSE)
-    return [str(close[2])] if close else []
+    texts = {" ".join(sorted(stem)): category for category, stem in stems.items()}
+    return [texts[text] for text in _closest(" ".join(sorted(ask)), texts)]
 
 
 def _stems(text: str) -> frozenset[str]:
@@ -116,10 +126,10 @@ def _stems(text: str) -> frozenset[str]:
 
 
 def _singular(word: str) -> str:
+    """One stem for ``axe`` and ``axes``, ``knife`` and ``knives``, ``battery`` and ``batteries``."""
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    if word.endswith(("ches", "shes", "sses", "xes")):
-        return word[:-2]
-    if word.endswith("ves") and len(word) > 4:
-        return word[:-3] + "f"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+    if word.endswith("s") and not word.endswith("ss") and len(word) > 3:
+        word = word[:-2] if word.endswith(("ches", "shes", "sses")) else word[:-1]
+    stem = word.removesuffix("e")
+    return stem[:-1] + "f" if stem.endswith("v") else stem

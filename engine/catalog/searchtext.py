@@ -39,17 +39,13 @@ def attribute_text(name: str, value: str | int | bool) -> str:
 
 
 def embedding_text(product: Product) -> str:
-    """What the vector stands for: what it is and what for. Most telling first, as models read only so much."""
-    facts = product.facts
-    said = [attribute_text(name, value) for name, value in facts.get("attributes", {}).items()]
-    parts = [
-        f"{product.title}. {product.category}",
-        ", ".join(facts.get("synonyms", [])),
-        product.description,
-        "; ".join(facts.get("features", [])),
-        ", ".join(text for text in said if text),
-    ]
-    return ". ".join(part for part in parts if part)
+    """What the vector stands for: what kind of thing it is, then its title and what is said of it.
+
+    Kind before title, because titles are often invented names; no attributes, because numbers blur a vector (both
+    measured in ``evals/search``).
+    """
+    kind = f"{product.category}: {', '.join(product.facts.get('synonyms', []))}"
+    return f"{kind}. {product.title}. {product.description}"
 
 
 def variant_title(title: str, values: Iterable[str]) -> str:

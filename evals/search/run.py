@@ -81,7 +81,7 @@ def contest(
 ) -> dict[str, list[Score]]:
     """Way of searching → the score of each query."""
     with store.unit_of_work(tenant_id) as session:
-        slugs = dict(session.execute(select(Product.id, Product.slug)).tuples().all())
+        slugs = dict(session.execute(select(Product.id, Product.slug)).all())
     results = {}
     for name, chosen in ways(tuning).items():
         search = CatalogSearch(index, embedder, tuning=chosen)
