@@ -19,7 +19,7 @@ from engine.embedded_postgres import SUPERUSER, read_secrets, wipe
 from engine.kit import faults
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
-from engine.migrate import migrate
+from engine.migrate import load_models, migrate
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.runtime import Runtime
 from engine.settings import Settings
@@ -53,6 +53,7 @@ def settings_for(home: Path) -> Settings:
 @pytest.fixture(scope="session")
 def addresses(worker_id: str) -> Addresses:
     """A migrated database of this worker's own, copied from a template that the first worker made."""
+    load_models()
     home = Path(os.environ[RUN_HOME])
     with FileLock(home / "template.lock"):
         made = home / "template.made"
