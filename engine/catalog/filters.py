@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, not_, select
-from sqlalchemy.dialects.postgresql import array
-from sqlalchemy.types import Text
 
 from engine.catalog.models import Product, Variant
 from engine.catalog.repository import SOLD
@@ -80,7 +78,7 @@ def _ships(tenant_id: str, country: str, home: str) -> list[ColumnElement[bool]]
     barred = barred_restrictions(home=home, country=country)
     if not barred:
         return [served]
-    return [served, not_(Product.restrictions.overlap(array(barred, type_=Text)))]
+    return [served, not_(Product.restrictions.overlap(barred))]
 
 
 def barred_restrictions(*, home: str, country: str) -> list[str]:

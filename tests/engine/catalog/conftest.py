@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ PRODUCTS = (
 
 
 class FewMeanings:
-    """Vectors by hand: one direction for each group of words, and one that everything shares a little."""
+    """Vectors by hand: a direction for each group of words, one for other products, one for other questions."""
 
     name = "few-meanings"
 
@@ -133,7 +133,9 @@ class FewMeanings:
     def _vector(text: str) -> list[float]:
         found = [1.0 * sum(word in text for word in words) for words in MEANINGS]
         length = sum(value * value for value in found) ** 0.5
-        return [value / length for value in found] + [0.0] if length else [0.0] * len(MEANINGS) + [1.0]
+        if length:
+            return [*(value / length for value in found), 0.0, 0.0]
+        return [0.0] * len(MEANINGS) + ([1.0, 0.0] if "made to be used" in text else [0.0, 1.0])
 
 
 @dataclass
@@ -189,6 +191,3 @@ def embedder() -> FewMeanings:
 @pytest.fixture
 def index(tmp_path: Path, embedder: FewMeanings) -> ChromaIndex:
     return vectors.open_folder(tmp_path / "chroma", embedder=embedder.name)
-
-
-Statements = Callable[[], list[str]]

@@ -171,7 +171,7 @@ def test_out_of_stock_names_what_there_is(catalog: Catalog) -> None:
 
 
 def test_an_option_that_is_not_made_names_the_choice(catalog: Catalog) -> None:
-    with pytest.raises(OptionNotOffered, match="There is no color 'pink'. Offered are size: regular, large; color"):
+    with pytest.raises(OptionNotOffered, match=r"There is no color 'pink'\. Offered are size: regular, large; color"):
         pick(catalog, catalog.product("ridge-tent"), color="pink")
     with pytest.raises(OptionNotOffered, match="Not made as size large, color moss green"):
         pick(catalog, catalog.product("ridge-tent"), size="large", color="moss green")
