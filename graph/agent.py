@@ -46,11 +46,11 @@ async def agent(state: State, runtime: Runtime[RunContext]) -> Command[Literal["
 def _prepare(context: RunContext, conversation: list[Item]) -> tuple[Briefing, list[Item]]:
     """The state of the shop for this shopper, and what an interrupted try of this turn has already done."""
     briefing = read_briefing(context.tools)
-    earlier = context.retried_run or (context.claim.run_id if context.claim.attempt > 1 else None)
-    if earlier is None:
+    tries = [*context.earlier_tries, *([context.claim.run_id] if context.claim.attempt > 1 else [])]
+    if not tries:
         return briefing, []
     with context.tools.unit_of_work() as session:
-        calls = log.completed_calls(session, context.tenant_id, context.claim.thread_id, earlier)
+        calls = log.completed_calls(session, context.tenant_id, context.claim.thread_id, tries)
     known = {item.get("call_id") for item in conversation}
     done = [
         history.call(call["call_id"], call["name"], call["arguments"], call["output"] or _UNKNOWN_OUTCOME)

@@ -40,7 +40,7 @@ async def _retry(context: RunContext, items: list[Item], seen: int) -> Command[N
     if last is None:
         context.turn.say(phrase("nothing_to_retry"))
         return Command(goto="cards", update={"history": items, "seen": seen})
-    context.retried_run = last[0]
+    context.earlier_tries = last[0]
     if history.last_words(items) != last[1]:
         items = [*items, history.user(last[1])]
     return Command(goto=_speaker(context), update={"history": items, "seen": seen})
@@ -57,6 +57,6 @@ def _staff_words(context: RunContext, after: int) -> tuple[list[Item], int]:
         return items, words[-1].seq if words else after
 
 
-def _failed_words(context: RunContext) -> tuple[str, str] | None:
+def _failed_words(context: RunContext) -> tuple[list[str], str] | None:
     with context.tools.unit_of_work() as session:
         return runs.failed_words(session, context.tenant_id, context.claim.thread_id, before=context.claim.number)

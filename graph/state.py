@@ -51,8 +51,8 @@ class RunContext:
     sink: Sink
     turn: TurnContext = field(init=False)
     agent_path: list[str] = field(default_factory=list)
-    retried_run: str | None = None
-    """The run whose words are said again: its finished tool calls count."""
+    earlier_tries: list[str] = field(default_factory=list)
+    """Runs that tried to answer these words and failed: the tool calls they made count."""
 
     def __post_init__(self) -> None:
         tools = ToolContext(self.runtime, self.claim.identity, self.claim.thread_id, self.claim.run_id)

@@ -43,9 +43,7 @@ async def call_tool(
     ``provenance`` is off for what the shopper pressed on a card themselves.
     """
     began = time.perf_counter()
-    context.sink.emit(
-        events.tool_started(call_id, spec.name), events.tool_arguments(call_id, mask_cards(raw))
-    )
+    context.sink.emit(events.tool_started(call_id, spec.name), events.tool_arguments(call_id, mask_cards(raw)))
     answer, shown = await _answer(spec, context, raw, provenance=provenance)
     took = round((time.perf_counter() - began) * 1000)
     context.calls.append(CallRecord(spec.name, spec.access, ok=answer["ok"], duration_ms=took))

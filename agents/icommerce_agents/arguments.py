@@ -63,11 +63,7 @@ def _python_literal(text: str) -> dict[str, Any]:
 
 def _mend(spec: ToolSpec, values: dict[str, Any]) -> dict[str, Any]:
     """Drop what the tool does not know and nulls; unpack objects that came as JSON text."""
-    kept = {
-        name: value
-        for name, value in values.items()
-        if name in spec.arguments.model_fields and value is not None
-    }
+    kept = {name: value for name, value in values.items() if name in spec.arguments.model_fields and value is not None}
     return {name: _unpacked(value) for name, value in kept.items()}
 
 

@@ -8,9 +8,7 @@ from typing import Final
 from engine.conversations.masking import mask_cards
 
 _PREFIXES: Final = ("vt_", "sk_", "sk-", "rk_", "whsec_", "icm_", "card_")
-_SECRET: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:vt_|sk[_-]|rk_|whsec_|icm_|card_(?=\w*\d))[A-Za-z0-9_\-]{6,}"
-)
+_SECRET: Final = re.compile(r"(?<![A-Za-z0-9])(?:vt_|sk[_-]|rk_|whsec_|icm_|card_(?=\w*\d))[A-Za-z0-9_\-]{6,}")
 _WORD_AT_END: Final = re.compile(r"[A-Za-z0-9_\-]+$")
 WITHHELD: Final = "[withheld]"
 

@@ -62,7 +62,7 @@ def _plain(item: Item) -> Item | None:
         return {"type": kind, "call_id": item["call_id"], "output": item["output"]}
     if kind == "message" and item.get("role") == "assistant":
         text = _text(item.get("content"))
-        return assistant(text) if text else None
+        return assistant(text) if text.strip() else None
     return None
 
 

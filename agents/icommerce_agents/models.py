@@ -74,9 +74,7 @@ def cost_micros(name: str, *, input_tokens: int, output_tokens: int) -> int | No
         return None
     asked: float
     answered: float
-    asked, answered = litellm.cost_per_token(
-        model=name, prompt_tokens=input_tokens, completion_tokens=output_tokens
-    )
+    asked, answered = litellm.cost_per_token(model=name, prompt_tokens=input_tokens, completion_tokens=output_tokens)
     return round((asked + answered) * 1_000_000)
 
 

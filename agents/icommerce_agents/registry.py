@@ -11,9 +11,7 @@ from icommerce_agents.declaration import AgentSpec
 from icommerce_agents.operations import OPERATIONS
 from tools.spec import AgentName
 
-AGENTS: Final[Mapping[AgentName, AgentSpec]] = {
-    agent.name: agent for agent in (COMMERCE, CUSTOMER_SERVICE, OPERATIONS)
-}
+AGENTS: Final[Mapping[AgentName, AgentSpec]] = {agent.name: agent for agent in (COMMERCE, CUSTOMER_SERVICE, OPERATIONS)}
 
 
 def allowed(name: AgentName, *, staff: bool) -> bool:

@@ -39,6 +39,9 @@ class Speaker:
 
     def _emit(self, text: str) -> None:
         if self._message is None:
+            text = text.lstrip()
+            if not text:
+                return
             self._message = events.new_message_id()
             self._sink.emit(events.text_start(self._message, "assistant", name=self._name))
         self.spoke = True

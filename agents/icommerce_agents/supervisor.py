@@ -55,9 +55,7 @@ RESPONSE_FORMAT: Final[dict[str, Any]] = {
 }
 
 
-async def route(
-    conversation: Sequence[Item], *, active: AgentName | None, staff: bool, meter: Meter
-) -> AgentName:
+async def route(conversation: Sequence[Item], *, active: AgentName | None, staff: bool, meter: Meter) -> AgentName:
     """The agent that answers the end of ``conversation``; the active one where the model names none.
 
     Raises ``ModelFailed`` when the model does not answer.
@@ -70,9 +68,7 @@ async def route(
     return chosen if allowed(chosen, staff=staff) else stay
 
 
-async def _ask(
-    conversation: Sequence[Item], active: AgentName | None, *, staff: bool, meter: Meter
-) -> Route | None:
+async def _ask(conversation: Sequence[Item], active: AgentName | None, *, staff: bool, meter: Meter) -> Route | None:
     name = models.model_name(models.SUPERVISOR)
     state = f"active_agent: {active or 'none'}\nstaff: {'true' if staff else 'false'}"
     messages = [

@@ -35,9 +35,7 @@ class TurnResult:
     transfer: AgentName | None = None
 
 
-async def run_turn(
-    agent: AgentSpec, context: TurnContext, conversation: Sequence[Item], briefing: str
-) -> TurnResult:
+async def run_turn(agent: AgentSpec, context: TurnContext, conversation: Sequence[Item], briefing: str) -> TurnResult:
     """Let ``agent`` answer the end of ``conversation``; words and tool events go to ``context.sink`` as they happen.
 
     Raises ``ModelFailed`` when the model does not answer.
@@ -104,9 +102,7 @@ def _count(context: TurnContext, name: str, result: RunResultStreaming) -> None:
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         requests=usage.requests,
-        cost_micros=models.cost_micros(
-            name, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens
-        ),
+        cost_micros=models.cost_micros(name, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens),
     )
 
 

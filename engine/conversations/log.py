@@ -53,14 +53,14 @@ def append(
     return last
 
 
-def completed_calls(session: Session, tenant_id: str, thread_id: str, run_id: str) -> list[dict[str, Any]]:
-    """The tool calls a run started: ``{call_id, name, arguments, output}``, ``output`` None when none is known."""
+def completed_calls(session: Session, tenant_id: str, thread_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The tool calls these runs started: ``{call_id, name, arguments, output}``, ``output`` None when none is known."""
     payloads = session.scalars(
         select(Event.payload)
         .where(
             Event.tenant_id == tenant_id,
             Event.thread_id == thread_id,
-            Event.run_id == run_id,
+            Event.run_id.in_(run_ids),
             Event.payload["type"].astext.in_(_TOOL_EVENTS),
         )
         .order_by(Event.seq)

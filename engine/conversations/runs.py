@@ -14,6 +14,7 @@ from engine.conversations import events, log
 from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Mode, Run, RunStatus, Thread
+from engine.conversations.schemas import ActionName
 from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
 
@@ -149,22 +150,27 @@ def mode(session: Session, tenant_id: str, thread_id: str) -> Mode:
     return Mode(session.scalars(statement).one())
 
 
-def failed_words(session: Session, tenant_id: str, thread_id: str, *, before: int) -> tuple[str, str] | None:
-    """``(run_id, text)`` of the newest message run older than run number ``before``, if it failed."""
-    run = session.scalars(
+def failed_words(session: Session, tenant_id: str, thread_id: str, *, before: int) -> tuple[list[str], str] | None:
+    """The newest words older than run number ``before``, if no run answered them, and the runs that tried."""
+    tries = session.scalars(
         select(Run)
         .where(
             Run.tenant_id == tenant_id,
             Run.thread_id == thread_id,
             Run.number < before,
-            Run.input.has_key("message"),
+            or_(Run.input.has_key("message"), Run.input["action"]["name"].astext == ActionName.RETRY),
         )
         .order_by(Run.number.desc())
-        .limit(1)
-    ).one_or_none()
-    if run is None or run.status != RunStatus.FAILED:
-        return None
-    return run.id, run.input["message"]
+        .limit(20)
+    )
+    failed: list[str] = []
+    for run in tries:
+        if run.status != RunStatus.FAILED:
+            return None
+        failed.append(run.id)
+        if "message" in run.input:
+            return failed, run.input["message"]
+    return None
 
 
 def staff_words(session: Session, tenant_id: str, thread_id: str, *, after: int) -> list[Message]:

@@ -59,9 +59,11 @@ def test_a_tool_shows_its_card_and_keeps_its_arguments_from_the_shopper(
     talk: Talk, script: Script, running: Running
 ) -> None:
     talk.shop.add("LAMP")
-    script.add(Call("search_products", {"query": "LAMP"}), Say("Here is one."))
+    script.add(Call("search_products"), Say("Here is one."))
     [view] = _go(talk, running, "a lamp please")
-    assert [(call["name"], call["access"], call["ok"]) for call in view.tool_calls] == [("search_products", "read", True)]
+    assert [(call["name"], call["access"], call["ok"]) for call in view.tool_calls] == [
+        ("search_products", "read", True)
+    ]
     assert [item["title"] for item in talk.cards("products")[0]["items"]] == ["Thing LAMP"]
     mine, theirs = talk.types(), [event["type"] for event in talk.events(_staff(talk))]
     assert {"TOOL_CALL_START", "TOOL_CALL_END"} <= set(mine)
@@ -74,7 +76,7 @@ def test_a_write_may_name_only_what_was_seen(talk: Talk, script: Script, running
     variant = talk.shop.add("LAMP")
     script.add(
         Call("add_to_cart", {"item_id": variant}),
-        Call("search_products", {"query": "LAMP"}),
+        Call("search_products"),
         Call("add_to_cart", {"item_id": variant, "quantity": 2}),
         Say("Done."),
     )
@@ -84,7 +86,9 @@ def test_a_write_may_name_only_what_was_seen(talk: Talk, script: Script, running
     assert refused["error"]["code"] == "unknown_reference"
     assert added["result"]["added"]["quantity"] == 2
     assert [line.quantity for line in talk.snapshot().cart.lines] == [2]
-    snapshots = [event["snapshot"]["cart"]["item_count"] for event in talk.events() if event["type"] == "STATE_SNAPSHOT"]
+    snapshots = [
+        event["snapshot"]["cart"]["item_count"] for event in talk.events() if event["type"] == "STATE_SNAPSHOT"
+    ]
     assert snapshots == [2]
 
 

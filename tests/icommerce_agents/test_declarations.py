@@ -34,7 +34,10 @@ def test_no_agent_holds_a_tool_that_confirms_or_captures(agent: AgentName) -> No
 
 
 def test_operations_is_for_staff() -> None:
-    assert [name for name in AgentName if allowed(name, staff=False)] == [AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE]
+    assert [name for name in AgentName if allowed(name, staff=False)] == [
+        AgentName.COMMERCE,
+        AgentName.CUSTOMER_SERVICE,
+    ]
     assert all(allowed(name, staff=True) for name in AgentName)
 
 
