@@ -1,0 +1,164 @@
+"""From nothing to an open shop, step by step: database, schema, demo shops, search index."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import func, select
+
+from engine.catalog.embedder import CallableEmbedder, Embedder, MiniLM, Vector
+from engine.catalog.search import CatalogSearch
+from engine.catalog.vectors import NoIndex, VectorIndex
+from engine.db import Addresses, Store, open_addresses
+from engine.kit.errors import Unavailable
+from engine.kit.tenancy import Tenant
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.runtime import Runtime
+from engine.settings import Settings
+
+Say = Callable[[str], None]
+HEAVY: Final = ("chromadb", "litellm", "agents", "graph.runner")
+"""Imports that cost seconds: the serving process does them while PostgreSQL starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything opened for one process; ``close`` it in the end."""
+
+    addresses: Addresses
+    runtime: Runtime
+
+    def close(self) -> None:
+        """Close connections, then stop the database if this process owns it."""
+        close_runtime(self.runtime)
+        if self.addresses.embedded:
+            self.addresses.embedded.stop()
+
+
+def open_store(settings: Settings, say: Say) -> Addresses:
+    """The database, running and migrated; with no owner's address it must have been migrated before.
+
+    Raises ``Unavailable`` when it was not.
+    """
+    say("Starting the database")
+    addresses = open_addresses(settings, start=True, progress=say)
+    try:
+        bring_schema(addresses, say)
+    except BaseException:
+        if addresses.embedded:
+            addresses.embedded.stop()
+        raise
+    return addresses
+
+
+def bring_schema(addresses: Addresses, say: Say) -> None:
+    """Migrate our tables and the graph's when something is missing. Raises ``Unavailable`` without the owner."""
+    from engine.migrate import migrate, pending
+
+    if addresses.owner is None:
+        if pending(addresses):
+            raise Unavailable("The database lacks the newest schema: run `icommerce migrate` with DATABASE_ADMIN_URL.")
+        return
+    say("Migrating")
+    migrate(addresses)
+    migrate_graph(addresses)
+
+
+def migrate_graph(addresses: Addresses) -> None:
+    """The conversation graph's own tables, made by the owner and open to the runtime role."""
+    from sqlalchemy.engine import make_url
+
+    from engine.db import libpq_url
+    from engine.kit.tenancy import RUNTIME_ROLE
+    from graph.checkpointer import setup
+
+    assert addresses.owner is not None
+    setup(libpq_url(addresses.owner), make_url(addresses.runtime).username or RUNTIME_ROLE)
+
+
+def open_runtime(
+    settings: Settings,
+    addresses: Addresses,
+    *,
+    index: VectorIndex | None = None,
+    embedder: Embedder | None = None,
+    psp_origin: str = "",
+) -> Runtime:
+    """What every edge holds; without an index search goes by words alone."""
+    sandbox = SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: psp_origin)
+    return Runtime(
+        store=Store(addresses.runtime),
+        gateways={sandbox.name: sandbox},
+        search=CatalogSearch(index or NoIndex(), embedder),
+        secret_key=addresses.secret_key,
+        demo=settings.wants_demo,
+        psp_url=lambda: psp_origin,
+    )
+
+
+def close_runtime(runtime: Runtime) -> None:
+    runtime.store.close()
+    for gateway in runtime.gateways.values():
+        if isinstance(gateway, SandboxGateway):
+            gateway.close()
+
+
+def seed_if_empty(settings: Settings, runtime: Runtime, say: Say) -> None:
+    """The demo shops: into an empty embedded store, elsewhere only where ``ICOMMERCE_DEMO=1`` asks for them."""
+    from engine.demo.seed import seed_demo
+
+    if not settings.wants_demo:
+        return
+    with runtime.store.without_tenant() as session:
+        tenants = session.scalar(select(func.count()).select_from(Tenant)) or 0
+    if tenants == 0 or not settings.embedded:
+        seed_demo(runtime.store, progress=say)
+
+
+def open_index(settings: Settings) -> tuple[VectorIndex, Embedder]:
+    """The vectors and what makes them. For the serving process alone."""
+    from engine.catalog.vectors import open_folder, open_server
+
+    embedder = make_embedder(settings)
+    if settings.chroma_url:
+        return open_server(settings.chroma_url, embedder=embedder.name), embedder
+    return open_folder(settings.home / "chroma", embedder=embedder.name), embedder
+
+
+def fill_index(runtime: Runtime, index: VectorIndex, embedder: Embedder, say: Say) -> None:
+    """Make the index hold what is on sale."""
+    from engine.catalog.indexing import ensure
+
+    def progress(done: int, of: int) -> None:
+        say(f"Indexing products: {done} of {of}")
+
+    for tenant_id in runtime.store.tenant_ids():
+        ensure(runtime.store, tenant_id, index, embedder, progress=progress)
+
+
+def make_embedder(settings: Settings) -> Embedder:
+    """The shipped model, or any that LiteLLM knows when ``ICOMMERCE_EMBEDDING_MODEL`` names one."""
+    model = settings.embedding_model
+    if not model:
+        return MiniLM(threads=min(2, os.cpu_count() or 1))
+
+    def embed(texts: list[str]) -> list[Vector]:
+        import litellm
+
+        return [row["embedding"] for row in litellm.embedding(model=model, input=texts).data]
+
+    return CallableEmbedder(model, embed)
+
+
+def load_heavy(say: Say) -> None:
+    """Import what costs seconds. LiteLLM must not look for its price list in the network."""
+    from importlib import import_module
+
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
+    for name in HEAVY:
+        import_module(name)
+    say("Models loaded")

@@ -1,0 +1,71 @@
+"""The way to the gateway's own card form, and the gateway's way back to us."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.exc import NoResultFound
+from starlette.concurrency import run_in_threadpool
+
+from app.once import json_response
+from app.origins import known_origin, shop_origins
+from app.routing import CallerDep, Guarded, SiteDep, own_origin
+from engine.checkout import recovery
+from engine.checkout.errors import NoCheckout
+from engine.checkout.service import running_session_id
+from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.views import View
+from engine.payments.gateways.sandbox.vault import Grant, issue_grant
+from engine.runtime import Runtime
+
+router: Final = APIRouter(tags=["payment"], route_class=Guarded)
+webhooks: Final = APIRouter(tags=["payment"])
+_BODY_LIMIT: Final = 65_536
+
+
+class CardEntry(View):
+    url: str
+    """A page of the payment gateway, for a frame. It tells its parent a card token, never a number."""
+
+
+@router.get("/v1/checkout/card-entry", responses={200: {"model": CardEntry}}, response_class=Response)
+def card_entry(request: Request, site: SiteDep, caller: CallerDep) -> Response:
+    """Where to enter a card for the running checkout; works for half an hour."""
+    identity, merchant = caller.known, caller.merchant
+    site.hit(f"card-entry:{identity.id}", site.limits.cards_per_identity)
+    if not merchant.demo:
+        raise NotFound("This shop takes no cards here.")
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        session_id = running_session_id(session, identity)
+    if session_id is None:
+        raise NoCheckout("There is no checkout running.")
+    grant = issue_grant(site.runtime.secret_key, Grant(identity.tenant_id, session_id))
+    page = known_origin(site.settings, merchant.host, own_origin(request))
+    known = {"grant": grant, "origin": page or shop_origins(site.settings, merchant.host)[0]}
+    return json_response(CardEntry(url=f"{site.psp_origin}/card-entry?{urlencode(known)}"))
+
+
+@webhooks.post("/webhooks/{gateway}", status_code=204, response_class=Response)
+async def webhook(gateway: str, request: Request, site: SiteDep) -> Response:
+    """A gateway's signed word on a payment. Telling the same twice changes nothing."""
+    if gateway not in site.runtime.gateways:
+        raise NotFound("There is no such gateway.")
+    body = await request.body()
+    if len(body) > _BODY_LIMIT:
+        raise InvalidInput("The event is too large.")
+    await run_in_threadpool(receive_event, site.runtime, gateway, body, dict(request.headers))
+    return Response(status_code=204)
+
+
+def receive_event(runtime: Runtime, gateway: str, body: bytes, headers: dict[str, str]) -> None:
+    """Verify an event and settle its payment. Settling is what dedupes: a payment that has ended stays as it is.
+
+    Raises ``Unauthenticated`` for a bad signature, ``NotFound`` for a payment we never made.
+    """
+    event = runtime.gateways[gateway].parse_webhook(body, headers)
+    try:
+        recovery.on_gateway_event(runtime, event)
+    except NoResultFound:
+        raise NotFound("There is no such payment.") from None

@@ -1,0 +1,92 @@
+"""``/v1/products`` and the pictures of products. Anybody may look."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.media import product_svg
+from app.once import json_response
+from app.routing import CallerDep, Guarded, SiteDep
+from engine.catalog import service
+from engine.catalog.models import Product
+from engine.catalog.schemas import ProductDetail, ProductView
+from engine.catalog.wishes import SearchRequest
+from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.views import View
+
+router: Final = APIRouter(tags=["catalog"], route_class=Guarded)
+_MAX_MINOR: Final = 2**31 - 1
+_PICTURE_CACHE: Final = "private, max-age=86400"
+Text = Annotated[str | None, Query(max_length=500)]
+
+
+class ProductPage(View):
+    items: list[ProductView]
+    next_cursor: str | None
+
+
+@router.get("/v1/products", responses={200: {"model": ProductPage}}, response_class=Response)
+def products(
+    site: SiteDep,
+    caller: CallerDep,
+    q: Text = None,
+    category: Text = None,
+    max_price: Annotated[int | None, Query(ge=0, le=_MAX_MINOR)] = None,
+    in_stock: bool = False,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Text = None,
+) -> Response:
+    """Products on sale, a page at a time: by words and meaning with `q`, else in the shop's order.
+    `max_price` is in minor units.
+    """
+    _refuse_nul(q=q, category=category, cursor=cursor)
+    runtime, tenant_id = site.runtime, caller.merchant.id
+    with runtime.unit_of_work(tenant_id) as session:
+        if q and q.strip():
+            wanted = SearchRequest(
+                query=q, category=category, max_price=max_price, in_stock=in_stock, limit=limit, cursor=cursor
+            )
+            found = runtime.search.search(session, tenant_id, wanted)
+            return json_response(ProductPage(items=list(found.items), next_cursor=found.next_cursor))
+        page = service.list_products(
+            session,
+            tenant_id,
+            category=category,
+            max_price=max_price,
+            in_stock=in_stock,
+            limit=limit,
+            cursor=cursor,
+        )
+        return json_response(ProductPage(items=list(page.items), next_cursor=page.next_cursor))
+
+
+@router.get("/v1/products/{product_id}", responses={200: {"model": ProductDetail}}, response_class=Response)
+def product(product_id: str, site: SiteDep, caller: CallerDep) -> Response:
+    """One product, by its id or one of its variants'."""
+    with site.runtime.unit_of_work(caller.merchant.id) as session:
+        return json_response(service.product(session, caller.merchant.id, product_id))
+
+
+@router.get("/media/products/{product_id}.svg", response_class=Response)
+def picture(product_id: str, request: Request, site: SiteDep, caller: CallerDep) -> Response:
+    """A product's picture."""
+    with site.runtime.unit_of_work(caller.merchant.id) as session:
+        found = session.get(Product, (caller.merchant.id, product_id))
+        if found is None:
+            raise NotFound("There is no such product in this shop.")
+        motif, title = found.motif, found.title
+    drawn = product_svg(motif, product_id, title).encode()
+    tag = f'"{hashlib.sha256(drawn).hexdigest()[:16]}"'
+    headers = {"ETag": tag, "Cache-Control": _PICTURE_CACHE}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(drawn, media_type="image/svg+xml", headers=headers)
+
+
+def _refuse_nul(**texts: str | None) -> None:
+    for name, text in texts.items():
+        if text and ("\x00" in text or not text.isprintable()):
+            raise InvalidInput("The text holds characters that cannot be searched.", param=name)

@@ -1,0 +1,65 @@
+"""A conversation's log as server-sent events: what was, then what comes, until the reader goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from app.metrics import SSE_CLIENTS
+from app.site import Site
+from engine.conversations import service
+from engine.kit.errors import DomainError
+from engine.kit.identity import Identity
+
+PAGE: Final = 500
+KEEP_ALIVE_SECONDS: Final = 15.0
+_HELLO: Final = b"retry: 1000\n\n"
+_KEEP_ALIVE: Final = b": keep-alive\n\n"
+Events = Sequence[tuple[int, dict[str, Any]]]
+
+
+async def read(site: Site, identity: Identity, thread_id: str, after: int) -> Events:
+    """The next events beyond ``after``. Raises ``NotFound``."""
+    return await site.read_for_stream(_read, site, identity, thread_id, after)
+
+
+async def follow(site: Site, identity: Identity, thread_id: str, after: int, first: Events) -> AsyncIterator[bytes]:
+    """Frames from ``first`` (the page after ``after``) on. Ends when the server does."""
+    assert site.live is not None
+    yield _HELLO
+    with SSE_CLIENTS.track_inprogress(), site.live.bell(identity.tenant_id, thread_id) as bell:
+        page, spoke_at = first, time.monotonic()
+        while not site.live.closed:
+            if page:
+                yield b"".join(frame(seq, event) for seq, event in page)
+                after, spoke_at = page[-1][0], time.monotonic()
+            elif time.monotonic() - spoke_at >= KEEP_ALIVE_SECONDS:
+                yield _KEEP_ALIVE
+                spoke_at = time.monotonic()
+            if len(page) < PAGE:
+                await _wait(bell, site.live.patience_seconds)
+            bell.clear()
+            try:
+                page = await read(site, identity, thread_id, after)
+            except DomainError:
+                return
+
+
+def frame(seq: int, event: dict[str, Any]) -> bytes:
+    """One event on the wire; its id is its sequence number."""
+    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return f"id: {seq}\ndata: {data}\n\n".encode()
+
+
+async def _wait(bell: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(bell.wait(), min(seconds, KEEP_ALIVE_SECONDS))
+
+
+def _read(site: Site, identity: Identity, thread_id: str, after: int) -> Events:
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return service.events_after(session, identity, thread_id, after, limit=PAGE)

@@ -1,0 +1,40 @@
+"""The command line. Every command imports what it needs when it runs: ``--help`` stays instant."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from app.commands import checks, doctor, keys, serving, store, talk, tenants
+
+app = typer.Typer(
+    name="icommerce",
+    help="Commerce run by conversation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("serve")(serving.serve)
+app.command("migrate")(store.migrate)
+app.command("seed")(store.seed)
+app.command("chat")(talk.chat)
+app.command("doctor")(doctor.doctor)
+app.command("check")(checks.check)
+app.add_typer(checks.audit_app, name="audit")
+app.add_typer(keys.app, name="keys")
+app.add_typer(tenants.app, name="tenants")
+
+
+def main() -> None:
+    """Run the command line; errors of ours end in one clear line and their exit code."""
+    from app.commands.outcome import ended
+
+    with ended():
+        app(standalone_mode=True)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

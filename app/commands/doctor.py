@@ -1,0 +1,123 @@
+"""``icommerce doctor``: what runs here, what is embedded, which versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+_PACKAGES = (
+    "icommerce",
+    "openai-agents",
+    "langgraph",
+    "litellm",
+    "fastapi",
+    "sqlalchemy",
+    "chromadb",
+    "pydantic",
+    "psycopg",
+    "uvicorn",
+)
+
+
+def doctor(json: Json = False) -> None:
+    """Say what runs here; exit code 3 when the database does not answer."""
+    from app.commands.outcome import UNREACHABLE, show_json
+    from engine.settings import Settings
+
+    settings = Settings.from_env()
+    serving = _serving(settings)
+    tenants, trouble = _tenants(settings)
+    report: dict[str, Any] = {
+        "tenants": tenants,
+        "embedded": _embedded(settings, running=not trouble),
+        "versions": _versions(),
+        "psp": serving.get("psp"),
+        "url": serving.get("url"),
+        "home": str(settings.home),
+        "problem": trouble,
+    }
+    if json:
+        show_json(report)
+    else:
+        _print(report)
+    if trouble:
+        raise typer.Exit(UNREACHABLE)
+
+
+def _tenants(settings: Settings) -> tuple[list[dict[str, str]], str]:
+    from sqlalchemy import select
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from app.commands.opened import runtime
+    from engine.embedded.files import EmbeddedPostgresError
+    from engine.kit.errors import Unavailable
+    from engine.kit.tenancy import Tenant
+
+    try:
+        with runtime(settings) as opened, opened.store.without_tenant() as session:
+            query = select(Tenant.slug, Tenant.name).where(Tenant.status == "active").order_by(Tenant.number)
+            return [{"slug": slug, "name": name} for slug, name in session.execute(query)], ""
+    except SQLAlchemyError as error:
+        return [], f"The database does not answer as expected ({type(error).__name__})."
+    except (Unavailable, EmbeddedPostgresError) as error:
+        return [], str(error)
+
+
+def _serving(settings: Settings) -> dict[str, Any]:
+    """What the running server left word of; nothing when it is gone."""
+    import contextlib
+    import json
+
+    import psutil
+
+    with contextlib.suppress(OSError, ValueError):
+        facts: dict[str, Any] = json.loads((settings.home / "serve.json").read_text())
+        if psutil.pid_exists(int(facts["pid"])):
+            return facts
+    return {}
+
+
+def _embedded(settings: Settings, *, running: bool) -> dict[str, Any]:
+    """Each part: ``embedded`` or what replaces it."""
+    return {
+        "postgres": {"embedded": settings.embedded, "answers": running},
+        "chroma": {"embedded": settings.chroma_url is None},
+        "model": {"embedded": settings.model == "icommerce/offline", "name": settings.model},
+        "embedder": {
+            "embedded": settings.embedding_model is None,
+            "name": settings.embedding_model or "all-MiniLM-L6-v2-int8",
+        },
+        "gateway": {"embedded": True, "name": "sandbox"},
+    }
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _print(report: dict[str, Any]) -> None:
+    from app.commands.outcome import show
+
+    show(f"Home        {report['home']}")
+    show(f"Shop        {report['url'] or 'not serving'}")
+    show(f"Card entry  {report['psp'] or '-'}")
+    for name, facts in report["embedded"].items():
+        kind = "embedded" if facts["embedded"] else "external"
+        show(f"{name:<11} {kind} {facts.get('name', '')}".rstrip())
+    shops = ", ".join(row["slug"] for row in report["tenants"])
+    show(f"Shops       {shops or report['problem'] or 'none'}")
+    show("Versions    " + ", ".join(f"{name} {number}" for name, number in report["versions"].items()))

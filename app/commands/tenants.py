@@ -1,0 +1,143 @@
+"""``icommerce tenants create|list|set|suspend``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from engine.kit.tenancy import Tenant
+
+app = typer.Typer(help="The shops of this installation.", no_args_is_help=True, rich_markup_mode=None)
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Slug = Annotated[str, typer.Option(help="The shop's short name, such as summit-outdoor.")]
+
+
+@app.command("create")
+def create(
+    slug: Slug,
+    catalog: Annotated[Path, typer.Option(exists=True, help="A catalog file (YAML or JSON) or a folder of them.")],
+    name: Annotated[str | None, typer.Option(help="The shop's name, if not the file's.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="The sandbox gateway may pay here.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a shop from a catalog file."""
+    import re
+
+    from app.commands.opened import runtime
+    from app.commands.outcome import say, show, show_json
+    from engine.demo.catalog_file import read_catalog
+    from engine.demo.seed import seed_tenant
+    from engine.settings import Settings
+
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) or len(slug) > 80:
+        raise typer.BadParameter("a slug is lower-case words joined by hyphens", param_hint="--slug")
+    file = read_catalog(catalog)
+    with runtime(Settings.from_env(), start=True, migrated=True) as opened:
+        tenant_id = seed_tenant(opened.store, file, demo=demo, slug=slug, name=name, progress=say)
+    if json:
+        show_json({"id": tenant_id, "slug": slug, "name": name or file.shop.name, "demo": demo})
+    else:
+        show(f"{slug} is open ({tenant_id}).")
+
+
+@app.command("list")
+def list_shops(json: Json = False) -> None:
+    """All shops, the first one first."""
+    from sqlalchemy import select
+
+    from app.commands.opened import runtime
+    from app.commands.outcome import show, show_json
+    from engine.kit.tenancy import Tenant
+    from engine.settings import Settings
+
+    with runtime(Settings.from_env()) as opened, opened.store.without_tenant() as session:
+        rows = [_facts(row) for row in session.scalars(select(Tenant).order_by(Tenant.number))]
+    if json:
+        show_json(rows)
+        return
+    for row in rows:
+        flags = [row["status"], *(["demo"] if row["demo"] else []), *([row["host"]] if row["host"] else [])]
+        show(f"{row['slug']:<24} {row['name']:<28} {row['currency']}  {', '.join(flags)}")
+
+
+@app.command("set")
+def set_values(
+    slug: Slug,
+    values: Annotated[list[str], typer.Argument(help="key=value: name, host, status, demo, or any setting.")],
+    json: Json = False,
+) -> None:
+    """Change a shop's name, host, status or settings."""
+    from app.commands.opened import runtime
+    from app.commands.outcome import show, show_json
+    from engine.settings import Settings
+
+    pairs = [_pair(value) for value in values]
+    with runtime(Settings.from_env(), start=True) as opened, opened.store.without_tenant() as session:
+        row = _find(session, slug)
+        for key, value in pairs:
+            _change(row, key, value)
+        facts = _facts(row)
+    if json:
+        show_json(facts)
+    else:
+        show(f"{slug} changed.")
+
+
+@app.command("suspend")
+def suspend(slug: Slug, json: Json = False) -> None:
+    """Close a shop: its keys, cookies and host are refused until its status is set to active again."""
+    set_values(slug, ["status=suspended"], json)
+
+
+def _find(session: Session, slug: str) -> Tenant:
+    from sqlalchemy import select
+
+    from engine.kit.errors import NotFound
+    from engine.kit.tenancy import Tenant
+
+    row = session.scalar(select(Tenant).where(Tenant.slug == slug).with_for_update())
+    if row is None:
+        raise NotFound(f"There is no shop {slug!r}.")
+    return row
+
+
+def _pair(value: str) -> tuple[str, str]:
+    key, equals, text = value.partition("=")
+    if not equals or not key.isidentifier():
+        raise typer.BadParameter(f"{value!r} is not key=value")
+    return key, text
+
+
+def _change(row: Tenant, key: str, value: str) -> None:
+    if key == "status":
+        if value not in {"active", "suspended"}:
+            raise typer.BadParameter("status is active or suspended")
+        row.status = value
+    elif key == "demo":
+        row.demo = value.lower() in {"1", "true", "yes"}
+    elif key == "name":
+        row.name = value
+    elif key == "host":
+        row.host = value.strip().lower() or None
+    elif key in {"id", "slug", "currency", "country", "number"}:
+        raise typer.BadParameter(f"{key} cannot be changed")
+    else:
+        row.settings = dict(row.settings) | {key: value}
+
+
+def _facts(row: Tenant) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "slug": row.slug,
+        "name": row.name,
+        "status": row.status,
+        "demo": row.demo,
+        "host": row.host,
+        "currency": row.currency,
+        "settings": row.settings,
+    }

@@ -1,0 +1,35 @@
+"""Liveness, readiness and figures."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.metrics import REGISTRY
+from app.routing import SiteDep
+
+router: Final = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+async def readyz(site: SiteDep) -> JSONResponse:
+    """200 once migrated, seeded and indexed; 503 with the present step before that."""
+    if site.ready and not site.closing:
+        return JSONResponse({"status": "ready"})
+    status = {"status": "closing" if site.closing else "starting", "step": site.step}
+    return JSONResponse(status, 503, headers={"Retry-After": "1"})
+
+
+@router.get("/metrics")
+async def metrics() -> Response:
+    """Prometheus text."""
+    return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,194 @@
+"""Who is asking: a key, a browser session, or nobody yet. Only hashes are looked up."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from engine.customers import service as customers
+from engine.kit import clock
+from engine.kit.errors import Forbidden, NotFound, Unauthenticated
+from engine.kit.identity import Actor, Identity, Scope
+from engine.kit.tenancy import ApiKey, BrowserSession, Tenant, hash_secret
+from engine.runtime import Runtime
+
+COOKIE: Final = "ic_session"
+SESSION_LIFE: Final = timedelta(days=180)
+KEY_PREFIX: Final = "ick_"
+_TOKEN_LIMIT: Final = 200
+
+
+class BadKey(Unauthenticated):
+    code = "unauthorized"
+
+
+class ShopSuspended(Forbidden):
+    code = "tenant_suspended"
+
+
+class CrossSite(Forbidden):
+    code = "cross_site_request"
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """The tenant as the edge needs it."""
+
+    id: str
+    slug: str
+    name: str
+    host: str | None
+    demo: bool
+    currency: str
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: Tenant) -> Merchant:
+        return cls(row.id, row.slug, row.name, row.host, row.demo, row.currency, row.settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The tenant a request is for and, when it showed a key or a cookie of it, whose request it is."""
+
+    merchant: Merchant
+    identity: Identity | None = None
+
+    @property
+    def known(self) -> Identity:
+        """The identity. Raises ``Unauthenticated`` when there is none."""
+        if self.identity is None:
+            raise Unauthenticated("Start a conversation first (POST /v1/threads), or send a key.")
+        return self.identity
+
+    def for_thing(self) -> Identity:
+        """The identity, to look up a thing by its id. Nobody owns nothing: raises ``NotFound`` without one."""
+        if self.identity is None:
+            raise NotFound("There is no such thing here.")
+        return self.identity
+
+
+def authenticate(runtime: Runtime, *, authorization: str | None, cookie: str | None, host: str) -> Caller:
+    """Resolve a request. Raises ``BadKey`` for a key that is not good, ``ShopSuspended``, ``NotFound`` when there is
+    no shop at all.
+    """
+    with runtime.store.without_tenant() as session:
+        if authorization is not None:
+            return _by_key(session, authorization)
+        named = _named(session, host)
+        if cookie and (found := _by_cookie(session, cookie, named)):
+            return found
+        return Caller(named or _default(session, demo=runtime.demo))
+
+
+def merchant_by_slug(runtime: Runtime, slug: str) -> Merchant:
+    """An active shop by its slug. Raises ``NotFound``."""
+    with runtime.store.without_tenant() as session:
+        row = session.scalar(select(Tenant).where(Tenant.slug == slug, Tenant.status == "active"))
+        if row is None:
+            raise NotFound("There is no such shop.")
+        return Merchant.of(row)
+
+
+def new_session(session: Session, identity: Identity) -> str:
+    """Remember a browser as this shopper; returns the cookie's value, which is kept nowhere."""
+    token = secrets.token_urlsafe(32)
+    expires = clock.now() + SESSION_LIFE
+    session.add(
+        BrowserSession(
+            token_hash=hash_secret(token),
+            tenant_id=identity.tenant_id,
+            shopper_id=identity.id,
+            expires_at=expires,
+        )
+    )
+    return token
+
+
+def check_same_site(headers: Mapping[str, str], own_origin: str) -> None:
+    """Refuse a write that another site's page makes with the browser's cookie. Raises ``CrossSite``."""
+    origin = headers.get("origin")
+    foreign = origin is not None and origin.lower() != own_origin.lower()
+    if foreign or headers.get("sec-fetch-site") == "cross-site":
+        raise CrossSite("This request came from another site.")
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without port."""
+    return (urlsplit(f"//{host}").hostname or "").lower()
+
+
+def _by_key(session: Session, authorization: str) -> Caller:
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token.startswith(KEY_PREFIX) or len(token) > _TOKEN_LIMIT:
+        raise BadKey("This key is not valid.")
+    row = session.execute(
+        select(ApiKey, Tenant)
+        .join(Tenant, Tenant.id == ApiKey.tenant_id)
+        .where(ApiKey.key_hash == hash_secret(token), ApiKey.revoked_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        raise BadKey("This key is not valid.")
+    key, tenant = row
+    _require_active(tenant)
+    scopes = frozenset(Scope(scope) for scope in key.scopes)
+    return Caller(Merchant.of(tenant), Identity(tenant.id, Actor.API_KEY, key.id, scopes=scopes))
+
+
+def _by_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller | None:
+    if len(cookie) > _TOKEN_LIMIT:
+        return None
+    row = session.execute(
+        select(BrowserSession.shopper_id, Tenant)
+        .join(Tenant, Tenant.id == BrowserSession.tenant_id)
+        .where(BrowserSession.token_hash == hash_secret(cookie), BrowserSession.expires_at > clock.now())
+    ).one_or_none()
+    if row is None or (named is not None and named.id != row.Tenant.id):
+        return None
+    _require_active(row.Tenant)
+    session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": row.Tenant.id})
+    identity = customers.shopper(session, row.Tenant.id, row.shopper_id)
+    return Caller(Merchant.of(row.Tenant), identity) if identity else None
+
+
+def _require_active(tenant: Tenant) -> None:
+    if tenant.status != "active":
+        raise ShopSuspended("This shop is closed at the moment.")
+
+
+def _named(session: Session, host: str) -> Merchant | None:
+    """The shop a host name belongs to. Raises ``ShopSuspended``."""
+    name = host_name(host)
+    if not name or name == "localhost" or _is_address(name):
+        return None
+    row = session.scalar(select(Tenant).where(Tenant.host == name))
+    if row is None:
+        return None
+    _require_active(row)
+    return Merchant.of(row)
+
+
+def _default(session: Session, *, demo: bool) -> Merchant:
+    """The shop of requests that name none: the first demo shop in demo mode, else the first."""
+    order = (Tenant.demo.desc(), Tenant.number) if demo else (Tenant.number,)
+    row = session.scalar(select(Tenant).where(Tenant.status == "active").order_by(*order).limit(1))
+    if row is None:
+        raise NotFound("There is no shop here yet.")
+    return Merchant.of(row)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

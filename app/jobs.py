@@ -1,0 +1,86 @@
+"""What goes on beside the requests: one thread, one round a second, every tenant in turn, no failure ends it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from app.cardentry import receive_event
+from app.metrics import JOB_FAILURES
+from app.site import Site
+from engine import jobs as engine_jobs
+from engine.catalog.embedder import Embedder
+from engine.catalog.errors import IndexUnavailable
+from engine.catalog.indexing import index_pending
+from engine.catalog.vectors import VectorIndex
+from engine.kit.errors import DomainError
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+
+log = structlog.get_logger(__name__)
+ROUND_SECONDS: Final = 1.0
+INDEX_SECONDS: Final = 0.4
+_HOUR: Final = 3600.0
+_STOP_SECONDS: Final = 3.0
+
+
+class Jobs:
+    """Starts and stops the background threads of a serving process."""
+
+    def __init__(self, site: Site, index: VectorIndex, embedder: Embedder) -> None:
+        self._site, self._index, self._embedder = site, index, embedder
+        self._stop = threading.Event()
+        self._hourly_at = time.monotonic()
+        self._threads = [
+            threading.Thread(target=self._every, args=(seconds, job), name=job.__name__, daemon=True)
+            for seconds, job in ((ROUND_SECONDS, self.keep_house), (INDEX_SECONDS, self.index))
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Let the running round end."""
+        self._stop.set()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def keep_house(self) -> None:
+        """The engine's jobs, and what the sandbox gateway has to tell late."""
+        hourly = time.monotonic() >= self._hourly_at
+        if hourly:
+            self._hourly_at = time.monotonic() + _HOUR
+        engine_jobs.run_once(self._site.runtime, hourly=hourly)
+        gateway = self._site.runtime.gateways.get("sandbox")
+        if isinstance(gateway, SandboxGateway):
+            self._hear(gateway)
+
+    def index(self) -> None:
+        """Bring the search index in step with the outbox."""
+        runtime = self._site.runtime
+        for tenant_id in runtime.store.tenant_ids():
+            try:
+                if index_pending(runtime.store, tenant_id, self._index, self._embedder):
+                    runtime.search.forget(tenant_id)
+            except IndexUnavailable:
+                log.warning("search index unavailable", tenant=tenant_id)
+
+    def _hear(self, gateway: SandboxGateway) -> None:
+        for body, headers in gateway.late_webhooks():
+            try:
+                receive_event(self._site.runtime, gateway.name, body, headers)
+            except DomainError as error:
+                log.warning("gateway event refused", code=error.code)
+
+    def _every(self, seconds: float, job: Callable[[], None]) -> None:
+        while not self._stop.wait(seconds):
+            try:
+                job()
+            except Exception:
+                JOB_FAILURES.labels(job.__name__).inc()
+                log.exception("job failed", job=job.__name__)

@@ -1,0 +1,116 @@
+"""Around every request: its id, its size, the headers of every answer, one log line, and a net under it all."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.metrics import REQUESTS, SECONDS
+from app.problems import problem
+
+log = structlog.get_logger("icommerce.http")
+BODY_LIMIT: Final = 256 * 1024
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,80}")
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(self), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Edge:
+    """The outermost layer of an app. ``policy`` is its Content-Security-Policy."""
+
+    def __init__(self, app: ASGIApp, *, policy: str, headers: dict[str, str] | None = None) -> None:
+        self._app = app
+        self._headers = HEADERS | {"Content-Security-Policy": policy} | (headers or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._answer(scope, receive, send, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started, status = time.perf_counter(), 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                headers["X-Request-Id"] = request_id
+                _note(scope, status, time.perf_counter() - started)
+            await send(message)
+
+        try:
+            await self._app(scope, _limited(scope, receive), sending)
+        except Exception:  # the net: nothing of it may reach the client
+            log.exception("unhandled")
+            if not status:
+                request = Request(scope)
+                words = "Something went wrong on our side."
+                await problem(request, 500, "internal_error", words)(scope, receive, sending)
+
+
+def content_policy(*, frames: Iterable[str] = (), scripts: str = "'self'", ancestors: str = "'none'") -> str:
+    """Everything from our own origin, nothing inline, frames only where named."""
+    frame_src = " ".join(frames) or "'none'"
+    return (
+        f"default-src 'self'; script-src {scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        f" worker-src 'self'; frame-src {frame_src}; object-src 'none'; base-uri 'none'; form-action 'self';"
+        f" frame-ancestors {ancestors}; require-trusted-types-for 'script';"
+        " trusted-types lit-html icommerce-worker"
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """Reads at most ``BODY_LIMIT`` bytes of a body. Raises 413 beyond."""
+    declared = Headers(scope=scope).get("content-length", "")
+    too_large = declared.isdigit() and (len(declared) > 9 or int(declared) > BODY_LIMIT)
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        if too_large:
+            raise HTTPException(413, headers={"Connection": "close"})
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > BODY_LIMIT:
+                raise HTTPException(413, headers={"Connection": "close"})
+        return message
+
+    return limited
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", None) or ("/static" if scope["path"].startswith("/static/") else "-")
+    REQUESTS.labels(scope["method"], route, status).inc()
+    SECONDS.labels(route).observe(seconds)
+    if route in _QUIET and status < 500:
+        return
+    log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))

@@ -1,0 +1,104 @@
+"""Pages and the files they are made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import func, select
+from starlette.responses import Response as StarletteResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.identity import Merchant, authenticate
+from app.routing import SiteDep
+from app.site import Site
+from engine.catalog.models import Product
+from engine.kit.tenancy import Tenant
+
+APP: Final = Path(__file__).parent
+STATIC: Final = APP / "static"
+router: Final = APIRouter(include_in_schema=False)
+_SHOWN: Final = ("tagline", "accent", "locale", "support_hours", "free_shipping_hint")
+
+
+class VersionedFiles(StaticFiles):
+    """Files with an ETag. One asked for by version may be kept forever; any other is checked at each use."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> StarletteResponse:
+        response = super().file_response(*args, **kwargs)
+        scope: Scope = args[2] if len(args) > 2 else kwargs["scope"]
+        versioned = f"v={version()}" in scope.get("query_string", b"").decode("latin-1").split("&")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
+        return response
+
+
+@cache
+def version() -> str:
+    """Changes when any static file does."""
+    digest = hashlib.sha256()
+    for file in sorted(STATIC.rglob("*")):
+        if file.is_file():
+            digest.update(file.relative_to(STATIC).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@cache
+def templates() -> Environment:
+    loader = FileSystemLoader(APP / "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+
+
+def render(name: str, **values: Any) -> HTMLResponse:
+    """A page from ``app/templates``, never kept by a cache."""
+    html = templates().get_template(name).render(version=version(), **values)
+    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/")
+def chat(request: Request, site: SiteDep) -> Response:
+    """The conversation, in the shop this host (or, without one, the demo) stands for."""
+    if site.opened is None:
+        return HTMLResponse(
+            "<!doctype html><title>Opening</title><p>The shop is opening. One moment, please.</p>",
+            503,
+            {"Retry-After": "1", "Refresh": "1"},
+        )
+    merchant = authenticate(
+        site.runtime, authorization=None, cookie=None, host=request.headers.get("host", "")
+    ).merchant
+    config = {"demo": site.runtime.demo, "tenant": _shop(site, merchant), "tenants": _shops(site)}
+    return render("chat.html", tenant=config["tenant"], config_json=json.dumps(config))
+
+
+def _shops(site: Site) -> list[dict[str, Any]]:
+    """In demo mode, the shops one may choose from; elsewhere a page says nothing of other shops."""
+    if not site.runtime.demo:
+        return []
+    with site.runtime.store.without_tenant() as session:
+        rows = session.scalars(select(Tenant).where(Tenant.status == "active").order_by(Tenant.number).limit(20))
+        return [_shop(site, Merchant.of(row)) for row in rows.all()]
+
+
+def _shop(site: Site, merchant: Merchant) -> dict[str, Any]:
+    said = {name: merchant.settings.get(name, "") for name in _SHOWN}
+    known = {"slug": merchant.slug, "name": merchant.name, "currency": merchant.currency}
+    return known | said | {"suggestions": _suggestions(site, merchant.id)}
+
+
+def _suggestions(site: Site, tenant_id: str) -> list[str]:
+    with site.runtime.unit_of_work(tenant_id) as session:
+        largest = session.scalars(
+            select(Product.category)
+            .where(Product.tenant_id == tenant_id, Product.status == "active")
+            .group_by(Product.category)
+            .order_by(func.count().desc(), Product.category)
+            .limit(2)
+        ).all()
+    return [f"Show me {name}" for name in largest] + ["What is your returns policy?", "Where is my order?"]

@@ -1,0 +1,146 @@
+"""The sandbox gateway's own pages, on an origin of their own: card entry and the bank's question.
+
+Card numbers pass through here and nowhere else. No body of this app is ever logged or echoed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Final
+
+from fastapi import APIRouter, FastAPI, Form, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from app import pages, problems
+from app.middleware import Edge, content_policy
+from app.origins import known_origin, shop_origins
+from app.problems import problem
+from app.routing import SiteDep
+from app.site import Site
+from engine.kit.errors import NotFound, Unauthenticated
+from engine.kit.ids import is_id
+from engine.kit.money import format_minor
+from engine.kit.tenancy import Tenant
+from engine.kit.views import View
+from engine.payments.gateways.sandbox.cards import TEST_CARDS
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.payments.gateways.sandbox.vault import CardEntry, Grant, read_grant
+
+router: Final = APIRouter()
+_PARTS: Final = ("number", "exp_month", "exp_year", "cvc", "name", "session")
+_WORDS: Final = {"number": "Check the card number.", "cvc": "Check the security code.", "name": "Check the name."}
+GrantText = Annotated[str, Query(max_length=400)]
+
+
+class CardIn(BaseModel):
+    """What was typed. Shows nothing of it."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    session: Annotated[str, Field(max_length=400, validation_alias=AliasChoices("session", "grant"))]
+    number: Annotated[str, Field(max_length=40)]
+    exp_month: int
+    exp_year: int
+    cvc: Annotated[str, Field(max_length=8)]
+    name: Annotated[str, Field(max_length=120)] = ""
+
+    def __repr__(self) -> str:
+        return "CardIn(…)"
+
+    __str__ = __repr__
+
+
+class CardOut(View):
+    token: str
+    brand: str
+    last4: str
+
+
+def create_psp_app(site: Site) -> FastAPI:
+    """The gateway's HTTP door. It answers no other origin's scripts, and only our pages may frame it."""
+    app = FastAPI(
+        title="iCommerce sandbox gateway", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    app.state.site = site
+    app.include_router(router)
+    app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")
+    problems.install(app)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Edge, policy=content_policy(), headers={"Cross-Origin-Resource-Policy": "cross-origin"})
+    return app
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+@router.get("/card-entry")
+def card_form(site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_length=300)] = "") -> Response:
+    """The form, for the shop's page to frame."""
+    merchant = _merchant(site, read_grant(site.runtime.secret_key, grant))
+    parent = known_origin(site.settings, merchant.host, origin)
+    parent = parent or shop_origins(site.settings, merchant.host)[0]
+    cards = [{"number": card.number, "brand": card.brand, "note": card.label} for card in TEST_CARDS]
+    config = {"session": grant, "parent_origin": parent, "test_cards": cards}
+    page = pages.render("card_entry.html", merchant=merchant.name, config_json=json.dumps(config))
+    page.headers["Content-Security-Policy"] = content_policy(ancestors=parent)
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+@router.post("/card-entry", responses={200: {"model": CardOut}})
+def keep_card(site: SiteDep, given: CardIn) -> CardOut:
+    """Take a card; answers with a token that works in this checkout alone."""
+    grant = read_grant(site.runtime.secret_key, given.session)
+    _merchant(site, grant)
+    entry = CardEntry(given.number, given.exp_month, given.exp_year, given.cvc, given.name)
+    facts = _gateway(site).vault.keep(grant, entry)
+    return CardOut(token=facts.ref, brand=facts.brand, last4=facts.last4)
+
+
+@router.get("/challenge/{challenge_id}")
+def question(challenge_id: str, site: SiteDep) -> HTMLResponse:
+    """The bank asks its customer."""
+    found = _gateway(site).challenge(challenge_id) if is_id(challenge_id, "challenge") else None
+    if found is None:
+        raise NotFound("This check has ended.")
+    amount = format_minor(found["max_amount"], found["currency"])
+    return pages.render("challenge.html", amount=amount, done=bool(found["authenticated"]), approved=None)
+
+
+@router.post("/challenge/{challenge_id}")
+def answer(challenge_id: str, site: SiteDep, approve: Annotated[str, Form(max_length=3)] = "no") -> Response:
+    """The customer's answer."""
+    if not is_id(challenge_id, "challenge"):
+        raise NotFound("This check has ended.")
+    if approve == "yes":
+        _gateway(site).pass_challenge(challenge_id)
+        return RedirectResponse(f"/challenge/{challenge_id}", 303)
+    return pages.render("challenge.html", amount="", done=False, approved=False)
+
+
+def _merchant(site: Site, grant: Grant) -> Tenant:
+    with site.runtime.store.without_tenant() as session:
+        found = session.scalar(select(Tenant).where(Tenant.id == grant.merchant, Tenant.status == "active"))
+    if found is None or not found.demo:
+        raise Unauthenticated("This card form is not valid any more. Please open it again.")
+    return found
+
+
+def _gateway(site: Site) -> SandboxGateway:
+    gateway = site.runtime.gateways["sandbox"]
+    assert isinstance(gateway, SandboxGateway)
+    return gateway
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    """Names the faulty part and nothing else: not even the validator's own words."""
+    assert isinstance(error, RequestValidationError)
+    named = [str(part) for fault in error.errors() for part in fault["loc"] if part in _PARTS]
+    part = named[0] if named else None
+    words = _WORDS.get(part or "", "Check the card details.")
+    return problem(request, 400, "invalid_card" if part else "invalid_request", words, param=part)

@@ -1,0 +1,59 @@
+"""The web application, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from app import cardentry, catalog, health, orders, pages, problems
+from app.chat import routes as chat
+from app.middleware import Edge, content_policy
+from app.site import Site
+
+REQUEST_THREADS = 12
+"""Blocking requests at a time: fewer than database connections, so that nobody waits for one in a thread."""
+
+
+def create_app(site: Site) -> FastAPI:
+    """The shop's HTTP surface over ``site``, which may still be opening: until then everything but health is 503."""
+    app = FastAPI(
+        title="iCommerce",
+        version=_version(),
+        summary="Commerce run by conversation.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+    )
+    app.state.site = site
+    for router in (
+        health.router,
+        pages.router,
+        chat.router,
+        catalog.router,
+        orders.router,
+        cardentry.router,
+        cardentry.webhooks,
+    ):
+        app.include_router(router)
+    app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")
+    problems.install(app)
+    app.add_middleware(Edge, policy=content_policy(frames=[site.psp_origin]))
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = REQUEST_THREADS
+    yield
+
+
+def _version() -> str:
+    try:
+        return version("icommerce")
+    except PackageNotFoundError:
+        return "0"
