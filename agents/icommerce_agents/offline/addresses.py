@@ -15,7 +15,8 @@ _CANADA = re.compile(r"\b([ABCEGHJ-NPRSTVXY]\d[A-Z])[ -]?(\d[A-Z]\d)\b", re.IGNO
 _BRITAIN = re.compile(r"\b([A-Z]{1,2}\d[A-Z\d]?)\s?(\d[ABD-HJLNP-UW-Z]{2})\b", re.IGNORECASE)
 _PO_BOX = re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+", re.IGNORECASE)
 _UNIT = re.compile(
-    r"(?:^|[,\s])((?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|building|bldg)\.?\s*#?\s*[\w-]+|#\s?\w+)(?=$|[,\s.])", re.IGNORECASE
+    r"(?:^|[,\s])((?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|building|bldg)\.?\s*#?\s*[\w-]+|#\s?\w+)(?=$|[,\s.])",
+    re.IGNORECASE,
 )
 _CUES = re.compile(
     r"\b(?:in|at|to|my|the|is|on|for|address|addr|please|ship|send|deliver|delivery|shipping|zip(?: code)?|postal code|city|state)\b[\s:]*",
@@ -78,7 +79,10 @@ def _starts_street(text: str) -> bool:
 def _street_start(text: str) -> int | None:
     starts = [found.start() for pattern in (_street_pattern(), _PO_BOX) if (found := pattern.search(text))]
     generic = re.search(rf"(?:^|[\s,:])({_NUMBERED}\s+[A-Z][\w.'’-]+(?:\s+\w+){{0,3}}\s*,)", text)
-    european = re.search(r"(?:^|[,:]\s*|\bat\s+|\bto\s+)([A-Z][\w'’-]*(?:straße|strasse|str\.|weg|platz|gasse|laan|straat|gatan)\s+\d+\w?)", text)
+    european = re.search(
+        r"(?:^|[,:]\s*|\bat\s+|\bto\s+)([A-Z][\w'’-]*(?:straße|strasse|str\.|weg|platz|gasse|laan|straat|gatan)\s+\d+\w?)",
+        text,
+    )
     starts += [found.start(1) for found in (generic, european) if found and _postal(text)]
     if not starts:
         return None
@@ -103,7 +107,9 @@ def _place_start(text: str, postal: tuple[str, str, int, int] | None, place: re.
     if place is not None:
         return place.start()
     assert postal is not None
-    before = re.search(rf"((?:[A-Z][\w.'’-]+\s*){{1,3}},?\s*(?:(?i:{_state_names()})|[A-Z]{{2}})?\s*,?\s*)$", text[: postal[2]])
+    before = re.search(
+        rf"((?:[A-Z][\w.'’-]+\s*){{1,3}},?\s*(?:(?i:{_state_names()})|[A-Z]{{2}})?\s*,?\s*)$", text[: postal[2]]
+    )
     return before.start(1) if before else postal[2]
 
 
@@ -113,7 +119,10 @@ def _end(text: str, begin: int, postal: tuple[str, str, int, int] | None, place:
     if place is not None:
         return place.end()
     state = list(re.finditer(rf",?\s*\b((?i:{_state_names()})|[A-Z]{{2}})\b", text[begin:]))
-    stop = re.search(r"[;\n?!]|\.\s+[A-Z]|\.$|\s(?:and|but|then|also|with|via|by)\s|,\s*(?:please|express|expedited|standard|my|and|by)\b", text[begin:])
+    stop = re.search(
+        r"[;\n?!]|\.\s+[A-Z]|\.$|\s(?:and|but|then|also|with|via|by)\s|,\s*(?:please|express|expedited|standard|my|and|by)\b",
+        text[begin:],
+    )
     limit = begin + stop.start() if stop else len(text)
     ends = [begin + found.end() for found in state if begin + found.end() <= limit]
     return ends[-1] if ends and ends[-1] > begin + 10 else limit
@@ -151,8 +160,24 @@ def state_code(name: str) -> str:
     return name.strip(" .,").upper() if len(key) == 2 else name.strip(" .,")
 
 
-_ONE = frozenset({"AddressNumber", "AddressNumberPrefix", "AddressNumberSuffix", "StreetNamePreDirectional", "StreetNamePreModifier",
-    "StreetNamePreType", "StreetName", "StreetNamePostType", "StreetNamePostDirectional", "StreetNamePostModifier", "USPSBoxType", "USPSBoxID", "USPSBoxGroupType", "USPSBoxGroupID"})
+_ONE = frozenset(
+    {
+        "AddressNumber",
+        "AddressNumberPrefix",
+        "AddressNumberSuffix",
+        "StreetNamePreDirectional",
+        "StreetNamePreModifier",
+        "StreetNamePreType",
+        "StreetName",
+        "StreetNamePostType",
+        "StreetNamePostDirectional",
+        "StreetNamePostModifier",
+        "USPSBoxType",
+        "USPSBoxID",
+        "USPSBoxGroupType",
+        "USPSBoxGroupID",
+    }
+)
 _TWO = frozenset({"OccupancyType", "OccupancyIdentifier", "SubaddressType", "SubaddressIdentifier", "BuildingName"})
 
 
@@ -176,7 +201,11 @@ def _american(span: str) -> Address | None:
 
 def _spell_states(span: str) -> str:
     """State names in an address become codes, where they stand at its end (usaddress splits long names badly)."""
-    found = re.search(rf"(?<=[\s,])({_state_names()})(?=[\s,.]*(?:\d{{5}}(?:-\d{{4}})?)?[\s,.]*(?:usa?|united states)?[\s.]*$)", span, re.IGNORECASE)
+    found = re.search(
+        rf"(?<=[\s,])({_state_names()})(?=[\s,.]*(?:\d{{5}}(?:-\d{{4}})?)?[\s,.]*(?:usa?|united states)?[\s.]*$)",
+        span,
+        re.IGNORECASE,
+    )
     return span if found is None else span[: found.start()] + state_code(found.group(1)) + span[found.end() :]
 
 
@@ -219,4 +248,8 @@ def _split_unit(line: str) -> tuple[str, str]:
 
 def _without_country(part: str) -> str:
     words = part.rsplit(" ", 1)
-    return words[0] if len(words) == 2 and lexicon.places("countries").get(words[1].lower()) and len(words[1]) > 2 else part
+    return (
+        words[0]
+        if len(words) == 2 and lexicon.places("countries").get(words[1].lower()) and len(words[1]) > 2
+        else part
+    )

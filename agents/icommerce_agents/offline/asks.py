@@ -12,16 +12,36 @@ from icommerce_agents.offline.scene import Scene
 SMALL_TALK = frozenset({"greeting", "thanks", "goodbye", "praise", "yes", "no"})
 ABOUT_ORDERS = frozenset({"order_status", "order_cancel", "return_item"})
 READS = frozenset({"returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about", "payment_methods"})
-_ONCE = frozenset({"checkout", "pay", "view_cart", "empty_cart", "categories", "human", "complaint", "order_status", "payment_methods", "shop_about"}) | SMALL_TALK
+_ONCE = (
+    frozenset(
+        {
+            "checkout",
+            "pay",
+            "view_cart",
+            "empty_cart",
+            "categories",
+            "human",
+            "complaint",
+            "order_status",
+            "payment_methods",
+            "shop_about",
+        }
+    )
+    | SMALL_TALK
+)
 _OPENERS = (
     "add|remove|delete|show|tell|what|how|where|when|which|who|do you|can you|can i|could|is (?:it|there|that|this|the)|are (?:they|there|you)|does|check out|ship it|ship (?:them|to)|send it|"
     "use|apply|compare|make (?:it|that|them)|change|swap|switch|i will|i would|i want|i need|i am|let us|take|give|get me|get rid|put|pay|confirm|cancel|find|"
     "look|track|buy|order|proceed|set|empty|clear|please (?:add|remove|show|tell|ship|use|check)|go with|choose|pick|express|expedited|fastest|the fastest|the cheapest|standard|overnight|"
     "throw|drop|grab|talk|speak|my|will it|would it|has it|have you|another|one more|in (?:blue|red|green|black|size)"
 )
-_SPLIT = re.compile(rf"(?:,\s*|\s+)(?:and then|then|and also|and|but|also|plus|oh and|oh)\s+(?=(?:{_OPENERS})\b)|,\s*(?=(?:{_OPENERS})\b)")
+_SPLIT = re.compile(
+    rf"(?:,\s*|\s+)(?:and then|then|and also|and|but|also|plus|oh and|oh)\s+(?=(?:{_OPENERS})\b)|,\s*(?=(?:{_OPENERS})\b)"
+)
 _JOINS = re.compile(r"^(?:add|throw|put)\b")
-_EMPTY = lexicon.words("filler") | frozenset("ship send deliver it to at address name email is my the and please thanks to's receipt there here go number phone ok use".split())
+_EMPTY = lexicon.words("filler") | frozenset(
+    "ship send deliver it to at address name email is my the and please thanks to's receipt there here go number phone ok use".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +64,9 @@ def understand(scene: Scene) -> list[Ask]:
         return [Ask("foreign", language, text)]
     flags = intents.flags_of(scene)
     whole = plain(text)
-    if intents.by_rule(whole, flags) in ABOUT_ORDERS | {"human", "complaint", "card_number"} or _answers_order_question(scene, details):
+    if intents.by_rule(whole, flags) in ABOUT_ORDERS | {"human", "complaint", "card_number"} or _answers_order_question(
+        scene, details
+    ):
         return _order_asks(scene, details, whole, flags)
     details = _with_expected(scene, details, flags)
     asks = [Ask("contact", whole, text, details.fields)] if details.fields else []
@@ -56,7 +78,11 @@ def understand(scene: Scene) -> list[Ask]:
 
 def _answers_order_question(scene: Scene, details: contact.Contact) -> bool:
     asked = re.search(lexicon.load("offers")["asked"]["order_status"], scene.dialogue.said.lower())
-    return bool(asked) and not scene.checking_out and ("email" in details.fields or slots.order_number(scene.text) is not None)
+    return (
+        bool(asked)
+        and not scene.checking_out
+        and ("email" in details.fields or slots.order_number(scene.text) is not None)
+    )
 
 
 def _order_asks(scene: Scene, details: contact.Contact, whole: str, flags: frozenset[str]) -> list[Ask]:
@@ -76,7 +102,9 @@ def _with_expected(scene: Scene, details: contact.Contact, flags: frozenset[str]
     if not scene.checking_out or intents.by_rule(plain(details.rest), flags):
         return details
     name = "name" in missing and bool(re.search(r"\bname\b", scene.dialogue.said.lower()) or details.fields)
-    return contact.extract(scene.text, expects_name=name, expects_address="address" in missing or _mentions_address(scene))
+    return contact.extract(
+        scene.text, expects_name=name, expects_address="address" in missing or _mentions_address(scene)
+    )
 
 
 def _mentions_address(scene: Scene) -> bool:
@@ -91,7 +119,9 @@ def _clauses(scene: Scene, rest: str, flags: frozenset[str], *, sure_only: bool)
     return [Ask(*found) for found in _split(scene, rest, flags, sure_only=sure_only)]
 
 
-def _split(scene: Scene, text: str, flags: frozenset[str], *, sure_only: bool) -> list[tuple[str, str, str, dict[str, str], bool]]:
+def _split(
+    scene: Scene, text: str, flags: frozenset[str], *, sure_only: bool
+) -> list[tuple[str, str, str, dict[str, str], bool]]:
     """Clauses with their intents; a clause that says nothing by itself belongs to the one before."""
     found: list[tuple[str, str, str, dict[str, str], bool]] = []
     pieces = _pieces(text)
@@ -101,7 +131,12 @@ def _split(scene: Scene, text: str, flags: frozenset[str], *, sure_only: bool) -
         sure = intent is not None
         if intent is None and len(pieces) == 1 and not sure_only:
             intent, sure = intents.classify(piece, growing)
-        if intent in {None, "refine", "details"} and found and found[-1][0] in {"browse", "refine"} and "listing" not in flags:
+        if (
+            intent in {None, "refine", "details"}
+            and found
+            and found[-1][0] in {"browse", "refine"}
+            and "listing" not in flags
+        ):
             found[-1] = (found[-1][0], f"{found[-1][1]} {piece}", *found[-1][2:])
         elif intent is not None:
             found.append((intent, piece, scene.text, {}, sure))
@@ -119,12 +154,20 @@ def _split(scene: Scene, text: str, flags: frozenset[str], *, sure_only: bool) -
 def _pieces(text: str) -> list[str]:
     pieces = [part for sentence in re.split(r"(?<=[.!?;])\s+|;\s*", text) for part in _SPLIT.split(sentence)]
     clean = [piece.strip(" ,.;") for piece in pieces]
-    return [piece for piece in clean if piece and piece not in {"and", "please", "then", "so", "ok", "actually", "wait", "hm", "hmm", "oh"}]
+    return [
+        piece
+        for piece in clean
+        if piece and piece not in {"and", "please", "then", "so", "ok", "actually", "wait", "hm", "hmm", "oh"}
+    ]
 
 
 def _pending(scene: Scene, piece: str) -> str | None:
     """What a bare choice ("the second one", "2") means after our question which one."""
-    if len(piece.split()) > 6 or intents.by_rule(piece, frozenset({"listing", "known"})) not in {"details", None, "yes"}:
+    if len(piece.split()) > 6 or intents.by_rule(piece, frozenset({"listing", "known"})) not in {
+        "details",
+        None,
+        "yes",
+    }:
         return None
     said = scene.dialogue.said.lower()
     bare = re.match(r"^(?:the |number |option |#|both|all|\d|first|second|third|fourth|fifth|last|1)", piece)
@@ -136,7 +179,11 @@ def _pending(scene: Scene, piece: str) -> str | None:
 
 def _last_resort(scene: Scene, text: str, flags: frozenset[str]) -> tuple[str, str, str, dict[str, str], bool]:
     words = [word for word in words_of(text) if word not in lexicon.words("filler")]
-    code = slots.discount_code(scene.text) if re.search(lexicon.load("offers")["asked"]["discount"], scene.dialogue.said.lower()) else None
+    code = (
+        slots.discount_code(scene.text)
+        if re.search(lexicon.load("offers")["asked"]["discount"], scene.dialogue.said.lower())
+        else None
+    )
     if code:
         return ("discount", text, scene.text, {}, True)
     asking = re.search(r"\?|^(what|how|why|who|when|where|is|are|does|do|can|could|will|would|should|has|have)\b", text)

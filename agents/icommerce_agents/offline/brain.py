@@ -33,7 +33,9 @@ class Reply:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-def reply(messages: list[dict[str, Any]], tools: Sequence[dict[str, Any]], response_format: dict[str, Any] | None = None) -> Reply:
+def reply(
+    messages: list[dict[str, Any]], tools: Sequence[dict[str, Any]], response_format: dict[str, Any] | None = None
+) -> Reply:
     """What to answer to ``messages`` (chat-completions shape) with ``tools`` (function schemas) at hand.
 
     A ``response_format`` with a JSON schema makes it a routing question; the text is then JSON for that schema.
@@ -53,13 +55,19 @@ def reply(messages: list[dict[str, Any]], tools: Sequence[dict[str, Any]], respo
 def _toolbox(tools: Sequence[dict[str, Any]], heard: Dialogue) -> Toolbox:
     functions = [tool.get("function") or tool for tool in tools]
     schemas = {str(f["name"]): f.get("parameters") or {} for f in functions if f.get("name")}
-    handed = {result.call.name.removeprefix("transfer_to_") for result in heard.turn if result.call.name.startswith("transfer_to_")}
+    handed = {
+        result.call.name.removeprefix("transfer_to_")
+        for result in heard.turn
+        if result.call.name.startswith("transfer_to_")
+    }
     return Toolbox(schemas, frozenset(handed))
 
 
 def _as_calls(progress: Progress, messages: list[dict[str, Any]]) -> Reply | None:
     calls = progress.calls or ([progress.transfer] if progress.transfer else [])
-    made = tuple(ToolCall(_call_id(call, index, len(messages)), call.name, call.arguments) for index, call in enumerate(calls))
+    made = tuple(
+        ToolCall(_call_id(call, index, len(messages)), call.name, call.arguments) for index, call in enumerate(calls)
+    )
     return Reply(tool_calls=made) if made else None
 
 
@@ -72,5 +80,6 @@ def _as_text(progress: Progress, stage: scene.Scene) -> str:
     for result in progress.unread:
         stage.learn(result)
     lines = [*progress.lines, *(tell.result(result, stage) for result in progress.unread)]
-    text = "\n\n".join(line for line in dict.fromkeys(lines) if line)
+    lines = [line for line in dict.fromkeys(lines) if line]
+    text = ("\n\n" if any("\n" in line for line in lines) else " ").join(lines)
     return text or say("unclear", stage.seed)

@@ -12,14 +12,22 @@ from email_validator import EmailNotValidError, validate_email
 from icommerce_agents.offline import addresses, lexicon
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+'-]+\s?@\s?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_EMAIL_LEAD = re.compile(r"(?:,?\s*(?:and|or)?\s*(?:my|the|send (?:the receipt|it) to)?\s*(?:e-?mail|mail)(?:\s+(?:address|adress))?\s*(?:is|:|to|should be|would be|=)?|[,;]?\s*receipt (?:to|at)|,)\s*$", re.IGNORECASE)
-_PHONE_LEAD = re.compile(r"(?:,?\s*(?:and)?\s*(?:my|the)?\s*(?:phone|mobile|cell|tel(?:ephone)?|number)(?:\s+number)?\s*(?:is|:)?|,|\bcall me at|\bcall)\s*$", re.IGNORECASE)
+_EMAIL_LEAD = re.compile(
+    r"(?:,?\s*(?:and|or)?\s*(?:my|the|send (?:the receipt|it) to)?\s*(?:e-?mail|mail)(?:\s+(?:address|adress))?\s*(?:is|:|to|should be|would be|=)?|[,;]?\s*receipt (?:to|at)|,)\s*$",
+    re.IGNORECASE,
+)
+_PHONE_LEAD = re.compile(
+    r"(?:,?\s*(?:and)?\s*(?:my|the)?\s*(?:phone|mobile|cell|tel(?:ephone)?|number)(?:\s+number)?\s*(?:is|:)?|,|\bcall me at|\bcall)\s*$",
+    re.IGNORECASE,
+)
 _WORD = r"(?:[A-ZÀ-Þ][\w'’.-]*|de|la|van|von|der|den|di|da|bin|al|O'[A-Z]\w+)"
 _NAME = rf"{_WORD}(?:\s+{_WORD}){{0,3}}"
 _SAID_NAME = re.compile(
     rf"(?:\b(?i:my (?:full )?name is|my name's|name's|(?:the |full )?name\s*(?:is|:)|i am called|call me|recipient(?: is|:)?|under the name(?: of)?|it is for|it's for|addressed to|attn:?|c/o))\s+({_NAME})(?=$|[\s,.;!])"
 )
-_LOW_NAME = re.compile(r"\b(?:my (?:full )?name is|my name's|(?:the )?name\s*(?:is|:))\s+([a-z][\w'’-]+(?:\s+[a-z][\w'’-]+){0,2}?)(?=$|[,.;!]|\s+and\b|\s+my\b|\s+i\b|\s+email\b)")
+_LOW_NAME = re.compile(
+    r"\b(?:my (?:full )?name is|my name's|(?:the )?name\s*(?:is|:))\s+([a-z][\w'’-]+(?:\s+[a-z][\w'’-]+){0,2}?)(?=$|[,.;!]|\s+and\b|\s+my\b|\s+i\b|\s+email\b)"
+)
 _I_AM = re.compile(rf"\b(?i:i am|i'm|this is|it is|it's)\s+({_WORD}\s+{_WORD}(?:\s+{_WORD})?)(?=$|\s*[,.;!])")
 _TO_NAME = re.compile(rf"\b(?:to|for|at)\s+({_WORD}(?:\s+{_WORD}){{1,3}})\s*(?:,|\bat\b|$)")
 _NOT_NAMES = frozenset(
@@ -52,7 +60,12 @@ def extract(text: str, *, expects_name: bool = False, expects_address: bool = Fa
     _take_address(found, expects_address=expects_address)
     if "name" not in found.fields and expects_name:
         _take_bare_name(found)
-    found.rest = re.sub(r"^(?:\s*(?:,|;|\.|and\b|is\b))+|(?:[\s,;:]|\band|\bto|\bat|\bis|\bfor)+$", "", found.rest.strip(), flags=re.IGNORECASE).strip()
+    found.rest = re.sub(
+        r"^(?:\s*(?:,|;|\.|and\b|is\b))+|(?:[\s,;:]|\band|\bto|\bat|\bis|\bfor)+$",
+        "",
+        found.rest.strip(),
+        flags=re.IGNORECASE,
+    ).strip()
     return found
 
 
@@ -60,7 +73,9 @@ def email_in(text: str) -> str | None:
     """The first valid e-mail address, its domain in lower case."""
     for match in _EMAIL.finditer(text):
         try:
-            return validate_email(match.group().replace(" ", "").rstrip("."), check_deliverability=False, test_environment=True).normalized
+            return validate_email(
+                match.group().replace(" ", "").rstrip("."), check_deliverability=False, test_environment=True
+            ).normalized
         except EmailNotValidError:
             continue
     return None
@@ -88,7 +103,9 @@ def _take_said_name(found: Contact) -> None:
         match = pattern.search(found.rest)
         if match and _is_name(match.group(1), single=pattern is not _I_AM):
             found.fields["name"] = _cased(match.group(1))
-            found.rest = f"{found.rest[: match.start()].rstrip(' ,')} , {found.rest[match.end() :].lstrip(' .,;')}".strip(" ,")
+            found.rest = (
+                f"{found.rest[: match.start()].rstrip(' ,')} , {found.rest[match.end() :].lstrip(' .,;')}".strip(" ,")
+            )
             return
 
 
@@ -107,7 +124,10 @@ def _take_address(found: Contact, *, expects_address: bool) -> None:
 
 def _take_name_before(found: Contact, before: str) -> str:
     """``ship it to Maria Lopez at`` → the name, and what stood before it."""
-    match = re.search(rf"(?:^|[,:;.]\s*|\bto\s+|\bfor\s+|\bis\s+)({_WORD}(?:\s+{_WORD}){{1,3}})\s*(?:,|:|\bat\b|\bin\b|\bof\b)?\s*$", before)
+    match = re.search(
+        rf"(?:^|[,:;.]\s*|\bto\s+|\bfor\s+|\bis\s+)({_WORD}(?:\s+{_WORD}){{1,3}})\s*(?:,|:|\bat\b|\bin\b|\bof\b)?\s*$",
+        before,
+    )
     low = re.match(r"^([a-z]+(?:\s+[a-z]+){1,2})\s*,?\s*$", before)
     match = match or low
     if match is None or not _is_name(match.group(1), single=False):
@@ -119,7 +139,11 @@ def _take_name_before(found: Contact, before: str) -> str:
 def _take_bare_name(found: Contact) -> None:
     for part in re.split(r"[,;]|\s+and\s+", found.rest):
         words = part.strip(" .!").removeprefix("it's ").removeprefix("It's ")
-        if 1 <= len(words.split()) <= 4 and _is_name(words, single=len(found.rest.split()) <= 2) and words.replace(" ", "").replace("-", "").replace("'", "").replace(".", "").isalpha():
+        if (
+            1 <= len(words.split()) <= 4
+            and _is_name(words, single=len(found.rest.split()) <= 2)
+            and words.replace(" ", "").replace("-", "").replace("'", "").replace(".", "").isalpha()
+        ):
             found.fields["name"] = _cased(words)
             found.rest = found.rest.replace(part, " ", 1).strip(" ,")
             return

@@ -9,8 +9,12 @@ from typing import Any
 
 Json = dict[str, Any]
 _BRIEFING = re.compile(
-    r"^[ \t>*-]*(cart|checkout|card_open|signed_in|mode|shop|active_agent|staff|thread|customer)[ \t]*:[ \t]*(.*)$", re.MULTILINE
+    r"^[ \t>*-]*(cart|checkout|card_open|signed_in|mode|shop|active_agent|staff|thread|customer)[ \t]*:[ \t]*(.*)$",
+    re.MULTILINE,
 )
+
+_PRESSED = re.compile(r"\[(?:pressed|entered) [^\]]*\]")
+"""What the graph notes when a card was pressed: not the shopper's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class Dialogue:
 def read(messages: list[Json]) -> Dialogue:
     """Messages in the chat-completions shape, oldest first. Missing pieces (trimmed history) are tolerated."""
     last = max((index for index, message in enumerate(messages) if message.get("role") == "user"), default=-1)
-    users = [_text(message) for message in messages if message.get("role") == "user"]
+    users = [
+        text for message in messages if message.get("role") == "user" and not _PRESSED.fullmatch(text := _text(message))
+    ]
     said = [_text(m) for m in messages[: last + 1] if m.get("role") == "assistant" and _text(m)]
     return Dialogue(
         text=users[-1] if users else "",

@@ -10,12 +10,26 @@ from icommerce_agents.offline import lexicon, semantics, slots
 from icommerce_agents.offline.scene import CART_WRITES, Scene
 
 _NEEDS = {
-    "refine": "search", "more": "search", "details": "known", "compare": "known", "recommend": "listing",
-    "decline": "checkout", "shipping_choose": "checkout", "swap": "cart", "set_quantity": "cart",
+    "refine": "search",
+    "more": "search",
+    "details": "known",
+    "compare": "known",
+    "recommend": "listing",
+    "decline": "checkout",
+    "shipping_choose": "checkout",
+    "swap": "cart",
+    "set_quantity": "cart",
 }
 _INSTEAD = {
-    "refine": "browse", "more": "browse", "details": "browse", "compare": "browse", "recommend": "browse",
-    "decline": "no", "shipping_choose": "shipping_options", "swap": "refine", "set_quantity": "add",
+    "refine": "browse",
+    "more": "browse",
+    "details": "browse",
+    "compare": "browse",
+    "recommend": "browse",
+    "decline": "no",
+    "shipping_choose": "shipping_options",
+    "swap": "refine",
+    "set_quantity": "add",
 }
 
 

@@ -15,10 +15,14 @@ from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.scene import Scene
 
 _ORDINAL = "|".join(lexicon.table("ordinals"))
-_COUNTED = re.compile(r"\b(first|top|last) ([2-4])\b|\b(?:all|the) ([2-4])(?: of them)?$|\b(both|all of (?:them|these|those)|these 2|those 2|the 2 of them)\b")
+_COUNTED = re.compile(
+    r"\b(first|top|last) ([2-4])\b|\b(?:all|the) ([2-4])(?: of them)?$|\b(both|all of (?:them|these|those)|these 2|those 2|the 2 of them)\b"
+)
 _NUMBERED = re.compile(r"(?:\b(?:number|option|no\.?|item|product|choice)\s*|#\s?)(\d{1,2})\b")
 _PLACED = re.compile(rf"\b({_ORDINAL})\b(?! (?:time|aid|of all|name|day|class|light|thing i|\d))")
-_LISTED = re.compile(r"^(?:the |please |option |compare |add |show |between )*(\d{1,2})(?:\s*(?:,|and|&|vs\.?|versus|with|or|to)\s*(\d{1,2}))*(?: please)?[.!? ]*$")
+_LISTED = re.compile(
+    r"^(?:the |please |option |compare |add |show |between )*(\d{1,2})(?:\s*(?:,|and|&|vs\.?|versus|with|or|to)\s*(\d{1,2}))*(?: please)?[.!? ]*$"
+)
 _STOP = lexicon.words("filler") | frozenset(
     "it its remove delete drop second first third compare with between from more details how much does weigh made of fit long big heavy "
     "make change swap switch instead rather size large small medium only just both all two out off away get rid gets stay "
@@ -49,7 +53,11 @@ def counted(plain: str, listed: Sequence[str]) -> list[str]:
     """``the second one``, ``1 and 3``, ``the first two``, ``both``: positions in the numbered cards."""
     positions: list[int] = []
     if found := _COUNTED.search(plain):
-        count = int(found.group(2) or found.group(3) or 2) if not (found.group(4) or "").startswith("all") else min(4, len(listed))
+        count = (
+            int(found.group(2) or found.group(3) or 2)
+            if not (found.group(4) or "").startswith("all")
+            else min(4, len(listed))
+        )
         positions = list(range(1, count + 1)) if found.group(1) != "last" else list(range(-count, 0))
     elif found := _LISTED.match(plain):
         positions = [int(number) for number in re.findall(r"\d{1,2}", plain)]
@@ -68,12 +76,18 @@ def _at(positions: Sequence[int], listed: Sequence[str]) -> list[str]:
 def beyond_listing(plain: str, scene: Scene) -> int | None:
     """The number somebody named that no card has."""
     found = _NUMBERED.search(plain) or _LISTED.match(plain)
-    number = int(found.group(1)) if found else max((lexicon.table("ordinals")[m.group(1)] for m in _PLACED.finditer(plain)), default=0)
+    number = (
+        int(found.group(1))
+        if found
+        else max((lexicon.table("ordinals")[m.group(1)] for m in _PLACED.finditer(plain)), default=0)
+    )
     return number if scene.listing and number > len(scene.listing) else None
 
 
 def _superlative(plain: str, listed: Sequence[str], scene: Scene) -> str | None:
-    wanted = next((key for phrase, key in lexicon.table("superlatives").items() if re.search(rf"\b{phrase}\b", plain)), None)
+    wanted = next(
+        (key for phrase, key in lexicon.table("superlatives").items() if re.search(rf"\b{phrase}\b", plain)), None
+    )
     if wanted is None and re.search(r"\bcheaper (?:one|of)\b|\b(?:less|more) expensive one\b", plain):
         wanted = "price_high" if "more expensive" in plain else "price_low"
     return best_by(wanted, listed, scene) if wanted else None
@@ -92,7 +106,9 @@ def best_by(key: str, listed: Sequence[str], scene: Scene) -> str | None:
 
 def _by_name(plain: str, pool: Sequence[str], scene: Scene) -> list[str]:
     """Products whose titles share the most telling words with the text."""
-    asked = [word for word in words_of(plain) if word not in _STOP and len(word) > 1 and word not in lexicon.words("colors")]
+    asked = [
+        word for word in words_of(plain) if word not in _STOP and len(word) > 1 and word not in lexicon.words("colors")
+    ]
     titles = {i: _title_words(scene.product(i)) for i in pool}
     scores = dict.fromkeys(pool, 0.0)
     for word in asked:
@@ -114,7 +130,10 @@ def _title_words(product: Json) -> list[str]:
 
 def _has(title: Sequence[str], word: str) -> bool:
     stem = word[:-1] if len(word) > 3 and word.endswith("s") else word
-    return any(part in {word, stem} or part.rstrip("s") == stem or (len(stem) > 4 and fuzz.ratio(part, word) >= 86) for part in title)
+    return any(
+        part in {word, stem} or part.rstrip("s") == stem or (len(stem) > 4 and fuzz.ratio(part, word) >= 86)
+        for part in title
+    )
 
 
 def names_known(plain: str, scene: Scene) -> bool:
@@ -124,7 +143,11 @@ def names_known(plain: str, scene: Scene) -> bool:
 
 def named_words(plain: str) -> list[str]:
     """Words that could be part of a product's name."""
-    return [word for word in words_of(plain) if word not in _STOP and word not in lexicon.words("colors") and len(word) > 2 and not word.isdigit()]
+    return [
+        word
+        for word in words_of(plain)
+        if word not in _STOP and word not in lexicon.words("colors") and len(word) > 2 and not word.isdigit()
+    ]
 
 
 def _narrow(candidates: list[str], scene: Scene) -> list[str]:
@@ -153,8 +176,15 @@ def options_for(plain: str, product: Json) -> dict[str, str]:
     offered = product.get("options") or {}
     found: dict[str, str] = {}
     for name, values in offered.items():
-        said = [value for value in values if re.search(rf"(?<![\w-]){re.escape(str(value).lower().replace('grey', 'gray'))}(?![\w-])", plain)]
-        if said and (len(max(said, key=len)) > 2 or re.search(rf"\b(size|in|an?|the)\s+{re.escape(str(max(said, key=len)).lower())}\b", plain)):
+        said = [
+            value
+            for value in values
+            if re.search(rf"(?<![\w-]){re.escape(str(value).lower().replace('grey', 'gray'))}(?![\w-])", plain)
+        ]
+        if said and (
+            len(max(said, key=len)) > 2
+            or re.search(rf"\b(size|in|an?|the)\s+{re.escape(str(max(said, key=len)).lower())}\b", plain)
+        ):
             found[name] = str(max(said, key=len))
     for name, value in slots.options(plain).items():
         match = match_option(name, value, offered)
@@ -171,7 +201,16 @@ def lines_meant(plain: str, scene: Scene) -> list[Json]:
     if len(lines) <= 1:
         return _unless_other(plain, lines, scene)
     asked = [word for word in words_of(plain) if word not in _STOP and len(word) > 1]
-    scores = [sum(_has(words_of(f"{line.get('title', '')} {' '.join(map(str, (line.get('options') or {}).values()))}".lower()), word) for word in asked) for line in lines]
+    scores = [
+        sum(
+            _has(
+                words_of(f"{line.get('title', '')} {' '.join(map(str, (line.get('options') or {}).values()))}".lower()),
+                word,
+            )
+            for word in asked
+        )
+        for line in lines
+    ]
     if max(scores) > 0:
         return [line for line, score in zip(lines, scores, strict=True) if score == max(scores)]
     if re.search(r"\b(it|that|this|them|those|these|one|ones)\b", plain) or not asked:

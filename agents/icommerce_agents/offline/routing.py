@@ -12,7 +12,7 @@ _COMMERCE = "commerce"
 _SERVICE = "customer_service"
 _OPERATIONS = "operations"
 _AGENTS = {
-    **dict.fromkeys(("order_status", "order_cancel", "return_item", "complaint"), _SERVICE),
+    **dict.fromkeys(("order_status", "order_cancel", "return_item", "complaint", "human"), _SERVICE),
     "stock_by_location": _OPERATIONS,
     **dict.fromkeys(
         ("browse", "refine", "more", "categories", "compare", "recommend", "add", "buy", "remove", "set_quantity", "swap", "view_cart", "empty_cart", "discount",
@@ -29,7 +29,11 @@ def schema_of(response_format: dict[str, Any] | None) -> Json | None:
         return None
     wrapped = response_format.get("json_schema") or {}
     found = wrapped.get("schema") or response_format.get("schema") or wrapped
-    return dict(found) if found.get("properties") else {"properties": {"agent": {}, "reason": {"type": "string"}}, "required": ["agent", "reason"]}
+    return (
+        dict(found)
+        if found.get("properties")
+        else {"properties": {"agent": {}, "reason": {"type": "string"}}, "required": ["agent", "reason"]}
+    )
 
 
 def decide(heard: Dialogue, schema: Json) -> Json:

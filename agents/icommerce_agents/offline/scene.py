@@ -12,7 +12,7 @@ from icommerce_agents.offline.dialogue import Dialogue, Json, Result
 CART_WRITES = frozenset({"add_to_cart", "update_cart_line", "swap_cart_variant", "empty_cart", "set_discount_code"})
 CHECKOUT_TOOLS = frozenset({"start_checkout", "get_checkout", "update_checkout"})
 _NOTHING = frozenset({"", "none", "no", "empty", "nothing", "null", "-", "closed", "false"})
-_BRIEF_LINE = re.compile(r"(\d+)\s*[x×]\s*([^();]+?)\s*\((var_\w+)\)")
+_BRIEF_LINE = re.compile(r"(\d+)\s*[x×]\s*([^;]+?)\s*\((var_[\w-]+)\)")
 
 
 @dataclass(slots=True)
@@ -32,7 +32,8 @@ class Scene:
     given: Json = field(default_factory=dict)
     """Checkout details sent so far, whatever became of them."""
     card: bool = False
-    methods: list[Json] = field(default_factory=list)
+    methods: list[Json] | None = None
+    """Ways to pay; ``None`` until they were asked for."""
     shop: Json | None = None
     order: str = ""
     categories: list[str] = field(default_factory=list)
@@ -40,6 +41,7 @@ class Scene:
     """This turn moved the checkout: at its end, ask for what is missing or show the card."""
     stale: bool = False
     """The cart changed after the checkout was last read."""
+    shipping_told: bool = False
 
     @property
     def text(self) -> str:
@@ -196,9 +198,11 @@ def _items(found: Any) -> list[Json]:
 
 
 def _read_briefing(scene: Scene) -> None:
-    """The briefing is as of now: it wins over the history, unless tools already ran in this turn."""
+    """The briefing is as of the agent's start: it wins over the history, unless this turn came from another agent
+    whose calls it already reflects."""
     briefing, moved = scene.dialogue.briefing, {result.call.name for result in scene.dialogue.turn}
-    writes = moved & (CART_WRITES | CHECKOUT_TOOLS | {"request_confirmation", "cancel_checkout"})
+    handed_over = any(name.startswith("transfer_to_") for name in moved)
+    writes = handed_over and moved & (CART_WRITES | CHECKOUT_TOOLS | {"request_confirmation", "cancel_checkout"})
     if "cart" in briefing and (not writes or scene.cart is None):
         _brief_cart(scene, briefing["cart"])
     if writes:

@@ -59,7 +59,11 @@ def _allowed(schema: Json, value: object) -> bool:
 
 def _nullable(known: Json) -> set[str]:
     """Required only because a strict schema lists every argument."""
-    return {name for name, schema in known.items() if any(s.get("type") == "null" for s in schema.get("anyOf") or ()) or "default" in schema}
+    return {
+        name
+        for name, schema in known.items()
+        if any(s.get("type") == "null" for s in schema.get("anyOf") or ()) or "default" in schema
+    }
 
 
 @dataclass(slots=True)
@@ -91,7 +95,9 @@ class Progress:
     unread: list[Result] = field(default_factory=list)
 
 
-def play(asks: Sequence[Ask], goals: Mapping[str, Goal], scene: Scene, toolbox: Toolbox, *, cannot: Callable[[str], str]) -> Progress:
+def play(
+    asks: Sequence[Ask], goals: Mapping[str, Goal], scene: Scene, toolbox: Toolbox, *, cannot: Callable[[str], str]
+) -> Progress:
     """Run the goals over what this turn has already answered."""
     tape, progress = Tape([r for r in scene.dialogue.turn if not r.call.name.startswith("transfer_to_")]), Progress()
     full = len(scene.dialogue.turn) >= MOST_CALLS

@@ -63,7 +63,9 @@ def nearest_intent(text: str) -> tuple[str, float] | None:
     best: dict[str, list[float]] = {}
     for index in np.argsort(-near)[:12]:
         best.setdefault(labels[index], []).append(float(near[index]))
-    scores = {label: sum(found[:2]) / len(found[:2]) - (0.02 if len(found) == 1 else 0.0) for label, found in best.items()}
+    scores = {
+        label: sum(found[:2]) / len(found[:2]) - (0.02 if len(found) == 1 else 0.0) for label, found in best.items()
+    }
     label = max(scores, key=lambda name: scores[name])
     return (label, scores[label]) if scores[label] >= ENOUGH else None
 

@@ -16,7 +16,9 @@ _MAX = re.compile(
     rf"(?:under|below|less than|up to|at most|max(?:imum)?(?: of)?|no more than|not more than|cheaper than|within|less then|"
     rf"budget (?:of|is|around)?|not over|upto|<|for less than|beneath|not exceeding|spend(?: about| around)?|i (?:only )?have)\s*:?\s*{_AMOUNT}"
 )
-_MAX_AFTER = re.compile(rf"{_AMOUNT}\s*(?:dollars|usd)?\s*(?:or less|or under|max(?:imum)?|tops|budget|and under|or below|at most)")
+_MAX_AFTER = re.compile(
+    rf"{_AMOUNT}\s*(?:dollars|usd)?\s*(?:or less|or under|max(?:imum)?|tops|budget|and under|or below|at most)"
+)
 _MIN = re.compile(rf"(?:over|above|more than|at least|min(?:imum)?(?: of)?|from|starting at|>)\s*{_AMOUNT}")
 _BETWEEN = re.compile(rf"(?:between\s*)?{_AMOUNT}\s*(?:dollars\s*)?(?:and|to|-)\s*{_AMOUNT}(?P<unit>\s*dollars)?")
 _AROUND = re.compile(rf"(?:around|about|roughly|approximately|circa|~)\s*{_AMOUNT}(?P<unit>\s*dollars)?")
@@ -25,11 +27,15 @@ _CODE = re.compile(
     r"(?:(?:promo(?:tion)?(?:al)?|discount|coupon|voucher|gift)\s*)?(?:codes?|coupons?|vouchers?)\s*(?:is|:|-|called|named)?\s+[\"']?([A-Za-z0-9][A-Za-z0-9_-]{2,24})[\"']?",
     re.IGNORECASE,
 )
-_CODE_FIRST = re.compile(r"\b(?:apply|use|redeem|try|enter)\s+(?:the\s+|my\s+)?[\"']?([A-Za-z0-9][A-Za-z0-9_-]{2,24})[\"']?", re.IGNORECASE)
+_CODE_FIRST = re.compile(
+    r"\b(?:apply|use|redeem|try|enter)\s+(?:the\s+|my\s+)?[\"']?([A-Za-z0-9][A-Za-z0-9_-]{2,24})[\"']?", re.IGNORECASE
+)
 _SHOUTED = re.compile(r"\b(?=[A-Z0-9]*[A-Z])(?=[A-Z0-9]*\d)[A-Z0-9]{4,20}\b")
 _ORDER = re.compile(r"\b([A-Za-z]{2,4}-\d{3,})\b")
 _ORDER_BARE = re.compile(r"\b(?:order|number|no\.?|#)\s*(?:number|no\.?|id|is|:|#)*\s*#?\s*(\d{4,})\b", re.IGNORECASE)
-_NOT_CODES = frozenset("for the that please code codes and you have any from this with work works working off now".split())
+_NOT_CODES = frozenset(
+    "for the that please code codes and you have any from this with work works working off now".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +98,14 @@ def amount_of(shown: str) -> Decimal | None:
 
 
 _QUANTITY = (
-    re.compile(r"\b(?:make (?:it|that|them|this|those)|change (?:it|that|them|the quantity|quantity|.{0,40}?) to|set (?:it|.{0,40}?) to|quantity(?: of| to| is|:)?|up it to|bring it to|to)\s*(\d{1,2})\b(?!\s*(?:person|people|liter|\w+ (?:st|street|ave)))"),
+    re.compile(
+        r"\b(?:make (?:it|that|them|this|those)|change (?:it|that|them|the quantity|quantity|.{0,40}?) to|set (?:it|.{0,40}?) to|quantity(?: of| to| is|:)?|up it to|bring it to|to)\s*(\d{1,2})\b(?!\s*(?:person|people|liter|\w+ (?:st|street|ave)))"
+    ),
     re.compile(r"\b(\d{1,2})\s*(?:x|×|units?|pieces?|pcs|copies|times)\b"),
     re.compile(r"\bx\s?(\d{1,2})\b"),
-    re.compile(r"\b(?:add|take|get|buy|order|want|need|have|grab|purchase|give me|put|do|only|just|of)\s+(?:me\s+|us\s+|just\s+|only\s+)?(\d{1,2})\b(?!\s*(?:person|people|liter|season|-))"),
+    re.compile(
+        r"\b(?:add|take|get|buy|order|want|need|have|grab|purchase|give me|put|do|only|just|of)\s+(?:me\s+|us\s+|just\s+|only\s+)?(\d{1,2})\b(?!\s*(?:person|people|liter|season|-))"
+    ),
     re.compile(r"^(\d{1,2})(?: please| of (?:them|those|these|it|the)\b.*| instead| in total)?$"),
     re.compile(r"\b(\d{1,2})\s+(?:of|more|extra|instead|packs? of|pairs?)\b"),
     re.compile(r"\b(\d{1,2})\s+(?!person|people|liter|season)[a-z][a-z-]+s\b"),
@@ -106,7 +116,9 @@ def quantity(plain: str) -> int | None:
     """How many are meant, or ``None`` when no number is said."""
     if re.search(r"\b(?:both|the pair)\b", plain):
         return None
-    if re.search(r"\b(?:only|just|make it|back to|to) (?:one|1)\b(?! (?:i|that|in|for)\b)|\b(?:a single|just the one)\b", plain):
+    if re.search(
+        r"\b(?:only|just|make it|back to|to) (?:one|1)\b(?! (?:i|that|in|for)\b)|\b(?:a single|just the one)\b", plain
+    ):
         return 1
     text = re.sub(r"\b(?:number|option|no\.?|item|#)\s*\d+|\b(?:first|last|top) \d\b", " ", plain)
     for pattern in _QUANTITY:
@@ -118,10 +130,15 @@ def quantity(plain: str) -> int | None:
 
 def relative_quantity(plain: str) -> int | None:
     """``one more`` → 1, ``2 fewer`` → -2."""
-    if found := re.search(r"\b(\d{1,2}|one|another|an extra)\s+(more|extra|additional|another)\b|\banother(?: (one|\d+))?\b|\bone extra\b", plain):
+    if found := re.search(
+        r"\b(\d{1,2}|one|another|an extra)\s+(more|extra|additional|another)\b|\banother(?: (one|\d+))?\b|\bone extra\b",
+        plain,
+    ):
         number = re.search(r"\d+", found.group())
         return int(number.group()) if number else 1
-    if found := re.search(r"\b(\d{1,2}|one) (?:less|fewer)\b|\b(?:remove|take off|take away|drop) (?:only |just )?(one|1) of\b", plain):
+    if found := re.search(
+        r"\b(\d{1,2}|one) (?:less|fewer)\b|\b(?:remove|take off|take away|drop) (?:only |just )?(one|1) of\b", plain
+    ):
         number = re.search(r"\d+", found.group())
         return -(int(number.group()) if number else 1)
     return None
@@ -166,7 +183,9 @@ def discount_code(text: str) -> str | None:
     for pattern in (_CODE, _CODE_FIRST):
         for found in pattern.finditer(text):
             code = found.group(1)
-            if code.lower() not in _NOT_CODES and (any(c.isdigit() for c in code) or code.isupper() or pattern is _CODE):
+            if code.lower() not in _NOT_CODES and (
+                any(c.isdigit() for c in code) or code.isupper() or pattern is _CODE
+            ):
                 return code.upper()
     shouted = _SHOUTED.search(text)
     return shouted.group() if shouted else None

@@ -21,13 +21,31 @@ def _schema(*required: str, **properties: Any) -> Json:
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
-TEXT, INT, OPTIONS = {"type": "string"}, {"type": "integer"}, {"type": "object", "additionalProperties": {"type": "string"}}
-DETAILS = "name email phone line_one line_two city state postal_code country fulfillment_option_id payment_method_ref".split()
+TEXT, INT, OPTIONS = (
+    {"type": "string"},
+    {"type": "integer"},
+    {"type": "object", "additionalProperties": {"type": "string"}},
+)
+DETAILS = (
+    "name email phone line_one line_two city state postal_code country fulfillment_option_id payment_method_ref".split()
+)
 SCHEMAS: dict[str, Json] = {
-    "search_products": _schema(query=TEXT, category=TEXT, min_price=INT, max_price=INT, options=OPTIONS, in_stock={"type": "boolean"}, sort=TEXT, limit=INT, cursor=TEXT),
+    "search_products": _schema(
+        query=TEXT,
+        category=TEXT,
+        min_price=INT,
+        max_price=INT,
+        options=OPTIONS,
+        in_stock={"type": "boolean"},
+        sort=TEXT,
+        limit=INT,
+        cursor=TEXT,
+    ),
     "list_categories": _schema(),
     "get_product": _schema("product_id", product_id=TEXT),
-    "compare_products": _schema("product_ids", product_ids={"type": "array", "items": TEXT, "minItems": 2, "maxItems": 4}),
+    "compare_products": _schema(
+        "product_ids", product_ids={"type": "array", "items": TEXT, "minItems": 2, "maxItems": 4}
+    ),
     "view_cart": _schema(),
     "add_to_cart": _schema("item_id", item_id=TEXT, quantity=INT, options=OPTIONS),
     "update_cart_line": _schema("variant_id", "quantity", variant_id=TEXT, quantity=INT),
@@ -61,7 +79,10 @@ def tools_of(agent: str) -> list[Json]:
     """The agent's tools and its hand-overs, as function schemas."""
     schemas = {name: SCHEMAS[name] for name in sorted(AGENT_TOOLS[agent])}
     schemas |= {f"transfer_to_{other}": _schema("reason", reason=TEXT) for other in TRANSFERS if other != agent}
-    return [{"type": "function", "function": {"name": name, "description": name, "parameters": schema}} for name, schema in schemas.items()]
+    return [
+        {"type": "function", "function": {"name": name, "description": name, "parameters": schema}}
+        for name, schema in schemas.items()
+    ]
 
 
 class Refused(Exception):
@@ -86,7 +107,14 @@ class FakeShop:
         variants = []
         for values in combos:
             variant_id = "_".join([row["id"].replace("prd_", "var_"), *(str(v).replace(" ", "-") for v in values)])
-            variants.append({"id": variant_id, "options": dict(zip(names, values, strict=True)), "price": row["price"], "available": variant_id not in self.data["sold_out"]})
+            variants.append(
+                {
+                    "id": variant_id,
+                    "options": dict(zip(names, values, strict=True)),
+                    "price": row["price"],
+                    "available": variant_id not in self.data["sold_out"],
+                }
+            )
         return row | {"variants": variants}
 
     def run(self, name: str, arguments: Json) -> str:
@@ -107,7 +135,9 @@ class FakeShop:
 
     def search_products(self, query: str = "", category: str | None = None, min_price: int | None = None, max_price: int | None = None, options: Json | None = None,
                         in_stock: bool = True, sort: str = "relevance", limit: int = 5, cursor: str | None = None) -> Json:  # fmt: skip
-        words = [w.rstrip("s") for w in query.lower().split() if w not in {"for", "a", "with", "of", "people", "person"}]
+        words = [
+            w.rstrip("s") for w in query.lower().split() if w not in {"for", "a", "with", "of", "people", "person"}
+        ]
         scored = []
         for position, row in enumerate(self.products.values()):
             text = json.dumps(row).lower()
@@ -122,7 +152,12 @@ class FakeShop:
             rows.sort(key=lambda row: row["price"], reverse=sort == "price_high")
         start = int(cursor or 0)
         page = rows[start : start + limit]
-        return {"items": [self._brief(row) for row in page], "total": len(rows), "next_cursor": str(start + limit) if len(rows) > start + limit else None, "near_matches": False}
+        return {
+            "items": [self._brief(row) for row in page],
+            "total": len(rows),
+            "next_cursor": str(start + limit) if len(rows) > start + limit else None,
+            "near_matches": False,
+        }
 
     def list_categories(self) -> Json:
         names = [row["category"] for row in self.products.values()]
@@ -136,14 +171,30 @@ class FakeShop:
 
     def get_product(self, product_id: str) -> Json:
         row = self._product(product_id)
-        keys = ("description", "features", "materials", "compatibility", "care", "attributes", "warranty_months", "weight_g")
+        keys = (
+            "description",
+            "features",
+            "materials",
+            "compatibility",
+            "care",
+            "attributes",
+            "warranty_months",
+            "weight_g",
+        )
         return self._brief(row) | {key: row[key] for key in keys} | {"restrictions": []}
 
     def compare_products(self, product_ids: list[str]) -> Json:
         rows = [self._product(i) for i in product_ids]
-        facts = [("Rating", [str(r["rating"] or "") for r in rows]), ("Weight", [f"{r['weight_g']} g" for r in rows]), ("Warranty", [f"{r['warranty_months']} months" for r in rows])]
+        facts = [
+            ("Rating", [str(r["rating"] or "") for r in rows]),
+            ("Weight", [f"{r['weight_g']} g" for r in rows]),
+            ("Warranty", [f"{r['warranty_months']} months" for r in rows]),
+        ]
         facts += [(key, [str(r["attributes"].get(key, "")) for r in rows]) for key in ("sleeps", "waterproof")]
-        return {"items": [{"id": r["id"], "title": r["title"], "price": format_minor(r["price"], "USD")} for r in rows], "rows": [{"name": n, "values": v} for n, v in facts]}
+        return {
+            "items": [{"id": r["id"], "title": r["title"], "price": format_minor(r["price"], "USD")} for r in rows],
+            "rows": [{"name": n, "values": v} for n, v in facts],
+        }
 
     # cart
     def _line(self, variant_id: str) -> Json:
@@ -174,9 +225,17 @@ class FakeShop:
 
     def _added(self, variant: Json, row: Json) -> Json:
         line = self._line(variant["id"])
-        others = [{"id": v["id"], "options": v["options"]} for v in row["variants"] if v["id"] != variant["id"] and v["available"]]
+        others = [
+            {"id": v["id"], "options": v["options"]}
+            for v in row["variants"]
+            if v["id"] != variant["id"] and v["available"]
+        ]
         self.card = False
-        return self.view_cart(added={k: line[k] for k in ("variant_id", "title", "options", "quantity", "unit_price")}, alternatives=others)
+        return self.view_cart(
+            added={k: line[k] for k in ("variant_id", "title", "options", "quantity", "available")}
+            | {"price": line["unit_price"]},
+            alternatives=others,
+        )
 
     def add_to_cart(self, item_id: str, quantity: int = 1, options: Json | None = None) -> Json:
         row = self._product(item_id)
@@ -218,9 +277,15 @@ class FakeShop:
         if self.checkout is None:
             raise Refused("no_checkout", "No checkout is running.")
         details = self.checkout
-        address = {k: details.get(k, "") for k in ("name", "line_one", "line_two", "city", "state", "postal_code", "country")}
+        address = {
+            k: details.get(k, "") for k in ("name", "line_one", "line_two", "city", "state", "postal_code", "country")
+        }
         whole = all(address[k] for k in ("line_one", "city", "postal_code"))
-        missing = [k for k in ("email", "name") if not details.get(k)] + ([] if whole else ["address"]) + ([] if details.get("payment_method_ref") else ["payment_method"])
+        missing = (
+            [k for k in ("email", "name") if not details.get(k)]
+            + ([] if whole else ["address"])
+            + ([] if details.get("payment_method_ref") else ["payment_method"])
+        )
         options = [("shp_std", "Standard", 595, "3-5"), ("shp_exp", "Expedited", 1495, "1-2")] if whole else []
         chosen = details.get("fulfillment_option_id") or "shp_std"
         shipping = next((price for i, _, price, _ in options if i == chosen), 0)
@@ -253,14 +318,22 @@ class FakeShop:
         return self._checkout()
 
     def list_payment_methods(self) -> Json:
-        return {"methods": [{"ref": "test_visa", "brand": "visa", "last4": "4242", "label": "Test Visa •••• 4242"}], "card_entry": "on the checkout card"}
+        return {
+            "methods": [{"ref": "test_visa", "brand": "visa", "last4": "4242", "label": "Test Visa •••• 4242"}],
+            "card_entry": "on the checkout card",
+        }
 
     def request_confirmation(self) -> Json:
         view = self._checkout()
         if view["missing"]:
             raise Refused("not_ready", f"Still missing: {', '.join(view['missing'])}.")
         self.card = True
-        return {"card": "shown", "total": view["total"], "payment_method": view["payment_method"], "note": "Wait for the shopper to press Pay on the card. Do not say that anything was paid."}
+        return {
+            "card": "shown",
+            "total": view["total"],
+            "payment_method": view["payment_method"],
+            "note": "Wait for the shopper to press Pay on the card. Do not say that anything was paid.",
+        }
 
     def cancel_checkout(self) -> Json:
         view = self._checkout() | {"status": "canceled"}
@@ -277,19 +350,36 @@ class FakeShop:
     def find_order_status(self, number: str, email: str) -> Json:
         for row in self.data["orders"]:
             if row["number"] == number and row["email"] == email:
-                return {key: row[key] for key in ("number", "status", "payment", "fulfillment")}
+                return {
+                    "number": row["number"],
+                    "status": row["status"],
+                    "fulfillment_status": row["fulfillment"],
+                    "placed_on": row["placed"],
+                }
         raise Refused("not_found", "No order with this number and e-mail.")
 
     def get_shop_info(self) -> Json:
         return dict(self.data["shop"])
 
     def request_human(self, reason: str, summary: str) -> Json:
-        return {"mode": "waiting_human", "reference": "H-7", "reason": reason, "hours": self.data["shop"]["support_hours"]}
+        return {
+            "mode": "waiting_human",
+            "reference": "H-7",
+            "reason": reason,
+            "hours": self.data["shop"]["support_hours"],
+        }
 
     def stock_by_location(self, query: str) -> Json:
         rows = [row for row in self.products.values() if query.lower() in json.dumps(row).lower()]
-        places = [{"code": code, "name": code, "on_hand": n, "reserved": 0, "available": n} for code, n in self.data["stock"].items()]
-        return {"items": [{"sku": row["id"].upper(), "title": row["title"], "locations": places, "available": 42} for row in rows]}
+        places = [
+            {"code": code, "name": code, "on_hand": n, "reserved": 0, "available": n}
+            for code, n in self.data["stock"].items()
+        ]
+        return {
+            "items": [
+                {"sku": row["id"].upper(), "title": row["title"], "locations": places, "available": 42} for row in rows
+            ]
+        }
 
 
 class Conversation:
@@ -319,7 +409,10 @@ class Conversation:
         raise AssertionError(f"no end to the turn: {[name for name, _ in self.calls]}")
 
     def _run(self, calls: Any) -> None:
-        wire = [{"id": c.id, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments)}} for c in calls]
+        wire = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": json.dumps(c.arguments)}}
+            for c in calls
+        ]
         self.messages.append({"role": "assistant", "content": None, "tool_calls": wire})
         for call in calls:
             self.calls.append((call.name, call.arguments))

@@ -42,10 +42,16 @@ GOALS: Final[Mapping[str, Goal]] = {
     "human": service.human,
     "complaint": service.complaint,
     "stock_by_location": service.stock_by_location,
-    **{topic: service.shop(topic) for topic in ("returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about")},
+    **{
+        topic: service.shop(topic)
+        for topic in ("returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about")
+    },
     "greeting": chat.greeting,
     "foreign": chat.foreign,
     "no": chat.no,
     "yes": chat.phrase("yes_unclear"),
-    **{key: chat.phrase(key) for key in ("thanks", "goodbye", "praise", "capabilities", "identity", "offtopic", "unclear", "card_number")},
+    **{
+        key: chat.phrase(key)
+        for key in ("thanks", "goodbye", "praise", "capabilities", "identity", "offtopic", "unclear", "card_number")
+    },
 }

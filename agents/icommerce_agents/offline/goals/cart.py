@@ -10,14 +10,25 @@ from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.goals.shopping import choices, find, query
 from icommerce_agents.offline.language import words_of
-from icommerce_agents.offline.references import beyond_listing, counted, lines_meant, named_words, names_known, options_for, products_meant
+from icommerce_agents.offline.references import (
+    beyond_listing,
+    counted,
+    fits,
+    lines_meant,
+    named_words,
+    names_known,
+    options_for,
+    products_meant,
+)
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Script
 from icommerce_agents.offline.tell import cart as tell
 from icommerce_agents.offline.tell import products as tell_products
 from icommerce_agents.offline.tell.phrases import joined, listed, say
 
-_TALK = re.compile(r"\b(add|put|throw|toss|chuck|include|grab|take|get|have|buy|order|purchase|in|into|to|my|the|a|an|cart|please|of|want|like|would|will|i)\b")
+_TALK = re.compile(
+    r"\b(add|put|throw|toss|chuck|include|grab|take|get|have|buy|order|purchase|in|into|to|my|the|a|an|cart|please|of|want|like|would|will|i)\b"
+)
 
 
 def add(ask: Ask, scene: Scene) -> Script:
@@ -50,7 +61,11 @@ def _parts(ask: Ask, scene: Scene) -> list[str]:
         return [ask.plain]
     parts = [part.strip() for part in re.split(r",\s*(?:and\s+)?|\s+and\s+|\s+plus\s+", ask.plain) if part.strip()]
     named = [part for part in parts if named_words(_TALK.sub(" ", part))]
-    return named if len(named) > 1 and all(names_known(p, scene) or set(words_of(p)) & lexicon.words("nouns") for p in named) else [ask.plain]
+    return (
+        named
+        if len(named) > 1 and all(names_known(p, scene) or set(words_of(p)) & lexicon.words("nouns") for p in named)
+        else [ask.plain]
+    )
 
 
 def _add_one(plain: str, scene: Scene, *, ask_key: str) -> Script:
@@ -72,18 +87,30 @@ def _add_one(plain: str, scene: Scene, *, ask_key: str) -> Script:
 
 def _definite(plain: str, ids: Sequence[str], scene: Scene) -> bool:
     """``the tent`` after a list of tents: the first of them, which can be taken back."""
-    return bool(re.search(r"\b(?:the|that|this) (?!ones?\b|first|second)\w+", plain)) and names_known(plain, scene) and ids[0] in scene.listing[:1]
+    return (
+        bool(re.search(r"\b(?:the|that|this) (?!ones?\b|first|second)\w+", plain))
+        and names_known(plain, scene)
+        and ids[0] in scene.listing[:1]
+    )
 
 
 def _put(plain: str, ids: Sequence[str], scene: Scene) -> Script:
     told = []
     for product_id in ids[:4]:
-        wanted = options_for(plain, scene.product(product_id))
+        wanted = options_for(plain, scene.product(product_id)) or _searched_for(product_id, scene)
         arguments: Json = {"item_id": product_id, "quantity": slots.quantity(plain) or 1, "options": wanted or None}
         result = yield Call("add_to_cart", {k: v for k, v in arguments.items() if v is not None})
-        told.append(joined(tell.change(result, scene, "added"), "" if result.ok else _made_in(scene.product(product_id))))
+        told.append(
+            joined(tell.change(result, scene, "added"), "" if result.ok else _made_in(scene.product(product_id)))
+        )
         touched(scene, result)
     return _without_repeats(told)
+
+
+def _searched_for(product_id: str, scene: Scene) -> dict[str, str]:
+    """The color or size the list was narrowed to, if the product has it."""
+    asked: dict[str, str] = (scene.search.call.arguments.get("options") if scene.search else None) or {}
+    return dict(asked) if product_id in scene.listing and asked and fits(scene.product(product_id), asked) else {}
 
 
 def _made_in(product: Json) -> str:
@@ -104,7 +131,11 @@ def _find_and_add(plain: str, scene: Scene) -> Script:
     found = yield from find(_TALK.sub(" ", plain))
     items = [item for item in found.value.get("items") or () if isinstance(item, dict)]
     words = named_words(query(plain))
-    exact = [item for item in items if all(any(w.rstrip("s") in part for part in words_of(str(item.get("title", "")).lower())) for w in words)]
+    exact = [
+        item
+        for item in items
+        if all(any(w.rstrip("s") in part for part in words_of(str(item.get("title", "")).lower())) for w in words)
+    ]
     if len(items) != 1 and len(exact) != 1:
         return tell_products.listing(found, scene)
     return (yield from _put(plain, [(exact or items)[0]["id"]], scene))
@@ -153,7 +184,11 @@ def set_quantity(ask: Ask, scene: Scene) -> Script:
     yield from _cart_first(scene)
     lines = lines_meant(ask.plain, scene)
     if not lines:
-        return say("not_in_cart", scene.seed, lines=tell.names(scene.lines)) if scene.lines else say("cart_empty", scene.seed)
+        return (
+            say("not_in_cart", scene.seed, lines=tell.names(scene.lines))
+            if scene.lines
+            else say("cart_empty", scene.seed)
+        )
     if len(lines) > 1:
         return say("which_line_quantity", scene.seed, lines=listed((tell.line_name(line) for line in lines), "or"))
     wanted = _wanted(ask.plain, int(lines[0].get("quantity") or 1))
@@ -180,7 +215,11 @@ def swap(ask: Ask, scene: Scene) -> Script:
     yield from _cart_first(scene)
     lines = _swappable(ask.plain, lines_meant(ask.plain, scene), scene)
     if not lines:
-        return say("not_in_cart", scene.seed, lines=tell.names(scene.lines)) if scene.lines else say("cart_empty", scene.seed)
+        return (
+            say("not_in_cart", scene.seed, lines=tell.names(scene.lines))
+            if scene.lines
+            else say("cart_empty", scene.seed)
+        )
     if len(lines) > 1:
         return say("which_line_swap", scene.seed, lines=listed((tell.line_name(line) for line in lines), "or"))
     product = scene.product(str(lines[0].get("product_id")))

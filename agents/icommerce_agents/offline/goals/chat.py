@@ -25,7 +25,13 @@ def greeting(ask: Ask, scene: Scene) -> Script:
     if re.search(r"\bhow (are|is)\b", ask.plain):
         return say("how_are_you", scene.seed)
     name = next(iter(scene.dialogue.briefing.get("shop", ("",)))).split(",")[0].strip()
-    return say("greeting", scene.seed, shop=f" to {name}" if name else "", shop_plain=f" from {name}" if name else "", shop_in=f" at {name}" if name else "")
+    return say(
+        "greeting",
+        scene.seed,
+        shop=f" to {name}" if name else "",
+        shop_plain=f" from {name}" if name else "",
+        shop_in=f" at {name}" if name else "",
+    )
 
 
 def foreign(ask: Ask, scene: Scene) -> Script:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 from rapidfuzz import fuzz
 
 from icommerce_agents.offline import slots
 from icommerce_agents.offline.asks import Ask
-from icommerce_agents.offline.dialogue import Call, Json
+from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.goals.cart import buy
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Script
@@ -18,14 +18,27 @@ from icommerce_agents.offline.tell.phrases import failure, joined, listed, say
 
 _FAST = re.compile(r"\b(fastest|quickest|fast|faster|quick|quickly|asap|as soon as possible|rush|hurry|soonest)\b")
 _CHEAP = re.compile(r"\b(cheapest|cheap|cheaply|slowest|least expensive|lowest|free)\b")
-_SPEEDS = ("express", "expedited", "overnight", "next day", "priority", "standard", "economy", "ground", "2-day", "two-day")
+_SPEEDS = (
+    "express",
+    "expedited",
+    "overnight",
+    "next day",
+    "priority",
+    "standard",
+    "economy",
+    "ground",
+    "2-day",
+    "two-day",
+)
 _FAST_WORDS = frozenset({"express", "expedited", "overnight", "next day", "priority"})
 
 
 def checkout(ask: Ask, scene: Scene) -> Script:
     """Begin or go on; "buy it" about something only looked at puts it in the cart first."""
     looked_at = scene.focus[:1] if scene.last_tool in {"get_product", "search_products", "compare_products"} else []
-    pointed = re.search(r"\b(it|this|that|them|these|those)\b", ask.plain) and re.search(r"\b(buy|order|purchase|get)\b", ask.plain)
+    pointed = re.search(r"\b(it|this|that|them|these|those)\b", ask.plain) and re.search(
+        r"\b(buy|order|purchase|get)\b", ask.plain
+    )
     if looked_at and pointed and not any(line.get("product_id") in looked_at for line in scene.lines):
         return (yield from buy(ask, scene))
     if scene.cart_known and not scene.lines:
@@ -69,7 +82,7 @@ def shipping_choose(ask: Ask, scene: Scene) -> Script:
     result = yield Call("update_checkout", {"fulfillment_option_id": row["id"]})
     if not result.ok:
         return failure(result, scene.seed)
-    scene.settle = True
+    scene.settle = scene.shipping_told = True
     return tell.shipping_set(scene.checkout or {}, scene)
 
 
@@ -117,7 +130,9 @@ def payment_methods(_ask: Ask, scene: Scene) -> Script:
         return failure(result, scene.seed)
     if not scene.methods:
         return say("payment_none", scene.seed)
-    return joined(say("payment_list", scene.seed, methods=tell.methods(scene.methods)), say("payment_card_entry", scene.seed))
+    return joined(
+        say("payment_list", scene.seed, methods=tell.methods(scene.methods)), say("payment_card_entry", scene.seed)
+    )
 
 
 def payment_choose(ask: Ask, scene: Scene) -> Script:
@@ -125,7 +140,7 @@ def payment_choose(ask: Ask, scene: Scene) -> Script:
         result = yield Call("list_payment_methods")
         if not result.ok:
             return failure(result, scene.seed)
-    row = _pick_method(ask.plain, scene.methods)
+    row = _pick_method(ask.plain, scene.methods or [])
     if row is None:
         return _which_method(scene)
     result = yield Call("update_checkout", {"payment_method_ref": row.get("ref")})
@@ -136,14 +151,28 @@ def payment_choose(ask: Ask, scene: Scene) -> Script:
 
 
 def _pick_method(plain: str, rows: Sequence[Json]) -> Json | None:
-    scores = [(sum(2 if word.isdigit() else 1 for word in re.findall(r"[a-z]+|\d{4}", str(row.get("label", "")).lower()) if re.search(rf"\b{word}\b", plain)), row) for row in rows]
+    scores = [
+        (
+            sum(
+                2 if word.isdigit() else 1
+                for word in re.findall(r"[a-z]+|\d{4}", str(row.get("label", "")).lower())
+                if re.search(rf"\b{word}\b", plain)
+            ),
+            row,
+        )
+        for row in rows
+    ]
     best = max((score for score, _ in scores), default=0)
     hits = [row for score, row in scores if score == best]
     return hits[0] if rows and len(hits) == 1 and (best or len(rows) == 1) else None
 
 
 def _which_method(scene: Scene) -> str:
-    return say("payment_which", scene.seed, methods=tell.methods(scene.methods)) if scene.methods else say("payment_none", scene.seed)
+    return (
+        say("payment_which", scene.seed, methods=tell.methods(scene.methods))
+        if scene.methods
+        else say("payment_none", scene.seed)
+    )
 
 
 def checkout_status(_ask: Ask, scene: Scene) -> Script:
@@ -181,20 +210,19 @@ def settle(_ask: Ask, scene: Scene) -> Script:
         return ""
     if scene.stale and scene.cart_known and not scene.lines:
         result = yield Call("cancel_checkout")
-        return say("checkout_dropped", scene.seed) if result.ok else failure(result, scene.seed)
+        return say("checkout_closed", scene.seed) if result.ok else failure(result, scene.seed)
     opening = not scene.checking_out
     if opening or scene.stale or "missing" not in (scene.checkout or {}):
         result = yield Call("start_checkout")
         if not result.ok:
             return failure(result, scene.seed)
     head = tell.started(scene.checkout or {}, scene) if opening else ""
-    if (scene.checkout or {}).get("missing") == ["payment_method"] and (asked := (yield from _only_method(scene))):
-        return joined(head, asked)
+    yield from _only_method(scene)
     view = scene.checkout or {}
     if view.get("missing") or view.get("problems"):
         return joined(head, tell.problems(view, scene.seed), tell.missing(scene))
     result = yield Call("request_confirmation")
-    return joined(head, _shipping_note(view), tell.card(result, scene))
+    return joined(head, "" if scene.shipping_told else _shipping_note(view), tell.card(result, scene))
 
 
 def _shipping_note(view: Json) -> str:
@@ -206,12 +234,11 @@ def _shipping_note(view: Json) -> str:
     return f"Shipping is {row.get('title')} ({row.get('price')}, {row.get('days')} days); you can also have {listed(others, 'or')}."
 
 
-def _only_method(scene: Scene) -> Script:
-    """Only the way to pay is open: take the one there is, else ask which. Gives the question, or nothing."""
-    result = yield Call("list_payment_methods")
-    if not result.ok:
-        return failure(result, scene.seed)
-    if len(scene.methods) != 1:
-        return _which_method(scene)
-    result = yield Call("update_checkout", {"payment_method_ref": scene.methods[0].get("ref")})
-    return "" if result.ok else failure(result, scene.seed)
+def _only_method(scene: Scene) -> Generator[Call, Result, None]:
+    """Where there is just one way to pay, take it; a question with one answer is none."""
+    if "payment_method" not in ((scene.checkout or {}).get("missing") or ()):
+        return
+    if scene.methods is None:
+        yield Call("list_payment_methods")
+    if scene.methods and len(scene.methods) == 1:
+        yield Call("update_checkout", {"payment_method_ref": scene.methods[0].get("ref")})

@@ -116,7 +116,10 @@ def shop(topic: str) -> Goal:
 
 
 def stock_by_location(ask: Ask, scene: Scene) -> Script:
-    sku = re.search(r"\b[A-Z]{2,}-[A-Z0-9]+(?:-[A-Z0-9]+)*\b", ask.text.upper() if re.search(r"\b\w+-\w+-\w+", ask.text) else ask.text)
+    sku = re.search(
+        r"\b[A-Z]{2,}-[A-Z0-9]+(?:-[A-Z0-9]+)*\b",
+        ask.text.upper() if re.search(r"\b\w+-\w+-\w+", ask.text) else ask.text,
+    )
     words = " ".join(words_of(_STOCK_TALK.sub(" ", ask.plain)))
     query = sku.group() if sku else words
     if not query and scene.focus:

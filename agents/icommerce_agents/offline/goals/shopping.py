@@ -13,28 +13,59 @@ from icommerce_agents.offline.references import best_by, beyond_listing, counted
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Script
 from icommerce_agents.offline.tell import products as tell
-from icommerce_agents.offline.tell.phrases import failure, listed, say
+from icommerce_agents.offline.tell.phrases import failure, joined, listed, say
 
 Sub = Generator[Call, Result, Result]
 _CHANGING = frozenset({"stock", "price"})
-_FACT_WORDS = {"lightest": "weight", "lighter": "weight", "heaviest": "weight", "warmest": "temperature", "warmer": "temperature", "biggest": "capacity", "largest": "capacity"}
+_FACT_WORDS = {
+    "lightest": "weight",
+    "lighter": "weight",
+    "heaviest": "weight",
+    "warmest": "temperature",
+    "warmer": "temperature",
+    "biggest": "capacity",
+    "largest": "capacity",
+}
 
 
 def search_arguments(plain: str) -> Json:
     """What a request says, as arguments of search_products."""
     prices, wanted = slots.price_range(plain), slots.options(plain)
-    sort = next((key for phrase, key in lexicon.table("superlatives").items() if phrase != "best" and re.search(rf"\b{phrase}\b", plain)), None)
-    arguments: Json = {"query": query(plain), "min_price": prices.low, "max_price": prices.high, "options": wanted or None}
-    arguments["sort"] = sort or ("price_low" if re.search(r"\b(cheap|cheaper|budget|affordable|inexpensive)\b", plain) else None)
+    sort = next(
+        (
+            key
+            for phrase, key in lexicon.table("superlatives").items()
+            if phrase != "best" and re.search(rf"\b{phrase}\b", plain)
+        ),
+        None,
+    )
+    arguments: Json = {
+        "query": query(plain),
+        "min_price": prices.low,
+        "max_price": prices.high,
+        "options": wanted or None,
+    }
+    arguments["sort"] = sort or (
+        "price_low" if re.search(r"\b(cheap|cheaper|budget|affordable|inexpensive)\b", plain) else None
+    )
     return {key: value for key, value in arguments.items() if value is not None}
 
 
 def query(plain: str) -> str:
     """The words that say what is wanted, without talk, prices and options."""
     text = slots.without_options(slots.without_prices(plain))
-    text = re.sub(r"\b(most|least|less|more) expensive\b|\bcheap(?:er|est)?\b|\b(?:best|top|highest) rated\b|\binexpensive\b|\baffordable\b|\bin stock\b", " ", text)
-    words = [word.removesuffix("'s") if word.endswith("'s") and word not in {"men's", "women's", "kid's"} else word for word in words_of(text)]
-    kept = [word if word not in lexicon.words("filler") else ("" if word not in _KEEP else f"?{word}") for word in words]
+    text = re.sub(
+        r"\b(most|least|less|more) expensive\b|\bcheap(?:er|est)?\b|\b(?:best|top|highest) rated\b|\binexpensive\b|\baffordable\b|\bin stock\b",
+        " ",
+        text,
+    )
+    words = [
+        word.removesuffix("'s") if word.endswith("'s") and word not in {"men's", "women's", "kid's"} else word
+        for word in words_of(text)
+    ]
+    kept = [
+        word if word not in lexicon.words("filler") else ("" if word not in _KEEP else f"?{word}") for word in words
+    ]
     return _joined([word for word in kept if word])
 
 
@@ -66,7 +97,9 @@ def browse(ask: Ask, scene: Scene) -> Script:
 
 def refine(ask: Ask, scene: Scene) -> Script:
     assert scene.search is not None
-    before = {k: v for k, v in scene.search.call.arguments.items() if k not in {"cursor", "limit"} and v not in (None, "", {})}
+    before = {
+        k: v for k, v in scene.search.call.arguments.items() if k not in {"cursor", "limit"} and v not in (None, "", {})
+    }
     result = yield Call("search_products", before | _narrower(ask.plain, before, scene))
     return tell.listing(result, scene)
 
@@ -74,10 +107,34 @@ def refine(ask: Ask, scene: Scene) -> Script:
 def _narrower(plain: str, before: Json, scene: Scene) -> Json:
     """What changes against the last search."""
     new = search_arguments(plain)
-    sort = next((key for phrase, key in lexicon.table("comparatives").items() if re.search(rf"\b{phrase}\b", plain)), None)
+    sort = next(
+        (key for phrase, key in lexicon.table("comparatives").items() if re.search(rf"\b{phrase}\b", plain)), None
+    )
     added = {word for phrase, word in lexicon.table("qualities").items() if re.search(rf"\b{phrase}\b", plain)}
     known = set(words_of(str(before.get("query", ""))))
-    dropped = set(lexicon.table("qualities")) | set(" ".join(lexicon.table("comparatives")).split()) | {"first", "sort", "sorted", "rank", "rating", "lowest", "high", "low", "bit", "little", "over", "under", "above", "only", "ones", "higher", "lower"}
+    dropped = (
+        set(lexicon.table("qualities"))
+        | set(" ".join(lexicon.table("comparatives")).split())
+        | {
+            "first",
+            "sort",
+            "sorted",
+            "rank",
+            "rating",
+            "lowest",
+            "high",
+            "low",
+            "bit",
+            "little",
+            "over",
+            "under",
+            "above",
+            "only",
+            "ones",
+            "higher",
+            "lower",
+        }
+    )
     more = [word for word in words_of(new.pop("query")) if word not in dropped | known | _KEEP]
     if more and _replaces(more, known):
         return {"query": " ".join([*sorted(added), *more]), **new}
@@ -93,7 +150,9 @@ def _narrower(plain: str, before: Json, scene: Scene) -> Json:
 def _replaces(more: list[str], known: set[str]) -> bool:
     """Whether the new words name another kind of thing."""
     nouns = lexicon.words("nouns")
-    return any(word in nouns and word.rstrip("s") not in {k.rstrip("s") for k in known} for word in more) and not known & set(more)
+    return any(
+        word in nouns and word.rstrip("s") not in {k.rstrip("s") for k in known} for word in more
+    ) and not known & set(more)
 
 
 def _moved_price(sort: str, scene: Scene) -> Json:
@@ -143,9 +202,15 @@ def _names_unseen(ask: Ask, ids: list[str]) -> bool:
     return len(ids) > 1 and named is not None and bool(set(words_of(named.group(1))) & lexicon.words("nouns"))
 
 
+_NOT_A_NAME = re.compile(
+    r"\b(is|are|does|do|how|what|much|heavy|it|come|fit|fits|weigh|warranty|waterproof|cost|made|about|details|add|put|cart|first|second|"
+    r"compare|buy|order|remove|too|as well|also|(?<!-)\d{1,2}(?= (?:x|of|[a-z]+s)\b))\b"
+)
+
+
 def find(plain: str) -> Sub:
     """A search for something named that no card shows yet."""
-    text = re.sub(r"\b(is|are|does|do|how|what|much|heavy|it|come|fit|fits|weigh|warranty|waterproof|cost|made|about|details|add|put|cart|first|second|compare|buy|order|remove)\b", " ", plain)
+    text = _NOT_A_NAME.sub(" ", plain)
     result: Result = yield Call("search_products", {"query": query(text)})
     return result
 
@@ -153,7 +218,12 @@ def find(plain: str) -> Sub:
 def _detail(ask: Ask, scene: Scene, product_id: str) -> Script:
     item = scene.product(product_id)
     topics = {topic["name"] for topic in tell.topics_of(ask.plain)}
-    if item.get("description") and not topics & _CHANGING and (topics or ask.plain.endswith("?")) and not slots.options(ask.plain):
+    if (
+        item.get("description")
+        and not topics & _CHANGING
+        and (topics or ask.plain.endswith("?"))
+        and not slots.options(ask.plain)
+    ):
         scene.focus = [product_id]
         return tell.answer(ask.plain, item, scene)
     result = yield Call("get_product", {"product_id": product_id})
@@ -166,7 +236,9 @@ def _detail(ask: Ask, scene: Scene, product_id: str) -> Script:
 
 
 def _is_question(plain: str) -> bool:
-    return bool(re.match(r"^(?:and |so |but |ok )*(?:is|are|does|do|will|would|can|could|has|have|how|why|which)\b", plain)) and not re.search(r"\bhow about\b|\bcan (?:you|i) (?:see|tell|show|get|have)\b", plain)
+    return bool(
+        re.match(r"^(?:and |so |but |ok )*(?:is|are|does|do|will|would|can|could|has|have|how|why|which)\b", plain)
+    ) and not re.search(r"\bhow about\b|\bcan (?:you|i) (?:see|tell|show|get|have)\b", plain)
 
 
 def choices(ids: list[str], scene: Scene) -> str:
@@ -190,7 +262,14 @@ def compare(ask: Ask, scene: Scene) -> Script:
 
 def _named(ask: Ask, scene: Scene, placed: list[str]) -> Generator[Call, Result, list[str]]:
     """Two products by name, or all that are on the table."""
-    parts = [part for part in re.split(r"\b(?:and|with|to|versus|vs\.?|or|than)\b|,", re.sub(r"\bcompare\b|\bdifference\b|\bbetween\b", " ", ask.plain)) if part.strip()]
+    parts = [
+        part
+        for part in re.split(
+            r"\b(?:and|with|to|versus|vs\.?|or|than)\b|,",
+            re.sub(r"\bcompare\b|\bdifference\b|\bbetween\b", " ", ask.plain),
+        )
+        if part.strip()
+    ]
     ids = list(placed)
     for part in parts if len(parts) > 1 else ():
         if names_known(part, scene):
@@ -207,13 +286,19 @@ def recommend(ask: Ask, scene: Scene) -> Script:
     fact = next((name for word, name in _FACT_WORDS.items() if re.search(rf"\b{word}\b", ask.plain)), None)
     if fact and len(scene.listing) > 1:
         result = yield Call("compare_products", {"product_ids": scene.listing[:4]})
-        return tell.comparison(result, scene)
-    key = next((key for phrase, key in lexicon.table("superlatives").items() if re.search(rf"\b{phrase}\b", ask.plain)), "rating")
+        return joined(tell.winner(result, ask.plain, fact), tell.comparison(result, scene))
+    key = next(
+        (key for phrase, key in lexicon.table("superlatives").items() if re.search(rf"\b{phrase}\b", ask.plain)),
+        "rating",
+    )
     best = best_by(key, scene.listing or scene.focus, scene)
     item = scene.product(best) if best else {}
     if best is None or not item.get("price"):
         return say("nothing_shown", scene.seed)
     scene.focus = [best]
     rating = f"rated {item['rating']}" if item.get("rating") else "a good match for what you asked"
-    why = {"price_low": f"the lowest price of these, {rating}", "price_high": f"the top of the range here, {rating}"}.get(key, f"{rating}, the best of these")
+    why = {
+        "price_low": f"the lowest price of these, {rating}",
+        "price_high": f"the top of the range here, {rating}",
+    }.get(key, f"{rating}, the best of these")
     return say("recommend", scene.seed, title=item["title"], price=item["price"], why=why)

@@ -14,7 +14,9 @@ def result(found: Result, scene: Scene) -> str:
     if not found.ok:
         return failure(found, scene.seed)
     if name in CHECKOUT_TOOLS:
-        return joined(checkout.problems(found.value, scene.seed), checkout.missing(scene)) or checkout.summary(found.value, scene)
+        return joined(checkout.problems(found.value, scene.seed), checkout.missing(scene)) or checkout.summary(
+            found.value, scene
+        )
     if name == "get_product":
         return products.product(found.value, scene)
     teller = _TELLERS.get(name)

@@ -25,7 +25,9 @@ def change(result: Result, scene: Scene, key: str) -> str:
     """What went in (``added`` or ``swapped``), the alternatives and the new total."""
     if not result.ok:
         return failure(result, scene.seed)
-    return joined(say(key, scene.seed, what=_added(result)), _alternatives(result, scene), notices(result), total(result, scene))
+    return joined(
+        say(key, scene.seed, what=_added(result)), _alternatives(result, scene), notices(result), total(result, scene)
+    )
 
 
 def _added(result: Result) -> str:
@@ -34,25 +36,37 @@ def _added(result: Result) -> str:
     line = next((row for row in result.value.get("lines") or () if row.get("variant_id") == variant), None)
     if isinstance(added, str):
         return added
-    row: Json = {**(line or {}), **(added if isinstance(added, dict) else {})}
-    asked = result.call.arguments.get("quantity")
-    if result.call.name == "add_to_cart" and asked:
-        row["quantity"] = asked
+    row: Json = {**(added if isinstance(added, dict) else {}), **(line or {})}
+    there, asked = int(row.get("quantity") or 1), int(result.call.arguments.get("quantity") or 1)
+    if result.call.name == "add_to_cart":
+        row["quantity"] = min(asked, there)
     if not row.get("title"):
         return "it"
     price = row.get("unit_price") or row.get("price")
-    return f"{line_name(row)}{f' at {price}' if price else ''}{' each' if price and row.get('quantity', 1) != 1 else ''}"
+    each = f" at {price}{' each' if row.get('quantity', 1) != 1 else ''}" if price else ""
+    more = f" (now {there} of it)" if there > int(row.get("quantity") or 1) else ""
+    return f"{line_name(row)}{each}{more}"
 
 
 def _alternatives(result: Result, scene: Scene) -> str:
-    found = [name for other in result.value.get("alternatives") or () if (name := _choice(other))]
-    return say("alternatives", scene.seed, names=listed(list(dict.fromkeys(found))[:6])) if found else ""
+    others: list[Any] = list(result.value.get("alternatives") or ())
+    values: dict[str, list[str]] = {}
+    for other in others:
+        for name, value in (other.get("options") or {}).items() if isinstance(other, dict) else ():
+            values.setdefault(str(name), []).append(str(value))
+    taken = _taken(result)
+    found = [value for name, named in values.items() for value in dict.fromkeys(named) if value != taken.get(name)]
+    found = found or [str(other.get("title") or "") if isinstance(other, dict) else str(other) for other in others]
+    found = [name for name in found if name]
+    return say("alternatives", scene.seed, names=listed(found[:8])) if found else ""
 
 
-def _choice(other: Any) -> str:
-    if isinstance(other, dict):
-        return ", ".join(str(v) for v in (other.get("options") or {}).values()) or str(other.get("title") or "")
-    return str(other)
+def _taken(result: Result) -> Json:
+    """The options of the variant that went in."""
+    added = result.value.get("added")
+    lines: list[Json] = result.value.get("lines") or []
+    line: Json = next((row for row in lines if row.get("variant_id") == added_variant(result)), {})
+    return (added.get("options") if isinstance(added, dict) else None) or line.get("options") or {}
 
 
 def notices(result: Result) -> str:
@@ -80,7 +94,12 @@ def cart(result: Result, scene: Scene) -> str:
     rows = [f"- {line_name(line)}, {line.get('line_total')}" for line in lines]
     codes = result.value.get("discount_codes") or []
     coded = f"Discount code: {listed(codes)}." if codes else ""
-    tail = joined(f"Total {result.value.get('total')} before shipping and tax.", coded, notices(result), "" if scene.checking_out else say("cart_next", scene.seed))
+    tail = joined(
+        f"Total {result.value.get('total')} before shipping and tax.",
+        coded,
+        notices(result),
+        "" if scene.checking_out else say("cart_next", scene.seed),
+    )
     return "\n".join([say("cart", scene.seed), *rows, tail])
 
 
@@ -102,7 +121,11 @@ def quantity(result: Result, scene: Scene, variant_id: str) -> str:
 def discount(result: Result, scene: Scene, code: str) -> str:
     """Whether the code is on the cart, as the result has it."""
     if not result.ok:
-        return say("code_refused", scene.seed, code=code, message=sentence(result.message)) if result.message else failure(result, scene.seed)
+        return (
+            say("code_refused", scene.seed, code=code, message=sentence(result.message))
+            if result.message
+            else failure(result, scene.seed)
+        )
     if not code:
         return joined(say("code_off", scene.seed), notices(result))
     on = code.upper() in {str(known).upper() for known in result.value.get("discount_codes") or ()}

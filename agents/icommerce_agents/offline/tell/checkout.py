@@ -24,6 +24,8 @@ def missing(scene: Scene) -> str:
     view = scene.checkout or {}
     wanted = [_asked(name, scene) for name in view.get("missing") or ()]
     text = say("ask_missing", scene.seed, missing=listed(wanted)) if wanted else ""
+    if "payment_method" in (view.get("missing") or ()) and scene.methods == []:
+        text = joined(text, say("payment_none", scene.seed))
     if "fulfillment_option" in (view.get("missing") or ()) and view.get("fulfillment_options"):
         text = joined(text, say("shipping_which", scene.seed, options=options(view, "or")))
     return text
@@ -32,8 +34,14 @@ def missing(scene: Scene) -> str:
 def _asked(name: str, scene: Scene) -> str:
     given = {**{k: v for k, v in ((scene.checkout or {}).get("ship_to") or {}).items() if v}, **scene.given}
     if name == "address" and any(given.get(part) for part in _PARTS):
-        parts = [label for part, label in _PARTS.items() if not given.get(part) and not (part == "state" and given.get("country", "US") not in {"US", "CA", "AU"})]
+        parts = [
+            label
+            for part, label in _PARTS.items()
+            if not given.get(part) and not (part == "state" and given.get("country", "US") not in {"US", "CA", "AU"})
+        ]
         return f"the {listed(parts)} for the delivery address" if parts else "the complete delivery address"
+    if name == "payment_method" and scene.methods:
+        return f"how you'd like to pay ({methods(scene.methods)})"
     return _ASKED.get(name, name.replace("_", " "))
 
 
@@ -49,7 +57,16 @@ def started(view: Json, scene: Scene) -> str:
 
 def noted(fields: Json, seed: int) -> str:
     """Which details were taken down, named but not repeated in full."""
-    heard = [word for word, keys in (("name", ("name",)), ("e-mail", ("email",)), ("phone", ("phone",)), ("address", ("line_one", "city", "postal_code"))) if any(fields.get(k) for k in keys)]
+    heard = [
+        word
+        for word, keys in (
+            ("name", ("name",)),
+            ("e-mail", ("email",)),
+            ("phone", ("phone",)),
+            ("address", ("line_one", "city", "postal_code")),
+        )
+        if any(fields.get(k) for k in keys)
+    ]
     return say("noted", seed, what=f", {listed(heard)} taken down" if heard else "")
 
 
@@ -64,22 +81,40 @@ def chosen(view: Json) -> Json | None:
 
 def shipping_set(view: Json, scene: Scene) -> str:
     row = chosen(view)
-    return say("shipping_set", scene.seed, title=row.get("title"), price=row.get("price"), days=row.get("days")) if row else ""
+    return (
+        say("shipping_set", scene.seed, title=row.get("title"), price=row.get("price"), days=row.get("days"))
+        if row
+        else ""
+    )
 
 
 def summary(view: Json, scene: Scene) -> str:
     """The total and what it is made of."""
     totals: Json = view.get("totals") or {}
-    named = {"subtotal": "items", "items_base_amount": "items", "items_discount": "item discount", "discount": "discount", "fulfillment": "shipping", "tax": "tax"}
+    named = {
+        "subtotal": "items",
+        "items_base_amount": "items",
+        "items_discount": "item discount",
+        "discount": "discount",
+        "fulfillment": "shipping",
+        "tax": "tax",
+    }
     parts = {named[key]: f"{named[key]} {value}" for key, value in totals.items() if key in named}
-    return say("checkout_summary", scene.seed, total=view.get("total"), parts=f": {listed(parts.values())}" if parts else "")
+    return say(
+        "checkout_summary", scene.seed, total=view.get("total"), parts=f": {listed(parts.values())}" if parts else ""
+    )
 
 
 def card(result: Result, scene: Scene) -> str:
     """The card is there; only its button pays."""
     if not result.ok:
         return failure(result, scene.seed)
-    return say("card_shown", scene.seed, total=result.value.get("total"), method=result.value.get("payment_method") or "your card")
+    return say(
+        "card_shown",
+        scene.seed,
+        total=result.value.get("total"),
+        method=result.value.get("payment_method") or "your card",
+    )
 
 
 def methods(rows: Sequence[Json], last: str = "or") -> str:

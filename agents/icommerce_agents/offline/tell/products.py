@@ -22,17 +22,42 @@ def listing(result: Result, scene: Scene, *, more: bool = False) -> str:
     what = _what(result)
     if not items:
         return say("listing_no_more" if more else "listing_none", scene.seed, what=what)
-    key = "listing_near" if result.value.get("near_matches") else "listing_more" if more else "listing_one" if len(items) == 1 else "listing"
+    key = (
+        "listing_near"
+        if result.value.get("near_matches")
+        else "listing_more"
+        if more
+        else "listing_one"
+        if len(items) == 1
+        else "listing"
+    )
     head = say(key, scene.seed, count=len(items), what=what)
     rows = [f"{number}. {_row(item, items, result)}" for number, item in enumerate(items, start=1)]
-    return "\n".join([head, *rows, joined(_total(result, items, scene), say("product_hint" if len(items) == 1 else "listing_hint", scene.seed))])
+    return "\n".join(
+        [
+            head,
+            *rows,
+            joined(
+                _total(result, items, scene), say("product_hint" if len(items) == 1 else "listing_hint", scene.seed)
+            ),
+        ]
+    )
 
 
 def _what(result: Result) -> str:
     asked = result.call.arguments
     words = " ".join(str(value) for value in (asked.get("options") or {}).values())
-    about = f" for “{asked['query']}”" if asked.get("query") else f" in {asked['category']}" if asked.get("category") else ""
-    limits = [f"up to ${asked['max_price']:,}" if asked.get("max_price") else "", f"from ${asked['min_price']:,}" if asked.get("min_price") else ""]
+    about = (
+        f" for “{asked['query']}”"
+        if asked.get("query")
+        else f" in {asked['category']}"
+        if asked.get("category")
+        else ""
+    )
+    limits = [
+        f"up to ${asked['max_price']:,}" if asked.get("max_price") else "",
+        f"from ${asked['min_price']:,}" if asked.get("min_price") else "",
+    ]
     return f"{about}{f' in {words}' if words else ''}{''.join(f', {limit}' for limit in limits if limit)}"
 
 
@@ -77,7 +102,14 @@ def _rating(item: Json) -> Decimal:
 def product(item: Json, scene: Scene) -> str:
     """One product at a glance: price, rating, description, choices, features."""
     rating = f", rated {item['rating']}" if item.get("rating") else ""
-    text = say("product", scene.seed, title=item.get("title"), price=item.get("price"), rating=rating, description=shorten(str(item.get("description") or "")))
+    text = say(
+        "product",
+        scene.seed,
+        title=item.get("title"),
+        price=item.get("price"),
+        rating=rating,
+        description=shorten(str(item.get("description") or "")),
+    )
     choices = [f"{name}: {', '.join(map(str, values))}" for name, values in (item.get("options") or {}).items()]
     extra = sentence(f"Choices: {'; '.join(choices)}") if choices else ""
     warranty = f"Warranty: {months(item['warranty_months'])}." if item.get("warranty_months") else ""
@@ -107,11 +139,35 @@ def comparison(result: Result, scene: Scene) -> str:
     if not result.ok:
         return failure(result, scene.seed)
     items = [item for item in result.value.get("items") or () if isinstance(item, dict)]
-    heads = listed(f"{number}. {item.get('title')} at {item.get('price')}" for number, item in enumerate(items, start=1))
+    heads = listed(
+        f"{number}. {item.get('title')} at {item.get('price')}" for number, item in enumerate(items, start=1)
+    )
     rows = [row for row in result.value.get("rows") or () if len({str(v) for v in row.get("values") or ()}) > 1]
-    told = [f"- {row['name']}: {' vs '.join(str(v) or 'not given' for v in row['values'])}" for row in rows if str(row.get("name", "")).lower() != "price"]
+    told = [
+        f"- {row['name']}: {' vs '.join(str(v) or 'not given' for v in row['values'])}"
+        for row in rows
+        if str(row.get("name", "")).lower() != "price"
+    ]
     body = told[:7] or [say("comparison_same", scene.seed)]
     return "\n".join([say("comparison", scene.seed, heads=heads), *body, say("comparison_hint", scene.seed)])
+
+
+_LEAST = re.compile(r"\b(lightest|lighter|smallest|smaller|shortest|lowest|coldest)\b")
+
+
+def winner(result: Result, question: str, fact: str) -> str:
+    """Which of the compared is first by the fact asked for, when every one gives a number for it."""
+    row = next((row for row in result.value.get("rows") or () if fact in str(row.get("name", "")).lower()), None)
+    numbers = [re.search(r"-?\d+(?:\.\d+)?", str(value).replace(",", "")) for value in (row or {}).get("values") or ()]
+    if row is None or not numbers or not all(numbers):
+        return ""
+    values = [Decimal(found.group()) for found in numbers if found]
+    best = values.index(min(values) if _LEAST.search(question) else max(values))
+    items = result.value.get("items") or []
+    word = re.search(r"\b\w+est\b|\b\w+er\b", question)
+    if best >= len(items) or word is None:
+        return ""
+    return f"{items[best].get('title')} is the {word.group()} of these: {row['values'][best]}."
 
 
 def categories(result: Result, scene: Scene) -> str:
@@ -138,11 +194,23 @@ def answer(question: str, item: Json, scene: Scene) -> str:
 
 
 def _asks_a_fact(question: str) -> bool:
-    return bool(re.match(r"^(?:and |so |but |ok )?(is|are|does|do|will|would|can|could|has|have|how|what (?!about)|which|why|when)\b", question)) and "tell me" not in question
+    return (
+        bool(
+            re.match(
+                r"^(?:and |so |but |ok )?(is|are|does|do|will|would|can|could|has|have|how|what (?!about)|which|why|when)\b",
+                question,
+            )
+        )
+        and "tell me" not in question
+    )
 
 
 def topics_of(question: str) -> list[Json]:
-    found: list[Json] = [topic for topic in lexicon.load("lexicon")["topics"] if any(re.search(rf"\b{re.escape(word)}\b", question) for word in topic["words"])]
+    found: list[Json] = [
+        topic
+        for topic in lexicon.load("lexicon")["topics"]
+        if any(re.search(rf"\b{re.escape(word)}\b", question) for word in topic["words"])
+    ]
     return found[:3]
 
 
@@ -160,7 +228,11 @@ def _facts(item: Json, fields: Sequence[str]) -> list[str]:
     for name in fields:
         if name.startswith("attributes."):
             stem = name.removeprefix("attributes.")
-            facts += [f"{key.replace('_', ' ')}: {_value(value)}" for key, value in attributes.items() if key == stem or key.startswith(stem)]
+            facts += [
+                f"{key.replace('_', ' ')}: {_value(value)}"
+                for key, value in attributes.items()
+                if key == stem or key.startswith(stem)
+            ]
         elif item.get(name):
             facts.append(f"{', '.join(map(str, item[name])) if isinstance(item[name], list) else item[name]}")
     return list(dict.fromkeys(facts))
@@ -171,7 +243,13 @@ def _value(value: Any) -> str:
 
 
 def _warranty(item: Json, _question: str) -> str:
-    return f"{item.get('title')} comes with {months(item['warranty_months'])} of warranty." if item.get("warranty_months") else f"No warranty is given for {item.get('title')}." if item.get("warranty_months") == 0 else ""
+    return (
+        f"{item.get('title')} comes with {months(item['warranty_months'])} of warranty."
+        if item.get("warranty_months")
+        else f"No warranty is given for {item.get('title')}."
+        if item.get("warranty_months") == 0
+        else ""
+    )
 
 
 def _weight(item: Json, _question: str) -> str:
@@ -210,7 +288,11 @@ def _options(item: Json, question: str) -> str:
     if slots.options(question):
         return offered(item, question)
     choices = [f"{name}: {', '.join(map(str, values))}" for name, values in (item.get("options") or {}).items()]
-    return f"{item.get('title')} comes in {'; '.join(choices)}." if choices else f"{item.get('title')} comes in one version only."
+    return (
+        f"{item.get('title')} comes in {'; '.join(choices)}."
+        if choices
+        else f"{item.get('title')} comes in one version only."
+    )
 
 
 def offered(item: Json, question: str) -> str:
@@ -219,11 +301,15 @@ def offered(item: Json, question: str) -> str:
     variants = [v for v in item.get("variants") or () if _suits(v, wanted)]
     said = listed(wanted.values())
     if not variants:
-        choices = "; ".join(f"{name}: {', '.join(map(str, values))}" for name, values in (item.get("options") or {}).items())
-        return f"No, {item.get('title')} isn't offered in {said}. {f'There is {choices}.' if choices else ''}".strip()
+        values = [value for values in (item.get("options") or {}).values() for value in values]
+        return f"No, {item.get('title')} isn't offered in {said}. {f'It comes in {listed(values)}.' if values else ''}".strip()
     ready = [v for v in variants if v.get("available")]
     name = listed((ready or variants)[0].get("options", {}).values())
-    return f"Yes, {item.get('title')} comes in {name}, in stock now at {ready[0].get('price')}." if ready else f"{item.get('title')} is made in {name}, but that is out of stock right now."
+    return (
+        f"Yes, {item.get('title')} comes in {name}, in stock now at {ready[0].get('price')}."
+        if ready
+        else f"{item.get('title')} is made in {name}, but that is out of stock right now."
+    )
 
 
 def _price_fact(item: Json, _question: str) -> str:
@@ -231,7 +317,11 @@ def _price_fact(item: Json, _question: str) -> str:
 
 
 def _rating_fact(item: Json, _question: str) -> str:
-    return f"{item.get('title')} is rated {item['rating']} out of 5." if item.get("rating") else f"{item.get('title')} has no ratings yet."
+    return (
+        f"{item.get('title')} is rated {item['rating']} out of 5."
+        if item.get("rating")
+        else f"{item.get('title')} has no ratings yet."
+    )
 
 
 def _compatibility(item: Json, question: str) -> str:

@@ -38,14 +38,21 @@ def orders(result: Result, scene: Scene) -> str:
     items = result.value.get("items") or []
     if not items:
         return say("order_none", scene.seed)
-    return order(items[0]) if len(items) == 1 else "\n".join([say("orders", scene.seed), *(f"- {order(item)}" for item in items)])
+    return (
+        order(items[0])
+        if len(items) == 1
+        else "\n".join([say("orders", scene.seed), *(f"- {order(item)}" for item in items)])
+    )
 
 
 def status(result: Result, scene: Scene) -> str:
     """The masked state, whatever fields the shop gives."""
     if not result.ok:
         return failure(result, scene.seed)
-    return sentence("; ".join(f"{_words(key)}: {_words(value)}" for key, value in result.value.items() if value not in (None, "", [], {})))
+    known = dict(result.value)
+    number, placed = known.pop("number", "") or "that order", known.pop("placed_on", None) or known.pop("placed", None)
+    states = [_words(value) for value in known.values() if value and isinstance(value, str)]
+    return sentence(f"Order {number}{f', placed on {placed}' if placed else ''}, is {listed(dict.fromkeys(states))}")
 
 
 def handoff(result: Result, scene: Scene, *, sorry: bool) -> str:
@@ -53,7 +60,11 @@ def handoff(result: Result, scene: Scene, *, sorry: bool) -> str:
         return failure(result, scene.seed)
     reference = result.value.get("reference")
     hours = result.value.get("hours")
-    told = say("human_sorry" if sorry else "human", scene.seed, reference=f" Your reference is {reference}." if reference else "")
+    told = say(
+        "human_sorry" if sorry else "human",
+        scene.seed,
+        reference=f" Your reference is {reference}." if reference else "",
+    )
     return told + (f" {say('hours_note', scene.seed, hours=hours)}" if isinstance(hours, str) and hours else "")
 
 
@@ -61,9 +72,13 @@ def shop(result: Result, scene: Scene, topic: str) -> str:
     """The part of the shop's own words that a topic is about."""
     if not result.ok:
         return failure(result, scene.seed)
-    tell = {"returns_policy": _returns, "shop_shipping": _shipping, "shop_hours": _hours, "shop_contact": _contact}.get(topic, _about)
+    tell = {"returns_policy": _returns, "shop_shipping": _shipping, "shop_hours": _hours, "shop_contact": _contact}.get(
+        topic, _about
+    )
     contact = result.value.get("support_email")
-    return tell(result.value, scene.text) or say("shop_unknown", scene.seed, contact=f"; you can ask {contact}" if contact else "")
+    return tell(result.value, scene.text) or say(
+        "shop_unknown", scene.seed, contact=f"; you can ask {contact}" if contact else ""
+    )
 
 
 def _returns(info: Json, _question: str) -> str:
@@ -72,8 +87,12 @@ def _returns(info: Json, _question: str) -> str:
 
 def _shipping(info: Json, question: str) -> str:
     zones = [zone for zone in info.get("shipping") or () if isinstance(zone, dict)]
-    named = [zone for zone in zones if re.search(rf"\b{re.escape(str(zone.get('zone', '')).lower())}\b", question.lower())]
-    told = [f"{zone.get('zone')}: {'; '.join(_rate(rate) for rate in zone.get('rates') or ())}." for zone in named or zones]
+    named = [
+        zone for zone in zones if re.search(rf"\b{re.escape(str(zone.get('zone', '')).lower())}\b", question.lower())
+    ]
+    told = [
+        f"{zone.get('zone')}: {'; '.join(_rate(rate) for rate in zone.get('rates') or ())}." for zone in named or zones
+    ]
     if not told:
         told = [_flat(info[key]) for key in _SHIPPING_KEYS if info.get(key)]
     places = f"We ship to {listed(info['ships_to'])}." if info.get("ships_to") and not named else ""
@@ -98,7 +117,12 @@ def _contact(info: Json, question: str) -> str:
 
 def _about(info: Json, question: str) -> str:
     name = f"This is {info['name']}." if info.get("name") else ""
-    return joined(name, sentence(_flat(info.get("tagline") or info.get("about") or "")), _returns(info, question), _hours(info, question))
+    return joined(
+        name,
+        sentence(_flat(info.get("tagline") or info.get("about") or "")),
+        _returns(info, question),
+        _hours(info, question),
+    )
 
 
 def _flat(value: Any) -> str:
