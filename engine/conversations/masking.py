@@ -21,13 +21,29 @@ def mask_cards(text: str) -> str:
 
 def _mask_run(run: str) -> str:
     groups = list(_GROUP.finditer(run))
-    for first in range(len(groups)):
-        for last in range(len(groups) - 1, first - 1, -1):
-            digits = "".join(group.group() for group in groups[first : last + 1])
-            if _SHORTEST <= len(digits) <= _LONGEST and _luhn(digits):
-                head, tail = run[: groups[first].start()], run[groups[last].end() :]
-                return f"{head}•••• {digits[-4:]}{mask_cards(tail)}"
-    return run
+    kept, written, first = [], 0, 0
+    while first < len(groups):
+        found = _card_at(groups[first : first + _LONGEST])
+        if found:
+            count, digits = found
+            kept.append(f"{run[written : groups[first].start()]}•••• {digits[-4:]}")
+            written = groups[first + count - 1].end()
+            first += count
+        else:
+            first += 1
+    return "".join(kept) + run[written:]
+
+
+def _card_at(groups: list[re.Match[str]]) -> tuple[int, str] | None:
+    """The longest card number that begins with the first group: how many groups, and its digits."""
+    digits, found = "", None
+    for count, group in enumerate(groups, start=1):
+        digits += group.group()
+        if len(digits) > _LONGEST:
+            break
+        if len(digits) >= _SHORTEST and _luhn(digits):
+            found = (count, digits)
+    return found
 
 
 def _luhn(digits: str) -> bool:
