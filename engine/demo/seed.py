@@ -47,8 +47,8 @@ class TenantExists(Conflict):
 
 def demo_files() -> list[Path]:
     """The folders of the demo shops, the first one first."""
-    data = Path(str(resources.files("engine.demo"))) / "data"
-    return [data / slug for slug in DEMO_SHOPS]
+    data = Path(str(resources.files("engine.demo"))).joinpath("data")
+    return [data.joinpath(slug) for slug in DEMO_SHOPS]
 
 
 def seed_demo(store: Store, *, progress: Progress | None = None) -> list[str]:
@@ -97,9 +97,7 @@ def seed_tenant(
             amounts=opening,
         )
         facts = {"slug": slug, "demo": demo, "products": len(file.products), "orders": len(file.orders)}
-        audit.record(
-            session, tenant_id, actor="system", action="tenant.created", subject=tenant_id, facts=facts
-        )
+        audit.record(session, tenant_id, actor="system", action="tenant.created", subject=tenant_id, facts=facts)
     return tenant_id
 
 

@@ -1,0 +1,40 @@
+# iCommerce. `make` alone prints the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt bench evals lock
+BIN := .venv/bin
+export LITELLM_LOCAL_MODEL_COST_MAP := True
+
+help: ## print the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## create .venv and install the locked set; does nothing the second time
+	@scripts/setup.sh
+
+run: setup ## start everything embedded, with two demo shops, at http://127.0.0.1:8000/
+	@exec $(BIN)/icommerce serve
+
+test: setup ## the whole test suite, on an embedded PostgreSQL of its own
+	@$(BIN)/python -m pytest
+
+check: setup ## lint, format, types, import rules, house rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python scripts/check_money.py
+
+fmt: setup ## format, and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## benchmarks of a running shop
+	@$(BIN)/icommerce bench
+
+evals: setup ## eval suites
+	@$(BIN)/python -m evals.search.run
+
+lock: ## resolve the dependencies anew (maintainers; needs uv)
+	@uv pip compile pyproject.toml requirements-build.in --group dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock >/dev/null
+	@uv pip compile requirements-bootstrap.in --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-bootstrap.lock >/dev/null
