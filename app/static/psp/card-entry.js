@@ -80,7 +80,10 @@ form.expiry.addEventListener('input', (event) =>
   reformat(form.expiry, (text) => expiryText(text, event.inputType?.startsWith('delete'))),
 );
 form.cvc.addEventListener('input', () => reformat(form.cvc, (text) => digits(text).slice(0, 4)));
-form.addEventListener('focusout', ({ target }) => target.name && target.value && check(target.name));
+// On the way to a button nothing may move under the finger.
+form.addEventListener('focusout', ({ target, relatedTarget }) => {
+  if (target.name && target.value && relatedTarget?.type !== 'submit') check(target.name);
+});
 
 form.addEventListener('submit', async (event) => {
   event.preventDefault();

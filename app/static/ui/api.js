@@ -34,7 +34,7 @@ async function request(path, options) {
 
 async function once(path, options) {
   const sentAt = Date.now();
-  const response = await fetch(path, { credentials: 'same-origin', ...options });
+  const response = await fetch(path, options);
   learnTime(response.headers.get('Date'), sentAt, Date.now());
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;

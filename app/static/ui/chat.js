@@ -23,9 +23,6 @@ class Chat extends LitElement {
   constructor() {
     super();
     Object.assign(this, { state: emptyState, atEnd: true, toast: '', announcement: '', failed: false, entry: null });
-    for (const name of ['begin', 'newConversation', 'askPerson', 'retry', 'submit', 'typed', 'jump', 'openCart', 'cardEntryClosed', 'fitComposer', 'toComposer']) {
-      this[name] = this[name].bind(this);
-    }
   }
 
   createRenderRoot() {
@@ -82,7 +79,7 @@ class Chat extends LitElement {
     this.begin();
   }
 
-  begin() {
+  begin = () => {
     this.conversation?.stop();
     this.conversation = new Conversation(this.shop.slug, { chooses: this.shops.length > 1 });
     this.conversation.addEventListener('change', ({ target, detail }) => {
@@ -92,12 +89,12 @@ class Chat extends LitElement {
     });
     this.state = emptyState;
     return this.#opening(this.conversation.start());
-  }
+  };
 
-  async newConversation() {
+  newConversation = async () => {
     await this.#opening(this.conversation.startNew());
     this.toComposer();
-  }
+  };
 
   switchShop(slug) {
     memory.write(SHOP_KEY, slug);
@@ -106,7 +103,8 @@ class Chat extends LitElement {
 
   #opening(promise) {
     this.failed = false;
-    return promise.catch(() => (this.failed = true));
+    this.opening = promise.catch(() => (this.failed = true));
+    return this.opening;
   }
 
   // What the shopper does
@@ -125,46 +123,47 @@ class Chat extends LitElement {
     return this.conversation.act(name, args);
   }
 
-  askPerson() {
+  askPerson = () => {
     return this.onAction('request_human', {});
-  }
+  };
 
-  retry() {
+  retry = () => {
     return this.onAction('retry', {});
-  }
+  };
 
-  jump() {
+  jump = () => {
     this.follower.toEnd();
-  }
+  };
 
-  submit(event) {
+  submit = async (event) => {
     event.preventDefault();
     const box = this.#box;
+    await this.opening;
     const text = box.value.trim();
     if (!text || !this.state.thread) return;
     box.value = '';
     this.fitComposer();
     this.say(text);
-  }
+  };
 
-  typed(event) {
+  typed = (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     if (!event.repeat) this.#box.form.requestSubmit();
-  }
+  };
 
   /** The box grows with its text, up to a third of the screen. */
-  fitComposer() {
+  fitComposer = () => {
     const box = this.#box;
     box.rows = 1;
     const line = parseFloat(getComputedStyle(box).lineHeight);
     box.rows = Math.max(1, Math.min(Math.round((box.scrollHeight - 20) / line), Math.floor(innerHeight / 3 / line)));
-  }
+  };
 
-  toComposer(event) {
+  toComposer = (event) => {
     event?.preventDefault();
     this.#box?.focus({ preventScroll: !event });
-  }
+  };
 
   get #box() {
     return this.querySelector('#composer');
@@ -172,10 +171,10 @@ class Chat extends LitElement {
 
   // Sheets
 
-  openCart() {
+  openCart = () => {
     this.cartOpen = true;
     this.querySelector('#cart-sheet').showModal();
-  }
+  };
 
   #closeCart() {
     this.querySelector('#cart-sheet').close();
@@ -191,9 +190,9 @@ class Chat extends LitElement {
     }
   }
 
-  cardEntryClosed() {
+  cardEntryClosed = () => {
     this.entry = null;
-  }
+  };
 
   /** The provider's form says which card was entered: believed only from that frame and that origin. */
   #onCard({ origin, source, data }) {

@@ -4,23 +4,18 @@ import { emptyState, find, reduce } from './store.js';
 import { subscribe } from './stream.js';
 import { texts } from './texts.js';
 
-const memory = {
-  read: (key) => {
-    try {
-      return localStorage.getItem(key);
-    } catch {
-      return null;
-    }
-  },
-  write: (key, value) => {
-    try {
-      localStorage.setItem(key, value);
-    } catch {
-      // Private windows may refuse: the conversation then lives as long as the tab.
-    }
-  },
+/** Private windows may refuse storage: the conversation then lives as long as the tab. */
+const tolerant = (work) => {
+  try {
+    return work();
+  } catch {
+    return null;
+  }
 };
-export { memory };
+export const memory = {
+  read: (key) => tolerant(() => localStorage.getItem(key)),
+  write: (key, value) => tolerant(() => localStorage.setItem(key, value)),
+};
 
 export class Conversation extends EventTarget {
   state = emptyState;

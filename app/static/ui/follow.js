@@ -11,12 +11,7 @@ export class Follower {
   constructor({ anchor, onChange }) {
     this.anchor = anchor;
     this.onChange = onChange;
-    this.listener = () => this.#scrolled();
-    addEventListener('scroll', this.listener, { passive: true });
-  }
-
-  stop() {
-    removeEventListener('scroll', this.listener);
+    addEventListener('scroll', () => this.#scrolled(), { passive: true });
   }
 
   /** After new content. */

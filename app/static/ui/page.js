@@ -191,25 +191,27 @@ const cart = ({ state }) => card('cart', state.cart ?? { lines: [] });
 const dialogs = (chat) => html`
   <dialog class="ic-sheet" id="cart-sheet" aria-label=${texts.cart} @click=${closeOutside}>
     <div class="ic-sheet-in">
-      ${closer()} ${chat.cartOpen ? cart(chat) : nothing}
+      ${sheetHead('')} ${chat.cartOpen ? cart(chat) : nothing}
     </div>
   </dialog>
   <dialog class="ic-sheet" id="card-sheet" aria-label=${texts.cardEntry} @close=${chat.cardEntryClosed} @click=${closeOutside}>
     <div class="ic-sheet-in">
-      ${closer()}
-      <h2>${texts.cardEntry}</h2>
+      ${sheetHead(texts.cardEntry)}
       <p class="small muted">${texts.cardEntryHint}</p>
       ${chat.entry
-        ? html`<iframe src=${chat.entry} title=${texts.cardEntryFrame} sandbox="allow-scripts allow-forms allow-same-origin" allow="payment"></iframe>`
+        ? html`<iframe src=${chat.entry} title=${texts.cardEntryFrame} sandbox="allow-scripts allow-forms allow-same-origin"></iframe>`
         : nothing}
     </div>
   </dialog>
 `;
 
-const closer = () => html`
-  <button type="button" class="ic-round ic-close" aria-label=${texts.close} @click=${(event) => event.target.closest('dialog').close()}>
-    ${icons.close}
-  </button>
+const sheetHead = (title) => html`
+  <div class="ic-sheet-head">
+    ${title ? html`<h2>${title}</h2>` : nothing}
+    <button type="button" class="ic-round" aria-label=${texts.close} @click=${(event) => event.target.closest('dialog').close()}>
+      ${icons.close}
+    </button>
+  </div>
 `;
 
 const closeOutside = (event) => event.target === event.currentTarget && event.target.close();

@@ -13,7 +13,6 @@ export async function followLog(path, after, on, signal) {
     try {
       const response = await fetch(`${path}?after=${after}`, {
         headers: { Accept: 'text/event-stream' },
-        credentials: 'same-origin',
         cache: 'no-store',
         signal: attempt.signal,
       });
@@ -88,7 +87,8 @@ function throughWorker(path, after, on) {
   const worker = startWorker();
   if (!worker) return null;
   let last = after;
-  let end = () => worker.port.postMessage({ leave: true });
+  const leave = () => worker.port.postMessage({ leave: true });
+  let end = leave;
   const join = () => worker.port.postMessage({ join: path, after: last });
   worker.port.onmessage = ({ data }) => {
     if (data.state) on.state(data.state);
@@ -98,7 +98,6 @@ function throughWorker(path, after, on) {
   worker.onerror = () => {
     end = whileVisible(path, last, on);
   };
-  const leave = () => worker.port.postMessage({ leave: true });
   const back = (event) => event.persisted && join();
   addEventListener('pagehide', leave);
   addEventListener('pageshow', back);
@@ -111,23 +110,20 @@ function throughWorker(path, after, on) {
 }
 
 function startWorker() {
-  const source = new URL('./sse-worker.js', import.meta.url).href;
   try {
-    // Trusted Types guard worker addresses too: this policy passes exactly one.
-    const policy = self.trustedTypes?.createPolicy('icommerce-worker', {
-      createScriptURL: (url) => (url === source ? url : null),
-    });
-    workerUrl ??= policy ? policy.createScriptURL(source) : source;
+    workerUrl ??= trusted(new URL('./sse-worker.js', import.meta.url).href);
+    return new SharedWorker(workerUrl, { type: 'module', name: 'icommerce-log' });
   } catch {
-    // The policy exists already (second conversation of this page), or is not allowed here.
-  }
-  try {
-    return workerUrl && new SharedWorker(workerUrl, { type: 'module', name: 'icommerce-log' });
-  } catch {
-    return null;
+    return null; // no SharedWorker here, or a policy that does not allow it
   }
 }
 let workerUrl;
+
+/** Trusted Types guard worker addresses too: this policy passes exactly one. */
+function trusted(source) {
+  const rules = { createScriptURL: (url) => (url === source ? url : null) };
+  return self.trustedTypes?.createPolicy('icommerce-worker', rules).createScriptURL(source) ?? source;
+}
 
 /** Without a worker each tab has its own connection, and browsers allow six: a hidden tab gives its one back. */
 function whileVisible(path, after, on) {

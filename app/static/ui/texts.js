@@ -81,7 +81,6 @@ export const texts = {
   free: 'Free',
   sayShipping: (title) => `Please use ${title} shipping.`,
   review: 'Review and pay',
-  total: 'Total',
   confirmTitle: 'Confirm your order',
   pay: (total) => `Pay ${total}`,
   notNow: 'Not now',

@@ -10,7 +10,7 @@ class Cart extends Card {
     if (cart.past) return html`<p class="muted small">${texts.cartNow(count, price(cart.total))}</p>`;
     if (!cart.lines.length) return this.#empty();
     return html`
-      <section class="card stack" aria-label=${texts.cart}>
+      <div role="group" class="card stack" aria-label=${texts.cart}>
         <h2 tabindex="-1">${texts.cart}</h2>
         ${(cart.notices ?? []).map((notice) => html`<p class="notice">${notice}</p>`)}
         <ul class="lines">
@@ -26,7 +26,7 @@ class Cart extends Card {
         <button type="button" class="main wide" @click=${() => this.act('say', { text: texts.sayCheckout })}>
           ${texts.checkout}
         </button>
-      </section>
+      </div>
     `;
   }
 
@@ -39,6 +39,7 @@ class Cart extends Card {
           <span class="name">${line.title}</span>
           <span class="muted small">${options(line.options)}</span>
         </span>
+        <span class="num">${line.line_total ? price(line.line_total) : nothing}</span>
         <span class="amount">
           <span class="step" role="group" aria-label="${texts.quantity}: ${line.title}">
             <button type="button" aria-label=${line.quantity > 1 ? texts.fewer : texts.remove} @click=${() => to(line.quantity - 1)}>−</button>
@@ -51,7 +52,6 @@ class Cart extends Card {
             >+</button>
           </span>
           <button type="button" class="plain" aria-label="${texts.remove}: ${line.title}" @click=${() => to(0)}>${texts.remove}</button>
-          <span class="num">${line.line_total ? price(line.line_total) : nothing}</span>
         </span>
       </li>
     `;
@@ -59,10 +59,10 @@ class Cart extends Card {
 
   #empty() {
     return html`
-      <section class="card empty" aria-label=${texts.cart}>
+      <div role="group" class="card empty" aria-label=${texts.cart}>
         <h2 tabindex="-1">${texts.cartEmpty}</h2>
         <p class="muted small">${texts.cartEmptyHint}</p>
-      </section>
+      </div>
     `;
   }
 }

@@ -11,7 +11,7 @@ class Checkout extends Card {
     const { currency, missing = [], problems = [], fulfillment_options: ways } = session;
     const open = !['completed', 'canceled', 'expired'].includes(session.status);
     return html`
-      <section class="card stack" aria-label=${texts.checkoutTitle}>
+      <div role="group" class="card stack" aria-label=${texts.checkoutTitle}>
         <h2 tabindex="-1">${texts.checkoutTitle}</h2>
         ${problems.map((problem) => html`<p class="notice">${problem}</p>`)}
         <ul class="lines">${session.lines.map((line) => goods(line, line.quantity, money(line.base_amount, currency)))}</ul>
@@ -25,7 +25,7 @@ class Checkout extends Card {
           : nothing}
         ${totals(session.totals, currency)}
         ${open ? this.#next(missing, problems) : nothing}
-      </section>
+      </div>
     `;
   }
 

@@ -8,9 +8,9 @@ import { sentence } from './words.js';
 class Comparison extends Card {
   view({ items, rows }) {
     return html`
-      <section class="card stack" aria-label=${texts.comparison}>
+      <div role="group" class="card stack" aria-label=${texts.comparison}>
         <h2 tabindex="-1">${texts.comparison}</h2>
-        <div class="scroll" tabindex="0" role="region" aria-label=${texts.comparison}>
+        <div class="scroll" tabindex="0" role="group" aria-label=${texts.comparison}>
           <table>
             <thead>
               <tr><td></td>${items.map((item) => html`<th scope="col">${picture(item.image)}${item.title}</th>`)}</tr>
@@ -37,7 +37,7 @@ class Comparison extends Card {
             </tbody>
           </table>
         </div>
-      </section>
+      </div>
     `;
   }
 

@@ -77,7 +77,7 @@ class Confirm extends Card {
     const label = decision?.error ? texts.payAgain(price(checkout.total)) : texts.pay(price(checkout.total));
     const held = this.pressed ? 'true' : 'false';
     return html`
-      <section class="card stack" aria-label=${texts.confirmTitle}>
+      <div role="group" class="card stack" aria-label=${texts.confirmTitle}>
         <div>
           <h2 tabindex="-1">${texts.confirmTitle}</h2>
           <p class="muted small">${texts.soldBy} ${checkout.merchant}</p>
@@ -92,7 +92,7 @@ class Confirm extends Card {
             <button type="button" class="later" aria-disabled=${held} @click=${() => this.#press(false)}>${texts.notNow}</button>
           </div>
         </div>
-      </section>
+      </div>
     `;
   }
 
@@ -121,7 +121,7 @@ class Confirm extends Card {
     const busy = ['processing', 'declining'].includes(phase);
     const hint = (['failed', 'declined'].includes(phase) && reason) || texts[`${phase}Hint`];
     return html`
-      <section class="card over stack" aria-label=${texts.confirmTitle}>
+      <div role="group" class="card over stack" aria-label=${texts.confirmTitle}>
         <div class="done">
           ${busy ? html`<span class="spin" aria-hidden="true"></span>` : nothing}
           <div class="grow" role="status">
@@ -134,7 +134,7 @@ class Confirm extends Card {
           ? html`<div class="bar"><button type="button" class="main" @click=${() => this.act('request_confirmation')}>${texts.freshCard}</button></div>`
           : nothing}
         <details><summary>${texts.wasOnIt}</summary><div class="stack">${this.#content(checkout, false)}</div></details>
-      </section>
+      </div>
     `;
   }
 }

@@ -8,11 +8,11 @@ import { address, day, moment, sentence, status } from './words.js';
 class Orders extends Card {
   view({ items }) {
     return html`
-      <section class="card stack" aria-label=${texts.orders}>
+      <div role="group" class="card stack" aria-label=${texts.orders}>
         <h2 tabindex="-1">${texts.orders}</h2>
         ${items.length ? nothing : html`<p class="muted">${texts.noOrders}</p>`}
         <ul class="stack">${items.map((order) => this.#order(order))}</ul>
-      </section>
+      </div>
     `;
   }
 
@@ -42,7 +42,7 @@ class Orders extends Card {
 class Timeline extends Card {
   view(order) {
     return html`
-      <section class="card stack" aria-label=${texts.timeline(order.number)}>
+      <div role="group" class="card stack" aria-label=${texts.timeline(order.number)}>
         <div class="row"><h2 tabindex="-1">${texts.timeline(order.number)}</h2><strong class="num">${price(order.total)}</strong></div>
         <p class="bar small">
           <span class="pill">${status(order.fulfillment_status)}</span>
@@ -56,7 +56,7 @@ class Timeline extends Card {
         ${order.shipments.map((parcel, index) => this.#parcel(parcel, index + 1, order.shipments.length))}
         ${order.adjustments.map((one) => this.#adjustment(one, order.total.currency))}
         ${facts([[texts.shipTo, order.ship_to && address(order.ship_to).join(', ')]])}
-      </section>
+      </div>
     `;
   }
 

@@ -6,7 +6,7 @@ class PaymentProblem extends Card {
   view({ message, retryable, challenge_url: challenge }) {
     const bank = /^https?:\/\//.test(challenge ?? '') ? challenge : null;
     return html`
-      <section class="card stack" aria-label=${texts.problem}>
+      <div role="group" class="card stack" aria-label=${texts.problem}>
         <div>
           <h2 tabindex="-1">${texts.problem}</h2>
           <p>${message}</p>
@@ -20,7 +20,7 @@ class PaymentProblem extends Card {
               `
             : html`<button type="button" @click=${() => this.act('request_human')}>${texts.talkToPerson}</button>`}
         </div>
-      </section>
+      </div>
     `;
   }
 }

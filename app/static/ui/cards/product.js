@@ -9,7 +9,7 @@ import { sentence, weight } from './words.js';
 class Product extends ProductCard {
   view(product) {
     return html`
-      <article class="card stack" aria-label=${product.title}>
+      <article class="card stack">
         <div class="top">
           ${picture(product.image, product.title)}
           <div class="stack">

@@ -11,7 +11,7 @@ class Products extends Card {
 
   view({ title, items, next_cursor: cursor }) {
     return html`
-      <section class="stack" aria-label=${texts.products(title)}>
+      <div role="group" class="stack" aria-label=${texts.products(title)}>
         <div class="row">
           <h2 tabindex="-1">${texts.products(title)}</h2>
           <span class="muted small">${texts.productCount(items.length)}</span>
@@ -22,7 +22,7 @@ class Products extends Card {
         ${cursor
           ? html`<div class="bar"><button type="button" @click=${() => this.act('show_more', { cursor })}>${texts.showMore}</button></div>`
           : nothing}
-      </section>
+      </div>
     `;
   }
 }

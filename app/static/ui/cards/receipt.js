@@ -10,7 +10,7 @@ class Receipt extends Card {
     const { currency } = order.total;
     const delivery = order.fulfillment?.title;
     return html`
-      <section class="card stack" aria-label=${texts.receipt}>
+      <div role="group" class="card stack" aria-label=${texts.receipt}>
         <div class="head">
           <svg viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="20" /><path d="M12 20.5l5.5 5.5L28.5 15" /></svg>
           <div class="grow">
@@ -31,7 +31,7 @@ class Receipt extends Card {
         <div class="bar">
           <button type="button" @click=${() => this.act('say', { text: texts.sayTrack(order.number) })}>${texts.track}</button>
         </div>
-      </section>
+      </div>
     `;
   }
 }

@@ -6,10 +6,10 @@ import { Card, define } from './base.js';
 class Stock extends Card {
   view({ items }) {
     return html`
-      <section class="card stack" aria-label=${texts.stock}>
+      <div role="group" class="card stack" aria-label=${texts.stock}>
         <h2 tabindex="-1">${texts.stock}</h2>
-        <div class="scroll stack" tabindex="0" role="region" aria-label=${texts.stock}>${items.map((item) => this.#table(item))}</div>
-      </section>
+        <div class="scroll stack" tabindex="0" role="group" aria-label=${texts.stock}>${items.map((item) => this.#table(item))}</div>
+      </div>
     `;
   }
 

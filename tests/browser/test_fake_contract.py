@@ -1,0 +1,26 @@
+"""The fake shop's cards are the engine's views: what the page is tested on is what it will get."""
+
+from __future__ import annotations
+
+from engine.carts.schemas import CartView
+from engine.catalog.schemas import ProductDetail, ProductView
+from engine.checkout.schemas import CheckoutView, ConsentView, PaymentMethodView
+from engine.orders.schemas import OrderView
+from tests.browser import fake_data as data
+
+HELD = data.cart({"var_1_0": 2, "var_3_0": 1})
+
+
+def test_cards_have_the_shape_of_the_engines_views() -> None:
+    for item in [*data.TENTS, data.HOSTILE]:
+        ProductView.model_validate(item)
+    ProductDetail.model_validate(data.DETAIL)
+    CartView.model_validate(HELD)
+    CheckoutView.model_validate(data.checkout(HELD, ready=True))
+    CheckoutView.model_validate(data.checkout(HELD, ready=False))
+    ConsentView.model_validate(data.confirmation(HELD, "cnf_1", seconds=600))
+    OrderView.model_validate(data.order(HELD, shipped=True))
+    receipt = data.receipt(HELD)
+    PaymentMethodView.model_validate(receipt.pop("payment_method"))
+    receipt.pop("email")
+    OrderView.model_validate(receipt)

@@ -1,0 +1,99 @@
+"""The event stream: shared by all tabs, resumed where it broke, nothing lost and nothing twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+ANSWER = "I can help with tents, your cart and your orders."
+NO_SHARED_WORKER = "delete globalThis.SharedWorker"
+
+
+def staff_says(shop: Any, text: str) -> None:
+    def work() -> None:
+        thread = shop.newest()
+        message_id = f"hum_{len(thread.log)}"
+        thread.add("TEXT_MESSAGE_START", messageId=message_id, role="assistant", name="Sam (support)")
+        thread.add("TEXT_MESSAGE_CONTENT", messageId=message_id, delta=text)
+        thread.add("TEXT_MESSAGE_END", messageId=message_id)
+
+    shop.do(work)
+
+
+@pytest.mark.parametrize("script", ["", NO_SHARED_WORKER], ids=["shared worker", "one stream a tab"])
+def test_a_broken_stream_loses_and_doubles_nothing(shopper: Any, shop: Any, script: str) -> None:
+    shopper.context.add_init_script(script)
+    chat = shopper.open()
+    chat.ask("hello")
+    shop.drop_streams = True
+    expect(chat.page.locator(".ic-banner")).to_contain_text("Reconnecting", timeout=10_000)
+    staff_says(shop, "I read what you wrote.")
+    shop.drop_streams = False
+    words = chat.page.locator(".ic-words")
+    expect(words.last).to_have_text("I read what you wrote.", timeout=15_000)
+    expect(words).to_have_count(2)
+    expect(words.first).to_have_text(ANSWER)
+    expect(chat.page.locator(".ic-name").last).to_have_text("Sam (support)")
+    expect(chat.page.locator(".ic-banner")).to_have_count(0)
+    assert shop.streams_opened > 1
+
+
+def test_a_break_in_the_middle_of_an_answer(chat: Any, shop: Any) -> None:
+    shop.token_seconds = 0.03
+    chat.say("hello")
+    expect(chat.page.locator(".ic-words").last).to_contain_text("I can")
+    shop.drop_streams = True
+    chat.page.wait_for_timeout(400)
+    shop.drop_streams = False
+    expect(chat.page.locator(".ic-words")).to_have_text(ANSWER, timeout=15_000)
+
+
+def test_a_reload_in_the_middle_of_an_answer(chat: Any, shop: Any) -> None:
+    shop.token_seconds = 0.06
+    chat.say("hello")
+    expect(chat.page.locator(".ic-words").last).to_contain_text("I can")
+    chat.page.reload()
+    expect(chat.page.locator(".ic-words")).to_have_text(ANSWER, timeout=15_000)
+    expect(chat.page.locator("[data-role=user]")).to_have_count(1)
+
+
+def test_ten_tabs_share_one_stream(shopper: Any, shop: Any) -> None:
+    tabs = [shopper.open() for _ in range(10)]
+    expect(tabs[-1].page.locator(".ic-starts")).to_be_visible()
+    assert shop.streams == 1
+    tabs[-1].ask("hello")
+    for tab in tabs:
+        expect(tab.page.locator(".ic-words")).to_have_text(ANSWER)
+        expect(tab.page.locator("[data-role=user]")).to_have_count(1)
+
+
+def test_a_late_tab_catches_up_from_the_worker(shopper: Any, shop: Any) -> None:
+    first = shopper.open()
+    shop.token_seconds = 0.03
+    first.say("hello")
+    expect(first.page.locator(".ic-words").last).to_contain_text("I can")
+    second = shopper.open()
+    expect(second.page.locator(".ic-words")).to_have_text(ANSWER, timeout=15_000)
+    assert shop.streams == 1
+
+
+def test_a_thread_that_is_gone_gives_way_to_a_new_one(chat: Any, shop: Any) -> None:
+    chat.ask("hello")
+    shop.threads.clear()
+    chat.page.reload()
+    expect(chat.page.get_by_role("heading", name="What are you looking for?")).to_be_visible()
+    assert len(shop.threads) == 1
+
+
+def test_a_shop_that_does_not_answer_can_be_tried_again(shopper: Any) -> None:
+    shopper.context.route("**/v1/threads", lambda route: route.abort())
+    page = shopper.context.new_page()
+    page.goto(shopper.shop.base)
+    expect(page.get_by_text("The shop could not be reached.")).to_be_visible(timeout=10_000)
+    shopper.context.unroute("**/v1/threads")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".ic-starts button")).to_have_count(4)
