@@ -1,6 +1,7 @@
 """What words a shop's catalog is written in: to weigh the rare ones, mend typing errors and read filters.
 
-Kept in memory per tenant and read again when the catalog has changed (looked at once a second at most).
+Kept in memory per tenant and read again when the catalog has changed (looked at once a second at most, less often
+where looking takes long). A word that is not here yet is searched for all the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from engine.catalog.repository import SOLD
 from engine.kit.tenancy import Tenant
 
 LOOK_AGAIN_SECONDS: Final = 1.0
+REST: Final = 20
+"""At least this many times what the last look took passes before the next: 5 % of the time at most goes into it."""
 
 _LEXEMES: Final = text("""
     SELECT word, ndoc FROM ts_stat(format(
@@ -58,27 +61,29 @@ class Lexicons:
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Any, Lexicon]] = {}
-        self._looked: dict[str, float] = {}
+        self._look_at: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def of(self, session: Session, tenant_id: str) -> Lexicon:
-        """The tenant's lexicon, at most about a second behind its catalog."""
+        """The tenant's lexicon, a second or so behind its catalog. One thread looks, the others take what is known."""
+        began = time.monotonic()
         with self._lock:
             known = self._known.get(tenant_id)
-            fresh = time.monotonic() - self._looked.get(tenant_id, 0.0) < LOOK_AGAIN_SECONDS
-        if known and fresh:
-            return known[1]
+            if known and began < self._look_at.get(tenant_id, 0.0):
+                return known[1]
+            self._look_at[tenant_id] = began + LOOK_AGAIN_SECONDS
         state = _state(session, tenant_id)
         lexicon = known[1] if known and known[0] == state else read(session, tenant_id)
+        ended = time.monotonic()
         with self._lock:
             self._known[tenant_id] = (state, lexicon)
-            self._looked[tenant_id] = time.monotonic()
+            self._look_at[tenant_id] = ended + max(LOOK_AGAIN_SECONDS, REST * (ended - began))
         return lexicon
 
     def forget(self, tenant_id: str) -> None:
         """Read again at the next use."""
         with self._lock:
-            self._looked.pop(tenant_id, None)
+            self._look_at.pop(tenant_id, None)
 
 
 def _state(session: Session, tenant_id: str) -> tuple[Any, ...]:

@@ -38,11 +38,15 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``terms`` for the full text, ``mended`` for the embedder, ``weight`` of all words, known or not."""
+    """``terms`` for the full text, ``mended`` for the embedder, ``weight`` of all words, known or not.
+
+    ``known`` says whether the shop uses any of the words.
+    """
 
     terms: tuple[Term, ...]
     mended: str
     weight: float
+    known: bool
 
 
 def read_question(
@@ -60,17 +64,16 @@ def read_question(
     found = [stem for text in spelled for part in text.split() for stem in stems[part]]
     found += [stem for pair in pairs for stem in stems[pair] if stem in lexicon.lexemes and len(stem) > 3]
     weight = sum(max((lexicon.rarity(stem) for stem in stems[word]), default=0.0) for word in words)
-    return Question(_terms(found, lexicon), " ".join(spelled), weight)
+    known = any(stem in lexicon.lexemes for stem in found)
+    return Question(_terms(found, lexicon), " ".join(spelled), weight, known)
 
 
 def _terms(stems: Iterable[str], lexicon: Lexicon) -> tuple[Term, ...]:
-    terms = []
-    for stem in dict.fromkeys(stems):
-        if stem in lexicon.lexemes:
-            terms.append(Term(stem, lexicon.rarity(stem)))
-        elif len(stem) > 2 and any(known.startswith(stem) for known in lexicon.lexemes):
-            terms.append(Term(stem, lexicon.rarity(stem), prefix=True))
-    return tuple(terms)
+    """A stem the shop does not know is looked for as a beginning, and in case the lexicon is a moment behind."""
+    return tuple(
+        Term(stem, lexicon.rarity(stem), prefix=stem not in lexicon.lexemes and len(stem) > 2)
+        for stem in dict.fromkeys(stems)
+    )
 
 
 def _spelled(word: str, stems: Sequence[str], lexicon: Lexicon, is_word: Callable[[str], bool]) -> str:

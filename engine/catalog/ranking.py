@@ -15,7 +15,7 @@ from engine.catalog.models import Product
 from engine.catalog.question import Question, Term
 from engine.catalog.vectors import Hit
 
-MAX_CANDIDATES: Final = 1000
+MAX_CANDIDATES: Final = 500
 _WEIGHTS: Final = [0.05, 0.1, 0.35, 1.0]
 """Of the classes D, C, B, A … as ``ts_rank`` wants them; C is description, A the title and its like."""
 _BEST_OF_ONE: Final = 0.76
@@ -64,13 +64,21 @@ class Candidate(NamedTuple):
 def candidates(
     session: Session, tenant_id: str, filters: Filters, question: Question, hits: Sequence[Hit]
 ) -> list[Candidate]:
-    """Products that meet the filters and are found by words or are among ``hits``, the best 1,000 by words."""
+    """Products that meet the filters and are found by words or are among ``hits``, the best 500 by words."""
     said = _said(question.terms)
     similar = {hit.product_id: hit.similarity for hit in hits}
-    rows = session.execute(
-        select(Product.id, said, cheapest(), Product.rating, Product.position)
-        .where(*conditions(tenant_id, filters), or_(*_found(question.terms), Product.id.in_(list(similar))))
+    ranked = (
+        select(Product.tenant_id, Product.id, Product.position, said.label("said"))
+        .where(Product.tenant_id == tenant_id, or_(*_found(question.terms, list(similar))))
         .order_by(said.desc(), Product.position, Product.id)
+        .offset(0)  # a fence: rank first, then check the filters only until enough meet them
+        .subquery()
+    )
+    rows = session.execute(
+        select(Product.id, ranked.c.said, cheapest(), Product.rating, Product.position)
+        .join(ranked, (ranked.c.tenant_id == Product.tenant_id) & (ranked.c.id == Product.id))
+        .where(*conditions(tenant_id, filters))
+        .order_by(ranked.c.said.desc(), ranked.c.position, ranked.c.id)
         .limit(MAX_CANDIDATES)
     )
     whole = question.weight * _BEST_OF_ONE or 1.0
@@ -80,11 +88,12 @@ def candidates(
     ]
 
 
-def _found(terms: Sequence[Term]) -> list[ColumnElement[bool]]:
-    if not terms:
-        return []
-    anything = " | ".join(term.tsquery for term in terms)
-    return [Product.search.op("@@")(func.to_tsquery("simple", anything))]
+def _found(terms: Sequence[Term], ids: list[str]) -> list[ColumnElement[bool]]:
+    ways: list[ColumnElement[bool]] = [Product.id.in_(ids)] if ids else []
+    if terms:
+        anything = " | ".join(term.tsquery for term in terms)
+        ways.append(Product.search.op("@@")(func.to_tsquery("simple", anything)))
+    return ways
 
 
 def _said(terms: Sequence[Term]) -> ColumnElement[float]:
@@ -126,7 +135,7 @@ def by_meaning(found: Sequence[Candidate]) -> list[Candidate]:
 def worth_hearing(hits: Sequence[Hit], question: Question, tuning: Tuning) -> list[Hit]:
     """Hits that are near enough, by themselves and beside the nearest: a vector search always finds something."""
     nearest = max((hit.similarity for hit in hits), default=0.0)
-    least = tuning.least_similar if question.terms else tuning.least_similar_alone
+    least = tuning.least_similar if question.known else tuning.least_similar_alone
     floor = max(least, nearest - tuning.similar_span)
     return [hit for hit in hits if hit.similarity >= floor]
 

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """``total`` counts all that was found, up to 1,000 for a question in words.
+    """``total`` counts all that was found, up to 500 for a question in words.
 
     ``near_matches`` is true when nothing met every filter and these are the closest.
     """
