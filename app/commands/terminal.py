@@ -1,0 +1,114 @@
+"""A conversation in a terminal: words as they come, cards as tables, the payment card as a question."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from app.commands.cards import draw
+from app.commands.client import Conversation
+
+Event = dict[str, Any]
+
+
+def converse(endpoint: str, first: str, *, tenant: str | None, as_json: bool) -> None:
+    """Talk until the shopper leaves (or, given ``first``, once). Raises ``Unavailable``, ``Refused``."""
+    talk = Conversation(endpoint, tenant)
+    talk.start()
+    screen: _Screen = _Lines() if as_json else _Terminal()
+    if first:
+        _turn(talk, screen, talk.say(first))
+        return
+    screen.note("Say what you are looking for. An empty line ends the conversation.")
+    while words := screen.listen():
+        _turn(talk, screen, talk.say(words))
+
+
+def _turn(talk: Conversation, screen: _Screen, run_id: str) -> None:
+    """Show one turn; at its end ask about every payment card that is open."""
+    asked: list[Event] = []
+    for event in talk.events(run_id):
+        screen.show(event)
+        if event["type"] == "RUN_FINISHED":
+            asked = event.get("outcome", {}).get("interrupts", [])
+    for interrupt in asked:
+        approved = screen.ask(interrupt)
+        if approved is not None:
+            _turn(talk, screen, talk.decide(interrupt["id"], approved=approved))
+
+
+class _Screen:
+    """Where a conversation is shown."""
+
+    def show(self, event: Event) -> None:
+        raise NotImplementedError
+
+    def ask(self, interrupt: Event) -> bool | None:
+        """The shopper's decision on a payment card; ``None`` leaves it open."""
+        raise NotImplementedError
+
+    def listen(self) -> str:
+        raise NotImplementedError
+
+    def note(self, words: str) -> None:
+        """Something beside the conversation."""
+
+
+class _Lines(_Screen):
+    """Each event as a line of JSON; nobody is asked, so nothing is ever paid."""
+
+    def show(self, event: Event) -> None:
+        sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+    def ask(self, interrupt: Event) -> bool | None:  # noqa: ARG002 (the port's shape)
+        return None
+
+    def listen(self) -> str:
+        return sys.stdin.readline().strip()
+
+
+class _Terminal(_Screen):
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._speaking = ""
+
+    def note(self, words: str) -> None:
+        self._console.print(words, style="dim")
+
+    def listen(self) -> str:
+        try:
+            return self._console.input("[bold]You:[/bold] ").strip()
+        except EOFError:
+            return ""
+
+    def show(self, event: Event) -> None:
+        match event["type"]:
+            case "TEXT_MESSAGE_START" if event["role"] == "assistant":
+                self._speaking = event["messageId"]
+                self._console.print(f"{event.get('name') or 'Shop'}: ", style="bold green", end="")
+            case "TEXT_MESSAGE_CONTENT" if event["messageId"] == self._speaking:
+                self._console.print(event["delta"], end="", markup=False)
+            case "TEXT_MESSAGE_END" if event["messageId"] == self._speaking:
+                self._speaking = ""
+                self._console.print()
+            case "ACTIVITY_SNAPSHOT":
+                self._draw(event["activityType"], event["content"])
+            case "RUN_ERROR":
+                self._console.print(event["message"], style="red", markup=False)
+
+    def ask(self, interrupt: Event) -> bool | None:
+        question = f"{interrupt['message']} [y/N] "
+        try:
+            return self._console.input(question, markup=False).strip().lower() in {"y", "yes"}
+        except EOFError:
+            self.note("The payment card stays open: nothing was paid.")
+            return None
+
+    def _draw(self, kind: str, data: Event) -> None:
+        drawn = draw(kind, data)
+        if drawn is not None:
+            self._console.print(drawn)
