@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -157,9 +157,7 @@ def set_discount_code(session: Session, identity: Identity, code: str) -> CartVi
 
 def mark_ordered(session: Session, tenant_id: str, cart_id: str) -> None:
     """The cart was bought; the next item starts a new one."""
-    cart = session.get(Cart, (tenant_id, cart_id))
-    if cart is not None:
-        cart.status = "ordered"
+    session.execute(update(Cart).where(Cart.tenant_id == tenant_id, Cart.id == cart_id).values(status="ordered"))
 
 
 def _check_code(session: Session, tenant_id: str, code: str) -> None:

@@ -6,12 +6,14 @@ anywhere in between, recovery finds the payment row and brings it to the same en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 import structlog
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -149,16 +151,15 @@ def _prepare(
 def _claim(runtime: Runtime, identity: Identity, consent_id: str, token: str | None) -> _Claimed:
     """T1: everything scarce is held in one fixed order, or nothing is."""
     with runtime.unit_of_work(identity.tenant_id) as session:
-        card = _own_card(session, identity, consent_id)
-        checkout = lock_session(session, identity.tenant_id, card.session_id)
-        session.refresh(card, with_for_update=True)
+        checkout, card = _locked(session, identity, consent_id)
         quote = _agreed_quote(session, checkout, card)
         payment_id, order_id = new_id("payment"), new_id("order")
-        _hold_stock(session, checkout, quote, payment_id)
+        lines = orders.place(session, checkout, quote, order_id=order_id, customer_id=identity.customer_id)
+        _start_payment(session, checkout, card, quote, payment_id=payment_id, order_id=order_id, token=token)
+        session.flush()
+        _hold_stock(session, checkout, quote, payment_id, lines)  # last: others wait for these rows
         if not discounts.use(session, checkout.tenant_id, checkout.discount_codes):
             raise _Changed("The discount code has just been used up.")
-        orders.place(session, checkout, quote, order_id=order_id, customer_id=identity.customer_id)
-        _start_payment(session, checkout, card, quote, payment_id=payment_id, order_id=order_id, token=token)
         request = CaptureRequest(
             payment_id=payment_id,
             merchant=checkout.tenant_id,
@@ -166,7 +167,6 @@ def _claim(runtime: Runtime, identity: Identity, consent_id: str, token: str | N
             token=token or "",
             amount=Money(quote.total, checkout.currency),
         )
-        session.flush()
         fault_point("before_t1_commit")
         return _Claimed(payment_id, request if quote.total else None, (checkout.payment_method or {})["gateway"])
 
@@ -186,7 +186,9 @@ def _agreed_quote(session: Session, checkout: CheckoutSession, card: Consent) ->
     return quote
 
 
-def _hold_stock(session: Session, checkout: CheckoutSession, quote: Quote, payment_id: str) -> None:
+def _hold_stock(
+    session: Session, checkout: CheckoutSession, quote: Quote, payment_id: str, lines: Mapping[str, str]
+) -> None:
     wanted = {line.variant_id: line.quantity for line in quote.lines}
     region = (checkout.ship_to or {}).get("state", "")
     stock = quote.stock
@@ -194,8 +196,7 @@ def _hold_stock(session: Session, checkout: CheckoutSession, quote: Quote, payme
     for attempt in range(_ROUTING_TRIES):
         try:
             allocations = inventory.route(wanted, stock, region=region)
-            with session.begin_nested():
-                inventory.hold(session, checkout.tenant_id, payment_id, allocations)
+            inventory.hold(session, checkout.tenant_id, payment_id, allocations, lines)
         except OutOfStock as gone:
             stock = inventory.shippable(session, checkout.tenant_id, list(wanted))
             left = sum(place.available for place in stock[gone.variant_id])
@@ -286,12 +287,25 @@ def _challenge(runtime: Runtime, identity: Identity, consent_id: str, url: str) 
 def _put_aside(runtime: Runtime, identity: Identity, consent_id: str, reason: str) -> Completion:
     """The agreement no longer fits the world: it is closed unused, and nothing was charged."""
     with runtime.unit_of_work(identity.tenant_id) as session:
-        card = _own_card(session, identity, consent_id)
-        lock_session(session, identity.tenant_id, card.session_id)
-        session.refresh(card, with_for_update=True)
+        _, card = _locked(session, identity, consent_id)
         if card.status == ConsentStatus.APPROVED:
             consents.end(session, card, ConsentStatus.SUPERSEDED)
+        used = card.status == ConsentStatus.CLAIMED
+    if used:  # an equal request was faster
+        return outcome_of(runtime, identity, consent_id)
     return Completion(Result.CHANGED, consent_id, reason, "changed")
+
+
+def _locked(session: Session, identity: Identity, consent_id: str) -> tuple[CheckoutSession, Consent]:
+    """The session and the card, both locked, always in this order."""
+    owned = select(Consent.session_id).where(
+        Consent.tenant_id == identity.tenant_id, Consent.id == consent_id, Consent.owner_id == identity.id
+    )
+    session_id = session.scalar(owned)
+    if session_id is None:
+        raise NotFound("There is no such confirmation.")
+    checkout = lock_session(session, identity.tenant_id, session_id)
+    return checkout, session.get_one(Consent, (identity.tenant_id, consent_id), with_for_update=True)
 
 
 def _own_card(session: Session, identity: Identity, consent_id: str) -> Consent:

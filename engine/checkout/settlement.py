@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -41,9 +42,8 @@ class Settled:
     order: OrderView | None
 
     @classmethod
-    def of(cls, session: Session, payment: Payment) -> Settled:
-        order = None
-        if payment.status == PaymentStatus.CAPTURED:
+    def of(cls, session: Session, payment: Payment, order: OrderView | None = None) -> Settled:
+        if order is None and payment.status == PaymentStatus.CAPTURED:
             order = queries.order_by_id(session, payment.tenant_id, payment.order_id)
         return cls(payment.id, PaymentStatus(payment.status), payment.decline_code, order)
 
@@ -54,11 +54,10 @@ def settle(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | N
     """
     with runtime.unit_of_work(tenant_id) as session:
         payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True)
-        if payment.status in _UNSETTLED:
-            _apply(session, payment, charge)
+        order = _apply(session, payment, charge) if payment.status in _UNSETTLED else None
         stray = payment.status in _DEAD and charge is not None and charge.status == ChargeStatus.CAPTURED
         session.flush()
-        settled = Settled.of(session, payment)
+        settled = Settled.of(session, payment, order)
         amount, gateway = Money(payment.amount, payment.currency), payment.gateway
         fault_point("before_t2_commit")
     fault_point("after_t2_commit")
@@ -67,38 +66,29 @@ def settle(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | N
     return settled
 
 
-def _apply(session: Session, payment: Payment, charge: Charge | None) -> None:
+def _apply(session: Session, payment: Payment, charge: Charge | None) -> OrderView | None:
     if charge is None or charge.status == ChargeStatus.PENDING:
         payment.status = PAYMENT.check(payment.status, PaymentStatus.UNKNOWN)
-        raise_alert(
-            session,
-            payment.tenant_id,
-            "payment_unknown",
-            payment.id,
-            "The gateway has not told how this payment ended.",
-        )
-        return
+        words = "The gateway has not told how this payment ended."
+        raise_alert(session, payment.tenant_id, "payment_unknown", payment.id, words)
+        return None
+    if payment.status == PaymentStatus.UNKNOWN:
+        resolve_alert(session, payment.tenant_id, "payment_unknown", payment.id)
     payment.gateway_payment_id = charge.gateway_id
     payment.settled_at = clock.now()
     payment.lease_until = None
-    resolve_alert(session, payment.tenant_id, "payment_unknown", payment.id)
     if charge.status == ChargeStatus.CAPTURED:
-        _captured(session, payment)
-    else:
-        canceled = charge.status == ChargeStatus.CANCELED
-        _failed(
-            session,
-            payment,
-            PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED,
-            charge.decline_code,
-        )
+        return _captured(session, payment)
+    canceled = charge.status == ChargeStatus.CANCELED
+    _failed(session, payment, PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED, charge.decline_code)
+    return None
 
 
-def _captured(session: Session, payment: Payment) -> None:
+def _captured(session: Session, payment: Payment) -> OrderView:
     payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
     checkout = session.get_one(CheckoutSession, (payment.tenant_id, payment.session_id), with_for_update=True)
-    order, lines = orders.mark_paid(session, payment.tenant_id, payment.order_id)
-    inventory.commit(session, payment.tenant_id, payment.id, {line.variant_id: line.id for line in lines})
+    order = orders.mark_paid(session, payment.tenant_id, payment.order_id)
+    inventory.commit(session, payment.tenant_id, payment.id)
     checkout.status = SESSION.check(checkout.status, SessionStatus.COMPLETED)
     checkout.version += 1
     if checkout.cart_id:
@@ -116,6 +106,7 @@ def _captured(session: Session, payment: Payment) -> None:
     outbox.emit(session, payment.tenant_id, "order.paid", order.id, payload)
     facts = {"amount": payment.amount, "currency": payment.currency, "order": order.id}
     audit.record(session, payment.tenant_id, actor="system", action="payment.captured", subject=payment.id, facts=facts)
+    return queries.just_paid(session, order, payment)
 
 
 def _failed(session: Session, payment: Payment, status: PaymentStatus, decline_code: str | None) -> None:
@@ -148,8 +139,6 @@ def raise_alert(session: Session, tenant_id: str, kind: str, subject: str, detai
 
 def resolve_alert(session: Session, tenant_id: str, kind: str, subject: str) -> None:
     """Close an open alert, if there is one."""
-    from sqlalchemy import update
-
     session.execute(
         update(Alert)
         .where(

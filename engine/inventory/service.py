@@ -6,6 +6,7 @@ Rows are always touched in the order (variant, location): two orders can wait fo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,10 +106,38 @@ def _preference(wanted: Mapping[str, int], stock: Stock, region: str) -> dict[st
     return {key: (-covered[key], place.region != region, place.position) for key, place in facts.items()}
 
 
-def hold(session: Session, tenant_id: str, payment_id: str, allocations: Sequence[Allocation]) -> None:
-    """Reserve the units for a payment under way. Raises ``OutOfStock`` when somebody else was faster: the caller's
-    transaction must then end or route again.
+def hold(
+    session: Session,
+    tenant_id: str,
+    payment_id: str,
+    allocations: Sequence[Allocation],
+    line_of_variant: Mapping[str, str],
+) -> None:
+    """Reserve the units for a payment under way and the order lines they are for, all of them or none.
+
+    Raises ``OutOfStock`` when somebody else was faster: route again or give up.
     """
+    with session.begin_nested() if len(allocations) > 1 else nullcontext():
+        _take(session, tenant_id, allocations)
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "id": new_id("reservation"),
+            "variant_id": one.variant_id,
+            "location_id": one.location_id,
+            "quantity": one.quantity,
+            "status": ReservationStatus.HELD,
+            "payment_id": payment_id,
+            "order_line_id": line_of_variant[one.variant_id],
+        }
+        for one in allocations
+    ]
+    if rows:
+        session.execute(insert(Reservation), rows)
+        _record(session, tenant_id, MovementKind.RESERVE, payment_id, [(a, 0, a.quantity) for a in allocations])
+
+
+def _take(session: Session, tenant_id: str, allocations: Sequence[Allocation]) -> None:
     for one in allocations:
         taken = session.execute(
             update(StockLevel)
@@ -123,28 +152,20 @@ def hold(session: Session, tenant_id: str, payment_id: str, allocations: Sequenc
         ).first()
         if taken is None:
             raise OutOfStock("Somebody else was faster.", variant_id=one.variant_id, available=0)
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            "id": new_id("reservation"),
-            "variant_id": one.variant_id,
-            "location_id": one.location_id,
-            "quantity": one.quantity,
-            "status": ReservationStatus.HELD,
-            "payment_id": payment_id,
-        }
-        for one in allocations
-    ]
-    if rows:
-        session.execute(insert(Reservation), rows)
-        _record(session, tenant_id, MovementKind.RESERVE, payment_id, [(a, 0, a.quantity) for a in allocations])
 
 
-def commit(session: Session, tenant_id: str, payment_id: str, line_of_variant: Mapping[str, str]) -> None:
-    """The payment succeeded: its held units are sold and wait to ship for their order line."""
-    for held in _held(session, tenant_id, payment_id):
-        held.status = ReservationStatus.COMMITTED
-        held.order_line_id = line_of_variant[held.variant_id]
+def commit(session: Session, tenant_id: str, payment_id: str) -> None:
+    """The payment succeeded: its held units are sold and wait to ship."""
+    session.execute(
+        update(Reservation)
+        .where(
+            Reservation.tenant_id == tenant_id,
+            Reservation.payment_id == payment_id,
+            Reservation.status == ReservationStatus.HELD,
+        )
+        .values(status=ReservationStatus.COMMITTED)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def release(session: Session, tenant_id: str, payment_id: str) -> None:

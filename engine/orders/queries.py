@@ -88,6 +88,16 @@ def order_by_id(session: Session, tenant_id: str, order_id: str) -> OrderView:
     return _views(session, tenant_id, [row])[0]
 
 
+def just_paid(session: Session, order: Order, payment: Payment) -> OrderView:
+    """An order the moment it was paid: nothing was shipped or refunded yet, so only its lines are read."""
+    lines = session.scalars(
+        select(OrderLine)
+        .where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
+        .order_by(OrderLine.position)
+    )
+    return _view(order, _Parts(lines=list(lines), payments=[payment]))
+
+
 def masked_status(session: Session, identity: Identity, *, number: str, email: str) -> MaskedStatus:
     """The bare state of any order by its number and the buyer's e-mail; five tries an hour per identity.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Text, cast, insert, literal
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import CheckoutSession
@@ -15,14 +15,18 @@ from engine.orders.models import Order, OrderLine, OrderStatus, order_numbers
 from engine.orders.states import ORDER
 
 
-def place(session: Session, checkout: CheckoutSession, quote: Quote, *, order_id: str, customer_id: str | None) -> None:
-    """Write the order as agreed to, waiting for its payment and invisible until then."""
-    number = session.execute(order_numbers.next_value()).scalar_one()
+def place(
+    session: Session, checkout: CheckoutSession, quote: Quote, *, order_id: str, customer_id: str | None
+) -> dict[str, str]:
+    """Write the order as agreed to, waiting for its payment and invisible until then.
+
+    Returns the order line of each variant.
+    """
     option = quote.selected
     order = {
         "tenant_id": checkout.tenant_id,
         "id": order_id,
-        "number": f"{quote.shop.settings.get('order_prefix', 'IC')}-{number}",
+        "number": literal(f"{quote.shop.settings.get('order_prefix', 'IC')}-") + cast(order_numbers.next_value(), Text),
         "session_id": checkout.id,
         "owner_id": checkout.owner_id,
         "customer_id": customer_id,
@@ -46,22 +50,19 @@ def place(session: Session, checkout: CheckoutSession, quote: Quote, *, order_id
         else {},
         "discount_codes": list(checkout.discount_codes),
     }
-    session.execute(insert(Order), [order])
-    session.execute(insert(OrderLine), _lines(checkout.tenant_id, order_id, quote))
+    session.execute(insert(Order).values(order))
+    lines = _lines(checkout.tenant_id, order_id, quote)
+    session.execute(insert(OrderLine), lines)
+    return {line["variant_id"]: line["id"] for line in lines}
 
 
-def mark_paid(session: Session, tenant_id: str, order_id: str) -> tuple[Order, Sequence[OrderLine]]:
+def mark_paid(session: Session, tenant_id: str, order_id: str) -> Order:
     """The money is there: the order is real and visible from now on."""
     order = session.get_one(Order, (tenant_id, order_id), with_for_update=True)
     order.status = ORDER.check(order.status, OrderStatus.OPEN)
     order.placed_at = order.updated_at = clock.now()
     order.version += 1
-    lines = session.scalars(
-        select(OrderLine)
-        .where(OrderLine.tenant_id == tenant_id, OrderLine.order_id == order_id)
-        .order_by(OrderLine.position)
-    ).all()
-    return order, lines
+    return order
 
 
 def abandon(session: Session, tenant_id: str, order_id: str) -> None:
@@ -72,7 +73,7 @@ def abandon(session: Session, tenant_id: str, order_id: str) -> None:
     order.version += 1
 
 
-def _lines(tenant_id: str, order_id: str, quote: Quote) -> list[dict[str, object]]:
+def _lines(tenant_id: str, order_id: str, quote: Quote) -> list[dict[str, Any]]:
     return [
         {
             "tenant_id": tenant_id,
