@@ -21,6 +21,9 @@ Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 class Row(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -251,20 +254,14 @@ class CatalogFile(Row):
         emails = {customer.email for customer in self.customers}
         rates = {rate.code for zone in self.shipping_zones for rate in zone.rates}
         problems = [
-            f"{v.sku}: no location {c}"
-            for p in self.products
-            for v in p.variants
-            for c in v.stock
-            if c not in codes
+            f"{v.sku}: no location {c}" for p in self.products for v in p.variants for c in v.stock if c not in codes
         ]
         problems += [f"sku used twice: {sku}" for sku in sorted({s for s in skus if skus.count(s) > 1})]
         problems += [f"slug used twice: {slug}" for slug in sorted({s for s in slugs if slugs.count(s) > 1})]
         known = set(skus)
         for order in self.orders:
             problems += [
-                f"order of {order.customer}: no sku {line.sku}"
-                for line in order.lines
-                if line.sku not in known
+                f"order of {order.customer}: no sku {line.sku}" for line in order.lines if line.sku not in known
             ]
             if order.customer not in emails:
                 problems.append(f"order of an unknown customer {order.customer}")
@@ -284,11 +281,7 @@ def read_catalog(path: Path) -> CatalogFile:
     merged: dict[str, Any] = {}
     for file in files:
         text = file.read_text(encoding="utf-8")
-        part = (
-            json.loads(text)
-            if file.suffix == ".json"
-            else yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        )
+        part = json.loads(text) if file.suffix == ".json" else yaml.load(text, Loader=_LOADER)  # noqa: S506 (it is safe)
         for key, value in part.items():
             merged[key] = merged[key] + value if isinstance(value, list) and key in merged else value
     return CatalogFile.model_validate(merged)

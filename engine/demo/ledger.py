@@ -36,9 +36,7 @@ class Ledger:
         self.rows.setdefault(model, []).append(full)
         return full
 
-    def post(
-        self, kind: str, subject: str, order_id: str, at: datetime, amounts: Mapping[Account, int]
-    ) -> None:
+    def post(self, kind: str, subject: str, order_id: str, at: datetime, amounts: Mapping[Account, int]) -> None:
         entry_id = new_id("entry")
         self.add(JournalEntry, id=entry_id, kind=kind, subject=subject, order_id=order_id, occurred_at=at)
         for account, amount in amounts.items():

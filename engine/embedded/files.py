@@ -89,9 +89,7 @@ def locked(path: Path, *, timeout_seconds: float) -> Iterator[None]:
     deadline = time.monotonic() + timeout_seconds
     while (descriptor := try_lock(path)) is None:
         if time.monotonic() > deadline:
-            raise EmbeddedPostgresError(
-                f"{path} has been locked by another process for {timeout_seconds:.0f} s"
-            )
+            raise EmbeddedPostgresError(f"{path} has been locked by another process for {timeout_seconds:.0f} s")
         time.sleep(_POLL_SECONDS)
     try:
         yield

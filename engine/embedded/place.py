@@ -161,9 +161,7 @@ def _account_for(root: Path) -> Account:
             continue
         if entry.pw_uid != 0:
             return Account(entry.pw_uid, entry.pw_gid)
-    raise EmbeddedPostgresError(
-        f"PostgreSQL does not run as root, and no user of {_ACCOUNTS} exists to run it as"
-    )
+    raise EmbeddedPostgresError(f"PostgreSQL does not run as root, and no user of {_ACCOUNTS} exists to run it as")
 
 
 def _recorded_root(home: Path) -> Path | None:

@@ -189,9 +189,7 @@ def test_settings_of_a_throwaway_cluster(server: EmbeddedPostgres) -> None:
 def test_text_is_unicode_on_every_system(server: EmbeddedPostgres) -> None:
     database = "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = 'icommerce'"
     assert query(server, database) == [("b", "C.UTF-8")]
-    assert query(server, "SELECT lower('ÉCLAIR'), to_tsvector('simple', 'ÉCLAIR')::text") == [
-        ("éclair", "'éclair':1")
-    ]
+    assert query(server, "SELECT lower('ÉCLAIR'), to_tsvector('simple', 'ÉCLAIR')::text") == [("éclair", "'éclair':1")]
 
 
 def test_everyone_needs_a_password_and_nothing_listens_on_tcp(server: EmbeddedPostgres) -> None:
@@ -308,9 +306,7 @@ def test_first_start_stop_and_start_again(new_home: Path) -> None:
     assert read_secrets(new_home) == secrets
 
 
-def test_a_first_start_that_was_cut_off_is_begun_anew(
-    new_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_start_that_was_cut_off_is_begun_anew(new_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut_off(place: Place, *_: object, **__: object) -> None:
         (place.root / "data.new" / "half").touch()
         raise OSError("cut off")
@@ -380,9 +376,7 @@ def test_the_next_app_adopts_the_server_of_a_killed_one_and_stops_it(home: Path)
     assert attach(home) is None
 
 
-def test_a_killed_postmaster_is_replaced_after_its_orphans(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_postmaster_is_replaced_after_its_orphans(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.embedded.postmaster, "_ORPHANS_LEAVE_SECONDS", 0.2)
     first = start_or_attach(home, durable=False)
     query(first, "CREATE TABLE kept AS SELECT 7 AS n")
