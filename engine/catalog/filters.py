@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TypeAlias
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, not_, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.catalog.models import Product, Variant
 from engine.catalog.repository import SOLD
@@ -14,7 +15,7 @@ from engine.demo.catalog_file import Restriction
 from engine.inventory.models import StockLevel
 from engine.shipping.models import ShippingZone
 
-MINE: Final = and_(Variant.tenant_id == Product.tenant_id, Variant.product_id == Product.id, Variant.sellable)
+Column: TypeAlias = ColumnElement[str] | InstrumentedAttribute[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,12 @@ class Filters:
 
 def conditions(tenant_id: str, filters: Filters) -> list[ColumnElement[bool]]:
     """For a query over ``Product``: on sale in this tenant and meeting every filter."""
-    found = [Product.tenant_id == tenant_id, Product.status == SOLD, _has_variant(filters)]
+    return [*product_conditions(tenant_id, filters), has_variant(filters, Product.tenant_id, Product.id)]
+
+
+def product_conditions(tenant_id: str, filters: Filters) -> list[ColumnElement[bool]]:
+    """The part that the product's own row decides."""
+    found = [Product.tenant_id == tenant_id, Product.status == SOLD]
     if filters.categories is not None:
         found.append(Product.category.in_(filters.categories) if filters.categories else false())
     if filters.ships_to:
@@ -43,13 +49,9 @@ def conditions(tenant_id: str, filters: Filters) -> list[ColumnElement[bool]]:
     return found
 
 
-def cheapest() -> ColumnElement[int]:
-    """The price of a product's cheapest variant on sale."""
-    return select(func.min(Variant.price)).where(MINE).correlate(Product).scalar_subquery()
-
-
-def _has_variant(filters: Filters) -> ColumnElement[bool]:
-    wanted = [MINE]
+def has_variant(filters: Filters, tenant_id: Column, product_id: Column) -> ColumnElement[bool]:
+    """Whether the product of those columns has a variant on sale that meets price, options and stock together."""
+    wanted = _sold(tenant_id, product_id)
     if filters.min_price is not None:
         wanted.append(Variant.price >= filters.min_price)
     if filters.max_price is not None:
@@ -58,7 +60,17 @@ def _has_variant(filters: Filters) -> ColumnElement[bool]:
         wanted.append(Variant.options[name].astext.in_(values) if values else false())
     if filters.in_stock:
         wanted.append(_in_stock())
-    return _any(select(Variant.id).where(*wanted).correlate(Product))
+    return _any(select(Variant.id).where(*wanted).correlate_except(Variant))
+
+
+def cheapest(tenant_id: Column = Product.tenant_id, product_id: Column = Product.id) -> ColumnElement[int]:
+    """The price of a product's cheapest variant on sale."""
+    query = select(func.min(Variant.price)).where(*_sold(tenant_id, product_id))
+    return query.correlate_except(Variant).scalar_subquery()
+
+
+def _sold(tenant_id: Column, product_id: Column) -> list[ColumnElement[bool]]:
+    return [Variant.tenant_id == tenant_id, Variant.product_id == product_id, Variant.sellable.is_(True)]
 
 
 def _any(rows: Select[str]) -> ColumnElement[bool]:
@@ -78,7 +90,7 @@ def _in_stock() -> ColumnElement[bool]:
             StockLevel.variant_id == Variant.id,
             StockLevel.on_hand > StockLevel.reserved,
         )
-        .correlate(Variant)
+        .correlate_except(StockLevel)
     )
 
 

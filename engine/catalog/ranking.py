@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Float, cast, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, REAL
 from sqlalchemy.orm import Session
 
-from engine.catalog.filters import Filters, cheapest, conditions
+from engine.catalog.filters import Filters, cheapest, has_variant, product_conditions
 from engine.catalog.models import Product
 from engine.catalog.question import Question, Term
 from engine.catalog.vectors import Hit
@@ -68,17 +68,17 @@ def candidates(
     said = _said(question.terms)
     similar = {hit.product_id: hit.similarity for hit in hits}
     ranked = (
-        select(Product.tenant_id, Product.id, Product.position, said.label("said"))
-        .where(Product.tenant_id == tenant_id, or_(*_found(question.terms, list(similar))))
+        select(Product.tenant_id, Product.id, Product.rating, Product.position, said.label("said"))
+        .where(*product_conditions(tenant_id, filters), or_(*_found(question.terms, list(similar))))
         .order_by(said.desc(), Product.position, Product.id)
-        .offset(0)  # a fence: rank first, then check the filters only until enough meet them
+        .offset(0)  # a fence: rank first, then look at variants only until enough products meet the filters
         .subquery()
+        .c
     )
     rows = session.execute(
-        select(Product.id, ranked.c.said, cheapest(), Product.rating, Product.position)
-        .join(ranked, (ranked.c.tenant_id == Product.tenant_id) & (ranked.c.id == Product.id))
-        .where(*conditions(tenant_id, filters))
-        .order_by(ranked.c.said.desc(), ranked.c.position, ranked.c.id)
+        select(ranked.id, ranked.said, cheapest(ranked.tenant_id, ranked.id), ranked.rating, ranked.position)
+        .where(has_variant(filters, ranked.tenant_id, ranked.id))
+        .order_by(ranked.said.desc(), ranked.position, ranked.id)
         .limit(MAX_CANDIDATES)
     )
     whole = question.weight * _BEST_OF_ONE or 1.0
