@@ -78,7 +78,7 @@ def _starts_street(text: str) -> bool:
 
 def _street_start(text: str) -> int | None:
     starts = [found.start() for pattern in (_street_pattern(), _PO_BOX) if (found := pattern.search(text))]
-    generic = re.search(rf"(?:^|[\s,:])({_NUMBERED}\s+[A-Z][\w.'’-]+(?:\s+\w+){{0,3}}\s*,)", text)
+    generic = re.search(rf"(?:^|[\s,:])({_NUMBERED}\s+[A-Z][\w.'’-]+(?:\s+[\w'’-]+){{0,3}}\s*,)", text)
     european = re.search(
         r"(?:^|[,:]\s*|\bat\s+|\bto\s+)([A-Z][\w'’-]*(?:straße|strasse|str\.|weg|platz|gasse|laan|straat|gatan)\s+\d+\w?)",
         text,

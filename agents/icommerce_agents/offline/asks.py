@@ -16,6 +16,8 @@ _ONCE = (
     frozenset(
         {
             "checkout",
+            "decline",
+            "more",
             "pay",
             "view_cart",
             "empty_cart",
@@ -42,6 +44,10 @@ _JOINS = re.compile(r"^(?:add|throw|put)\b")
 _EMPTY = lexicon.words("filler") | frozenset(
     "ship send deliver it to at address name email is my the and please thanks to's receipt there here go number phone ok use".split()
 )
+
+
+_AFTER_CONTACT = frozenset({"shipping_choose", "payment_choose", "checkout_status"})
+"""The cart is filled before its checkout is; the way of shipping needs the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,33 +128,33 @@ def _clauses(scene: Scene, rest: str, flags: frozenset[str], *, sure_only: bool)
 def _split(
     scene: Scene, text: str, flags: frozenset[str], *, sure_only: bool
 ) -> list[tuple[str, str, str, dict[str, str], bool]]:
-    """Clauses with their intents; a clause that says nothing by itself belongs to the one before."""
-    found: list[tuple[str, str, str, dict[str, str], bool]] = []
-    pieces = _pieces(text)
+    """Clauses with their intents; a clause that says nothing by itself belongs to a neighbor that searches."""
+    found: list[tuple[str, str]] = []
+    loose: list[str] = []
     growing = flags
-    for piece in pieces:
+    for piece in _pieces(text):
         intent = _pending(scene, piece) or intents.by_rule(piece, growing)
-        sure = intent is not None
-        if intent is None and len(pieces) == 1 and not sure_only:
-            intent, sure = intents.classify(piece, growing)
-        if (
-            intent in {None, "refine", "details"}
-            and found
-            and found[-1][0] in {"browse", "refine"}
-            and "listing" not in flags
-        ):
-            found[-1] = (found[-1][0], f"{found[-1][1]} {piece}", *found[-1][2:])
+        if found and found[-1][0] == intent == "details" and re.search(r"\b(it|this|that|they)\b", piece):
+            found[-1] = (intent, f"{found[-1][1]} {piece}")
+        elif found and found[-1][0] in _GROWS and intent in {None, "refine", "details"} and "listing" not in flags:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {piece}")
+        elif intent in {"browse", "details"} and loose:
+            found.append((intent, f"{' '.join(loose)} {piece}"))
+            loose = []
         elif intent is not None:
-            found.append((intent, piece, scene.text, {}, sure))
-        elif found and found[-1][0] in {"browse", "add", "refine"} and not sure_only:
-            found[-1] = (found[-1][0], f"{found[-1][1]} {piece}", *found[-1][2:])
-        elif not sure_only and (near := intents.classify(piece, growing))[0]:
-            found.append((str(near[0]), piece, scene.text, {}, False))
-        if found and found[-1][0] == "add":
-            growing = growing | {"cart"}
-    if not found and not sure_only:
-        found = [_last_resort(scene, text, flags)]
-    return found
+            found.append((intent, piece))
+        elif found and found[-1][0] in _GROWS and not sure_only:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {piece}")
+        else:
+            loose.append(piece)
+        growing = growing | {"cart"} if intent == "add" else growing
+    if found or sure_only:
+        return [(intent, piece, scene.text, {}, True) for intent, piece in found]
+    intent = intents.classify(text, flags)[0]
+    return [(intent, text, scene.text, {}, False)] if intent else [_last_resort(scene, text, flags)]
+
+
+_GROWS = frozenset({"browse", "refine", "add"})
 
 
 def _pieces(text: str) -> list[str]:
@@ -190,25 +196,30 @@ def _last_resort(scene: Scene, text: str, flags: frozenset[str]) -> tuple[str, s
     if asking and "known" in flags:
         return ("details", text, scene.text, {}, False)
     noun = any(word in lexicon.words("nouns") or word.rstrip("s") in lexicon.words("nouns") for word in words)
+    if slots.price_range(text) or slots.options(text):
+        return ("browse", text, scene.text, {}, False)
     if words and (noun or (len(words) <= 4 and not asking)):
         return ("browse", text, scene.text, {}, False)
     return ("unclear", text, scene.text, {}, False)
 
 
 def _tidy(scene: Scene, asks: list[Ask]) -> list[Ask]:
-    asks = [_resolve(scene, ask, alone=len(asks) == 1) for ask in asks]
+    if any(ask.intent not in SMALL_TALK | READS for ask in asks):
+        asks = [ask for ask in asks if ask.intent != "yes"]
+    asks = [_resolve(scene, ask) for ask in asks]
     serious = [ask for ask in asks if ask.intent not in SMALL_TALK]
     kept: list[Ask] = []
     for ask in serious or asks[:1]:
         if ask.intent in _ONCE and any(ask.intent == other.intent for other in kept):
             continue
         kept.append(ask)
-    if any(ask.intent in {"pay", "checkout"} for ask in kept) and any(ask.intent == "buy" for ask in kept):
+    kept.sort(key=lambda ask: 1 if ask.intent == "contact" else 2 if ask.intent in _AFTER_CONTACT else 0)
+    if any(ask.intent in {"buy", "contact"} for ask in kept):
         kept = [ask for ask in kept if ask.intent not in {"pay", "checkout"}]
     return kept
 
 
-def _resolve(scene: Scene, ask: Ask, *, alone: bool) -> Ask:
+def _resolve(scene: Scene, ask: Ask) -> Ask:
     """A yes is what was offered."""
     if ask.intent != "yes":
         return ask
@@ -216,5 +227,5 @@ def _resolve(scene: Scene, ask: Ask, *, alone: bool) -> Ask:
     tail = " ".join(re.findall(r"[^.!?\n]*\?", said)[-2:])
     for offer in lexicon.load("offers")["offers"]:
         if re.search(offer["pattern"], tail):
-            return replace(ask, intent=str(offer["intent"]))
+            return replace(ask, intent=str(offer["intent"]), plain="it")
     return ask

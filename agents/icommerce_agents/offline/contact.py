@@ -23,12 +23,12 @@ _PHONE_LEAD = re.compile(
 _WORD = r"(?:[A-ZÀ-Þ][\w'’.-]*|de|la|van|von|der|den|di|da|bin|al|O'[A-Z]\w+)"
 _NAME = rf"{_WORD}(?:\s+{_WORD}){{0,3}}"
 _SAID_NAME = re.compile(
-    rf"(?:\b(?i:my (?:full )?name is|my name's|name's|(?:the |full )?name\s*(?:is|:)|i am called|call me|recipient(?: is|:)?|under the name(?: of)?|it is for|it's for|addressed to|attn:?|c/o))\s+({_NAME})(?=$|[\s,.;!])"
+    rf"(?:\b(?i:(?:change|update|set|correct) (?:my |the )?(?:full |recipient )?name (?:to|is)|my (?:full )?name is|my name's|name's|(?:the |full )?name\s*(?:is|:)|i am called|call me|recipient(?: is|:)?|under the name(?: of)?|it is for|it's for|addressed to|attn:?|c/o))\s+({_NAME})(?=$|[\s,.;!])"
 )
 _LOW_NAME = re.compile(
     r"\b(?:my (?:full )?name is|my name's|(?:the )?name\s*(?:is|:))\s+([a-z][\w'’-]+(?:\s+[a-z][\w'’-]+){0,2}?)(?=$|[,.;!]|\s+and\b|\s+my\b|\s+i\b|\s+email\b)"
 )
-_I_AM = re.compile(rf"\b(?i:i am|i'm|this is|it is|it's)\s+({_WORD}\s+{_WORD}(?:\s+{_WORD})?)(?=$|\s*[,.;!])")
+_I_AM = re.compile(rf"\b(?i:i am|i'm|this is|it is|it's)\s+({_WORD}\s+{_WORD}(?:\s+{_WORD})?)(?=$|\s*[,.;!]|\s+and\b)")
 _TO_NAME = re.compile(rf"\b(?:to|for|at)\s+({_WORD}(?:\s+{_WORD}){{1,3}})\s*(?:,|\bat\b|$)")
 _NOT_NAMES = frozenset(
     "the a an my me it this that please yes no ok okay thanks hi hello hey not just looking ready done good fine sure sorry "
@@ -60,6 +60,8 @@ def extract(text: str, *, expects_name: bool = False, expects_address: bool = Fa
     _take_address(found, expects_address=expects_address)
     if "name" not in found.fields and expects_name:
         _take_bare_name(found)
+    if not found.fields:
+        return Contact(rest=" ".join(text.split()))
     found.rest = re.sub(
         r"^(?:\s*(?:,|;|\.|and\b|is\b))+|(?:[\s,;:]|\band|\bto|\bat|\bis|\bfor)+$",
         "",
@@ -151,7 +153,8 @@ def _take_bare_name(found: Contact) -> None:
 
 def _is_name(words: str, *, single: bool) -> bool:
     parts = [word.strip(".").lower() for word in words.split()]
-    known = lexicon.words("nouns") | lexicon.words("colors") | _NOT_NAMES
+    things = lexicon.words("nouns") | lexicon.words("colors")
+    known = _NOT_NAMES if words.istitle() else _NOT_NAMES | things
     return bool(parts) and (single or len(parts) > 1) and not any(part in known for part in parts)
 
 

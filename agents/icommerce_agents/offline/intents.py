@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from icommerce_agents.offline import lexicon, semantics, slots
+from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.scene import CART_WRITES, Scene
 
 _NEEDS = {
@@ -87,8 +88,20 @@ def classify(plain: str, flags: frozenset[str]) -> tuple[str | None, bool]:
     """The intent of a clause, and whether a rule was sure of it."""
     if intent := by_rule(plain, flags):
         return intent, True
+    if _names_a_thing(plain):
+        return "browse", False
     near = _near(plain)
     return (possible(near[0], flags), False) if near else (None, False)
+
+
+def _names_a_thing(plain: str) -> bool:
+    """``warm socks``: a few words, the last of them a thing shops sell."""
+    words = [word for word in words_of(plain) if word not in lexicon.words("filler")]
+    return (
+        0 < len(words) <= 4
+        and words[-1] in lexicon.words("nouns")
+        and not re.search(r"\b(my|cart|order|address|email)\b", plain)
+    )
 
 
 @lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from functools import cache, lru_cache
@@ -32,6 +33,7 @@ def plain(text: str) -> str:
     low = re.sub(rf"\b({_NUMBER_WORDS})\b", lambda found: str(lexicon.table("numbers")[found.group()]), low)
     low = re.sub(r"\b(\d{1,2}) 100\b", lambda found: str(int(found.group(1)) * 100), low)
     low = re.sub(r"\b([2-9]0) ([1-9])\b(?! (?:of|x)\b)", lambda found: str(int(found[1]) + int(found[2])), low)
+    low = re.sub(r"\ba (?=100\b)", "", low)
     low = _COUPLE.sub("2", _KEEP_ONE.sub("1", low))
     return re.sub(r"\s+", " ", low).strip()
 
@@ -55,15 +57,26 @@ def _respell(word: str) -> str:
         return word
     limit = 1 if len(word) < 8 else 2
     found = process.extractOne(word, _vocabulary(), scorer=OSA.distance, score_cutoff=limit)
-    if found is None or found[0][0] != word[0]:
+    if found is None or found[0][0] != word[0] or _same_stem(word, found[0]):
         return word
     return str(found[0])
+
+
+def _same_stem(word: str, known: str) -> bool:
+    """``lightest`` is no slip of ``lighter``."""
+    stem = os.path.commonprefix([word, known])
+    return len(stem) >= 4 and word[len(stem) :] in _ENDINGS
+
+
+_ENDINGS = frozenset({"s", "es", "ed", "d", "er", "r", "est", "st", "ing", "ly", "y", "t"})
 
 
 @cache
 def _vocabulary() -> tuple[str, ...]:
     spoken = (sentence for sentences in lexicon.load("examples").values() for sentence in sentences)
     known = {word for sentence in spoken for word in _WORD.findall(sentence.lower()) if len(word) > 3}
+    phrases = [*lexicon.table("qualities"), *lexicon.table("comparatives"), *lexicon.table("superlatives")]
+    known |= {word for phrase in phrases for word in _WORD.findall(phrase)}
     return tuple(sorted(known | lexicon.words("nouns") | lexicon.words("colors")))
 
 

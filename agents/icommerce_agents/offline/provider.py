@@ -15,6 +15,7 @@ from typing import Any, Final
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import litellm
+from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import GenericStreamingChunk, ModelResponse
 
 from icommerce_agents.offline import semantics
@@ -25,7 +26,7 @@ _CHUNK: Final = re.compile(r"(?:\S+\s*){1,3}|\s+")
 """Text is streamed a few words at a time."""
 
 
-class OfflineModel(litellm.CustomLLM):  # type: ignore[misc]
+class OfflineModel(CustomLLM):  # type: ignore[misc]
     """Answers from messages and tool schemas alone; see ``brain``. Costs nothing, asks nobody."""
 
     def completion(self, *_args: Any, **kwargs: Any) -> ModelResponse:
@@ -37,7 +38,7 @@ class OfflineModel(litellm.CustomLLM):  # type: ignore[misc]
     def streaming(self, *_args: Any, **kwargs: Any) -> Iterator[GenericStreamingChunk]:
         yield from _chunks(_think(kwargs), kwargs)
 
-    async def astreaming(self, *_args: Any, **kwargs: Any) -> AsyncIterator[GenericStreamingChunk]:
+    async def astreaming(self, *_args: Any, **kwargs: Any) -> AsyncIterator[GenericStreamingChunk]:  # type: ignore[override]
         for chunk in _chunks(await asyncio.to_thread(_think, kwargs), kwargs):
             yield chunk
             await asyncio.sleep(0)

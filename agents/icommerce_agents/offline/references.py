@@ -38,6 +38,8 @@ def products_meant(plain: str, scene: Scene) -> list[str]:
         return several
     if best := _superlative(plain, listed, scene):
         return [best]
+    if sized := _by_capacity(plain, listed, scene):
+        return _narrow(sized, scene)
     named = _by_name(plain, list(scene.products), scene)
     if named:
         return _narrow(named, scene)
@@ -124,8 +126,15 @@ def _by_name(plain: str, pool: Sequence[str], scene: Scene) -> list[str]:
     return exact or numbers
 
 
+def _by_capacity(plain: str, pool: Sequence[str], scene: Scene) -> list[str]:
+    """``the 4 person one``: products with that number in their name."""
+    found = re.search(r"\b(\d{1,2})[ -]?(?:person|people|man|seater|burner|liter|l)\b", plain)
+    return [i for i in pool if found and found.group(1) in _title_words(scene.product(i))]
+
+
 def _title_words(product: Json) -> list[str]:
-    return words_of(f"{product.get('title', '')} {product.get('category', '')} {product.get('brand', '')}".lower())
+    text = f"{product.get('title', '')} {product.get('category', '')} {product.get('brand', '')}".lower()
+    return [*words_of(text), *words_of(text.replace("-", " "))]
 
 
 def _has(title: Sequence[str], word: str) -> bool:
@@ -213,13 +222,15 @@ def lines_meant(plain: str, scene: Scene) -> list[Json]:
     ]
     if max(scores) > 0:
         return [line for line, score in zip(lines, scores, strict=True) if score == max(scores)]
+    ids = [str(line.get("variant_id")) for line in lines]
+    if placed := counted(plain, ids):
+        return [line for line in lines if line.get("variant_id") in placed]
+    if any(word in lexicon.words("nouns") for word in asked) or names_known(plain, scene):
+        return []
     if re.search(r"\b(it|that|this|them|those|these|one|ones)\b", plain) or not asked:
         recent = [line for i in scene.focus[:1] for line in lines if line.get("product_id") == i]
-        if recent and not _PLACED.search(plain):
-            return recent[-1:]
-    ids = [str(line.get("variant_id")) for line in lines]
-    placed = counted(plain, ids)
-    return [line for line in lines if line.get("variant_id") in placed] or lines
+        return recent[-1:] or lines
+    return lines
 
 
 def _unless_other(plain: str, lines: list[Json], scene: Scene) -> list[Json]:

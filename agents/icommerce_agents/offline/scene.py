@@ -139,6 +139,8 @@ def _cart(scene: Scene, result: Result) -> None:
 
 def _checkout(scene: Scene, result: Result) -> None:
     scene.checkout = result.value if result.value.get("status") not in {"canceled", "completed", "expired"} else None
+    if result.call.name != "get_checkout":
+        scene.stale = False
     if result.call.name == "update_checkout":
         scene.card = False
 

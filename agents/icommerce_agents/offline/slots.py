@@ -14,7 +14,7 @@ from icommerce_agents.offline import lexicon
 _AMOUNT = r"(?:\$|£|€|usd\s*)?\s*(\d[\d.,]*\s?k?)\b(?!\s*(?:kg|g\b|grams?|pounds?|lbs?|oz|liters?|l\b|ml|cm|mm|inch|people|persons?|%|days?|-?season|man\b|hours?|stars?|months?|years?|or more people))"
 _MAX = re.compile(
     rf"(?:under|below|less than|up to|at most|max(?:imum)?(?: of)?|no more than|not more than|cheaper than|within|less then|"
-    rf"budget (?:of|is|around)?|not over|upto|<|for less than|beneath|not exceeding|spend(?: about| around)?|i (?:only )?have)\s*:?\s*{_AMOUNT}"
+    rf"nothing (?:above|over|more than)|budget (?:of|is|around)?|not over|upto|<|for less than|beneath|not exceeding|spend(?: about| around)?|i (?:only )?have)\s*:?\s*{_AMOUNT}"
 )
 _MAX_AFTER = re.compile(
     rf"{_AMOUNT}\s*(?:dollars|usd)?\s*(?:or less|or under|max(?:imum)?|tops|budget|and under|or below|at most)"

@@ -27,7 +27,7 @@ from icommerce_agents.offline.tell import products as tell_products
 from icommerce_agents.offline.tell.phrases import joined, listed, say
 
 _TALK = re.compile(
-    r"\b(add|put|throw|toss|chuck|include|grab|take|get|have|buy|order|purchase|in|into|to|my|the|a|an|cart|please|of|want|like|would|will|i)\b"
+    r"\b(pop(?![ -]up)|stick|slip|bag|place|drop|add|put|throw|toss|chuck|include|grab|take|get|have|buy|order|purchase|in|into|to|my|the|a|an|cart|please|of|want|like|would|will|i)\b"
 )
 
 
@@ -72,10 +72,10 @@ def _add_one(plain: str, scene: Scene, *, ask_key: str) -> Script:
     placed = counted(plain, scene.listing or scene.focus)
     if not placed and (number := beyond_listing(plain, scene)):
         return say("no_such_number", scene.seed, count=len(scene.listing), number=number)
-    unseen = bool(named_words(_TALK.sub(" ", plain))) and not placed and not names_known(plain, scene)
-    if unseen and query(plain):
+    bare = _TALK.sub(" ", plain)
+    if named_words(bare) and query(plain) and not placed and not names_known(bare, scene):
         return (yield from _find_and_add(plain, scene))
-    ids = placed or products_meant(plain, scene)
+    ids = placed or products_meant(bare, scene)
     if not ids:
         return say("nothing_shown", scene.seed)
     if len(ids) > 1 and not placed:

@@ -87,6 +87,12 @@ def _joined(words: list[str]) -> str:
 
 
 def browse(ask: Ask, scene: Scene) -> Script:
+    if (
+        _is_question(ask.plain)
+        and tell.topics_of(ask.plain)
+        and re.search(r"^(?:is|does|will|can|how) .*\bthe\b", ask.plain)
+    ):
+        return (yield from details(ask, scene))
     arguments = search_arguments(ask.plain)
     if len(arguments) == 1 and not arguments["query"]:
         result = yield Call("list_categories")
