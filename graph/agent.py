@@ -11,6 +11,7 @@ from engine.conversations import events, log
 from engine.conversations.models import Mode
 from graph.state import RunContext, State
 from icommerce_agents import history
+from icommerce_agents.adapter import model_call_id
 from icommerce_agents.briefing import Briefing, read_briefing
 from icommerce_agents.history import Item
 from icommerce_agents.registry import AGENTS
@@ -51,10 +52,10 @@ def _prepare(context: RunContext, conversation: list[Item]) -> tuple[Briefing, l
         return briefing, []
     with context.tools.unit_of_work() as session:
         calls = log.completed_calls(session, context.tenant_id, context.claim.thread_id, tries)
-    known = {item.get("call_id") for item in conversation}
+    known = history.call_ids(conversation)
     done = [
         history.call(call["call_id"], call["name"], call["arguments"], call["output"] or _UNKNOWN_OUTCOME)
         for call in calls
-        if call["call_id"] not in known
+        if model_call_id(call["call_id"]) not in known
     ]
     return briefing, [item for pair in done for item in pair]

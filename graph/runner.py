@@ -13,8 +13,7 @@ from engine.runtime import Runtime
 from graph.build import Graph, build_graph
 from graph.checkpointer import Pool, open_pool, saver, thread_key
 from graph.execution import execute
-from icommerce_agents import models
-from icommerce_agents.build import build_all
+from icommerce_agents.rehearsal import load, rehearse
 from icommerce_agents.threads import in_thread
 
 CONCURRENCY: Final = 32
@@ -51,7 +50,8 @@ class Runner:
     async def start(self) -> None:
         """Open the checkpoints, load the models and take up what waits."""
         await self._pool.open(wait=True)
-        await in_thread(_warm_up)
+        await in_thread(load)
+        await rehearse()
         self._graph = build_graph(saver(self._pool))
         self._loop = asyncio.get_running_loop()
         self._sweeper = self._loop.create_task(self._sweep())
@@ -141,9 +141,3 @@ class Runner:
     def _release(self, tenant_id: str, claim: Claim) -> None:
         with self._runtime.unit_of_work(tenant_id) as session:
             runs.release(session, tenant_id, claim)
-
-
-def _warm_up() -> None:
-    """Imports that cost seconds, before the first shopper comes."""
-    models.prepare()
-    build_all()

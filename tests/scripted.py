@@ -11,9 +11,9 @@ from itertools import count
 from typing import Any
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-import litellm  # noqa: E402 (after its environment)
-from litellm import CustomLLM, ModelResponse  # noqa: E402
-from litellm.types.utils import GenericStreamingChunk  # noqa: E402
+import litellm
+from litellm import CustomLLM, ModelResponse
+from litellm.types.utils import GenericStreamingChunk
 
 MODEL = "scripted/model"
 _ids = count(1)
@@ -30,6 +30,8 @@ class Say:
 class Call:
     name: str
     arguments: dict[str, Any] | str = field(default_factory=dict)
+    id: str = ""
+    """Given only by a test of ids; else one that was never used."""
 
     def text(self) -> str:
         return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
@@ -56,7 +58,7 @@ class Script(CustomLLM):
     def add(self, *answers: Answer) -> None:
         self.answers.extend(answers)
 
-    async def acompletion(self, *args: Any, **kwargs: Any) -> ModelResponse:
+    async def acompletion(self, *_args: Any, **kwargs: Any) -> ModelResponse:
         route = self.routes.pop(0) if self.routes else "commerce"
         if isinstance(route, Exception):
             raise route
@@ -66,7 +68,7 @@ class Script(CustomLLM):
         response.usage = litellm.Usage(prompt_tokens=10, completion_tokens=2, total_tokens=12)
         return response
 
-    async def astreaming(self, *args: Any, **kwargs: Any) -> AsyncIterator[GenericStreamingChunk]:
+    async def astreaming(self, *_args: Any, **kwargs: Any) -> AsyncIterator[GenericStreamingChunk]:
         self.asked.append(kwargs["messages"])
         tools = kwargs["optional_params"].get("tools") or []
         self.tools.append([tool["function"]["name"] for tool in tools])
@@ -94,7 +96,7 @@ def _chunk(*, text: str = "", tool: Call | None = None, place: int = 0, finish: 
     made = None
     if tool:
         function = {"name": tool.name, "arguments": tool.text()}
-        made = {"id": f"call_{next(_ids)}", "type": "function", "function": function, "index": place}
+        made = {"id": tool.id or f"call_{next(_ids)}", "type": "function", "function": function, "index": place}
     usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110} if finish else None
     return {
         "text": text,

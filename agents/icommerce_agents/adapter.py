@@ -43,13 +43,24 @@ async def call_tool(
     ``provenance`` is off for what the shopper pressed on a card themselves.
     """
     began = time.perf_counter()
-    context.sink.emit(events.tool_started(call_id, spec.name), events.tool_arguments(call_id, mask_cards(raw)))
+    shown_id = logged_call_id(call_id, context.tools.run_id)
+    context.sink.emit(events.tool_started(shown_id, spec.name), events.tool_arguments(shown_id, mask_cards(raw)))
     answer, shown = await _answer(spec, context, raw, provenance=provenance)
     took = round((time.perf_counter() - began) * 1000)
     context.calls.append(CallRecord(spec.name, spec.access, ok=answer["ok"], duration_ms=took))
-    context.sink.emit(events.tool_ended(call_id), events.tool_result(call_id, fence(answer)))
+    context.sink.emit(events.tool_ended(shown_id), events.tool_result(shown_id, fence(answer)))
     context.show(shown)
     return answer
+
+
+def logged_call_id(call_id: str, run_id: str) -> str:
+    """The call's id in the log, unlike any other run's."""
+    return f"{call_id}.{run_id[-8:]}"
+
+
+def model_call_id(logged_id: str) -> str:
+    """The id by which the model knows the call."""
+    return logged_id.rpartition(".")[0]
 
 
 def fence(answer: dict[str, Any]) -> str:

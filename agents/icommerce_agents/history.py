@@ -25,6 +25,11 @@ def call(call_id: str, name: str, arguments: str, output: str) -> list[Item]:
     ]
 
 
+def call_ids(items: Sequence[Item]) -> set[str]:
+    """The ids of the tool calls in the history."""
+    return {item["call_id"] for item in items if item.get("type") == "function_call"}
+
+
 def plain(items: Sequence[Any]) -> list[Item]:
     """The SDK's new items cut down to what any model takes back: words, calls and results, in order."""
     return [kept for item in items if (kept := _plain(dict(item)))]

@@ -35,7 +35,6 @@ def prepare() -> Any:
 
     litellm.telemetry = False
     litellm.suppress_debug_info = True
-    litellm.turn_off_message_logging = True
     litellm.drop_params = True
     set_tracing_disabled(disabled=True)
     return litellm
@@ -70,7 +69,7 @@ def settings() -> ModelSettings:
 def cost_micros(name: str, *, input_tokens: int, output_tokens: int) -> int | None:
     """What that costs in millionths of a US dollar by LiteLLM's price list; ``None`` for a model not on it."""
     litellm = prepare()
-    if name not in litellm.model_cost:
+    if name not in litellm.model_cost and name.partition("/")[2] not in litellm.model_cost:
         return None
     asked: float
     answered: float

@@ -49,7 +49,7 @@ async def run_turn(agent: AgentSpec, context: TurnContext, conversation: Sequenc
         cast("list[TResponseInputItem]", given),
         context=context,
         max_turns=MAX_MODEL_CALLS,
-        run_config=_config(Overheard(models.model(name), speaker)),
+        run_config=_config(Overheard(models.model(name), speaker, history.call_ids(conversation))),
     )
     complete = await _drain(result)
     _count(context, name, result)

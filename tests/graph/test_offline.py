@@ -59,6 +59,18 @@ def test_a_purchase_from_hello_to_receipt(chat: Talk, running: Running) -> None:
     assert chat.cards("receipt")[0]["lines"][0]["title"] == "Storm Tent"
 
 
+def test_a_long_conversation_goes_on_as_it_began(chat: Talk, running: Running) -> None:
+    """The history is trimmed on the way; no call may be taken for one that has run."""
+    _stock_a_tent(chat.shop)
+
+    async def go() -> list[tuple[int, int]]:
+        async with running(chat):
+            views = [await chat.say("show me tents") for _ in range(14)]
+            return [(view.usage["requests"], len(view.tool_calls)) for view in views]
+
+    assert asyncio.run(go()) == [(3, 1)] * 14
+
+
 def test_the_first_words_come_fast(chat: Talk, running: Running) -> None:
     """300 ms from the request to the first words in the log, once warm; the fastest of five, for a busy machine."""
     _stock_a_tent(chat.shop)

@@ -13,7 +13,8 @@ from sqlalchemy.exc import OperationalError
 from engine.conversations import log, runs, service
 from engine.conversations.models import Event, Run, RunStatus
 from engine.kit import clock
-from graph import execution, runner as running_module
+from graph import execution
+from graph import runner as running_module
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Call, Say, Script
 
@@ -85,7 +86,9 @@ def test_a_stop_in_the_middle_is_gone_on_with_and_no_write_happens_twice(
         async with running(talk) as runner:
             run = await asyncio.to_thread(talk.submit, message="a lamp")
             runner.wake(talk.shop.tenant.id, talk.thread_id)
-            while "It is" not in " ".join(talk.texts()):
+            for _ in range(500):
+                if "It is" in " ".join(talk.texts()):
+                    break
                 await asyncio.sleep(0.02)
             return run.id
 

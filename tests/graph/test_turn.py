@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.kit.identity import Actor, Identity, Scope
+from icommerce_agents.models import cost_micros
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Call, Fail, Say, Script
 
@@ -219,3 +220,17 @@ def test_a_route_nobody_understands_keeps_the_agent(talk: Talk, script: Script, 
     script.add(Say("a"), Say("b"), Say("c"))
     views = _go(talk, running, "1", "2", "3")
     assert [view.agent_path for view in views] == [["customer_service"]] * 3
+
+
+def test_a_model_that_uses_an_id_again_is_not_taken_at_its_word(talk: Talk, script: Script, running: Running) -> None:
+    for _ in range(2):
+        script.add(Call("list_categories", id="call_1"), Call("list_categories", id="call_1"), Say("Done."))
+    views = _go(talk, running, "one", "two")
+    assert [len(view.tool_calls) for view in views] == [2, 2]
+    shown = [event["toolCallId"] for event in talk.events() if event["type"] == "TOOL_CALL_START"]
+    assert len(set(shown)) == 4
+
+
+def test_a_priced_model_is_accounted_for() -> None:
+    assert cost_micros("openai/gpt-4o-mini", input_tokens=1_000_000, output_tokens=0) == 150_000
+    assert cost_micros("icommerce/offline", input_tokens=1_000_000, output_tokens=0) is None

@@ -44,7 +44,8 @@ def test_without_any_question_no_result_is_left_alone() -> None:
 def test_only_words_calls_and_results_are_kept_of_the_sdks_items() -> None:
     sdk = [
         {"type": "reasoning", "id": "__fake_id__", "summary": []},
-        {"type": "function_call", "id": "__fake_id__", "call_id": "c1", "name": "view_cart", "arguments": "{}", "status": None},
+        {"type": "function_call", "id": "__fake_id__", "call_id": "c1", "name": "view_cart", "arguments": "{}",
+         "status": None},
         {"type": "function_call_output", "call_id": "c1", "output": "{}"},
         {"type": "message", "role": "assistant", "id": "x", "status": "completed",
          "content": [{"type": "output_text", "text": "Done.", "annotations": []}]},

@@ -1,0 +1,26 @@
+"""One turn for nobody, so that the first shopper does not wait for what libraries put off to their first call."""
+
+from __future__ import annotations
+
+from agents import Agent, RunConfig, Runner
+
+from icommerce_agents import history, models
+from icommerce_agents.build import build_all
+
+_WORDS = "hello"
+
+
+def load() -> None:
+    """Import the libraries and build the agents (seconds, blocking)."""
+    models.prepare()
+    build_all()
+
+
+async def rehearse() -> None:
+    """Route and stream once through the offline model, whatever model is configured: it costs no call."""
+    litellm = models.ready(models.OFFLINE)
+    await litellm.acompletion(model=models.OFFLINE, messages=[history.user(_WORDS)])
+    agent = Agent(name="rehearsal", model=models.model(models.OFFLINE), model_settings=models.settings())
+    turn = Runner.run_streamed(agent, _WORDS, run_config=RunConfig(tracing_disabled=True))
+    async for _event in turn.stream_events():
+        pass

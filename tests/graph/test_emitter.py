@@ -1,0 +1,91 @@
+"""Events on their way to the log: order, batches, and a write that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from engine.conversations import events, log, service
+from engine.conversations.models import Event
+from graph.emitter import Emitter, merged
+from tests.shop import Shop
+
+
+@pytest.fixture
+def emitter(shop: Shop) -> Emitter:
+    with shop.uow() as session:
+        thread = service.create_thread(session, shop.shopper())
+    return Emitter(shop.runtime, shop.tenant.id, thread.id, "run_1")
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], bool]]:
+    """What each write held, and whether it waited for the disk."""
+    seen: list[tuple[list[str], bool]] = []
+    append = log.append
+
+    def noted(session: Any, *args: Any, relaxed: bool = False) -> int:
+        seen.append(([event.payload["type"] for event in args[3]], relaxed))
+        return append(session, *args, relaxed=relaxed)
+
+    monkeypatch.setattr(log, "append", noted)
+    return seen
+
+
+def test_the_first_words_go_at_once_and_the_rest_in_batches(emitter: Emitter, batches: list[Any]) -> None:
+    async def go() -> None:
+        emitter.emit(events.text_start("m", "assistant"), events.text_content("m", "a"))
+        await asyncio.sleep(0.015)
+        for _ in range(50):
+            emitter.emit(events.text_content("m", "b"))
+            await asyncio.sleep(0.001)
+        emitter.emit(events.text_end("m"))
+        await emitter.flush()
+
+    asyncio.run(go())
+    assert batches[0] == (["TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT"], False)
+    assert 2 <= len(batches) <= 8
+    assert all(relaxed for kinds, relaxed in batches if set(kinds) == {"TEXT_MESSAGE_CONTENT"})
+    assert batches[-1][0][-1] == "TEXT_MESSAGE_END"
+
+
+def test_order_is_kept(shop: Shop, emitter: Emitter) -> None:
+    async def go() -> None:
+        for number in range(200):
+            emitter.emit(events.custom("n", {"n": number}))
+            if number % 7 == 0:
+                await asyncio.sleep(0)
+        await emitter.flush()
+
+    asyncio.run(go())
+    with shop.uow() as session:
+        found = session.scalars(select(Event.payload).order_by(Event.seq)).all()
+    assert [payload["value"]["n"] for payload in found] == list(range(200))
+
+
+def test_a_failed_write_is_raised_to_whoever_comes_next(emitter: Emitter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_args: Any, **_more: Any) -> int:
+        raise OSError("gone")
+
+    monkeypatch.setattr(log, "append", broken)
+
+    async def go() -> None:
+        emitter.emit(events.step_started("a"))
+        with pytest.raises(OSError, match="gone"):
+            await emitter.flush()
+        with pytest.raises(OSError, match="gone"):
+            emitter.emit(events.step_started("b"))
+
+    asyncio.run(go())
+
+
+def test_flush_of_nothing_returns(emitter: Emitter) -> None:
+    asyncio.run(emitter.flush())
+
+
+def test_neighboring_pieces_become_one() -> None:
+    pieces = [events.text_content("a", "x"), events.text_content("a", "y"), events.text_content("b", "z")]
+    assert [event.payload["delta"] for event in merged(pieces)] == ["xy", "z"]
