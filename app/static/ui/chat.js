@@ -115,7 +115,8 @@ class Chat extends LitElement {
     return this.conversation.send(text, key);
   }
 
-  onAction(name, args) {
+  async onAction(name, args) {
+    await this.opening;
     if (name === 'say') return this.say(args.text);
     if (name === 'enter_card') return this.#enterCard();
     this.follower.following = !QUIET_ACTIONS.includes(name);
@@ -123,41 +124,24 @@ class Chat extends LitElement {
     return this.conversation.act(name, args);
   }
 
-  askPerson = () => {
-    return this.onAction('request_human', {});
-  };
-
-  retry = () => {
-    return this.onAction('retry', {});
-  };
-
-  jump = () => {
-    this.follower.toEnd();
-  };
+  askPerson = () => this.onAction('request_human', {});
+  retry = () => this.onAction('retry', {});
+  jump = () => this.follower.toEnd();
 
   submit = async (event) => {
     event.preventDefault();
-    const box = this.#box;
+    const text = this.#box.value.trim();
+    if (!text) return;
+    this.#box.value = '';
     await this.opening;
-    const text = box.value.trim();
-    if (!text || !this.state.thread) return;
-    box.value = '';
-    this.fitComposer();
-    this.say(text);
+    if (this.state.thread) this.say(text);
+    else this.#box.value = text;
   };
 
   typed = (event) => {
     if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     if (!event.repeat) this.#box.form.requestSubmit();
-  };
-
-  /** The box grows with its text, up to a third of the screen. */
-  fitComposer = () => {
-    const box = this.#box;
-    box.rows = 1;
-    const line = parseFloat(getComputedStyle(box).lineHeight);
-    box.rows = Math.max(1, Math.min(Math.round((box.scrollHeight - 20) / line), Math.floor(innerHeight / 3 / line)));
   };
 
   toComposer = (event) => {
@@ -239,7 +223,7 @@ class Chat extends LitElement {
     if (find(former, id)) return undefined;
     this.announcement = texts.cardAnnounce(price(checkout.total), checkout.payment_method.label);
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
-    return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.focusHeading());
+    return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.present());
   }
 
   #cardOf(id) {

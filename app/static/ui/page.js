@@ -92,7 +92,7 @@ const welcome = (chat) => html`
   <div class="ic-empty">
     <h2>${texts.hello}</h2>
     <p class="muted">${chat.shop.tagline}</p>
-    <p class="small muted">${texts.trust}</p>
+    <p class="small muted ic-trust">${texts.trust}</p>
     <ul class="ic-starts">
       ${chat.suggestions.map((text) => html`<li><button type="button" @click=${() => chat.say(text)}>${text}</button></li>`)}
     </ul>
@@ -175,7 +175,6 @@ const composer = (chat) => html`
         autocomplete="off"
         placeholder=${texts.placeholder}
         @keydown=${chat.typed}
-        @input=${chat.fitComposer}
       ></textarea>
       <button type="submit" class="main ic-round" aria-label=${texts.send}>${icons.send}</button>
     </div>

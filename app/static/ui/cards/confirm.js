@@ -32,15 +32,19 @@ class Confirm extends Card {
   }
 
   focusHeading() {
-    this.updateComplete.then(() => this.renderRoot.querySelector('h2')?.focus());
+    this.updateComplete.then(() => this.querySelector('h2')?.focus({ preventScroll: true }));
+  }
+
+  /** Brings the card to the top of the screen and to the ears of whoever cannot see it. */
+  present() {
+    this.updateComplete.then(() => this.scrollIntoView({ block: 'start' }));
+    this.focusHeading();
   }
 
   get phase() {
     const { status, decision, outcome } = this.data;
-    if (outcome === 'paid') return 'paid';
-    if (outcome === 'failed' && status !== 'open') return 'failed';
     if (['declined', 'expired', 'superseded'].includes(status)) return status;
-    if (status !== 'open') return 'processing';
+    if (status !== 'open') return outcome ?? 'processing';
     if (decision && !decision.error) return decision.approved ? 'processing' : 'declining';
     return this.left <= 0 ? 'expired' : 'open';
   }
