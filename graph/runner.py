@@ -18,7 +18,7 @@ from icommerce_agents.threads import in_thread
 
 CONCURRENCY: Final = 32
 SWEEP_SECONDS: Final = 2.0
-STOP_SECONDS: Final = 3.0
+STOP_SECONDS: Final = 2.0
 ThreadKey: TypeAlias = tuple[str, str]
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Runner:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self._pool.close()
+        await self._pool.close(timeout=1)
 
     def wake(self, tenant_id: str, thread_id: str) -> None:
         """A run was queued (and committed) in this thread. May be called from any OS thread."""
