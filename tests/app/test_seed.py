@@ -1,0 +1,101 @@
+"""The demo shops: all of it, quickly, and every standing invariant holds from the first moment."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from sqlalchemy import func, select
+
+from engine.catalog.models import Product, Variant
+from engine.checks import run_checks
+from engine.demo.catalog_file import PastOrderStage, read_catalog
+from engine.demo.seed import TenantExists, demo_files, seed_tenant
+from engine.kit.identity import Actor, Identity, Scope
+from engine.kit.ids import new_id
+from engine.kit.tenancy import Tenant
+from engine.orders import queries
+from engine.runtime import Runtime
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["summit-outdoor", "voltage-home"])
+def seeded(request, store) -> tuple[Tenant, float, int]:
+    """A freshly seeded shop, the seconds it took, and how many orders its file has."""
+    file = read_catalog(demo_files()[request.param])
+    started = time.process_time()
+    tenant_id = seed_tenant(store, file, demo=True, slug=f"seed-{new_id('tenant')[-12:]}")
+    took = time.process_time() - started
+    with store.without_tenant() as session:
+        return session.get_one(Tenant, tenant_id), took, len(file.orders)
+
+
+def test_it_is_large_and_quick(seeded, store) -> None:
+    tenant, took, _ = seeded
+    with store.unit_of_work(tenant.id) as session:
+        products = session.scalar(select(func.count()).select_from(Product))
+        variants = session.scalar(select(func.count()).select_from(Variant))
+
+    assert products >= 75
+    assert variants >= 250
+    assert took < 3
+
+
+def test_every_standing_invariant_holds(seeded, runtime: Runtime) -> None:
+    tenant, _, _ = seeded
+
+    results = [result for result in run_checks(runtime) if result.tenant == tenant.slug]
+
+    assert len(results) >= 15
+    assert [result for result in results if not result.ok] == []
+
+
+def test_past_orders_are_in_every_stage(seeded, runtime: Runtime) -> None:
+    tenant, _, count = seeded
+    staff = Identity(tenant.id, Actor.API_KEY, "key_test", scopes=frozenset({Scope.STAFF}))
+    with runtime.unit_of_work(tenant.id) as session:
+        orders = queries.own_orders(session, staff, limit=200).items
+
+    assert len(orders) == count
+    assert {order.fulfillment_status for order in orders} == {
+        "unfulfilled",
+        "partially_shipped",
+        "shipped",
+        "delivered",
+        "canceled",
+        "partially_returned",
+        "returned",
+    }
+    assert {order.payment_status for order in orders} == {"paid", "partially_refunded", "refunded"}
+    assert {order.status for order in orders} == {"open", "closed", "canceled"}
+    assert len(PastOrderStage) == 7
+
+
+def test_what_was_sold_does_not_change_what_can_be_bought(seeded, runtime: Runtime) -> None:
+    """Available units are the file's, to the unit."""
+    from engine.inventory.models import Location, StockLevel
+
+    tenant, _, _ = seeded
+    folder = next(f for f in demo_files() if read_catalog(f).shop.name == tenant.name)
+    wanted = {
+        (variant.sku, code): units
+        for product in read_catalog(folder).products
+        for variant in product.variants
+        for code, units in variant.stock.items()
+        if units
+    }
+    with runtime.unit_of_work(tenant.id) as session:
+        rows = session.execute(
+            select(Variant.sku, Location.code, StockLevel.on_hand - StockLevel.reserved)
+            .join(Variant, (Variant.tenant_id == StockLevel.tenant_id) & (Variant.id == StockLevel.variant_id))
+            .join(Location, (Location.tenant_id == StockLevel.tenant_id) & (Location.id == StockLevel.location_id))
+            .where(StockLevel.on_hand > StockLevel.reserved)
+        ).all()
+
+    assert {(sku, code): units for sku, code, units in rows} == wanted
+
+
+def test_a_slug_is_taken_once(store, tenant: Tenant) -> None:
+    file = read_catalog(demo_files()[0])
+
+    with pytest.raises(TenantExists):
+        seed_tenant(store, file, demo=False, slug=tenant.slug)
