@@ -30,7 +30,7 @@ def create(
 
     from app.commands.opened import runtime
     from app.commands.outcome import say, show, show_json
-    from engine.demo.catalog_file import read_catalog
+    from engine.catalog.shop_file import read_catalog
     from engine.demo.seed import seed_tenant
     from engine.settings import Settings
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.catalog.models import Product, Variant
 from engine.catalog.repository import SOLD
+from engine.catalog.shop_file import Restriction
 from engine.compliance import service as compliance
-from engine.demo.catalog_file import Restriction
 from engine.inventory.models import StockLevel
 from engine.shipping.models import ShippingZone
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.catalog import searchtext
 from engine.catalog.models import Product, Variant
-from engine.demo.catalog_file import CatalogFile, ProductRow, VariantRow
+from engine.catalog.shop_file import CatalogFile, ProductRow, VariantRow
 from engine.inventory.models import MovementKind, StockLevel, StockMovement
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS, OutboxRow

@@ -14,18 +14,18 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Product, Variant
-from engine.checkout.models import CheckoutSession, SessionStatus
-from engine.compliance import service as compliance
-from engine.demo.catalog_file import (
+from engine.catalog.shop_file import (
     AddressRow,
     CardRow,
     CatalogFile,
     CustomerRow,
     PastOrderRow,
 )
-from engine.demo.catalog_file import (
+from engine.catalog.shop_file import (
     PastOrderStage as Stage,
 )
+from engine.checkout.models import CheckoutSession, SessionStatus
+from engine.compliance import service as compliance
 from engine.demo.ledger import Ledger, Row
 from engine.demo.people import TEST_REFS
 from engine.finance import service as finance

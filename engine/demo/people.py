@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from engine.catalog.shop_file import CardRow, CatalogFile
 from engine.customers.models import Address, Customer, PaymentMethod
-from engine.demo.catalog_file import CardRow, CatalogFile
 from engine.kit.ids import new_id
 
 TEST_REFS: Final[Mapping[str, str]] = {

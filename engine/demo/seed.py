@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
 from engine.catalog.importing import import_products
+from engine.catalog.shop_file import CatalogFile, DiscountRow, ShippingZoneRow, TaxRateRow, read_catalog
 from engine.db import Store
-from engine.demo.catalog_file import CatalogFile, DiscountRow, ShippingZoneRow, TaxRateRow, read_catalog
 from engine.demo.past_orders import add_past_orders
 from engine.demo.people import add_customers
 from engine.finance import service as finance

@@ -21,9 +21,9 @@ from engine.catalog.importing import import_products
 from engine.catalog.models import Product
 from engine.catalog.ranking import Tuning
 from engine.catalog.search import CatalogSearch, SearchRequest
+from engine.catalog.shop_file import CatalogFile, read_catalog
 from engine.catalog.vectors import VectorIndex
 from engine.db import Store, open_addresses
-from engine.demo.catalog_file import CatalogFile, read_catalog
 from engine.inventory.models import Location
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant

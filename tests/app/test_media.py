@@ -10,7 +10,7 @@ import pytest
 
 import engine.demo
 from app.media import PALETTES, motifs, product_svg
-from engine.demo.catalog_file import read_catalog
+from engine.catalog.shop_file import read_catalog
 
 SHOPS = sorted(path for path in (Path(engine.demo.__file__).parent / "data").iterdir() if path.is_dir())
 SVG = "{http://www.w3.org/2000/svg}"

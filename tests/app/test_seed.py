@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.catalog.models import Product, Variant
+from engine.catalog.shop_file import PastOrderStage, read_catalog
 from engine.checks import run_checks
-from engine.demo.catalog_file import PastOrderStage, read_catalog
 from engine.demo.seed import TenantExists, demo_files, seed_tenant
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id

@@ -8,8 +8,8 @@ import pytest
 
 from engine.catalog import vectors
 from engine.catalog.embedder import MiniLM
+from engine.catalog.shop_file import read_catalog
 from engine.db import Store
-from engine.demo.catalog_file import read_catalog
 from evals.search.measure import Query, Suite, figures, ndcg, read_suites, recall, score
 from evals.search.run import SHOPS, contest, open_shop, table
 

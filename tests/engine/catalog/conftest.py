@@ -13,9 +13,9 @@ from sqlalchemy import select
 from engine.catalog import vectors
 from engine.catalog.importing import import_products
 from engine.catalog.models import Product, Variant
+from engine.catalog.shop_file import CatalogFile
 from engine.catalog.vectors import ChromaIndex
 from engine.db import Store
-from engine.demo.catalog_file import CatalogFile
 from engine.inventory.models import Location
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
