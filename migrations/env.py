@@ -15,7 +15,7 @@ context.configure(
     target_metadata=Base.metadata,
     version_table_schema="app",
     include_schemas=True,
-    include_name=lambda name, kind, parents: kind != "schema" or name == "app",
+    include_name=lambda name, kind, _parents: kind != "schema" or name == "app",
     compare_type=True,
 )
 with context.begin_transaction():
