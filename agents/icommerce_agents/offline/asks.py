@@ -78,7 +78,7 @@ def understand(scene: Scene) -> list[Ask]:
     asks = [Ask("contact", whole, text, details.fields)] if details.fields else []
     rest = plain(details.rest)
     if not asks or _means_something(rest):
-        asks += _clauses(scene, rest, flags, sure_only=bool(asks))
+        asks += _clauses(scene, rest, flags | {"checkout"} if asks else flags, sure_only=bool(asks))
     return _tidy(scene, asks) or [Ask("unclear", whole, text, sure=False)]
 
 
@@ -198,7 +198,8 @@ def _last_resort(scene: Scene, text: str, flags: frozenset[str]) -> tuple[str, s
     noun = any(word in lexicon.words("nouns") or word.rstrip("s") in lexicon.words("nouns") for word in words)
     if slots.price_range(text) or slots.options(text):
         return ("browse", text, scene.text, {}, False)
-    if words and (noun or (len(words) <= 4 and not asking)):
+    bare = not asking and not re.search(r"\b(i|you|we|me|my|your|he|she|they)\b", text)
+    if words and (noun or (len(words) <= (8 if bare else 4) and not asking)):
         return ("browse", text, scene.text, {}, False)
     return ("unclear", text, scene.text, {}, False)
 

@@ -23,7 +23,7 @@ _PHONE_LEAD = re.compile(
 _WORD = r"(?:[A-ZÀ-Þ][\w'’.-]*|de|la|van|von|der|den|di|da|bin|al|O'[A-Z]\w+)"
 _NAME = rf"{_WORD}(?:\s+{_WORD}){{0,3}}"
 _SAID_NAME = re.compile(
-    rf"(?:\b(?i:(?:change|update|set|correct) (?:my |the )?(?:full |recipient )?name (?:to|is)|my (?:full )?name is|my name's|name's|(?:the |full )?name\s*(?:is|:)|i am called|call me|recipient(?: is|:)?|under the name(?: of)?|it is for|it's for|addressed to|attn:?|c/o))\s+({_NAME})(?=$|[\s,.;!])"
+    rf"(?:\b(?i:(?:change|update|set|correct) (?:my |the )?(?:full |recipient )?name (?:to|is)|my (?:full )?name is|my name's|name's|(?:the |full )?name\s*(?:is|:)?|i am called|call me|recipient(?: is|:)?|under the name(?: of)?|it is for|it's for|addressed to|attn:?|c/o))\s+({_NAME})(?=$|[\s,.;!])"
 )
 _LOW_NAME = re.compile(
     r"\b(?:my (?:full )?name is|my name's|(?:the )?name\s*(?:is|:))\s+([a-z][\w'’-]+(?:\s+[a-z][\w'’-]+){0,2}?)(?=$|[,.;!]|\s+and\b|\s+my\b|\s+i\b|\s+email\b)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from functools import cache, lru_cache
@@ -64,11 +63,15 @@ def _respell(word: str) -> str:
 
 def _same_stem(word: str, known: str) -> bool:
     """``lightest`` is no slip of ``lighter``."""
-    stem = os.path.commonprefix([word, known])
-    return len(stem) >= 4 and word[len(stem) :] in _ENDINGS
+    length = next(
+        (place for place, pair in enumerate(zip(word, known, strict=False)) if len(set(pair)) > 1),
+        min(len(word), len(known)),
+    )
+    stem = word[:length]
+    return len(stem) >= 4 and word[len(stem) :] in _ENDINGS and known[len(stem) :] in _ENDINGS
 
 
-_ENDINGS = frozenset({"s", "es", "ed", "d", "er", "r", "est", "st", "ing", "ly", "y", "t"})
+_ENDINGS = frozenset({"", "s", "es", "ed", "d", "er", "r", "est", "st", "ing", "ly", "y", "t"})
 
 
 @cache

@@ -26,7 +26,7 @@ _CHUNK: Final = re.compile(r"(?:\S+\s*){1,3}|\s+")
 """Text is streamed a few words at a time."""
 
 
-class OfflineModel(CustomLLM):  # type: ignore[misc]
+class OfflineModel(CustomLLM):
     """Answers from messages and tool schemas alone; see ``brain``. Costs nothing, asks nobody."""
 
     def completion(self, *_args: Any, **kwargs: Any) -> ModelResponse:

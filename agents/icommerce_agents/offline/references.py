@@ -10,6 +10,7 @@ from rapidfuzz import fuzz
 
 from engine.catalog.matching import match_option
 from icommerce_agents.offline import lexicon, slots
+from icommerce_agents.offline.comparing import first_by_fact
 from icommerce_agents.offline.dialogue import Json
 from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.scene import Scene
@@ -23,11 +24,20 @@ _PLACED = re.compile(rf"\b({_ORDINAL})\b(?! (?:time|aid|of all|name|day|class|li
 _LISTED = re.compile(
     r"^(?:the |please |option |compare |add |show |between )*(\d{1,2})(?:\s*(?:,|and|&|vs\.?|versus|with|or|to)\s*(\d{1,2}))*(?: please)?[.!? ]*$"
 )
-_STOP = lexicon.words("filler") | frozenset(
-    "it its remove delete drop second first third compare with between from more details how much does weigh made of fit long big heavy "
-    "make change swap switch instead rather size large small medium only just both all two out off away get rid gets stay "
-    "waterproof warranty weight between difference than versus vs or if when where who why into onto cart bag has having "
-    "wash machine rain cheaper cheapest better best want them those these his her their really person people".split()
+_STOP = (
+    lexicon.words("filler")
+    | frozenset(lexicon.table("facts"))
+    | frozenset(
+        "it its remove delete drop second first third compare with between from more details how much does weigh made of fit long big heavy "
+        "make change swap switch instead rather size large small medium only just both all two out off away get rid gets stay "
+        "waterproof warranty weight between difference than versus vs or if when where who why into onto cart bag has having "
+        "wash machine rain cheaper cheapest better best want them those these his her their really person people".split()
+    )
+)
+
+
+_ABOUT_IT = re.compile(
+    r"^(?:and |so |but |ok |also )*(?:(?:is|does|do|will|would|can|could|has|have|how \w+ (?:is|does)|what (?:is|does)) (?:it|this|that|they|these|those)\b(?! (?:one|ones|\w+ one)\b))"
 )
 
 
@@ -38,6 +48,8 @@ def products_meant(plain: str, scene: Scene) -> list[str]:
         return several
     if best := _superlative(plain, listed, scene):
         return [best]
+    if scene.focus and _ABOUT_IT.match(plain):
+        return scene.focus[:1]
     if sized := _by_capacity(plain, listed, scene):
         return _narrow(sized, scene)
     named = _by_name(plain, list(scene.products), scene)
@@ -92,6 +104,8 @@ def _superlative(plain: str, listed: Sequence[str], scene: Scene) -> str | None:
     )
     if wanted is None and re.search(r"\bcheaper (?:one|of)\b|\b(?:less|more) expensive one\b", plain):
         wanted = "price_high" if "more expensive" in plain else "price_low"
+    if wanted is None and scene.comparison and (found := first_by_fact(scene.comparison, plain)):
+        return listed[found[0]] if found[0] < len(listed) else None
     return best_by(wanted, listed, scene) if wanted else None
 
 
@@ -112,11 +126,12 @@ def _by_name(plain: str, pool: Sequence[str], scene: Scene) -> list[str]:
         word for word in words_of(plain) if word not in _STOP and len(word) > 1 and word not in lexicon.words("colors")
     ]
     titles = {i: _title_words(scene.product(i)) for i in pool}
+    names = {i: words_of(str(scene.product(i).get("title", "")).lower().replace("-", " ")) for i in pool}
     scores = dict.fromkeys(pool, 0.0)
     for word in asked:
         holders = [i for i in pool if _has(titles[i], word)]
         for i in holders:
-            scores[i] += 1 / len(holders)
+            scores[i] += (1 if _has(names[i], word) else 0.5) / len(holders)
     top = max(scores.values(), default=0.0)
     if top <= 0:
         return []
@@ -148,6 +163,12 @@ def _has(title: Sequence[str], word: str) -> bool:
 def names_known(plain: str, scene: Scene) -> bool:
     """Whether a product seen before is named by words of its title."""
     return bool(_by_name(plain, list(scene.products), scene))
+
+
+def all_seen(plain: str, scene: Scene) -> bool:
+    """Whether every telling word is in the title of something already shown."""
+    titles = [_title_words(product) for product in scene.products.values()]
+    return all(any(_has(title, word) for title in titles) for word in named_words(plain))
 
 
 def named_words(plain: str) -> list[str]:
@@ -204,28 +225,20 @@ def options_for(plain: str, product: Json) -> dict[str, str]:
     return found
 
 
-def lines_meant(plain: str, scene: Scene) -> list[Json]:
-    """Cart lines meant: one is clear, several are candidates."""
+def lines_meant(plain: str, scene: Scene, *, strict: bool = False) -> list[Json]:
+    """Cart lines meant: one is clear, several are candidates; none when something else was named.
+
+    ``strict``: whatever was named must be in the line's name, also when there is only one line.
+    """
     lines = scene.lines
-    if len(lines) <= 1:
-        return _unless_other(plain, lines, scene)
-    asked = [word for word in words_of(plain) if word not in _STOP and len(word) > 1]
-    scores = [
-        sum(
-            _has(
-                words_of(f"{line.get('title', '')} {' '.join(map(str, (line.get('options') or {}).values()))}".lower()),
-                word,
-            )
-            for word in asked
-        )
-        for line in lines
-    ]
-    if max(scores) > 0:
+    asked = [word for word in words_of(plain) if word not in _STOP and word not in _CART_TALK and len(word) > 1]
+    scores = [sum(_has(_line_words(line, scene), word) for word in asked) for line in lines]
+    if max(scores, default=0) > 0:
         return [line for line, score in zip(lines, scores, strict=True) if score == max(scores)]
     ids = [str(line.get("variant_id")) for line in lines]
     if placed := counted(plain, ids):
         return [line for line in lines if line.get("variant_id") in placed]
-    if any(word in lexicon.words("nouns") for word in asked) or names_known(plain, scene):
+    if asked and (strict or any(word in lexicon.words("nouns") for word in asked) or names_known(plain, scene)):
         return []
     if re.search(r"\b(it|that|this|them|those|these|one|ones)\b", plain) or not asked:
         recent = [line for i in scene.focus[:1] for line in lines if line.get("product_id") == i]
@@ -233,11 +246,14 @@ def lines_meant(plain: str, scene: Scene) -> list[Json]:
     return lines
 
 
-def _unless_other(plain: str, lines: list[Json], scene: Scene) -> list[Json]:
-    """The only line, unless another known product was clearly named."""
-    named = _by_name(plain, list(scene.products), scene)
-    if lines and named and lines[0].get("product_id") and lines[0]["product_id"] not in named:
-        asked = [word for word in words_of(plain) if word not in _STOP]
-        if not any(_has(words_of(str(lines[0].get("title", "")).lower()), word) for word in asked):
-            return []
-    return lines
+_CART_TALK = frozenset(
+    "thing things item items product products stuff added again order line quantity number units pieces total increase reduce bump "
+    "raise lower double color colors version extra another fewer less forget lose ditch scrap discard kick throw longer anymore more "
+    "actually wait hang changed mind second thought".split()
+)
+
+
+def _line_words(line: Json, scene: Scene) -> list[str]:
+    product = scene.product(str(line.get("product_id")))
+    options = " ".join(map(str, (line.get("options") or {}).values()))
+    return words_of(f"{line.get('title', '')} {options} {product.get('category', '')}".lower().replace("-", " "))

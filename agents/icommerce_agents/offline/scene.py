@@ -26,6 +26,7 @@ class Scene:
     focus: list[str] = field(default_factory=list)
     """Product ids last spoken about, the nearest first."""
     search: Result | None = None
+    comparison: Result | None = None
     last_tool: str = ""
     cart: Json | None = None
     checkout: Json | None = None
@@ -103,7 +104,7 @@ def build(dialogue: Dialogue) -> Scene:
 
 def _search(scene: Scene, result: Result) -> None:
     items = _items(result.value.get("items"))
-    scene.search = result
+    scene.search, scene.comparison = result, None
     for item in items:
         scene.products[item["id"]] = scene.products.get(item["id"], {}) | item
     if items:
@@ -123,6 +124,7 @@ def _comparison(scene: Scene, result: Result) -> None:
     for item in items:
         scene.products[item["id"]] = item | scene.products.get(item["id"], {})
     if items:
+        scene.comparison = result
         scene.listing = [item["id"] for item in items]
         scene.focus = []
 

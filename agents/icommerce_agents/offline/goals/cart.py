@@ -11,6 +11,7 @@ from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.goals.shopping import choices, find, query
 from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.references import (
+    all_seen,
     beyond_listing,
     counted,
     fits,
@@ -36,23 +37,27 @@ def add(ask: Ask, scene: Scene) -> Script:
     told: list[str] = []
     for part in parts:
         told.append((yield from _add_one(part, scene, ask_key="which_to_add")))
-    return joined(*told)
+    return _without_repeats(told)
 
 
 def buy(ask: Ask, scene: Scene) -> Script:
     """Into the cart, then on to the checkout."""
     ids = products_meant(ask.plain, scene)
     in_cart = [i for i in ids if any(line.get("product_id") == i for line in scene.lines)]
-    before = bool(scene.lines)
+    before = _units(scene)
     text = ""
     if not (len(ids) == 1 and in_cart and slots.quantity(ask.plain) is None):
         told = []
         for part in _parts(ask, scene):
             told.append((yield from _add_one(part, scene, ask_key="which_to_buy")))
         text = joined(*told)
-    if scene.lines and (bool(scene.lines) != before or in_cart or scene.stale):
+    if _units(scene) > before or in_cart:
         scene.settle = scene.stale = True
     return text
+
+
+def _units(scene: Scene) -> int:
+    return sum(int(line.get("quantity") or 0) for line in scene.lines)
 
 
 def _parts(ask: Ask, scene: Scene) -> list[str]:
@@ -73,7 +78,7 @@ def _add_one(plain: str, scene: Scene, *, ask_key: str) -> Script:
     if not placed and (number := beyond_listing(plain, scene)):
         return say("no_such_number", scene.seed, count=len(scene.listing), number=number)
     bare = _TALK.sub(" ", plain)
-    if named_words(bare) and query(plain) and not placed and not names_known(bare, scene):
+    if named_words(bare) and query(plain) and not placed and not all_seen(bare, scene):
         return (yield from _find_and_add(plain, scene))
     ids = placed or products_meant(bare, scene)
     if not ids:
@@ -100,9 +105,7 @@ def _put(plain: str, ids: Sequence[str], scene: Scene) -> Script:
         wanted = options_for(plain, scene.product(product_id)) or _searched_for(product_id, scene)
         arguments: Json = {"item_id": product_id, "quantity": slots.quantity(plain) or 1, "options": wanted or None}
         result = yield Call("add_to_cart", {k: v for k, v in arguments.items() if v is not None})
-        told.append(
-            joined(tell.change(result, scene, "added"), "" if result.ok else _made_in(scene.product(product_id)))
-        )
+        told.append(joined(tell.change(result, scene, "added"), _instead(result, scene.product(product_id))))
         touched(scene, result)
     return _without_repeats(told)
 
@@ -111,6 +114,13 @@ def _searched_for(product_id: str, scene: Scene) -> dict[str, str]:
     """The color or size the list was narrowed to, if the product has it."""
     asked: dict[str, str] = (scene.search.call.arguments.get("options") if scene.search else None) or {}
     return dict(asked) if product_id in scene.listing and asked and fits(scene.product(product_id), asked) else {}
+
+
+def _instead(result: Result, product: Json) -> str:
+    """What there is, when the refusal did not say so itself."""
+    return (
+        "" if result.ok or re.search(r"\b(offered|in stock):? ", result.message, re.IGNORECASE) else _made_in(product)
+    )
 
 
 def _made_in(product: Json) -> str:
@@ -136,9 +146,9 @@ def _find_and_add(plain: str, scene: Scene) -> Script:
         for item in items
         if all(any(w.rstrip("s") in part for part in words_of(str(item.get("title", "")).lower())) for w in words)
     ]
-    if len(items) != 1 and len(exact) != 1:
-        return tell_products.listing(found, scene)
-    return (yield from _put(plain, [(exact or items)[0]["id"]], scene))
+    if len(exact) == 1:
+        return (yield from _put(plain, [exact[0]["id"]], scene))
+    return tell_products.listing(found, scene)
 
 
 def touched(scene: Scene, result: Result) -> None:
@@ -155,7 +165,7 @@ def _cart_first(scene: Scene) -> Generator[Call, Result, None]:
 
 def remove(ask: Ask, scene: Scene) -> Script:
     yield from _cart_first(scene)
-    lines = lines_meant(ask.plain, scene)
+    lines = lines_meant(ask.plain, scene, strict=True)
     ids = [str(line.get("variant_id")) for line in scene.lines]
     if not scene.lines:
         return say("cart_empty", scene.seed)
@@ -182,6 +192,8 @@ def _take_out(ask: Ask, scene: Scene, line: Json) -> Script:
 
 def set_quantity(ask: Ask, scene: Scene) -> Script:
     yield from _cart_first(scene)
+    if _means_what_is_shown(ask.plain, scene):
+        return (yield from add(ask, scene))
     lines = lines_meant(ask.plain, scene)
     if not lines:
         return (
@@ -198,6 +210,18 @@ def set_quantity(ask: Ask, scene: Scene) -> Script:
     result = yield Call("update_cart_line", {"variant_id": variant, "quantity": wanted})
     touched(scene, result)
     return tell.quantity(result, scene, variant)
+
+
+def _means_what_is_shown(plain: str, scene: Scene) -> bool:
+    """``two of these`` about a product just shown that is not in the cart yet."""
+    shown = scene.last_tool in {"search_products", "get_product"} and scene.focus
+    inside = any(line.get("product_id") in scene.focus[:1] for line in scene.lines)
+    return (
+        bool(shown)
+        and not inside
+        and bool(re.search(r"\b(of (these|those|them|it)|in [a-z]+)\b", plain))
+        and slots.relative_quantity(plain) is None
+    )
 
 
 def _wanted(plain: str, now: int) -> int | None:
@@ -228,7 +252,7 @@ def swap(ask: Ask, scene: Scene) -> Script:
         return say("swap_to_what", scene.seed, choices=_made_in(product))
     result = yield Call("swap_cart_variant", {"variant_id": str(lines[0].get("variant_id")), "options": wanted})
     touched(scene, result)
-    return joined(tell.change(result, scene, "swapped"), "" if result.ok else _made_in(product))
+    return joined(tell.change(result, scene, "swapped"), _instead(result, product))
 
 
 def _swappable(plain: str, lines: list[Json], scene: Scene) -> list[Json]:

@@ -120,7 +120,9 @@ def shipping_options(ask: Ask, scene: Scene) -> Script:
     if not view.get("fulfillment_options"):
         return say("shipping_after_address", scene.seed)
     row = tell.chosen(view)
-    chosen = f"{row.get('title')} is selected." if row else say("shipping_which", scene.seed, options="see above")
+    chosen = (
+        f"{tell.shipping_title(row)} is selected." if row else say("shipping_which", scene.seed, options="see above")
+    )
     return joined(say("shipping_list", scene.seed, options=tell.options(view), chosen=chosen))
 
 
@@ -228,10 +230,10 @@ def settle(_ask: Ask, scene: Scene) -> Script:
 def _shipping_note(view: Json) -> str:
     """Which shipping was taken, and that there are others."""
     row = tell.chosen(view)
-    others = [other.get("title") for other in view.get("fulfillment_options") or () if other is not row]
+    others = [tell.shipping_title(other) for other in view.get("fulfillment_options") or () if other is not row]
     if row is None or not others:
         return ""
-    return f"Shipping is {row.get('title')} ({row.get('price')}, {row.get('days')} days); you can also have {listed(others, 'or')}."
+    return f"Shipping is {tell.shipping(row)}; you can also have {listed(others, 'or')}."
 
 
 def _only_method(scene: Scene) -> Generator[Call, Result, None]:

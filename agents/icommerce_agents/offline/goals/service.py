@@ -13,6 +13,7 @@ from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Goal, Script
 from icommerce_agents.offline.tell import cart as tell_cart
 from icommerce_agents.offline.tell import service as tell
+from icommerce_agents.offline.tell import shop as tell_shop
 from icommerce_agents.offline.tell.phrases import failure, say
 
 _STOCK_TALK = re.compile(
@@ -69,7 +70,7 @@ def return_item(_ask: Ask, scene: Scene) -> Script:
     result = yield from _fetch_shop(scene)
     if not result.ok:
         return failure(result, scene.seed)
-    return say("return_start", scene.seed, policy=tell.shop(result, scene, "returns_policy"))
+    return say("return_start", scene.seed, policy=tell_shop.shop(result, scene, "returns_policy"))
 
 
 def human(_ask: Ask, scene: Scene) -> Script:
@@ -103,7 +104,7 @@ def _fetch_shop(scene: Scene) -> Generator[Call, Result, Result]:
 
 def shop_topic(topic: str, scene: Scene) -> Script:
     result = yield from _fetch_shop(scene)
-    return tell.shop(result, scene, topic)
+    return tell_shop.shop(result, scene, topic)
 
 
 def shop(topic: str) -> Goal:

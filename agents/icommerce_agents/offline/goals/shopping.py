@@ -7,6 +7,7 @@ from collections.abc import Generator
 
 from icommerce_agents.offline import lexicon, slots
 from icommerce_agents.offline.asks import Ask
+from icommerce_agents.offline.comparing import fact_asked
 from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.references import best_by, beyond_listing, counted, names_known, products_meant
@@ -17,15 +18,6 @@ from icommerce_agents.offline.tell.phrases import failure, joined, listed, say
 
 Sub = Generator[Call, Result, Result]
 _CHANGING = frozenset({"stock", "price"})
-_FACT_WORDS = {
-    "lightest": "weight",
-    "lighter": "weight",
-    "heaviest": "weight",
-    "warmest": "temperature",
-    "warmer": "temperature",
-    "biggest": "capacity",
-    "largest": "capacity",
-}
 
 
 def search_arguments(plain: str) -> Json:
@@ -93,7 +85,20 @@ def browse(ask: Ask, scene: Scene) -> Script:
         and re.search(r"^(?:is|does|will|can|how) .*\bthe\b", ask.plain)
     ):
         return (yield from details(ask, scene))
-    arguments = search_arguments(ask.plain)
+    told = []
+    for part in _things(ask.plain):
+        told.append((yield from _look(part, scene)))
+    return "\n\n".join(told)
+
+
+def _things(plain: str) -> list[str]:
+    """``a stove and some fuel`` is two searches; ``a tent for me and a friend`` is one."""
+    head, *rest = re.split(r"\s+and (?:also )?(?=(?:a|an|some)\b)", plain)
+    return [plain] if re.search(r"\b(?:for|with|between)\b", head) or not query(head) else [head, *rest][:3]
+
+
+def _look(plain: str, scene: Scene) -> Script:
+    arguments = search_arguments(plain)
     if len(arguments) == 1 and not arguments["query"]:
         result = yield Call("list_categories")
         return tell.categories(result, scene)
@@ -106,8 +111,17 @@ def refine(ask: Ask, scene: Scene) -> Script:
     before = {
         k: v for k, v in scene.search.call.arguments.items() if k not in {"cursor", "limit"} and v not in (None, "", {})
     }
-    result = yield Call("search_products", before | _narrower(ask.plain, before, scene))
+    changed = _narrower(ask.plain, before, scene)
+    if str(before.get("query", "")) in changed["query"] and (category := _common_category(scene)):
+        changed["category"] = category
+    result = yield Call("search_products", changed if changed.pop("fresh", False) else before | changed)
     return tell.listing(result, scene)
+
+
+def _common_category(scene: Scene) -> str | None:
+    """What the list is a list of: then "cheaper" does not mean a cheap accessory."""
+    found = [str(scene.product(i).get("category") or "") for i in scene.listing]
+    return found[0] if found and found[0] and found.count(found[0]) * 2 >= len(found) else None
 
 
 def _narrower(plain: str, before: Json, scene: Scene) -> Json:
@@ -118,32 +132,10 @@ def _narrower(plain: str, before: Json, scene: Scene) -> Json:
     )
     added = {word for phrase, word in lexicon.table("qualities").items() if re.search(rf"\b{phrase}\b", plain)}
     known = set(words_of(str(before.get("query", ""))))
-    dropped = (
-        set(lexicon.table("qualities"))
-        | set(" ".join(lexicon.table("comparatives")).split())
-        | {
-            "first",
-            "sort",
-            "sorted",
-            "rank",
-            "rating",
-            "lowest",
-            "high",
-            "low",
-            "bit",
-            "little",
-            "over",
-            "under",
-            "above",
-            "only",
-            "ones",
-            "higher",
-            "lower",
-        }
-    )
+    dropped = set(lexicon.table("qualities")) | lexicon.words("refine_talk")
     more = [word for word in words_of(new.pop("query")) if word not in dropped | known | _KEEP]
     if more and _replaces(more, known):
-        return {"query": " ".join([*sorted(added), *more]), **new}
+        return {"query": " ".join([*sorted(added), *more]), "fresh": True, **new}
     words = " ".join([*sorted(added - known), str(before.get("query", "")), *more]).strip()
     changed: Json = {"query": words, **new}
     if "options" in new and isinstance(before.get("options"), dict):
@@ -205,12 +197,13 @@ def details(ask: Ask, scene: Scene) -> Script:
 def _names_unseen(ask: Ask, ids: list[str]) -> bool:
     """``does the Ridgeline stove …`` about something never shown."""
     named = re.search(r"\b(?:the|a|your) ((?:\w+[ -]){0,3}\w+)", ask.plain)
-    return len(ids) > 1 and named is not None and bool(set(words_of(named.group(1))) & lexicon.words("nouns"))
+    talk = {word for topic in lexicon.load("lexicon")["topics"] for phrase in topic["words"] for word in phrase.split()}
+    return len(ids) > 1 and named is not None and bool(set(words_of(named.group(1))) & lexicon.words("nouns") - talk)
 
 
 _NOT_A_NAME = re.compile(
     r"\b(is|are|does|do|how|what|much|heavy|it|come|fit|fits|weigh|warranty|waterproof|cost|made|about|details|add|put|cart|first|second|"
-    r"compare|buy|order|remove|too|as well|also|(?<!-)\d{1,2}(?= (?:x|of|[a-z]+s)\b))\b"
+    r"compare|buy|order|remove|too|as well|also|(?<!-)\d{1,2}(?= +(?:x|of|[a-z]+s)\b))\b"
 )
 
 
@@ -289,10 +282,9 @@ def _named(ask: Ask, scene: Scene, placed: list[str]) -> Generator[Call, Result,
 
 
 def recommend(ask: Ask, scene: Scene) -> Script:
-    fact = next((name for word, name in _FACT_WORDS.items() if re.search(rf"\b{word}\b", ask.plain)), None)
-    if fact and len(scene.listing) > 1:
+    if fact_asked(ask.plain) and len(scene.listing) > 1:
         result = yield Call("compare_products", {"product_ids": scene.listing[:4]})
-        return joined(tell.winner(result, ask.plain, fact), tell.comparison(result, scene))
+        return joined(tell.winner(result, ask.plain), tell.comparison(result, scene))
     key = next(
         (key for phrase, key in lexicon.table("superlatives").items() if re.search(rf"\b{phrase}\b", ask.plain)),
         "rating",

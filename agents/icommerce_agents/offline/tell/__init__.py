@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from icommerce_agents.offline.dialogue import Result
 from icommerce_agents.offline.scene import CHECKOUT_TOOLS, Scene
-from icommerce_agents.offline.tell import cart, checkout, products, service
+from icommerce_agents.offline.tell import cart, checkout, products, service, shop
 from icommerce_agents.offline.tell.phrases import failure, joined, say
 
 
@@ -39,6 +39,6 @@ _TELLERS = {
     "get_order": lambda found, _scene: service.order(found.value),
     "find_order_status": service.status,
     "request_human": lambda found, scene: service.handoff(found, scene, sorry=False),
-    "get_shop_info": lambda found, scene: service.shop(found, scene, "shop_about"),
+    "get_shop_info": lambda found, scene: shop.shop(found, scene, "shop_about"),
     "stock_by_location": service.stock,
 }

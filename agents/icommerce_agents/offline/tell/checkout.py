@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from icommerce_agents.offline.dialogue import Json, Result
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.tell.cart import names
-from icommerce_agents.offline.tell.phrases import failure, joined, listed, say, sentence
+from icommerce_agents.offline.tell.phrases import days, failure, joined, listed, say, sentence
 
 _ASKED = {
     "name": "the name of the person who receives it",
@@ -72,7 +73,17 @@ def noted(fields: Json, seed: int) -> str:
 
 def options(view: Json, last: str = "and") -> str:
     rows = [row for row in view.get("fulfillment_options") or () if isinstance(row, dict)]
-    return listed((f"{row.get('title')} ({row.get('price')}, {row.get('days')} days)" for row in rows), last)
+    return listed(map(shipping, rows), last)
+
+
+def shipping(row: Json) -> str:
+    """``Expedited ($16.95, 2-3 days)``: a title's own days are left out."""
+    price = str(row.get("price") or "")
+    return f"{shipping_title(row)} ({price if re.search('[1-9]', price) else 'free'}, {days(row.get('days'))})"
+
+
+def shipping_title(row: Json) -> str:
+    return re.split(r",| \(", str(row.get("title") or ""))[0]
 
 
 def chosen(view: Json) -> Json | None:
@@ -81,11 +92,7 @@ def chosen(view: Json) -> Json | None:
 
 def shipping_set(view: Json, scene: Scene) -> str:
     row = chosen(view)
-    return (
-        say("shipping_set", scene.seed, title=row.get("title"), price=row.get("price"), days=row.get("days"))
-        if row
-        else ""
-    )
+    return say("shipping_set", scene.seed, option=shipping(row)) if row else ""
 
 
 def summary(view: Json, scene: Scene) -> str:

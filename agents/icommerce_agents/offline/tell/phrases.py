@@ -41,6 +41,14 @@ def failure(result: Result, seed: int) -> str:
     return say("failed", seed, message=sentence(result.message))
 
 
+def days(text: object) -> str:
+    """``3-5`` → ``3-5 days``, ``1-1`` → ``1 day``; nothing for nothing."""
+    first, _, last = str(text or "").partition("-")
+    if not first:
+        return ""
+    return plural(int(first), "day") if first.isdigit() and last in {"", first} else f"{text} days"
+
+
 def plural(count: int, noun: str) -> str:
     """``1 item``, ``2 items``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from icommerce_agents.offline import lexicon, slots
+from icommerce_agents.offline.comparing import first_by_fact
 from icommerce_agents.offline.dialogue import Json, Result
 from icommerce_agents.offline.language import plain, words_of
 from icommerce_agents.offline.scene import Scene
@@ -152,22 +153,14 @@ def comparison(result: Result, scene: Scene) -> str:
     return "\n".join([say("comparison", scene.seed, heads=heads), *body, say("comparison_hint", scene.seed)])
 
 
-_LEAST = re.compile(r"\b(lightest|lighter|smallest|smaller|shortest|lowest|coldest)\b")
-
-
-def winner(result: Result, question: str, fact: str) -> str:
+def winner(result: Result, question: str) -> str:
     """Which of the compared is first by the fact asked for, when every one gives a number for it."""
-    row = next((row for row in result.value.get("rows") or () if fact in str(row.get("name", "")).lower()), None)
-    numbers = [re.search(r"-?\d+(?:\.\d+)?", str(value).replace(",", "")) for value in (row or {}).get("values") or ()]
-    if row is None or not numbers or not all(numbers):
-        return ""
-    values = [Decimal(found.group()) for found in numbers if found]
-    best = values.index(min(values) if _LEAST.search(question) else max(values))
+    found = first_by_fact(result, question)
     items = result.value.get("items") or []
-    word = re.search(r"\b\w+est\b|\b\w+er\b", question)
-    if best >= len(items) or word is None:
+    if found is None or found[0] >= len(items):
         return ""
-    return f"{items[best].get('title')} is the {word.group()} of these: {row['values'][best]}."
+    place, value, word = found
+    return f"{items[place].get('title')} is the {word} of these: {value}."
 
 
 def categories(result: Result, scene: Scene) -> str:
@@ -219,7 +212,7 @@ def _topic(topic: Json, item: Json, question: str) -> str:
     if tell:
         return tell(item, question)
     facts = _facts(item, topic["fields"])
-    return f"{item.get('title')}: {'; '.join(facts)}." if facts else ""
+    return sentence(f"{item.get('title')}: {'; '.join(facts)}") if facts else ""
 
 
 def _facts(item: Json, fields: Sequence[str]) -> list[str]:
@@ -304,12 +297,18 @@ def offered(item: Json, question: str) -> str:
         values = [value for values in (item.get("options") or {}).values() for value in values]
         return f"No, {item.get('title')} isn't offered in {said}. {f'It comes in {listed(values)}.' if values else ''}".strip()
     ready = [v for v in variants if v.get("available")]
-    name = listed((ready or variants)[0].get("options", {}).values())
+    name = listed(_values_like((ready or variants)[0], wanted))
     return (
         f"Yes, {item.get('title')} comes in {name}, in stock now at {ready[0].get('price')}."
         if ready
         else f"{item.get('title')} is made in {name}, but that is out of stock right now."
     )
+
+
+def _values_like(variant: Json, wanted: dict[str, str]) -> list[str]:
+    """The variant's own names for what was asked: ``slate blue`` for blue."""
+    values = [str(value) for value in (variant.get("options") or {}).values()]
+    return [value for value in values if any(plain(want) in plain(value) for want in wanted.values())] or values
 
 
 def _price_fact(item: Json, _question: str) -> str:
@@ -333,6 +332,33 @@ def _compatibility(item: Json, question: str) -> str:
     return ""
 
 
+def _dimensions(item: Json, question: str) -> str:
+    """The measure asked for by name; all of them for a question about its size."""
+    measures = {
+        "tall": "height",
+        "height": "height",
+        "long": "length",
+        "length": "length",
+        "wide": "width",
+        "width": "width",
+    }
+    asked = [
+        part
+        for word, part in measures.items()
+        if re.search(rf"\bhow {word}\b|\b(?:what|which|the) .*\b{word}\b", question)
+    ]
+    wanted = asked or (
+        ["height", "length", "width", "size"] if re.search(r"\b(dimensions|measurements|how big)\b", question) else []
+    )
+    attributes: Json = item.get("attributes") or {}
+    facts = [
+        f"{key.replace('_', ' ')}: {_value(value)}"
+        for key, value in attributes.items()
+        if any(part in key for part in wanted)
+    ]
+    return f"{item.get('title')}: {'; '.join(facts)}." if facts else ""
+
+
 _TELLERS = {
     "warranty": _warranty,
     "weight": _weight,
@@ -342,6 +368,7 @@ _TELLERS = {
     "price": _price_fact,
     "rating": _rating_fact,
     "compatibility": _compatibility,
+    "dimensions": _dimensions,
 }
 
 
