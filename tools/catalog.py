@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from engine.catalog import service
+from engine.catalog import repository, service
 from engine.catalog.search import SearchRequest
+from engine.kit.errors import InvalidInput
+from engine.kit.money import exponent
+from engine.kit.pagination import decode_cursor, encode_cursor
+from engine.kit.views import View
 from tools import brief
 from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
 
 SHOP = {AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE}
+
+
+class Asked(View):
+    """A search as it was asked: prices in whole currency units."""
+
+    query: str
+    category: str | None
+    min_price: int | None
+    max_price: int | None
+    options: dict[str, str]
+    in_stock: bool
+    sort: str
 
 
 @tool(access=Access.READ, agents=SHOP)
@@ -43,40 +59,57 @@ def search_products(
     ] = "relevance",
     limit: Annotated[int, Field(ge=1, le=12)] = 5,
     cursor: Annotated[
-        str | None, Field(description="next_cursor of the last page, to see more.", max_length=300)
+        str | None, Field(description="next_cursor of the last page, to see more.", max_length=2000)
     ] = None,
 ) -> Outcome:
     """Search the shop. Returns products with their variants, prices and stock, best first, and shows them as cards
     numbered in this order. `near_matches` is true when nothing met every filter and the closest are shown instead.
     """
-    request = SearchRequest(
+    asked = Asked(
         query=query,
         category=category,
-        min_price=None if min_price is None else min_price * 100,
-        max_price=None if max_price is None else max_price * 100,
+        min_price=min_price,
+        max_price=max_price,
         options=options or {},
         in_stock=in_stock,
         sort=sort,
-        limit=limit,
-        cursor=cursor,
     )
+    page_cursor = None
+    if cursor:
+        asked, page_cursor = _continued(cursor)
+    tenant_id = context.identity.tenant_id
     with context.unit_of_work() as session:
-        page = context.runtime.search.search(session, context.identity.tenant_id, request)
+        request = _request(asked, repository.currency_of(session, tenant_id), limit, page_cursor)
+        page = context.runtime.search.search(session, tenant_id, request)
+    following = encode_cursor([asked.model_dump_json(), page.next_cursor]) if page.next_cursor else None
     result = {
         "items": [brief.product(item) for item in page.items],
         "total": page.total,
-        "next_cursor": page.next_cursor,
+        "next_cursor": following,
         "near_matches": page.near_matches,
     }
     if not page.items:
         return Outcome(result)
-    title = query or category or ""
-    data = {
-        "title": title,
-        "items": [i.model_dump(mode="json") for i in page.items],
-        "next_cursor": page.next_cursor,
-    }
+    title = asked.query or asked.category or ""
+    data = {"title": title, "items": [i.model_dump(mode="json") for i in page.items], "next_cursor": following}
     return Outcome(result, cards=(Card("products", data),))
+
+
+def _continued(cursor: str) -> tuple[Asked, str]:
+    """The search a cursor goes on with, and where: a card's "show more" needs nothing else."""
+    asked, page_cursor = decode_cursor(cursor, size=2)
+    try:
+        return Asked.model_validate_json(str(asked)), str(page_cursor)
+    except ValidationError:
+        raise InvalidInput("The cursor is not one of ours.", param="cursor") from None
+
+
+def _request(asked: Asked, currency: str, limit: int, cursor: str | None) -> SearchRequest:
+    """The engine's request: prices in minor units."""
+    unit = 10 ** exponent(currency)
+    low, high = (None if price is None else price * unit for price in (asked.min_price, asked.max_price))
+    given = asked.model_dump() | {"min_price": low, "max_price": high}
+    return SearchRequest(**given, limit=limit, cursor=cursor)
 
 
 @tool(access=Access.READ, agents=SHOP)

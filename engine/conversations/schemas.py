@@ -68,7 +68,7 @@ class Product(Input):
 
 
 class More(Input):
-    cursor: Annotated[str, Field(max_length=300)]
+    cursor: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class CardToken(Input):

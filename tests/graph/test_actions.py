@@ -119,3 +119,21 @@ def test_retry_answers_the_words_that_failed(talk: Talk, script: Script, running
     names = [m["tool_calls"][0]["function"]["name"] for m in script.asked[-1] if m.get("tool_calls")]
     assert names == ["search_products", "add_to_cart"]
     assert [line.quantity for line in talk.snapshot().cart.lines] == [1]
+
+
+def test_show_more_goes_on_with_its_own_list(talk: Talk, script: Script, running: Running) -> None:
+    for number in range(7):
+        talk.shop.add(f"LAMP-{number}", title=f"Lamp number {number}", search_strong="lamp")
+
+    async def go() -> None:
+        async with running(talk):
+            script.add(Call("search_products", {"query": "lamp"}), Say("Here."))
+            await talk.say("lamps?")
+            await talk.press("show_more", cursor=talk.cards("products")[0]["next_cursor"])
+
+    asyncio.run(go())
+    first, second = talk.cards("products")
+    assert len(first["items"]) == 5
+    assert len(second["items"]) == 2
+    assert not {i["id"] for i in first["items"]} & {i["id"] for i in second["items"]}
+    assert second["next_cursor"] is None
