@@ -31,7 +31,7 @@ def plain(text: str) -> str:
     low = _WORD.sub(lambda found: _mend(found.group()), low)
     low = re.sub(rf"\b({_NUMBER_WORDS})\b", lambda found: str(lexicon.table("numbers")[found.group()]), low)
     low = re.sub(r"\b(\d{1,2}) 100\b", lambda found: str(int(found.group(1)) * 100), low)
-    low = re.sub(r"\b([2-9]0) ([1-9])\b(?! (?:of|x)\b)", lambda found: str(int(found[1]) + int(found[2])), low)
+    low = re.sub(r"\b([2-9]0)[ -]([1-9])\b(?! (?:of|x)\b)", lambda found: str(int(found[1]) + int(found[2])), low)
     low = re.sub(r"\ba (?=100\b)", "", low)
     low = _COUPLE.sub("2", _KEEP_ONE.sub("1", low))
     return re.sub(r"\s+", " ", low).strip()

@@ -13,7 +13,7 @@ from icommerce_agents.offline import lexicon
 
 _AMOUNT = r"(?:\$|£|€|usd\s*)?\s*(\d[\d.,]*\s?k?)\b(?!\s*(?:kg|g\b|grams?|pounds?|lbs?|oz|liters?|l\b|ml|cm|mm|inch|people|persons?|%|days?|-?season|man\b|hours?|stars?|months?|years?|or more people))"
 _MAX = re.compile(
-    rf"(?:under|below|less than|up to|at most|max(?:imum)?(?: of)?|no more than|not more than|cheaper than|within|less then|"
+    rf"(?:under|below|less than|up to|at most|max(?:imum)?\.?(?: of)?|no more than|not more than|cheaper than|within|less then|"
     rf"nothing (?:above|over|more than)|budget (?:of|is|around)?|not over|upto|<|for less than|beneath|not exceeding|spend(?: about| around)?|i (?:only )?have)\s*:?\s*{_AMOUNT}"
 )
 _MAX_AFTER = re.compile(
@@ -103,10 +103,11 @@ _QUANTITY = (
     ),
     re.compile(r"\b(\d{1,2})\s*(?:x|×|units?|pieces?|pcs|copies|times)\b"),
     re.compile(r"\bx\s?(\d{1,2})\b"),
+    re.compile(r"\b(?:make|change|set|want|need)\b.*\b(\d{1,2})(?: instead| please| in total| total)*[.!? ]*$"),
     re.compile(
         r"\b(?:add|take|get|buy|order|want|need|have|grab|purchase|give me|put|do|only|just|of)\s+(?:me\s+|us\s+|just\s+|only\s+)?(\d{1,2})\b(?!\s*(?:person|people|liter|season|-))"
     ),
-    re.compile(r"^(\d{1,2})(?: please| of (?:them|those|these|it|the)\b.*| instead| in total)?$"),
+    re.compile(r"^(\d{1,2})(?: please|(?: of)? (?:them|those|these|it|the)\b.*| instead| in total)?$"),
     re.compile(r"\b(\d{1,2})\s+(?:of|more|extra|instead|packs? of|pairs?)\b"),
     re.compile(r"\b(\d{1,2})\s+(?!person|people|liter|season)[a-z][a-z-]+s\b"),
 )

@@ -1,4 +1,4 @@
-"""Utterances in context: what the model calls and says (``cases.yaml``)."""
+"""Utterances in context: what the model calls and says (``cases.yaml`` and what was once held out)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ import yaml
 
 from tests.icommerce_agents.offline.fake_shop import Conversation
 
-_DATA = yaml.safe_load(Path(__file__).with_name("cases.yaml").read_text(encoding="utf-8"))
-_CASES = [pytest.param(*case, id=f"{case[0]}-{case[1][:40]}") for case in _DATA["cases"]]
+
+def _read(name: str) -> Any:
+    return yaml.safe_load(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
+_DATA = _read("cases.yaml")
+_GUARDED = [*_DATA["cases"], *_read("holdout_a.yaml")["cases"], *_read("holdout_b.yaml")["cases"]]
+_CASES = [pytest.param(*case, id=f"{case[0]}-{case[1][:40]}") for case in _GUARDED]
+HELD_OUT_RATE = 0.8
 
 
 def in_context(name: str) -> Conversation:
@@ -27,8 +34,8 @@ def faults(conversation: Conversation, words: str, expected: dict[str, Any]) -> 
     answer, found = conversation.say(words), []
     if "calls" in expected and conversation.names != expected["calls"]:
         found.append(f"called {conversation.calls}")
-    first = conversation.calls[0][1] if conversation.calls else {}
-    first = next((arguments for name, arguments in conversation.calls if not name.startswith("transfer_to_")), first)
+    own = [arguments for name, arguments in conversation.calls if not name.startswith("transfer_to_")]
+    first = own[0] if own else {}
     wrong = {key: first.get(key) for key, value in expected.get("args", {}).items() if first.get(key) != value}
     if wrong:
         found.append(f"arguments {wrong} of {conversation.calls}")
@@ -40,9 +47,15 @@ def faults(conversation: Conversation, words: str, expected: dict[str, Any]) -> 
 
 
 def test_corpus_is_large_enough():
-    assert len(_CASES) >= 150
+    assert len(_DATA["cases"]) >= 150
 
 
 @pytest.mark.parametrize(("context", "words", "expected"), _CASES)
 def test_case(context, words, expected):
     assert faults(in_context(context), words, expected) == []
+
+
+def test_held_out_phrasings_keep_their_rate():
+    cases = _read("holdout_c.yaml")["cases"]
+    missed = [words for context, words, expected in cases if faults(in_context(context), words, expected)]
+    assert 1 - len(missed) / len(cases) >= HELD_OUT_RATE, missed

@@ -79,16 +79,18 @@ def _joined(words: list[str]) -> str:
 
 
 def browse(ask: Ask, scene: Scene) -> Script:
-    if (
-        _is_question(ask.plain)
-        and tell.topics_of(ask.plain)
-        and re.search(r"^(?:is|does|will|can|how) .*\bthe\b", ask.plain)
-    ):
+    if _asks_about_one(ask.plain):
         return (yield from details(ask, scene))
     told = []
     for part in _things(ask.plain):
         told.append((yield from _look(part, scene)))
     return "\n\n".join(told)
+
+
+def _asks_about_one(plain: str) -> bool:
+    """A question about a product by name, before any was shown."""
+    asked = _is_question(plain) and tell.topics_of(plain) and re.search(r"^(?:is|does|will|can|how) .*\bthe\b", plain)
+    return bool(asked) or bool(re.search(r"\b(?:tell me|know|learn)\b.*\babout\b", plain))
 
 
 def _things(plain: str) -> list[str]:
