@@ -55,9 +55,14 @@ class Store:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
-    def unit_of_work(self, tenant_id: str) -> Iterator[Session]:
-        """One transaction bound to one tenant: commits when the block ends, rolls back when it raises."""
+    def unit_of_work(self, tenant_id: str, *, snapshot: bool = False) -> Iterator[Session]:
+        """One transaction bound to one tenant: commits when the block ends, rolls back when it raises.
+
+        With ``snapshot`` all of its statements see the same moment (repeatable read), for proofs and reports.
+        """
         with self._sessions() as session, session.begin():
+            if snapshot:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
             yield session
 

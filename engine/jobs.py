@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 
 from engine.checkout import recovery
-from engine.kit import audit, idempotency, limits
+from engine.conversations import deliver
+from engine.kit import audit, idempotency, limits, outbox
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,24 @@ def forget_answers(runtime: Runtime, tenant_id: str) -> None:
         idempotency.forget_old(session, tenant_id)
 
 
+def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
+    """Bring what happened to a payment or its card into its conversation; what fails waits and comes again."""
+    with runtime.unit_of_work(tenant_id) as session:
+        for row in outbox.claim_batch(session, tenant_id, deliver.CONSUMER):
+            try:
+                with session.begin_nested():
+                    deliver.deliver(session, runtime, row)
+            except Exception as error:
+                log.exception("message not delivered", topic=row.topic, tenant=tenant_id)
+                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
+            else:
+                outbox.mark_delivered([row])
+
+
 EVERY_SECOND: Final[tuple[Callable[[Runtime, str], object], ...]] = (
     recovery.recover_payments,
     recovery.expire,
+    tell_conversations,
     seal_audit,
 )
 EVERY_HOUR: Final[tuple[Callable[[Runtime, str], object], ...]] = (forget_answers,)

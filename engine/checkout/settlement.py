@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import update
@@ -28,6 +29,8 @@ from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
 
 MAX_DECLINES: Final = 5
+_LIVE_RUN: Final = timedelta(seconds=5)
+"""The conversation that pays tells its shopper itself; the outbox speaks when it could not."""
 _UNSETTLED: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
 _DEAD: Final = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELED})
 
@@ -103,7 +106,7 @@ def _captured(session: Session, payment: Payment) -> OrderView:
         order_id=order.id,
     )
     payload = {"thread_id": checkout.thread_id, "consent_id": payment.consent_id, "payment_id": payment.id}
-    outbox.emit(session, payment.tenant_id, "order.paid", order.id, payload)
+    outbox.emit(session, payment.tenant_id, "order.paid", order.id, payload, after=_LIVE_RUN)
     facts = {"amount": payment.amount, "currency": payment.currency, "order": order.id}
     audit.record(session, payment.tenant_id, actor="system", action="payment.captured", subject=payment.id, facts=facts)
     return queries.just_paid(session, order, payment)
@@ -126,7 +129,7 @@ def _failed(session: Session, payment: Payment, status: PaymentStatus, decline_c
         "payment_id": payment.id,
         "code": payment.decline_code,
     }
-    outbox.emit(session, payment.tenant_id, "payment.failed", payment.session_id, payload)
+    outbox.emit(session, payment.tenant_id, "payment.failed", payment.session_id, payload, after=_LIVE_RUN)
     facts = {"code": payment.decline_code, "order": payment.order_id}
     audit.record(session, payment.tenant_id, actor="system", action="payment.failed", subject=payment.id, facts=facts)
 

@@ -52,8 +52,19 @@ class OutboxRow(TenantRow):
     )
 
 
-def emit(session: Session, tenant_id: str, topic: str, subject_id: str, payload: dict[str, Any] | None = None) -> None:
-    """Tell the consumers of ``topic`` about ``subject_id``. Unknown topics raise ``KeyError``: name them above."""
+def emit(
+    session: Session,
+    tenant_id: str,
+    topic: str,
+    subject_id: str,
+    payload: dict[str, Any] | None = None,
+    *,
+    after: timedelta = timedelta(),
+) -> None:
+    """Tell the consumers of ``topic`` about ``subject_id``, not before ``after`` has passed.
+
+    Unknown topics raise ``KeyError``: name them above.
+    """
     for consumer in CONSUMERS[topic]:
         session.add(
             OutboxRow(
@@ -62,6 +73,7 @@ def emit(session: Session, tenant_id: str, topic: str, subject_id: str, payload:
                 topic=topic,
                 subject_id=subject_id,
                 payload=payload or {},
+                available_at=clock.now() + after,
             )
         )
 

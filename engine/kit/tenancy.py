@@ -137,7 +137,6 @@ def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
         run(f"GRANT {rights} ON {name} TO {role}")
     run(f"GRANT UPDATE (seq, hash) ON {SCHEMA}.audit TO {role}")
     run(f"GRANT SELECT ON {SCHEMA}.alembic_version TO {role}")
-    run(f"GRANT SELECT ON {SCHEMA}.alembic_version TO {role}")
     for table_name in tenant_tables():
         name = f"{SCHEMA}.{table_name}"
         run(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")

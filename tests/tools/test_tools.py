@@ -47,7 +47,8 @@ def test_stock_by_place_is_for_staff_alone(shop: Shop) -> None:
         spec.function(context(shop), "LAMP")
     staff = Identity(shop.tenant.id, Actor.API_KEY, "key_x", scopes=frozenset({Scope.OPS}))
     found = spec.function(context(shop, staff), "LAMP").result["items"]
-    assert [(row["code"], row["available"]) for row in found[0]["locations"]] == [("EAST", 3), ("WEST", 2), ("STORE", 0)]
+    places = [(row["code"], row["available"]) for row in found[0]["locations"]]
+    assert places == [("EAST", 3), ("WEST", 2), ("STORE", 0)]
 
 
 def test_more_of_a_list_needs_its_cursor_alone(shop: Shop) -> None:

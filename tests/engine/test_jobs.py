@@ -1,0 +1,70 @@
+"""Housekeeping: every job binds its tenant, and what recovery settles reaches the conversation that asked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from engine import jobs
+from engine.checkout import service
+from engine.checkout.complete import complete
+from engine.conversations import service as conversations
+from engine.kit import audit, clock, faults, outbox
+from engine.kit.identity import Identity
+from tests.engine.checkout.test_complete import Killed, die_at
+from tests.shop import ADDRESS, Shop
+
+
+def in_a_thread(shop: Shop, card: str = "card_test_visa") -> tuple[Identity, str, str]:
+    """A shopper with an approved card in a conversation: identity, thread, consent."""
+    buyer = shop.shopper()
+    with shop.uow() as session:
+        thread_id = conversations.create_thread(session, buyer).id
+    shop.fill(buyer, "A")
+    with shop.uow() as session:
+        service.update(session, buyer, service.Details(email="ada@example.com", **ADDRESS), thread_id=thread_id)
+    shop.pay_with(buyer, card)
+    card_view = shop.card(buyer)
+    shop.approve(buyer, card_view.id)
+    return buyer, thread_id, card_view.id
+
+
+def cards(shop: Shop, buyer: Identity, thread_id: str) -> list[str | None]:
+    with shop.uow() as session:
+        snapshot = conversations.snapshot(session, buyer, thread_id)
+    return [message.activity_type for message in snapshot.messages]
+
+
+@pytest.mark.parametrize(("card", "shown"), [("card_test_visa", "receipt"), ("card_test_declined", "payment_problem")])
+def test_a_payment_that_recovery_ends_is_told_in_its_conversation(shop: Shop, card: str, shown: str) -> None:
+    shop.add("A")
+    buyer, thread_id, consent_id = in_a_thread(shop, card)
+    die_at("before_capture")
+    with pytest.raises(Killed):
+        complete(shop.runtime, buyer, consent_id)
+    faults.set_hook(None)
+    with clock.shifted(timedelta(minutes=1)):
+        jobs.run_once(shop.runtime)
+    assert shown not in cards(shop, buyer, thread_id)
+    with clock.shifted(timedelta(minutes=2)):
+        jobs.run_once(shop.runtime)
+        jobs.run_once(shop.runtime)
+    assert cards(shop, buyer, thread_id).count(shown) == 1
+    with shop.uow() as session:
+        assert outbox.waiting(session, shop.tenant.id, "conversation") == 0
+        assert session.scalars(select(audit.AuditRow.id).where(audit.AuditRow.hash.is_(None))).all() == []
+
+
+def test_a_job_that_fails_stops_no_other(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def broken(_runtime: object, tenant_id: str) -> None:
+        ran.append(tenant_id)
+        raise RuntimeError("down")
+
+    monkeypatch.setattr(jobs, "EVERY_SECOND", (broken, lambda _runtime, tenant_id: ran.append(f"then {tenant_id}")))
+    jobs.run_once(shop.runtime)
+    assert shop.tenant.id in ran
+    assert f"then {shop.tenant.id}" in ran
