@@ -153,7 +153,7 @@ def make_embedder(settings: Settings) -> Embedder:
     return CallableEmbedder(model, embed)
 
 
-def load_heavy(say: Say) -> None:
+def load_heavy() -> None:
     """Import what costs seconds. LiteLLM must not look for its price list in the network."""
     from importlib import import_module
 
@@ -161,4 +161,3 @@ def load_heavy(say: Say) -> None:
     os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
     for name in HEAVY:
         import_module(name)
-    say("Models loaded")

@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +26,7 @@ from app.origins import origin
 from app.psp.server import create_psp_app
 from app.server import create_app
 from app.site import Site
+from engine.catalog.search import CatalogSearch
 from engine.embedded.files import make_home, try_lock, write_atomic
 from engine.kit import clock
 from engine.kit.errors import Unavailable
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 Say = Callable[[str], None]
 GRACE_SECONDS: Final = 2
+PATIENCE_SECONDS: Final = 6.5
+"""How old the process may grow before it is called ready with its agents still loading."""
 _RUNNER_STOP_SECONDS: Final = 3.3
 _ONE_SERVER: Final = 7_402_312
 _LOCK_TRIES: Final = 20
@@ -60,14 +65,16 @@ class _Server(uvicorn.Server):
 class _Opened:
     """What the opening made, to be closed in the reverse order."""
 
+    born: float
+    """When the process began, by the monotonic clock."""
     house: House | None = None
     guard: Any = None
     jobs: Jobs | None = None
     runner: Runner | None = None
-    live: LiveEvents | None = None
+    agents: asyncio.Task[None] | None = None
 
 
-def serve(settings: Settings, *, psp_port: int = 0, say: Say, announce: Callable[[Site], None]) -> int:
+def serve(settings: Settings, *, psp_port: int = 0, say: Say, announce: Callable[[Site], None], born: float) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code. ``announce`` is called once everything answers.
 
     Raises ``CannotServe`` when the port is taken or another server runs from the same home.
@@ -86,7 +93,7 @@ def serve(settings: Settings, *, psp_port: int = 0, say: Say, announce: Callable
             )
             factory = uvicorn.Config("", loop="auto", log_config=None).get_loop_factory()
             with asyncio.Runner(loop_factory=factory) as runner:
-                return runner.run(_serve(site, web, psp, say, announce))
+                return runner.run(_serve(site, web, psp, say, announce, _Opened(born)))
     finally:
         os.close(lock)
 
@@ -107,12 +114,13 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-async def _serve(site: Site, web: socket.socket, psp: socket.socket, say: Say, announce: Callable[[Site], None]) -> int:
+async def _serve(
+    site: Site, web: socket.socket, psp: socket.socket, say: Say, announce: Callable[[Site], None], opened: _Opened
+) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     servers = [_server(create_app(site)), _server(create_psp_app(site))]
-    opened = _Opened()
     tasks = [
         asyncio.create_task(server.serve(sockets=[listening]))
         for server, listening in zip(servers, (web, psp), strict=True)
@@ -125,7 +133,7 @@ async def _serve(site: Site, web: socket.socket, psp: socket.socket, say: Say, a
         if opening.done() and not stop.is_set():
             opening.result()
             announce(site)
-            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await _until_stopped(opened, tasks, stopping)
     except _Stopping:
         code = 0
     except Exception as error:  # noqa: BLE001 (whatever it was, everything opened is closed, and the cause said)
@@ -136,6 +144,15 @@ async def _serve(site: Site, web: socket.socket, psp: socket.socket, say: Say, a
         stopping.cancel()
         await _close(site, opened, servers, tasks, opening)
     return code
+
+
+async def _until_stopped(opened: _Opened, tasks: list[asyncio.Task[None]], stopping: asyncio.Task[bool]) -> None:
+    """Ends when told to stop, when a server ended, or when the agents would not start (and raises why)."""
+    assert opened.agents
+    done, _ = await asyncio.wait([opened.agents, *tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if done == {opened.agents}:
+        opened.agents.result()
+        await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
 
 
 def _server(app: FastAPI) -> _Server:
@@ -162,33 +179,64 @@ async def _open(site: Site, opened: _Opened, say: Say, stop: asyncio.Event) -> N
         say(words)
 
     settings = site.settings
-    loading = asyncio.create_task(asyncio.to_thread(load_heavy, lambda _: None))
-    try:
-        addresses = await asyncio.to_thread(open_store, settings, step)
-        runtime = open_runtime(settings, addresses, psp_origin=site.psp_origin)
-        opened.house = House(addresses, runtime)
-        opened.guard = await asyncio.to_thread(_be_the_only_one, settings, addresses.runtime)
-        await asyncio.to_thread(seed_if_empty, settings, runtime, step)
-    finally:
-        await asyncio.gather(loading, return_exceptions=True)
-    await loading
-    step("Loading the search index and the agents")
-    index, embedder = await asyncio.to_thread(open_index, settings)
-    runtime = replace(runtime, search=_search(index, embedder))
+    loading = _in_background(load_heavy)
+    addresses = await asyncio.to_thread(open_store, settings, step)
+    runtime = open_runtime(settings, addresses, psp_origin=site.psp_origin)
     opened.house = House(addresses, runtime)
-    from graph.runner import Runner
-
-    opened.runner = Runner(runtime, addresses.runtime)
-    opened.live = LiveEvents(addresses.runtime)
-    await asyncio.gather(
-        asyncio.to_thread(fill_index, runtime, index, embedder, step), opened.runner.start(), opened.live.start()
-    )
-    site.opened, site.live, site.waker = runtime, opened.live, opened.runner
+    opened.guard = await asyncio.to_thread(_be_the_only_one, settings, addresses.runtime)
+    await asyncio.to_thread(seed_if_empty, settings, runtime, step)
+    step("Opening the search index")
+    index, embedder = await asyncio.to_thread(open_index, settings)
+    runtime = replace(runtime, search=CatalogSearch(index, embedder))
+    opened.house = House(addresses, runtime)
+    await asyncio.to_thread(fill_index, runtime, index, embedder, step)
+    site.opened, site.live = runtime, LiveEvents(addresses.runtime)
     opened.jobs = Jobs(site, index, embedder)
     opened.jobs.start()
+    opened.agents = asyncio.create_task(_start_agents(site, opened, loading, addresses.runtime))
+    await site.live.start()
+    step("Loading the agents")
+    await asyncio.wait({opened.agents}, timeout=max(0.0, opened.born + PATIENCE_SECONDS - time.monotonic()))
+    if opened.agents.done():
+        opened.agents.result()
     _record(site)
-    site.ready = True
-    site.step = "ready"
+    site.ready, site.step = True, "ready"
+
+
+def _in_background(function: Callable[[], None]) -> asyncio.Future[None]:
+    """Run ``function`` on a thread that nothing waits for: a stop in the middle of it does not."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if future.cancelled():
+            return
+        if error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    def run() -> None:
+        failure = None
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 (it is told to whoever awaits the future)
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop has closed: nobody awaits it any more
+            loop.call_soon_threadsafe(settle, failure)
+
+    threading.Thread(target=run, name=function.__name__, daemon=True).start()
+    return future
+
+
+async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[None], url: str) -> None:
+    """Have queued runs executed as soon as the agents are there; what was said before then waits."""
+    await loading
+    from graph.runner import Runner
+
+    opened.runner = Runner(site.runtime, url)
+    await opened.runner.start()
+    site.waker = opened.runner
 
 
 async def _close(
@@ -199,18 +247,20 @@ async def _close(
     opening: asyncio.Task[None],
 ) -> None:
     site.closing, site.ready = True, False
-    if opened.live:
-        opened.live.close()
+    if site.live:
+        site.live.close()
     for server in servers:
         server.should_exit = True
-    await asyncio.gather(opening, return_exceptions=True)
+    if opened.agents:
+        opened.agents.cancel()
+    await asyncio.gather(opening, *([opened.agents] if opened.agents else []), return_exceptions=True)
     ends: list[Any] = [*tasks]
     if opened.runner:
         ends.append(asyncio.wait_for(opened.runner.stop(), _RUNNER_STOP_SECONDS))
     if opened.jobs:
         ends.append(asyncio.to_thread(opened.jobs.stop))
-    if opened.live:
-        ends.append(opened.live.stop())
+    if site.live:
+        ends.append(site.live.stop())
     await asyncio.gather(*ends, return_exceptions=True)
     (site.settings.home / "serve.json").unlink(missing_ok=True)
     if opened.guard:
@@ -219,19 +269,11 @@ async def _close(
         await asyncio.to_thread(opened.house.close)
 
 
-def _search(index: Any, embedder: Any) -> Any:
-    from engine.catalog.search import CatalogSearch
-
-    return CatalogSearch(index, embedder)
-
-
 def _be_the_only_one(settings: Settings, url: str) -> Any:
     """Hold the right to open the index folder while this process lives; with ``CHROMA_URL`` many may serve.
 
     Raises ``Unavailable`` while another process of this database serves.
     """
-    import time
-
     import psycopg
 
     if settings.chroma_url:

@@ -18,8 +18,10 @@ def serve(host: Host = None, port: Port = None, psp_port: PspPort = 0) -> None:
     """Run the shop: database, search, agents and web, in one process."""
     import gc
     import os
+    import time
     from dataclasses import replace
 
+    born = time.monotonic()
     gc.disable()  # a sixth of the time that the imports take
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     from app import logs
@@ -42,7 +44,7 @@ def serve(host: Host = None, port: Port = None, psp_port: PspPort = 0) -> None:
         show(f"ready {site.web_origin}")
 
     try:
-        code = run(settings, psp_port=psp_port, say=progress.step, announce=announce)
+        code = run(settings, psp_port=psp_port, say=progress.step, announce=announce, born=born)
     except CannotServe as error:
         progress.end()
         say(f"icommerce: {error}")

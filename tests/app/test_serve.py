@@ -264,8 +264,7 @@ def test_told_to_stop_while_opening_it_stops(server: Server) -> None:
     assert server.process.stderr
     assert "database" in server.process.stderr.readline().lower()
 
-    server.stop()
-
+    assert server.stop() < 5
     assert server.process.returncode == 0
     assert server.process.stdout
     assert server.process.stdout.read() == ""
