@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
 
 import usaddress
 
 from icommerce_agents.offline import lexicon
 
 _ZIP = re.compile(r"\b(\d{5}(?:-\d{4})?)\b")
-_CANADA = re.compile(r"\b([ABCEGHJ-NPRSTVXY]\d[A-Z])[ -]?(\d[A-Z]\d)\b", re.IGNORECASE)
-_BRITAIN = re.compile(r"\b([A-Z]{1,2}\d[A-Z\d]?)\s?(\d[ABD-HJLNP-UW-Z]{2})\b", re.IGNORECASE)
+_CANADA = lexicon.pattern("canada_code", re.IGNORECASE)
+_BRITAIN = lexicon.pattern("britain_code", re.IGNORECASE)
 _PO_BOX = re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+", re.IGNORECASE)
-_UNIT = re.compile(
-    r"(?:^|[,\s])((?:apt|apartment|suite|ste|unit|flat|floor|fl|room|rm|building|bldg)\.?\s*#?\s*[\w-]+|#\s?\w+)(?=$|[,\s.])",
-    re.IGNORECASE,
-)
-_CUES = re.compile(
-    r"\b(?:in|at|to|my|the|is|on|for|address|addr|please|ship|send|deliver|delivery|shipping|zip(?: code)?|postal code|city|state)\b[\s:]*",
-    re.IGNORECASE,
-)
-_NUMBERED = r"\d{1,6}[A-Za-z]?(?:-\d+)?"
+_UNIT = lexicon.pattern("unit", re.IGNORECASE)
+_CUES = lexicon.pattern("address_cues", re.IGNORECASE)
+_STREET = lexicon.pattern("street", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,50 +59,31 @@ def _postal(text: str) -> tuple[str, str, int, int] | None:
     return zips[-1][1], country, zips[-1].start(), zips[-1].end()
 
 
-@cache
-def _street_pattern() -> re.Pattern[str]:
-    words = "|".join(sorted(lexicon.street_words(), key=len, reverse=True))
-    return re.compile(rf"{_NUMBERED}\s+(?:[A-Za-z0-9.'’-]+\s+){{0,4}}?(?:{words})\b\.?", re.IGNORECASE)
-
-
 def _starts_street(text: str) -> bool:
-    return _street_pattern().match(text) is not None
+    return _STREET.match(text) is not None
 
 
 def _street_start(text: str) -> int | None:
-    starts = [found.start() for pattern in (_street_pattern(), _PO_BOX) if (found := pattern.search(text))]
-    generic = re.search(rf"(?:^|[\s,:])({_NUMBERED}\s+[A-Z][\w.'’-]+(?:\s+[\w'’-]+){{0,3}}\s*,)", text)
-    european = re.search(
-        r"(?:^|[,:]\s*|\bat\s+|\bto\s+)([A-Z][\w'’-]*(?:straße|strasse|str\.|weg|platz|gasse|laan|straat|gatan)\s+\d+\w?)",
-        text,
-    )
-    starts += [found.start(1) for found in (generic, european) if found and _postal(text)]
+    starts = [found.start() for pattern in (_STREET, _PO_BOX) if (found := pattern.search(text))]
+    loose = [lexicon.pattern(name).search(text) for name in ("street_any", "street_european")]
+    starts += [found.start(1) for found in loose if found and _postal(text)]
     if not starts:
         return None
     start = min(starts)
-    unit = re.search(r"((?:flat|apt|apartment|unit|suite)\s*#?\w+\s*,?\s*)$", text[:start], re.IGNORECASE)
+    unit = lexicon.pattern("unit_before", re.IGNORECASE).search(text[:start])
     return unit.start(1) if unit else start
-
-
-@cache
-def _state_names() -> str:
-    names = [*lexicon.places("us_states"), *lexicon.places("canada")]
-    return "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
 
 
 def _place(text: str) -> re.Match[str] | None:
     """``Denver, Colorado`` or ``Denver, CO`` without a street."""
-    codes = "|".join({*lexicon.places("us_states").values(), *lexicon.places("canada").values()})
-    return re.search(rf"\b([A-Z][\w.'’-]+(?:\s[A-Z][\w.'’-]+){{0,2}}),\s*((?i:{_state_names()})|{codes})\b", text)
+    return lexicon.pattern("place").search(text)
 
 
 def _place_start(text: str, postal: tuple[str, str, int, int] | None, place: re.Match[str] | None) -> int:
     if place is not None:
         return place.start()
     assert postal is not None
-    before = re.search(
-        rf"((?:[A-Z][\w.'’-]+\s*){{1,3}},?\s*(?:(?i:{_state_names()})|[A-Z]{{2}})?\s*,?\s*)$", text[: postal[2]]
-    )
+    before = lexicon.pattern("place_before").search(text[: postal[2]])
     return before.start(1) if before else postal[2]
 
 
@@ -118,26 +92,17 @@ def _end(text: str, begin: int, postal: tuple[str, str, int, int] | None, place:
         return postal[3] + _trailing_country(text[postal[3] :])
     if place is not None:
         return place.end()
-    state = list(re.finditer(rf",?\s*\b((?i:{_state_names()})|[A-Z]{{2}})\b", text[begin:]))
-    stop = re.search(
-        r"[;\n?!]|\.\s+[A-Z]|\.$|\s(?:and|but|then|also|with|via|by)\s|,\s*(?:please|express|expedited|standard|my|and|by)\b",
-        text[begin:],
-    )
+    state = list(lexicon.pattern("state_last").finditer(text[begin:]))
+    stop = lexicon.pattern("address_stop").search(text[begin:])
     limit = begin + stop.start() if stop else len(text)
     ends = [begin + found.end() for found in state if begin + found.end() <= limit]
     return ends[-1] if ends and ends[-1] > begin + 10 else limit
 
 
-@cache
-def _country_pattern() -> re.Pattern[str]:
-    names = "|".join(re.escape(name) for name in sorted(lexicon.places("countries"), key=len, reverse=True))
-    return re.compile(rf"^[\s,.]*\b({names})(?![\w])", re.IGNORECASE)
-
-
 def _trailing_country(text: str) -> int:
-    found = _country_pattern().match(text)
+    found = lexicon.pattern("country_first", re.IGNORECASE).match(text)
     city = re.match(r"\s+[A-ZÄÖÜ][\w-]+(?:\s[A-ZÄÖÜ][\w-]+)?", text)  # "10115 Berlin, Germany"
-    if found is None and city and (after := _country_pattern().match(text[city.end() :])):
+    if found is None and city and (after := lexicon.pattern("country_first", re.IGNORECASE).match(text[city.end() :])):
         return city.end() + after.end()
     return found.end() if found else 0
 
@@ -160,25 +125,8 @@ def state_code(name: str) -> str:
     return name.strip(" .,").upper() if len(key) == 2 else name.strip(" .,")
 
 
-_ONE = frozenset(
-    {
-        "AddressNumber",
-        "AddressNumberPrefix",
-        "AddressNumberSuffix",
-        "StreetNamePreDirectional",
-        "StreetNamePreModifier",
-        "StreetNamePreType",
-        "StreetName",
-        "StreetNamePostType",
-        "StreetNamePostDirectional",
-        "StreetNamePostModifier",
-        "USPSBoxType",
-        "USPSBoxID",
-        "USPSBoxGroupType",
-        "USPSBoxGroupID",
-    }
-)
-_TWO = frozenset({"OccupancyType", "OccupancyIdentifier", "SubaddressType", "SubaddressIdentifier", "BuildingName"})
+_ONE = ("AddressNumber", "StreetName", "USPSBox")
+_TWO = ("Occupancy", "Subaddress", "BuildingName")
 
 
 def _american(span: str) -> Address | None:
@@ -187,7 +135,7 @@ def _american(span: str) -> Address | None:
     span = _spell_states(span)
     groups: dict[str, list[str]] = {"one": [], "two": [], "PlaceName": [], "StateName": [], "ZipCode": []}
     for token, label in usaddress.parse(span):
-        group = "one" if label in _ONE else "two" if label in _TWO else label
+        group = "one" if label.startswith(_ONE) else "two" if label.startswith(_TWO) else label
         if group in groups:
             groups[group].append(token.strip(" ,.") if group != "one" else token.strip(" ,"))
     joined = {name: " ".join(tokens) for name, tokens in groups.items()}
@@ -201,11 +149,7 @@ def _american(span: str) -> Address | None:
 
 def _spell_states(span: str) -> str:
     """State names in an address become codes, where they stand at its end (usaddress splits long names badly)."""
-    found = re.search(
-        rf"(?<=[\s,])({_state_names()})(?=[\s,.]*(?:\d{{5}}(?:-\d{{4}})?)?[\s,.]*(?:usa?|united states)?[\s.]*$)",
-        span,
-        re.IGNORECASE,
-    )
+    found = lexicon.pattern("state_spelled", re.IGNORECASE).search(span)
     return span if found is None else span[: found.start()] + state_code(found.group(1)) + span[found.end() :]
 
 

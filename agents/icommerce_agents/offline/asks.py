@@ -31,19 +31,8 @@ _ONCE = (
     )
     | SMALL_TALK
 )
-_OPENERS = (
-    "add|remove|delete|show|tell|what|how|where|when|which|who|do you|can you|can i|could|is (?:it|there|that|this|the)|are (?:they|there|you)|does|check out|ship it|ship (?:them|to)|send it|"
-    "use|apply|compare|make (?:it|that|them)|change|swap|switch|i will|i would|i want|i need|i am|let us|take|give|get me|get rid|put|pay|confirm|cancel|find|"
-    "look|track|buy|order|proceed|set|empty|clear|please (?:add|remove|show|tell|ship|use|check)|go with|choose|pick|express|expedited|fastest|the fastest|the cheapest|standard|overnight|"
-    "throw|drop|grab|talk|speak|my|will it|would it|has it|have you|another|one more|in (?:blue|red|green|black|size)"
-)
-_SPLIT = re.compile(
-    rf"(?:,\s*|\s+)(?:and then|then|and also|and|but|also|plus|oh and|oh)\s+(?=(?:{_OPENERS})\b)|,\s*(?=(?:{_OPENERS})\b)"
-)
-_JOINS = re.compile(r"^(?:add|throw|put)\b")
-_EMPTY = lexicon.words("filler") | frozenset(
-    "ship send deliver it to at address name email is my the and please thanks to's receipt there here go number phone ok use".split()
-)
+_SPLIT = lexicon.pattern("clause_end")
+_EMPTY = lexicon.words("filler") | lexicon.words("contact_talk")
 
 
 _AFTER_CONTACT = frozenset({"shipping_choose", "payment_choose", "checkout_status"})

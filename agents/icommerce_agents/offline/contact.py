@@ -12,35 +12,13 @@ from email_validator import EmailNotValidError, validate_email
 from icommerce_agents.offline import addresses, lexicon
 
 _EMAIL = re.compile(r"[A-Za-z0-9._%+'-]+\s?@\s?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
-_EMAIL_LEAD = re.compile(
-    r"(?:,?\s*(?:and|or)?\s*(?:my|the|send (?:the receipt|it) to)?\s*(?:e-?mail|mail)(?:\s+(?:address|adress))?\s*(?:is|:|to|should be|would be|=)?|[,;]?\s*receipt (?:to|at)|,)\s*$",
-    re.IGNORECASE,
-)
-_PHONE_LEAD = re.compile(
-    r"(?:,?\s*(?:and)?\s*(?:my|the)?\s*(?:phone|mobile|cell|tel(?:ephone)?|number)(?:\s+number)?\s*(?:is|:)?|,|\bcall me at|\bcall)\s*$",
-    re.IGNORECASE,
-)
-_WORD = r"(?:[A-ZÀ-Þ][\w'’.-]*|de|la|van|von|der|den|di|da|bin|al|O'[A-Z]\w+)"
-_NAME = rf"{_WORD}(?:\s+{_WORD}){{0,3}}"
-_SAID_NAME = re.compile(
-    rf"(?:\b(?i:(?:change|update|set|correct) (?:my |the )?(?:full |recipient )?name (?:to|is)|my (?:full )?name is|my name's|name's|(?:the |full )?name\s*(?:is|:)?|i am called|call me|recipient(?: is|:)?|under the name(?: of)?|it is for|it's for|addressed to|attn:?|c/o))\s+({_NAME})(?=$|[\s,.;!])"
-)
-_LOW_NAME = re.compile(
-    r"\b(?:my (?:full )?name is|my name's|(?:the )?name\s*(?:is|:))\s+([a-z][\w'’-]+(?:\s+[a-z][\w'’-]+){0,2}?)(?=$|[,.;!]|\s+and\b|\s+my\b|\s+i\b|\s+email\b)"
-)
-_I_AM = re.compile(rf"\b(?i:i am|i'm|this is|it is|it's)\s+({_WORD}\s+{_WORD}(?:\s+{_WORD})?)(?=$|\s*[,.;!]|\s+and\b)")
-_TO_NAME = re.compile(rf"\b(?:to|for|at)\s+({_WORD}(?:\s+{_WORD}){{1,3}})\s*(?:,|\bat\b|$)")
-_NOT_NAMES = frozenset(
-    "the a an my me it this that please yes no ok okay thanks hi hello hey not just looking ready done good fine sure sorry "
-    "interested wondering trying here back new ship send deliver change update use cheapest fastest express expedited standard "
-    "shipping address order cart pay card visa also and but wait actually make add remove street home work check out".split()
-)
-_LEAD_IN = re.compile(
-    r"\b(?:please\s+)?(?:can you\s+|could you\s+)?(?:(?:ship|send|deliver|mail|post)(?:\s+(?:it|them|this|that|everything|the order|my order))?(?:\s+(?:to|at|over to))?|"
-    r"(?:change|update|set|correct)\s+(?:my|the)?\s*(?:shipping|delivery)?\s*(?:address|name|e-?mail)\s*(?:to|is)?|"
-    r"(?:my|the)?\s*(?:shipping|delivery|home|new)?\s*(?:address|adress)\s*(?:is|:|should be|would be)?|it goes to|it should go to|i live (?:at|in)|here (?:is|are) my (?:details|address|info)\w*:?|my details(?: are)?:?|here you go:?|here's my (?:details|address|info)\w*:?)\s*(?:to|at|is)?\s*:?\s*$",
-    re.IGNORECASE,
-)
+_EMAIL_LEAD = lexicon.pattern("email_lead", re.IGNORECASE)
+_PHONE_LEAD = lexicon.pattern("phone_lead", re.IGNORECASE)
+_SAID_NAME = lexicon.pattern("said_name")
+_LOW_NAME = lexicon.pattern("low_name")
+_I_AM = lexicon.pattern("i_am")
+_NOT_NAMES = lexicon.words("not_names")
+_LEAD_IN = lexicon.pattern("address_lead", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -126,10 +104,7 @@ def _take_address(found: Contact, *, expects_address: bool) -> None:
 
 def _take_name_before(found: Contact, before: str) -> str:
     """``ship it to Maria Lopez at`` → the name, and what stood before it."""
-    match = re.search(
-        rf"(?:^|[,:;.]\s*|\bto\s+|\bfor\s+|\bis\s+)({_WORD}(?:\s+{_WORD}){{1,3}})\s*(?:,|:|\bat\b|\bin\b|\bof\b)?\s*$",
-        before,
-    )
+    match = lexicon.pattern("name_before_address").search(before)
     low = re.match(r"^([a-z]+(?:\s+[a-z]+){1,2})\s*,?\s*$", before)
     match = match or low
     if match is None or not _is_name(match.group(1), single=False):

@@ -16,11 +16,7 @@ _QUOTES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": 
 _NUMBER_WORDS = "|".join(lexicon.table("numbers"))
 _KEEP_ONE = re.compile(r"\b(?:one|a single)(?= (?:of|x|each)\b)|(?<=\bnumber )one\b|(?<=\boption )one\b")
 _COUPLE = re.compile(r"\ba (?:couple|pair)(?: of)?\b(?! (?:boots|shoes|socks|pants|gloves|poles|sandals))")
-_ENGLISH = frozenset(
-    "the a an is are was do does did you your i my me we it this that what which where when how who can could would "
-    "will want need have has please show add to for in of and or not with on any some thanks thank hello hi yes no "
-    "looking buy cart order ship address name email one ones about".split()
-)
+_ENGLISH = lexicon.words("english")
 
 
 @lru_cache(maxsize=512)

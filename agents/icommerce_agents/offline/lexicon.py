@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -40,3 +42,33 @@ def places(name: str) -> dict[str, str]:
 @cache
 def street_words() -> frozenset[str]:
     return frozenset(load("places")["streets"])
+
+
+@cache
+def pattern(name: str, flags: int = 0) -> re.Pattern[str]:
+    """A regular expression of ``data/patterns.yaml``, the patterns and word lists it names filled in."""
+    return re.compile(_filled(name), flags)
+
+
+@cache
+def _filled(name: str) -> str:
+    found = load("patterns").get(name)
+    text = _WORD_LISTS[name]() if found is None else "".join(found) if isinstance(found, list) else str(found)
+    return re.sub(r"\{\{(\w+)\}\}", lambda inner: _filled(inner.group(1)), text)
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """The longest first, so that a name is not cut short by another that begins it."""
+    return "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
+
+
+_WORD_LISTS: Final[Mapping[str, Callable[[], str]]] = {
+    "sizes": lambda: _alternatives(table("sizes")),
+    "ordinals": lambda: _alternatives(table("ordinals")),
+    "colors": lambda: _alternatives(words("colors")),
+    "shades": lambda: _alternatives(words("color_shades")),
+    "street_words": lambda: _alternatives(street_words()),
+    "states": lambda: _alternatives([*places("us_states"), *places("canada")]),
+    "state_codes": lambda: _alternatives({*places("us_states").values(), *places("canada").values()}),
+    "countries": lambda: _alternatives(places("countries")),
+}

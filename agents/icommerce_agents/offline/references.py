@@ -15,30 +15,14 @@ from icommerce_agents.offline.dialogue import Json
 from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.scene import Scene
 
-_ORDINAL = "|".join(lexicon.table("ordinals"))
-_COUNTED = re.compile(
-    r"\b(first|top|last) ([2-4])\b|\b(?:all|the) ([2-4])(?: of them)?$|\b(both|all of (?:them|these|those)|these 2|those 2|the 2 of them)\b"
-)
-_NUMBERED = re.compile(r"(?:\b(?:number|option|no\.?|item|product|choice)\s*|#\s?)(\d{1,2})\b")
-_PLACED = re.compile(rf"\b({_ORDINAL})\b(?! (?:time|aid|of all|name|day|class|light|thing i|\d))")
-_LISTED = re.compile(
-    r"^(?:the |please |option |compare |add |show |between )*(\d{1,2})(?:\s*(?:,|and|&|vs\.?|versus|with|or|to)\s*(\d{1,2}))*(?: please)?[.!? ]*$"
-)
-_STOP = (
-    lexicon.words("filler")
-    | frozenset(lexicon.table("facts"))
-    | frozenset(
-        "it its remove delete drop second first third compare with between from more details how much does weigh made of fit long big heavy "
-        "make change swap switch instead rather size large small medium only just both all two out off away get rid gets stay "
-        "waterproof warranty weight between difference than versus vs or if when where who why into onto cart bag has having "
-        "wash machine rain cheaper cheapest better best want them those these his her their really person people".split()
-    )
-)
+_COUNTED = lexicon.pattern("counted")
+_NUMBERED = lexicon.pattern("numbered")
+_PLACED = lexicon.pattern("placed")
+_LISTED = lexicon.pattern("listed")
+_STOP = lexicon.words("filler") | frozenset(lexicon.table("facts")) | lexicon.words("not_in_names")
 
 
-_ABOUT_IT = re.compile(
-    r"^(?:and |so |but |ok |also )*(?:(?:is|does|do|will|would|can|could|has|have|how \w+ (?:is|does)|what (?:is|does)) (?:it|this|that|they|these|those)\b(?! (?:one|ones|\w+ one)\b))"
-)
+_ABOUT_IT = lexicon.pattern("about_it")
 
 
 def products_meant(plain: str, scene: Scene) -> list[str]:
@@ -50,17 +34,14 @@ def products_meant(plain: str, scene: Scene) -> list[str]:
         return [best]
     if scene.focus and _ABOUT_IT.match(plain):
         return scene.focus[:1]
-    if sized := _by_capacity(plain, listed, scene):
-        return _narrow(sized, scene)
-    named = _by_name(plain, list(scene.products), scene)
-    if named:
-        return _narrow(named, scene)
     colored = _by_options(plain, listed, scene)
-    if colored and re.search(r"\bones?\b|\bthat\b", plain) and set(colored) != set(listed):
-        return _narrow(colored, scene)
-    if scene.focus:
-        return scene.focus[:1]
-    return _narrow(colored, scene) or list(scene.listing)
+    telling = bool(re.search(r"\bones?\b|\bthat\b", plain)) and set(colored) != set(listed)
+    found = (
+        _by_capacity(plain, listed, scene)
+        or _by_name(plain, list(scene.products), scene)
+        or (colored if telling or not scene.focus else [])
+    )
+    return _narrow(found, scene) or scene.focus[:1] or list(scene.listing)
 
 
 def counted(plain: str, listed: Sequence[str]) -> list[str]:
@@ -246,11 +227,7 @@ def lines_meant(plain: str, scene: Scene, *, strict: bool = False) -> list[Json]
     return lines
 
 
-_CART_TALK = frozenset(
-    "thing things item items product products stuff added again order line quantity number units pieces total increase reduce bump "
-    "raise lower double color colors version extra another fewer less forget lose ditch scrap discard kick throw longer anymore more "
-    "actually wait hang changed mind second thought".split()
-)
+_CART_TALK = lexicon.words("cart_words")
 
 
 def _line_words(line: Json, scene: Scene) -> list[str]:

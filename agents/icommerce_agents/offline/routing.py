@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from icommerce_agents.offline import scene
+from icommerce_agents.offline import lexicon, scene
 from icommerce_agents.offline.asks import Ask, understand
 from icommerce_agents.offline.dialogue import Dialogue, Json
 
 _COMMERCE = "commerce"
 _SERVICE = "customer_service"
 _OPERATIONS = "operations"
-_AGENTS = {
-    **dict.fromkeys(("order_status", "order_cancel", "return_item", "complaint", "human"), _SERVICE),
-    "stock_by_location": _OPERATIONS,
-    **dict.fromkeys(
-        ("browse", "refine", "more", "categories", "compare", "recommend", "add", "buy", "remove", "set_quantity", "swap", "view_cart", "empty_cart", "discount",
-         "discount_remove", "checkout", "contact", "shipping_choose", "payment_methods", "payment_choose", "checkout_status", "pay", "decline"),
-        _COMMERCE,
-    ),
-    **dict.fromkeys(("returns_policy", "shop_hours", "shop_contact"), ""),
-}  # fmt: skip
 
 
 def schema_of(response_format: dict[str, Any] | None) -> Json | None:
@@ -56,12 +46,17 @@ def _agent(asks: list[Ask], active: str, *, staff: bool) -> tuple[str, bool, str
     if not asks:
         return "none", False, "there is no message"
     for ask in asks:
-        agent = _AGENTS.get(ask.intent)
+        agent = _home(ask.intent)
         if agent == _OPERATIONS and not staff:
             continue
         if agent and (ask.sure or not active):
             return agent, ask.sure, f"the message is about {ask.intent.replace('_', ' ')}"
     return sticky, False, f"{asks[0].intent.replace('_', ' ')}: stays where the conversation is"
+
+
+def _home(intent: str) -> str | None:
+    """The agent whose work an intent is; ``None`` for what any agent can answer."""
+    return next((agent for agent, intents in lexicon.table("agents").items() if intent in intents), None)
 
 
 def _choices(schema: Json) -> list[str]:

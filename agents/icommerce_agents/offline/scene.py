@@ -12,7 +12,7 @@ from icommerce_agents.offline.dialogue import Dialogue, Json, Result
 CART_WRITES = frozenset({"add_to_cart", "update_cart_line", "swap_cart_variant", "empty_cart", "set_discount_code"})
 CHECKOUT_TOOLS = frozenset({"start_checkout", "get_checkout", "update_checkout"})
 _NOTHING = frozenset({"", "none", "no", "empty", "nothing", "null", "-", "closed", "false"})
-_BRIEF_LINE = re.compile(r"(\d+)\s*[x×]\s*([^;]+?)\s*\((var_[\w-]+)\)")
+_BRIEF_LINE = re.compile(r"(\d+)\s*[x\u00d7]\s*([^;]+?)\s*\((var_[\w-]+)\)")
 
 
 @dataclass(slots=True)
@@ -202,8 +202,9 @@ def _items(found: Any) -> list[Json]:
 
 
 def _read_briefing(scene: Scene) -> None:
-    """The briefing is as of the agent's start: it wins over the history, unless this turn came from another agent
-    whose calls it already reflects."""
+    """The briefing is as of the agent's start: it wins over the history, unless it already shows what another agent
+    did in this turn.
+    """
     briefing, moved = scene.dialogue.briefing, {result.call.name for result in scene.dialogue.turn}
     handed_over = any(name.startswith("transfer_to_") for name in moved)
     writes = handed_over and moved & (CART_WRITES | CHECKOUT_TOOLS | {"request_confirmation", "cancel_checkout"})

@@ -6,7 +6,7 @@ that the turn already has, so a goal goes on exactly where it stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from icommerce_agents.offline.asks import READS, Ask
@@ -105,7 +105,7 @@ def play(
         if progress.calls and ask.intent not in READS:
             continue
         before = len(tape.left)
-        outcome = _advance(goals[ask.intent](ask, scene), scene, tape, toolbox)
+        outcome = _advance(goals[ask.intent](ask, scene), scene, tape)
         if isinstance(outcome, str):
             if outcome and (len(tape.left) < before or not tape.left or ask.intent in READS):
                 progress.lines.append(outcome)
@@ -123,7 +123,15 @@ def play(
     return progress
 
 
-def _advance(script: Script, scene: Scene, tape: Tape, toolbox: Toolbox) -> str | Call:
+def in_turn(scripts: Iterable[Script]) -> Generator[Call, Result, list[str]]:
+    """Several scripts, one after the other; what each said."""
+    told = []
+    for script in scripts:
+        told.append((yield from script))  # noqa: PERF401 (a comprehension cannot yield)
+    return told
+
+
+def _advance(script: Script, scene: Scene, tape: Tape) -> str | Call:
     """The goal's words when it is through, or the call it waits for."""
     try:
         call = next(script)

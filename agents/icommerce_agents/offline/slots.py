@@ -5,37 +5,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 
 from price_parser import Price
 
 from icommerce_agents.offline import lexicon
 
-_AMOUNT = r"(?:\$|£|€|usd\s*)?\s*(\d[\d.,]*\s?k?)\b(?!\s*(?:kg|g\b|grams?|pounds?|lbs?|oz|liters?|l\b|ml|cm|mm|inch|people|persons?|%|days?|-?season|man\b|hours?|stars?|months?|years?|or more people))"
-_MAX = re.compile(
-    rf"(?:under|below|less than|up to|at most|max(?:imum)?\.?(?: of)?|no more than|not more than|cheaper than|within|less then|"
-    rf"nothing (?:above|over|more than)|budget (?:of|is|around)?|not over|upto|<|for less than|beneath|not exceeding|spend(?: about| around)?|i (?:only )?have)\s*:?\s*{_AMOUNT}"
-)
-_MAX_AFTER = re.compile(
-    rf"{_AMOUNT}\s*(?:dollars|usd)?\s*(?:or less|or under|max(?:imum)?|tops|budget|and under|or below|at most)"
-)
-_MIN = re.compile(rf"(?:over|above|more than|at least|min(?:imum)?(?: of)?|from|starting at|>)\s*{_AMOUNT}")
-_BETWEEN = re.compile(rf"(?:between\s*)?{_AMOUNT}\s*(?:dollars\s*)?(?:and|to|-)\s*{_AMOUNT}(?P<unit>\s*dollars)?")
-_AROUND = re.compile(rf"(?:around|about|roughly|approximately|circa|~)\s*{_AMOUNT}(?P<unit>\s*dollars)?")
+_MAX = lexicon.pattern("max_price")
+_MAX_AFTER = lexicon.pattern("max_price_after")
+_MIN = lexicon.pattern("min_price")
+_BETWEEN = lexicon.pattern("between_prices")
+_AROUND = lexicon.pattern("around_price")
 _MONEY = re.compile(r"\$|£|€|usd|dollars|between|budget|price|cost")
-_CODE = re.compile(
-    r"(?:(?:promo(?:tion)?(?:al)?|discount|coupon|voucher|gift)\s*)?(?:codes?|coupons?|vouchers?)\s*(?:is|:|-|called|named)?\s+[\"']?([A-Za-z0-9][A-Za-z0-9_-]{2,24})[\"']?",
-    re.IGNORECASE,
-)
-_CODE_FIRST = re.compile(
-    r"\b(?:apply|use|redeem|try|enter)\s+(?:the\s+|my\s+)?[\"']?([A-Za-z0-9][A-Za-z0-9_-]{2,24})[\"']?", re.IGNORECASE
-)
+_CODE = lexicon.pattern("discount_code", re.IGNORECASE)
+_CODE_FIRST = lexicon.pattern("discount_code_used", re.IGNORECASE)
 _SHOUTED = re.compile(r"\b(?=[A-Z0-9]*[A-Z])(?=[A-Z0-9]*\d)[A-Z0-9]{4,20}\b")
 _ORDER = re.compile(r"\b([A-Za-z]{2,4}-\d{3,})\b")
-_ORDER_BARE = re.compile(r"\b(?:order|number|no\.?|#)\s*(?:number|no\.?|id|is|:|#)*\s*#?\s*(\d{4,})\b", re.IGNORECASE)
-_NOT_CODES = frozenset(
-    "for the that please code codes and you have any from this with work works working off now".split()
-)
+_ORDER_BARE = lexicon.pattern("order_number_bare", re.IGNORECASE)
+_NOT_CODES = lexicon.words("not_codes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +83,8 @@ def amount_of(shown: str) -> Decimal | None:
     return Price.fromstring(shown).amount
 
 
-_QUANTITY = (
-    re.compile(
-        r"\b(?:make (?:it|that|them|this|those)|change (?:it|that|them|the quantity|quantity|.{0,40}?) to|set (?:it|.{0,40}?) to|quantity(?: of| to| is|:)?|up it to|bring it to|to)\s*(\d{1,2})\b(?!\s*(?:person|people|liter|\w+ (?:st|street|ave)))"
-    ),
-    re.compile(r"\b(\d{1,2})\s*(?:x|×|units?|pieces?|pcs|copies|times)\b"),
-    re.compile(r"\bx\s?(\d{1,2})\b"),
-    re.compile(r"\b(?:make|change|set|want|need)\b.*\b(\d{1,2})(?: instead| please| in total| total)*[.!? ]*$"),
-    re.compile(
-        r"\b(?:add|take|get|buy|order|want|need|have|grab|purchase|give me|put|do|only|just|of)\s+(?:me\s+|us\s+|just\s+|only\s+)?(\d{1,2})\b(?!\s*(?:person|people|liter|season|-))"
-    ),
-    re.compile(r"^(\d{1,2})(?: please|(?: of)? (?:them|those|these|it|the)\b.*| instead| in total)?$"),
-    re.compile(r"\b(\d{1,2})\s+(?:of|more|extra|instead|packs? of|pairs?)\b"),
-    re.compile(r"\b(\d{1,2})\s+(?!person|people|liter|season)[a-z][a-z-]+s\b"),
+_QUANTITY = tuple(
+    lexicon.pattern(f"quantity_{name}") for name in ("set", "times", "x", "last", "taken", "alone", "of", "things")
 )
 
 
@@ -117,11 +92,9 @@ def quantity(plain: str) -> int | None:
     """How many are meant, or ``None`` when no number is said."""
     if re.search(r"\b(?:both|the pair)\b", plain):
         return None
-    if re.search(
-        r"\b(?:only|just|make it|back to|to) (?:one|1)\b(?! (?:i|that|in|for)\b)|\b(?:a single|just the one)\b", plain
-    ):
+    if lexicon.pattern("quantity_one").search(plain):
         return 1
-    text = re.sub(r"\b(?:number|option|no\.?|item|#)\s*\d+|\b(?:first|last|top) \d\b", " ", plain)
+    text = lexicon.pattern("not_a_quantity").sub(" ", plain)
     for pattern in _QUANTITY:
         found = pattern.search(text)
         if found and 0 < int(found.group(1)) <= 99:
@@ -131,41 +104,21 @@ def quantity(plain: str) -> int | None:
 
 def relative_quantity(plain: str) -> int | None:
     """``one more`` → 1, ``2 fewer`` → -2."""
-    if found := re.search(
-        r"\b(\d{1,2}|one|another|an extra)\s+(more|extra|additional|another)\b|\banother(?: (one|\d+))?\b|\bone extra\b",
-        plain,
-    ):
+    if found := lexicon.pattern("quantity_more").search(plain):
         number = re.search(r"\d+", found.group())
         return int(number.group()) if number else 1
-    if found := re.search(
-        r"\b(\d{1,2}|one) (?:less|fewer)\b|\b(?:remove|take off|take away|drop) (?:only |just )?(one|1) of\b", plain
-    ):
+    if found := lexicon.pattern("quantity_fewer").search(plain):
         number = re.search(r"\d+", found.group())
         return -(int(number.group()) if number else 1)
     return None
 
 
-@cache
-def _color_pattern() -> re.Pattern[str]:
-    colors = "|".join(sorted(lexicon.words("colors"), key=len, reverse=True))
-    shades = "|".join(sorted(lexicon.words("color_shades"), key=len, reverse=True))
-    return re.compile(rf"\b((?:(?:{shades})[ -])?(?:{colors}))\b")
-
-
-@cache
-def _size_pattern() -> re.Pattern[str]:
-    named = "|".join(sorted((re.escape(word) for word in lexicon.table("sizes")), key=len, reverse=True))
-    return re.compile(
-        rf"\b(?:sizes?|in an?|an?|in)\s+(?:us |uk |eu |men's |women's )?({named}|\d{{1,2}}(?:\.5)?)\b(?!\s*(?:person|people|liter|l\b|ml|of\b|-))|\b(xxs|xs|xl|xxl|2xl|x-large|extra large|extra small)\b|^(?:the |a |make it |in )*({named})(?: one)?(?: please| instead)*$"
-    )
-
-
 def options(plain: str) -> dict[str, str]:
     """Colors and sizes named: ``{"color": "blue", "size": "L"}``."""
     found: dict[str, str] = {}
-    if color := _color_pattern().search(plain):
+    if color := lexicon.pattern("color").search(plain):
         found["color"] = color.group(1).replace("gray", "grey")
-    size = re.search(r"\bsize\s+(\d{1,2}(?:\.5)?)\b", plain) or _size_pattern().search(plain)
+    size = re.search(r"\bsize\s+(\d{1,2}(?:\.5)?)\b", plain) or lexicon.pattern("size").search(plain)
     if size:
         value = next(group for group in size.groups() if group)
         if not value[0].isdigit() or "size" in size.group():
@@ -175,7 +128,7 @@ def options(plain: str) -> dict[str, str]:
 
 def without_options(plain: str) -> str:
     """The text with colors and sizes taken out."""
-    text = re.sub(r"\bin (?=\w)", "in ", _color_pattern().sub(" ", plain))
+    text = re.sub(r"\bin (?=\w)", "in ", lexicon.pattern("color").sub(" ", plain))
     return re.sub(r"\bsizes?\s+\w+\b", " ", text)
 
 

@@ -22,21 +22,17 @@ from icommerce_agents.offline.references import (
     products_meant,
 )
 from icommerce_agents.offline.scene import Scene
-from icommerce_agents.offline.script import Script
+from icommerce_agents.offline.script import Script, in_turn
 from icommerce_agents.offline.tell import cart as tell
 from icommerce_agents.offline.tell import products as tell_products
 from icommerce_agents.offline.tell.phrases import joined, listed, say
 
-_TALK = re.compile(
-    r"\b(pop(?![ -]up)|stick|slip|bag|place|drop|add|put|throw|toss|chuck|include|grab|take|get|have|buy|order|purchase|in|into|to|my|the|a|an|cart|please|of|want|like|would|will|i)\b"
-)
+_TALK = lexicon.pattern("cart_talk")
 
 
 def add(ask: Ask, scene: Scene) -> Script:
     parts = _parts(ask, scene)
-    told: list[str] = []
-    for part in parts:
-        told.append((yield from _add_one(part, scene, ask_key="which_to_add")))
+    told = yield from in_turn(_add_one(part, scene, ask_key="which_to_add") for part in parts)
     return _without_repeats(told)
 
 
@@ -47,10 +43,8 @@ def buy(ask: Ask, scene: Scene) -> Script:
     before = _units(scene)
     text = ""
     if not (len(ids) == 1 and in_cart and slots.quantity(ask.plain) is None):
-        told = []
-        for part in _parts(ask, scene):
-            told.append((yield from _add_one(part, scene, ask_key="which_to_buy")))
-        text = joined(*told)
+        parts = _parts(ask, scene)
+        text = joined(*(yield from in_turn(_add_one(part, scene, ask_key="which_to_buy") for part in parts)))
     if _units(scene) > before or in_cart:
         scene.settle = scene.stale = True
     return text
@@ -173,10 +167,7 @@ def remove(ask: Ask, scene: Scene) -> Script:
         return say("not_in_cart", scene.seed, lines=tell.names(scene.lines))
     if len(lines) > 1 and len(lines) != len(counted(ask.plain, ids)):
         return say("which_line_remove", scene.seed, lines=listed((tell.line_name(line) for line in lines), "or"))
-    told = []
-    for line in lines:
-        told.append((yield from _take_out(ask, scene, line)))
-    return _without_repeats(told)
+    return _without_repeats((yield from in_turn(_take_out(ask, scene, line) for line in lines)))
 
 
 def _take_out(ask: Ask, scene: Scene, line: Json) -> Script:
@@ -237,7 +228,7 @@ def _wanted(plain: str, now: int) -> int | None:
 
 def swap(ask: Ask, scene: Scene) -> Script:
     yield from _cart_first(scene)
-    lines = _swappable(ask.plain, lines_meant(ask.plain, scene), scene)
+    lines = _swappable(lines_meant(ask.plain, scene), scene)
     if not lines:
         return (
             say("not_in_cart", scene.seed, lines=tell.names(scene.lines))
@@ -255,7 +246,7 @@ def swap(ask: Ask, scene: Scene) -> Script:
     return joined(tell.change(result, scene, "swapped"), _instead(result, product))
 
 
-def _swappable(plain: str, lines: list[Json], scene: Scene) -> list[Json]:
+def _swappable(lines: list[Json], scene: Scene) -> list[Json]:
     """The wanted color is not the line's own: among several, the line just changed or the one that can be had so."""
     if len(lines) < 2:
         return lines or scene.lines[:1]

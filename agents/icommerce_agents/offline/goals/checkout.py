@@ -106,7 +106,7 @@ def _days(row: Json) -> tuple[int, int]:
     return (numbers[-1], numbers[0]) if numbers else (999, 999)
 
 
-def shipping_options(ask: Ask, scene: Scene) -> Script:
+def shipping_options(_ask: Ask, scene: Scene) -> Script:
     """Within a checkout its own options; before that, the shop's prices."""
     if not scene.checking_out:
         from icommerce_agents.offline.goals.service import shop_topic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from icommerce_agents.offline import contact, slots
+from icommerce_agents.offline import contact, lexicon, slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.language import words_of
@@ -16,10 +16,7 @@ from icommerce_agents.offline.tell import service as tell
 from icommerce_agents.offline.tell import shop as tell_shop
 from icommerce_agents.offline.tell.phrases import failure, say
 
-_STOCK_TALK = re.compile(
-    r"\b(how many|how much|what|which|is|are|the|our|we|do|have|got|in|at|by|per|each|every|all|across|stock|inventory|levels?|level|units?|on[- ]hand|hand|location|locations|warehouse|warehouses|"
-    r"stores?|store|show|me|of|for|left|please|available|availability|reserved|there|report|count|check|can|you|tell|give|i|need|know|where|and|quantity|quantities|still|currently|now|a|an|does|it|look|up|sku)\b"
-)
+_STOCK_TALK = lexicon.pattern("stock_talk")
 
 
 def order_status(ask: Ask, scene: Scene) -> Script:
@@ -60,7 +57,7 @@ def _email_before(scene: Scene) -> str | None:
     return next((email for text in reversed(scene.dialogue.asked[-4:]) if (email := contact.email_in(text))), None)
 
 
-def order_cancel(ask: Ask, scene: Scene) -> Script:
+def order_cancel(_ask: Ask, scene: Scene) -> Script:
     """No tool changes a placed order: a person does."""
     result = yield Call("request_human", _note(scene, "cannot_help"))
     return tell.handoff(result, scene, sorry=False)

@@ -12,7 +12,7 @@ from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.language import words_of
 from icommerce_agents.offline.references import best_by, beyond_listing, counted, names_known, products_meant
 from icommerce_agents.offline.scene import Scene
-from icommerce_agents.offline.script import Script
+from icommerce_agents.offline.script import Script, in_turn
 from icommerce_agents.offline.tell import products as tell
 from icommerce_agents.offline.tell.phrases import failure, joined, listed, say
 
@@ -46,11 +46,7 @@ def search_arguments(plain: str) -> Json:
 def query(plain: str) -> str:
     """The words that say what is wanted, without talk, prices and options."""
     text = slots.without_options(slots.without_prices(plain))
-    text = re.sub(
-        r"\b(most|least|less|more) expensive\b|\bcheap(?:er|est)?\b|\b(?:best|top|highest) rated\b|\binexpensive\b|\baffordable\b|\bin stock\b",
-        " ",
-        text,
-    )
+    text = lexicon.pattern("price_talk").sub(" ", text)
     words = [
         word.removesuffix("'s") if word.endswith("'s") and word not in {"men's", "women's", "kid's"} else word
         for word in words_of(text)
@@ -81,10 +77,7 @@ def _joined(words: list[str]) -> str:
 def browse(ask: Ask, scene: Scene) -> Script:
     if _asks_about_one(ask.plain):
         return (yield from details(ask, scene))
-    told = []
-    for part in _things(ask.plain):
-        told.append((yield from _look(part, scene)))
-    return "\n\n".join(told)
+    return "\n\n".join((yield from in_turn(_look(part, scene) for part in _things(ask.plain))))
 
 
 def _asks_about_one(plain: str) -> bool:
@@ -190,10 +183,7 @@ def details(ask: Ask, scene: Scene) -> Script:
     asked_for = counted(ask.plain, scene.listing or scene.focus)
     if len(ids) > 1 and not asked_for:
         return say("which_product", scene.seed, choices=choices(ids, scene))
-    told: list[str] = []
-    for product_id in ids[:3]:
-        told.append((yield from _detail(ask, scene, product_id)))
-    return "\n\n".join(told)
+    return "\n\n".join((yield from in_turn(_detail(ask, scene, product_id) for product_id in ids[:3])))
 
 
 def _names_unseen(ask: Ask, ids: list[str]) -> bool:
@@ -203,10 +193,7 @@ def _names_unseen(ask: Ask, ids: list[str]) -> bool:
     return len(ids) > 1 and named is not None and bool(set(words_of(named.group(1))) & lexicon.words("nouns") - talk)
 
 
-_NOT_A_NAME = re.compile(
-    r"\b(is|are|does|do|how|what|much|heavy|it|come|fit|fits|weigh|warranty|waterproof|cost|made|about|details|add|put|cart|first|second|"
-    r"compare|buy|order|remove|too|as well|also|(?<!-)\d{1,2}(?= +(?:x|of|[a-z]+s)\b))\b"
-)
+_NOT_A_NAME = lexicon.pattern("not_a_name")
 
 
 def find(plain: str) -> Sub:

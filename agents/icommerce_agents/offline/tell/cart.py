@@ -11,10 +11,10 @@ from icommerce_agents.offline.tell.phrases import failure, joined, listed, plura
 
 
 def line_name(line: Json, *, count: bool = True) -> str:
-    """``2 × Ridge Tent (blue)``."""
+    """``2 x Ridge Tent (blue)``."""
     options = ", ".join(str(value) for value in (line.get("options") or {}).values())
     title = f"{line.get('title')}{f' ({options})' if options else ''}"
-    return f"{line.get('quantity')} × {title}" if count and line.get("quantity") else title
+    return f"{line.get('quantity')} \u00d7 {title}" if count and line.get("quantity") else title
 
 
 def names(lines: Sequence[Json], *, count: bool = True) -> str:

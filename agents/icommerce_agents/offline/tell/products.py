@@ -33,7 +33,7 @@ def listing(result: Result, scene: Scene, *, more: bool = False) -> str:
         else "listing"
     )
     head = say(key, scene.seed, count=len(items), what=what)
-    rows = [f"{number}. {_row(item, items, result)}" for number, item in enumerate(items, start=1)]
+    rows = [f"{number}. {_row(item, items)}" for number, item in enumerate(items, start=1)]
     return "\n".join(
         [
             head,
@@ -47,6 +47,7 @@ def listing(result: Result, scene: Scene, *, more: bool = False) -> str:
 
 def _what(result: Result) -> str:
     asked = result.call.arguments
+    money = next((re.split(r"\d", str(item.get("price")))[0] for item in result.value.get("items") or ()), "")
     words = " ".join(str(value) for value in (asked.get("options") or {}).values())
     about = (
         f" for “{asked['query']}”"
@@ -56,8 +57,8 @@ def _what(result: Result) -> str:
         else ""
     )
     limits = [
-        f"up to ${asked['max_price']:,}" if asked.get("max_price") else "",
-        f"from ${asked['min_price']:,}" if asked.get("min_price") else "",
+        f"up to {money}{asked['max_price']:,}" if asked.get("max_price") else "",
+        f"from {money}{asked['min_price']:,}" if asked.get("min_price") else "",
     ]
     return f"{about}{f' in {words}' if words else ''}{''.join(f', {limit}' for limit in limits if limit)}"
 
@@ -68,11 +69,11 @@ def _total(result: Result, items: Sequence[Json], scene: Scene) -> str:
     return say("listing_total", scene.seed, total=total) if more else ""
 
 
-def _row(item: Json, items: Sequence[Json], result: Result) -> str:
-    return f"{item.get('title')}, {item.get('price')} ({'; '.join(_reasons(item, items, result))})".replace(" ()", "")
+def _row(item: Json, items: Sequence[Json]) -> str:
+    return f"{item.get('title')}, {item.get('price')} ({'; '.join(_reasons(item, items))})".replace(" ()", "")
 
 
-def _reasons(item: Json, items: Sequence[Json], result: Result) -> list[str]:
+def _reasons(item: Json, items: Sequence[Json]) -> list[str]:
     """Why this one: facts that set it apart, at most three."""
     reasons = []
     if len(items) > 1 and _price(item) < min(_price(other) for other in items if other is not item):
@@ -187,15 +188,7 @@ def answer(question: str, item: Json, scene: Scene) -> str:
 
 
 def _asks_a_fact(question: str) -> bool:
-    return (
-        bool(
-            re.match(
-                r"^(?:and |so |but |ok )?(is|are|does|do|will|would|can|could|has|have|how|what (?!about)|which|why|when)\b",
-                question,
-            )
-        )
-        and "tell me" not in question
-    )
+    return bool(lexicon.pattern("asks_a_fact").match(question)) and "tell me" not in question
 
 
 def topics_of(question: str) -> list[Json]:
@@ -254,7 +247,8 @@ def _waterproof(item: Json, _question: str) -> str:
     head = attributes.get("hydrostatic_head_mm")
     more = f" (hydrostatic head {head:,} mm)" if isinstance(head, int) else ""
     if "waterproof" in attributes:
-        return f"{'Yes' if attributes['waterproof'] else 'No'}, {item.get('title')} is {'' if attributes['waterproof'] else 'not '}waterproof{more}."
+        yes, no = f"Yes, {item.get('title')} is waterproof{more}.", f"No, {item.get('title')} is not waterproof{more}."
+        return yes if attributes["waterproof"] else no
     if "water_resistant" in attributes:
         return f"{item.get('title')} is {'' if attributes['water_resistant'] else 'not '}water resistant{more}."
     return ""
@@ -295,7 +289,9 @@ def offered(item: Json, question: str) -> str:
     said = listed(wanted.values())
     if not variants:
         values = [value for values in (item.get("options") or {}).values() for value in values]
-        return f"No, {item.get('title')} isn't offered in {said}. {f'It comes in {listed(values)}.' if values else ''}".strip()
+        return joined(
+            f"No, {item.get('title')} isn't offered in {said}.", f"It comes in {listed(values)}." if values else ""
+        )
     ready = [v for v in variants if v.get("available")]
     name = listed(_values_like((ready or variants)[0], wanted))
     return (

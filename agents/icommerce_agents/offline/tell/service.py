@@ -13,8 +13,9 @@ def _words(code: object) -> str:
 
 def order(item: Json) -> str:
     """One order: state, shipments, refunds."""
-    head = f"{item.get('number')} ({item.get('placed')}, {item.get('total')}): {_words(item.get('status'))}, {_words(item.get('payment'))}, {_words(item.get('fulfillment'))}"
-    what = listed(f"{line.get('quantity')} × {line.get('title')}" for line in item.get("lines") or ())
+    states = listed(_words(item.get(key)) for key in ("status", "payment", "fulfillment"))
+    head = f"{item.get('number')} ({item.get('placed')}, {item.get('total')}): {states}"
+    what = listed(f"{line.get('quantity')} \u00d7 {line.get('title')}" for line in item.get("lines") or ())
     parcels = [_parcel(shipment) for shipment in item.get("shipments") or ()]
     refunds = f"Refunded: {listed(item['refunds'])}." if item.get("refunds") else ""
     return joined(sentence(head), sentence(what), *parcels, refunds)
@@ -74,9 +75,11 @@ def stock(result: Result, scene: Scene) -> str:
 
 
 def _stock_row(item: Json) -> str:
-    places = [
-        f"{place.get('code') or place.get('name')}: {place.get('on_hand')} on hand, {place.get('reserved')} reserved, {place.get('available')} available"
-        for place in item.get("locations") or ()
-    ]
+    places = [_stock_place(place) for place in item.get("locations") or ()]
     total = f", {item['available']} available in all" if item.get("available") is not None else ""
     return f"- {item.get('title')} ({item.get('sku')}){total}: {'; '.join(places) or 'no locations'}"
+
+
+def _stock_place(place: Json) -> str:
+    units = ", ".join(f"{place.get(key)} {_words(key)}" for key in ("on_hand", "reserved", "available"))
+    return f"{place.get('code') or place.get('name')}: {units}"
