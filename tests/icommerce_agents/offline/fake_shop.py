@@ -1,4 +1,4 @@
-"""A shop in memory that answers tool calls in the shapes of ``tools/brief.py``, and a shopper's turn through the brain."""
+"""A shop in memory that answers in the shapes of ``tools/brief.py``, and a shopper's turn through the brain."""
 
 from __future__ import annotations
 
@@ -26,9 +26,19 @@ TEXT, INT, OPTIONS = (
     {"type": "integer"},
     {"type": "object", "additionalProperties": {"type": "string"}},
 )
-DETAILS = (
-    "name email phone line_one line_two city state postal_code country fulfillment_option_id payment_method_ref".split()
-)
+DETAILS = [
+    "name",
+    "email",
+    "phone",
+    "line_one",
+    "line_two",
+    "city",
+    "state",
+    "postal_code",
+    "country",
+    "fulfillment_option_id",
+    "payment_method_ref",
+]
 SCHEMAS: dict[str, Json] = {
     "search_products": _schema(
         query=TEXT,
@@ -133,8 +143,18 @@ class FakeShop:
             "variants": [v | money for v in row["variants"]],
         }
 
-    def search_products(self, query: str = "", category: str | None = None, min_price: int | None = None, max_price: int | None = None, options: Json | None = None,
-                        in_stock: bool = True, sort: str = "relevance", limit: int = 5, cursor: str | None = None) -> Json:  # fmt: skip
+    def search_products(
+        self,
+        query: str = "",
+        category: str | None = None,
+        min_price: int | None = None,
+        max_price: int | None = None,
+        options: Json | None = None,
+        in_stock: bool = True,  # noqa: ARG002 (the tool's own argument)
+        sort: str = "relevance",
+        limit: int = 5,
+        cursor: str | None = None,
+    ) -> Json:
         words = [
             w.rstrip("s") for w in query.lower().split() if w not in {"for", "a", "with", "of", "people", "person"}
         ]
@@ -201,15 +221,28 @@ class FakeShop:
         row = self._product(variant_id)
         variant = next(v for v in row["variants"] if v["id"] == variant_id)
         count = self.cart.get(variant_id, 0)
-        return {"variant_id": variant_id, "product_id": row["id"], "title": row["title"], "options": variant["options"], "quantity": count,
-                "unit_price": format_minor(row["price"], "USD"), "line_total": format_minor(row["price"] * count, "USD"), "available": 20}  # fmt: skip
+        return {
+            "variant_id": variant_id,
+            "product_id": row["id"],
+            "title": row["title"],
+            "options": variant["options"],
+            "quantity": count,
+            "unit_price": format_minor(row["price"], "USD"),
+            "line_total": format_minor(row["price"] * count, "USD"),
+            "available": 20,
+        }
 
     def _total(self) -> int:
         return sum(self._product(v)["price"] * n for v, n in self.cart.items())
 
     def view_cart(self, **more: Any) -> Json:
-        return {"lines": [self._line(v) for v in self.cart], "total": format_minor(self._total(), "USD"), "item_count": sum(self.cart.values()),
-                "discount_codes": list(self.codes), "notices": []} | more  # fmt: skip
+        return {
+            "lines": [self._line(v) for v in self.cart],
+            "total": format_minor(self._total(), "USD"),
+            "item_count": sum(self.cart.values()),
+            "discount_codes": list(self.codes),
+            "notices": [],
+        } | more
 
     def _pick(self, row: Json, options: Json) -> Json:
         fitting = row["variants"]
@@ -291,15 +324,30 @@ class FakeShop:
         shipping = next((price for i, _, price, _ in options if i == chosen), 0)
         total = format_minor(self._total() + shipping, "USD")
         return {
-            "session_id": "cs_1", "status": "open" if missing else "ready",
+            "session_id": "cs_1",
+            "status": "open" if missing else "ready",
             "lines": [{k: self._line(v)[k] for k in ("title", "options", "quantity")} for v in self.cart],
-            "totals": {"subtotal": format_minor(self._total(), "USD"), "fulfillment": format_minor(shipping, "USD"), "total": total}, "total": total,
-            "buyer": {"name": details.get("name", ""), "email": details.get("email", ""), "phone": details.get("phone", "")},
+            "totals": {
+                "subtotal": format_minor(self._total(), "USD"),
+                "fulfillment": format_minor(shipping, "USD"),
+                "total": total,
+            },
+            "total": total,
+            "buyer": {
+                "name": details.get("name", ""),
+                "email": details.get("email", ""),
+                "phone": details.get("phone", ""),
+            },
             "ship_to": address if any(address[k] for k in ("line_one", "city", "postal_code")) else None,
-            "fulfillment_options": [{"id": i, "title": t, "price": format_minor(p, "USD"), "days": d, "selected": i == chosen} for i, t, p, d in options],
+            "fulfillment_options": [
+                {"id": i, "title": t, "price": format_minor(p, "USD"), "days": d, "selected": i == chosen}
+                for i, t, p, d in options
+            ],
             "payment_method": "Test Visa •••• 4242" if details.get("payment_method_ref") else None,
-            "discount_codes": list(self.codes), "missing": missing, "problems": [],
-        }  # fmt: skip
+            "discount_codes": list(self.codes),
+            "missing": missing,
+            "problems": [],
+        }
 
     def start_checkout(self) -> Json:
         if not self.cart:
@@ -341,10 +389,10 @@ class FakeShop:
         return view
 
     # service
-    def list_orders(self, limit: int = 5) -> Json:
+    def list_orders(self, limit: int = 5) -> Json:  # noqa: ARG002 (the tool's own argument)
         return {"items": []}
 
-    def get_order(self, order: str) -> Json:
+    def get_order(self, order: str) -> Json:  # noqa: ARG002 (this session has none)
         raise Refused("not_found", "This session has no such order.")
 
     def find_order_status(self, number: str, email: str) -> Json:
@@ -361,7 +409,7 @@ class FakeShop:
     def get_shop_info(self) -> Json:
         return dict(self.data["shop"])
 
-    def request_human(self, reason: str, summary: str) -> Json:
+    def request_human(self, reason: str, summary: str) -> Json:  # noqa: ARG002 (the tool's own argument)
         return {
             "mode": "waiting_human",
             "reference": "H-7",
