@@ -100,7 +100,7 @@ class Quote:
         rows.append(("subtotal", "Subtotal", self.items - self.discount))
         if self.selected:
             rows.append(("fulfillment", f"Shipping: {self.selected.title}", self.shipping))
-        rows.append(("tax", f"Tax ({self.tax_name})", self.tax))
+        rows.append(("tax", f"Tax: {self.tax_name}", self.tax))
         rows.append(("total", "Total", self.total))
         return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
 

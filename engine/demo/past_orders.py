@@ -214,7 +214,7 @@ def _totals(goods: int, option: shipping.Option | None, taxed: int, tax_name: st
     rows = [("items_base_amount", "Items", goods), ("subtotal", "Subtotal", goods)]
     if option:
         rows.append(("fulfillment", f"Shipping: {option.title}", option.amount))
-    rows.append(("tax", f"Tax ({tax_name})", taxed))
+    rows.append(("tax", f"Tax: {tax_name}", taxed))
     rows.append(("total", "Total", goods + taxed + (option.amount if option else 0)))
     return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
 

@@ -30,7 +30,7 @@ class Jurisdiction:
         return share_ppm(amount, self.rate_ppm) if self.taxes_shipping else 0
 
 
-NO_TAX = Jurisdiction("no tax", 0, {}, taxes_shipping=False)
+NO_TAX = Jurisdiction("none", 0, {}, taxes_shipping=False)
 
 
 def jurisdiction(session: Session, tenant_id: str, *, country: str, region: str) -> Jurisdiction:

@@ -186,7 +186,7 @@ def totals(lines: list[JSON]) -> list[JSON]:
         ("items_base_amount", "Items", base),
         ("items_discount", "Discount SPRING10", off),
         ("subtotal", "Subtotal", base - off),
-        ("fulfillment", "Shipping", GROUND["amount"]),
+        ("fulfillment", f"Shipping: {GROUND['title']}", GROUND["amount"]),
         ("tax", "Tax", tax),
         ("total", "Total", base - off + GROUND["amount"] + tax),
     ]

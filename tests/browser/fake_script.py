@@ -16,8 +16,11 @@ LONG = " ".join(f"Word {number} of a long and patient answer about tents." for n
 
 
 async def answer(shop: FakeShop, thread: Thread, run_id: str, body: JSON) -> None:
-    """One turn, from RUN_STARTED to its end."""
+    """One turn: the words that were said, then from RUN_STARTED to its end."""
     turn = Turn(shop, thread, run_id)
+    if "message" in body:
+        turn.hear(body["message"])
+        await asyncio.sleep(shop.token_seconds)
     thread.add("RUN_STARTED", threadId=thread.id, runId=run_id)
     await asyncio.sleep(shop.token_seconds)
     if "message" in body:
@@ -53,11 +56,14 @@ class Turn:
         self.shop, self.thread, self.run_id = shop, thread, run_id
         self.failed = False
 
-    async def said(self, text: str) -> None:
+    def hear(self, text: str) -> None:
+        """The shopper's words, with numbers of cards masked as the shop does."""
         message_id = f"usr_{self.run_id}"
         self.thread.add("TEXT_MESSAGE_START", messageId=message_id, role="user")
-        self.thread.add("TEXT_MESSAGE_CONTENT", messageId=message_id, delta=text)
+        self.thread.add("TEXT_MESSAGE_CONTENT", messageId=message_id, delta=text.replace("4242424242424242", "••••"))
         self.thread.add("TEXT_MESSAGE_END", messageId=message_id)
+
+    async def said(self, text: str) -> None:
         if self.thread.mode != "agent":
             return
         self.thread.add("CUSTOM", name="agent", value={"agent": "commerce", "title": "Shopping assistant"})

@@ -41,6 +41,13 @@ def test_shows_words_as_they_come_and_keeps_what_was_said(chat: Any, shop: Any) 
     expect(chat.page.locator("[data-role=user]")).to_have_text(re.compile("hello there"))
 
 
+def test_words_that_the_shop_masked_are_shown_once(chat: Any) -> None:
+    chat.ask("is")
+    chat.say("my card is 4242424242424242")
+    expect(chat.page.locator(".ic-words")).to_have_count(2)
+    expect(chat.page.locator("[data-role=user]")).to_have_text([re.compile("is"), re.compile("my card is ••••$")])
+
+
 def test_a_tool_at_work_is_named(chat: Any, shop: Any) -> None:
     shop.token_seconds = 0.04
     chat.say("a tent please")

@@ -21,7 +21,7 @@ def test_the_card_shows_everything_agreed_to(chat: Any) -> None:
         "Items $558.00",
         "Discount SPRING10 -$55.80",
         "Subtotal $502.20",
-        "Shipping Ground (Northway, 3\u20135 days) $7.95",
+        "Shipping: Ground Northway, 3\u20135 days $7.95",
         "Tax $27.90",
         "Total $538.05",
     ]

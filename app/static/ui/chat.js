@@ -42,7 +42,7 @@ class Chat extends LitElement {
     const fit = () => (this.wide = room.matches);
     room.addEventListener('change', fit);
     fit();
-    this.follower = new Follower({ anchor: () => this.#newestTurn(), onChange: (atEnd) => (this.atEnd = atEnd) });
+    this.follower = new Follower({ anchor: () => this.#newestTurn() ?? (this.querySelector('.ic-starts') && this.querySelector('.ic-log')), onChange: (atEnd) => (this.atEnd = atEnd) });
     this.#enterShop(memory.read(SHOP_KEY));
   }
 
@@ -111,6 +111,7 @@ class Chat extends LitElement {
 
   say(text, key) {
     this.follower.following = true;
+    this.toast = '';
     this.#closeCart();
     return this.conversation.send(text, key);
   }
@@ -208,7 +209,7 @@ class Chat extends LitElement {
   }
 
   #cartChanged(former, cart) {
-    if (!cart.lines.length) return;
+    if (!cart.lines.length || same(former, cart)) return;
     const had = new Map((former?.lines ?? []).map((line) => [line.variant_id, line.quantity]));
     const grown = cart.lines.filter((line) => line.quantity > (had.get(line.variant_id) ?? 0));
     const now = texts.cartNow(cart.lines.reduce((sum, line) => sum + line.quantity, 0), price(cart.total));
@@ -222,6 +223,7 @@ class Chat extends LitElement {
     if (status !== 'open') return this.#backToComposer(id);
     if (find(former, id)) return undefined;
     this.announcement = texts.cardAnnounce(price(checkout.total), checkout.payment_method.label);
+    this.toast = '';
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
     return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.present());
   }
@@ -256,5 +258,8 @@ class Chat extends LitElement {
     return id && this.querySelector(`[data-id="${CSS.escape(id)}"]`);
   }
 }
+
+const told = (cart) => JSON.stringify([cart?.lines.map((line) => [line.variant_id, line.quantity]), cart?.total]);
+const same = (former, cart) => told(former) === told(cart);
 
 customElements.define('ic-chat', Chat);

@@ -119,6 +119,11 @@ function activity({ state, wide }, { id, cardType, data }, index) {
     const newest = !wide && state.cart?.lines.length && !later.some((one) => one.cardType === 'cart');
     return card('cart', newest ? state.cart : { ...data, past: true });
   }
+  if (cardType === 'checkout') {
+    const confirming = later.find((one) => one.cardType === 'confirmation')?.data.status;
+    const past = later.some((one) => one.cardType === 'checkout') || (confirming && confirming !== 'open');
+    return card('checkout', { ...data, past, confirming });
+  }
   if (cardType !== 'confirmation') return card(cardType, data);
   return card('confirmation', { ...data, decision: state.decisions[id], outcome: outcomeOf(state, id) });
 }

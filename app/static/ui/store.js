@@ -5,7 +5,8 @@ export const emptyState = Object.freeze({
   items: [], // {id, kind: "message"|"card", …} in order of appearance
   pending: [], // own messages not yet seen in the log: {key, text, runId, failed}
   runs: [], // ids of turns under way
-  userRuns: [], // turns whose user message was seen
+  begun: [], // every turn that began: the words of each are in the log before it
+  awaited: false, // true from the shopper's words in the log until their turn begins
   turnStart: null, // id of the first item of the newest turn
   tools: [], // {id, name, done} of the turn under way
   error: null, // {message, code} of the last turn
@@ -33,7 +34,7 @@ const ACTIONS = {
   }),
   sent: (state, { key, runId }) => ({
     ...state,
-    pending: state.userRuns.includes(runId)
+    pending: state.begun.includes(runId)
       ? state.pending.filter((one) => one.key !== key)
       : state.pending.map((one) => (one.key === key ? { ...one, runId } : one)),
   }),
@@ -51,7 +52,10 @@ const EVENTS = {
   RUN_STARTED: (state, { runId }) => ({
     ...state,
     runs: [...state.runs.filter((id) => id !== runId), runId],
-    turnStart: null,
+    begun: [...state.begun, runId],
+    awaited: false,
+    pending: state.pending.filter((one) => one.runId !== runId),
+    turnStart: state.items.at(-1)?.role === 'user' ? state.items.at(-1).id : null,
     tools: [],
     error: null,
   }),
@@ -63,16 +67,16 @@ const EVENTS = {
     );
   },
   RUN_ERROR: (state, { runId, message, code }) => ({ ...endRun(state, runId), error: { message, code } }),
-  TEXT_MESSAGE_START: (state, { messageId, role, name }) => {
-    const seen = role === 'user' && state.runs.length ? [...state.userRuns, state.runs.at(-1)] : state.userRuns;
-    const item = { id: messageId, kind: 'message', role, name: name ?? '', text: '', streaming: true };
-    return put({ ...state, userRuns: seen }, item);
-  },
+  TEXT_MESSAGE_START: (state, { messageId, role, name }) =>
+    put(state, { id: messageId, kind: 'message', role, name: name ?? '', text: '', streaming: true }),
   TEXT_MESSAGE_CONTENT: (state, { messageId, delta }) => {
     const next = change(state, messageId, (item) => ({ ...item, text: item.text + delta, streaming: true }));
     return find(next, messageId)?.role === 'user' ? echoed(next, delta) : next;
   },
-  TEXT_MESSAGE_END: (state, { messageId }) => change(state, messageId, (item) => ({ ...item, streaming: false })),
+  TEXT_MESSAGE_END: (state, { messageId }) => {
+    const next = change(state, messageId, (item) => ({ ...item, streaming: false }));
+    return find(next, messageId)?.role === 'user' ? { ...next, awaited: !next.runs.length } : next;
+  },
   TOOL_CALL_START: (state, { toolCallId, toolCallName }) => ({
     ...state,
     tools: [...state.tools, { id: toolCallId, name: toolCallName, done: false }],
@@ -155,10 +159,9 @@ function endRun(state, runId) {
   return { ...state, runs, items, tools: [] };
 }
 
-/** The log shows the shopper's words: the copy that stood in for them goes. */
+/** The log shows the shopper's words: the copy that stood in for them goes. Words that were masked go with RUN_STARTED. */
 function echoed(state, text) {
-  const run = state.runs.at(-1);
-  const index = state.pending.findIndex((one) => one.runId === run || (!one.runId && one.text === text));
+  const index = state.pending.findIndex((one) => !one.failed && one.text === text);
   return index < 0 ? state : { ...state, pending: state.pending.toSpliced(index, 1) };
 }
 
@@ -166,8 +169,12 @@ function withDecision(state, id, decision) {
   return { ...state, decisions: { ...state.decisions, [id]: decision } };
 }
 
-/** True while the assistant has work to show. */
-export const isBusy = (state) => state.runs.length > 0 || state.pending.some((one) => !one.failed);
+/** True while the assistant has work to show. After a reload a turn under way tells of itself by its tools. */
+export const isBusy = (state) =>
+  state.runs.length > 0 ||
+  (state.awaited && state.thread?.mode === 'agent') ||
+  state.tools.some((tool) => !tool.done) ||
+  state.pending.some((one) => !one.failed);
 
 /** How the payment of a claimed card went: "paid", "failed" or null while nobody knows. */
 export function outcomeOf(state, id) {

@@ -1,14 +1,19 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { facts, goods, totals } from './parts.js';
+import { carriage, facts, goods, totals } from './parts.js';
 import { address } from './words.js';
 
-/** A checkout being filled in. Paying needs the confirmation card: here one can only ask for it. */
+/**
+ * A checkout being filled in. Paying needs the confirmation card: here one can only ask for it. `data.past` marks one
+ * that is over, `data.confirming` one whose confirmation card is open: that shows all but the other ways to ship.
+ */
 class Checkout extends Card {
   view(session) {
     const { currency, missing = [], problems = [], fulfillment_options: ways } = session;
+    if (session.past) return this.#past(session);
+    if (session.confirming) return ways.length > 1 ? html`<div class="card stack">${this.#ways(ways, currency, true)}</div>` : nothing;
     const open = !['completed', 'canceled', 'expired'].includes(session.status);
     return html`
       <div role="group" class="card stack" aria-label=${texts.checkoutTitle}>
@@ -18,14 +23,25 @@ class Checkout extends Card {
         ${facts([
           [texts.shipTo, session.ship_to && address(session.ship_to).join(', ')],
           [texts.payWith, session.payment_method?.label],
-          [texts.receiptTo, session.buyer?.email],
+          [texts.email, session.buyer?.email],
         ])}
-        ${open && ways.length > 1
-          ? html`<div class="ways" role="group" aria-label=${texts.delivery}>${ways.map((way) => this.#way(way, currency))}</div>`
-          : nothing}
-        ${totals(session.totals, currency)}
+        ${open && ways.length > 1 ? this.#ways(ways, currency) : nothing}
+        ${totals(soFar(session), currency)}
         ${open ? this.#next(missing, problems) : nothing}
       </div>
+    `;
+  }
+
+  #past({ lines, totals: rows, currency }) {
+    const count = lines.reduce((sum, line) => sum + line.quantity, 0);
+    const total = rows.find((row) => row.type === 'total')?.amount ?? 0;
+    return html`<p class="muted small">${texts.checkoutThen(count, money(total, currency))}</p>`;
+  }
+
+  #ways(ways, currency, titled = false) {
+    return html`
+      ${titled ? html`<h2 tabindex="-1">${texts.delivery}</h2>` : nothing}
+      <div class="ways" role="group" aria-label=${texts.delivery}>${ways.map((way) => this.#way(way, currency))}</div>
     `;
   }
 
@@ -49,15 +65,22 @@ class Checkout extends Card {
         type="button"
         class="way"
         aria-pressed=${way.selected}
-        @click=${() => way.selected || this.act('say', { text: texts.sayShipping(way.title) })}
+        @click=${() => way.selected || this.act('say', { text: texts.sayShipping(way.title.split(',')[0]) })}
       >
         <span class="grow">
-          ${way.title} <span class="muted small">${way.carrier}, ${texts.days(way.min_days, way.max_days)}</span>
+          ${way.title} <span class="muted small">${carriage(way)}</span>
         </span>
         <span class="num">${cost}</span>
       </button>
     `;
   }
+}
+
+/** Without an address nobody knows the tax, and the sum is not yet the total. */
+function soFar({ totals: rows, missing = [] }) {
+  if (!missing.includes('address')) return rows;
+  const known = rows.filter((row) => row.type !== 'tax' || row.amount);
+  return known.map((row) => (row.type === 'total' ? { ...row, display_text: texts.totalSoFar } : row));
 }
 
 define('ic-checkout', Checkout);

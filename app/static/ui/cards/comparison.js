@@ -1,9 +1,11 @@
 import { html } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define, picture } from './base.js';
 import { rating } from './tile.js';
-import { sentence } from './words.js';
+import { fact } from './words.js';
+
+const SHOWN_ABOVE = ['price', 'rating'];
 
 class Comparison extends Card {
   view({ items, rows }) {
@@ -18,7 +20,7 @@ class Comparison extends Card {
             <tbody>
               ${this.#row(texts.price, items.map((item) => html`<strong class="num">${price(item.price)}</strong>`))}
               ${this.#row(texts.rating, items.map((item) => rating(item.rating, item.rating_count)))}
-              ${rows.map((row) => this.#row(sentence(row.name), row.values))}
+              ${rows.filter((row) => !SHOWN_ABOVE.includes(row.name)).map((row) => this.#fact(row))}
               <tr>
                 <td></td>
                 ${items.map(
@@ -39,6 +41,12 @@ class Comparison extends Card {
         </div>
       </div>
     `;
+  }
+
+  #fact({ name, values }) {
+    const facts = values.map((value) => fact(name, value));
+    const label = facts.find((_, index) => values[index])?.[0] ?? fact(name, '')[0];
+    return this.#row(label, facts.map(([, value]) => value || '–'));
   }
 
   #row(name, values) {

@@ -1,9 +1,9 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { serverNow } from '../clock.js';
 import { money, price } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { facts, goods, totals } from './parts.js';
+import { carriage, facts, goods, totals } from './parts.js';
 import { address, clock } from './words.js';
 
 const LAST_MINUTE_MS = 60_000;
@@ -66,7 +66,8 @@ class Confirm extends Card {
 
   #tick() {
     if (!this.data) return;
-    const left = Date.parse(this.data.expires_at) - serverNow();
+    // The server's clock is known to half a second: end early rather than late.
+    const left = Date.parse(this.data.expires_at) - serverNow() - 500;
     this.left = Math.max(0, Math.ceil(left / 1000) * 1000);
   }
 
@@ -102,7 +103,6 @@ class Confirm extends Card {
 
   #content(checkout, payable) {
     const { lines, fulfillment, payment_method: method, total } = checkout;
-    const delivery = `${fulfillment.title} (${fulfillment.carrier}, ${texts.days(fulfillment.min_days, fulfillment.max_days)})`;
     const other = html`
       ${method.label}
       ${payable
@@ -111,11 +111,11 @@ class Confirm extends Card {
     `;
     return html`
       <ul class="lines">${lines.map((line) => goods(line, line.quantity, money(line.base_amount, total.currency)))}</ul>
-      ${totals(checkout.totals, total.currency, { fulfillment: delivery })}
+      ${totals(checkout.totals, total.currency, { fulfillment: carriage(fulfillment) })}
       ${facts([
         [texts.payWith, other],
         [texts.shipTo, address(checkout.ship_to).map((row) => html`<div>${row}</div>`)],
-        [texts.receiptTo, checkout.buyer?.email],
+        [texts.email, checkout.buyer?.email],
       ])}
     `;
   }

@@ -1,5 +1,5 @@
 import { html } from '../../vendor/lit-3.3.3.min.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts } from './parts.js';
 

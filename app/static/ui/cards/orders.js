@@ -1,6 +1,6 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts, goods } from './parts.js';
 import { address, day, moment, sentence, status } from './words.js';

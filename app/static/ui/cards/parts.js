@@ -1,6 +1,7 @@
 // Pieces that several cards show: goods, totals, facts.
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, options } from '../format.js';
+import { texts } from './texts.js';
 import { picture } from './base.js';
 
 /** One line of goods: picture, quantity × title, options, amount. */
@@ -28,6 +29,10 @@ export const totals = (rows, currency, notes = {}) => html`
     )}
   </dl>
 `;
+
+/** Who brings it, and in how many days where the method's title does not say it. */
+export const carriage = ({ title, carrier, min_days: min, max_days: max }) =>
+  [carrier, /\d/.test(title) ? '' : texts.days(min, max)].filter(Boolean).join(', ');
 
 const DISCOUNTS = ['discount', 'items_discount'];
 const worthShowing = (row, _, rows) =>

@@ -1,10 +1,10 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { define, picture } from './base.js';
 import { facts } from './parts.js';
 import { ProductCard, rating } from './tile.js';
-import { sentence, weight } from './words.js';
+import { fact, weight } from './words.js';
 
 class Product extends ProductCard {
   view(product) {
@@ -38,7 +38,7 @@ class Product extends ProductCard {
   }
 
   #facts(product) {
-    const attributes = Object.entries(product.attributes ?? {}).map(([name, value]) => [sentence(name), plain(value)]);
+    const attributes = Object.entries(product.attributes ?? {}).map(([name, value]) => fact(name, plain(value)));
     return [
       ...attributes,
       [texts.weight, product.weight_g && weight(product.weight_g)],

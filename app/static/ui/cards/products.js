@@ -1,5 +1,5 @@
 import { html, nothing, repeat } from '../../vendor/lit-3.3.3.min.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define } from './base.js';
 import './tile.js';
 
@@ -14,7 +14,7 @@ class Products extends Card {
       <div role="group" class="stack" aria-label=${texts.products(title)}>
         <div class="row">
           <h2 tabindex="-1">${texts.products(title)}</h2>
-          <span class="muted small">${texts.productCount(items.length)}</span>
+          <span class="muted small num">${texts.productCount(items.length)}</span>
         </div>
         <ul class="grid">
           ${repeat(this.tiles, (tile) => tile.id, (tile) => html`<li><ic-tile .data=${tile}></ic-tile></li>`)}

@@ -1,6 +1,6 @@
-import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { html } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts, goods, totals } from './parts.js';
 import { address, moment } from './words.js';
@@ -8,7 +8,6 @@ import { address, moment } from './words.js';
 class Receipt extends Card {
   view(order) {
     const { currency } = order.total;
-    const delivery = order.fulfillment?.title;
     return html`
       <div role="group" class="card stack" aria-label=${texts.receipt}>
         <div class="head">
@@ -22,12 +21,12 @@ class Receipt extends Card {
         <ul class="lines">
           ${order.lines.map((line) => goods(line, line.ordered, money(line.unit_price.amount * line.ordered, currency)))}
         </ul>
-        ${totals(order.totals, currency, { fulfillment: delivery })}
+        ${totals(order.totals, currency)}
         ${facts([
           [texts.shipTo, order.ship_to && address(order.ship_to).map((row) => html`<div>${row}</div>`)],
           [texts.paidWith, order.payment_method?.label],
+          [texts.email, order.email],
         ])}
-        ${order.email ? html`<p class="small">${texts.receiptMail(order.email)}</p>` : nothing}
         <div class="bar">
           <button type="button" @click=${() => this.act('say', { text: texts.sayTrack(order.number) })}>${texts.track}</button>
         </div>

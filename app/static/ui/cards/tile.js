@@ -1,7 +1,7 @@
 // One product as the shopper sees it in a list; `ic-product` shows the same parts at length.
 import { html, nothing, svg } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { Card, define, picture } from './base.js';
 import { firstChoice, optionPickers } from './variants.js';
 import { stars } from './words.js';

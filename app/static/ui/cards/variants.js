@@ -1,6 +1,6 @@
 // Choosing among a product's variants: what is picked at first, what a chip leads to, what is sold out.
 import { html } from '../../vendor/lit-3.3.3.min.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 import { sentence } from './words.js';
 
 const CHIPS_AT_MOST = 4;

@@ -1,6 +1,6 @@
 // The small words that cards make from data: dates, statuses, addresses, weights.
 import { formatOf } from '../format.js';
-import { texts } from '../texts.js';
+import { texts } from './texts.js';
 
 export const day = (iso) => formatOf('DateTimeFormat', { dateStyle: 'medium' }).format(new Date(iso));
 export const moment = (iso) =>
@@ -13,6 +13,20 @@ export function clock(milliseconds) {
 }
 
 export const sentence = (word) => word.charAt(0).toUpperCase() + word.slice(1).replaceAll('_', ' ');
+
+const UNITS = { c: '°C', g: 'g', kg: 'kg', mm: 'mm', cm: 'cm', m: 'm', ml: 'mL', kn: 'kN', wh: 'Wh', mah: 'mAh', hz: 'Hz', db: 'dB', gb: 'GB' };
+const SPELLED = /\b(usb c|usb|hdmi|hdr|gps|upf|pfas|ip|pps|wifi)\b/gi;
+
+/** A product's fact as people read it: ["comfort_temp_c", 2] is ["Comfort temp", "2 °C"]. */
+export function fact(name, value) {
+  const words = name.replaceAll('_', ' ');
+  const label = (text) => sentence(text).replace(SPELLED, (word) => (/wifi/i.test(word) ? 'Wi-Fi' : word.toUpperCase().replace(' ', '-')));
+  const last = words.split(' ').at(-1);
+  if (!/^-?\d+$/.test(value) || last === words) return [label(words), value];
+  const shorter = label(words.slice(0, -last.length - 1));
+  if (last === 'tenths') return [shorter, String(value / 10)];
+  return UNITS[last] ? [shorter, `${value} ${UNITS[last]}`] : [label(words), value];
+}
 export const status = (value) => texts.orderStatus[value] ?? sentence(value);
 
 /** Tenths of a star to "4.7". */
