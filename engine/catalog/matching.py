@@ -27,6 +27,11 @@ _CLOSE: Final = 82
 """Likeness from which two words are taken for one, misspelled; ``shirt`` and ``short`` (80) are two."""
 
 
+_HEAD_ENDS: Final = re.compile(
+    r"\b(?:for|with|without|under|over|below|above|that|to|in|on|of|from|which|who|i|my|by)\b"
+)
+
+
 def plain(text: str) -> str:
     """Lower case, one space between words, one spelling: ``"XL"`` → ``extra large``, ``"Gray"`` → ``grey``."""
     words = re.findall(r"[^\W_]+(?:[./][^\W_]+)*", text.casefold())
@@ -118,6 +123,24 @@ def match_categories(wanted: str, categories: Sequence[str]) -> list[str]:
     texts = {category: " ".join(sorted(stem)) for category, stem in stems.items()}
     texts = {" ".join(sorted(stem)): category for category, stem in stems.items()}
     return [texts[text] for text in _closest(" ".join(sorted(ask)), texts)]
+
+
+def named_categories(text: str, categories: Sequence[str]) -> frozenset[str]:
+    """The categories a question is about: those whose last word is its head noun ("2 person *tent* for winter").
+
+    Where one category's whole name is said, only such categories count: "rain jackets" is not about down jackets.
+    """
+    phrase = _HEAD_ENDS.split(text.casefold(), maxsplit=1)[0]
+    words = [_singular(word) for word in re.findall(r"[a-z0-9]+", phrase.replace("'", ""))]
+    if not words:
+        return frozenset()
+    about = {
+        category: _stems(category)
+        for category in categories
+        if (parts := re.findall(r"[a-z0-9]+", category.replace("'", ""))) and _singular(parts[-1]) == words[-1]
+    }
+    said = {category for category, stems in about.items() if stems <= set(words)}
+    return frozenset(said or about)
 
 
 def _stems(text: str) -> frozenset[str]:

@@ -45,6 +45,8 @@ class Tuning:
     """Nor is one that answers less than this share of what the best one does."""
     said_fully: float = 0.7
     """The ranking by words has its whole weight when its best product answers this share of the question …"""
+    named: float = 0.5
+    """Weight of "this is the kind of thing that was asked for"."""
     hushed: float = 0.3
     """… and never less than this part of it: on a paraphrase, words mostly meet by chance."""
 
@@ -59,6 +61,7 @@ class Candidate(NamedTuple):
     price: int
     rating: int
     position: int
+    category: str = ""
 
 
 def candidates(
@@ -68,7 +71,7 @@ def candidates(
     said = _said(question.terms)
     similar = {hit.product_id: hit.similarity for hit in hits}
     ranked = (
-        select(Product.tenant_id, Product.id, Product.rating, Product.position, said.label("said"))
+        select(Product.tenant_id, Product.id, Product.category, Product.rating, Product.position, said.label("said"))
         .where(*product_conditions(tenant_id, filters), or_(*_found(question.terms, list(similar))))
         .order_by(said.desc(), Product.position, Product.id)
         .offset(0)  # a fence: rank first, then look at variants only until enough products meet the filters
@@ -76,15 +79,22 @@ def candidates(
         .c
     )
     rows = session.execute(
-        select(ranked.id, ranked.said, cheapest(ranked.tenant_id, ranked.id), ranked.rating, ranked.position)
+        select(
+            ranked.id,
+            ranked.said,
+            cheapest(ranked.tenant_id, ranked.id),
+            ranked.rating,
+            ranked.position,
+            ranked.category,
+        )
         .where(has_variant(filters, ranked.tenant_id, ranked.id))
         .order_by(ranked.said.desc(), ranked.position, ranked.id)
         .limit(MAX_CANDIDATES)
     )
     whole = question.weight * _BEST_OF_ONE or 1.0
     return [
-        Candidate(key, round(score / whole, 6), similar.get(key, 0.0), price, rating, position)
-        for key, score, price, rating, position in rows
+        Candidate(key, round(score / whole, 6), similar.get(key, 0.0), price, rating, position, category)
+        for key, score, price, rating, position, category in rows
     ]
 
 
@@ -106,8 +116,11 @@ def _said(terms: Sequence[Term]) -> ColumnElement[float]:
     return total
 
 
-def fused(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
-    """One order of both opinions by reciprocal rank: Σ weight / (k + rank). Weak opinions have no voice."""
+def fused(found: Sequence[Candidate], tuning: Tuning, about: frozenset[str] = frozenset()) -> list[Candidate]:
+    """One order of both opinions by reciprocal rank: Σ weight / (k + rank). Weak opinions have no voice.
+
+    Products of the categories that the question is ``about`` are lifted, as if a third opinion named them first.
+    """
     said = max((candidate.said for candidate in found), default=0.0)
     loudness = tuning.words * max(tuning.hushed, min(1.0, said / tuning.said_fully))
     opinions = ((loudness, by_words(found, tuning)), (tuning.meaning, by_meaning(found)))
@@ -116,8 +129,18 @@ def fused(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:
         for rank, candidate in enumerate(ranked if weight else (), start=1):
             scores[candidate.id] = scores.get(candidate.id, 0.0) + weight / (tuning.k + rank)
     known: Mapping[str, Candidate] = {candidate.id: candidate for candidate in found}
+    lifted = _lifted(found, about)
+    for key in scores.keys() & lifted:
+        scores[key] += tuning.named / (tuning.k + 1)
     order = sorted(scores, key=lambda key: (-round(scores[key], 9), known[key].position, key))
     return [known[key] for key in order]
+
+
+def _lifted(found: Sequence[Candidate], about: frozenset[str]) -> set[str]:
+    """The products of the kind asked for, unless another kind answers the words better: a life jacket is a vest."""
+    inside = {candidate.id: candidate.said for candidate in found if candidate.category in about}
+    outside = max((candidate.said for candidate in found if candidate.category not in about), default=0.0)
+    return set(inside) if max(inside.values(), default=0.0) >= outside else set()
 
 
 def by_words(found: Sequence[Candidate], tuning: Tuning) -> list[Candidate]:

@@ -19,6 +19,7 @@ from engine.catalog.embedder import Embedder, Vector
 from engine.catalog.errors import IndexUnavailable
 from engine.catalog.filters import Filters, cheapest, conditions
 from engine.catalog.lexicon import Lexicon, Lexicons
+from engine.catalog.matching import named_categories
 from engine.catalog.models import Product
 from engine.catalog.question import Question, read_question
 from engine.catalog.ranking import Tuning, candidates, fused, in_sort, worth_hearing
@@ -88,7 +89,8 @@ class CatalogSearch:
         hits = self._nearest(tenant_id, question)
         if not (question.terms or hits):
             return [], 0
-        found = fused(candidates(session, tenant_id, filters, question, hits), self._tuning)
+        about = named_categories(question.mended, lexicon.categories)
+        found = fused(candidates(session, tenant_id, filters, question, hits), self._tuning, about)
         ids = [candidate.id for candidate in in_sort(found, request.sort)]
         begin = start.after(ids)
         return ids[begin : begin + request.limit + 1], len(ids)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.catalog.matching import match_categories, match_option, match_values
+from engine.catalog.matching import match_categories, match_option, match_values, named_categories
 
 COLORS = ["slate blue", "moss green", "orange"]
 CATEGORIES = [
@@ -74,3 +74,20 @@ def test_an_option_is_found_by_its_name_or_by_its_value_alone() -> None:
 )
 def test_a_category_is_matched_by_close_names(wanted: str, expected: list[str]) -> None:
     assert match_categories(wanted, CATEGORIES) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "about"),
+    [
+        ("2 person tent", {"tents"}),
+        ("a tent for two people", {"tents"}),
+        ("rain jacket", {"rain jackets"}),
+        ("warm jacket under 100", {"rain jackets", "down jackets"}),
+        ("tent stakes", set()),
+        ("something to cook on", set()),
+        ("", set()),
+    ],
+)
+def test_the_head_noun_names_the_kind(question: str, about: set[str]) -> None:
+    shelves = ["tents", "tent accessories", "rain jackets", "down jackets", "sleeping bags"]
+    assert named_categories(question, shelves) == about
