@@ -71,15 +71,17 @@ class Edge:
                 await problem(request, 500, "internal_error", words)(scope, receive, sending)
 
 
-def content_policy(*, frames: Iterable[str] = (), scripts: str = "'self'", ancestors: str = "'none'") -> str:
+def content_policy(*, frames: Iterable[str] = (), ancestors: str = "'none'", trusted_types: bool = True) -> str:
     """Everything from our own origin, nothing inline, frames only where named."""
     frame_src = " ".join(frames) or "'none'"
-    return (
-        f"default-src 'self'; script-src {scripts}; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    policy = (
+        f"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
         f" worker-src 'self'; frame-src {frame_src}; object-src 'none'; base-uri 'none'; form-action 'self';"
-        f" frame-ancestors {ancestors}; require-trusted-types-for 'script';"
-        " trusted-types lit-html icommerce-worker"
+        f" frame-ancestors {ancestors}"
     )
+    if not trusted_types:
+        return policy
+    return f"{policy}; require-trusted-types-for 'script'; trusted-types lit-html icommerce-worker"
 
 
 def _request_id(scope: Scope) -> str:

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.identity import Merchant, authenticate
+from app.middleware import content_policy
 from app.routing import SiteDep
 from app.site import Site
 from engine.catalog.models import Product
@@ -75,6 +76,14 @@ def chat(request: Request, site: SiteDep) -> Response:
     ).merchant
     config = {"demo": site.runtime.demo, "tenant": _shop(site, merchant), "tenants": _shops(site)}
     return render("chat.html", tenant=config["tenant"], config_json=json.dumps(config))
+
+
+@router.get("/docs")
+def docs() -> Response:
+    """The API, to read and to try; everything it needs is ours. Swagger UI does not know Trusted Types."""
+    page = render("docs.html")
+    page.headers["Content-Security-Policy"] = content_policy(trusted_types=False)
+    return page
 
 
 def _shops(site: Site) -> list[dict[str, Any]]:
