@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from engine.checkout.complete import complete
 from engine.checkout.models import CheckoutSession, Consent
 from engine.conversations import cards, deliver, log, service
 from engine.conversations.models import Event, Thread
-from engine.kit import outbox
+from engine.kit import clock, outbox
 from engine.kit.identity import Identity
 from tests.shop import Shop
 
@@ -41,7 +42,8 @@ def _consent(shop: Shop, shopper: Identity, thread: Thread, *, card: str = "card
 
 
 def _deliver(shop: Shop) -> None:
-    with shop.uow() as session:
+    """A minute later: the outbox leaves the conversation that pays the time to tell its shopper itself."""
+    with clock.shifted(timedelta(minutes=1)), shop.uow() as session:
         rows = outbox.claim_batch(session, shop.tenant.id, deliver.CONSUMER)
         for row in rows:
             deliver.deliver(session, shop.runtime, row)
