@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
 
+from app.catalog_staff import with_staff_fields
+from app.identity import Caller
 from app.media import product_svg
 from app.once import json_response
 from app.routing import CallerDep, Guarded, SiteDep
@@ -50,7 +55,7 @@ def products(
                 query=q, category=category, max_price=max_price, in_stock=in_stock, limit=limit, cursor=cursor
             )
             found = runtime.search.search(session, tenant_id, wanted)
-            return json_response(ProductPage(items=list(found.items), next_cursor=found.next_cursor))
+            return _page(session, caller, found.items, found.next_cursor)
         page = service.list_products(
             session,
             tenant_id,
@@ -60,14 +65,28 @@ def products(
             limit=limit,
             cursor=cursor,
         )
-        return json_response(ProductPage(items=list(page.items), next_cursor=page.next_cursor))
+        return _page(session, caller, page.items, page.next_cursor)
+
+
+def _page(session: Session, caller: Caller, items: Sequence[ProductView], next_cursor: str | None) -> Response:
+    if _is_staff(caller):
+        shown = with_staff_fields(session, caller.merchant.id, items)
+        return JSONResponse({"items": shown, "next_cursor": next_cursor})
+    return json_response(ProductPage(items=list(items), next_cursor=next_cursor))
+
+
+def _is_staff(caller: Caller) -> bool:
+    return caller.identity is not None and caller.identity.is_staff
 
 
 @router.get("/v1/products/{product_id}", responses={200: {"model": ProductDetail}}, response_class=Response)
 def product(product_id: str, site: SiteDep, caller: CallerDep) -> Response:
     """One product, by its id or one of its variants'."""
     with site.runtime.unit_of_work(caller.merchant.id) as session:
-        return json_response(service.product(session, caller.merchant.id, product_id))
+        found = service.product(session, caller.merchant.id, product_id)
+        if _is_staff(caller):
+            return JSONResponse(with_staff_fields(session, caller.merchant.id, [found])[0])
+        return json_response(found)
 
 
 @router.get("/media/products/{product_id}.svg", response_class=Response)

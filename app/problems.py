@@ -38,6 +38,16 @@ _CODES: Final[Mapping[int, tuple[str, str]]] = {
 }
 _RETRY_SECONDS: Final = 2
 _DETAIL_LIMIT: Final = 500
+_PROBLEM: Final = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "trace_id"],
+    "properties": {name: {"type": "string"} for name in ("type", "title", "detail", "code", "trace_id", "param")}
+    | {"status": {"type": "integer"}},
+}
+_DESCRIBED: Final = {
+    "description": "A problem (RFC 9457).",
+    "content": {"application/problem+json": {"schema": _PROBLEM}},
+}
 _OUR_WORDS: Final = frozenset({"value_error", "assertion_error"})
 
 
@@ -72,6 +82,24 @@ def install(app: FastAPI) -> None:
     for unreachable in (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError):
         app.add_exception_handler(unreachable, _store_down)
     app.add_exception_handler(DBAPIError, _store_refused)
+
+
+def describe(app: FastAPI) -> None:
+    """Let the API's description say what errors look like here: problems, and 400 instead of 422."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = plain()
+            for path in schema["paths"].values():
+                for operation in path.values():
+                    operation["responses"].pop("422", None)
+                    operation["responses"]["default"] = _DESCRIBED
+            for name in ("HTTPValidationError", "ValidationError"):
+                schema.get("components", {}).get("schemas", {}).pop(name, None)
+        return plain()
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's own way to extend the description
 
 
 async def _domain(request: Request, error: Exception) -> JSONResponse:

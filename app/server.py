@@ -42,6 +42,7 @@ def create_app(site: Site) -> FastAPI:
         app.include_router(router)
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")
     problems.install(app)
+    problems.describe(app)
     app.add_middleware(Edge, policy=content_policy(frames=[site.psp_origin]))
     return app
 

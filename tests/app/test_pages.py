@@ -112,3 +112,22 @@ def test_the_api_describes_itself(browser: Browser) -> None:
 
     assert {"/v1/threads", "/v1/threads/{thread_id}/runs", "/v1/products", "/v1/orders"} <= set(paths)
     assert paths["/v1/threads"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
+
+
+def test_errors_are_described_as_problems(browser: Browser) -> None:
+    schema = browser.get("/openapi.json").json()
+
+    for path in schema["paths"].values():
+        for operation in path.values():
+            assert "422" not in operation["responses"]
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+
+
+def test_the_docs_load_nothing_from_elsewhere(browser: Browser) -> None:
+    page = browser.get("/docs")
+
+    assert page.status_code == 200
+    assert "://" not in page.text
+    assert "unsafe" not in page.headers["content-security-policy"]
+    for path in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert browser.get(path).status_code == 200
