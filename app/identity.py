@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.customers import service as customers
 from engine.kit import clock
-from engine.kit.errors import Forbidden, NotFound, Unauthenticated
+from engine.kit.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.tenancy import ApiKey, BrowserSession, Tenant, hash_secret
 from engine.runtime import Runtime
@@ -122,8 +122,11 @@ def check_same_site(headers: Mapping[str, str], own_origin: str) -> None:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, without port."""
-    return (urlsplit(f"//{host}").hostname or "").lower()
+    """The name in a Host header, without port. Raises ``InvalidInput`` for what is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:
+        raise InvalidInput("The Host header names no host.", param="Host") from None
 
 
 def _by_key(session: Session, authorization: str) -> Caller:

@@ -32,10 +32,14 @@ def known_origin(settings: Settings, merchant_host: str | None, wanted: str) -> 
     """``wanted`` when it is one of the merchant's: named, or an address of this machine's own network."""
     if wanted in shop_origins(settings, merchant_host):
         return wanted
-    parts = urlsplit(wanted)
-    if settings.host in ANY_HOST and parts.scheme == "http" and _private(parts.hostname or ""):
-        return f"http://{parts.netloc}" if parts.port == settings.port else None
-    return None
+    if settings.host not in ANY_HOST:
+        return None
+    try:
+        parts = urlsplit(wanted)
+        ours = parts.scheme == "http" and _private(parts.hostname or "") and parts.port == settings.port
+    except ValueError:
+        return None
+    return f"http://{parts.netloc}" if ours else None
 
 
 def _private(name: str) -> bool:

@@ -72,11 +72,11 @@ class Store:
         with self._sessions() as session, session.begin():
             yield session
 
-    def tenant_ids(self) -> list[str]:
-        """Active tenants, oldest first: what a background job walks, binding each in turn."""
+    def tenant_ids(self, *, suspended: bool = False) -> list[str]:
+        """Active tenants (``suspended``: those too), oldest first: a background job walks them, binding each in turn."""
+        query = select(Tenant.id).order_by(Tenant.number)
         with self.without_tenant() as session:
-            rows = session.scalars(select(Tenant.id).where(Tenant.status == "active").order_by(Tenant.number))
-            return list(rows)
+            return list(session.scalars(query if suspended else query.where(Tenant.status == "active")))
 
     def close(self) -> None:
         self.engine.dispose()

@@ -51,8 +51,10 @@ EVERY_HOUR: Final[tuple[Callable[[Runtime, str], object], ...]] = (forget_answer
 
 
 def run_once(runtime: Runtime, *, hourly: bool = False) -> None:
-    """One round of housekeeping over all tenants. Never raises: what failed is logged and tried again next time."""
-    for tenant_id in runtime.store.tenant_ids():
+    """One round of housekeeping over all tenants, suspended ones too: a payment under way must come to its end.
+    Never raises: what failed is logged and tried again next time.
+    """
+    for tenant_id in runtime.store.tenant_ids(suspended=True):
         for job in EVERY_SECOND + (EVERY_HOUR if hourly else ()):
             try:
                 job(runtime, tenant_id)

@@ -12,7 +12,7 @@ from engine.kit.views import View
 class NewThread(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tenant: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    tenant: Annotated[str, Field(min_length=1, max_length=80, pattern="^[a-z0-9-]+$")] | None = None
     """Slug of a shop; in demo mode alone."""
 
 

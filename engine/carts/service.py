@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -155,9 +155,25 @@ def set_discount_code(session: Session, identity: Identity, code: str) -> CartVi
     return view(session, identity)
 
 
-def mark_ordered(session: Session, tenant_id: str, cart_id: str) -> None:
-    """The cart was bought; the next item starts a new one."""
-    session.execute(update(Cart).where(Cart.tenant_id == tenant_id, Cart.id == cart_id).values(status="ordered"))
+def holds(session: Session, tenant_id: str, cart_id: str, lines: Mapping[str, int], codes: Sequence[str]) -> bool:
+    """Whether the cart is open with these variants in these quantities and these codes, and nothing else."""
+    cart = session.get_one(Cart, (tenant_id, cart_id))
+    return cart.status == "open" and _quantities(session, cart) == lines and list(cart.discount_codes) == list(codes)
+
+
+def mark_ordered(session: Session, tenant_id: str, cart_id: str, bought: Mapping[str, int]) -> None:
+    """What was bought leaves the cart. What was put in meanwhile stays; without any, the next item starts a new one."""
+    cart = session.get_one(Cart, (tenant_id, cart_id), with_for_update=True)
+    left = {item: count - bought.get(item, 0) for item, count in _quantities(session, cart).items()}
+    if not any(count > 0 for count in left.values()):
+        cart.status = "ordered"
+        return
+    for variant_id, count in left.items():
+        if count > 0:
+            _put(session, cart, variant_id, count)
+        else:
+            _take_out(session, cart, variant_id)
+    cart.discount_codes = []
 
 
 def _check_code(session: Session, tenant_id: str, code: str) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
+from engine.carts import service as carts
 from engine.checkout import consents
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
@@ -183,7 +184,14 @@ def _agreed_quote(session: Session, checkout: CheckoutSession, card: Consent) ->
         raise _Changed(" ".join(quote.problems))
     if quote.missing or digest(checkout, quote) != card.digest:
         raise _Changed("The total or the details changed after the card was shown.")
+    if checkout.cart_id and not _fits_cart(session, checkout, checkout.cart_id):
+        raise _Changed("The cart changed after the card was shown.")
     return quote
+
+
+def _fits_cart(session: Session, checkout: CheckoutSession, cart_id: str) -> bool:
+    lines = {line["variant_id"]: line["quantity"] for line in checkout.lines}
+    return carts.holds(session, checkout.tenant_id, cart_id, lines, checkout.discount_codes)
 
 
 def _hold_stock(

@@ -55,7 +55,7 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
             _require_ready(quote)
             present = consents.live(session, checkout)
             bound = digest(checkout, quote)
-            if present and present.digest == bound and present.expires_at > clock.now():
+            if present and _still_good(present, bound, thread_id):
                 return consents.view(present)
         token = _delegate(runtime, checkout, quote, bound) if quote.total else None
         with runtime.unit_of_work(identity.tenant_id) as session:
@@ -65,8 +65,16 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
     raise CheckoutIncomplete("The price kept changing while the payment card was made. Please try again.")
 
 
-def decide(session: Session, identity: Identity, consent_id: str, *, approved: bool, channel: str) -> Decision:
-    """Write the human's decision into the row. Only the card's own shopper may.
+def decide(
+    session: Session,
+    identity: Identity,
+    consent_id: str,
+    *,
+    approved: bool,
+    channel: str,
+    thread_id: str | None = None,
+) -> Decision:
+    """Write the human's decision into the row. Only the card's own shopper may, in the conversation that shows it.
 
     Raises ``Forbidden`` for staff and keys, ``NotFound`` for anybody else's card, ``ConsentExpired`` too late,
     ``ConsentDecided`` when it was decided otherwise or replaced.
@@ -74,7 +82,8 @@ def decide(session: Session, identity: Identity, consent_id: str, *, approved: b
     if identity.actor != Actor.SHOPPER:
         raise Forbidden("Only the shopper can confirm a payment.")
     card = session.get(Consent, (identity.tenant_id, consent_id), with_for_update=True)
-    if card is None or card.owner_id != identity.id:
+    elsewhere = card is not None and thread_id is not None and card.thread_id not in {None, thread_id}
+    if card is None or card.owner_id != identity.id or elsewhere:
         raise NotFound("There is no such confirmation.")
     if _repeats(card, approved=approved):
         return Decision(consents.view(card), approved, first=False)
@@ -86,6 +95,12 @@ def decide(session: Session, identity: Identity, consent_id: str, *, approved: b
     facts = {"digest": card.digest, "channel": channel}
     audit.record(session, card.tenant_id, actor=identity.id, action=action, subject=card.id, facts=facts)
     return Decision(consents.view(card), approved, first=True)
+
+
+def _still_good(card: Consent, bound: str, thread_id: str | None) -> bool:
+    """Whether the card can be pressed as it is, here. One that was approved and never used cannot."""
+    here = thread_id is None or card.thread_id in {None, thread_id}
+    return card.status == ConsentStatus.OPEN and card.digest == bound and card.expires_at > clock.now() and here
 
 
 def _ready_session(session: Session, identity: Identity) -> CheckoutSession:

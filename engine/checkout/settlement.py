@@ -95,7 +95,8 @@ def _captured(session: Session, payment: Payment) -> OrderView:
     checkout.status = SESSION.check(checkout.status, SessionStatus.COMPLETED)
     checkout.version += 1
     if checkout.cart_id:
-        carts.mark_ordered(session, payment.tenant_id, checkout.cart_id)
+        bought = {line["variant_id"]: line["quantity"] for line in checkout.lines}
+        carts.mark_ordered(session, payment.tenant_id, checkout.cart_id, bought)
     finance.post(
         session,
         payment.tenant_id,

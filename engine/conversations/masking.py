@@ -6,6 +6,10 @@ import re
 from typing import Final
 
 _RUN: Final = re.compile(r"\d(?:[\s.\-\u2010-\u2015]{0,3}\d){12,}")
+_PRINTED: Final = re.compile(
+    r"(?<!\d)\d{4}[\W_]{1,5}(?:\d{4}[\W_]{1,5}\d{4}[\W_]{1,5}\d{1,7}|\d{6}[\W_]{1,5}\d{4,5})(?!\d)"
+)
+"""The groups that are printed on cards, whatever stands between them."""
 _GROUP: Final = re.compile(r"\d+")
 _SHORTEST: Final = 13
 _LONGEST: Final = 19
@@ -16,7 +20,8 @@ def mask_cards(text: str) -> str:
 
     A number is looked for at the edges of digit groups, so that one inside a longer number (a tracking number) stays.
     """
-    return _RUN.sub(lambda match: _mask_run(match.group()), text)
+    spaced = _PRINTED.sub(lambda match: _mask_run(match.group()), text)
+    return _RUN.sub(lambda match: _mask_run(match.group()), spaced)
 
 
 def _mask_run(run: str) -> str:

@@ -34,7 +34,7 @@ class Approval(Input):
 class ResumeEntry(Input):
     """A press on a card. ``resolved`` needs the payload; ``cancelled`` declines."""
 
-    interrupt_id: Id = Field(alias="interruptId")
+    interrupt_id: Id = Field(alias="interruptId", pattern="^[!-~]*$")
     status: Literal["resolved", "cancelled"]
     payload: Approval | None = None
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
 from engine.checkout import confirmation
+from engine.checkout.models import ConsentStatus
 from engine.conversations import cards, events, log
 from engine.conversations.errors import TooManyWaiting
 from engine.conversations.masking import mask_cards
@@ -113,19 +114,26 @@ def run_view(session: Session, identity: Identity, thread_id: str, run_id: str) 
 def _decide(
     session: Session, identity: Identity, thread: Thread, entries: list[ResumeEntry], channel: str
 ) -> Run | None:
-    """Write each decision; the run of an earlier equal request, if this only repeats it."""
+    """Write each decision; the run of an earlier equal request, if this only repeats it. An approval whose run ended
+    without using it (it was cut off, or the gateway was away) is carried out again.
+    """
     decisions = [
-        confirmation.decide(session, identity, entry.interrupt_id, approved=entry.approved, channel=channel)
+        confirmation.decide(
+            session, identity, entry.interrupt_id, approved=entry.approved, channel=channel, thread_id=thread.id
+        )
         for entry in entries
     ]
     news = [event for decision in decisions if decision.first for event in cards.decided(decision.consent)]
     if news:
         log.append(session, thread.tenant_id, thread.id, None, news)
         return None
-    return _run_that_decided(session, thread, entries[0].interrupt_id)
+    earlier = _run_that_decided(session, thread, entries[0].interrupt_id)
+    unused = any(decision.consent.status == ConsentStatus.APPROVED for decision in decisions)
+    return None if unused and earlier is not None and earlier.finished_at else earlier
 
 
 def _run_that_decided(session: Session, thread: Thread, consent_id: str) -> Run | None:
+    """The newest run that carried, or carries, this decision out."""
     return session.scalars(
         select(Run)
         .where(
@@ -133,7 +141,7 @@ def _run_that_decided(session: Session, thread: Thread, consent_id: str) -> Run 
             Run.thread_id == thread.id,
             Run.input.contains({"resume": [{"interruptId": consent_id}]}),
         )
-        .order_by(Run.number)
+        .order_by(Run.number.desc())
         .limit(1)
     ).one_or_none()
 
@@ -170,6 +178,8 @@ def _checked(given: RunInput) -> RunInput:
     for text in _texts(given):
         if "\x00" in text or any(0xD800 <= ord(character) <= 0xDFFF for character in text):
             raise InvalidInput("The text holds characters that cannot be kept.", param="message")
+        if given.action and mask_cards(text) != text:
+            raise InvalidInput("A card number belongs on the card form alone.", param="action.args")
     if given.message is None:
         return given
     if not given.message.strip():

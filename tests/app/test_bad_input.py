@@ -51,6 +51,8 @@ def is_problem(answer, status: int, code: str) -> None:
         json.dumps({"resume": []}),
         json.dumps({"resume": [{"interruptId": MARK, "status": MARK}]}),
         json.dumps({"resume": [{"interruptId": "cnf_x", "status": "resolved", "payload": {"approved": "yes"}}]}),
+        json.dumps({"resume": [{"interruptId": "a\x00b", "status": "cancelled"}]}),
+        json.dumps({"action": {"name": "view_product", "args": {"product_id": "4242424242424242"}}}),
         "[" * 5000 + "]" * 5000,
         '{"message": ' + "9" * 5000 + "}",
     ],
@@ -176,3 +178,17 @@ def test_a_database_that_is_down_is_503(browser: Browser, tenant: Tenant, monkey
 
     is_problem(answer, 503, "service_unavailable")
     assert answer.headers["retry-after"] == "2"
+
+
+@pytest.mark.parametrize("slug", ["a\x00b", "A B", "", "x" * 81])
+def test_a_shop_that_cannot_be(browser: Browser, shop: Shop, slug: str) -> None:
+    is_problem(browser.post("/v1/threads", {"tenant": slug}), 400, "invalid_request")
+    assert counted(shop, Thread) == 0
+
+
+@pytest.mark.parametrize("host", ["[abc", "[::1"])
+def test_a_host_that_cannot_be(browser: Browser, shop: Shop, host: str) -> None:
+    for path in ("/", "/v1/products"):
+        is_problem(browser.get(path, host=host), 400, "invalid_request")
+    is_problem(browser.post("/v1/threads", host=host), 400, "invalid_request")
+    assert counted(shop, Thread) == 0

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+from app.origins import known_origin
 from engine.checkout import service
 from engine.customers import service as customers
 from engine.kit.tenancy import BrowserSession, hash_secret
 from tests.app.conftest import Browser
+from tests.conftest import settings_for
 from tests.shop import ADDRESS, Shop
 
 NUMBER = "4242424242424242"
@@ -179,3 +183,12 @@ def test_a_late_capture_settles_by_webhook_and_the_second_telling_changes_nothin
     with shop.uow() as session:
         card = session.get_one(Consent, (shop.tenant.id, consent_id))
         assert session.get_one(Payment, (shop.tenant.id, card.payment_id)).status == "captured"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["http://[", "http://[::x]:8000", "http://10.0.0.1:99999999", "\x00"]
+)
+def test_an_origin_that_is_none_is_nobodys(wanted: str, tmp_path: Path) -> None:
+    settings = replace(settings_for(tmp_path), host="0.0.0.0")  # noqa: S104 (nothing is bound)
+    assert known_origin(settings, None, wanted) is None
+    assert known_origin(settings, None, f"http://10.0.0.1:{settings.port}") == f"http://10.0.0.1:{settings.port}"

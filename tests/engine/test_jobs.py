@@ -13,6 +13,8 @@ from engine.checkout.complete import complete
 from engine.conversations import service as conversations
 from engine.kit import audit, clock, faults, outbox
 from engine.kit.identity import Identity
+from engine.kit.tenancy import Tenant
+from engine.orders import queries
 from tests.engine.checkout.test_complete import Killed, die_at
 from tests.shop import ADDRESS, Shop
 
@@ -55,6 +57,22 @@ def test_a_payment_that_recovery_ends_is_told_in_its_conversation(shop: Shop, ca
     with shop.uow() as session:
         assert outbox.waiting(session, shop.tenant.id, "conversation") == 0
         assert session.scalars(select(audit.AuditRow.id).where(audit.AuditRow.hash.is_(None))).all() == []
+
+
+def test_a_payment_under_way_is_ended_though_the_shop_was_suspended(shop: Shop) -> None:
+    shop.add("A")
+    buyer, _thread_id, consent_id = in_a_thread(shop)
+    die_at("after_capture")
+    with pytest.raises(Killed):
+        complete(shop.runtime, buyer, consent_id)
+    faults.set_hook(None)
+    with shop.runtime.store.without_tenant() as session:
+        session.get_one(Tenant, shop.tenant.id).status = "suspended"
+    assert shop.tenant.id not in shop.runtime.store.tenant_ids()
+    with clock.shifted(timedelta(minutes=2)):
+        jobs.run_once(shop.runtime)
+    with shop.uow() as session:
+        assert [order.payment_status for order in queries.own_orders(session, buyer).items] == ["paid"]
 
 
 def test_a_job_that_fails_stops_no_other(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,6 +160,66 @@ def test_a_changed_world_needs_a_new_card(shop: Shop, change: str) -> None:
         assert complete(shop.runtime, buyer, fresh.id).result == Result.PAID
 
 
+def cart_of(shop: Shop, buyer: Identity) -> dict[str, int]:
+    with shop.uow() as session:
+        return {line.variant_id: line.quantity for line in carts.view(session, buyer).lines}
+
+
+@pytest.mark.parametrize("change", ["added", "more", "removed"])
+def test_a_changed_cart_needs_a_new_card(shop: Shop, change: str) -> None:
+    a, b = shop.add("A"), shop.add("B")
+    buyer = shop.shopper()
+    shop.fill(buyer, "B")
+    consent_id = shop.approved(buyer, "A")
+    with shop.uow() as session:
+        if change == "added":
+            carts.add(session, buyer, shop.add("C"), quantity=1, options={})
+        else:
+            carts.set_quantity(session, buyer, a, quantity=2 if change == "more" else 0)
+    assert complete(shop.runtime, buyer, consent_id).result == Result.CHANGED
+    assert captured(shop) == {}
+    now = cart_of(shop, buyer)
+    fresh = shop.card(buyer)
+    assert fresh.id != consent_id
+    assert {line.variant_id: line.quantity for line in fresh.checkout.lines} == now
+    assert now[b] == 1
+    shop.approve(buyer, fresh.id)
+    assert complete(shop.runtime, buyer, fresh.id).result == Result.PAID
+    assert cart_of(shop, buyer) == {}
+    assert_clean(shop)
+
+
+def test_what_enters_the_cart_during_the_payment_stays_in_it(shop: Shop) -> None:
+    a, b = shop.add("A"), shop.add("B")
+    buyer = shop.shopper()
+    consent_id = shop.approved(buyer, "A", 2)
+
+    def put_in(point: str) -> None:
+        if point == "before_capture":
+            faults.set_hook(None)
+            shop.fill(buyer, "A")
+            shop.fill(buyer, "B")
+
+    faults.set_hook(put_in)
+    done = complete(shop.runtime, buyer, consent_id)
+    assert done.order is not None
+    assert [(line.variant_id, line.ordered) for line in done.order.lines] == [(a, 2)]
+    assert cart_of(shop, buyer) == {a: 1, b: 1}
+    assert_clean(shop)
+
+
+def test_an_approved_card_that_was_never_used_gives_way_to_a_fresh_one(shop: Shop) -> None:
+    shop.add("A")
+    buyer = shop.shopper()
+    dead = shop.approved(buyer, "A")
+    fresh = shop.card(buyer)
+    assert (fresh.id != dead, fresh.status) == (True, ConsentStatus.OPEN)
+    assert complete(shop.runtime, buyer, dead).result == Result.CHANGED
+    shop.approve(buyer, fresh.id)
+    assert complete(shop.runtime, buyer, fresh.id).result == Result.PAID
+    assert len(captured(shop)) == 1
+
+
 def test_changing_the_order_puts_the_card_aside(shop: Shop) -> None:
     shop.add("A")
     buyer = shop.shopper()

@@ -9,9 +9,11 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
+from engine.checkout import confirmation
+from engine.checkout.complete import complete
 from engine.checkout.errors import ConsentDecided, ConsentExpired
 from engine.checkout.models import Consent
-from engine.conversations import events, handoff, log, references, service
+from engine.conversations import events, handoff, log, references, runs, service
 from engine.conversations.errors import TooManyWaiting
 from engine.conversations.models import Audience, Event, Run, Thread
 from engine.conversations.schemas import RunInput
@@ -103,6 +105,12 @@ def test_nul_in_an_argument_is_refused(shop: Shop, shopper: Identity, thread: Th
         _submit(shop, shopper, thread, action={"name": "view_product", "args": {"product_id": "a\x00"}})
 
 
+def test_a_card_number_in_an_argument_is_refused(shop: Shop, shopper: Identity, thread: Thread) -> None:
+    with pytest.raises(InvalidInput):
+        _submit(shop, shopper, thread, action={"name": "view_product", "args": {"product_id": "4242424242424242"}})
+    assert _count(shop, Run) == 0
+
+
 def test_too_much_waiting_is_refused(shop: Shop, shopper: Identity, thread: Thread) -> None:
     for number in range(20):
         _submit(shop, shopper, thread, message=str(number))
@@ -154,6 +162,35 @@ def test_a_decision_is_written_and_shown_at_once(shop: Shop, shopper: Identity, 
         ("CUSTOM", "approved"),
     ]
     assert _count(shop, Run) == 1
+
+
+def test_an_approval_that_nobody_used_is_carried_out_by_the_next_press(
+    shop: Shop, shopper: Identity, thread: Thread
+) -> None:
+    card = _card(shop, shopper, thread)
+    first = _submit(shop, shopper, thread, resume=[_entry(card)])
+    with shop.uow() as session:
+        runs.fail(session, session.get_one(Run, (shop.tenant.id, first.id)), code="interrupted", message="x")
+    again = _submit(shop, shopper, thread, resume=[_entry(card)])
+    assert again.id != first.id
+    assert _submit(shop, shopper, thread, resume=[_entry(card)]).id == again.id
+    assert complete(shop.runtime, shopper, card).order is not None
+    with shop.uow() as session:
+        runs.fail(session, session.get_one(Run, (shop.tenant.id, again.id)), code="interrupted", message="x")
+    assert _submit(shop, shopper, thread, resume=[_entry(card)]).id == again.id
+
+
+def test_a_card_is_decided_in_the_conversation_that_shows_it(shop: Shop, shopper: Identity, thread: Thread) -> None:
+    card = _card(shop, shopper, thread)
+    with shop.uow() as session:
+        other = service.create_thread(session, shopper)
+    with pytest.raises(NotFound):
+        _submit(shop, shopper, other, resume=[_entry(card)])
+    there = confirmation.request(shop.runtime, shopper, thread_id=other.id)
+    assert there.id != card
+    with pytest.raises(ConsentDecided):
+        _submit(shop, shopper, thread, resume=[_entry(card)])
+    assert _submit(shop, shopper, other, resume=[_entry(there.id)]).thread_id == other.id
 
 
 def test_a_card_that_ran_out_cannot_be_decided(shop: Shop, shopper: Identity, thread: Thread) -> None:
