@@ -73,7 +73,7 @@ class Store:
             yield session
 
     def tenant_ids(self, *, suspended: bool = False) -> list[str]:
-        """Active tenants (``suspended``: those too), oldest first: a background job walks them, binding each in turn."""
+        """Active tenants (``suspended``: those too), oldest first: a background job binds each in turn."""
         query = select(Tenant.id).order_by(Tenant.number)
         with self.without_tenant() as session:
             return list(session.scalars(query if suspended else query.where(Tenant.status == "active")))

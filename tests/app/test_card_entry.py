@@ -185,9 +185,7 @@ def test_a_late_capture_settles_by_webhook_and_the_second_telling_changes_nothin
         assert session.get_one(Payment, (shop.tenant.id, card.payment_id)).status == "captured"
 
 
-@pytest.mark.parametrize(
-    "wanted", ["http://[", "http://[::x]:8000", "http://10.0.0.1:99999999", "\x00"]
-)
+@pytest.mark.parametrize("wanted", ["http://[", "http://[::x]:8000", "http://10.0.0.1:99999999", "\x00"])
 def test_an_origin_that_is_none_is_nobodys(wanted: str, tmp_path: Path) -> None:
     settings = replace(settings_for(tmp_path), host="0.0.0.0")  # noqa: S104 (nothing is bound)
     assert known_origin(settings, None, wanted) is None
