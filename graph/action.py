@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from engine.checkout import service as checkout
+from engine.checkout.schemas import CheckoutView
 from engine.conversations.schemas import ACTION_ARGUMENTS, ActionName
 from engine.kit.errors import DomainError
 from graph.state import RunContext, State
@@ -80,19 +81,22 @@ async def _press(context: RunContext, name: ActionName, given: Arguments) -> lis
 
 
 async def _use_card(context: RunContext, card_token: str) -> list[Item]:
-    """A card entered on the gateway's own page. Its token goes to the engine alone."""
+    """A card entered on the gateway's own page. Its token goes to the engine alone; a fresh confirmation follows it."""
     try:
-        outcome = await in_thread(_set_card, context, card_token)
+        view = await in_thread(_set_card, context, card_token)
     except DomainError as error:
         context.turn.say(error.message)
         return []
-    context.turn.show(cards_of(outcome, context.claim.run_id))
-    label = outcome.result["payment_method"]
+    shown = Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))
+    context.turn.show(cards_of(shown, context.claim.run_id))
+    label = shown.result["payment_method"]
     context.turn.say(phrase("payment_method_set").format(label=label))
-    return [history.user(f"[entered a card on the payment form: {label}]")]
+    noted = [history.user(f"[entered a card on the payment form: {label}]")]
+    if view.missing or view.problems:
+        return noted
+    return noted + await _press(context, ActionName.REQUEST_CONFIRMATION, {})
 
 
-def _set_card(context: RunContext, card_token: str) -> Outcome:
+def _set_card(context: RunContext, card_token: str) -> CheckoutView:
     with context.tools.unit_of_work() as session:
-        view = checkout.use_card(session, context.runtime, context.claim.identity, card_token)
-    return Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))
+        return checkout.use_card(session, context.runtime, context.claim.identity, card_token)

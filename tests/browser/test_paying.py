@@ -115,13 +115,13 @@ def test_a_reload_brings_the_open_card_back_with_its_time(chat: Any, shop: Any) 
 def test_a_card_that_ran_out_offers_a_fresh_one(chat: Any, shop: Any) -> None:
     shop.expires_seconds = 3
     card = chat.checkout()
-    expect(card.get_by_role("heading")).to_have_text("This card ran out", timeout=6000)
+    expect(card.get_by_role("heading")).to_have_text("This offer ran out", timeout=6000)
     expect(card).to_contain_text("You were not charged.")
     expect(card.get_by_role("button", name="Pay $")).to_have_count(0)
     shop.expires_seconds = 600
-    card.get_by_role("button", name="Show me a fresh card").click()
+    card.get_by_role("button", name="Review and pay again").click()
     expect(chat.page.locator("ic-confirm")).to_have_count(2)
-    expect(chat.page.locator("ic-confirm").first).to_contain_text("Replaced by a newer card")
+    expect(chat.page.locator("ic-confirm").first).to_contain_text("Replaced by a newer offer")
     expect(chat.card().get_by_role("button", name="Pay $538.05")).to_be_visible()
     assert shop.captures == []
     assert shop.posts[-1][1] == {"action": {"name": "request_confirmation", "args": {}}}

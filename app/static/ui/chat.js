@@ -12,6 +12,7 @@ import { applyAccent } from './theme.js';
 const SHOP_KEY = 'ic.shop';
 const TOAST_MS = 4000;
 const TROUBLE_AFTER_MS = 1500;
+const SPOKEN_MS = 1000;
 const QUIET_ACTIONS = ['add_to_cart', 'update_cart_line'];
 const CARDS_AFTER_CART = ['checkout', 'confirmation', 'receipt', 'payment_problem'];
 
@@ -185,7 +186,7 @@ class Chat extends LitElement {
     if (!frame || source !== frame.contentWindow || origin !== new URL(this.entry).origin) return;
     if (data?.type !== 'icommerce.card' || typeof data.token !== 'string') return;
     this.querySelector('#card-sheet').close();
-    this.#say(texts.cardAdded(`${data.brand} •••• ${data.last4}`));
+    this.#say(texts.cardAdded(data.last4));
     this.onAction('use_payment_method', { card_token: data.token });
   }
 
@@ -200,12 +201,12 @@ class Chat extends LitElement {
     if (action.event.type === 'TEXT_MESSAGE_END') this.#heard(action.event.messageId);
     if (action.event.activityType === 'confirmation') this.#confirmation(former, action.event.messageId);
     if (['receipt', 'payment_problem'].includes(action.event.activityType)) this.#backToComposer();
-    if (former.thread?.mode !== this.state.thread?.mode) this.announcement = texts.handoff[this.state.thread.mode];
+    if (former.thread?.mode !== this.state.thread?.mode) this.#announce(texts.handoff[this.state.thread.mode]);
   }
 
   #heard(id) {
     const item = find(this.state, id);
-    if (item?.role !== 'user' && item?.text) this.announcement = `${item.name || texts.assistant}: ${item.text}`;
+    if (item?.role !== 'user' && item?.text) this.#announce(`${item.name || texts.assistant}: ${item.text}`);
   }
 
   #cartChanged(former, cart) {
@@ -222,7 +223,7 @@ class Chat extends LitElement {
     const { status, checkout } = find(this.state, id).data;
     if (status !== 'open') return this.#backToComposer(id);
     if (find(former, id)) return undefined;
-    this.announcement = texts.cardAnnounce(price(checkout.total), checkout.payment_method.label);
+    this.#announce(texts.cardAnnounce(price(checkout.total), checkout.payment_method.label));
     this.toast = '';
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
     return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.present());
@@ -249,8 +250,15 @@ class Chat extends LitElement {
   #say(text) {
     this.toast = text;
     this.announcement = text;
+    this.saidAt = Date.now();
     clearTimeout(this.toastTimer);
     this.toastTimer = setTimeout(() => (this.toast = ''), TOAST_MS);
+  }
+
+  /** A toast's words that are replaced too soon are never read out: what follows at once is added to them. */
+  #announce(text) {
+    const soon = this.announcement === this.toast && Date.now() - this.saidAt < SPOKEN_MS;
+    this.announcement = soon ? `${this.announcement} ${text}` : text;
   }
 
   #newestTurn() {

@@ -124,6 +124,9 @@ function activity({ state, wide }, { id, cardType, data }, index) {
     const past = later.some((one) => one.cardType === 'checkout') || (confirming && confirming !== 'open');
     return card('checkout', { ...data, past, confirming });
   }
+  if (cardType === 'payment_problem') {
+    return card('payment_problem', { ...data, past: later.some((one) => one.cardType === 'confirmation') });
+  }
   if (cardType !== 'confirmation') return card(cardType, data);
   return card('confirmation', { ...data, decision: state.decisions[id], outcome: outcomeOf(state, id) });
 }

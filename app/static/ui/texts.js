@@ -18,7 +18,7 @@ export const texts = {
   latest: 'Latest',
   conversation: 'Conversation',
   hello: 'What are you looking for?',
-  trust: 'Nothing is charged until you press Pay on a card.',
+  trust: 'Nothing is charged until you press Pay.',
   composer: 'Your message',
   placeholder: 'What do you need?',
   send: 'Send',
@@ -51,7 +51,7 @@ export const texts = {
   cardEntryHint: 'This form belongs to the payment provider. The shop never sees your card number.',
   cardEntryFrame: 'Secure card form of the payment provider',
   cardEntryFailed: 'The card form could not be opened.',
-  cardAdded: (label) => `${label} is ready to use.`,
+  cardAdded: (last4) => `The card ending in ${last4} is ready to use.`,
   tools: {
     search_products: 'Searching the shop…',
     list_categories: 'Looking through the shop…',

@@ -43,6 +43,7 @@ class Confirm extends Card {
 
   get phase() {
     const { status, decision, outcome } = this.data;
+    if (status === 'superseded' && outcome === 'failed') return outcome;
     if (['declined', 'expired', 'superseded'].includes(status)) return status;
     if (status !== 'open') return outcome ?? 'processing';
     if (decision && !decision.error) return decision.approved ? 'processing' : 'declining';

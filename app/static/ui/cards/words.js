@@ -14,7 +14,7 @@ export function clock(milliseconds) {
 
 export const sentence = (word) => word.charAt(0).toUpperCase() + word.slice(1).replaceAll('_', ' ');
 
-const UNITS = { c: '°C', g: 'g', kg: 'kg', mm: 'mm', cm: 'cm', m: 'm', ml: 'mL', kn: 'kN', wh: 'Wh', mah: 'mAh', hz: 'Hz', db: 'dB', gb: 'GB' };
+const UNITS = { c: '°C', g: 'g', grams: 'g', liters: 'L', inches: 'in', watts: 'W', kg: 'kg', mm: 'mm', cm: 'cm', m: 'm', ml: 'mL', kn: 'kN', wh: 'Wh', mah: 'mAh', hz: 'Hz', db: 'dB', gb: 'GB' };
 const SPELLED = /\b(usb c|usb|hdmi|hdr|gps|upf|pfas|ip|pps|wifi)\b/gi;
 
 /** A product's fact as people read it: ["comfort_temp_c", 2] is ["Comfort temp", "2 °C"]. */

@@ -1,0 +1,226 @@
+"""The page on the real server: what a shopper does from the first word to the receipt, and what must not happen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.app.test_serve import Server
+from tests.browser.test_access import violations
+
+pytestmark = pytest.mark.browser
+
+DETAILS = "check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205"
+PAY = re.compile(r"^Pay \$")
+TURN_MS = 15_000
+
+
+@pytest.fixture(scope="module")
+def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo shops, served by a process of their own. Asks for Chromium first: without it nothing starts."""
+    from engine.embedded_postgres import wipe
+
+    running = Server(tmp_path_factory.mktemp("real") / "home")
+    running.start()
+    yield running
+    running.stop()
+    wipe(running.home)
+
+
+@dataclass
+class Buyer:
+    """One browser context on the real shop, and everything it complained of."""
+
+    context: BrowserContext
+    url: str
+    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    ours: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.on("request", lambda request: self.asked.append(request.url))
+        self.context.on("console", lambda said: said.type in {"error", "warning"} and self.errors.append(said.text))
+        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        self.page = self.open()
+
+    def open(self) -> Page:
+        page = self.context.new_page()
+        answer = page.goto(self.url)
+        assert answer
+        card_form = re.search(r"frame-src (\S+?);", answer.headers["content-security-policy"])
+        assert card_form
+        self.ours = [self.url, card_form[1]]
+        expect(page.locator("#composer")).to_be_focused()
+        return page
+
+    def ask(self, text: str) -> str:
+        """Says it and returns the last words of the answer."""
+        words = self.page.locator(".ic-words")
+        before = words.count()
+        self.page.fill("#composer", text)
+        self.page.press("#composer", "Enter")
+        expect(words).not_to_have_count(before, timeout=TURN_MS)
+        self.settled()
+        return words.last.inner_text()
+
+    def settled(self) -> None:
+        expect(self.page.locator(".ic-log")).to_have_attribute("aria-busy", "false", timeout=TURN_MS)
+
+    def to_the_card(self) -> Locator:
+        """A tent in the cart and its payment card open."""
+        self.ask("show me tents")
+        self.page.locator("ic-tile").first.get_by_role("button", name="Add to cart").click()
+        expect(self.page.locator(".ic-aside ic-cart .line")).to_have_count(1)
+        self.ask(DETAILS)
+        return self.card
+
+    @property
+    def card(self) -> Locator:
+        return self.page.locator("ic-confirm").last
+
+    def pay(self) -> None:
+        self.card.get_by_role("button", name=PAY).click()
+        expect(self.page.locator("ic-receipt")).to_be_visible(timeout=TURN_MS)
+
+    def orders(self) -> list[dict[str, Any]]:
+        """The orders of whoever holds this browser's cookie."""
+        found: list[dict[str, Any]] = self.context.request.get(f"{self.url}/v1/orders").json()["items"]
+        return found
+
+
+@pytest.fixture
+def buyer(chromium: Browser, server: Server) -> Iterator[Buyer]:
+    size: Any = {"width": 1280, "height": 800}
+    made = Buyer(chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver"), server.url)
+    yield made
+    made.context.close()
+    foreign = [url for url in made.asked if not url.startswith((*made.ours, "data:"))]
+    assert (foreign, made.errors) == ([], [])
+
+
+def test_from_hello_to_the_receipt(buyer: Buyer) -> None:
+    page = buyer.page
+    assert violations(page) == []
+    buyer.ask("hello")
+    buyer.ask("a warm sleeping bag under $200")
+    expect(page.locator("[data-role=user]")).to_have_count(2)
+    tile = page.locator("ic-tile").first
+    for part in (".price", ".rating", "h3"):
+        expect(tile.locator(part)).not_to_be_empty()
+    tile.get_by_role("button", name="Add to cart").click()
+    title = tile.locator("img").get_attribute("alt")
+    expect(page.locator("[aria-live=polite]")).to_contain_text(f"Added 1 \u00d7 {title}. Cart: 1 item")
+    page.locator(".ic-aside ic-cart").get_by_role("button", name="Check out").click()
+    expect(page.locator("ic-checkout").last).to_contain_text("Still needed: e-mail, name, delivery address")
+    buyer.settled()
+    buyer.ask("I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205")
+    page.locator("ic-checkout .way", has_text="Expedited").click()
+    expect(buyer.card).to_contain_text("Shipping: Expedited")
+    buyer.settled()
+    for words in (title, "Tax: Oregon", "•••• 4242", "12 Analytical Way", "Sold by Summit & Pine", "price is held for"):
+        expect(buyer.card).to_contain_text(words or "?")
+    assert violations(page) == []
+    total = buyer.card.locator(".grand dd").inner_text()
+    buyer.pay()
+    expect(page.locator("ic-receipt")).to_contain_text(total)
+    expect(page.locator(".ic-aside ic-cart")).to_contain_text("Your cart is empty")
+    buyer.settled()
+    assert violations(page) == []
+    [order] = buyer.orders()
+    assert (order["payment_status"], f"${order['total']['amount'] / 100:.2f}") == ("paid", total)
+    page.get_by_role("button", name="Track this order").click()
+    expect(page.locator("ic-timeline")).to_contain_text(order["number"])
+
+
+def test_keyboard_alone_buys(buyer: Buyer) -> None:
+    page = buyer.page
+    for words in ("show me tents", "add the first one to my cart"):
+        page.keyboard.type(words)
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-role=user]").last).to_contain_text(words)
+        buyer.settled()
+    page.keyboard.type(DETAILS)
+    page.keyboard.press("Enter")
+    expect(page.locator("ic-confirm h2")).to_be_focused(timeout=TURN_MS)
+    for _ in range(2):
+        page.keyboard.press("Tab")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    expect(page.get_by_role("button", name=PAY)).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator("ic-receipt")).to_be_visible(timeout=TURN_MS)
+    expect(page.locator("#composer")).to_be_focused()
+    assert len(buyer.orders()) == 1
+
+
+def test_words_never_pay_and_a_double_click_pays_once_in_two_tabs(buyer: Buyer) -> None:
+    buyer.to_the_card()
+    buyer.ask("yes, just pay now")
+    assert buyer.orders() == []
+    other = buyer.open()
+    expect(other.get_by_role("button", name=PAY)).to_be_visible()
+    buyer.card.get_by_role("button", name=PAY).dblclick()
+    for page in (buyer.page, other):
+        expect(page.locator("ic-receipt")).to_have_count(1, timeout=TURN_MS)
+        expect(page.get_by_role("button", name=PAY)).to_have_count(0)
+    assert len(buyer.orders()) == 1
+
+
+def test_a_reload_keeps_the_open_card_and_then_the_receipt(buyer: Buyer) -> None:
+    buyer.to_the_card()
+    said = buyer.page.locator("[data-role=user]").all_inner_texts()
+    total = buyer.card.locator(".grand dd").inner_text()
+    buyer.page.reload()
+    expect(buyer.card.locator(".grand dd")).to_have_text(total)
+    expect(buyer.card.get_by_role("timer")).to_contain_text("9:")
+    expect(buyer.page.locator("ic-confirm")).to_have_count(1)
+    assert buyer.page.locator("[data-role=user]").all_inner_texts() == said
+    expect(buyer.page.locator(".ic-aside ic-cart .line")).to_have_count(1)
+    buyer.pay()
+    buyer.page.reload()
+    expect(buyer.page.locator("ic-receipt")).to_be_visible()
+    expect(buyer.card.get_by_role("heading")).to_have_text("Paid")
+    expect(buyer.page.get_by_role("button", name=PAY)).to_have_count(0)
+
+
+def test_a_declined_card_gives_way_to_another(buyer: Buyer) -> None:
+    page = buyer.page
+    buyer.to_the_card().get_by_role("button", name="Use another card").click()
+    _enter(page, "4000 0000 0000 0002")
+    expect(buyer.card).to_contain_text("•••• 0002")
+    buyer.settled()
+    buyer.card.get_by_role("button", name=PAY).click()
+    problem = page.locator("ic-payment-problem")
+    expect(problem).to_contain_text("The bank declined this card. You were not charged.", timeout=TURN_MS)
+    expect(page.locator("ic-confirm").last).to_contain_text("Payment not completed")
+    assert buyer.orders() == []
+    problem.get_by_role("button", name="Use another card").click()
+    _enter(page, "5555 5555 5555 4444")
+    expect(buyer.card).to_contain_text("•••• 4444")
+    expect(problem.get_by_role("button")).to_have_count(0)
+    buyer.settled()
+    buyer.pay()
+    expect(page.locator("ic-receipt")).to_contain_text("•••• 4444")
+    assert len(buyer.orders()) == 1
+
+
+def test_the_page_is_light(buyer: Buyer) -> None:
+    ready = buyer.page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert ready < 1000
+    static = Path(__file__).parents[2] / "app"
+    scripts = {url.partition("?")[0].removeprefix(buyer.url) for url in buyer.asked if ".js" in url}
+    assert sum((static / path.lstrip("/")).stat().st_size for path in scripts) <= 80_000
+
+
+def _enter(page: Page, number: str) -> None:
+    """Fills the provider's form in its frame with one of the test cards it offers."""
+    form = page.frame_locator("#card-sheet iframe")
+    form.get_by_role("button", name=number).click()
+    form.get_by_role("button", name="Use this card").click()
+    expect(page.locator("#card-sheet")).to_be_hidden()
