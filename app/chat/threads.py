@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from app.chat.schemas import NewThread, ThreadView
-from app.identity import COOKIE, SESSION_LIFE, Caller, Merchant, merchant_by_slug, new_session
+from app.identity import COOKIE, SESSION_LIFE, Caller, Merchant, authenticate, merchant_by_slug, new_session
 from app.once import Asked, answer_once, json_response
 from app.routing import client_address
 from app.site import Site
@@ -21,13 +21,32 @@ def start_thread(site: Site, request: Request, caller: Caller, asked: Asked, giv
     site.hit(f"threads:{client_address(request)}", site.limits.threads_per_address)
     merchant = _merchant(site, caller, given)
     identity = caller.identity if caller.merchant.id == merchant.id else None
+    kept = None
+    if identity is None:
+        kept, identity = _guest_before(site, request, merchant)
     if identity is None:
         return _as_guest(site, request, merchant)
 
     def work(session: Session) -> ThreadView:
         return _create(session, identity, merchant)
 
-    return answer_once(site.runtime, identity, asked, work, status=201)
+    response = answer_once(site.runtime, identity, asked, work, status=201)
+    if kept:
+        _remember(response, request, COOKIE, kept)
+    return response
+
+
+def _guest_before(site: Site, request: Request, merchant: Merchant) -> tuple[str | None, Identity | None]:
+    """Who this browser was in that demo shop before it went to another, with the cookie's value."""
+    kept = request.cookies.get(_cookie_of(merchant)) if site.runtime.demo else None
+    if not kept or "authorization" in request.headers:
+        return None, None
+    found = authenticate(site.runtime, authorization=None, cookie=kept, host=request.headers.get("host", ""))
+    return (kept, found.identity) if found.identity and found.merchant.id == merchant.id else (None, None)
+
+
+def _cookie_of(merchant: Merchant) -> str:
+    return f"{COOKIE}_{merchant.slug}"
 
 
 def _merchant(site: Site, caller: Caller, given: NewThread) -> Merchant:
@@ -47,15 +66,22 @@ def _as_guest(site: Site, request: Request, merchant: Merchant) -> Response:
         view = _create(session, guest, merchant)
         token = new_session(session, guest)
     response = json_response(view, 201)
+    _remember(response, request, COOKIE, token)
+    if site.runtime.demo:
+        _remember(response, request, _cookie_of(merchant), token, path=request.url.path)
+    return response
+
+
+def _remember(response: Response, request: Request, name: str, token: str, path: str = "/") -> None:
     response.set_cookie(
-        COOKIE,
+        name,
         token,
         max_age=int(SESSION_LIFE.total_seconds()),
+        path=path,
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https",
     )
-    return response
 
 
 def _create(session: Session, identity: Identity, merchant: Merchant) -> ThreadView:

@@ -210,6 +210,22 @@ def test_a_declined_card_gives_way_to_another(buyer: Buyer) -> None:
     assert len(buyer.orders()) == 1
 
 
+def test_each_shop_keeps_its_own_conversation(buyer: Buyer) -> None:
+    page, shops = buyer.page, buyer.page.locator(".ic-head select")
+    buyer.ask("show me tents")
+    shops.select_option("voltage-home")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Voltage & Co")
+    expect(page.get_by_role("button", name="Show me cables")).to_be_visible()
+    buyer.ask("headphones")
+    shops.select_option("summit-outdoor")
+    expect(page.locator("[data-role=user]")).to_contain_text("show me tents")
+    shops.select_option("voltage-home")
+    expect(page.locator("[data-role=user]")).to_contain_text("headphones")
+    # Each time the page first asked with the other shop's cookie.
+    assert all("404" in text for text in buyer.errors)
+    buyer.errors.clear()
+
+
 def test_the_page_is_light(buyer: Buyer) -> None:
     ready = buyer.page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     assert ready < 1000

@@ -31,13 +31,19 @@ export class Conversation extends EventTarget {
   async start() {
     const known = [location.hash.slice(1), memory.read(this.#key)].filter((id) => /^thr_\w+$/.test(id ?? ''));
     for (const id of known) if (await this.#open(id)) return;
-    await this.startNew();
+    const made = await this.#create();
+    // Coming back to a demo shop, creating brings back who the shopper was there: the conversation of then opens now.
+    for (const id of this.chooses ? [...known, made] : [made]) if (await this.#open(id)) return;
   }
 
   async startNew() {
-    const thread = await post('/v1/threads', this.chooses ? { tenant: this.shop } : {});
+    await this.#open(await this.#create());
+  }
+
+  async #create() {
+    const { id } = await post('/v1/threads', this.chooses ? { tenant: this.shop } : {});
     if (location.hash) history.replaceState(null, '', location.pathname + location.search);
-    await this.#open(thread.id);
+    return id;
   }
 
   stop() {
