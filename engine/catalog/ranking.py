@@ -163,8 +163,13 @@ def worth_hearing(hits: Sequence[Hit], question: Question, tuning: Tuning) -> li
     return [hit for hit in hits if hit.similarity >= floor]
 
 
-def clearly_meant(found: Sequence[Candidate]) -> list[Candidate]:
-    """Without the stragglers: what is left may be sorted by price and still be an answer."""
+def clearly_meant(found: Sequence[Candidate], about: frozenset[str]) -> list[Candidate]:
+    """Without the stragglers: what is left may be sorted by price and still be an answer.
+
+    The cheapest tent is a tent: where the kind asked for is known, only that kind is left.
+    """
+    if kind := _lifted(found, about):
+        return [candidate for candidate in found if candidate.id in kind]
     said = max((candidate.said for candidate in found), default=0.0)
     similar = max((candidate.similarity for candidate in found), default=0.0)
     return [
@@ -174,12 +179,12 @@ def clearly_meant(found: Sequence[Candidate]) -> list[Candidate]:
     ]
 
 
-def in_sort(found: Sequence[Candidate], sort: str) -> list[Candidate]:
+def in_sort(found: Sequence[Candidate], sort: str, about: frozenset[str] = frozenset()) -> list[Candidate]:
     """``found`` (best first) in the order asked for."""
     if sort == "price_low":
-        return sorted(clearly_meant(found), key=lambda one: (one.price, one.position, one.id))
+        return sorted(clearly_meant(found, about), key=lambda one: (one.price, one.position, one.id))
     if sort == "price_high":
-        return sorted(clearly_meant(found), key=lambda one: (-one.price, one.position, one.id))
+        return sorted(clearly_meant(found, about), key=lambda one: (-one.price, one.position, one.id))
     if sort == "rating":
-        return sorted(clearly_meant(found), key=lambda one: (-one.rating, one.position, one.id))
+        return sorted(clearly_meant(found, about), key=lambda one: (-one.rating, one.position, one.id))
     return list(found)

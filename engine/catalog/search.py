@@ -91,7 +91,7 @@ class CatalogSearch:
             return [], 0
         about = named_categories(question.mended, lexicon.categories)
         found = fused(candidates(session, tenant_id, filters, question, hits), self._tuning, about)
-        ids = [candidate.id for candidate in in_sort(found, request.sort)]
+        ids = [candidate.id for candidate in in_sort(found, request.sort, about)]
         begin = start.after(ids)
         return ids[begin : begin + request.limit + 1], len(ids)
 

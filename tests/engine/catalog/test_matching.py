@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from engine.catalog.matching import match_categories, match_option, match_values, named_categories
+from engine.catalog.ranking import Candidate, in_sort
 
 COLORS = ["slate blue", "moss green", "orange"]
 CATEGORIES = [
@@ -91,3 +92,12 @@ def test_a_category_is_matched_by_close_names(wanted: str, expected: list[str]) 
 def test_the_head_noun_names_the_kind(question: str, about: set[str]) -> None:
     shelves = ["tents", "tent accessories", "rain jackets", "down jackets", "sleeping bags"]
     assert named_categories(question, shelves) == about
+
+
+def test_the_cheapest_tent_is_a_tent() -> None:
+    footprint = Candidate("f", 0.7, 0.6, 3995, 46, 1, "tent accessories")
+    small = Candidate("s", 0.75, 0.7, 24900, 45, 2, "tents")
+    large = Candidate("l", 0.7, 0.65, 47900, 41, 3, "tents")
+    found = [large, small, footprint]
+    assert in_sort(found, "price_low", frozenset({"tents"})) == [small, large]
+    assert in_sort(found, "price_low") == [footprint, small, large]

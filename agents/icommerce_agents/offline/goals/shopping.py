@@ -38,7 +38,7 @@ def search_arguments(plain: str) -> Json:
         "options": wanted or None,
     }
     arguments["sort"] = sort or (
-        "price_low" if re.search(r"\b(cheap|cheaper|budget|affordable|inexpensive)\b", plain) else None
+        "price_low" if re.search(_CHEAP if prices.high else rf"{_CHEAP}|\bbudget\b", plain) else None
     )
     return {key: value for key, value in arguments.items() if value is not None}
 
@@ -57,6 +57,8 @@ def query(plain: str) -> str:
     return _joined([word for word in kept if word])
 
 
+_CHEAP = r"\b(?:cheap|cheaper|affordable|inexpensive)\b"
+"""A budget with an amount is a limit, not a wish for the cheapest."""
 _KEEP = frozenset(str(word) for word in lexicon.load("lexicon")["keep_with"])
 
 
