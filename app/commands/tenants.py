@@ -19,8 +19,8 @@ Slug = Annotated[str, typer.Option(help="The shop's short name, such as summit-o
 
 @app.command("create")
 def create(
-    slug: Slug,
     catalog: Annotated[Path, typer.Option(exists=True, help="A catalog file (YAML or JSON) or a folder of them.")],
+    slug: Annotated[str | None, typer.Option(help="The shop's slug, if not the file's.")] = None,
     name: Annotated[str | None, typer.Option(help="The shop's name, if not the file's.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="The sandbox gateway may pay here.")] = False,
     json: Json = False,
@@ -34,9 +34,10 @@ def create(
     from engine.demo.seed import seed_tenant
     from engine.settings import Settings
 
-    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) or len(slug) > 80:
+    if slug and (not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) or len(slug) > 80):
         raise typer.BadParameter("a slug is lower-case words joined by hyphens", param_hint="--slug")
     file = read_catalog(catalog)
+    slug = slug or file.shop.slug
     with runtime(Settings.from_env(), start=True, migrated=True) as opened:
         tenant_id = seed_tenant(opened.store, file, demo=demo, slug=slug, name=name, progress=say)
     if json:

@@ -144,12 +144,13 @@ def _show(
     if quote.problems or quote.missing or digest(checkout, quote) != bound:
         return None
     consents.supersede(session, checkout)
+    checkout.thread_id = thread_id or checkout.thread_id  # what becomes of the payment is told where it was asked for
     card = Consent(
         tenant_id=identity.tenant_id,
         id=new_id("consent"),
         session_id=session_id,
         owner_id=identity.id,
-        thread_id=thread_id or checkout.thread_id,
+        thread_id=checkout.thread_id,
         digest=bound,
         summary=confirmation_summary(checkout, quote).model_dump(mode="json"),
         status=ConsentStatus.OPEN,

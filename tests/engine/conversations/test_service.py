@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import func, select
 
+from engine import jobs
 from engine.checkout import confirmation
 from engine.checkout.complete import complete
 from engine.checkout.errors import ConsentDecided, ConsentExpired
@@ -191,6 +192,11 @@ def test_a_card_is_decided_in_the_conversation_that_shows_it(shop: Shop, shopper
     with pytest.raises(ConsentDecided):
         _submit(shop, shopper, thread, resume=[_entry(card)])
     assert _submit(shop, shopper, other, resume=[_entry(there.id)]).thread_id == other.id
+    assert complete(shop.runtime, shopper, there.id).order is not None
+    jobs.run_once(shop.runtime)
+    with shop.uow() as session:
+        here = [message.activity_type for message in service.snapshot(session, shopper, other.id).messages]
+    assert here == ["confirmation", "receipt"]
 
 
 def test_a_card_that_ran_out_cannot_be_decided(shop: Shop, shopper: Identity, thread: Thread) -> None:
