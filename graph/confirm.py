@@ -87,7 +87,13 @@ def _settle(context: RunContext, decided: Decided) -> Told:
         case Result.CHANGED:
             return _fresh_card(context, done)
         case _:
-            return Told(phrase("not_paid").format(message=done.message), [_problem(done)])
+            return Told(_unpaid(done), [_problem(done)])
+
+
+def _unpaid(done: Completion) -> str:
+    if done.result is Result.CHALLENGE:
+        return phrase("challenge")
+    return phrase("not_paid").format(message=done.message)
 
 
 def _receipt(context: RunContext, done: Completion) -> Told:

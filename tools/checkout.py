@@ -39,7 +39,7 @@ def get_checkout(context: ToolContext) -> Outcome:
 def update_checkout(
     context: ToolContext,
     name: Annotated[Text, Field(description="Full name of the person who receives it.")] = None,
-    email: Annotated[Text, Field(description="E-mail for the receipt.")] = None,
+    email: Annotated[Text, Field(description="The buyer's e-mail address.")] = None,
     phone: Text = None,
     line_one: Annotated[Text, Field(description="Street and number.")] = None,
     line_two: Annotated[Text, Field(description="Apartment, suite, unit.")] = None,

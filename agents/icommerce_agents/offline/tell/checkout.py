@@ -12,7 +12,7 @@ from icommerce_agents.offline.tell.phrases import days, failure, joined, listed,
 
 _ASKED = {
     "name": "the name of the person who receives it",
-    "email": "an e-mail for the receipt",
+    "email": "an e-mail address",
     "address": "the delivery address",
     "fulfillment_option": "your choice of shipping",
     "payment_method": "how you'd like to pay",

@@ -6,6 +6,8 @@ from icommerce_agents.offline.dialogue import Json, Result
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.tell.phrases import failure, joined, listed, say, sentence
 
+_NOT_YET = "not shipped yet"
+
 
 def _words(code: object) -> str:
     return str(code or "").replace("_", " ")
@@ -13,12 +15,18 @@ def _words(code: object) -> str:
 
 def order(item: Json) -> str:
     """One order: state, shipments, refunds."""
-    states = listed(_words(item.get(key)) for key in ("status", "payment", "fulfillment"))
-    head = f"{item.get('number')} ({item.get('placed')}, {item.get('total')}): {states}"
+    head = f"{item.get('number')}, placed on {item.get('placed')} for {item.get('total')}: {_states(item)}"
     what = listed(f"{line.get('quantity')} \u00d7 {line.get('title')}" for line in item.get("lines") or ())
     parcels = [_parcel(shipment) for shipment in item.get("shipments") or ()]
     refunds = f"Refunded: {listed(item['refunds'])}." if item.get("refunds") else ""
     return joined(sentence(head), sentence(what), *parcels, refunds)
+
+
+def _states(item: Json) -> str:
+    """``paid, not shipped yet`` instead of the codes; a canceled or waiting order says so first."""
+    first = [] if item.get("status") in {"open", "closed"} else [_words(item.get("status"))]
+    shipped = _NOT_YET if item.get("fulfillment") == "unfulfilled" else _words(item.get("fulfillment"))
+    return ", ".join(dict.fromkeys([*first, _words(item.get("payment")), shipped]))
 
 
 def _parcel(shipment: Json) -> str:

@@ -46,7 +46,7 @@ export const texts = {
   pay: (total) => `Pay ${total}`,
   notNow: 'Not now',
   otherCard: 'Use another card',
-  expiresIn: (clock) => `This price is held for ${clock}`,
+  expiresIn: (clock) => `This payment card is open for ${clock}`,
   oneMinute: 'One minute left to confirm.',
   processing: 'Processing your payment…',
   processingHint: 'You can leave this page. You will not be charged twice.',
