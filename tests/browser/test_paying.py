@@ -30,7 +30,7 @@ def test_the_card_shows_everything_agreed_to(chat: Any) -> None:
         expect(card).to_contain_text(words)
     expect(card).to_contain_text("Sold by Summit & Pine")
     expect(card.get_by_role("button", name="Pay $538.05")).to_be_visible()
-    expect(card.get_by_role("timer")).to_contain_text("This price is held for ")
+    expect(card.get_by_role("timer")).to_contain_text("This payment card is open for ")
     expect(card.get_by_role("heading")).to_be_focused()
     expect(card.get_by_role("heading")).to_be_in_viewport()
 
