@@ -142,7 +142,7 @@ def _by_key(session: Session, authorization: str) -> Caller:
     if row is None:
         raise BadKey("This key is not valid.")
     key, tenant = row
-    _require_active(tenant)
+    require_active(tenant)
     scopes = frozenset(Scope(scope) for scope in key.scopes)
     return Caller(Merchant.of(tenant), Identity(tenant.id, Actor.API_KEY, key.id, scopes=scopes))
 
@@ -157,13 +157,14 @@ def _by_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller 
     ).one_or_none()
     if row is None or (named is not None and named.id != row.Tenant.id):
         return None
-    _require_active(row.Tenant)
+    require_active(row.Tenant)
     session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": row.Tenant.id})
     identity = customers.shopper(session, row.Tenant.id, row.shopper_id)
     return Caller(Merchant.of(row.Tenant), identity) if identity else None
 
 
-def _require_active(tenant: Tenant) -> None:
+def require_active(tenant: Tenant) -> None:
+    """Raises ``ShopSuspended``."""
     if tenant.status != "active":
         raise ShopSuspended("This shop is closed at the moment.")
 
@@ -176,7 +177,7 @@ def _named(session: Session, host: str) -> Merchant | None:
     row = session.scalar(select(Tenant).where(Tenant.host == name))
     if row is None:
         return None
-    _require_active(row)
+    require_active(row)
     return Merchant.of(row)
 
 

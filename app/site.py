@@ -43,6 +43,7 @@ class Limits:
     runs_per_identity: int = 120
     runs_per_tenant: int = 3000
     cards_per_identity: int = 30
+    cards_per_session: int = 20
 
 
 @dataclass

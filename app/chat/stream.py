@@ -9,11 +9,13 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
+from app.identity import require_active
 from app.metrics import SSE_CLIENTS
 from app.site import Site
 from engine.conversations import service
 from engine.kit.errors import DomainError
 from engine.kit.identity import Identity
+from engine.kit.tenancy import Tenant
 
 PAGE: Final = 500
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -62,4 +64,5 @@ async def _wait(bell: asyncio.Event, seconds: float) -> None:
 
 def _read(site: Site, identity: Identity, thread_id: str, after: int) -> Events:
     with site.runtime.unit_of_work(identity.tenant_id) as session:
+        require_active(session.get_one(Tenant, identity.tenant_id))  # a stream ends with its shop
         return service.events_after(session, identity, thread_id, after, limit=PAGE)

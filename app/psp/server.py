@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, FastAPI, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import select
 
 from app import pages, problems
@@ -42,8 +42,8 @@ class CardIn(BaseModel):
 
     session: Annotated[str, Field(max_length=400, validation_alias=AliasChoices("session", "grant"))]
     number: Annotated[str, Field(max_length=40)]
-    exp_month: int
-    exp_year: int
+    exp_month: StrictInt
+    exp_year: StrictInt
     cvc: Annotated[str, Field(max_length=8)]
     name: Annotated[str, Field(max_length=120)] = ""
 
@@ -97,6 +97,7 @@ def keep_card(site: SiteDep, given: CardIn) -> CardOut:
     """Take a card; answers with a token that works in this checkout alone."""
     grant = read_grant(site.runtime.secret_key, given.session)
     _merchant(site, grant)
+    site.hit(f"card:{grant.session_id}", site.limits.cards_per_session)
     entry = CardEntry(given.number, given.exp_month, given.exp_year, given.cvc, given.name)
     facts = _gateway(site).vault.keep(grant, entry)
     return CardOut(token=facts.ref, brand=facts.brand, last4=facts.last4)

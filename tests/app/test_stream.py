@@ -15,6 +15,7 @@ from engine.conversations import events, log, service
 from engine.conversations.schemas import RunInput
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
+from engine.kit.tenancy import Tenant
 from tests.shop import Shop
 
 
@@ -128,6 +129,20 @@ def test_a_stream_ends_with_the_server(site: Site, shop: Shop) -> None:
         with pytest.raises(StopAsyncIteration):
             await asyncio.wait_for(ending, 5)
         assert site.live.listeners == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_stream_ends_with_its_shop(site: Site, shop: Shop) -> None:
+    identity, thread_id = start(shop)
+
+    async def scenario() -> None:
+        frames = await opened(site, identity, thread_id)
+        assert await anext(frames) == b"retry: 1000\n\n"
+        with shop.runtime.store.without_tenant() as session:
+            session.get_one(Tenant, shop.tenant.id).status = "suspended"
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(frames), 10)
 
     asyncio.run(scenario())
 
