@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from abc import ABC, abstractmethod
 from typing import Any
 
 from rich.console import Console
@@ -40,20 +41,20 @@ def _turn(talk: Conversation, screen: _Screen, run_id: str) -> None:
             _turn(talk, screen, talk.decide(interrupt["id"], approved=approved))
 
 
-class _Screen:
+class _Screen(ABC):
     """Where a conversation is shown."""
 
-    def show(self, event: Event) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def show(self, event: Event) -> None: ...
 
+    @abstractmethod
     def ask(self, interrupt: Event) -> bool | None:
         """The shopper's decision on a payment card; ``None`` leaves it open."""
-        raise NotImplementedError
 
-    def listen(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def listen(self) -> str: ...
 
-    def note(self, words: str) -> None:
+    def note(self, words: str) -> None:  # noqa: B027 (not every screen has a place for it)
         """Something beside the conversation."""
 
 
