@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -237,6 +238,7 @@ async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[Non
     opened.runner = Runner(site.runtime, url)
     await opened.runner.start()
     site.waker = opened.runner
+    gc.freeze()  # what was imported stays for good: no collection needs to walk it during a turn
 
 
 async def _close(
