@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
 from engine.checkout import confirmation
-from engine.conversations import events, runs
+from engine.conversations import budget, events, runs
 from engine.conversations.errors import LeaseLost
 from engine.conversations.models import RunStatus
 from engine.conversations.runs import Claim, Report
@@ -83,6 +83,7 @@ def _finish(context: RunContext) -> None:
         open_cards = confirmation.open_cards(session, claim.identity, claim.thread_id)
         status = RunStatus.INTERRUPTED if open_cards else RunStatus.COMPLETED
         last = events.run_finished(claim.thread_id, claim.run_id, open_cards)
+        budget.spend(session, context.tenant_id, context.turn.meter.cost_micros)
         runs.finish(session, context.tenant_id, claim, _report(context, status), [last])
 
 
@@ -98,6 +99,7 @@ def _close_failed(context: RunContext, error: Exception) -> None:
     last = events.run_error(claim.run_id, code=failure.code, message=failure.message, retryable=failure.retryable)
     with context.tools.unit_of_work() as session:
         report = _report(context, RunStatus.FAILED, error=failure.code)
+        budget.spend(session, context.tenant_id, context.turn.meter.cost_micros)
         runs.finish(session, context.tenant_id, claim, report, [last])
 
 

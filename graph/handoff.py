@@ -1,4 +1,4 @@
-"""The shopper asked for a person: no model has a say in it."""
+"""The shopper asked for a person, or the models' money for today is spent: no model has a say in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _LAST_WORDS: Final = 3
 async def handoff(state: State, runtime: Runtime[RunContext]) -> Command[Literal["cards"]]:
     """Hand the conversation to the shop's people, with the shopper's last words as its summary."""
     context = runtime.context
-    raw = json.dumps({"reason": "asked_for_person", "summary": _summary(state["history"])})
+    reason = "cannot_help" if context.over_budget else "asked_for_person"
+    raw = json.dumps({"reason": reason, "summary": _summary(state["history"])})
     call_id = f"press-{context.claim.run_id}"
     answer = await call_tool(spec.load()[_TOOL], context.turn, call_id, raw, provenance=False)
     context.turn.say(phrase("human_coming") if answer["ok"] else answer["error"]["message"])

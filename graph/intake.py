@@ -7,7 +7,7 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from engine.conversations import runs
+from engine.conversations import budget, runs
 from engine.conversations.models import Mode
 from engine.conversations.schemas import ActionName
 from graph.state import RunContext, State
@@ -22,7 +22,7 @@ Next = Literal["supervisor", "action", "handoff", "cards"]
 async def intake(state: State, runtime: Runtime[RunContext]) -> Command[Next]:
     """Messages go to the supervisor (to nobody while people have the conversation), presses to their tool."""
     context = runtime.context
-    staff, seen = await in_thread(_staff_words, context, state.get("seen", 0))
+    staff, seen, context.over_budget = await in_thread(_state_of_things, context, state.get("seen", 0))
     items = [*state.get("history", []), *staff]
     action = context.claim.input.get("action")
     if action and action["name"] == ActionName.RETRY:
@@ -47,14 +47,18 @@ async def _retry(context: RunContext, items: list[Item], seen: int) -> Command[N
 
 
 def _speaker(context: RunContext) -> Next:
-    return "supervisor" if context.claim.mode == Mode.AGENT else "cards"
+    if context.claim.mode != Mode.AGENT:
+        return "cards"
+    return "handoff" if context.over_budget else "supervisor"
 
 
-def _staff_words(context: RunContext, after: int) -> tuple[list[Item], int]:
+def _state_of_things(context: RunContext, after: int) -> tuple[list[Item], int, bool]:
+    """What people said meanwhile, up to which event, and whether the models' money for today is spent."""
     with context.tools.unit_of_work() as session:
+        spent = budget.is_spent(session, context.tenant_id)
         words = runs.staff_words(session, context.tenant_id, context.claim.thread_id, after=after)
         items = [history.assistant(word.content) for word in words if word.content]
-        return items, words[-1].seq if words else after
+        return items, words[-1].seq if words else after, spent
 
 
 def _failed_words(context: RunContext) -> tuple[list[str], str] | None:

@@ -53,6 +53,8 @@ class RunContext:
     agent_path: list[str] = field(default_factory=list)
     earlier_tries: list[str] = field(default_factory=list)
     """Runs that tried to answer these words and failed: the tool calls they made count."""
+    over_budget: bool = False
+    """The tenant's models have had their money for today: people answer."""
 
     def __post_init__(self) -> None:
         tools = ToolContext(self.runtime, self.claim.identity, self.claim.thread_id, self.claim.run_id)

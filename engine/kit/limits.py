@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, text
+from sqlalchemy import BigInteger, String, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock
@@ -20,29 +20,41 @@ class RateLimit(Base):
 
     bucket: Mapped[str] = mapped_column(String(200), primary_key=True)
     window_start: Mapped[datetime] = mapped_column(primary_key=True)
-    used: Mapped[int]
+    used: Mapped[int] = mapped_column(BigInteger)
 
 
-_HIT = text(
-    "INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (:bucket, :start, 1)"
-    " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + 1 RETURNING used"
+_ADD = text(
+    "INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (:bucket, :start, :n)"
+    " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + :n RETURNING used"
 )
 
 
 def hit(session: Session, bucket: str, *, limit: int, window: timedelta) -> None:
     """Count one use of ``bucket``. Raises ``RateLimited`` (with the seconds to wait) beyond ``limit`` per window."""
-    now = clock.now()
-    seconds = int(window.total_seconds())
-    start = datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
-    used = session.execute(_HIT, {"bucket": bucket, "start": start}).scalar_one()
-    if used > limit:
-        wait = max(1, int((start + window - now).total_seconds()) + 1)
+    if add(session, bucket, 1, window=window) > limit:
+        wait = max(1, int((_start(window) + window - clock.now()).total_seconds()) + 1)
         raise RateLimited("Too many requests. Please wait a moment.", retry_after_seconds=wait)
 
 
+def add(session: Session, bucket: str, n: int, *, window: timedelta) -> int:
+    """Count ``n`` uses of ``bucket``; returns how many this window has now."""
+    return int(session.execute(_ADD, {"bucket": bucket, "start": _start(window), "n": n}).scalar_one())
+
+
+def used(session: Session, bucket: str, *, window: timedelta) -> int:
+    """How many uses of ``bucket`` this window has."""
+    query = select(RateLimit.used).where(RateLimit.bucket == bucket, RateLimit.window_start == _start(window))
+    return session.scalar(query) or 0
+
+
+def _start(window: timedelta) -> datetime:
+    now, seconds = clock.now(), int(window.total_seconds())
+    return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
+
+
 def forget_old(session: Session) -> None:
-    """Drop windows that ended over an hour ago."""
+    """Drop windows that began over two days ago."""
     session.execute(
         text("DELETE FROM app.rate_limits WHERE window_start < :then"),
-        {"then": clock.now() - timedelta(hours=2)},
+        {"then": clock.now() - timedelta(days=2)},
     )

@@ -394,7 +394,7 @@ def upgrade() -> None:
         "rate_limits",
         sa.Column("bucket", sa.String(length=200), nullable=False),
         sa.Column("window_start", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("used", sa.Integer(), nullable=False),
+        sa.Column("used", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("bucket", "window_start", name=op.f("pk_rate_limits")),
         schema="app",
         prefixes=["UNLOGGED"],

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from engine.conversations import budget
+from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
+from engine.kit.tenancy import Tenant
 from icommerce_agents.models import cost_micros
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Call, Fail, Say, Script
@@ -234,3 +238,26 @@ def test_a_model_that_uses_an_id_again_is_not_taken_at_its_word(talk: Talk, scri
 def test_a_priced_model_is_accounted_for() -> None:
     assert cost_micros("openai/gpt-4o-mini", input_tokens=1_000_000, output_tokens=0) == 150_000
     assert cost_micros("icommerce/offline", input_tokens=1_000_000, output_tokens=0) is None
+
+
+def test_when_the_models_money_is_spent_people_answer(talk: Talk, script: Script, running: Running) -> None:
+    with talk.shop.uow() as session:
+        session.get_one(Tenant, talk.shop.tenant.id).settings = {budget.SETTING: 1_000}
+        budget.spend(session, talk.shop.tenant.id, 999)
+
+    async def go() -> list[str]:
+        async with running(talk):
+            script.add(Say("Hello."))
+            await talk.say("hello")
+            with talk.shop.uow() as session:
+                budget.spend(session, talk.shop.tenant.id, 1)
+            await talk.say("anybody?")
+            return talk.texts()
+
+    texts = asyncio.run(go())
+    assert texts[0] == "Hello."
+    assert "a person from our team" in texts[1]
+    assert talk.snapshot().mode == "waiting_human"
+    assert talk.cards("handoff")[0]["reason"] == "cannot_help"
+    with clock.shifted(timedelta(days=1)), talk.shop.uow() as session:
+        assert not budget.is_spent(session, talk.shop.tenant.id)
