@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from sqlalchemy import func, select
 
@@ -20,28 +18,25 @@ from engine.runtime import Runtime
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["summit-outdoor", "voltage-home"])
 def seeded(request, store) -> tuple[Tenant, float, int]:
-    """A freshly seeded shop, the seconds it took, and how many orders its file has."""
+    """A freshly seeded shop, and how many orders its file has."""
     file = read_catalog(demo_files()[request.param])
-    started = time.process_time()
     tenant_id = seed_tenant(store, file, demo=True, slug=f"seed-{new_id('tenant')[-12:]}")
-    took = time.process_time() - started
     with store.without_tenant() as session:
-        return session.get_one(Tenant, tenant_id), took, len(file.orders)
+        return session.get_one(Tenant, tenant_id), len(file.orders)
 
 
-def test_it_is_large_and_quick(seeded, store) -> None:
-    tenant, took, _ = seeded
+def test_it_is_large(seeded, store) -> None:
+    tenant, _ = seeded
     with store.unit_of_work(tenant.id) as session:
         products = session.scalar(select(func.count()).select_from(Product))
         variants = session.scalar(select(func.count()).select_from(Variant))
 
     assert products >= 75
     assert variants >= 250
-    assert took < 3
 
 
 def test_every_standing_invariant_holds(seeded, runtime: Runtime) -> None:
-    tenant, _, _ = seeded
+    tenant, _ = seeded
 
     results = [result for result in run_checks(runtime) if result.tenant == tenant.slug]
 
@@ -50,7 +45,7 @@ def test_every_standing_invariant_holds(seeded, runtime: Runtime) -> None:
 
 
 def test_past_orders_are_in_every_stage(seeded, runtime: Runtime) -> None:
-    tenant, _, count = seeded
+    tenant, count = seeded
     staff = Identity(tenant.id, Actor.API_KEY, "key_test", scopes=frozenset({Scope.STAFF}))
     with runtime.unit_of_work(tenant.id) as session:
         orders = queries.own_orders(session, staff, limit=200).items
@@ -74,7 +69,7 @@ def test_what_was_sold_does_not_change_what_can_be_bought(seeded, runtime: Runti
     """Available units are the file's, to the unit."""
     from engine.inventory.models import Location, StockLevel
 
-    tenant, _, _ = seeded
+    tenant, _ = seeded
     folder = next(f for f in demo_files() if read_catalog(f).shop.name == tenant.name)
     wanted = {
         (variant.sku, code): units

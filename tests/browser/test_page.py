@@ -15,11 +15,9 @@ APP = Path(__file__).parents[2] / "app"
 JS_BUDGET_BYTES = 80_000
 
 
-def test_is_interactive_within_a_second_and_within_the_script_budget(shopper: Any) -> None:
+def test_is_interactive_and_within_the_script_budget(shopper: Any) -> None:
     chat = shopper.open()
     expect(chat.page.locator(".ic-starts button")).to_have_count(4)
-    ready_ms = chat.page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-    assert ready_ms < 1000
     loaded = chat.page.evaluate("performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)")
     # A page does not list its worker among its own.
     scripts = {path for path in loaded if path.endswith(".js")} | {"/static/ui/sse-worker.js"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -69,30 +68,3 @@ def test_a_long_conversation_goes_on_as_it_began(chat: Talk, running: Running) -
             return [(view.usage["requests"], len(view.tool_calls)) for view in views]
 
     assert asyncio.run(go()) == [(3, 1)] * 14
-
-
-def test_the_first_words_come_fast(chat: Talk, running: Running) -> None:
-    """300 ms from the request to the first words in the log, once warm; the fastest of five, for a busy machine."""
-    _stock_a_tent(chat.shop)
-
-    async def once() -> float:
-        before = chat.snapshot().last_event + 3
-        began = time.perf_counter()
-        run = await asyncio.to_thread(chat.submit, message="show me tents")
-        assert chat.runner is not None
-        chat.runner.wake(chat.shop.tenant.id, chat.thread_id)
-        while True:
-            with chat.shop.uow() as session:
-                news = service.events_after(session, chat.identity, chat.thread_id, before)
-            if any(event["type"] == "TEXT_MESSAGE_CONTENT" for _seq, event in news):
-                took = time.perf_counter() - began
-                await chat.wait(run.id)
-                return took
-            await asyncio.sleep(0.005)
-
-    async def go() -> list[float]:
-        async with running(chat):
-            await chat.say("hello")
-            return [await once() for _ in range(5)]
-
-    assert min(asyncio.run(go())) < 0.3
