@@ -41,6 +41,19 @@ PREFIXES: Final = {
     "audit": "aud",
     "card": "card",
     "challenge": "chl",
+    "capture": "cap",
+    "dispute": "dsp",
+    "stored_value": "sva",
+    "payout": "pyt",
+    "gateway_event": "gev",
+    "change": "chg",
+    "note": "nte",
+    "adjustment": "adj",
+    "inbound": "inb",
+    "count": "cnt",
+    "backorder": "bko",
+    "fulfillment": "ful",
+    "label": "lbl",
 }
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 

@@ -28,3 +28,15 @@ class CardRejected(DomainError):
 class TokenRefused(DomainError):
     code = "token_refused"
     kind = Kind.UNPROCESSABLE
+
+
+class CaptureExceedsAuthorization(Conflict):
+    code = "capture_exceeds_authorization"
+
+
+class AuthorizationExpired(Conflict):
+    code = "authorization_expired"
+
+
+class EvidenceTooLate(Conflict):
+    code = "evidence_too_late"

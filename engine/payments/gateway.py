@@ -23,10 +23,12 @@ class GatewayTimeout(Unavailable):
 
 
 class ChargeStatus(StrEnum):
+    AUTHORIZED = "authorized"  # the money is held on the card; ``Charge.expires_at`` says until when
     CAPTURED = "captured"
     DECLINED = "declined"
     PENDING = "pending"  # the gateway has it and has not decided
     CANCELED = "canceled"  # will never be captured under this key
+    VOIDED = "voided"  # was authorized and was let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,96 @@ class Charge:
     amount: Money | None = None
     decline_code: str | None = None
     challenge_url: str | None = None
+    expires_at: datetime | None = None
+    """When an authorization lapses."""
+
+
+class MoveStatus(StrEnum):
+    """Where a capture of an authorization, or a refund, stands at the gateway."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Money that moved within a charge. ``key`` is our capture or refund id."""
+
+    key: str
+    status: MoveStatus
+    gateway_id: str | None = None
+    amount: Money | None = None
+    failure_code: str | None = None
+
+
+class DisputeStatus(StrEnum):
+    NEEDS_RESPONSE = "needs_response"  # opened; evidence is due
+    UNDER_REVIEW = "under_review"  # evidence was sent
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """A chargeback as the gateway tells it."""
+
+    gateway_id: str
+    payment_id: str
+    status: DisputeStatus
+    amount: Money
+    fee: int
+    """Minor units of the amount's currency that the gateway keeps for it."""
+    reason: str
+    evidence_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The gateway's own books of one payment, in minor units: what reconciliation compares with ours."""
+
+    currency: str
+    authorized: int
+    captured: int
+    refunded: int
+    disputed: int
+    """Taken back by disputes that are open or lost."""
+
+    @property
+    def net(self) -> int:
+        return self.captured - self.refunded - self.disputed
+
+
+class PayoutKind(StrEnum):
+    CHARGE = "charge"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    DISPUTE_WON = "dispute_won"
+    ADJUSTMENT = "adjustment"
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutLine:
+    """One movement that a payout settles. ``reference`` is our payment, capture or refund id, or the dispute's."""
+
+    kind: PayoutKind
+    reference: str
+    payment_id: str
+    amount: int
+    """Minor units; positive comes to the merchant."""
+    fee: int
+    """Minor units that the gateway kept; never negative."""
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """Money that the gateway sent to the merchant's bank: Σ amount − Σ fee of its lines."""
+
+    gateway_id: str
+    currency: str
+    amount: int
+    paid_at: datetime
+    lines: tuple[PayoutLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +170,35 @@ class CaptureRequest:
     amount: Money
 
 
+class EventKind(StrEnum):
+    CHARGE = "charge"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    IGNORED = "ignored"  # verified, and nothing that we act on
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayEvent:
-    """A verified webhook: what became of a payment after we stopped waiting."""
+    """A verified webhook: one thing that happened at the gateway. Exactly the part that ``kind`` names is set."""
 
     id: str
+    kind: EventKind
     merchant: str
-    charge: Charge
+    occurred_at: datetime
+    payment_id: str = ""
+    charge: Charge | None = None
+    move: Move | None = None
+    dispute: DisputeFacts | None = None
 
 
 class Gateway(Protocol):
+    """Every call may raise ``GatewayTimeout``: the answer is not known, ask with ``find`` or ``find_move``.
+
+    ``merchant`` is our tenant id. Keys are idempotency keys: a repeat with the same body gets the first answer, before
+    anything else is looked at; another body raises ``TokenRefused``.
+    """
+
     name: str
 
     def describe(self, card_ref: str, *, merchant: str, session_id: str) -> CardFacts | None:
@@ -100,22 +211,43 @@ class Gateway(Protocol):
         """Whether the token would be taken now, without using it."""
 
     def capture(self, request: CaptureRequest) -> Charge:
-        """Authorize and capture at once. Raises ``GatewayTimeout`` when the answer is not known."""
+        """Authorize and capture at once, using up the token."""
+
+    def authorize(self, request: CaptureRequest) -> Charge:
+        """Hold the money, using up the token; ``AUTHORIZED`` with ``expires_at``, or as ``capture`` refuses."""
+
+    def capture_authorized(self, payment_id: str, *, merchant: str, amount: Money, key: str, final: bool) -> Move:
+        """Take part (or all) of what was authorized; ``final`` lets the rest go. ``key`` is our capture id.
+
+        Raises ``CaptureExceedsAuthorization``, ``AuthorizationExpired``.
+        """
+
+    def void(self, payment_id: str, *, merchant: str, key: str) -> Charge:
+        """Let go what is authorized and not captured. A charge with captures stays captured at what was taken."""
 
     def find(self, payment_id: str, *, merchant: str) -> Charge | None:
         """What became of a payment id; ``None`` when the gateway never heard of it."""
 
+    def find_move(self, key: str, *, payment_id: str, merchant: str) -> Move | None:
+        """What became of a capture or refund by our id; ``None`` when the gateway never heard of it."""
+
     def cancel(self, payment_id: str, *, merchant: str) -> Charge:
         """Make sure that nothing will ever be captured under this id; a charge already captured is answered as such."""
 
-    def refund(self, payment_id: str, *, merchant: str, amount: Money, key: str) -> str:
-        """Give money back; returns the gateway's refund id. Raises ``RefundExceedsCapture``."""
+    def refund(self, payment_id: str, *, merchant: str, amount: Money, key: str) -> Move:
+        """Give money back; ``key`` is our refund id. Raises ``RefundExceedsCapture``."""
+
+    def submit_evidence(self, dispute_id: str, *, merchant: str, evidence: Mapping[str, str], key: str) -> DisputeFacts:
+        """Send our side of a dispute, once. Raises ``NotFound``, ``EvidenceTooLate``."""
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> GatewayEvent:
-        """Verify and read a webhook. Raises ``Unauthenticated`` for a bad signature."""
+        """Verify and read a webhook. Raises ``Unauthenticated`` for a bad signature or a stale one."""
 
-    def captured(self, *, merchant: str) -> Mapping[str, Money]:
-        """Payment id → net captured amount (captured less refunded): for reconciliation."""
+    def standings(self, *, merchant: str) -> Mapping[str, Standing]:
+        """Payment id → the gateway's books of it, for every payment of the merchant: for reconciliation."""
+
+    def payouts(self, *, merchant: str, since: datetime) -> list[PayoutFacts]:
+        """Payouts made since then, oldest first, each with all its lines."""
 
 
 DECLINES: Mapping[str, str] = {

@@ -1,0 +1,45 @@
+"""What a standing invariant is, and how one is proven from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One invariant of one tenant: ``looked_at`` rows, and the first that break it in ``detail``."""
+
+    name: str
+    tenant: str
+    ok: bool
+    looked_at: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``count`` says how many rows were looked at; ``broken`` selects an id and a sentence for each bad one."""
+
+    name: str
+    count: str
+    broken: str
+
+
+def prove(session: Session, slug: str, rule: Rule) -> CheckResult:
+    """Look at the rows of the session's tenant."""
+    looked_at = session.execute(text(rule.count)).scalar_one()
+    broken = session.execute(text(f"SELECT * FROM ({rule.broken}) AS found LIMIT {_SHOWN + 1}")).all()  # noqa: S608 (our own)
+    return verdict(rule.name, slug, looked_at, [f"{row[0]} {row[1]}" for row in broken])
+
+
+def verdict(name: str, slug: str, looked_at: int, broken: Sequence[str]) -> CheckResult:
+    """A result in words: the first rows that break the rule, or how many were looked at."""
+    shown = "; ".join(broken[:_SHOWN]) + ("; …" if len(broken) > _SHOWN else "")
+    return CheckResult(name, slug, not broken, looked_at, shown or f"{looked_at} rows")

@@ -1,0 +1,48 @@
+"""A merchant's rules as data: each domain declares its policy as a typed model with defaults, the tenant overrides.
+
+They live in ``tenants.settings["policies"][section]``. What a shop never said is the default of the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy.orm import Session
+
+from engine.kit.errors import InvalidInput
+from engine.kit.tenancy import Tenant
+
+
+class Policy(BaseModel):
+    """Base of every domain's policy; ``section`` is its name in the tenant's settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    section: ClassVar[str]
+
+
+P = TypeVar("P", bound=Policy)
+
+
+def policy_of(session: Session, tenant_id: str, kind: type[P]) -> P:
+    """The tenant's policy of one domain, defaults filled in."""
+    return read_policy(session.get_one(Tenant, tenant_id).settings, kind)
+
+
+def read_policy(settings: dict[str, Any], kind: type[P]) -> P:
+    """The policy in a tenant's settings."""
+    return kind.model_validate(settings.get("policies", {}).get(kind.section, {}))
+
+
+def change_policy(tenant: Tenant, kind: type[Policy], values: dict[str, Any]) -> Policy:
+    """Override some values. Raises ``InvalidInput`` naming the first value that cannot be; then nothing changes."""
+    policies = dict(tenant.settings.get("policies", {}))
+    wanted = policies.get(kind.section, {}) | values
+    try:
+        policy = kind.model_validate(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([kind.section, *map(str, first["loc"])])
+        raise InvalidInput(f"{where}: {first['msg']}.", param=where) from None
+    tenant.settings = tenant.settings | {"policies": policies | {kind.section: wanted}}
+    return policy
