@@ -124,7 +124,7 @@ class PayoutLine:
 
 @dataclass(frozen=True, slots=True)
 class PayoutFacts:
-    """Money that the gateway sent to the merchant's bank: Σ amount − Σ fee of its lines."""
+    """Money that the gateway sent to the merchant's bank: the sum of amounts less the sum of fees of its lines."""
 
     gateway_id: str
     currency: str
