@@ -25,6 +25,7 @@ MODELS: Final = (
     "engine.finance.models",
     "engine.inventory.models",
     "engine.kit.audit",
+    "engine.kit.holds",
     "engine.kit.idempotency",
     "engine.kit.limits",
     "engine.kit.outbox",
