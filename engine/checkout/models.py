@@ -45,6 +45,9 @@ class CheckoutSession(TenantRow):
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
     payment_method: Mapped[dict[str, Any] | None]
     """gateway, ref (the gateway's card reference), brand, last4, label; never a number."""
+    tenders: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'"))
+    """[{stored_value_id, amount}] in the order they are used up; ``amount`` in minor units or ``"all"``. The payment
+    method pays the rest."""
     declines: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
