@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint
@@ -58,6 +59,15 @@ class Product(TenantRow):
     )
 
 
+class StockPolicy(StrEnum):
+    """What happens when somebody wants more than is there."""
+
+    DENY = "deny"
+    BACKORDER = "backorder"  # sold now, sent when it comes
+    PREORDER = "preorder"  # not out yet: sold now, sent from ``available_on``
+    UNTRACKED = "untracked"  # nobody counts it: always there
+
+
 class Variant(TenantRow):
     __tablename__ = "variants"
 
@@ -75,10 +85,20 @@ class Variant(TenantRow):
     width_mm: Mapped[int]
     height_mm: Mapped[int]
     sellable: Mapped[bool] = mapped_column(default=True)
+    stock_policy: Mapped[StockPolicy] = mapped_column(
+        String(12), default=StockPolicy.DENY, server_default=StockPolicy.DENY
+    )
+    backorder_limit: Mapped[int | None]
+    """Most units that may wait at a time; ``None`` sets no limit."""
+    available_on: Mapped[date | None]
+    """The day a pre-order can ship from."""
+    lead_days: Mapped[int | None]
+    """Days that getting more takes when none is on its way."""
     position: Mapped[int] = mapped_column(default=0)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
+        CheckConstraint("backorder_limit >= 0 AND lead_days >= 0", name="waiting_not_negative"),
         tenant_fk("product_id", "products", ondelete="CASCADE"),
         UniqueConstraint("tenant_id", "sku"),
         Index("ix_variants_product", "tenant_id", "product_id", "position"),
