@@ -23,6 +23,7 @@ MODELS: Final = (
     "engine.conversations.models",
     "engine.customers.models",
     "engine.finance.models",
+    "engine.fulfillment.models",
     "engine.inventory.models",
     "engine.kit.audit",
     "engine.kit.holds",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -100,7 +100,20 @@ class OrderLine(TenantRow):
     )
 
 
+class ShipmentStatus(StrEnum):
+    LABEL_CREATED = "label_created"  # packed and labeled: it has left our stock, the carrier has not scanned it yet
+    SHIPPED = "shipped"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    DELIVERED = "delivered"
+    EXCEPTION = "exception"
+    LOST = "lost"
+    RETURNED = "returned"  # came back to the sender
+
+
 class Shipment(TenantRow):
+    """Parcels of one order that left one location together under one tracking number."""
+
     __tablename__ = "shipments"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -108,16 +121,38 @@ class Shipment(TenantRow):
     location_id: Mapped[str] = mapped_column(String(40))
     carrier: Mapped[str]
     tracking_number: Mapped[str]
-    status: Mapped[str] = mapped_column(String(20))  # shipped | delivered | returned
+    fulfillment_id: Mapped[str | None] = mapped_column(String(40))
+    """None for parcels of before our time."""
+    service: Mapped[str] = mapped_column(default="")
+    label_cost: Mapped[int] = mapped_column(default=0)
+    status: Mapped[ShipmentStatus] = mapped_column(String(20))
     lines: Mapped[list[Any]]
     """[{order_line_id, quantity}]"""
+    packages: Mapped[list[Any]] = mapped_column(default=list)
+    """[{weight_g, items: [{order_line_id, quantity}]}]"""
     events: Mapped[list[Any]] = mapped_column(default=list)
-    """[{at, status, text}] oldest first."""
+    """[{id?, at, status, text}] oldest first; ``id`` is the carrier's own, unique within the shipment."""
+    expected_on: Mapped[date | None]
     shipped_at: Mapped[datetime]
+    """When it left our stock."""
     delivered_at: Mapped[datetime | None]
+    lost_at: Mapped[datetime | None]
+    returned_at: Mapped[datetime | None]
 
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         tenant_fk("location_id", "locations"),
+        tenant_fk("fulfillment_id", "fulfillments"),
+        CheckConstraint("label_cost >= 0", name="label_cost_not_negative"),
         Index("ix_shipments_order", "tenant_id", "order_id"),
+        Index("ix_shipments_fulfillment", "tenant_id", "fulfillment_id"),
+        Index("ix_shipments_shipped", "tenant_id", "shipped_at", "id"),
+        Index("uq_shipments_tracking", "tenant_id", "carrier", "tracking_number", unique=True),
+        Index(
+            "ix_shipments_under_way",
+            "tenant_id",
+            "carrier",
+            "id",
+            postgresql_where=text("status NOT IN ('delivered', 'lost', 'returned')"),
+        ),
     )
