@@ -31,6 +31,7 @@ MODELS: Final = (
     "engine.kit.limits",
     "engine.kit.outbox",
     "engine.orders.models",
+    "engine.payments.gateways.models",
     "engine.payments.models",
     "engine.shipping.models",
     "engine.tax.models",
