@@ -14,6 +14,7 @@ from engine.carts import discounts
 from engine.carts import service as carts
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.checkout.states import SESSION
+from engine.finance import postings
 from engine.finance import service as finance
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
@@ -103,7 +104,7 @@ def _captured(session: Session, payment: Payment) -> OrderView:
         kind="capture",
         subject=payment.id,
         currency=payment.currency,
-        amounts=finance.capture(payment.amount, order.tax),
+        amounts=postings.capture(payment.amount, order.tax),
         order_id=order.id,
     )
     payload = {"thread_id": checkout.thread_id, "consent_id": payment.consent_id, "payment_id": payment.id}

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import CheckoutSession
+from engine.finance import service as finance
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.inventory.models import MovementKind, Reservation, StockLevel, StockMovement
 from engine.inventory.service import Allocation
@@ -68,10 +69,10 @@ class Ledger:
             Reservation,
             StockMovement,
             JournalEntry,
-            Posting,
         ):
             if self.rows.get(model):
                 session.execute(insert(model), self.rows[model])
+        finance.write_postings(session, self.tenant_id, self.rows.get(Posting, []))
         _receive(session, self)
 
 

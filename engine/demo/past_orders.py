@@ -28,7 +28,7 @@ from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.compliance import service as compliance
 from engine.demo.ledger import Ledger, Row
 from engine.demo.people import TEST_REFS
-from engine.finance import service as finance
+from engine.finance import postings
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
 from engine.inventory.service import Allocation
 from engine.kit import clock
@@ -265,7 +265,7 @@ def _pay(shop: _Shop, sale: _Sale, method: Row) -> None:
         created_at=at,
         settled_at=at,
     )
-    ledger.post("capture", sale.payment_id, order["id"], at, finance.capture(order["total"], order["tax"]))
+    ledger.post("capture", sale.payment_id, order["id"], at, postings.capture(order["total"], order["tax"]))
 
 
 def _act_out(shop: _Shop, sale: _Sale) -> None:
@@ -303,9 +303,10 @@ def _ship(shop: _Shop, sale: _Sale) -> None:
         one = Allocation(line.row["variant_id"], shop.home, line.row["ordered"])
         ledger.move(one, MovementKind.RECEIPT, "history", sale.at, on_hand=one.quantity, reserved=0)
         ledger.move(one, MovementKind.SHIP, shipment_id, at, on_hand=-one.quantity, reserved=0)
-    revenue = sum(line.goods for line in sent) + sale.shipping_amount
+    goods = sum(line.goods for line in sent)
     cost = sum(line.row["unit_cost"] * line.row["ordered"] for line in sent)
-    ledger.post("shipment", shipment_id, sale.order["id"], at, finance.shipment(revenue, cost))
+    amounts = postings.shipment(goods, 0, sale.shipping_amount, cost)
+    ledger.post("shipment", shipment_id, sale.order["id"], at, amounts)
     ledger.add(
         Shipment,
         id=shipment_id,
@@ -398,5 +399,5 @@ def _refund(shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, s
         status=RefundStatus.SUCCEEDED,
         created_at=at,
     )
-    amounts = (finance.refund_after_shipment if shipped else finance.refund_before_shipment)(amount, taxed)
+    amounts = postings.refund(amount, taxed, unearned=0 if shipped else amount - taxed)
     shop.ledger.post("refund", refund_id, sale.order["id"], at, amounts)

@@ -17,6 +17,7 @@ from engine.catalog.shop_file import CatalogFile, DiscountRow, ShippingZoneRow, 
 from engine.db import Store
 from engine.demo.past_orders import add_past_orders
 from engine.demo.people import add_customers
+from engine.finance import postings
 from engine.finance import service as finance
 from engine.inventory.models import Location
 from engine.kit import audit
@@ -87,7 +88,7 @@ def seed_tenant(
         say(f"{name}: customers and past orders")
         customers = add_customers(session, tenant_id, file)
         spent = add_past_orders(session, tenant_id, file, customers, variants, locations)
-        opening = finance.opening_stock(_stock_cost(file) + spent)
+        opening = postings.opening_stock(_stock_cost(file) + spent)
         finance.post(
             session,
             tenant_id,

@@ -1,16 +1,50 @@
-"""What each event posts. Debits are positive, credits negative, and every entry adds up to zero."""
+"""The journal's one writer. An event posts once; what was wrong is reversed, never changed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from engine.finance.errors import AlreadyReversed
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.kit import clock
+from engine.kit.errors import NotFound
 from engine.kit.ids import new_id
+
+_WRITE: Final = text("""
+WITH entry AS (
+  INSERT INTO app.journal_entries
+    (tenant_id, id, kind, subject, order_id, occurred_at, event_at, posted_at, reverses_id)
+  SELECT :tenant_id, :id, :kind, :subject, :order_id,
+    CASE WHEN locked THEN :now ELSE :at END, CASE WHEN locked THEN :at END, :now, :reverses_id
+  FROM (SELECT EXISTS (SELECT FROM app.accounting_periods WHERE tenant_id = :tenant_id AND month = :month) AS locked)
+  RETURNING id)
+INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency)
+SELECT :tenant_id, entry.id, line.account, line.amount, line.currency
+FROM entry, unnest(CAST(:accounts AS text[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]))
+  AS line (account, amount, currency)
+""")
+"""An entry and its postings in one statement: the database checks an entry as it is written."""
+_POSTINGS: Final = text("""
+INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency)
+SELECT :tenant_id, line.entry_id, line.account, line.amount, line.currency
+FROM unnest(CAST(:entries AS text[]), CAST(:accounts AS text[]), CAST(:amounts AS bigint[]),
+  CAST(:currencies AS text[])) AS line (entry_id, account, amount, currency)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One posting of an entry."""
+
+    account: str
+    amount: int
+    currency: str
 
 
 def post(
@@ -26,79 +60,105 @@ def post(
 ) -> str | None:
     """Post one event once. Returns the entry's id, ``None`` when nothing moves.
 
-    Raises ``ValueError`` when the amounts do not add up to zero (the database would refuse them too), and an
-    ``IntegrityError`` when the event was posted before.
+    An event of a locked month is booked now and keeps its own time in ``event_at``. Raises ``ValueError`` when the
+    amounts do not add up to zero (the database would refuse them too), and an ``IntegrityError`` when the event was
+    posted before.
     """
-    lines = {account: amount for account, amount in amounts.items() if amount}
-    if sum(lines.values()):
-        raise ValueError(f"{kind} of {subject} does not balance: {lines}")
+    lines = [Line(account, amount, currency) for account, amount in amounts.items() if amount]
+    if sum(line.amount for line in lines):
+        raise ValueError(f"{kind} of {subject} does not balance: {dict(amounts)}")
     if not lines:
         return None
-    entry_id = new_id("entry")
-    entry = {"tenant_id": tenant_id, "id": entry_id, "kind": kind, "subject": subject, "order_id": order_id}
-    session.execute(insert(JournalEntry), [entry | {"occurred_at": at or clock.now()}])
-    rows = [
-        {
-            "tenant_id": tenant_id,
-            "entry_id": entry_id,
-            "account": account,
-            "amount": amount,
-            "currency": currency,
-        }
-        for account, amount in lines.items()
-    ]
-    session.execute(insert(Posting), rows)
-    return entry_id
+    return _write(session, tenant_id, lines, kind=kind, subject=subject, order_id=order_id, at=at)
 
 
-def capture(amount: int, tax: int) -> dict[Account, int]:
-    """Money came in, nothing was shipped: it is owed to the customer, and the tax to the state."""
-    return {
-        Account.PSP_CLEARING: amount,
-        Account.CUSTOMER_DEPOSITS: -(amount - tax),
-        Account.TAX_PAYABLE: -tax,
-    }
+def reverse(
+    session: Session, tenant_id: str, entry_id: str, *, kind: str, subject: str, at: datetime | None = None
+) -> str:
+    """Take an entry back with a new one that mirrors it; the original stays. Returns the new entry's id.
 
-
-def shipment(revenue: int, cost: int) -> dict[Account, int]:
-    """Goods left: their price (without tax) is earned, their cost is spent."""
-    return {
-        Account.CUSTOMER_DEPOSITS: revenue,
-        Account.REVENUE: -revenue,
-        Account.COGS: cost,
-        Account.INVENTORY: -cost,
-    }
-
-
-def refund_before_shipment(amount: int, tax: int) -> dict[Account, int]:
-    """Money goes back for something that was never sent."""
-    return {
-        Account.CUSTOMER_DEPOSITS: amount - tax,
-        Account.TAX_PAYABLE: tax,
-        Account.PSP_CLEARING: -amount,
-    }
-
-
-def refund_after_shipment(amount: int, tax: int) -> dict[Account, int]:
-    """Money goes back for something that was sent."""
-    return {Account.SALES_RETURNS: amount - tax, Account.TAX_PAYABLE: tax, Account.PSP_CLEARING: -amount}
-
-
-def restock(cost: int) -> dict[Account, int]:
-    """Returned goods are on the shelf again."""
-    return {Account.INVENTORY: cost, Account.COGS: -cost}
-
-
-def opening_stock(cost: int) -> dict[Account, int]:
-    """Stock that was there before the books began."""
-    return {Account.INVENTORY: cost, Account.OPENING_STOCK: -cost}
-
-
-def balances(session: Session, tenant_id: str) -> dict[str, int]:
-    """Account → balance (debit positive), the trial balance."""
+    Raises ``NotFound``, ``AlreadyReversed``.
+    """
+    original = session.get(JournalEntry, (tenant_id, entry_id))
+    if original is None:
+        raise NotFound(f"There is no journal entry {entry_id}.")
+    if entry_reversing(session, tenant_id, entry_id):
+        raise AlreadyReversed(f"Journal entry {entry_id} was reversed before.")
     rows = session.execute(
-        select(Posting.account, func.sum(Posting.amount))
-        .where(Posting.tenant_id == tenant_id)
-        .group_by(Posting.account)
+        select(Posting.account, Posting.amount, Posting.currency)
+        .where(Posting.tenant_id == tenant_id, Posting.entry_id == entry_id)
+        .order_by(Posting.id)
     )
-    return {str(account): int(amount) for account, amount in rows}
+    lines = [Line(account, -amount, currency) for account, amount, currency in rows]
+    order_id = original.order_id
+    return _write(session, tenant_id, lines, kind=kind, subject=subject, order_id=order_id, at=at, reverses_id=entry_id)
+
+
+def entry_of(session: Session, tenant_id: str, *, kind: str, subject: str) -> str | None:
+    """The id of the entry that an event posted."""
+    return session.scalar(
+        select(JournalEntry.id).where(
+            JournalEntry.tenant_id == tenant_id, JournalEntry.kind == kind, JournalEntry.subject == subject
+        )
+    )
+
+
+def entry_reversing(session: Session, tenant_id: str, entry_id: str) -> str | None:
+    """The id of the entry that took this one back."""
+    return session.scalar(
+        select(JournalEntry.id).where(JournalEntry.tenant_id == tenant_id, JournalEntry.reverses_id == entry_id)
+    )
+
+
+def write_postings(session: Session, tenant_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the postings (entry_id, account, amount, currency) of many new entries, in one statement."""
+    columns = {
+        "entries": [row["entry_id"] for row in rows],
+        "accounts": [str(row["account"]) for row in rows],
+        "amounts": [row["amount"] for row in rows],
+        "currencies": [row["currency"] for row in rows],
+    }
+    session.execute(_POSTINGS, {"tenant_id": tenant_id} | columns)
+
+
+def balances(session: Session, tenant_id: str, *, currency: str | None = None) -> dict[str, int]:
+    """Account → balance (debit positive) in one currency; without it the shop is taken to have only one."""
+    query = select(Posting.account, func.sum(Posting.amount)).where(Posting.tenant_id == tenant_id)
+    if currency:
+        query = query.where(Posting.currency == currency)
+    return {str(account): int(amount) for account, amount in session.execute(query.group_by(Posting.account))}
+
+
+def month_of(moment: datetime) -> str:
+    """The accounting month of a moment, ``YYYY-MM`` in UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m")
+
+
+def _write(
+    session: Session,
+    tenant_id: str,
+    lines: Sequence[Line],
+    *,
+    kind: str,
+    subject: str,
+    order_id: str | None,
+    at: datetime | None,
+    reverses_id: str | None = None,
+) -> str:
+    now = clock.now()
+    entry = {
+        "tenant_id": tenant_id,
+        "id": new_id("entry"),
+        "kind": kind,
+        "subject": subject,
+        "order_id": order_id,
+        "now": now,
+        "at": at or now,
+        "month": month_of(at or now),
+        "reverses_id": reverses_id,
+        "accounts": [str(line.account) for line in lines],
+        "amounts": [line.amount for line in lines],
+        "currencies": [line.currency for line in lines],
+    }
+    session.execute(_WRITE, entry)
+    return str(entry["id"])

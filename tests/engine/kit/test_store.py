@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from engine.db import Addresses, Store, open_engine
+from engine.finance import postings
 from engine.finance import service as finance
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.kit import audit, clock, idempotency, limits, outbox
@@ -72,12 +73,12 @@ def test_one_tenant_never_sees_or_touches_another(store: Store, make_tenant: Mak
 def test_an_unbalanced_entry_does_not_commit(store: Store, tenant: Tenant) -> None:
     entry_id = new_id("entry")
     entry = JournalEntry(tenant_id=tenant.id, id=entry_id, kind="capture", subject="x")
-    postings = [
+    lines = [
         Posting(tenant_id=tenant.id, entry_id=entry_id, account=account, amount=amount, currency="USD")
         for account, amount in ((Account.PSP_CLEARING, 100), (Account.CUSTOMER_DEPOSITS, -99))
     ]
     with pytest.raises(IntegrityError, match="does not balance"), store.unit_of_work(tenant.id) as session:
-        session.add_all([entry, *postings])
+        session.add_all([entry, *lines])
     with store.unit_of_work(tenant.id) as session:
         assert finance.balances(session, tenant.id) == {}
         with pytest.raises(ValueError, match="does not balance"):
@@ -177,7 +178,7 @@ def test_a_limit_counts_and_says_how_long_to_wait(store: Store, tenant: Tenant) 
 
 
 def test_the_books_are_the_same_twice_only_once(store: Store, shop: Shop) -> None:
-    amounts = finance.capture(1000, 80)
+    amounts = postings.capture(1000, 80)
     with shop.uow() as session:
         finance.post(session, shop.tenant.id, kind="capture", subject="pay_1", currency="USD", amounts=amounts)
     with pytest.raises(IntegrityError), shop.uow() as session:
