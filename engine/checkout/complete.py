@@ -21,7 +21,7 @@ from engine.carts import discounts
 from engine.carts import service as carts
 from engine.checkout import consents
 from engine.checkout.errors import CheckoutBusy
-from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
+from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus, SessionStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.service import lock_session, quote_of
 from engine.checkout.settlement import Settled, settle
@@ -142,7 +142,7 @@ def _prepare(
             None,
             Completion(Result.NOT_APPROVED, consent_id, "Nothing was paid: the card was not confirmed."),
         )
-    if not sealed:
+    if not sealed or session_id is None:
         return None, None, None
     token = unseal(runtime.secret_key, identity.tenant_id, f"consent|{consent_id}", sealed)
     facts = runtime.gateways[gateway].inspect(token, merchant=identity.tenant_id, session_id=session_id)
@@ -318,7 +318,7 @@ def _locked(session: Session, identity: Identity, consent_id: str) -> tuple[Chec
 
 def _own_card(session: Session, identity: Identity, consent_id: str) -> Consent:
     card = session.get(Consent, (identity.tenant_id, consent_id))
-    if card is None or card.owner_id != identity.id:
+    if card is None or card.owner_id != identity.id or card.kind != ConsentKind.PAYMENT:
         raise NotFound("There is no such confirmation.")
     return card
 

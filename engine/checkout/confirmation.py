@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from engine.checkout import consents
 from engine.checkout.consents import open_cards
 from engine.checkout.errors import CheckoutIncomplete, ConsentDecided, ConsentExpired, NoCheckout
-from engine.checkout.models import CheckoutSession, Consent, ConsentStatus
+from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.schemas import ConsentView
 from engine.checkout.service import lock_session, quote_of, running_session_id, start
@@ -82,6 +82,8 @@ def decide(
     if identity.actor != Actor.SHOPPER:
         raise Forbidden("Only the shopper can confirm a payment.")
     card = session.get(Consent, (identity.tenant_id, consent_id), with_for_update=True)
+    if card is not None and card.kind != ConsentKind.PAYMENT:
+        card = None
     elsewhere = card is not None and thread_id is not None and card.thread_id not in {None, thread_id}
     if card is None or card.owner_id != identity.id or elsewhere:
         raise NotFound("There is no such confirmation.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.checkout.models import CheckoutSession, Consent, ConsentStatus
+from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.schemas import ConfirmationSummary, ConsentView
 from engine.checkout.states import CONSENT
@@ -46,7 +46,7 @@ def end(session: Session, card: Consent, status: ConsentStatus) -> None:
     session.flush()
     if card.thread_id:
         payload = {"thread_id": card.thread_id, "consent_id": card.id, "status": str(status)}
-        outbox.emit(session, card.tenant_id, "checkout.changed", card.session_id, payload)
+        outbox.emit(session, card.tenant_id, "checkout.changed", card.session_id or card.id, payload)
 
 
 def open_cards(session: Session, identity: Identity, thread_id: str) -> list[ConsentView]:
@@ -54,6 +54,7 @@ def open_cards(session: Session, identity: Identity, thread_id: str) -> list[Con
     query = select(Consent).where(
         Consent.tenant_id == identity.tenant_id,
         Consent.thread_id == thread_id,
+        Consent.kind == ConsentKind.PAYMENT,
         Consent.status == ConsentStatus.OPEN,
         Consent.expires_at > clock.now(),
     )
@@ -66,7 +67,12 @@ def of_thread(session: Session, tenant_id: str, thread_id: str, statuses: Sequen
     """The thread's cards in these states, oldest first."""
     rows = session.scalars(
         select(Consent)
-        .where(Consent.tenant_id == tenant_id, Consent.thread_id == thread_id, Consent.status.in_(statuses))
+        .where(
+            Consent.tenant_id == tenant_id,
+            Consent.thread_id == thread_id,
+            Consent.kind == ConsentKind.PAYMENT,
+            Consent.status.in_(statuses),
+        )
         .order_by(Consent.created_at)
     )
     return list(rows)

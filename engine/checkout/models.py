@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -75,13 +75,24 @@ class ConsentStatus(StrEnum):
     CLAIMED = "claimed"  # used by a payment, once
 
 
+class ConsentKind(StrEnum):
+    PAYMENT = "payment"
+    ORDER_CHANGE = "order_change"
+
+
 class Consent(TenantRow):
     """What a human agreed to, to the cent: made by the card's own endpoint, claimed once in T1."""
 
     __tablename__ = "consents"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    session_id: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[ConsentKind] = mapped_column(
+        String(20), default=ConsentKind.PAYMENT, server_default=ConsentKind.PAYMENT
+    )
+    session_id: Mapped[str | None] = mapped_column(String(40))
+    """The checkout it pays; none for a change of an order."""
+    subject_id: Mapped[str | None] = mapped_column(String(40))
+    """The change it allows; none for a payment."""
     owner_id: Mapped[str] = mapped_column(String(40))
     thread_id: Mapped[str | None] = mapped_column(String(40))
     digest: Mapped[str] = mapped_column(String(64))
@@ -106,4 +117,13 @@ class Consent(TenantRow):
             unique=True,
             postgresql_where=text("status IN ('open', 'approved')"),
         ),
+        Index(
+            "uq_consents_open_subject",
+            "tenant_id",
+            "subject_id",
+            unique=True,
+            postgresql_where=text("status IN ('open', 'approved')"),
+        ),
+        CheckConstraint("(kind = 'payment') = (session_id IS NOT NULL)", name="payment_has_session"),
+        CheckConstraint("(kind = 'payment') = (subject_id IS NULL)", name="change_has_subject"),
     )

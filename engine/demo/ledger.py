@@ -17,7 +17,7 @@ from engine.finance.models import Account, JournalEntry, Posting
 from engine.inventory.models import MovementKind, Reservation, StockLevel, StockMovement
 from engine.inventory.service import Allocation
 from engine.kit.ids import new_id
-from engine.orders.models import Order, OrderLine, Shipment
+from engine.orders.models import Order, OrderAdjustment, OrderLine, Shipment
 from engine.payments.models import Payment, Refund
 
 Row = dict[str, Any]
@@ -65,6 +65,7 @@ class Ledger:
             OrderLine,
             Payment,
             Refund,
+            OrderAdjustment,
             Shipment,
             Reservation,
             StockMovement,

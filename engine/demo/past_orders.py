@@ -34,7 +34,15 @@ from engine.inventory.service import Allocation
 from engine.kit import clock
 from engine.kit.ids import new_id
 from engine.kit.money import allocate
-from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, order_numbers
+from engine.orders.models import (
+    AdjustmentKind,
+    Order,
+    OrderAdjustment,
+    OrderLine,
+    OrderStatus,
+    Shipment,
+    order_numbers,
+)
 from engine.payments.models import Payment, PaymentStatus, Refund, RefundStatus
 from engine.shipping import service as shipping
 from engine.tax import service as tax
@@ -162,6 +170,8 @@ def _sale(session: Session, shop: _Shop, plan: PastOrderRow, at: datetime) -> _S
         "totals": _totals(goods, option, taxed, place.name),
         "total": goods + charged + taxed,
         "tax": taxed,
+        "shipping": charged,
+        "shipping_tax": place.on_shipping(charged),
         "buyer": {"name": person.name, "email": person.email, "phone": person.phone},
         "ship_to": address.model_dump(),
         "fulfillment": _chosen(option),
@@ -188,6 +198,8 @@ def _line(shop: _Shop, sku: str, quantity: int) -> _Line:
         "unit_cost": variant.cost,
         "ordered": quantity,
         "canceled": 0,
+        "allocated": quantity,
+        "released": 0,
         "shipped": 0,
         "delivered": 0,
         "returned": 0,
@@ -280,13 +292,18 @@ def _act_out(shop: _Shop, sale: _Sale) -> None:
     if stage in {Stage.PARTLY_RETURNED, Stage.RETURNED}:
         _take_back(shop, sale, everything=stage == Stage.RETURNED)
     ended = {Stage.CANCELED: OrderStatus.CANCELED} | dict.fromkeys(_ARRIVED, OrderStatus.CLOSED)
-    shop.ledger.add(Order, **sale.order, status=ended.get(stage, OrderStatus.OPEN))
+    status = ended.get(stage, OrderStatus.OPEN)
+    times = {
+        "canceled_at": sale.at if status == OrderStatus.CANCELED else None,
+        "closed_at": clock.now() if status == OrderStatus.CLOSED else None,
+    }
+    shop.ledger.add(Order, **sale.order, **times, status=status)
     shop.ledger.rows.setdefault(OrderLine, []).extend(line.row for line in sale.lines)
 
 
 def _cancel(shop: _Shop, sale: _Sale) -> None:
     for line in sale.lines:
-        line.row["canceled"] = line.row["ordered"]
+        line.row |= {"canceled": line.row["ordered"], "allocated": 0}
     _refund(shop, sale, sale.order["total"], sale.order["tax"], "Canceled before it was shipped.", shipped=False)
 
 
@@ -298,7 +315,7 @@ def _ship(shop: _Shop, sale: _Sale) -> None:
         sent = sent[:-1]
     arrived = sale.plan.stage in _ARRIVED
     for line in sent:
-        line.row["shipped"] = line.row["ordered"]
+        line.row["released"] = line.row["shipped"] = line.row["ordered"]
         line.row["delivered"] = line.row["ordered"] if arrived else 0
         one = Allocation(line.row["variant_id"], shop.home, line.row["ordered"])
         ledger.move(one, MovementKind.RECEIPT, "history", sale.at, on_hand=one.quantity, reserved=0)
@@ -398,6 +415,16 @@ def _refund(shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, s
         reason=reason,
         status=RefundStatus.SUCCEEDED,
         created_at=at,
+    )
+    shop.ledger.add(
+        OrderAdjustment,
+        id=new_id("adjustment"),
+        order_id=sale.order["id"],
+        kind=AdjustmentKind.RETURN if shipped else AdjustmentKind.CANCEL,
+        amount=-amount,
+        tax=-taxed,
+        refund_id=refund_id,
+        at=at,
     )
     amounts = postings.refund(amount, taxed, unearned=0 if shipped else amount - taxed)
     shop.ledger.post("refund", refund_id, sale.order["id"], at, amounts)

@@ -1,4 +1,6 @@
-"""Orders, their lines and shipments. Few states are stored; the rest is computed from quantities and payments."""
+"""Orders, their lines, changes and shipments. Few states are stored; the rest is computed from quantities and
+payments.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from sqlalchemy import CheckConstraint, Index, Sequence, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
-from engine.kit.tenancy import SCHEMA, Base, TenantRow, tenant_fk
+from engine.kit.tenancy import SCHEMA, AppendOnly, Base, TenantRow, tenant_fk
 
 order_numbers = Sequence("order_numbers", start=10_000, schema=SCHEMA, metadata=Base.metadata)
 
@@ -39,7 +41,11 @@ class Order(TenantRow):
     totals: Mapped[list[Any]]
     """[{type, display_text, amount}] as agreed to, ACP total types; amounts in minor units."""
     total: Mapped[int]
+    """What was agreed to at purchase; what is due now is this and the order's adjustments."""
     tax: Mapped[int]
+    shipping: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What is asked for shipping now, without tax; starts as agreed and moves with changes."""
+    shipping_tax: Mapped[int] = mapped_column(default=0, server_default="0")
     buyer: Mapped[dict[str, Any]]
     ship_to: Mapped[dict[str, Any] | None]
     fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -47,6 +53,13 @@ class Order(TenantRow):
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
     placed_at: Mapped[datetime | None]
     """When its payment came in; an order without it never was, and nobody outside sees it."""
+    hold_reason: Mapped[str | None]
+    """Why it is on hold, for staff."""
+    cancel_reason: Mapped[str | None] = mapped_column(String(60))
+    """Code of the shop's closed list."""
+    canceled_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    items_changed_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
     version: Mapped[int] = mapped_column(default=1)
@@ -63,11 +76,15 @@ class Order(TenantRow):
         Index("ix_orders_owner", "tenant_id", "owner_id", "placed_at", "id"),
         Index("ix_orders_customer", "tenant_id", "customer_id", "placed_at", "id"),
         Index("ix_orders_placed", "tenant_id", "placed_at", "id"),
+        Index("ix_orders_status", "tenant_id", "status", "placed_at", "id"),
+        Index("ix_orders_email", "tenant_id", text("lower(buyer ->> 'email')"), "placed_at"),
     )
 
 
 class OrderLine(TenantRow):
-    """A line and how far each unit got; money is the line's share of what was agreed to."""
+    """A line and how far each unit got. ``discount`` and ``tax`` belong to all units ``ordered``; what some of the
+    units stand for is their share (``orders.shares``).
+    """
 
     __tablename__ = "order_lines"
 
@@ -83,20 +100,146 @@ class OrderLine(TenantRow):
     unit_cost: Mapped[int]
     ordered: Mapped[int]
     canceled: Mapped[int] = mapped_column(default=0)
+    allocated: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Units that have stock, shipped ones too; the rest of what is kept waits for it."""
+    released: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Units handed to a warehouse or partner, shipped ones too."""
     shipped: Mapped[int] = mapped_column(default=0)
     delivered: Mapped[int] = mapped_column(default=0)
     returned: Mapped[int] = mapped_column(default=0)
     discount: Mapped[int] = mapped_column(default=0)
     tax: Mapped[int] = mapped_column(default=0)
+    components: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """Of a bundle: [{variant_id, quantity}] per unit, as it was at purchase."""
+    change_id: Mapped[str | None] = mapped_column(String(40))
+    """The change that added this line."""
+    replaces_line_id: Mapped[str | None] = mapped_column(String(40))
 
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         Index("ix_order_lines_order", "tenant_id", "order_id", "position"),
         CheckConstraint(
-            "ordered > 0 AND canceled >= 0 AND shipped >= 0 AND canceled + shipped <= ordered"
-            " AND delivered BETWEEN 0 AND shipped AND returned BETWEEN 0 AND delivered",
+            "ordered > 0 AND canceled >= 0 AND canceled + allocated <= ordered AND released <= allocated"
+            " AND shipped <= released AND delivered <= shipped AND returned BETWEEN 0 AND delivered",
             name="quantities_add_up",
         ),
+    )
+
+
+class NoteAudience(StrEnum):
+    SHOPPER = "shopper"
+    STAFF = "staff"
+
+
+class OrderNote(TenantRow):
+    """What somebody wrote on an order. A shopper sees only what is meant for one."""
+
+    __tablename__ = "order_notes"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40))
+    author: Mapped[str] = mapped_column(String(80))
+    audience: Mapped[NoteAudience] = mapped_column(String(10))
+    text: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        Index("ix_order_notes_order", "tenant_id", "order_id", "created_at"),
+    )
+
+
+class AdjustmentKind(StrEnum):
+    CANCEL = "cancel"
+    ITEMS = "items"
+    SHIPPING = "shipping"
+    PAYMENT_METHOD = "payment_method"
+    RETURN = "return"
+    GOODWILL = "goodwill"
+
+
+class OrderAdjustment(TenantRow, AppendOnly):
+    """How what is due moved after the purchase: due = order total + the sum of these. Negative is in the shopper's
+    favor.
+    """
+
+    __tablename__ = "order_adjustments"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[AdjustmentKind] = mapped_column(String(20))
+    amount: Mapped[int]
+    """Tax included, minor units of the order's currency."""
+    tax: Mapped[int]
+    change_id: Mapped[str | None] = mapped_column(String(40))
+    refund_id: Mapped[str | None] = mapped_column(String(40))
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        Index("ix_order_adjustments_order", "tenant_id", "order_id", "at"),
+        Index("ix_order_adjustments_change", "tenant_id", "change_id"),
+    )
+
+
+class ChangeKind(StrEnum):
+    CANCEL = "cancel"
+    ADDRESS = "address"
+    PAYMENT_METHOD = "payment_method"
+    ITEMS = "items"
+    NOTE = "note"
+
+
+class ChangeStatus(StrEnum):
+    QUOTED = "quoted"
+    CONFIRMED = "confirmed"  # agreed to, not yet acted on
+    CHARGING = "charging"  # its payment is under way
+    REQUESTED = "requested"  # a partner holds the goods and must agree first
+    APPLIED = "applied"
+    REFUSED = "refused"  # the partner, the shopper or a rule said no
+    FAILED = "failed"  # its payment came to nothing
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"  # the order changed since the quote
+
+
+class OrderChange(TenantRow):
+    """Something to be changed on an order: quoted first, then applied once."""
+
+    __tablename__ = "order_changes"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[ChangeKind] = mapped_column(String(20))
+    status: Mapped[ChangeStatus] = mapped_column(String(12))
+    requested_by: Mapped[str] = mapped_column(String(80))
+    reason: Mapped[str | None] = mapped_column(String(60))
+    wanted: Mapped[dict[str, Any]]
+    """What was asked for, in ids."""
+    quote: Mapped[dict[str, Any]]
+    """What it does to lines, totals and money: what was agreed to."""
+    digest: Mapped[str] = mapped_column(String(64))
+    order_version: Mapped[int]
+    consent_id: Mapped[str | None] = mapped_column(String(40))
+    approved_by: Mapped[str | None] = mapped_column(String(80))
+    """The staff member or key that answers for a change without a shopper's consent."""
+    message: Mapped[str | None]
+    """How it ended, in words fit for the shopper."""
+    expires_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    decided_at: Mapped[datetime | None]
+    applied_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        Index("ix_order_changes_order", "tenant_id", "order_id", "created_at"),
+        Index(
+            "uq_order_changes_charging",
+            "tenant_id",
+            "order_id",
+            unique=True,
+            postgresql_where=text("status = 'charging'"),
+        ),
+        Index("ix_order_changes_open", "tenant_id", "expires_at", postgresql_where=text("status = 'quoted'")),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Text, cast, insert, literal
+from sqlalchemy import Text, cast, insert, literal, update
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import CheckoutSession
@@ -36,6 +36,8 @@ def place(
         "totals": quote.totals(),
         "total": quote.total,
         "tax": quote.tax,
+        "shipping": quote.shipping,
+        "shipping_tax": quote.shipping_tax,
         "buyer": checkout.buyer,
         "ship_to": checkout.ship_to,
         "fulfillment": {
@@ -71,6 +73,9 @@ def abandon(session: Session, tenant_id: str, order_id: str) -> None:
     order.status = ORDER.check(order.status, OrderStatus.CANCELED)
     order.updated_at = clock.now()
     order.version += 1
+    session.execute(
+        update(OrderLine).where(OrderLine.tenant_id == tenant_id, OrderLine.order_id == order_id).values(allocated=0)
+    )
 
 
 def _lines(tenant_id: str, order_id: str, quote: Quote) -> list[dict[str, Any]]:
@@ -88,6 +93,7 @@ def _lines(tenant_id: str, order_id: str, quote: Quote) -> list[dict[str, Any]]:
             "unit_price": line.unit_price,
             "unit_cost": line.unit_cost,
             "ordered": line.quantity,
+            "allocated": line.quantity,
             "discount": line.discount,
             "tax": line.tax,
         }
