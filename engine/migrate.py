@@ -33,6 +33,7 @@ MODELS: Final = (
     "engine.orders.models",
     "engine.payments.gateways.models",
     "engine.payments.models",
+    "engine.payments.stored_value_models",
     "engine.shipping.models",
     "engine.tax.models",
 )

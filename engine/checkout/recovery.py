@@ -54,7 +54,7 @@ def recover_payments(runtime: Runtime, tenant_id: str) -> list[Settled]:
 
 def on_gateway_event(runtime: Runtime, event: GatewayEvent) -> Settled:
     """The gateway's own word on a payment, by webhook. Raises ``NoResultFound`` for a payment that is not ours."""
-    return settle(runtime, event.merchant, event.charge.key, event.charge)
+    return settle(runtime, event.merchant, event.payment_id, event.charge)
 
 
 def expire(runtime: Runtime, tenant_id: str) -> int:
@@ -96,7 +96,7 @@ def _unfinished(runtime: Runtime, session: Session, payment: Payment, now: datet
     request = CaptureRequest(
         payment_id=payment.id,
         merchant=payment.tenant_id,
-        session_id=payment.session_id,
+        session_id=payment.session_id or payment.change_id or "",
         token=token,
         amount=Money(payment.amount, payment.currency),
     )

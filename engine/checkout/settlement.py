@@ -25,7 +25,7 @@ from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.schemas import OrderView
 from engine.payments.gateway import Charge, ChargeStatus
-from engine.payments.models import Alert, Payment, PaymentStatus
+from engine.payments.models import Alert, Capture, CaptureStatus, Payment, PaymentStatus
 from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
 
@@ -92,6 +92,8 @@ def _captured(session: Session, payment: Payment) -> OrderView:
     payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
     checkout = session.get_one(CheckoutSession, (payment.tenant_id, payment.session_id), with_for_update=True)
     order = orders.mark_paid(session, payment.tenant_id, payment.order_id)
+    if payment.amount:
+        session.add(_capture_of(payment, order.tax))
     inventory.commit(session, payment.tenant_id, payment.id)
     checkout.status = SESSION.check(checkout.status, SessionStatus.COMPLETED)
     checkout.version += 1
@@ -114,6 +116,24 @@ def _captured(session: Session, payment: Payment) -> OrderView:
     return queries.just_paid(session, order, payment)
 
 
+def _capture_of(payment: Payment, tax: int) -> Capture:
+    """The sale's own capture, made with its payment."""
+    return Capture(
+        tenant_id=payment.tenant_id,
+        id=new_id("capture"),
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        amount=payment.amount,
+        tax=tax,
+        currency=payment.currency,
+        status=CaptureStatus.SUCCEEDED,
+        gateway_capture_id=payment.gateway_payment_id,
+        reason="sale",
+        attempts=1,
+        settled_at=payment.settled_at,
+    )
+
+
 def _failed(session: Session, payment: Payment, status: PaymentStatus, decline_code: str | None) -> None:
     payment.status = PAYMENT.check(payment.status, status)
     payment.decline_code = decline_code or "card_declined"
@@ -131,7 +151,7 @@ def _failed(session: Session, payment: Payment, status: PaymentStatus, decline_c
         "payment_id": payment.id,
         "code": payment.decline_code,
     }
-    outbox.emit(session, payment.tenant_id, "payment.failed", payment.session_id, payload, after=_LIVE_RUN)
+    outbox.emit(session, payment.tenant_id, "payment.failed", checkout.id, payload, after=_LIVE_RUN)
     facts = {"code": payment.decline_code, "order": payment.order_id}
     audit.record(session, payment.tenant_id, actor="system", action="payment.failed", subject=payment.id, facts=facts)
 

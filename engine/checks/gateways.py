@@ -33,7 +33,7 @@ def _differences(runtime: Runtime, tenant_id: str) -> tuple[int, dict[str, str]]
         ).all()
     held: dict[str, Money] = {}
     for gateway in runtime.gateways.values():
-        held |= gateway.captured(merchant=tenant_id)
+        held |= {k: Money(s.net, s.currency) for k, s in gateway.standings(merchant=tenant_id).items()}
     ours = {row.id: Money(row.net, row.currency) for row in rows if row.status == "captured"}
     open_ids = {row.id for row in rows if row.status in {"processing", "unknown"}}
     found = {

@@ -63,12 +63,13 @@ class Address(TenantRow):
 
 
 class PaymentMethod(TenantRow):
-    """A card saved at a gateway. ``gateway_ref`` is useless without the merchant's own gateway session."""
+    """A card or wallet saved at a gateway. ``gateway_ref`` is useless without the merchant's own gateway session."""
 
     __tablename__ = "payment_methods"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     customer_id: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(12), default="card")  # card | wallet
     gateway: Mapped[str] = mapped_column(String(20))
     gateway_ref: Mapped[str]
     brand: Mapped[str] = mapped_column(String(20))

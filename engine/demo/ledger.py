@@ -18,7 +18,7 @@ from engine.inventory.models import MovementKind, Reservation, StockLevel, Stock
 from engine.inventory.service import Allocation
 from engine.kit.ids import new_id
 from engine.orders.models import Order, OrderAdjustment, OrderLine, Shipment
-from engine.payments.models import Payment, Refund
+from engine.payments.models import Capture, CaptureStatus, Payment, Refund
 
 Row = dict[str, Any]
 
@@ -44,6 +44,23 @@ class Ledger:
             if amount:
                 self.add(Posting, entry_id=entry_id, account=account, amount=amount, currency=self.currency)
 
+    def capture(self, payment_id: str, order: Row, at: datetime) -> None:
+        """What the order cost, taken from its payment."""
+        self.add(
+            Capture,
+            id=new_id("capture"),
+            payment_id=payment_id,
+            order_id=order["id"],
+            amount=order["total"],
+            tax=order["tax"],
+            currency=self.currency,
+            status=CaptureStatus.SUCCEEDED,
+            reason="sale",
+            attempts=1,
+            created_at=at,
+            settled_at=at,
+        )
+
     def move(
         self, one: Allocation, kind: MovementKind, subject: str, at: datetime, *, on_hand: int, reserved: int
     ) -> None:
@@ -64,6 +81,7 @@ class Ledger:
             Order,
             OrderLine,
             Payment,
+            Capture,
             Refund,
             OrderAdjustment,
             Shipment,

@@ -277,6 +277,8 @@ def _pay(shop: _Shop, sale: _Sale, method: Row) -> None:
         created_at=at,
         settled_at=at,
     )
+    if order["total"]:
+        ledger.capture(sale.payment_id, order, at)
     ledger.post("capture", sale.payment_id, order["id"], at, postings.capture(order["total"], order["tax"]))
 
 
@@ -411,10 +413,14 @@ def _refund(shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, s
         payment_id=sale.payment_id,
         order_id=sale.order["id"],
         amount=amount,
+        tax=taxed,
+        unearned=0 if shipped else amount - taxed,
         currency=shop.ledger.currency,
         reason=reason,
         status=RefundStatus.SUCCEEDED,
         created_at=at,
+        updated_at=at,
+        settled_at=at,
     )
     shop.ledger.add(
         OrderAdjustment,

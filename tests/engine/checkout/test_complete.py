@@ -29,7 +29,8 @@ from tests.shop import ADDRESS, Shop
 
 def captured(shop: Shop) -> dict[str, int]:
     """Payment id → cents the gateway holds."""
-    return {k: m.amount for k, m in shop.runtime.gateways["sandbox"].captured(merchant=shop.tenant.id).items()}
+    held = shop.runtime.gateways["sandbox"].standings(merchant=shop.tenant.id)
+    return {key: standing.net for key, standing in held.items() if standing.net}
 
 
 def stock(shop: Shop, sku: str) -> tuple[int, int]:

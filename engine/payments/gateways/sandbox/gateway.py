@@ -27,8 +27,12 @@ from engine.payments.gateway import (
     CardFacts,
     Charge,
     ChargeStatus,
+    EventKind,
     GatewayEvent,
     GatewayTimeout,
+    Move,
+    MoveStatus,
+    Standing,
     TokenFacts,
 )
 from engine.payments.gateways.sandbox.cards import BY_REF, Behavior
@@ -172,34 +176,38 @@ class SandboxGateway:
             )
         return _charge(_aged(found))
 
-    def refund(self, payment_id: str, *, merchant: str, amount: Money, key: str) -> str:
-        charge_key = self._keyed(merchant, payment_id)
-        refund_id = "re_" + secrets.token_hex(12)
+    def refund(self, payment_id: str, *, merchant: str, amount: Money, key: str) -> Move:
         row = {
-            "key": self._keyed(merchant, f"refund:{key}"),
-            "id": refund_id,
-            "charge": charge_key,
+            "key_hash": self._keyed(merchant, f"refund:{key}"),
+            "id": "re_" + secrets.token_hex(12),
+            "charge": self._keyed(merchant, payment_id),
+            "merchant": merchant,
+            "payment_id": payment_id,
+            "key": key,
             "n": amount.amount,
+            "currency": amount.currency,
+            "now": clock.now(),
         }
         with self._pool.connection() as connection:
             made = connection.execute(
-                "INSERT INTO sandbox.refunds (key_hash, id, charge_id, amount)"
-                " VALUES (%(key)s, %(id)s, %(charge)s, %(n)s)"
+                "INSERT INTO sandbox.moves (key_hash, id, body_hash, charge_hash, merchant, payment_id, key, kind,"
+                " amount, currency, status, settled_at) VALUES (%(key_hash)s, %(id)s, '', %(charge)s, %(merchant)s,"
+                " %(payment_id)s, %(key)s, 'refund', %(n)s, %(currency)s, 'succeeded', %(now)s)"
                 " ON CONFLICT (key_hash) DO NOTHING RETURNING id",
                 row,
             ).fetchone()
             if made is None:
-                found = connection.execute("SELECT id FROM sandbox.refunds WHERE key_hash = %(key)s", row).fetchone()
-                return str(found["id"])
+                found = connection.execute("SELECT id FROM sandbox.moves WHERE key_hash = %(key_hash)s", row).fetchone()
+                return Move(key, MoveStatus.SUCCEEDED, str(found["id"]), amount)
             done = connection.execute(
-                "UPDATE sandbox.charges SET refunded = refunded + %(n)s WHERE key_hash = %(charge)s"
-                " AND (status = 'captured' OR captures_at <= %(now)s) AND refunded + %(n)s <= amount"
-                " AND currency = %(currency)s RETURNING id",
-                row | {"now": clock.now(), "currency": amount.currency},
+                "UPDATE sandbox.charges SET status = 'captured', captured = amount, refunded = refunded + %(n)s"
+                " WHERE key_hash = %(charge)s AND (status = 'captured' OR captures_at <= %(now)s)"
+                " AND refunded + %(n)s <= amount AND currency = %(currency)s RETURNING id",
+                row,
             ).fetchone()
             if done is None:
                 raise RefundExceedsCapture("More than was captured cannot be refunded.")
-        return refund_id
+        return Move(key, MoveStatus.SUCCEEDED, str(row["id"]), amount)
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> GatewayEvent:
         expected = hmac.new(derive(self._secret_key, "sandbox-webhook"), body, hashlib.sha256).hexdigest()
@@ -213,16 +221,21 @@ class SandboxGateway:
             Money(event["amount"], event["currency"]),
             event.get("decline_code"),
         )
-        return GatewayEvent(event["event_id"], event["merchant"], charge)
+        return GatewayEvent(
+            event["event_id"], EventKind.CHARGE, event["merchant"], clock.now(), event["payment_id"], charge
+        )
 
-    def captured(self, *, merchant: str) -> Mapping[str, Money]:
+    def standings(self, *, merchant: str) -> Mapping[str, Standing]:
         with self._pool.connection() as connection:
             rows = connection.execute(
-                "SELECT payment_id, amount - refunded AS net, currency FROM sandbox.charges WHERE merchant = %s"
+                "SELECT payment_id, amount, refunded, currency FROM sandbox.charges WHERE merchant = %s"
                 " AND (status = 'captured' OR (status = 'pending' AND captures_at <= %s))",
                 (merchant, clock.now()),
             ).fetchall()
-        return {row["payment_id"]: Money(row["net"], row["currency"]) for row in rows}
+        return {
+            row["payment_id"]: Standing(row["currency"], row["amount"], row["amount"], row["refunded"], 0)
+            for row in rows
+        }
 
     def late_webhooks(self) -> list[tuple[bytes, dict[str, str]]]:
         """Signed webhooks for captures that came late and were not told yet; each is handed out once."""
