@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from engine.catalog.errors import OutOfStock
 from engine.catalog.matching import match_option
 from engine.catalog.models import Product, Variant
 from engine.catalog.picking import Pick, pick_variant
-from engine.inventory.models import StockLevel
+from engine.inventory.availability import available_units
 from engine.kit import clock
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
@@ -76,7 +76,7 @@ def view(session: Session, identity: Identity) -> CartView:
         none = Price(amount=0, currency=currency)
         return CartView(id=None, lines=[], total=none, item_count=0, discount_codes=[], notices=[])
     rows = session.execute(
-        select(CartLine.quantity, Variant, Product.title, _available())
+        select(CartLine.quantity, Variant, Product.title, available_units())
         .join(Variant, (Variant.tenant_id == CartLine.tenant_id) & (Variant.id == CartLine.variant_id))
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(CartLine.tenant_id == identity.tenant_id, CartLine.cart_id == cart.id)
@@ -258,17 +258,10 @@ def _put_in(session: Session, identity: Identity, cart: Cart, pick: Pick, wanted
     return CartChange(after, line, others)
 
 
-def _available() -> Any:
-    return (
-        select(func.coalesce(func.sum(StockLevel.on_hand - StockLevel.reserved), 0))
-        .where(StockLevel.tenant_id == Variant.tenant_id, StockLevel.variant_id == Variant.id)
-        .correlate(Variant)
-        .scalar_subquery()
-    )
-
-
 def _available_of(session: Session, tenant_id: str, variant_id: str) -> int:
-    query = select(_available()).select_from(Variant).where(Variant.tenant_id == tenant_id, Variant.id == variant_id)
+    query = (
+        select(available_units()).select_from(Variant).where(Variant.tenant_id == tenant_id, Variant.id == variant_id)
+    )
     return int(session.execute(query).scalar() or 0)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 
 from engine.catalog.models import Product, Variant
 from engine.catalog.schemas import ProductDetail, ProductView, VariantView
-from engine.inventory.queries import available_units
+from engine.inventory.availability import available_units
 from engine.kit.tenancy import Tenant
 from engine.kit.views import Price
 

@@ -39,16 +39,47 @@ RULES: Final = (
         "SELECT count(*) FROM app.reservations WHERE status = 'held'",
         "SELECT r.id, 'is held for a payment that is ' || coalesce(p.status, 'missing') FROM app.reservations r"
         " LEFT JOIN app.payments p ON p.tenant_id = r.tenant_id AND p.id = r.payment_id"
-        " WHERE r.status = 'held' AND (p.id IS NULL OR p.status NOT IN ('processing', 'unknown'))",
+        " WHERE r.status = 'held' AND (p.id IS NULL OR p.status NOT IN ('processing', 'unknown'))"
+        " AND NOT (r.payment_id IS NULL AND r.expires_at IS NOT NULL)",
     ),
     Rule(
-        "every unshipped unit of an open order is reserved",
+        "every unshipped unit of an open order is reserved or waits for stock",
         "SELECT count(*) FROM app.order_lines",
-        "SELECT l.id, 'needs ' || (l.ordered - l.canceled - l.shipped) || ', reserved ' || coalesce(sum(r.quantity), 0)"
+        "WITH kept AS (SELECT order_line_id, variant_id,"
+        " sum(quantity / per_unit) FILTER (WHERE status IN ('held', 'committed')) AS units"
+        " FROM app.reservations GROUP BY 1, 2),"
+        " waits AS (SELECT order_line_id, sum(quantity - allocated - canceled) AS units"
+        " FROM app.backorders GROUP BY 1)"
+        " SELECT DISTINCT l.id, 'needs ' || (l.ordered - l.canceled - l.shipped)"
+        " || ', reserved ' || coalesce(k.units, 0) || ', waiting ' || coalesce(w.units, 0)"
         " FROM app.orders o JOIN app.order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id"
-        " LEFT JOIN app.reservations r ON r.tenant_id = l.tenant_id AND r.order_line_id = l.id"
-        " AND r.status = 'committed'"
-        " WHERE o.status = 'open' GROUP BY l.id, l.ordered, l.canceled, l.shipped"
-        " HAVING coalesce(sum(r.quantity), 0) <> l.ordered - l.canceled - l.shipped",
+        " LEFT JOIN kept k ON k.order_line_id = l.id LEFT JOIN waits w ON w.order_line_id = l.id"
+        " WHERE o.status IN ('open', 'on_hold')"
+        " AND l.ordered - l.canceled - l.shipped <> coalesce(k.units, 0) + coalesce(w.units, 0)",
+    ),
+    Rule(
+        "nobody waits for a sale that never was",
+        "SELECT count(*) FROM app.backorders",
+        "SELECT b.id, 'waits for ' || (b.quantity - b.allocated - b.canceled) || ' of an order that is '"
+        " || coalesce(o.status, 'missing') FROM app.backorders b"
+        " LEFT JOIN app.orders o ON o.tenant_id = b.tenant_id AND o.id = b.order_id"
+        " WHERE b.quantity > b.allocated + b.canceled AND coalesce(o.status, '') NOT IN"
+        " (CASE b.status WHEN 'held' THEN 'pending_payment' ELSE 'open' END, 'on_hold')",
+    ),
+    Rule(
+        "a backorder's status says what its units do",
+        "SELECT count(*) FROM app.backorders",
+        "SELECT id, status || ' with ' || (quantity - allocated - canceled) || ' waiting' FROM app.backorders"
+        " WHERE (status IN ('held', 'waiting')) <> (quantity > allocated + canceled)"
+        " OR (status = 'canceled' AND allocated > 0)",
+    ),
+    Rule(
+        "a bundle has parts that are no bundles, and no stock of its own",
+        "SELECT count(*) FROM app.bundle_components",
+        "SELECT b.bundle_variant_id, 'is part of a bundle itself' FROM app.bundle_components b"
+        " JOIN app.bundle_components c ON c.tenant_id = b.tenant_id AND c.component_variant_id = b.bundle_variant_id"
+        " UNION ALL SELECT s.variant_id, 'has ' || s.on_hand || ' units of its own' FROM app.stock_levels s"
+        " WHERE s.on_hand > 0 AND EXISTS (SELECT FROM app.bundle_components b"
+        " WHERE b.tenant_id = s.tenant_id AND b.bundle_variant_id = s.variant_id)",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Double, Identity, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -178,6 +178,10 @@ class InboundStatus(StrEnum):
     CANCELED = "canceled"
 
 
+OPEN_INBOUNDS: Final = (InboundStatus.EXPECTED, InboundStatus.PARTLY_RECEIVED)
+"""Of these the rest is still to come."""
+
+
 class Inbound(TenantRow):
     """Goods on their way to a location: bought from a supplier, or sent by another location."""
 
@@ -258,7 +262,7 @@ class Backorder(TenantRow):
     status: Mapped[BackorderStatus] = mapped_column(String(12))
     payment_id: Mapped[str | None] = mapped_column(String(40))
     components: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
-    """[{variant_id, quantity}] of a bundle, as it was when it was sold."""
+    """[{variant_id, quantity, tracked}]: what a unit takes from the shelf, as it was when it was sold."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
@@ -278,6 +282,11 @@ class Backorder(TenantRow):
         Index("ix_backorders_line", "tenant_id", "order_line_id"),
         Index("ix_backorders_payment", "tenant_id", "payment_id"),
     )
+
+    @property
+    def waiting(self) -> int:
+        """Units that have no stock yet."""
+        return self.quantity - self.allocated - self.canceled
 
 
 class CountStatus(StrEnum):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from sqlalchemy import ScalarSelect, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Product, Variant
-from engine.inventory.models import Location, StockLevel
+from engine.inventory.availability import available_units
+from engine.inventory.models import OPEN_INBOUNDS, BundleComponent, Inbound, InboundLine, Location, StockLevel
 from engine.kit.views import View
 
 MAX_ITEMS: Final = 20
@@ -20,6 +22,10 @@ class LocationStock(View):
     on_hand: int
     reserved: int
     available: int
+    """On hand and not promised; ``sellable`` leaves the safety stock as well."""
+    safety_stock: int
+    sellable: int
+    incoming: int
 
 
 class ItemStock(View):
@@ -29,17 +35,10 @@ class ItemStock(View):
     variant_id: str
     title: str
     locations: list[LocationStock]
+    """Empty for a bundle, which has no stock of its own."""
     available: int
-
-
-def available_units() -> ScalarSelect[int]:
-    """Units on hand and not promised over all locations, for the ``Variant`` of the enclosing query."""
-    return (
-        select(func.coalesce(func.sum(StockLevel.on_hand - StockLevel.reserved), 0))
-        .where(StockLevel.tenant_id == Variant.tenant_id, StockLevel.variant_id == Variant.id)
-        .correlate(Variant)
-        .scalar_subquery()
-    )
+    sellable: int
+    incoming: int
 
 
 def by_location(session: Session, tenant_id: str, query: str) -> list[ItemStock]:
@@ -47,21 +46,68 @@ def by_location(session: Session, tenant_id: str, query: str) -> list[ItemStock]
     found = _matching(session, tenant_id, query.strip())
     if not found:
         return []
+    ids = [variant.id for variant in found]
     places = session.scalars(
         select(Location).where(Location.tenant_id == tenant_id).order_by(Location.position, Location.code)
     ).all()
-    levels = {
-        (level.variant_id, level.location_id): level
-        for level in session.scalars(
-            select(StockLevel)
-            .where(
-                StockLevel.tenant_id == tenant_id,
-                StockLevel.variant_id.in_([variant.id for variant in found]),
-            )
-            .execution_options(populate_existing=True)
+    levels = _levels(session, tenant_id, ids)
+    coming = incoming(session, tenant_id, ids)
+    units = _sellable(session, tenant_id, ids)
+    bundles = _bundles(session, tenant_id, ids)
+    return [
+        _item(
+            variant,
+            [
+                _place(place, levels.get((variant.id, place.id)), coming.get((variant.id, place.id), 0))
+                for place in places
+                if variant.id not in bundles
+            ],
+            units[variant.id],
         )
-    }
-    return [_item(variant, [(place, levels.get((variant.id, place.id))) for place in places]) for variant in found]
+        for variant in found
+    ]
+
+
+def incoming(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[tuple[str, str], int]:
+    """(variant, location) → units on their way there by open purchases and transfers."""
+    rows = session.execute(
+        select(
+            InboundLine.variant_id,
+            Inbound.location_id,
+            func.sum(func.greatest(0, InboundLine.expected - InboundLine.received)),
+        )
+        .join(Inbound, (Inbound.tenant_id == InboundLine.tenant_id) & (Inbound.id == InboundLine.inbound_id))
+        .where(
+            Inbound.tenant_id == tenant_id,
+            Inbound.status.in_(OPEN_INBOUNDS),
+            InboundLine.variant_id.in_(variant_ids),
+        )
+        .group_by(InboundLine.variant_id, Inbound.location_id)
+    )
+    return {(variant_id, location_id): int(units) for variant_id, location_id, units in rows}
+
+
+def _levels(session: Session, tenant_id: str, ids: Collection[str]) -> dict[tuple[str, str], StockLevel]:
+    rows = session.scalars(
+        select(StockLevel)
+        .where(StockLevel.tenant_id == tenant_id, StockLevel.variant_id.in_(ids))
+        .execution_options(populate_existing=True)
+    )
+    return {(level.variant_id, level.location_id): level for level in rows}
+
+
+def _sellable(session: Session, tenant_id: str, ids: Collection[str]) -> dict[str, int]:
+    rows = session.execute(
+        select(Variant.id, available_units()).where(Variant.tenant_id == tenant_id, Variant.id.in_(ids))
+    )
+    return {variant_id: int(units) for variant_id, units in rows}
+
+
+def _bundles(session: Session, tenant_id: str, ids: Collection[str]) -> set[str]:
+    query = select(BundleComponent.bundle_variant_id).where(
+        BundleComponent.tenant_id == tenant_id, BundleComponent.bundle_variant_id.in_(ids)
+    )
+    return set(session.scalars(query))
 
 
 def _matching(session: Session, tenant_id: str, query: str) -> list[Variant]:
@@ -83,19 +129,27 @@ def _matching(session: Session, tenant_id: str, query: str) -> list[Variant]:
     return list(session.scalars(base.where(or_(starts, titled))).all())
 
 
-def _item(variant: Variant, places: list[tuple[Location, StockLevel | None]]) -> ItemStock:
-    locations = [_place(place, level) for place, level in places]
+def _item(variant: Variant, locations: list[LocationStock], sellable: int) -> ItemStock:
     return ItemStock(
         sku=variant.sku,
         variant_id=variant.id,
         title=variant.title,
         locations=locations,
-        available=sum(location.available for location in locations),
+        available=sum(location.available for location in locations) if locations else sellable,
+        sellable=sellable,
+        incoming=sum(location.incoming for location in locations),
     )
 
 
-def _place(place: Location, level: StockLevel | None) -> LocationStock:
-    on_hand, reserved = (level.on_hand, level.reserved) if level else (0, 0)
+def _place(place: Location, level: StockLevel | None, coming: int) -> LocationStock:
+    on_hand, reserved, safety = (level.on_hand, level.reserved, level.safety_stock) if level else (0, 0, 0)
     return LocationStock(
-        code=place.code, name=place.name, on_hand=on_hand, reserved=reserved, available=on_hand - reserved
+        code=place.code,
+        name=place.name,
+        on_hand=on_hand,
+        reserved=reserved,
+        available=on_hand - reserved,
+        safety_stock=safety,
+        sellable=max(0, on_hand - reserved - safety),
+        incoming=coming,
     )

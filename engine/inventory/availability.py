@@ -1,0 +1,190 @@
+"""How much can be sold: on hand, less what is promised, less the safety stock.
+
+A unit of a bundle is whole at one place: ``min(floor(component / quantity))`` there. An untracked item is always
+there; a pre-order is not before its day, even when its units are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    select,
+    values,
+)
+from sqlalchemy.orm import Session, aliased
+
+from engine.catalog.models import StockPolicy, Variant
+from engine.inventory.items import PLENTY, Part, Place, Recipe
+from engine.inventory.models import BundleComponent, Location, StockLevel
+from engine.kit import clock
+
+SELLABLE: Final = func.greatest(0, StockLevel.on_hand - StockLevel.reserved - StockLevel.safety_stock)
+"""Units of a stock level that can be sold or promised."""
+
+
+def available_units() -> ScalarSelect[int]:
+    """Sellable units over all locations, for the ``Variant`` of the enclosing query."""
+    of_variant = and_(StockLevel.tenant_id == Variant.tenant_id, StockLevel.variant_id == Variant.id)
+    own = select(func.coalesce(func.sum(SELLABLE), 0)).where(of_variant).correlate(Variant).scalar_subquery()
+    counted = func.coalesce(_whole_bundles(), own)
+    return select(_by_policy(Variant, counted)).correlate(Variant).scalar_subquery()
+
+
+def is_available() -> ColumnElement[bool]:
+    """Whether anything of the enclosing query's ``Variant`` can be sold; asked through the index."""
+    return available_units() > 0
+
+
+def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> dict[str, list[Place]]:
+    """Where each variant can ship from, and how many; one query."""
+    part, level = aliased(Variant), aliased(StockLevel)
+    per_unit = func.coalesce(BundleComponent.quantity, 1)
+    units = _units(part, level, per_unit)
+    part_id = func.coalesce(BundleComponent.component_variant_id, Variant.id)
+    bundle = and_(BundleComponent.tenant_id == Variant.tenant_id, BundleComponent.bundle_variant_id == Variant.id)
+    rows = session.execute(
+        select(
+            Variant.id.label("item"),
+            Location.id,
+            Location.region,
+            Location.position,
+            func.least(func.min(units), _by_policy(Variant, literal(PLENTY))).label("available"),
+            func.array_agg(part.id).label("parts"),
+            func.array_agg(per_unit).label("per_unit"),
+            func.array_agg(part.stock_policy != StockPolicy.UNTRACKED).label("tracked"),
+        )
+        .select_from(Variant)
+        .outerjoin(BundleComponent, bundle)
+        .join(part, and_(part.tenant_id == Variant.tenant_id, part.id == part_id))
+        .join(Location, and_(Location.tenant_id == Variant.tenant_id, Location.ships))
+        .outerjoin(level, _level_at(level, part.tenant_id, part.id))
+        .where(Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids))
+        .group_by(Variant.tenant_id, Variant.id, Location.tenant_id, Location.id)
+        .having(func.min(units) > 0)
+        .order_by(Location.position, Location.id)
+    )
+    places: dict[str, list[Place]] = {variant_id: [] for variant_id in variant_ids}
+    for row in rows:
+        if row.available > 0:
+            parts = _recipe(zip(row.parts, row.per_unit, row.tracked, strict=True))
+            places[row.item].append(Place(row.id, row.region, row.position, row.available, parts))
+    return places
+
+
+def places_of(session: Session, tenant_id: str, parts: Recipe) -> list[Place]:
+    """Where whole units made of ``parts`` can ship from; for a line that was sold as the bundle was then."""
+    rows = [(part.variant_id, part.per_unit) for part in parts]
+    wanted = values(column("variant_id", Variant.id.type), column("per_unit", Integer), name="wanted").data(rows)
+    part, level = aliased(Variant), aliased(StockLevel)
+    units = _units(part, level, wanted.c.per_unit)
+    found = session.execute(
+        select(Location.id, Location.region, Location.position, func.min(units).label("available"))
+        .select_from(wanted)
+        .join(part, and_(part.tenant_id == tenant_id, part.id == wanted.c.variant_id))
+        .join(Location, and_(Location.tenant_id == part.tenant_id, Location.ships))
+        .outerjoin(level, _level_at(level, part.tenant_id, part.id))
+        .group_by(Location.tenant_id, Location.id)
+        .having(func.min(units) > 0)
+        .order_by(Location.position, Location.id)
+    )
+    return [Place(row.id, row.region, row.position, row.available, parts) for row in found]
+
+
+def recipes(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, Recipe]:
+    """What a unit of each variant takes from the shelf now."""
+    part = aliased(Variant)
+    bundle = and_(BundleComponent.tenant_id == Variant.tenant_id, BundleComponent.bundle_variant_id == Variant.id)
+    part_id = func.coalesce(BundleComponent.component_variant_id, Variant.id)
+    rows = session.execute(
+        select(
+            Variant.id, part.id, func.coalesce(BundleComponent.quantity, 1), part.stock_policy != StockPolicy.UNTRACKED
+        )
+        .select_from(Variant)
+        .outerjoin(BundleComponent, bundle)
+        .join(part, and_(part.tenant_id == Variant.tenant_id, part.id == part_id))
+        .where(Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids))
+    )
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for variant_id, *part_row in rows:
+        found.setdefault(variant_id, []).append(tuple(part_row))
+    return {variant_id: _recipe(parts) for variant_id, parts in found.items()}
+
+
+def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -> None:
+    """Lock the levels of everything the variants are made of, in the order stock is locked.
+
+    Whoever changes the stock of several lines in one transaction calls this first, with all of their variants.
+    """
+    parts = {part.variant_id for one in recipes(session, tenant_id, variant_ids).values() for part in one}
+    lock_sellable(session, tenant_id, parts)
+
+
+def lock_sellable(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """Location that ships → variant → sellable units, in the shop's order of places. All the variants' levels are
+    locked.
+    """
+    levels = session.execute(
+        select(StockLevel.variant_id, StockLevel.location_id, SELLABLE.label("units"))
+        .where(StockLevel.tenant_id == tenant_id, StockLevel.variant_id.in_(variant_ids))
+        .order_by(StockLevel.variant_id, StockLevel.location_id)
+        .with_for_update()
+    ).all()
+    places = session.scalars(
+        select(Location.id)
+        .where(Location.tenant_id == tenant_id, Location.ships)
+        .order_by(Location.position, Location.id)
+    )
+    pool: dict[str, dict[str, int]] = {place: {} for place in places}
+    for level in levels:
+        if level.location_id in pool:
+            pool[level.location_id][level.variant_id] = level.units
+    return pool
+
+
+def _recipe(rows: Any) -> Recipe:
+    return tuple(sorted(Part(*row) for row in rows))
+
+
+def _whole_bundles() -> ScalarSelect[int]:
+    """Whole units of the enclosing bundle over all locations; ``NULL`` for what is no bundle."""
+    part, level = aliased(Variant), aliased(StockLevel)
+    here = (
+        select(func.min(_units(part, level, BundleComponent.quantity)).label("units"))
+        .select_from(BundleComponent)
+        .join(part, and_(part.tenant_id == BundleComponent.tenant_id, part.id == BundleComponent.component_variant_id))
+        .join(Location, Location.tenant_id == BundleComponent.tenant_id)
+        .outerjoin(level, _level_at(level, part.tenant_id, part.id))
+        .where(BundleComponent.tenant_id == Variant.tenant_id, BundleComponent.bundle_variant_id == Variant.id)
+        .group_by(Location.id)
+        .correlate(Variant)
+        .lateral()
+    )
+    return select(cast(func.sum(here.c.units), Integer)).select_from(here).scalar_subquery()
+
+
+def _level_at(level: Any, tenant: Any, variant: Any) -> ColumnElement[bool]:
+    return and_(level.tenant_id == tenant, level.variant_id == variant, level.location_id == Location.id)
+
+
+def _units(part: Any, level: Any, per_unit: Any) -> ColumnElement[int]:
+    """Whole units of a line that the part's stock at a location is enough for."""
+    sellable = func.greatest(0, level.on_hand - level.reserved - level.safety_stock)
+    return _by_policy(part, func.coalesce(sellable, 0)).op("/")(per_unit)
+
+
+def _by_policy(variant: Any, counted: Any) -> ColumnElement[int]:
+    today: date = clock.now().date()
+    early = and_(variant.stock_policy == StockPolicy.PREORDER, variant.available_on > today)
+    return case((variant.stock_policy == StockPolicy.UNTRACKED, PLENTY), (early, 0), else_=counted)

@@ -1,0 +1,49 @@
+"""The words stock is spoken of in: parts, places, allocations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+PLENTY: Final = 9_999
+"""What is said to be there of an item that nobody counts."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """What one unit of an order line takes from the shelf: ``per_unit`` units of ``variant_id``.
+
+    An item is its own only part; a bundle has one for each component. Of an untracked one nothing is counted.
+    """
+
+    variant_id: str
+    per_unit: int = 1
+    tracked: bool = True
+
+
+Recipe = tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """``quantity`` units of a variant from one location. Without ``parts`` stock looks them up."""
+
+    variant_id: str
+    location_id: str
+    quantity: int
+    parts: Recipe | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Sellable units of one variant at one location that ships. A unit of a bundle is whole there."""
+
+    location_id: str
+    region: str
+    position: int
+    available: int
+    parts: Recipe | None = None
+
+
+Stock = Mapping[str, Sequence[Place]]
