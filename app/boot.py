@@ -13,6 +13,7 @@ from engine.catalog.embedder import CallableEmbedder, Embedder, MiniLM, Vector
 from engine.catalog.search import CatalogSearch
 from engine.catalog.vectors import NoIndex, VectorIndex
 from engine.db import Addresses, Store, open_addresses
+from engine.kit import holds
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import Tenant
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
@@ -129,14 +130,20 @@ def open_index(settings: Settings) -> tuple[VectorIndex, Embedder]:
 
 
 def fill_index(runtime: Runtime, index: VectorIndex, embedder: Embedder, say: Say) -> None:
-    """Make the index hold what is on sale."""
-    from engine.catalog.indexing import ensure
+    """Make the index hold what is on sale; after a restore it is made anew."""
+    from engine.catalog.indexing import ensure, rebuild
 
     def progress(done: int, of: int) -> None:
         say(f"Indexing products: {done} of {of}")
 
     for tenant_id in runtime.store.tenant_ids():
-        ensure(runtime.store, tenant_id, index, embedder, progress=progress)
+        with runtime.unit_of_work(tenant_id) as session:
+            restored = holds.index_pending(session, tenant_id)
+        bring = rebuild if restored else ensure
+        bring(runtime.store, tenant_id, index, embedder, progress=progress)
+        if restored:
+            with runtime.unit_of_work(tenant_id) as session:
+                holds.index_done(session, tenant_id)
 
 
 def make_embedder(settings: Settings) -> Embedder:

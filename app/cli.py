@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.commands import checks, doctor, keys, measuring, serving, store, talk, tenants
+from app.commands import backups, checks, doctor, keys, measuring, serving, store, talk, tenants
 
 app = typer.Typer(
     name="icommerce",
@@ -22,6 +22,8 @@ app.command("seed")(store.seed)
 app.command("chat")(talk.chat)
 app.command("doctor")(doctor.doctor)
 app.command("check")(checks.check)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
 app.command("bench")(measuring.bench)
 app.add_typer(checks.audit_app, name="audit")
 app.add_typer(keys.app, name="keys")

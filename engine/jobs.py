@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
+from engine.backup.hold import reconcile_restore
 from engine.checkout import recovery
 from engine.conversations import deliver
-from engine.kit import audit, idempotency, limits, outbox
+from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -41,13 +42,19 @@ def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
                 outbox.mark_delivered([row])
 
 
-EVERY_SECOND: Final[tuple[Callable[[Runtime, str], object], ...]] = (
+Job = Callable[[Runtime, str], object]
+EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.recover_payments,
+    reconcile_restore,
     recovery.expire,
     tell_conversations,
     seal_audit,
 )
-EVERY_HOUR: Final[tuple[Callable[[Runtime, str], object], ...]] = (forget_answers,)
+EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers,)
+OUTWARD: Final[frozenset[Job]] = frozenset()
+"""Jobs of the above that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
+wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
+"""
 
 
 def run_once(runtime: Runtime, *, hourly: bool = False) -> None:
@@ -57,9 +64,15 @@ def run_once(runtime: Runtime, *, hourly: bool = False) -> None:
     for tenant_id in runtime.store.tenant_ids(suspended=True):
         for job in EVERY_SECOND + (EVERY_HOUR if hourly else ()):
             try:
-                job(runtime, tenant_id)
+                if job not in OUTWARD or not _held(runtime, tenant_id):
+                    job(runtime, tenant_id)
             except Exception:
                 log.exception("job failed", job=job.__name__, tenant=tenant_id)
     if hourly:
         with runtime.store.without_tenant() as session:
             limits.forget_old(session)
+
+
+def _held(runtime: Runtime, tenant_id: str) -> bool:
+    with runtime.unit_of_work(tenant_id) as session:
+        return holds.held(session, tenant_id)

@@ -55,21 +55,44 @@ def migrate(addresses: Addresses) -> None:
     """
     if addresses.owner is None:
         raise Unavailable("Migrating needs DATABASE_ADMIN_URL, the address of the database's owner.")
-    load_models()
     engine = open_engine(addresses.owner, pool_size=1)
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        for url in (addresses.runtime, addresses.sandbox):
-            _ensure_role(connection, url)
-        for schema in SCHEMAS:
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-        config = Config()
-        config.set_main_option("script_location", str(_SCRIPTS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        tenancy.secure(connection, make_url(addresses.runtime).username or tenancy.RUNTIME_ROLE)
-        secure_sandbox(connection)
+        prepare(connection, addresses)
+        upgrade(connection)
+        secure(connection, addresses)
     engine.dispose()
+
+
+def prepare(connection: Connection, addresses: Addresses) -> None:
+    """Hold the right to migrate until the transaction ends, and make the roles and schemas that are not there."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    for url in (addresses.runtime, addresses.sandbox):
+        _ensure_role(connection, url)
+    for schema in SCHEMAS:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to ``revision``, in the connection's transaction."""
+    load_models()
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def secure(connection: Connection, addresses: Addresses) -> None:
+    """Row-level security and grants over the newest schema."""
+    load_models()
+    tenancy.secure(connection, make_url(addresses.runtime).username or tenancy.RUNTIME_ROLE)
+    secure_sandbox(connection)
+
+
+def known_revisions() -> frozenset[str]:
+    """Every revision that this version can migrate from."""
+    from alembic.script import ScriptDirectory
+
+    return frozenset(script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions())
 
 
 def pending(addresses: Addresses) -> bool:

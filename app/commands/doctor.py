@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from engine.runtime import Runtime
     from engine.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -31,9 +32,10 @@ def doctor(json: Json = False) -> None:
 
     settings = Settings.from_env()
     serving = _serving(settings)
-    tenants, trouble = _tenants(settings)
+    tenants, restores, trouble = _tenants(settings)
     report: dict[str, Any] = {
         "tenants": tenants,
+        "restores": restores,
         "embedded": _embedded(settings, running=not trouble),
         "versions": _versions(),
         "psp": serving.get("psp"),
@@ -49,7 +51,8 @@ def doctor(json: Json = False) -> None:
         raise typer.Exit(UNREACHABLE)
 
 
-def _tenants(settings: Settings) -> tuple[list[dict[str, str]], str]:
+def _tenants(settings: Settings) -> tuple[list[dict[str, str]], list[dict[str, Any]], str]:
+    """The shops, what a restore still holds of each, and why there is no answer."""
     from sqlalchemy import select
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -59,13 +62,34 @@ def _tenants(settings: Settings) -> tuple[list[dict[str, str]], str]:
     from engine.kit.tenancy import Tenant
 
     try:
-        with runtime(settings) as opened, opened.store.without_tenant() as session:
-            query = select(Tenant.slug, Tenant.name).where(Tenant.status == "active").order_by(Tenant.number)
-            return [{"slug": slug, "name": name} for slug, name in session.execute(query)], ""
+        with runtime(settings) as opened:
+            with opened.store.without_tenant() as session:
+                query = select(Tenant.id, Tenant.slug, Tenant.name).where(Tenant.status == "active")
+                rows = session.execute(query.order_by(Tenant.number)).all()
+            held = [facts for row in rows if (facts := _restore_of(opened, row.id, row.slug))]
+        return [{"slug": row.slug, "name": row.name} for row in rows], held, ""
     except SQLAlchemyError as error:
-        return [], f"The database does not answer as expected ({type(error).__name__})."
+        return [], [], f"The database does not answer as expected ({type(error).__name__})."
     except (Unavailable, EmbeddedPostgresError) as error:
-        return [], str(error)
+        return [], [], str(error)
+
+
+def _restore_of(opened: Runtime, tenant_id: str, slug: str) -> dict[str, Any] | None:
+    """What the last restore of a shop still holds, and what it waits for."""
+    from engine.kit.holds import Restore
+
+    with opened.unit_of_work(tenant_id) as session:
+        row = session.get(Restore, tenant_id)
+        if row is None:
+            return None
+        return {
+            "tenant": slug,
+            "held": row.lifted_at is None,
+            "horizon": row.horizon.isoformat(),
+            "restored_at": row.restored_at.isoformat(),
+            "lifted_at": row.lifted_at.isoformat() if row.lifted_at else None,
+            "waiting_for": row.waiting_for,
+        }
 
 
 def _serving(settings: Settings) -> dict[str, Any]:
@@ -120,4 +144,8 @@ def _print(report: dict[str, Any]) -> None:
         show(f"{name:<11} {kind} {facts.get('name', '')}".rstrip())
     shops = ", ".join(row["slug"] for row in report["tenants"])
     show(f"Shops       {shops or report['problem'] or 'none'}")
+    for row in report["restores"]:
+        if row["held"]:
+            what = ", ".join(f"{name}: {left}" for name, left in row["waiting_for"].items()) or "the first look"
+            show(f"Held        {row['tenant']}: restored as of {row['horizon']}, waits for {what}")
     show("Versions    " + ", ".join(f"{name} {number}" for name, number in report["versions"].items()))

@@ -57,10 +57,11 @@ def write_atomic(path: Path, text: str, *, mode: int = 0o600, sync: bool = True)
             os.fsync(file.fileno())
     draft.replace(path)
     if sync:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Makes a rename within the folder last through a power cut."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Identity, Index, String, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock
@@ -93,8 +94,9 @@ def seal(session: Session, tenant_id: str, *, limit: int = 500) -> int:
     """Chain up to ``limit`` unsealed rows to the tenant's head; returns how many. One sealer per tenant at a time."""
     head = session.get(AuditHead, tenant_id, with_for_update=True)
     if head is None:
-        head = AuditHead(tenant_id=tenant_id, seq=0, hash=GENESIS)
-        session.add(head)
+        first = insert(AuditHead).values(tenant_id=tenant_id, seq=0, hash=GENESIS)
+        session.execute(first.on_conflict_do_nothing())
+        head = session.get_one(AuditHead, tenant_id, with_for_update=True)
     rows = session.scalars(
         select(AuditRow)
         .where(AuditRow.tenant_id == tenant_id, AuditRow.hash.is_(None))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, select, text
+from sqlalchemy import exists, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit.errors import Unavailable
@@ -17,7 +17,7 @@ from engine.kit.tenancy import TenantRow
 
 
 class HeldAfterRestore(Unavailable):
-    """This would leave the house, and the tenant's restore is not reconciled yet."""
+    """A step that would leave the house, while the tenant's restore is not reconciled yet."""
 
     code = "held_after_restore"
 
@@ -48,3 +48,13 @@ def require_free(session: Session, tenant_id: str) -> None:
     """Raises ``HeldAfterRestore``: for a workflow's first step and for a job before it calls a partner."""
     if held(session, tenant_id):
         raise HeldAfterRestore("This shop was restored from a backup; its payments are being compared first.")
+
+
+def index_pending(session: Session, tenant_id: str) -> bool:
+    """Whether the tenant's search index must be made anew."""
+    return bool(session.scalar(select(Restore.index_pending).where(Restore.tenant_id == tenant_id)))
+
+
+def index_done(session: Session, tenant_id: str) -> None:
+    """The search index was made anew."""
+    session.execute(update(Restore).where(Restore.tenant_id == tenant_id).values(index_pending=False))

@@ -54,6 +54,7 @@ PREFIXES: Final = {
     "backorder": "bko",
     "fulfillment": "ful",
     "label": "lbl",
+    "backup": "bak",
 }
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 

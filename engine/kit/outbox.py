@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Identity, Index, String, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from engine.kit import clock
+from engine.kit import clock, holds
 from engine.kit.tenancy import TenantRow
 
 CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -24,6 +24,10 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "checkout.changed": ("conversation",),
 }
 """Topic → who is told. A topic without a consumer is not written."""
+INTERNAL: Final = frozenset({"search", "conversation"})
+"""Consumers whose work stays in the house. Any other is outward: after a restore its rows wait until the tenant's books
+are reconciled (``engine.kit.holds``).
+"""
 MAX_ATTEMPTS: Final = 20
 
 
@@ -79,7 +83,12 @@ def emit(
 
 
 def claim_batch(session: Session, tenant_id: str, consumer: str, *, limit: int = 100) -> list[OutboxRow]:
-    """Undelivered rows for ``consumer``, locked for this transaction; rows another worker holds are skipped."""
+    """Undelivered rows for ``consumer``, locked for this transaction; rows another worker holds are skipped.
+
+    None for an outward consumer while a restore of the tenant is not reconciled.
+    """
+    if consumer not in INTERNAL and holds.held(session, tenant_id):
+        return []
     rows = session.scalars(
         select(OutboxRow)
         .where(
