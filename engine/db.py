@@ -24,6 +24,7 @@ from engine.embedded_postgres import (
     start_or_attach,
     update_secrets,
 )
+from engine.kit.direct import Direct
 from engine.kit.envelope import derive
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
@@ -65,6 +66,12 @@ class Store:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
             yield session
+
+    @contextmanager
+    def direct(self, tenant_id: str) -> Iterator[Direct]:
+        """The same on the driver itself, for the few statements of a hot path: see ``engine.kit.direct``."""
+        with self.engine.connect() as connection, connection.begin():
+            yield Direct(connection, tenant_id)
 
     @contextmanager
     def without_tenant(self) -> Iterator[Session]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,13 +37,16 @@ def apply(
     session: Session, tenant_id: str, codes: Sequence[str], lines: Sequence[Discountable], currency: str
 ) -> Applied:
     """Apply codes in the order given, each to what the ones before left. A code counts once."""
+    rows = select(Discount).where(Discount.tenant_id == tenant_id, Discount.code.in_(codes))
+    known = {row.code: row for row in session.scalars(rows)} if codes else {}
+    return work_out(known, codes, lines, currency)
+
+
+def work_out(
+    known: Mapping[str, Discount], codes: Sequence[str], lines: Sequence[Discountable], currency: str
+) -> Applied:
+    """What ``apply`` says, with the rows of the codes at hand."""
     left = [line.base for line in lines]
-    if not codes:
-        return Applied(tuple(0 for _ in lines), (), ())
-    known = {
-        row.code: row
-        for row in session.scalars(select(Discount).where(Discount.tenant_id == tenant_id, Discount.code.in_(codes)))
-    }
     titles, problems = [], []
     for code in dict.fromkeys(codes):
         row = known.get(code)

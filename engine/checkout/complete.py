@@ -6,46 +6,34 @@ anywhere in between, recovery finds the payment row and brings it to the same en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 import structlog
+from psycopg.errors import UniqueViolation
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from engine.carts import discounts
-from engine.carts import service as carts
 from engine.checkout import consents
+from engine.checkout.claim import BUSY, Changed, card_of, claim
 from engine.checkout.errors import CheckoutBusy
-from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus, SessionStatus
-from engine.checkout.pricing import Quote
-from engine.checkout.service import lock_session, quote_of
+from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
+from engine.checkout.sale import Card, Sale
+from engine.checkout.service import lock_session
 from engine.checkout.settlement import Settled, settle
-from engine.checkout.states import CONSENT, OPEN_SESSIONS, SESSION
-from engine.checkout.views import digest
-from engine.inventory import service as inventory
-from engine.inventory.errors import OutOfStock
-from engine.kit import audit, clock
 from engine.kit.envelope import unseal
 from engine.kit.errors import NotFound, Unavailable
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
-from engine.kit.ids import new_id
 from engine.kit.money import Money
-from engine.kit.tenancy import hash_secret
-from engine.orders import service as orders
 from engine.orders.schemas import OrderView
 from engine.payments.gateway import DECLINES, CaptureRequest, Charge, ChargeStatus, TokenFacts
 from engine.payments.models import Payment, PaymentStatus
 from engine.runtime import Runtime
 
-LEASE: Final = timedelta(seconds=20)
-"""Longer than the gateway's time-out: while it runs, only this request may settle the payment."""
-_ROUTING_TRIES: Final = 3
+_NOTHING_TO_INSPECT: Final = TokenFacts(usable=True)
+"""A total of nothing needs no token."""
 log = structlog.get_logger(__name__)
 
 
@@ -70,45 +58,30 @@ class Completion:
     challenge_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Claimed:
-    """What T1 committed: enough to call the gateway without another look at the database."""
-
-    payment_id: str
-    request: CaptureRequest | None
-    gateway: str
-
-
-class _Changed(Exception):
-    """T1 must end without a trace: the world is not what was agreed to."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completion:
     """Take the money an approved consent allows, once. A repeat answers what became of the first.
 
     Raises ``NotFound`` for another identity's consent, ``CheckoutBusy`` while another attempt is under way.
     """
-    token, facts, early = _prepare(runtime, identity, consent_id)
-    if early is not None:
-        return early
-    if facts is not None and facts.challenge_url:
+    with runtime.store.direct(identity.tenant_id) as direct:
+        card = card_of(direct, identity, consent_id)
+    if card.consent_status != ConsentStatus.APPROVED:
+        return _unapproved(runtime, identity, card)
+    token = _token_of(runtime, card)
+    facts = _inspected(runtime, card, token) if token else _NOTHING_TO_INSPECT
+    if facts.challenge_url:
         return _challenge(runtime, identity, consent_id, facts.challenge_url)
-    if facts is not None and not facts.usable:
+    if not facts.usable:
         return _put_aside(runtime, identity, consent_id, DECLINES["token_expired"])
     try:
-        claimed = _claim(runtime, identity, consent_id, token)
-    except _Changed as changed:
+        draft = claim(runtime, identity, card, token)
+    except Changed as changed:
         return _put_aside(runtime, identity, consent_id, changed.reason)
-    except IntegrityError:
-        raise CheckoutBusy("The payment for this checkout is being made right now. Please wait a moment.") from None
+    except UniqueViolation:
+        raise CheckoutBusy(BUSY) from None
     fault_point("after_t1_commit")
-    charge = _capture(runtime, claimed)
-    settled = settle(runtime, identity.tenant_id, claimed.payment_id, charge)
-    return _answer(consent_id, settled)
+    charge = _capture(runtime, draft.sale, token)
+    return _answer(consent_id, settle(runtime, identity.tenant_id, draft.sale.payment_id, charge, draft=draft))
 
 
 def outcome_of(runtime: Runtime, identity: Identity, consent_id: str) -> Completion:
@@ -121,168 +94,53 @@ def outcome_of(runtime: Runtime, identity: Identity, consent_id: str) -> Complet
         return _answer(consent_id, Settled.of(session, payment))
 
 
-def _prepare(
-    runtime: Runtime, identity: Identity, consent_id: str
-) -> tuple[str | None, TokenFacts | None, Completion | None]:
-    with runtime.unit_of_work(identity.tenant_id) as session:
-        card = _own_card(session, identity, consent_id)
-        status, sealed, session_id = card.status, card.token_sealed, card.session_id
-        gateway = _gateway_of(session, card)
-    if status == ConsentStatus.CLAIMED:
-        return None, None, outcome_of(runtime, identity, consent_id)
-    if status == ConsentStatus.SUPERSEDED:
-        return (
-            None,
-            None,
-            Completion(Result.CHANGED, consent_id, "The order changed after that card was shown.", "changed"),
-        )
-    if status != ConsentStatus.APPROVED:
-        return (
-            None,
-            None,
-            Completion(Result.NOT_APPROVED, consent_id, "Nothing was paid: the card was not confirmed."),
-        )
-    if not sealed or session_id is None:
-        return None, None, None
-    token = unseal(runtime.secret_key, identity.tenant_id, f"consent|{consent_id}", sealed)
-    facts = runtime.gateways[gateway].inspect(token, merchant=identity.tenant_id, session_id=session_id)
-    return token, facts, None
+def _unapproved(runtime: Runtime, identity: Identity, card: Card) -> Completion:
+    if card.consent_status == ConsentStatus.CLAIMED:
+        return outcome_of(runtime, identity, card.consent_id)
+    if card.consent_status == ConsentStatus.SUPERSEDED:
+        words = "The order changed after that card was shown."
+        return Completion(Result.CHANGED, card.consent_id, words, "changed")
+    words = "Nothing was paid: the card was not confirmed."
+    return Completion(Result.NOT_APPROVED, card.consent_id, words)
 
 
-def _claim(runtime: Runtime, identity: Identity, consent_id: str, token: str | None) -> _Claimed:
-    """T1: everything scarce is held in one fixed order, or nothing is."""
-    with runtime.unit_of_work(identity.tenant_id) as session:
-        checkout, card = _locked(session, identity, consent_id)
-        quote = _agreed_quote(session, checkout, card)
-        payment_id, order_id = new_id("payment"), new_id("order")
-        lines = orders.place(session, checkout, quote, order_id=order_id, customer_id=identity.customer_id)
-        _start_payment(session, checkout, card, quote, payment_id=payment_id, order_id=order_id, token=token)
-        session.flush()
-        _hold_stock(session, checkout, quote, payment_id, lines)  # last: others wait for these rows
-        if not discounts.use(session, checkout.tenant_id, checkout.discount_codes):
-            raise _Changed("The discount code has just been used up.")
-        request = CaptureRequest(
-            payment_id=payment_id,
-            merchant=checkout.tenant_id,
-            session_id=checkout.id,
-            token=token or "",
-            amount=Money(quote.total, checkout.currency),
-        )
-        fault_point("before_t1_commit")
-        return _Claimed(payment_id, request if quote.total else None, (checkout.payment_method or {})["gateway"])
+def _token_of(runtime: Runtime, card: Card) -> str | None:
+    if not card.token_sealed:
+        return None
+    return unseal(runtime.secret_key, card.tenant_id, f"consent|{card.consent_id}", card.token_sealed)
 
 
-def _agreed_quote(session: Session, checkout: CheckoutSession, card: Consent) -> Quote:
-    if checkout.status == SessionStatus.IN_PROGRESS:
-        raise CheckoutBusy("The payment for this checkout is being made right now. Please wait a moment.")
-    if card.status != ConsentStatus.APPROVED or checkout.status not in OPEN_SESSIONS:
-        raise _Changed("This checkout has ended or changed since the card was shown.")
-    if checkout.expires_at <= clock.now():
-        raise _Changed("This checkout was open for too long.")
-    quote = quote_of(session, checkout)
-    if quote.problems:
-        raise _Changed(" ".join(quote.problems))
-    if quote.missing or digest(checkout, quote) != card.digest:
-        raise _Changed("The total or the details changed after the card was shown.")
-    if checkout.cart_id and not _fits_cart(session, checkout, checkout.cart_id):
-        raise _Changed("The cart changed after the card was shown.")
-    return quote
+def _inspected(runtime: Runtime, card: Card, token: str) -> TokenFacts:
+    return runtime.gateways[card.gateway].inspect(token, merchant=card.tenant_id, session_id=card.id)
 
 
-def _fits_cart(session: Session, checkout: CheckoutSession, cart_id: str) -> bool:
-    lines = {line["variant_id"]: line["quantity"] for line in checkout.lines}
-    return carts.holds(session, checkout.tenant_id, cart_id, lines, checkout.discount_codes)
-
-
-def _hold_stock(
-    session: Session, checkout: CheckoutSession, quote: Quote, payment_id: str, lines: Mapping[str, str]
-) -> None:
-    wanted = {line.variant_id: line.quantity for line in quote.lines}
-    region = (checkout.ship_to or {}).get("state", "")
-    stock = quote.stock
-    titles = {line.variant_id: line.title for line in quote.lines}
-    for attempt in range(_ROUTING_TRIES):
-        try:
-            allocations = inventory.route(wanted, stock, region=region)
-            inventory.hold(session, checkout.tenant_id, payment_id, allocations, lines)
-        except OutOfStock as gone:
-            stock = inventory.shippable(session, checkout.tenant_id, list(wanted))
-            left = sum(place.available for place in stock[gone.variant_id])
-            if attempt + 1 < _ROUTING_TRIES and left >= wanted[gone.variant_id]:
-                continue
-            title = titles[gone.variant_id]
-            raise _Changed(f"Only {left} of {title} left." if left else f"{title} has just sold out.") from None
-        return
-
-
-def _start_payment(
-    session: Session,
-    checkout: CheckoutSession,
-    card: Consent,
-    quote: Quote,
-    *,
-    payment_id: str,
-    order_id: str,
-    token: str | None,
-) -> None:
-    method = checkout.payment_method or {}
-    session.add(
-        Payment(
-            tenant_id=checkout.tenant_id,
-            id=payment_id,
-            session_id=checkout.id,
-            order_id=order_id,
-            consent_id=card.id,
-            token_hash=hash_secret(token) if token else None,
-            gateway=method["gateway"],
-            amount=quote.total,
-            currency=checkout.currency,
-            method={key: method[key] for key in ("brand", "last4", "label")},
-            status=PaymentStatus.PROCESSING,
-            lease_until=clock.now() + LEASE,
-        )
-    )
-    card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
-    card.payment_id = payment_id
-    checkout.status = SESSION.check(_ready(checkout), SessionStatus.IN_PROGRESS)
-    checkout.version += 1
-    facts = {"amount": quote.total, "currency": checkout.currency, "consent": card.id, "order": order_id}
-    audit.record(
-        session,
-        checkout.tenant_id,
-        actor=card.owner_id,
-        action="payment.started",
-        subject=payment_id,
-        facts=facts,
-    )
-
-
-def _ready(checkout: CheckoutSession) -> SessionStatus:
-    return SessionStatus.READY if checkout.status == SessionStatus.NOT_READY else checkout.status
-
-
-def _capture(runtime: Runtime, claimed: _Claimed) -> Charge | None:
+def _capture(runtime: Runtime, sale: Sale, token: str | None) -> Charge | None:
     """Call the gateway; ``None`` when nobody knows what became of it."""
-    if claimed.request is None:
-        return Charge(claimed.payment_id, ChargeStatus.CAPTURED)
-    gateway = runtime.gateways[claimed.gateway]
+    if sale.amount == 0:
+        return Charge(sale.payment_id, ChargeStatus.CAPTURED)
+    request = CaptureRequest(
+        payment_id=sale.payment_id,
+        merchant=sale.tenant_id,
+        session_id=sale.session_id,
+        token=token or "",
+        amount=Money(sale.amount, sale.currency),
+    )
     fault_point("before_capture")
     charge: Charge | None
     try:
-        charge = gateway.capture(claimed.request)
+        charge = runtime.gateways[sale.gateway].capture(request)
     except Unavailable:
-        charge = _ask(runtime, claimed)
+        charge = _ask(runtime, sale)
     fault_point("after_capture")
     return charge
 
 
-def _ask(runtime: Runtime, claimed: _Claimed) -> Charge | None:
+def _ask(runtime: Runtime, sale: Sale) -> Charge | None:
     """The answer was lost: ask once what happened. Recovery goes on asking."""
-    assert claimed.request is not None
     try:
-        found = runtime.gateways[claimed.gateway].find(claimed.payment_id, merchant=claimed.request.merchant)
+        found = runtime.gateways[sale.gateway].find(sale.payment_id, merchant=sale.tenant_id)
     except Unavailable:
-        log.warning("gateway unreachable", payment_id=claimed.payment_id)
+        log.warning("gateway unreachable", payment_id=sale.payment_id)
         return None
     return found if found and found.status != ChargeStatus.PENDING else None
 
@@ -321,11 +179,6 @@ def _own_card(session: Session, identity: Identity, consent_id: str) -> Consent:
     if card is None or card.owner_id != identity.id or card.kind != ConsentKind.PAYMENT:
         raise NotFound("There is no such confirmation.")
     return card
-
-
-def _gateway_of(session: Session, card: Consent) -> str:
-    checkout = session.get_one(CheckoutSession, (card.tenant_id, card.session_id))
-    return str((checkout.payment_method or {})["gateway"])
 
 
 def _answer(consent_id: str, settled: Settled) -> Completion:

@@ -6,30 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
-from engine.catalog.models import Product, Variant
-from engine.checkout.models import CheckoutSession
+from engine.checkout import facts
+from engine.checkout.facts import Basket, Facts, Shop
 from engine.compliance import service as compliance
 from engine.customers.addresses import missing_parts
 from engine.inventory import service as inventory
-from engine.kit.tenancy import Tenant
 from engine.shipping import service as shipping
-from engine.tax import service as tax
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """What pricing and the card need to know of the merchant."""
-
-    tenant_id: str
-    name: str
-    currency: str
-    country: str
-    demo: bool
-    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,85 +90,59 @@ class Quote:
         return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
 
 
-def shop_of(session: Session, tenant_id: str) -> Shop:
-    """The merchant's facts."""
-    row = session.get_one(Tenant, tenant_id)
-    return Shop(row.id, row.name, row.currency, row.country, row.demo, row.settings)
-
-
-def quote(session: Session, checkout: CheckoutSession, *, has_method: bool) -> Quote:
+def quote(session: Session, basket: Basket) -> Quote:
     """Price a session from the catalog, stock, shipping and tax tables of this transaction."""
-    shop = shop_of(session, checkout.tenant_id)
-    lines, stock = _lines(session, checkout)
+    return price(basket, facts.read(session, basket))
+
+
+def price(basket: Basket, found: Facts) -> Quote:
+    """What a session costs, given everything its price rests on."""
+    lines = _lines(basket, found)
     problems = [problem for line in lines for problem in _stock_problems(line)]
-    if len(lines) < len(checkout.lines):
+    if len(lines) < len(basket.lines):
         problems.append("Something in this checkout is no longer sold.")
-    applied = discounts.apply(
-        session,
-        checkout.tenant_id,
-        checkout.discount_codes,
-        [discounts.Discountable(line.category, line.base) for line in lines],
-        shop.currency,
-    )
+    eligible = [discounts.Discountable(line.category, line.base) for line in lines]
+    applied = discounts.work_out(found.codes, basket.discount_codes, eligible, found.shop.currency)
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
-    options, selected, trouble = _shipping(session, checkout, shop, lines)
-    place = _jurisdiction(session, checkout)
-    lines = [replace(line, tax=place.on(line.tax_category, line.base - line.discount)) for line in lines]
+    options, selected, trouble = _shipping(basket, found, lines)
+    lines = [replace(line, tax=found.tax.on(line.tax_category, line.base - line.discount)) for line in lines]
     return Quote(
-        shop=shop,
+        shop=found.shop,
         lines=tuple(lines),
-        stock=stock,
+        stock=found.stock,
         options=tuple(options),
         selected=selected,
         discount_titles=applied.titles,
-        tax_name=place.name,
-        shipping_tax=place.on_shipping(selected.amount) if selected else 0,
+        tax_name=found.tax.name,
+        shipping_tax=found.tax.on_shipping(selected.amount) if selected else 0,
         problems=(*problems, *applied.problems, *trouble),
-        missing=tuple(_missing(checkout, has_method=has_method)),
+        missing=tuple(_missing(basket)),
     )
 
 
-def _lines(session: Session, checkout: CheckoutSession) -> tuple[list[PricedLine], dict[str, list[inventory.Place]]]:
-    wanted = {row["variant_id"]: row["quantity"] for row in checkout.lines}
-    rows = {
-        row.Variant.id: row
-        for row in session.execute(
-            select(
-                Variant,
-                Product.title,
-                Product.category,
-                Product.tax_category,
-                Product.restrictions,
-                Product.status,
-            )
-            .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
-            .where(Variant.tenant_id == checkout.tenant_id, Variant.id.in_(wanted))
-        )
-    }
-    stock = inventory.shippable(session, checkout.tenant_id, list(wanted))
-    lines = [
-        _priced(rows[variant_id], quantity, sum(place.available for place in stock[variant_id]))
+def _lines(basket: Basket, found: Facts) -> list[PricedLine]:
+    wanted = {row["variant_id"]: row["quantity"] for row in basket.lines}
+    return [
+        _priced(item, quantity, sum(place.available for place in found.stock[variant_id]))
         for variant_id, quantity in wanted.items()
-        if variant_id in rows and rows[variant_id].Variant.sellable and rows[variant_id].status == "active"
+        if (item := found.items.get(variant_id)) and item["sellable"] and item["status"] == "active"
     ]
-    return lines, stock
 
 
-def _priced(row: Any, quantity: int, available: int) -> PricedLine:
-    variant: Variant = row.Variant
+def _priced(item: Mapping[str, Any], quantity: int, available: int) -> PricedLine:
     return PricedLine(
-        variant_id=variant.id,
-        product_id=variant.product_id,
-        sku=variant.sku,
-        title=row.title,
-        options=variant.options,
-        category=row.category,
-        tax_category=row.tax_category,
-        restrictions=tuple(row.restrictions),
-        weight_g=variant.weight_g,
+        variant_id=item["id"],
+        product_id=item["product_id"],
+        sku=item["sku"],
+        title=item["title"],
+        options=item["options"],
+        category=item["category"],
+        tax_category=item["tax_category"],
+        restrictions=tuple(item["restrictions"]),
+        weight_g=item["weight_g"],
         quantity=quantity,
-        unit_price=variant.price,
-        unit_cost=variant.cost,
+        unit_price=item["price"],
+        unit_cost=item["cost"],
         available=available,
     )
 
@@ -197,22 +156,21 @@ def _stock_problems(line: PricedLine) -> list[str]:
 
 
 def _shipping(
-    session: Session, checkout: CheckoutSession, shop: Shop, lines: Sequence[PricedLine]
+    basket: Basket, found: Facts, lines: Sequence[PricedLine]
 ) -> tuple[list[shipping.Option], shipping.Option | None, list[str]]:
-    address = checkout.ship_to or {}
+    address = basket.ship_to or {}
     if not address.get("country") or "state" in missing_parts(address):
         return [], None, []
     restricted = [(line.title, line.restrictions) for line in lines]
     problems = compliance.problems(
         restricted,
-        home=shop.country,
+        home=found.shop.country,
         country=address["country"],
         region=address["state"],
         line_one=address.get("line_one", ""),
     )
-    options = shipping.options(
-        session,
-        checkout.tenant_id,
+    options = shipping.offered(
+        found.zones,
         country=address["country"],
         region=address["state"],
         weight_g=sum(line.weight_g * line.quantity for line in lines),
@@ -221,22 +179,15 @@ def _shipping(
     )
     if not options and not problems:
         problems.append("We do not ship this order to that address.")
-    selected = next((o for o in options if o.id == checkout.fulfillment_option_id), next(iter(options), None))
+    selected = next((o for o in options if o.id == basket.fulfillment_option_id), next(iter(options), None))
     return options, selected, problems
 
 
-def _jurisdiction(session: Session, checkout: CheckoutSession) -> tax.Jurisdiction:
-    address = checkout.ship_to or {}
-    if not address.get("country"):
-        return tax.NO_TAX
-    return tax.jurisdiction(session, checkout.tenant_id, country=address["country"], region=address.get("state", ""))
-
-
-def _missing(checkout: CheckoutSession, *, has_method: bool) -> list[str]:
-    parts = missing_parts(checkout.ship_to)
-    found = [] if checkout.buyer.get("email") else ["email"]
+def _missing(basket: Basket) -> list[str]:
+    parts = missing_parts(basket.ship_to)
+    found = [] if basket.buyer.get("email") else ["email"]
     if "name" in parts:
         found.append("name")
     if set(parts) - {"name"}:
         found.append("address")
-    return found if has_method else [*found, "payment_method"]
+    return found if basket.payment_method is not None else [*found, "payment_method"]

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
-from engine.checkout import pricing
+from engine.checkout import facts, pricing
 from engine.checkout.consents import supersede
 from engine.checkout.errors import CheckoutBusy, CheckoutClosed, NoCheckout, NothingToBuy, OptionUnknown
 from engine.checkout.models import CheckoutSession, SessionStatus
@@ -140,7 +140,7 @@ def payment_methods(session: Session, identity: Identity) -> list[PaymentMethodC
         )
         for row in customers.payment_methods(session, identity)
     ]
-    if pricing.shop_of(session, identity.tenant_id).demo:
+    if facts.shop_of(session, identity.tenant_id).demo:
         saved.append(PaymentMethodChoice(ref=TEST_REF, brand="visa", last4="4242", label=_TEST_VISA["label"]))
     return saved
 
@@ -155,7 +155,7 @@ def lock_session(session: Session, tenant_id: str, session_id: str) -> CheckoutS
 
 def quote_of(session: Session, checkout: CheckoutSession) -> pricing.Quote:
     """The session's present price."""
-    return pricing.quote(session, checkout, has_method=checkout.payment_method is not None)
+    return pricing.quote(session, checkout)
 
 
 def running_session_id(session: Session, identity: Identity) -> str | None:
@@ -196,7 +196,7 @@ def _require(session: Session, identity: Identity) -> CheckoutSession:
 def _new(
     session: Session, identity: Identity, cart_id: str, lines: list[dict[str, Any]], thread_id: str | None
 ) -> CheckoutSession:
-    shop = pricing.shop_of(session, identity.tenant_id)
+    shop = facts.shop_of(session, identity.tenant_id)
     checkout = CheckoutSession(
         tenant_id=identity.tenant_id,
         id=new_id("checkout"),
@@ -264,7 +264,7 @@ def _method(session: Session, identity: Identity, ref: str) -> dict[str, Any]:
                 "last4": row.last4,
                 "label": label,
             }
-    if ref == TEST_REF and pricing.shop_of(session, identity.tenant_id).demo:
+    if ref == TEST_REF and facts.shop_of(session, identity.tenant_id).demo:
         return dict(_TEST_VISA)
     raise InvalidInput("That is not one of your ways to pay.", param="payment_method_ref")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import update
@@ -11,11 +11,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
-from engine.carts import service as carts
 from engine.checkout.models import CheckoutSession, SessionStatus
+from engine.checkout.paid import LIVE_RUN, Ended, settle_paid
+from engine.checkout.sale import Draft, sale_of
+from engine.checkout.service import lock_session
 from engine.checkout.states import SESSION
-from engine.finance import postings
-from engine.finance import service as finance
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
 from engine.kit.faults import fault_point
@@ -25,13 +25,11 @@ from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.schemas import OrderView
 from engine.payments.gateway import Charge, ChargeStatus
-from engine.payments.models import Alert, Capture, CaptureStatus, Payment, PaymentStatus
+from engine.payments.models import Alert, Payment, PaymentStatus
 from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
 
 MAX_DECLINES: Final = 5
-_LIVE_RUN: Final = timedelta(seconds=5)
-"""The conversation that pays tells its shopper itself; the outbox speaks when it could not."""
 _UNSETTLED: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
 _DEAD: Final = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELED})
 
@@ -46,101 +44,88 @@ class Settled:
     order: OrderView | None
 
     @classmethod
-    def of(cls, session: Session, payment: Payment, order: OrderView | None = None) -> Settled:
-        if order is None and payment.status == PaymentStatus.CAPTURED:
+    def of(cls, session: Session, payment: Payment) -> Settled:
+        order = None
+        if payment.status == PaymentStatus.CAPTURED:
             order = queries.order_by_id(session, payment.tenant_id, payment.order_id)
         return cls(payment.id, PaymentStatus(payment.status), payment.decline_code, order)
 
 
-def settle(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None) -> Settled:
+def settle(
+    runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None, *, draft: Draft | None = None
+) -> Settled:
     """Write what the gateway said. A payment that has ended stays as it is; ``None`` or a pending charge leaves it
     unknown, with all its holds. Money captured for a payment that had failed goes straight back.
+
+    ``draft`` is what T1 has just committed; without it the payment's rows are read.
     """
-    with runtime.unit_of_work(tenant_id) as session:
-        payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True)
-        order = _apply(session, payment, charge) if payment.status in _UNSETTLED else None
-        stray = payment.status in _DEAD and charge is not None and charge.status == ChargeStatus.CAPTURED
-        session.flush()
-        settled = Settled.of(session, payment, order)
-        amount, gateway = Money(payment.amount, payment.currency), payment.gateway
-        fault_point("before_t2_commit")
+    settled = None
+    if charge is not None and charge.status == ChargeStatus.CAPTURED:
+        settled = _captured(runtime, tenant_id, payment_id, charge, draft)
+    if settled is None:
+        settled = _otherwise(runtime, tenant_id, payment_id, charge)
     fault_point("after_t2_commit")
-    if stray:
-        _give_back(runtime, tenant_id, payment_id, gateway, amount)
+    if charge is not None and charge.status == ChargeStatus.CAPTURED and settled.status in _DEAD:
+        _give_back(runtime, tenant_id, payment_id)
     return settled
 
 
-def _apply(session: Session, payment: Payment, charge: Charge | None) -> OrderView | None:
+def _captured(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None) -> Settled | None:
+    """The payment is captured now; ``None`` when it had ended before."""
+    now = clock.now()
+    try:
+        with runtime.store.direct(tenant_id) as direct:
+            sale = draft.sale if draft else sale_of(direct, tenant_id, payment_id)
+            settle_paid(direct, sale, charge, now)
+            order = None if draft else queries.order_by_id(direct.session(), tenant_id, sale.order_id)
+            fault_point("before_t2_commit")
+    except Ended:
+        return None
+    return Settled(payment_id, PaymentStatus.CAPTURED, None, order or _just_paid(draft, now))
+
+
+def _just_paid(draft: Draft | None, now: datetime) -> OrderView | None:
+    return queries.just_paid(*draft.paid(now)) if draft else None
+
+
+def _otherwise(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None) -> Settled:
+    """The payment failed, or nobody knows yet; or it had ended before, and stays as it is."""
+    with runtime.unit_of_work(tenant_id) as session:
+        payment = session.get_one(Payment, (tenant_id, payment_id))
+        checkout = lock_session(session, tenant_id, payment.session_id or "")
+        session.refresh(payment, with_for_update=True)
+        if payment.status in _UNSETTLED:
+            _apply(session, checkout, payment, charge)
+        session.flush()
+        settled = Settled.of(session, payment)
+        fault_point("before_t2_commit")
+    return settled
+
+
+def _apply(session: Session, checkout: CheckoutSession, payment: Payment, charge: Charge | None) -> None:
     if charge is None or charge.status == ChargeStatus.PENDING:
         payment.status = PAYMENT.check(payment.status, PaymentStatus.UNKNOWN)
         words = "The gateway has not told how this payment ended."
         raise_alert(session, payment.tenant_id, "payment_unknown", payment.id, words)
-        return None
+        return
     if payment.status == PaymentStatus.UNKNOWN:
         resolve_alert(session, payment.tenant_id, "payment_unknown", payment.id)
     payment.gateway_payment_id = charge.gateway_id
     payment.settled_at = clock.now()
     payment.lease_until = None
-    if charge.status == ChargeStatus.CAPTURED:
-        return _captured(session, payment)
     canceled = charge.status == ChargeStatus.CANCELED
-    _failed(session, payment, PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED, charge.decline_code)
-    return None
+    status = PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED
+    _failed(session, checkout, payment, status, charge.decline_code)
 
 
-def _captured(session: Session, payment: Payment) -> OrderView:
-    payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
-    checkout = session.get_one(CheckoutSession, (payment.tenant_id, payment.session_id), with_for_update=True)
-    order = orders.mark_paid(session, payment.tenant_id, payment.order_id)
-    if payment.amount:
-        session.add(_capture_of(payment, order.tax))
-    inventory.commit(session, payment.tenant_id, payment.id)
-    checkout.status = SESSION.check(checkout.status, SessionStatus.COMPLETED)
-    checkout.version += 1
-    if checkout.cart_id:
-        bought = {line["variant_id"]: line["quantity"] for line in checkout.lines}
-        carts.mark_ordered(session, payment.tenant_id, checkout.cart_id, bought)
-    finance.post(
-        session,
-        payment.tenant_id,
-        kind="capture",
-        subject=payment.id,
-        currency=payment.currency,
-        amounts=postings.capture(payment.amount, order.tax),
-        order_id=order.id,
-    )
-    payload = {"thread_id": checkout.thread_id, "consent_id": payment.consent_id, "payment_id": payment.id}
-    outbox.emit(session, payment.tenant_id, "order.paid", order.id, payload, after=_LIVE_RUN)
-    facts = {"amount": payment.amount, "currency": payment.currency, "order": order.id}
-    audit.record(session, payment.tenant_id, actor="system", action="payment.captured", subject=payment.id, facts=facts)
-    return queries.just_paid(session, order, payment)
-
-
-def _capture_of(payment: Payment, tax: int) -> Capture:
-    """The sale's own capture, made with its payment."""
-    return Capture(
-        tenant_id=payment.tenant_id,
-        id=new_id("capture"),
-        payment_id=payment.id,
-        order_id=payment.order_id,
-        amount=payment.amount,
-        tax=tax,
-        currency=payment.currency,
-        status=CaptureStatus.SUCCEEDED,
-        gateway_capture_id=payment.gateway_payment_id,
-        reason="sale",
-        attempts=1,
-        settled_at=payment.settled_at,
-    )
-
-
-def _failed(session: Session, payment: Payment, status: PaymentStatus, decline_code: str | None) -> None:
+def _failed(
+    session: Session, checkout: CheckoutSession, payment: Payment, status: PaymentStatus, decline_code: str | None
+) -> None:
     payment.status = PAYMENT.check(payment.status, status)
     payment.decline_code = decline_code or "card_declined"
-    checkout = session.get_one(CheckoutSession, (payment.tenant_id, payment.session_id), with_for_update=True)
+    orders.abandon(session, payment.tenant_id, payment.order_id)
     inventory.release(session, payment.tenant_id, payment.id)
     discounts.give_back(session, payment.tenant_id, checkout.discount_codes)
-    orders.abandon(session, payment.tenant_id, payment.order_id)
     checkout.declines += 1
     closed = checkout.declines >= MAX_DECLINES
     checkout.status = SESSION.check(checkout.status, SessionStatus.CANCELED if closed else SessionStatus.READY)
@@ -151,7 +136,7 @@ def _failed(session: Session, payment: Payment, status: PaymentStatus, decline_c
         "payment_id": payment.id,
         "code": payment.decline_code,
     }
-    outbox.emit(session, payment.tenant_id, "payment.failed", checkout.id, payload, after=_LIVE_RUN)
+    outbox.emit(session, payment.tenant_id, "payment.failed", checkout.id, payload, after=LIVE_RUN)
     facts = {"code": payment.decline_code, "order": payment.order_id}
     audit.record(session, payment.tenant_id, actor="system", action="payment.failed", subject=payment.id, facts=facts)
 
@@ -176,9 +161,12 @@ def resolve_alert(session: Session, tenant_id: str, kind: str, subject: str) -> 
     )
 
 
-def _give_back(runtime: Runtime, tenant_id: str, payment_id: str, gateway: str, amount: Money) -> None:
+def _give_back(runtime: Runtime, tenant_id: str, payment_id: str) -> None:
     """A capture for a payment we had given up: the money goes back and a person is told."""
-    runtime.gateways[gateway].refund(payment_id, merchant=tenant_id, amount=amount, key=f"stray:{payment_id}")
+    with runtime.unit_of_work(tenant_id) as session:
+        payment = session.get_one(Payment, (tenant_id, payment_id))
+    amount = Money(payment.amount, payment.currency)
+    runtime.gateways[payment.gateway].refund(payment_id, merchant=tenant_id, amount=amount, key=f"stray:{payment_id}")
     with runtime.unit_of_work(tenant_id) as session:
         detail = f"{amount} was captured after the payment had failed; it was refunded."
         raise_alert(session, tenant_id, "stray_capture", payment_id, detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from engine.checkout.facts import Basket
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote
 from engine.checkout.schemas import (
@@ -69,7 +70,7 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
     )
 
 
-def digest(checkout: CheckoutSession, quote: Quote) -> str:
+def digest(checkout: Basket, quote: Quote) -> str:
     """SHA-256 over what a consent binds: tenant, session, merchant, currency, lines, totals, way of shipping,
     recipient and method.
     """

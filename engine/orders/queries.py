@@ -88,13 +88,8 @@ def order_by_id(session: Session, tenant_id: str, order_id: str) -> OrderView:
     return _views(session, tenant_id, [row])[0]
 
 
-def just_paid(session: Session, order: Order, payment: Payment) -> OrderView:
-    """An order the moment it was paid: nothing was shipped or refunded yet, so only its lines are read."""
-    lines = session.scalars(
-        select(OrderLine)
-        .where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
-        .order_by(OrderLine.position)
-    )
+def just_paid(order: Order, lines: Sequence[OrderLine], payment: Payment) -> OrderView:
+    """An order the moment it was paid: nothing was shipped or refunded yet, so nothing needs to be read."""
     return _view(order, _Parts(lines=list(lines), payments=[payment]))
 
 

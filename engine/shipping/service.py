@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.shipping.models import ShippingZone
+
+
+class Zone(Protocol):
+    """A zone's row, wherever it was read."""
+
+    @property
+    def countries(self) -> list[str]: ...
+    @property
+    def regions(self) -> list[str]: ...
+    @property
+    def rates(self) -> list[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,15 @@ def options(
     ground_only: bool,
 ) -> list[Option]:
     """Ways to ship, cheapest first; empty where we do not ship. ``goods`` is the goods value after discount."""
-    zone = _zone_for(zones(session, tenant_id), country, region)
+    place = {"country": country, "region": region}
+    return offered(zones(session, tenant_id), **place, weight_g=weight_g, goods=goods, ground_only=ground_only)
+
+
+def offered(
+    rows: Sequence[Zone], *, country: str, region: str, weight_g: int, goods: int, ground_only: bool
+) -> list[Option]:
+    """What ``options`` says, with the zones at hand in their order."""
+    zone = _zone_for(rows, country, region)
     if zone is None:
         return []
     found = [
@@ -52,7 +73,7 @@ def options(
     return sorted(found, key=lambda option: (option.amount, option.max_days, option.id))
 
 
-def _zone_for(rows: list[ShippingZone], country: str, region: str) -> ShippingZone | None:
+def _zone_for(rows: Sequence[Zone], country: str, region: str) -> Zone | None:
     here = [zone for zone in rows if country in zone.countries]
     exact = [zone for zone in here if region in zone.regions]
     whole = [zone for zone in here if not zone.regions]

@@ -1,0 +1,232 @@
+"""A sale on its way through the money path: the card it rests on, what is written of it, what is known of it after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from psycopg.types.json import Jsonb
+
+from engine.checkout.models import ConsentStatus, SessionStatus
+from engine.checkout.pricing import PricedLine, Quote
+from engine.inventory.service import Allocation
+from engine.kit.direct import Direct, Row
+from engine.kit.errors import NotFound
+from engine.kit.identity import Identity
+from engine.kit.ids import new_id
+from engine.kit.tenancy import hash_secret
+from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.payments.models import Payment, PaymentStatus
+
+LEASE: Final = timedelta(seconds=20)
+"""Longer than the gateway's time-out: while it runs, only this request may settle the payment."""
+_ORDER_VALUES: Final = (
+    *("session_id", "owner_id", "customer_id", "thread_id", "currency"),
+    *("total", "tax", "shipping", "shipping_tax", "discount_codes"),
+)
+_ORDER_DOCUMENTS: Final = ("totals", "buyer", "ship_to", "fulfillment")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A consent and the checkout it was given for, as they were at one moment."""
+
+    consent_id: str
+    consent_status: ConsentStatus
+    digest: str
+    token_sealed: bytes | None
+    payment_id: str | None
+    owner_id: str
+    tenant_id: str
+    id: str
+    """The checkout's, as are all that follow."""
+    version: int
+    status: SessionStatus
+    currency: str
+    lines: list[Any]
+    buyer: dict[str, Any]
+    ship_to: dict[str, Any] | None
+    fulfillment_option_id: str | None
+    discount_codes: list[str]
+    payment_method: dict[str, Any] | None
+    thread_id: str | None
+    cart_id: str | None
+    expires_at: datetime
+
+    @property
+    def gateway(self) -> str:
+        return str((self.payment_method or {})["gateway"])
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What T1 committed: enough to ask for the money and to settle without another look at the database."""
+
+    tenant_id: str
+    payment_id: str
+    order_id: str
+    session_id: str
+    consent_id: str | None
+    thread_id: str | None
+    gateway: str
+    amount: int
+    tax: int
+    currency: str
+    bought: list[Any]
+    """[{variant_id, quantity}]: what leaves the cart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The rows of a sale, by column."""
+
+    sale: Sale
+    order: Row
+    lines: Sequence[Row]
+    payment: Row
+
+    @classmethod
+    def of(cls, identity: Identity, card: Card, quote: Quote, token: str | None, now: datetime) -> Draft:
+        order = _order(identity, card, quote, now)
+        lines = [_line(card, order["id"], position, line) for position, line in enumerate(quote.lines)]
+        payment = _payment(card, quote, order["id"], token, now)
+        sale = Sale(
+            tenant_id=card.tenant_id,
+            payment_id=payment["id"],
+            order_id=order["id"],
+            session_id=card.id,
+            consent_id=card.consent_id,
+            thread_id=card.thread_id,
+            gateway=card.gateway,
+            amount=quote.total,
+            tax=quote.tax,
+            currency=card.currency,
+            bought=card.lines,
+        )
+        return cls(sale, order, lines, payment)
+
+    def holds(self, allocations: Sequence[Allocation]) -> list[Row]:
+        """The reservations of what the lines are allocated, in the order in which everybody takes stock."""
+        line_of = {line["variant_id"]: line["id"] for line in self.lines}
+        return [
+            {
+                "id": new_id("reservation"),
+                "variant_id": one.variant_id,
+                "location_id": one.location_id,
+                "quantity": one.quantity,
+                "order_line_id": line_of[one.variant_id],
+            }
+            for one in allocations
+        ]
+
+    def values(self, prefix: str) -> Row:
+        """What T1 writes, as the driver takes it; the order's number is ``prefix`` and the next one free."""
+        order, payment = self.order, self.payment
+        return {
+            "prefix": prefix,
+            "order": order["id"],
+            "payment": payment["id"],
+            **{key: order[key] for key in _ORDER_VALUES},
+            **{key: _document(order[key]) for key in _ORDER_DOCUMENTS},
+            **{key: payment[key] for key in ("consent_id", "token_hash", "gateway", "lease_until")},
+            "method": _document(payment["method"]),
+            "lines": Jsonb(list(self.lines)),
+            "now": order["created_at"],
+        }
+
+    def paid(self, now: datetime) -> tuple[Order, list[OrderLine], Payment]:
+        """The rows as they are once T2 has committed."""
+        order = self.order | {"status": OrderStatus.OPEN, "placed_at": now, "updated_at": now}
+        payment = self.payment | {"status": PaymentStatus.CAPTURED, "settled_at": now}
+        return Order(**order), [OrderLine(**line) for line in self.lines], Payment(**payment)
+
+
+def _order(identity: Identity, card: Card, quote: Quote, now: datetime) -> Row:
+    return {
+        "tenant_id": card.tenant_id,
+        "id": new_id("order"),
+        "session_id": card.id,
+        "owner_id": card.owner_id,
+        "customer_id": identity.customer_id,
+        "thread_id": card.thread_id,
+        "status": OrderStatus.PENDING_PAYMENT,
+        "currency": card.currency,
+        "totals": quote.totals(),
+        "total": quote.total,
+        "tax": quote.tax,
+        "shipping": quote.shipping,
+        "shipping_tax": quote.shipping_tax,
+        "buyer": card.buyer,
+        "ship_to": card.ship_to,
+        "fulfillment": asdict(quote.selected) if quote.selected else {},
+        "discount_codes": list(card.discount_codes),
+        "created_at": now,
+    }
+
+
+def _line(card: Card, order_id: str, position: int, line: PricedLine) -> Row:
+    return {
+        "tenant_id": card.tenant_id,
+        "id": new_id("order_line"),
+        "order_id": order_id,
+        "position": position,
+        "product_id": line.product_id,
+        "variant_id": line.variant_id,
+        "sku": line.sku,
+        "title": line.title,
+        "options": line.options,
+        "unit_price": line.unit_price,
+        "unit_cost": line.unit_cost,
+        "ordered": line.quantity,
+        "canceled": 0,
+        "allocated": line.quantity,
+        "released": 0,
+        "shipped": 0,
+        "delivered": 0,
+        "returned": 0,
+        "discount": line.discount,
+        "tax": line.tax,
+        "components": [],
+    }
+
+
+def _payment(card: Card, quote: Quote, order_id: str, token: str | None, now: datetime) -> Row:
+    method = card.payment_method or {}
+    return {
+        "tenant_id": card.tenant_id,
+        "id": new_id("payment"),
+        "session_id": card.id,
+        "order_id": order_id,
+        "consent_id": card.consent_id,
+        "token_hash": hash_secret(token) if token else None,
+        "gateway": card.gateway,
+        "amount": quote.total,
+        "currency": card.currency,
+        "method": {key: method[key] for key in ("brand", "last4", "label")},
+        "status": PaymentStatus.PROCESSING,
+        "lease_until": now + LEASE,
+        "created_at": now,
+    }
+
+
+def _document(value: Any) -> Jsonb | None:
+    return None if value is None else Jsonb(value)
+
+
+SALE: Final = """
+SELECT p.tenant_id, p.id AS payment_id, p.order_id, p.session_id, p.consent_id, c.thread_id, p.gateway, p.amount, o.tax,
+  p.currency, c.lines AS bought
+FROM app.payments p JOIN app.orders o ON o.tenant_id = p.tenant_id AND o.id = p.order_id
+JOIN app.checkout_sessions c ON c.tenant_id = p.tenant_id AND c.id = p.session_id
+WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s
+"""
+
+
+def sale_of(direct: Direct, tenant_id: str, payment_id: str) -> Sale:
+    """The sale of a payment, read from its rows. Raises ``NotFound``."""
+    row = direct.one(SALE, {"tenant": tenant_id, "payment": payment_id})
+    if row is None:
+        raise NotFound("There is no such payment.")
+    return Sale(**row)
