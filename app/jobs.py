@@ -71,11 +71,13 @@ class Jobs:
                 log.warning("search index unavailable", tenant=tenant_id)
 
     def _hear(self, gateway: SandboxGateway) -> None:
-        for body, headers in gateway.late_webhooks():
+        for sent in gateway.due_webhooks():
             try:
-                receive_event(self._site.runtime, gateway.name, body, headers)
+                receive_event(self._site.runtime, gateway.name, sent.body, dict(sent.headers))
             except DomainError as error:
                 log.warning("gateway event refused", code=error.code)
+            else:
+                gateway.confirm(sent.event_id)
 
     def _every(self, seconds: float, job: Callable[[], None]) -> None:
         while not self._stop.wait(seconds):

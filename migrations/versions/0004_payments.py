@@ -44,7 +44,7 @@ CREATE TABLE sandbox.moves (
   merchant text NOT NULL, payment_id text NOT NULL, key text NOT NULL, kind text NOT NULL, amount bigint NOT NULL,
   currency text NOT NULL, final boolean NOT NULL DEFAULT false, status text NOT NULL, failure_code text,
   ends_at timestamptz, outcome text, created_at timestamptz NOT NULL DEFAULT now(), settled_at timestamptz,
-  payout_id text, return_payout_id text);
+  returned_at timestamptz, payout_id text, return_payout_id text);
 CREATE INDEX ix_moves_merchant ON sandbox.moves (merchant, payment_id);
 CREATE INDEX ix_moves_due ON sandbox.moves (ends_at) WHERE ends_at IS NOT NULL;
 INSERT INTO sandbox.moves (key_hash, id, body_hash, charge_hash, merchant, payment_id, key, kind, amount, currency,

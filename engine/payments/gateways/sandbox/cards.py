@@ -18,6 +18,13 @@ class Behavior(StrEnum):
     CHALLENGE = "challenge"  # approves once its holder has passed 3-D Secure
     TIMEOUT_AFTER_CAPTURE = "timeout_after_capture"  # takes the money, and the answer is lost
     CAPTURE_LATE = "capture_late"  # no answer now; the capture appears seconds later
+    AUTHORIZED_TIMEOUT = "authorized_timeout"  # a capture of what was authorized is made, and the answer is lost
+    AUTHORIZED_REFUSED = "authorized_refused"  # what was authorized cannot be captured after all
+    REFUND_LATE = "refund_late"  # a refund is pending, and arrives seconds later
+    REFUND_REFUSED = "refund_refused"  # a refund is pending, and fails seconds later
+    REFUND_FAILS = "refund_fails"  # a refund succeeds, and is sent back seconds later
+    REFUND_TIMEOUT = "refund_timeout"  # a refund is made, and the answer is lost
+    DISPUTE = "dispute"  # pays, and its holder disputes it seconds later
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,37 @@ TEST_CARDS: Final = (
         "Pays, but the answer is lost",
     ),
     TestCard("card_test_late", "4000000000000259", "visa", Behavior.CAPTURE_LATE, "Pays some seconds late"),
+    TestCard(
+        "card_test_capture_timeout",
+        "4000000000000085",
+        "visa",
+        Behavior.AUTHORIZED_TIMEOUT,
+        "Is authorized; the answer to its capture is lost",
+    ),
+    TestCard(
+        "card_test_capture_refused",
+        "4000000000000663",
+        "visa",
+        Behavior.AUTHORIZED_REFUSED,
+        "Is authorized; its capture is refused",
+    ),
+    TestCard("card_test_refund_late", "4000000000007726", "visa", Behavior.REFUND_LATE, "Refunds take some seconds"),
+    TestCard("card_test_refund_refused", "4000000000003055", "visa", Behavior.REFUND_REFUSED, "Refunds never arrive"),
+    TestCard(
+        "card_test_refund_fails",
+        "4000000000005126",
+        "visa",
+        Behavior.REFUND_FAILS,
+        "Refunds come back seconds later",
+    ),
+    TestCard(
+        "card_test_refund_timeout",
+        "4000000000000416",
+        "visa",
+        Behavior.REFUND_TIMEOUT,
+        "The refund's answer is lost",
+    ),
+    TestCard("card_test_dispute", "4000000000002685", "visa", Behavior.DISPUTE, "Is disputed some seconds later"),
 )
 BY_NUMBER: Final = {card.number: card for card in TEST_CARDS}
 BY_REF: Final = {card.ref: card for card in TEST_CARDS}

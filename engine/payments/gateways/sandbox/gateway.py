@@ -1,59 +1,65 @@
 """A payment gateway for one machine: real in its rules (atomic single-use tokens, keyed idempotency, late and lost
-answers), imaginary in its money. It pays only for shops flagged demo.
+answers, disputes, payouts), imaginary in its money. It pays only for shops flagged demo.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import timedelta
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from psycopg_pool import ConnectionPool
 
 from engine.kit import clock
 from engine.kit.envelope import derive
-from engine.kit.errors import NotFound, Unauthenticated
-from engine.kit.idempotency import canonical_json
+from engine.kit.errors import NotFound
 from engine.kit.ids import new_id
 from engine.kit.money import Money
-from engine.payments.errors import RefundExceedsCapture, TokenRefused
+from engine.payments.errors import TokenRefused
 from engine.payments.gateway import (
     Allowance,
     CaptureRequest,
     CardFacts,
     Charge,
-    ChargeStatus,
+    DisputeFacts,
     EventKind,
     GatewayEvent,
     GatewayTimeout,
     Move,
-    MoveStatus,
+    PayoutFacts,
     Standing,
     TokenFacts,
 )
+from engine.payments.gateways.sandbox import books, charges, disputes, moves, ripening, words
 from engine.payments.gateways.sandbox.cards import BY_REF, Behavior
-from engine.payments.gateways.sandbox.store import open_pool
+from engine.payments.gateways.sandbox.charges import ANSWER_LOST
+from engine.payments.gateways.sandbox.store import Db, open_pool
 from engine.payments.gateways.sandbox.vault import Vault
 
-LATE_BY: Final = timedelta(seconds=4)
-_DECLINING: Final = frozenset({Behavior.DECLINE, Behavior.INSUFFICIENT_FUNDS, Behavior.EXPIRED, Behavior.INCORRECT_CVC})
-_CONSUME: Final = """
-UPDATE sandbox.tokens
-SET status = CASE WHEN behavior = 'challenge' AND NOT authenticated THEN status ELSE 'consumed' END
-WHERE id = %(token)s AND status = 'live' AND merchant = %(merchant)s AND session_id = %(session_id)s
-  AND currency = %(currency)s AND max_amount >= %(amount)s AND expires_at > %(now)s
-RETURNING behavior, authenticated, challenge_id
+_LOST = "The payment provider did not answer in time."
+_DELEGATE = """
+INSERT INTO sandbox.tokens (id, key_hash, merchant, session_id, card_ref, behavior, currency, max_amount, expires_at,
+  challenge_id, authenticated)
+VALUES (%(id)s, %(key_hash)s, %(merchant)s, %(session_id)s, %(card_ref)s, %(behavior)s, %(currency)s, %(max_amount)s,
+  %(expires_at)s, %(challenge_id)s, EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s
+    AND session_id = %(session_id)s AND card_ref = %(card_ref)s AND authenticated))
+ON CONFLICT (key_hash) DO UPDATE SET key_hash = EXCLUDED.key_hash RETURNING id
 """
-_INSERT: Final = """
-INSERT INTO sandbox.charges (key_hash, id, body_hash, merchant, payment_id, session_id, amount, currency, status)
-VALUES (%(key_hash)s, %(id)s, %(body_hash)s, %(merchant)s, %(payment_id)s, %(session_id)s, %(amount)s, %(currency)s,
-  %(status)s)
-ON CONFLICT (key_hash) DO NOTHING RETURNING id
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook to be sent: ``confirm`` it by its event id when the merchant has taken it."""
+
+    event_id: str
+    merchant: str
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class SandboxGateway:
@@ -63,8 +69,8 @@ class SandboxGateway:
 
     def __init__(self, url: str, secret_key: bytes, *, page_url: Callable[[], str] = lambda: "") -> None:
         self._pool: ConnectionPool[Any] = open_pool(url)
-        self._secret_key = secret_key
         self._hmac_key = derive(secret_key, "sandbox-idempotency")
+        self._webhook_key = derive(secret_key, "sandbox-webhook")
         self._page_url = page_url
         self.vault = Vault(self._pool, secret_key)
 
@@ -92,172 +98,123 @@ class SandboxGateway:
             "expires_at": allowance.expires_at,
             "challenge_id": new_id("challenge") if behavior == Behavior.CHALLENGE else None,
         }
-        with self._pool.connection() as connection:
-            found = connection.execute(
-                "INSERT INTO sandbox.tokens (id, key_hash, merchant, session_id, card_ref, behavior, currency,"
-                " max_amount, expires_at, challenge_id, authenticated) VALUES (%(id)s, %(key_hash)s, %(merchant)s,"
-                " %(session_id)s, %(card_ref)s, %(behavior)s, %(currency)s, %(max_amount)s, %(expires_at)s,"
-                " %(challenge_id)s, EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s AND"
-                " session_id = %(session_id)s AND card_ref = %(card_ref)s AND authenticated))"
-                " ON CONFLICT (key_hash) DO UPDATE SET key_hash = EXCLUDED.key_hash RETURNING id",
-                row,
-            ).fetchone()
+        with self._pool.connection() as db:
+            found = db.execute(_DELEGATE, row).fetchone()
         return str(found["id"])
 
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
-        with self._pool.connection() as connection:
-            row = connection.execute(
+        with self._pool.connection() as db:
+            row = db.execute(
                 "SELECT status, expires_at, behavior, authenticated, challenge_id FROM sandbox.tokens"
                 " WHERE id = %s AND merchant = %s AND session_id = %s",
                 (token, merchant, session_id),
             ).fetchone()
         if row is None or row["status"] != "live" or row["expires_at"] <= clock.now():
             return TokenFacts(usable=False)
-        return TokenFacts(usable=True, challenge_url=self._challenge_url(row))
+        open_question = row["behavior"] == Behavior.CHALLENGE and not row["authenticated"]
+        return TokenFacts(usable=True, challenge_url=self._challenge_url(row) if open_question else None)
 
     def capture(self, request: CaptureRequest) -> Charge:
-        row = {
-            "key_hash": self._keyed(request.merchant, request.payment_id),
-            "id": "ch_" + secrets.token_hex(12),
-            "body_hash": _body_hash(request),
-            "merchant": request.merchant,
-            "payment_id": request.payment_id,
-            "session_id": request.session_id,
-            "amount": request.amount.amount,
-            "currency": request.amount.currency,
-            "status": "new",
-            "token": request.token,
-            "now": clock.now(),
-        }
-        with self._pool.connection() as connection:
-            if connection.execute(_INSERT, row).fetchone() is None:
-                return self._replay(connection, row)
-            token = connection.execute(_CONSUME, row).fetchone()
-            outcome = self._outcome(token, row)
-            connection.execute(
-                "UPDATE sandbox.charges SET status = %(status)s, decline_code = %(decline_code)s,"
-                " captures_at = %(captures_at)s WHERE key_hash = %(key_hash)s",
-                row | outcome,
-            )
-        if token and token["behavior"] in {Behavior.TIMEOUT_AFTER_CAPTURE, Behavior.CAPTURE_LATE}:
-            raise GatewayTimeout("The payment provider did not answer in time.")
-        return _charge(row | outcome, self._challenge_url(token) if token else None)
+        return self._take(request, "capture")
+
+    def authorize(self, request: CaptureRequest) -> Charge:
+        return self._take(request, "authorize")
+
+    def capture_authorized(self, payment_id: str, *, merchant: str, amount: Money, key: str, final: bool) -> Move:
+        with self._ripe() as db:
+            asked = self._asked("capture", payment_id, merchant, amount, key, final=final)
+            row, behavior = moves.capture(db, asked)
+        if behavior == Behavior.AUTHORIZED_TIMEOUT:
+            raise GatewayTimeout(_LOST)
+        return words.move_of(row)
+
+    def void(self, payment_id: str, *, merchant: str, key: str) -> Charge:  # noqa: ARG002 (twice is as once)
+        return self.cancel(payment_id, merchant=merchant)
 
     def find(self, payment_id: str, *, merchant: str) -> Charge | None:
-        with self._pool.connection() as connection:
-            row = connection.execute(
-                "SELECT * FROM sandbox.charges WHERE key_hash = %s", (self._keyed(merchant, payment_id),)
-            ).fetchone()
-        return _charge(_aged(row)) if row else None
+        with self._ripe() as db:
+            row = charges.find(db, self._keyed(merchant, payment_id))
+        return words.charge_of(row) if row else None
+
+    def find_move(self, key: str, *, payment_id: str, merchant: str) -> Move | None:
+        with self._ripe() as db:
+            row = moves.find(db, self._keyed(merchant, f"refund:{key}"))
+        return words.move_of(row) if row and row["payment_id"] == payment_id else None
 
     def cancel(self, payment_id: str, *, merchant: str) -> Charge:
-        row = {
-            "key_hash": self._keyed(merchant, payment_id),
-            "id": "ch_" + secrets.token_hex(12),
-            "body_hash": "",
-            "merchant": merchant,
-            "payment_id": payment_id,
-            "session_id": "",
-            "amount": 0,
-            "currency": "XXX",
-            "status": "canceled",
-        }
-        with self._pool.connection() as connection:
-            made = connection.execute(_INSERT, row).fetchone()
-            if made:
-                return Charge(payment_id, ChargeStatus.CANCELED, decline_code="canceled")
-            found = (
-                connection.execute(
-                    "UPDATE sandbox.charges SET status = 'canceled', decline_code = 'canceled', captures_at = NULL"
-                    " WHERE key_hash = %(key_hash)s AND status = 'pending' AND captures_at > %(now)s RETURNING *",
-                    row | {"now": clock.now()},
-                ).fetchone()
-                or connection.execute("SELECT * FROM sandbox.charges WHERE key_hash = %(key_hash)s", row).fetchone()
-            )
-        return _charge(_aged(found))
+        with self._ripe() as db:
+            key_hash = self._keyed(merchant, payment_id)
+            row = charges.let_go(db, key_hash=key_hash, merchant=merchant, payment_id=payment_id)
+        return words.charge_of(row)
 
     def refund(self, payment_id: str, *, merchant: str, amount: Money, key: str) -> Move:
-        row = {
-            "key_hash": self._keyed(merchant, f"refund:{key}"),
-            "id": "re_" + secrets.token_hex(12),
-            "charge": self._keyed(merchant, payment_id),
-            "merchant": merchant,
-            "payment_id": payment_id,
-            "key": key,
-            "n": amount.amount,
-            "currency": amount.currency,
-            "now": clock.now(),
-        }
-        with self._pool.connection() as connection:
-            made = connection.execute(
-                "INSERT INTO sandbox.moves (key_hash, id, body_hash, charge_hash, merchant, payment_id, key, kind,"
-                " amount, currency, status, settled_at) VALUES (%(key_hash)s, %(id)s, '', %(charge)s, %(merchant)s,"
-                " %(payment_id)s, %(key)s, 'refund', %(n)s, %(currency)s, 'succeeded', %(now)s)"
-                " ON CONFLICT (key_hash) DO NOTHING RETURNING id",
-                row,
-            ).fetchone()
-            if made is None:
-                found = connection.execute("SELECT id FROM sandbox.moves WHERE key_hash = %(key_hash)s", row).fetchone()
-                return Move(key, MoveStatus.SUCCEEDED, str(found["id"]), amount)
-            done = connection.execute(
-                "UPDATE sandbox.charges SET status = 'captured', captured = amount, refunded = refunded + %(n)s"
-                " WHERE key_hash = %(charge)s AND (status = 'captured' OR captures_at <= %(now)s)"
-                " AND refunded + %(n)s <= amount AND currency = %(currency)s RETURNING id",
-                row,
-            ).fetchone()
-            if done is None:
-                raise RefundExceedsCapture("More than was captured cannot be refunded.")
-        return Move(key, MoveStatus.SUCCEEDED, str(row["id"]), amount)
+        with self._ripe() as db:
+            row, behavior = moves.refund(db, self._asked("refund", payment_id, merchant, amount, key, final=False))
+        if behavior == Behavior.REFUND_TIMEOUT:
+            raise GatewayTimeout(_LOST)
+        return words.move_of(row)
+
+    def submit_evidence(self, dispute_id: str, *, merchant: str, evidence: Mapping[str, str], key: str) -> DisputeFacts:
+        with self._ripe() as db, db.transaction():
+            key_hash = self._keyed(merchant, f"evidence:{key}")
+            row, new = disputes.answer(db, dispute_id, merchant=merchant, evidence=evidence, key_hash=key_hash)
+            if new:
+                ripening.tell(db, EventKind.DISPUTE, row)
+        return words.dispute_of(row)
 
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> GatewayEvent:
-        expected = hmac.new(derive(self._secret_key, "sandbox-webhook"), body, hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(headers.get("sandbox-signature", ""), expected):
-            raise Unauthenticated("The webhook's signature does not match.")
-        event = json.loads(body)
-        charge = Charge(
-            event["payment_id"],
-            ChargeStatus(event["status"]),
-            event["id"],
-            Money(event["amount"], event["currency"]),
-            event.get("decline_code"),
-        )
-        return GatewayEvent(
-            event["event_id"], EventKind.CHARGE, event["merchant"], clock.now(), event["payment_id"], charge
-        )
+        return words.read(self._webhook_key, body, headers)
 
     def standings(self, *, merchant: str) -> Mapping[str, Standing]:
-        with self._pool.connection() as connection:
-            rows = connection.execute(
-                "SELECT payment_id, amount, refunded, currency FROM sandbox.charges WHERE merchant = %s"
-                " AND (status = 'captured' OR (status = 'pending' AND captures_at <= %s))",
-                (merchant, clock.now()),
-            ).fetchall()
-        return {
-            row["payment_id"]: Standing(row["currency"], row["amount"], row["amount"], row["refunded"], 0)
-            for row in rows
-        }
+        with self._ripe() as db:
+            return books.standings(db, merchant)
 
-    def late_webhooks(self) -> list[tuple[bytes, dict[str, str]]]:
-        """Signed webhooks for captures that came late and were not told yet; each is handed out once."""
-        with self._pool.connection() as connection:
-            rows = connection.execute(
-                "UPDATE sandbox.charges SET notified_at = %(now)s, status = 'captured' WHERE captures_at <= %(now)s"
-                " AND notified_at IS NULL RETURNING *",
-                {"now": clock.now()},
-            ).fetchall()
-        return [self.signed_webhook(row) for row in rows]
+    def payouts(self, *, merchant: str, since: datetime) -> list[PayoutFacts]:
+        with self._pool.connection() as db:
+            return books.payouts(db, merchant, since=since)
 
-    def signed_webhook(self, row: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
-        """A charge's webhook as the gateway would send it: body and headers."""
-        event = {k: row[k] for k in ("payment_id", "status", "id", "amount", "currency", "merchant", "decline_code")}
-        body = canonical_json(event | {"event_id": f"evt_{row['id']}_{row['status']}"})
-        signature = hmac.new(derive(self._secret_key, "sandbox-webhook"), body, hashlib.sha256).hexdigest()
-        return body, {"sandbox-signature": signature}
+    def pay_out(self, *, merchant: str, before: datetime) -> list[str]:
+        """Pay the merchant everything older than a moment; the payouts' ids."""
+        with self._ripe() as db:
+            return books.pay_out(db, merchant, before=before)
+
+    def open_dispute(
+        self, payment_id: str, *, merchant: str, amount: int | None = None, reason: str = "fraudulent"
+    ) -> DisputeFacts:
+        """As if the card's holder had gone to the bank: about ``amount`` minor units, or all that is left."""
+        with self._ripe() as db, db.transaction():
+            row = disputes.open_dispute(db, self._keyed(merchant, payment_id), amount=amount, reason=reason)
+            ripening.tell(db, EventKind.DISPUTE, row)
+        return words.dispute_of(row)
+
+    def decide_dispute(self, dispute_id: str, *, won: bool) -> DisputeFacts:
+        """As if the bank had decided. Raises ``NotFound`` when it has before."""
+        with self._ripe() as db, db.transaction():
+            row = disputes.decide(db, dispute_id, won=won)
+            if row is None:
+                raise NotFound("There is no such open dispute.")
+            ripening.tell(db, EventKind.DISPUTE, row)
+        return words.dispute_of(row)
+
+    def due_webhooks(self, *, merchant: str | None = None) -> list[Delivery]:
+        """Signed webhooks (of all merchants) for what happened and was not confirmed; each comes again until it is."""
+        with self._ripe() as db:
+            rows = ripening.to_send(db, merchant)
+        return [Delivery(r["id"], r["merchant"], *words.sign(self._webhook_key, r["body"])) for r in rows]
+
+    def confirm(self, event_id: str) -> None:
+        """The merchant has taken a webhook: it is not sent again."""
+        with self._pool.connection() as db:
+            ripening.confirm(db, event_id)
+
+    def sign(self, body: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of a webhook with this content, as the gateway would send it now."""
+        return words.sign(self._webhook_key, body)
 
     def challenge(self, challenge_id: str) -> Mapping[str, Any] | None:
         """The open 3-D Secure question, for the bank's page: amount and currency."""
-        with self._pool.connection() as connection:
-            row: Mapping[str, Any] | None = connection.execute(
+        with self._pool.connection() as db:
+            row: Mapping[str, Any] | None = db.execute(
                 "SELECT max_amount, currency, authenticated, status FROM sandbox.tokens WHERE challenge_id = %s"
                 " AND expires_at > %s",
                 (challenge_id, clock.now()),
@@ -269,8 +226,8 @@ class SandboxGateway:
 
         Raises ``NotFound`` for an unknown or expired challenge.
         """
-        with self._pool.connection() as connection:
-            found = connection.execute(
+        with self._pool.connection() as db:
+            found = db.execute(
                 "UPDATE sandbox.tokens SET authenticated = true WHERE challenge_id = %s AND expires_at > %s"
                 " RETURNING id",
                 (challenge_id, clock.now()),
@@ -278,9 +235,41 @@ class SandboxGateway:
         if found is None:
             raise NotFound("This check has ended.")
 
+    @contextmanager
+    def _ripe(self) -> Iterator[Db]:
+        """A connection, after everything has happened whose time had come."""
+        with self._pool.connection() as db:
+            ripening.ripen(db)
+            yield db
+
+    def _take(self, request: CaptureRequest, intent: str) -> Charge:
+        key_hash = self._keyed(request.merchant, request.payment_id)
+        with self._pool.connection() as db:
+            row, new = charges.charge(db, request, key_hash=key_hash, intent=intent)
+        if not new:
+            return self.find(request.payment_id, merchant=request.merchant) or words.charge_of(row)
+        if row["decline_code"] is None and row["behavior"] in ANSWER_LOST:
+            raise GatewayTimeout(_LOST)
+        asked_first = row["decline_code"] == "authentication_required"
+        return words.charge_of(row, self._challenge_url(row) if asked_first else None)
+
+    def _asked(
+        self, kind: str, payment_id: str, merchant: str, amount: Money, key: str, *, final: bool
+    ) -> dict[str, Any]:
+        return moves.request_of(
+            kind,
+            key=key,
+            key_hash=self._keyed(merchant, f"refund:{key}"),
+            charge=self._keyed(merchant, payment_id),
+            merchant=merchant,
+            payment_id=payment_id,
+            amount=amount,
+            final=final,
+        )
+
     def _card(self, card_ref: str, merchant: str, session_id: str) -> Mapping[str, Any] | None:
-        with self._pool.connection() as connection:
-            row: Mapping[str, Any] | None = connection.execute(
+        with self._pool.connection() as db:
+            row: Mapping[str, Any] | None = db.execute(
                 "SELECT brand, last4, behavior FROM sandbox.cards WHERE id = %s AND merchant = %s"
                 " AND (session_id IS NULL OR session_id = %s)",
                 (card_ref, merchant, session_id),
@@ -295,53 +284,8 @@ class SandboxGateway:
             raise TokenRefused("This card cannot be used for this checkout.")
         return Behavior(row["behavior"])
 
-    def _outcome(self, token: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, Any]:
-        outcome: dict[str, Any] = {"status": "captured", "decline_code": None, "captures_at": None}
-        if token is None:
-            return outcome | {"status": "declined", "decline_code": "token_invalid"}
-        behavior = token["behavior"]
-        if behavior in _DECLINING:
-            return outcome | {"status": "declined", "decline_code": str(behavior)}
-        if behavior == Behavior.CHALLENGE and not token["authenticated"]:
-            return outcome | {"status": "declined", "decline_code": "authentication_required"}
-        if behavior == Behavior.CAPTURE_LATE:
-            return outcome | {"status": "pending", "captures_at": row["now"] + LATE_BY}
-        return outcome
-
-    def _replay(self, connection: Any, row: Mapping[str, Any]) -> Charge:
-        found = connection.execute("SELECT * FROM sandbox.charges WHERE key_hash = %(key_hash)s", row).fetchone()
-        if found["status"] != "canceled" and found["body_hash"] != row["body_hash"]:
-            raise TokenRefused("This payment id was used with another request.")
-        return _charge(_aged(found))
-
-    def _challenge_url(self, token: Mapping[str, Any]) -> str | None:
-        if token["behavior"] != Behavior.CHALLENGE or token["authenticated"]:
-            return None
-        return f"{self._page_url()}/challenge/{token['challenge_id']}"
+    def _challenge_url(self, row: Mapping[str, Any]) -> str:
+        return f"{self._page_url()}/challenge/{row['challenge_id']}"
 
     def _keyed(self, merchant: str, key: str) -> str:
         return hmac.new(self._hmac_key, f"{merchant}\x00{key}".encode(), hashlib.sha256).hexdigest()
-
-
-def _body_hash(request: CaptureRequest) -> str:
-    body = [
-        request.merchant,
-        request.session_id,
-        request.token,
-        request.amount.amount,
-        request.amount.currency,
-    ]
-    return hashlib.sha256(canonical_json(body)).hexdigest()
-
-
-def _aged(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A late capture counts as captured once its moment has come."""
-    if row["status"] == "pending" and row["captures_at"] <= clock.now():
-        return dict(row) | {"status": "captured"}
-    return row
-
-
-def _charge(row: Mapping[str, Any], challenge_url: str | None = None) -> Charge:
-    status = ChargeStatus(row["status"])
-    amount = None if status == ChargeStatus.CANCELED else Money(row["amount"], row["currency"])
-    return Charge(row["payment_id"], status, row["id"], amount, row["decline_code"], challenge_url)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Final
 
+from psycopg import Connection as Psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 from sqlalchemy import Connection, text
 
 SANDBOX_ROLE: Final = "icommerce_sandbox"
+Db = Psycopg[Any]
+"""One of the gateway's connections: every statement commits by itself, unless a transaction was opened."""
 
 
 def secure_sandbox(connection: Connection) -> None:
@@ -29,6 +33,11 @@ def open_pool(url: str, *, size: int = 8) -> ConnectionPool[Any]:
         min_size=1,
         max_size=size,
         open=True,
-        kwargs={"row_factory": dict_row, "autocommit": False, "application_name": "icommerce-sandbox"},
+        kwargs={"row_factory": dict_row, "autocommit": True, "application_name": "icommerce-sandbox"},
         name="sandbox",
     )
+
+
+def new_ref(prefix: str) -> str:
+    """An id as this gateway gives them out: ``ch_…``, ``re_…``, ``du_…``."""
+    return f"{prefix}_{secrets.token_hex(12)}"
