@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from app.commands import backups, checks, doctor, keys, measuring, serving, store, talk, tenants
+from app.commands import backups, books, checks, doctor, exporting, keys, measuring, serving, store, talk, tenants
 
 app = typer.Typer(
     name="icommerce",
@@ -26,6 +26,8 @@ app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("bench")(measuring.bench)
 app.add_typer(checks.audit_app, name="audit")
+app.add_typer(books.app, name="books")
+app.add_typer(exporting.app, name="export")
 app.add_typer(keys.app, name="keys")
 app.add_typer(tenants.app, name="tenants")
 

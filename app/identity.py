@@ -69,6 +69,13 @@ class Caller:
             raise Unauthenticated("Start a conversation first (POST /v1/threads), or send a key.")
         return self.identity
 
+    @property
+    def staff(self) -> Identity:
+        """The identity, of the shop's people. Raises ``Unauthenticated`` without one, ``Forbidden`` for others."""
+        if not self.known.is_staff:
+            raise Forbidden("This is for the shop's people: use a key with a staff scope.")
+        return self.known
+
     def for_thing(self) -> Identity:
         """The identity, to look up a thing by its id. Nobody owns nothing: raises ``NotFound`` without one."""
         if self.identity is None:

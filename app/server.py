@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import anyio.to_thread
 from fastapi import FastAPI
 
-from app import cardentry, catalog, health, orders, pages, problems
+from app import cardentry, catalog, finance, health, orders, pages, problems
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
 from app.site import Site
@@ -36,6 +36,7 @@ def create_app(site: Site) -> FastAPI:
         chat.router,
         catalog.router,
         orders.router,
+        finance.router,
         cardentry.router,
         cardentry.webhooks,
     ):

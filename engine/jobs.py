@@ -10,6 +10,7 @@ import structlog
 from engine.backup.hold import reconcile_restore
 from engine.checkout import recovery
 from engine.conversations import deliver
+from engine.finance import settlements
 from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.runtime import Runtime
 
@@ -50,7 +51,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     tell_conversations,
     seal_audit,
 )
-EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers,)
+EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers, settlements.import_payouts)
 OUTWARD: Final[frozenset[Job]] = frozenset()
 """Jobs of the above that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.

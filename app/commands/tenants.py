@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from engine.kit.tenancy import Tenant
+    from engine.runtime import Runtime
 
 app = typer.Typer(help="The shops of this installation.", no_args_is_help=True, rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -93,6 +94,20 @@ def set_values(
 def suspend(slug: Slug, json: Json = False) -> None:
     """Close a shop: its keys, cookies and host are refused until its status is set to active again."""
     set_values(slug, ["status=suspended"], json)
+
+
+def shop_id(opened: Runtime, slug: str) -> str:
+    """The id of a shop. Raises ``NotFound``."""
+    from sqlalchemy import select
+
+    from engine.kit.errors import NotFound
+    from engine.kit.tenancy import Tenant
+
+    with opened.store.without_tenant() as session:
+        found = session.scalar(select(Tenant.id).where(Tenant.slug == slug))
+    if found is None:
+        raise NotFound(f"There is no shop {slug!r}.")
+    return found
 
 
 def _find(session: Session, slug: str) -> Tenant:

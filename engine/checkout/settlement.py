@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
@@ -19,13 +17,13 @@ from engine.checkout.states import SESSION
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
 from engine.kit.faults import fault_point
-from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.schemas import OrderView
 from engine.payments.gateway import Charge, ChargeStatus
-from engine.payments.models import Alert, Payment, PaymentStatus
+from engine.payments.inbox import raise_alert, resolve_alert
+from engine.payments.models import Payment, PaymentStatus
 from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
 
@@ -139,26 +137,6 @@ def _failed(
     outbox.emit(session, payment.tenant_id, "payment.failed", checkout.id, payload, after=LIVE_RUN)
     facts = {"code": payment.decline_code, "order": payment.order_id}
     audit.record(session, payment.tenant_id, actor="system", action="payment.failed", subject=payment.id, facts=facts)
-
-
-def raise_alert(session: Session, tenant_id: str, kind: str, subject: str, detail: str) -> None:
-    """Put something into the reconciliation inbox, once while it is open."""
-    row = {"tenant_id": tenant_id, "id": new_id("alert"), "kind": kind, "subject": subject, "detail": detail}
-    session.execute(insert(Alert).values(row | {"created_at": clock.now()}).on_conflict_do_nothing())
-
-
-def resolve_alert(session: Session, tenant_id: str, kind: str, subject: str) -> None:
-    """Close an open alert, if there is one."""
-    session.execute(
-        update(Alert)
-        .where(
-            Alert.tenant_id == tenant_id,
-            Alert.kind == kind,
-            Alert.subject == subject,
-            Alert.resolved_at.is_(None),
-        )
-        .values(resolved_at=clock.now())
-    )
 
 
 def _give_back(runtime: Runtime, tenant_id: str, payment_id: str) -> None:

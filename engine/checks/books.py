@@ -1,10 +1,13 @@
-"""The journal."""
+"""The journal, locked months and payouts."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from engine.checks.rule import Rule
+from engine.finance.models import Account
+
+_KNOWN: Final = ", ".join(f"'{account}'" for account in Account)
 
 RULES: Final = (
     Rule(
@@ -18,5 +21,64 @@ RULES: Final = (
         "SELECT count(*) FROM app.journal_entries",
         "SELECT e.id, 'has no postings' FROM app.journal_entries e"
         " WHERE NOT EXISTS (SELECT FROM app.postings p WHERE p.tenant_id = e.tenant_id AND p.entry_id = e.id)",
+    ),
+    Rule(
+        "the trial balance is zero in every currency",
+        "SELECT count(*) FROM app.postings",
+        "SELECT currency, 'debits ' || coalesce(sum(amount) FILTER (WHERE amount > 0), 0)"
+        " || ', credits ' || coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)"
+        " FROM app.postings GROUP BY currency HAVING sum(amount) <> 0",
+    ),
+    Rule(
+        "every posting is on an account of the chart",
+        "SELECT count(*) FROM app.postings",
+        f"SELECT entry_id, 'posts to ' || account FROM app.postings WHERE account NOT IN ({_KNOWN})",  # noqa: S608 (ours)
+    ),
+    Rule(
+        "every reversal mirrors its original",
+        "SELECT count(*) FROM app.journal_entries WHERE reverses_id IS NOT NULL",
+        "SELECT e.id, 'and ' || e.reverses_id || ' leave ' || sum(p.amount) || ' on ' || p.account"
+        " FROM app.journal_entries e JOIN app.postings p"
+        " ON p.tenant_id = e.tenant_id AND p.entry_id IN (e.id, e.reverses_id)"
+        " WHERE e.reverses_id IS NOT NULL GROUP BY e.id, e.reverses_id, p.account, p.currency"
+        " HAVING sum(p.amount) <> 0",
+    ),
+    Rule(
+        "nothing is booked in a locked month after it was locked",
+        "SELECT count(*) FROM app.accounting_periods",
+        "SELECT e.id, 'was booked in ' || l.month || ' at ' || e.posted_at FROM app.accounting_periods l"
+        " JOIN app.journal_entries e ON e.tenant_id = l.tenant_id AND e.posted_at > l.locked_at"
+        " AND to_char(e.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM') = l.month",
+    ),
+    Rule(
+        "every payout is the sum of its lines",
+        "SELECT count(*) FROM app.payouts",
+        "SELECT o.id, 'is ' || o.amount || ', its lines ' || coalesce(sum(l.amount - l.fee), 0) FROM app.payouts o"
+        " LEFT JOIN app.payout_lines l ON l.tenant_id = o.tenant_id AND l.payout_id = o.id"
+        " GROUP BY o.id, o.amount, o.fees"
+        " HAVING o.amount <> coalesce(sum(l.amount - l.fee), 0) OR o.fees <> coalesce(sum(l.fee), 0)",
+    ),
+    Rule(
+        "every payout is in the journal once",
+        "SELECT count(*) FROM app.payouts",
+        "WITH posted AS (SELECT e.subject, sum(p.amount) FILTER (WHERE p.account = 'bank') AS bank,"
+        " sum(p.amount) FILTER (WHERE p.account = 'gateway_fees') AS fees FROM app.journal_entries e"
+        " JOIN app.postings p ON p.tenant_id = e.tenant_id AND p.entry_id = e.id WHERE e.kind = 'payout'"
+        " GROUP BY e.subject)"
+        " SELECT o.id, 'paid ' || o.amount || ', posted ' || coalesce(j.bank, 0) || ' and ' || coalesce(j.fees, 0)"
+        " || ' in fees' FROM app.payouts o LEFT JOIN posted j ON j.subject = o.id"
+        " LEFT JOIN app.payout_lines l ON l.tenant_id = o.tenant_id AND l.payout_id = o.id AND l.kind <> 'dispute'"
+        " GROUP BY o.id, o.amount, j.bank, j.fees"
+        " HAVING coalesce(j.bank, 0) <> o.amount OR coalesce(j.fees, 0) <> coalesce(sum(l.fee), 0)",
+    ),
+    Rule(
+        "every payout line is what its row says, or is in the inbox",
+        "SELECT count(*) FROM app.payout_lines",
+        "SELECT l.payout_id, 'line ' || l.position || ' is ' || l.match || ', expected ' || coalesce(l.expected, 0)"
+        " FROM app.payout_lines l WHERE l.match <> 'written_off' AND (l.match = 'matched') IS DISTINCT FROM"
+        " (l.matched_id IS NOT NULL AND l.expected = l.amount - CASE l.kind WHEN 'dispute' THEN l.fee ELSE 0 END)"
+        " OR l.match IN ('unmatched', 'differs') AND NOT EXISTS (SELECT FROM app.alerts a"
+        " WHERE a.tenant_id = l.tenant_id AND a.kind = 'payout_difference' AND a.resolved_at IS NULL"
+        " AND a.subject = l.payout_id || ':' || l.position)",
     ),
 )

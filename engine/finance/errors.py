@@ -19,3 +19,11 @@ class PeriodNotOver(Conflict):
 
 class PeriodNotLocked(Conflict):
     code = "period_not_locked"
+
+
+class NumberTaken(Conflict):
+    code = "account_number_taken"
+
+
+class NothingToWriteOff(Conflict):
+    code = "nothing_to_write_off"

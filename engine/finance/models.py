@@ -168,13 +168,13 @@ class PayoutLine(TenantRow):
     fee: Mapped[int] = mapped_column(BigInteger)
     match: Mapped[LineMatch] = mapped_column(String(12))
     matched_id: Mapped[str | None] = mapped_column(String(40))
-    """Our payment, capture, refund or dispute."""
+    """Our capture, refund or dispute; no other line of its kind settles it too."""
     expected: Mapped[int | None] = mapped_column(BigInteger)
-    """What our row says the line should be."""
+    """What our row says the line takes out of the clearing account (a dispute with its fee)."""
 
     __table_args__ = (
         tenant_fk("payout_id", "payouts"),
         CheckConstraint("fee >= 0", name="fee_not_negative"),
-        Index("ix_payout_lines_matched", "tenant_id", "matched_id"),
+        Index("uq_payout_lines_matched", "tenant_id", "matched_id", "kind", unique=True),
         Index("ix_payout_lines_payment", "tenant_id", "payment_id"),
     )

@@ -123,7 +123,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "payout_id", "position", name=op.f("pk_payout_lines")),
         schema="app",
     )
-    op.create_index("ix_payout_lines_matched", "payout_lines", ["tenant_id", "matched_id"], schema="app")
+    op.create_index(
+        "uq_payout_lines_matched", "payout_lines", ["tenant_id", "matched_id", "kind"], unique=True, schema="app"
+    )
     op.create_index("ix_payout_lines_payment", "payout_lines", ["tenant_id", "payment_id"], schema="app")
     op.add_column("journal_entries", sa.Column("event_at", sa.DateTime(timezone=True), nullable=True), schema="app")
     op.add_column("journal_entries", sa.Column("reverses_id", sa.String(length=40), nullable=True), schema="app")
