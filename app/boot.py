@@ -16,7 +16,10 @@ from engine.db import Addresses, Store, open_addresses
 from engine.kit import holds
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import Tenant
+from engine.payments.gateway import Gateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.payments.gateways.stripe.calls import installed
+from engine.payments.gateways.stripe.gateway import StripeGateway
 from engine.runtime import Runtime
 from engine.settings import Settings
 
@@ -89,15 +92,27 @@ def open_runtime(
     psp_origin: str = "",
 ) -> Runtime:
     """What every edge holds; without an index search goes by words alone."""
-    sandbox = SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: psp_origin)
+    store = Store(addresses.runtime)
     return Runtime(
-        store=Store(addresses.runtime),
-        gateways={sandbox.name: sandbox},
+        store=store,
+        gateways=open_gateways(settings, addresses, store, psp_origin=psp_origin),
         search=CatalogSearch(index or NoIndex(), embedder),
         secret_key=addresses.secret_key,
         demo=settings.wants_demo,
         psp_url=lambda: psp_origin,
     )
+
+
+def open_gateways(
+    settings: Settings, addresses: Addresses, store: Store, *, psp_origin: str = ""
+) -> dict[str, Gateway]:
+    """The sandbox, and Stripe where its extra is installed (its SDK is imported at the first call)."""
+    gateways: dict[str, Gateway] = {
+        "sandbox": SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: psp_origin)
+    }
+    if installed():
+        gateways["stripe"] = StripeGateway(store, addresses.secret_key, return_url=lambda: settings.endpoint)
+    return gateways
 
 
 def close_runtime(runtime: Runtime) -> None:

@@ -6,18 +6,23 @@ from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
 from sqlalchemy.exc import NoResultFound
 from starlette.concurrency import run_in_threadpool
 
 from app.once import json_response
 from app.origins import known_origin, shop_origins
 from app.routing import CallerDep, Guarded, SiteDep, own_origin
+from app.site import Site
 from engine.checkout import recovery
 from engine.checkout.errors import NoCheckout
 from engine.checkout.service import running_session_id
 from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.tenancy import Tenant
 from engine.kit.views import View
+from engine.payments.gateway import EventKind
 from engine.payments.gateways.sandbox.vault import Grant, issue_grant
+from engine.payments.gateways.stripe.gateway import MERCHANT_HEADER
 from engine.runtime import Runtime
 
 router: Final = APIRouter(tags=["payment"], route_class=Guarded)
@@ -50,13 +55,35 @@ def card_entry(request: Request, site: SiteDep, caller: CallerDep) -> Response:
 @webhooks.post("/webhooks/{gateway}", status_code=204, response_class=Response)
 async def webhook(gateway: str, request: Request, site: SiteDep) -> Response:
     """A gateway's signed word on a payment. Telling the same twice changes nothing."""
+    return await _received(gateway, request, site, merchant="")
+
+
+@webhooks.post("/webhooks/{gateway}/{shop}", status_code=204, response_class=Response)
+async def shop_webhook(gateway: str, shop: str, request: Request, site: SiteDep) -> Response:
+    """The same for gateways where each shop has an account of its own; ``shop`` is its slug."""
+    merchant = await run_in_threadpool(_merchant, site.runtime, shop)
+    return await _received(gateway, request, site, merchant=merchant)
+
+
+async def _received(gateway: str, request: Request, site: Site, *, merchant: str) -> Response:
+    """Hand the event on, with whose address was called: that one is ours to say, whatever the sender's headers."""
     if gateway not in site.runtime.gateways:
         raise NotFound("There is no such gateway.")
     body = await request.body()
     if len(body) > _BODY_LIMIT:
         raise InvalidInput("The event is too large.")
-    await run_in_threadpool(receive_event, site.runtime, gateway, body, dict(request.headers))
+    headers = {**request.headers, MERCHANT_HEADER: merchant}
+    await run_in_threadpool(receive_event, site.runtime, gateway, body, headers)
     return Response(status_code=204)
+
+
+def _merchant(runtime: Runtime, slug: str) -> str:
+    """The shop's id. Raises ``NotFound``."""
+    with runtime.store.without_tenant() as session:
+        found = session.scalar(select(Tenant.id).where(Tenant.slug == slug, Tenant.status == "active"))
+    if found is None:
+        raise NotFound("There is no such shop.")
+    return found
 
 
 def receive_event(runtime: Runtime, gateway: str, body: bytes, headers: dict[str, str]) -> None:
@@ -65,6 +92,8 @@ def receive_event(runtime: Runtime, gateway: str, body: bytes, headers: dict[str
     Raises ``Unauthenticated`` for a bad signature, ``NotFound`` for a payment we never made.
     """
     event = runtime.gateways[gateway].parse_webhook(body, headers)
+    if event.kind == EventKind.IGNORED:
+        return
     try:
         recovery.on_gateway_event(runtime, event)
     except NoResultFound:

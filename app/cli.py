@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from app.commands import backups, books, checks, doctor, exporting, keys, measuring, serving, store, talk, tenants
+from app.commands import (
+    backups,
+    books,
+    checks,
+    doctor,
+    exporting,
+    gateways,
+    keys,
+    measuring,
+    serving,
+    store,
+    talk,
+    tenants,
+)
 
 app = typer.Typer(
     name="icommerce",
@@ -29,6 +42,7 @@ app.add_typer(checks.audit_app, name="audit")
 app.add_typer(books.app, name="books")
 app.add_typer(exporting.app, name="export")
 app.add_typer(keys.app, name="keys")
+app.add_typer(gateways.app, name="gateways")
 app.add_typer(tenants.app, name="tenants")
 
 

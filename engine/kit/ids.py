@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case
@@ -70,6 +71,14 @@ def is_id(value: str, kind: str | None = None) -> bool:
     """Whether ``value`` has the form of an id (of ``kind``)."""
     found = ID.fullmatch(value)
     return bool(found) and (kind is None or value.startswith(f"{PREFIXES[kind]}_"))
+
+
+def made_at(value: str) -> datetime:
+    """When an id was made, to the second."""
+    number = 0
+    for letter in value.rpartition("_")[2]:
+        number = number << 5 | _ALPHABET.index(letter)
+    return datetime.fromtimestamp((number >> 82) // 1000, tz=UTC)
 
 
 def ids_in(text: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.kit.errors import Conflict, DomainError, Kind
+from engine.kit.errors import Conflict, DomainError, Kind, Unavailable
 
 
 class RefundExceedsCapture(Conflict):
@@ -40,3 +40,17 @@ class AuthorizationExpired(Conflict):
 
 class EvidenceTooLate(Conflict):
     code = "evidence_too_late"
+
+
+class GatewayNotConfigured(DomainError):
+    """The shop has no account at this gateway."""
+
+    code = "gateway_not_configured"
+    kind = Kind.UNPROCESSABLE
+
+
+class GatewayMisconfigured(Unavailable):
+    """The gateway knows us and will not work with us: a wrong key, or a right that is missing. Nothing happened."""
+
+    code = "gateway_misconfigured"
+    retryable = False

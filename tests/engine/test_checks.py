@@ -9,10 +9,10 @@ from engine.checkout.complete import complete
 from engine.checks import RULES, run_checks
 from engine.db import Addresses, open_engine
 from tests.conftest import MakeTenant
-from tests.engine.planted import books, checkout, fulfillment, money, orders, stock
+from tests.engine.planted import books, checkout, delegation, fulfillment, money, orders, stock
 from tests.shop import Shop, open_shop
 
-MODULES = (books, checkout, fulfillment, money, orders, stock)
+MODULES = (books, checkout, delegation, fulfillment, money, orders, stock)
 FAULTS = {name: fault for module in MODULES for name, fault in module.FAULTS.items()}
 UNBREAKABLE = {"stock is never negative and never promised twice"}
 """Rules whose fault the database itself refuses."""

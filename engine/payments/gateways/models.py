@@ -73,6 +73,7 @@ class DelegatedToken(TenantRow):
 
 class HandleKind(StrEnum):
     PAYMENT = "payment"
+    HOLD = "hold"  # a payment that is only to be authorized
     CAPTURE = "capture"
     REFUND = "refund"
 
