@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fmt bench evals lock
 BIN := .venv/bin
+PEER_VERSION := 1.40.0
 export LITELLM_LOCAL_MODEL_COST_MAP := True
 
 help: ## print the targets
@@ -27,8 +28,13 @@ fmt: setup ## format, and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## benchmarks of a running shop
-	@$(BIN)/icommerce bench
+bench: setup ## benchmarks on a store of their own; NAMES="complete card" chooses, PEER=1 adds the public peer's
+	@$(BIN)/icommerce bench $(NAMES)
+ifdef PEER
+	@test -d .bench-peer || { $(BIN)/python -m venv .bench-peer && .bench-peer/bin/python -m pip install --quiet \
+	  --disable-pip-version-check stateset-embedded==$(PEER_VERSION); } || { rm -rf .bench-peer; exit 1; }
+	@.bench-peer/bin/python -I scripts/bench_peer.py
+endif
 
 evals: setup ## eval suites
 	@$(BIN)/python -m evals.search.run
