@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import anyio.to_thread
 from fastapi import FastAPI
 
-from app import cardentry, catalog, finance, health, orders, pages, problems
+from app import cardentry, catalog, finance, health, orders, pages, policies, problems
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
 from app.site import Site
@@ -37,6 +37,7 @@ def create_app(site: Site) -> FastAPI:
         catalog.router,
         orders.router,
         finance.router,
+        policies.router,
         cardentry.router,
         cardentry.webhooks,
     ):

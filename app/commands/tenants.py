@@ -1,4 +1,4 @@
-"""``icommerce tenants create|list|set|suspend``."""
+"""``icommerce tenants create|list|set|policy|suspend``."""
 
 from __future__ import annotations
 
@@ -108,6 +108,48 @@ def shop_id(opened: Runtime, slug: str) -> str:
     if found is None:
         raise NotFound(f"There is no shop {slug!r}.")
     return found
+
+
+@app.command("policy")
+def policy(
+    slug: Annotated[str, typer.Argument(help="The shop's short name.")],
+    section: Annotated[str | None, typer.Argument(help="One domain's policy, such as inventory.")] = None,
+    values: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What to change.")] = None,
+    json: Json = False,
+) -> None:
+    """Show a shop's rules, or change some: values are JSON where they are JSON, words elsewhere."""
+    from app.commands.opened import runtime
+    from app.commands.outcome import show, show_json
+    from engine.kit.errors import InvalidInput
+    from engine.policies import set_policy, show_policies
+    from engine.settings import Settings
+
+    wanted = {key: _json_or_words(text) for key, text in map(_pair, values or ())}
+    with runtime(Settings.from_env(), start=True) as opened:
+        tenant_id = shop_id(opened, slug)
+        try:
+            with opened.unit_of_work(tenant_id) as session:
+                if section and wanted:
+                    set_policy(session, tenant_id, section, wanted, actor="cli")
+                found = [view.model_dump(mode="json") for view in show_policies(session, tenant_id, section)]
+        except InvalidInput as error:
+            raise typer.BadParameter(error.message) from None
+    if json:
+        show_json(found[0] if section else found)
+        return
+    for view in found:
+        show(f"{view['section']}: {view['about']}")
+        for key, value in view["values"].items():
+            show(f"  {key:<36} {value!s:<24} {'set here' if key in view['changed'] else ''}".rstrip())
+
+
+def _json_or_words(text: str) -> Any:
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _find(session: Session, slug: str) -> Tenant:

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.kit import audit, clock
+from engine.kit import audit
 from engine.kit.errors import Conflict
-from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.payments.gateway import Move, MoveStatus, Standing
+from engine.payments.inbox import raise_alert, resolve_alert
 from engine.payments.models import Alert
 from engine.runtime import Runtime
 
@@ -40,7 +39,7 @@ def tell_unknown(session: Session, tenant_id: str, strangers: Mapping[str, tuple
     waiting = []
     for payment_id, (gateway, theirs) in sorted(strangers.items()):
         if theirs.net <= 0:
-            _resolve(session, tenant_id, UNKNOWN_CAPTURE, payment_id)
+            resolve_alert(session, tenant_id, UNKNOWN_CAPTURE, payment_id)
             continue
         words = (
             f"{gateway} captured {Money(theirs.net, theirs.currency)} for an order that is not in the restored books."
@@ -63,7 +62,7 @@ def tell_differing(session: Session, tenant_id: str, differing: Mapping[str, tup
         if _tell(session, tenant_id, BOOKS_DIFFER, payment_id, words, action=None, facts=facts):
             waiting.add(payment_id)
     for subject in _open_subjects(session, tenant_id, BOOKS_DIFFER) - differing.keys():
-        _resolve(session, tenant_id, BOOKS_DIFFER, subject)
+        resolve_alert(session, tenant_id, BOOKS_DIFFER, subject)
     return waiting
 
 
@@ -83,7 +82,7 @@ def give_back(runtime: Runtime, tenant_id: str, payment_id: str, *, by: str) -> 
         facts = {"amount": amount.amount, "currency": amount.currency, "status": move.status}
         audit.record(session, tenant_id, actor=by, action="payment.unknown_given_back", subject=payment_id, facts=facts)
         if move.status == MoveStatus.SUCCEEDED:
-            _resolve(session, tenant_id, UNKNOWN_CAPTURE, payment_id)
+            resolve_alert(session, tenant_id, UNKNOWN_CAPTURE, payment_id)
     return move
 
 
@@ -103,18 +102,8 @@ def _tell(
     )
     if session.scalar(closed.limit(1)) is not None:
         return False
-    row = {"tenant_id": tenant_id, "id": new_id("alert"), "kind": kind, "subject": subject, "detail": words}
-    values = row | {"action": action, "facts": facts, "created_at": clock.now()}
-    session.execute(insert(Alert).values(values).on_conflict_do_nothing())
+    raise_alert(session, tenant_id, kind, subject, words, action=action, facts=facts)
     return True
-
-
-def _resolve(session: Session, tenant_id: str, kind: str, subject: str) -> None:
-    session.execute(
-        update(Alert)
-        .where(Alert.tenant_id == tenant_id, Alert.kind == kind, Alert.subject == subject, Alert.resolved_at.is_(None))
-        .values(resolved_at=clock.now())
-    )
 
 
 def _open_item(session: Session, tenant_id: str, payment_id: str) -> Alert | None:

@@ -1,0 +1,51 @@
+"""``/v1/staff/policies``: the shop's rules, read by its people and changed by its admins."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Body, Response
+from sqlalchemy.orm import Session
+
+from app.once import AskedDep, answer_once, json_response
+from app.routing import CallerDep, Guarded, SiteDep
+from engine.kit.errors import Forbidden
+from engine.kit.identity import Scope
+from engine.kit.views import View
+from engine.policies import PolicyView, set_policy, show_policies
+
+router: Final = APIRouter(prefix="/v1/staff/policies", tags=["staff"], route_class=Guarded)
+Values = Annotated[dict[str, Any], Body(min_length=1, max_length=100)]
+
+
+class PolicyList(View):
+    items: list[PolicyView]
+
+
+@router.get("", responses={200: {"model": PolicyList}}, response_class=Response)
+def policies(site: SiteDep, caller: CallerDep) -> Response:
+    """Every section with its values, defaults filled in."""
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(PolicyList(items=show_policies(session, identity.tenant_id)))
+
+
+@router.get("/{section}", responses={200: {"model": PolicyView}}, response_class=Response)
+def policy(section: str, site: SiteDep, caller: CallerDep) -> Response:
+    """One section."""
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(show_policies(session, identity.tenant_id, section)[0])
+
+
+@router.patch("/{section}", responses={200: {"model": PolicyView}}, response_class=Response)
+def change(section: str, site: SiteDep, caller: CallerDep, asked: AskedDep, values: Values) -> Response:
+    """Change the named values of one section; the others stay."""
+    identity = caller.staff
+    if Scope.ADMIN not in identity.scopes:
+        raise Forbidden("Changing a policy needs a key with the scope admin.")
+
+    def work(session: Session) -> PolicyView:
+        return set_policy(session, identity.tenant_id, section, values, actor=identity.id)
+
+    return answer_once(site.runtime, identity, asked, work, status=200)

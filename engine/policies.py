@@ -1,0 +1,79 @@
+"""Every domain's policy by its section: what a merchant may rule, shown and changed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.kit import audit
+from engine.kit.errors import InvalidInput
+from engine.kit.policies import Policy, change_policy, read_policy
+from engine.kit.tenancy import Tenant
+from engine.kit.views import View
+
+POLICIES: Final[Mapping[str, str]] = {
+    "inventory": "engine.inventory.policy:InventoryPolicy",
+    "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
+}
+"""Section → ``module:class``, imported when it is asked for. A new policy has one line here."""
+
+
+class PolicyView(View):
+    """One section as it stands: every value, and which of them the shop has set itself."""
+
+    section: str
+    about: str
+    values: dict[str, Any]
+    changed: list[str]
+
+
+def policy_kind(section: str) -> type[Policy]:
+    """The model of a section. Raises ``InvalidInput`` that names the sections there are."""
+    place = POLICIES.get(section)
+    if place is None:
+        raise InvalidInput(
+            f"There is no policy {section!r}; there are: {', '.join(sorted(POLICIES))}.", param="section"
+        )
+    module, _, name = place.partition(":")
+    kind: type[Policy] = getattr(import_module(module), name)
+    return kind
+
+
+def show_policies(session: Session, tenant_id: str, section: str | None = None) -> list[PolicyView]:
+    """The tenant's policies, or one of them. Raises ``InvalidInput`` for a section that does not exist."""
+    tenant = session.get_one(Tenant, tenant_id)
+    return [_view(tenant, policy_kind(name)) for name in ([section] if section else sorted(POLICIES))]
+
+
+def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[str, Any], *, actor: str) -> PolicyView:
+    """Change values of one section; what is not named stays.
+
+    Raises ``InvalidInput`` that names the first value that cannot be, or the keys there are; nothing is changed then.
+    """
+    kind = policy_kind(section)
+    unknown = sorted(set(values) - set(kind.model_fields))
+    if unknown:
+        keys = ", ".join(kind.model_fields)
+        raise InvalidInput(f"{section} has no {unknown[0]!r}; it has: {keys}.", param=f"{section}.{unknown[0]}")
+    query = select(Tenant).where(Tenant.id == tenant_id).with_for_update().execution_options(populate_existing=True)
+    tenant = session.scalars(query).one()
+    before = read_policy(tenant.settings, kind).model_dump(mode="json")
+    after = change_policy(tenant, kind, dict(values)).model_dump(mode="json")
+    changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
+    if changes:
+        audit.record(session, tenant_id, actor=actor, action="policy.changed", subject=section, facts=changes)
+    return _view(tenant, kind)
+
+
+def _view(tenant: Tenant, kind: type[Policy]) -> PolicyView:
+    set_here = tenant.settings.get("policies", {}).get(kind.section, {})
+    return PolicyView(
+        section=kind.section,
+        about=" ".join((kind.__doc__ or "").split()),
+        values=read_policy(tenant.settings, kind).model_dump(mode="json"),
+        changed=sorted(set_here),
+    )
