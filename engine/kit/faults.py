@@ -17,6 +17,7 @@ POINTS = (
     "before_t2_commit",
     "after_t2_commit",
 )
+FULFILLMENT_POINTS = ("before_release_commit", "after_release_commit", "before_ship_commit", "after_ship_commit")
 
 
 def set_hook(hook: Hook | None) -> None:

@@ -22,6 +22,9 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "order.paid": ("conversation",),
     "payment.failed": ("conversation",),
     "checkout.changed": ("conversation",),
+    "order.shipped": (),
+    "order.delivered": (),
+    "shipment.exception": (),
 }
 """Topic → who is told. A topic without a consumer is not written."""
 INTERNAL: Final = frozenset({"search", "conversation"})

@@ -118,6 +118,7 @@ class OrderLine(TenantRow):
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         Index("ix_order_lines_order", "tenant_id", "order_id", "position"),
+        Index("ix_order_lines_unreleased", "tenant_id", "order_id", postgresql_where=text("allocated > released")),
         CheckConstraint(
             "ordered > 0 AND canceled >= 0 AND canceled + allocated <= ordered AND released <= allocated"
             " AND shipped <= released AND delivered <= shipped AND returned BETWEEN 0 AND delivered",
@@ -280,6 +281,8 @@ class Shipment(TenantRow):
     """When it left our stock."""
     delivered_at: Mapped[datetime | None]
     lost_at: Mapped[datetime | None]
+    remedy: Mapped[str | None] = mapped_column(String(10))
+    """What was decided after it was lost: reship or refund. Its units are no longer counted as sent."""
     returned_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -17,6 +17,13 @@ JSONB = postgresql.JSONB(astext_type=sa.Text())
 def upgrade() -> None:
     _fulfillments()
     _shipments()
+    op.create_index(
+        "ix_order_lines_unreleased",
+        "order_lines",
+        ["tenant_id", "order_id"],
+        schema="app",
+        postgresql_where=sa.text("allocated > released"),
+    )
 
 
 def _fulfillments() -> None:
@@ -99,6 +106,7 @@ def _shipments() -> None:
         sa.Column("packages", JSONB, nullable=False, server_default="[]"),
         sa.Column("expected_on", sa.Date(), nullable=True),
         sa.Column("lost_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("remedy", sa.String(length=10), nullable=True),
         sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
     ):
         op.add_column("shipments", column, schema="app")
@@ -129,6 +137,7 @@ def _shipments() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("ix_order_lines_unreleased", "order_lines", schema="app")
     for index in (
         "ix_shipments_under_way",
         "uq_shipments_tracking",
@@ -138,7 +147,16 @@ def downgrade() -> None:
         op.drop_index(index, "shipments", schema="app")
     op.drop_constraint("fk_shipments_tenant_id_fulfillment_id", "shipments", schema="app")
     op.drop_constraint("ck_shipments_label_cost_not_negative", "shipments", schema="app")
-    for column in ("fulfillment_id", "service", "label_cost", "packages", "expected_on", "lost_at", "returned_at"):
+    for column in (
+        "fulfillment_id",
+        "service",
+        "label_cost",
+        "packages",
+        "expected_on",
+        "lost_at",
+        "remedy",
+        "returned_at",
+    ):
         op.drop_column("shipments", column, schema="app")
     op.drop_table("fulfillment_lines", schema="app")
     op.drop_table("fulfillments", schema="app")

@@ -1,0 +1,60 @@
+"""What handing over and sending can refuse."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from engine.kit.errors import Conflict
+
+
+class NotReleasable(Conflict):
+    """The order is on hold, closed, canceled or was never placed."""
+
+    code = "order_not_releasable"
+
+
+class NothingToRelease(Conflict):
+    """Every unit that has stock was released before."""
+
+    code = "nothing_to_release"
+
+
+class NotPaid(Conflict):
+    """The order's money is neither captured nor authorized."""
+
+    code = "order_not_paid"
+
+
+class NotCaptured(Conflict):
+    """Goods wait for the capture of their money."""
+
+    code = "capture_outstanding"
+    retryable: ClassVar[bool] = True
+
+
+class NothingToShip(Conflict):
+    """The fulfillment has no such units left."""
+
+    code = "nothing_to_ship"
+
+
+class CancelPending(Conflict):
+    """The shopper wants units canceled; answer that first."""
+
+    code = "cancel_pending"
+
+
+class TrackingNumberTaken(Conflict):
+    code = "tracking_number_taken"
+
+
+class StaleVersion(Conflict):
+    """Somebody else changed it since it was read."""
+
+    code = "stale_version"
+
+
+class AlreadyRemedied(Conflict):
+    """What is to follow from a lost parcel was decided before."""
+
+    code = "already_remedied"

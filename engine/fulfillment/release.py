@@ -1,0 +1,308 @@
+"""Handing an order's units to the places that ship them, each as a piece of work of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.fulfillment import paying, work
+from engine.fulfillment.errors import NothingToRelease, NotReleasable
+from engine.fulfillment.models import Fulfillment, FulfillmentLine, FulfillmentStatus
+from engine.fulfillment.policies import FulfillmentPolicy, RoutingPolicy
+from engine.fulfillment.routing import Destination, Plan, plan
+from engine.fulfillment.shares import released as owed_for
+from engine.fulfillment.sites import stock_for
+from engine.inventory import service as inventory
+from engine.inventory.errors import NotReserved, OutOfStock
+from engine.inventory.lines import reserved_at
+from engine.inventory.models import Location
+from engine.kit import audit, clock
+from engine.kit.errors import DomainError
+from engine.kit.faults import fault_point
+from engine.kit.ids import new_id
+from engine.kit.policies import policy_of
+from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+_BATCH: Final = 50
+Units = dict[str, dict[str, int]]
+"""Order line → location → units that are reserved there and not yet handed over."""
+
+
+def release_now(runtime: Runtime, tenant_id: str, order_id: str, *, actor: str = "system") -> list[str]:
+    """Release an order and take the money that it was only authorized for; the ids of the new fulfillments.
+
+    Raises what ``release`` raises. A capture that fails stays with its fulfillment, which then does not ship.
+    """
+    with runtime.unit_of_work(tenant_id) as session:
+        made = [one.id for one in release(session, tenant_id, order_id, actor=actor)]
+        fault_point("before_release_commit")
+    fault_point("after_release_commit")
+    take_money(runtime, tenant_id, order_id)
+    return made
+
+
+def take_money(runtime: Runtime, tenant_id: str, order_id: str) -> None:
+    """Carry out the captures that the order's fulfillments wait for. What fails is tried again by its own job."""
+    with runtime.unit_of_work(tenant_id) as session:
+        waiting = [one for row in work.of_order(session, tenant_id, order_id) for one in row.capture_ids]
+    for capture_id in waiting:
+        try:
+            paying.capture_desk().execute(runtime, tenant_id, capture_id)
+        except DomainError as error:
+            log.warning("capture outstanding", capture_id=capture_id, code=error.code)
+
+
+def release(session: Session, tenant_id: str, order_id: str, *, actor: str = "system") -> list[Fulfillment]:
+    """Hand over every unit that has stock and was not handed over yet; one fulfillment for each place.
+
+    An order that was only authorized gets its captures asked for here (``captures.execute`` after the commit). Asked
+    again after a capture failed, it asks for the money once more. Raises ``NotReleasable`` for an order that is not
+    open, ``NotPaid``, ``NothingToRelease``.
+    """
+    order = work.lock_order(session, tenant_id, order_id)
+    if order.status != OrderStatus.OPEN or order.placed_at is None:
+        raise NotReleasable(f"An order that is {OrderStatus(order.status).value} cannot be released.")
+    purse = paying.lock_purse(session, tenant_id, order_id)
+    lines = work.lock_lines(session, tenant_id, order_id)
+    units = _unreleased(session, tenant_id, lines)
+    stuck = paying.failed(session, work.of_order(session, tenant_id, order_id))
+    if not units and not stuck:
+        raise NothingToRelease("Everything that has stock was released before.")
+    made = _hand_over(session, order, lines, units) if units else []
+    _ask_for_money(session, order, purse, lines, [*made, *stuck])
+    work.touch(order)
+    facts = {"fulfillments": [one.id for one in made], "captures": sorted({c for f in made for c in f.capture_ids})}
+    audit.record(session, tenant_id, actor=actor, action="order.released", subject=order_id, facts=facts)
+    session.flush()
+    return made
+
+
+def release_due(runtime: Runtime, tenant_id: str) -> int:
+    """Release orders whose time has come, where the shop's policy says so; how many. One that cannot be waits."""
+    with runtime.unit_of_work(tenant_id) as session:
+        policy = policy_of(session, tenant_id, FulfillmentPolicy)
+        found = _due(session, tenant_id, policy) if policy.auto_release else []
+    done = 0
+    for order_id in found:
+        try:
+            release_now(runtime, tenant_id, order_id)
+            done += 1
+        except DomainError as error:
+            log.warning("order not released", order_id=order_id, code=error.code)
+    return done
+
+
+def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str, Any]]:
+    """Why each fulfillment of an order is where it is; for units still to be released, what routing would do now.
+
+    Raises ``NotFound``, ``OutOfStock`` when routing has no way.
+    """
+    order = work.lock_order(session, tenant_id, order_id)
+    told: list[Mapping[str, Any]] = [
+        {"fulfillment_id": one.id, "location_id": one.location_id, "routing": one.routing}
+        for one in work.of_order(session, tenant_id, order_id)
+    ]
+    lines = work.lock_lines(session, tenant_id, order_id)
+    units = _unreleased(session, tenant_id, lines)
+    if units:
+        found = _plan(session, order, lines, units, policy_of(session, tenant_id, RoutingPolicy))
+        told.append({"fulfillment_id": None, "location_id": None, "routing": found.reasons})
+    return told
+
+
+def open_work(
+    session: Session, order: Order, location_id: str, units: Mapping[str, int], routing: Mapping[str, Any]
+) -> Fulfillment:
+    """A new piece of work for one place; the caller raises the order lines' ``released``."""
+    code = session.get_one(Location, (order.tenant_id, location_id)).code
+    made = Fulfillment(
+        tenant_id=order.tenant_id,
+        id=new_id("fulfillment"),
+        order_id=order.id,
+        location_id=location_id,
+        partner=policy_of(session, order.tenant_id, FulfillmentPolicy).partner_of(code),
+        status=FulfillmentStatus.RELEASED,
+        routing=dict(routing),
+        capture_ids=[],
+    )
+    session.add(made)
+    session.flush()
+    session.add_all(
+        FulfillmentLine(tenant_id=order.tenant_id, fulfillment_id=made.id, order_line_id=line_id, quantity=quantity)
+        for line_id, quantity in sorted(units.items())
+    )
+    session.flush()
+    return made
+
+
+def _due(session: Session, tenant_id: str, policy: FulfillmentPolicy) -> list[str]:
+    before = clock.now() - timedelta(minutes=policy.release_after_minutes)
+    waiting = (
+        select(OrderLine.order_id)
+        .where(OrderLine.tenant_id == tenant_id, OrderLine.allocated > OrderLine.released)
+        .distinct()
+    )
+    rows = session.scalars(
+        select(Order.id)
+        .where(
+            Order.tenant_id == tenant_id,
+            Order.id.in_(waiting),
+            Order.status == OrderStatus.OPEN,
+            Order.placed_at <= before,
+        )
+        .order_by(Order.placed_at, Order.id)
+        .limit(_BATCH)
+    )
+    return list(rows)
+
+
+def _unreleased(session: Session, tenant_id: str, lines: Mapping[str, OrderLine]) -> Units:
+    """Units with stock that no fulfillment has yet, by where they are reserved."""
+    wanting = {key: line.allocated - line.released for key, line in lines.items() if line.allocated > line.released}
+    busy = _busy(session, tenant_id, list(wanting))
+    found: Units = {}
+    for key, wanted in wanting.items():
+        left = wanted
+        for location, there in sorted(reserved_at(session, tenant_id, key).items()):
+            take = min(left, there - busy.get((key, location), 0))
+            if take > 0:
+                found.setdefault(key, {})[location] = take
+                left -= take
+    return found
+
+
+def _busy(session: Session, tenant_id: str, line_ids: list[str]) -> dict[tuple[str, str], int]:
+    """Units that open fulfillments of a place still have to send, by order line."""
+    rows = session.execute(
+        select(FulfillmentLine, Fulfillment.location_id)
+        .join(
+            Fulfillment,
+            (Fulfillment.tenant_id == FulfillmentLine.tenant_id) & (Fulfillment.id == FulfillmentLine.fulfillment_id),
+        )
+        .where(FulfillmentLine.tenant_id == tenant_id, FulfillmentLine.order_line_id.in_(line_ids))
+        .execution_options(populate_existing=True)
+    )
+    found: dict[tuple[str, str], int] = {}
+    for line, location in rows:
+        key = (line.order_line_id, location)
+        found[key] = found.get(key, 0) + line.open
+    return found
+
+
+def _hand_over(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units) -> list[Fulfillment]:
+    policy = policy_of(session, order.tenant_id, RoutingPolicy)
+    reasons: dict[str, Any]
+    try:
+        best = _plan(session, order, lines, units, policy)
+    except OutOfStock as impossible:
+        reasons = {"words": [f"Sent from where it is reserved. {impossible.message}"], "moved": False}
+    else:
+        moves = _moves(lines, units, best) if policy.reroute_at_release else []
+        reasons = dict(best.reasons) | {"moved": bool(moves) and _move(session, order, units, moves)}
+    places: dict[str, dict[str, int]] = {}
+    for key, here in units.items():
+        for location, quantity in here.items():
+            places.setdefault(location, {})[key] = quantity
+    made = [open_work(session, order, place, places[place], reasons) for place in sorted(places)]
+    for key, here in units.items():
+        lines[key].released += sum(here.values())
+    return made
+
+
+def _plan(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units, policy: RoutingPolicy) -> Plan:
+    """Route the units anew, as if their own reservations were free."""
+    own: dict[str, dict[str, int]] = {}
+    for key, here in units.items():
+        places = own.setdefault(lines[key].variant_id, {})
+        for location, quantity in here.items():
+            places[location] = places.get(location, 0) + quantity
+    wanted = {variant: sum(places.values()) for variant, places in own.items()}
+    stock = stock_for(session, order.tenant_id, sorted(wanted), own=own)
+    return plan(wanted, stock, policy=policy, destination=Destination.of(order.ship_to, order.fulfillment))
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    order_line_id: str
+    source: str
+    target: str
+    quantity: int
+
+
+def _moves(lines: Mapping[str, OrderLine], units: Units, best: Plan) -> list[_Move]:
+    """What has to be reserved elsewhere for the units to be where the plan wants them."""
+    room: dict[str, dict[str, int]] = {}
+    for one in best.allocations:
+        room.setdefault(one.variant_id, {})[one.location_id] = one.quantity
+    excess: list[tuple[str, str, int]] = []
+    for key, here in units.items():
+        places = room.get(lines[key].variant_id, {})
+        for location, quantity in here.items():
+            stays = min(quantity, places.get(location, 0))
+            if stays:
+                places[location] -= stays
+            if quantity > stays:
+                excess.append((key, location, quantity - stays))
+    return [
+        move
+        for key, source, quantity in excess
+        for move in _targets(key, source, quantity, room[lines[key].variant_id])
+    ]
+
+
+def _targets(key: str, source: str, quantity: int, places: dict[str, int]) -> list[_Move]:
+    found = []
+    for target in sorted(places):
+        part = min(quantity, places[target])
+        if part:
+            places[target] -= part
+            quantity -= part
+            found.append(_Move(key, source, target, part))
+    return found
+
+
+def _move(session: Session, order: Order, units: Units, moves: list[_Move]) -> bool:
+    """Reserve elsewhere, all of it or none: somebody else may have been faster."""
+    try:
+        with session.begin_nested():
+            for one in moves:
+                inventory.move_line(
+                    session,
+                    order.tenant_id,
+                    order_line_id=one.order_line_id,
+                    from_location_id=one.source,
+                    to_location_id=one.target,
+                    quantity=one.quantity,
+                    subject=order.id,
+                )
+    except (OutOfStock, NotReserved):
+        return False
+    for one in moves:
+        here = units[one.order_line_id]
+        here[one.source] -= one.quantity
+        here[one.target] = here.get(one.target, 0) + one.quantity
+        if not here[one.source]:
+            del here[one.source]
+    return True
+
+
+def _ask_for_money(
+    session: Session,
+    order: Order,
+    purse: paying.Purse,
+    lines: Mapping[str, OrderLine],
+    waiting: list[Fulfillment],
+) -> None:
+    owed = owed_for(lines.values(), shipping=order.shipping, shipping_tax=order.shipping_tax)
+    final = all(line.released == line.ordered - line.canceled for line in lines.values())
+    asked = paying.collect(session, order, purse, owed, final=final)
+    for one in waiting:
+        one.capture_ids = asked

@@ -1,0 +1,70 @@
+"""What units of an order stand for in money. Everything is worked out from how far the order got, before and after:
+the differences add up, so that all parcels together make the order exactly, whatever the order they leave in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Line(Protocol):
+    """The money of an order line and how far its units got."""
+
+    unit_price: int
+    unit_cost: int
+    ordered: int
+    released: int
+    shipped: int
+    discount: int
+    tax: int
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """Price before discount, discount and cost of units, without tax; minor units of the order's currency."""
+
+    goods: int
+    discount: int
+    cost: int
+
+    def __sub__(self, other: Earned) -> Earned:
+        return Earned(self.goods - other.goods, self.discount - other.discount, self.cost - other.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """What units cost the shopper; ``tax`` is part of ``amount``."""
+
+    amount: int
+    tax: int
+
+
+def share(amount: int, units: int, ordered: int) -> int:
+    """The part of ``amount`` that the first ``units`` of ``ordered`` stand for (as ``orders.shares`` has it)."""
+    return amount * units // ordered
+
+
+def shipped(lines: Iterable[Line]) -> Earned:
+    """What the units that have left stand for."""
+    rows = [
+        (
+            line.unit_price * line.shipped,
+            share(line.discount, line.shipped, line.ordered),
+            line.unit_cost * line.shipped,
+        )
+        for line in lines
+    ]
+    goods, discount, cost = (sum(column) for column in zip(*rows, strict=True)) if rows else (0, 0, 0)
+    return Earned(goods, discount, cost)
+
+
+def released(lines: Iterable[Line], *, shipping: int, shipping_tax: int) -> Owed:
+    """What the released units cost, with tax; shipping is owed with the first of them."""
+    rows = list(lines)
+    tax = sum(share(line.tax, line.released, line.ordered) for line in rows)
+    net = sum(line.unit_price * line.released - share(line.discount, line.released, line.ordered) for line in rows)
+    if any(line.released for line in rows):
+        tax, net = tax + shipping_tax, net + shipping
+    return Owed(net + tax, tax)
