@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from engine.checkout.settlement import raise_alert, resolve_alert
 from engine.finance import postings
 from engine.finance import service as finance
 from engine.fulfillment import shipments, work
@@ -31,6 +30,7 @@ from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.policies import policy_of
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.orders.states import ORDER
+from engine.payments.inbox import raise_alert, resolve_alert
 
 LOST: Final = "parcel_lost"
 EXCEPTION: Final = "delivery_exception"
@@ -38,6 +38,8 @@ BACK: Final = "parcel_returned"
 FOUND: Final = "parcel_found"
 SHORT: Final = "short_pick"
 """Kinds of inbox items; the subject is the shipment, of a short pick the fulfillment."""
+ACTION: Final = "remedy_lost_parcel"
+"""The one safe thing to do about a lost parcel: ``remedy_lost``, once."""
 
 
 class Remedy(StrEnum):
@@ -104,7 +106,8 @@ def lost(session: Session, order: Order, shipment: Shipment) -> None:
     shipment.lost_at = clock.now()
     resolve_alert(session, order.tenant_id, EXCEPTION, shipment.id)
     words = f"{shipment.carrier} {shipment.tracking_number} is lost. Send its goods again, or give the money back."
-    raise_alert(session, order.tenant_id, LOST, shipment.id, words)
+    facts = {"order": order.id, "remedies": [remedy.value for remedy in Remedy]}
+    raise_alert(session, order.tenant_id, LOST, shipment.id, words, action=ACTION, facts=facts)
     _emit(session, order, shipment)
 
 
