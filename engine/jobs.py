@@ -11,6 +11,7 @@ from engine.backup.hold import reconcile_restore
 from engine.checkout import recovery
 from engine.conversations import deliver
 from engine.finance import settlements
+from engine.fulfillment.release import release_due
 from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.runtime import Runtime
 
@@ -52,8 +53,8 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     seal_audit,
 )
 EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers, settlements.import_payouts)
-OUTWARD: Final[frozenset[Job]] = frozenset()
-"""Jobs of the above that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
+OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
+"""Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
 """
 

@@ -16,8 +16,10 @@ from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 
 POLICIES: Final[Mapping[str, str]] = {
+    "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
+    "routing": "engine.fulfillment.policies:RoutingPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""
 
