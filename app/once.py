@@ -63,6 +63,21 @@ def answer_once(
     return json_response(body, status)
 
 
+def answer_after(
+    runtime: Runtime, identity: Identity, request: Asked, work: Callable[[], BaseModel], *, status: int
+) -> Response:
+    """For ``work`` that has transactions of its own and does no harm when done twice: its answer is kept afterwards.
+    A repeat gets the kept answer and does nothing.
+    """
+    with runtime.unit_of_work(identity.tenant_id) as session, session.begin_nested() as peek:
+        stored = idempotency.claim(session, identity.tenant_id, request.by(identity))
+        peek.rollback()
+    if stored is not None:
+        return json_response(stored.body, stored.status, {"Idempotent-Replayed": "true"})
+    view = work()
+    return answer_once(runtime, identity, request, lambda _: view, status=status)
+
+
 def json_response(body: bytes | BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON as it is: a view is serialized once and not validated again."""
     content = body.model_dump_json() if isinstance(body, BaseModel) else body

@@ -59,8 +59,9 @@ def problem(
     *,
     headers: Mapping[str, str] | None = None,
     param: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
-    """``{type, title, status, detail, code, trace_id, param?}`` as ``application/problem+json``."""
+    """``{type, title, status, detail, code, trace_id, param?}`` as ``application/problem+json``, and ``more`` facts."""
     body: dict[str, Any] = {
         "type": f"urn:icommerce:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -71,6 +72,7 @@ def problem(
     }
     if param:
         body["param"] = param
+    body |= more or {}
     return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
 
 

@@ -36,6 +36,7 @@ def create_app(site: Site) -> FastAPI:
         chat.router,
         catalog.router,
         orders.router,
+        orders.staff,
         finance.router,
         policies.router,
         cardentry.router,

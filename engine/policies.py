@@ -18,6 +18,7 @@ from engine.kit.views import View
 POLICIES: Final[Mapping[str, str]] = {
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
+    "orders": "engine.orders.policy:OrdersPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
 }

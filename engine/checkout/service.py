@@ -86,7 +86,7 @@ def update(session: Session, identity: Identity, details: Details, *, thread_id:
     _set_buyer(checkout, details)
     _set_address(checkout, details)
     if details.payment_method_ref:
-        checkout.payment_method = _method(session, identity, details.payment_method_ref)
+        checkout.payment_method = method_of(session, identity, details.payment_method_ref)
     if details.fulfillment_option_id:
         _choose_option(session, checkout, details.fulfillment_option_id)
     return _refreshed(session, identity, checkout)
@@ -253,7 +253,8 @@ def _set_address(checkout: CheckoutSession, details: Details) -> None:
     checkout.ship_to = normalize(dict(keep) | said)
 
 
-def _method(session: Session, identity: Identity, ref: str) -> dict[str, Any]:
+def method_of(session: Session, identity: Identity, ref: str) -> dict[str, Any]:
+    """The way to pay behind a reference: gateway, ref, brand, last4, label. Raises ``InvalidInput`` for another's."""
     for row in customers.payment_methods(session, identity):
         if row.id == ref:
             label = f"{_BRANDS.get(row.brand, 'Card')} •••• {row.last4}"
@@ -280,7 +281,7 @@ def _refreshed(session: Session, identity: Identity, checkout: CheckoutSession) 
     """Write the status that follows from the details, and put aside a card that no longer says the truth."""
     if checkout.payment_method is None:
         methods = payment_methods(session, identity)
-        checkout.payment_method = _method(session, identity, methods[0].ref) if methods else None
+        checkout.payment_method = method_of(session, identity, methods[0].ref) if methods else None
     session.flush()
     quote = quote_of(session, checkout)
     ready = not quote.problems and not quote.missing

@@ -1,10 +1,27 @@
-"""Orders and their lines."""
+"""Orders, their lines, what is due for them and what changed it."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from engine.checks.rule import Rule
+
+_KEPT: Final = (
+    "SELECT l.order_id, sum(l.unit_price * (l.ordered - l.canceled) - l.discount * (l.ordered - l.canceled) / l.ordered"
+    " + l.tax * (l.ordered - l.canceled) / l.ordered) AS worth FROM app.order_lines l GROUP BY l.order_id"
+)
+_MONEY: Final = (
+    "SELECT o.id, o.status, o.total + coalesce(a.amount, 0) AS due,"
+    " coalesce(c.amount, 0) - coalesce(r.amount, 0) AS settled, coalesce(r.failed, 0) AS failed,"
+    " p.order_id IS NOT NULL AS held FROM app.orders o"
+    " LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM app.order_adjustments GROUP BY 1) a ON a.order_id = o.id"
+    " LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM app.captures WHERE status = 'succeeded' GROUP BY 1) c"
+    " ON c.order_id = o.id"
+    " LEFT JOIN (SELECT order_id, sum(amount) FILTER (WHERE status <> 'failed') AS amount,"
+    " sum(amount) FILTER (WHERE status = 'failed') AS failed FROM app.refunds GROUP BY 1) r ON r.order_id = o.id"
+    " LEFT JOIN (SELECT DISTINCT order_id FROM app.payments WHERE status IN ('authorized', 'partially_captured')) p"
+    " ON p.order_id = o.id WHERE o.placed_at IS NOT NULL"
+)
 
 RULES: Final = (
     Rule(
@@ -18,10 +35,79 @@ RULES: Final = (
     ),
     Rule(
         "order lines agree with the order's items and discount",
-        "SELECT count(*) FROM app.order_lines",
+        "SELECT count(*) FROM app.order_lines WHERE change_id IS NULL",
         "SELECT o.id, 'lines ' || sum(l.unit_price * l.ordered - l.discount) FROM app.orders o"
-        " JOIN app.order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id"
+        " JOIN app.order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id AND l.change_id IS NULL"
         " GROUP BY o.id, o.totals HAVING sum(l.unit_price * l.ordered - l.discount) <>"
         " (SELECT (t->>'amount')::bigint FROM jsonb_array_elements(o.totals) t WHERE t->>'type' = 'subtotal')",
+    ),
+    Rule(
+        "every unit of a line is at one place of its way",
+        "SELECT count(*) FROM app.order_lines",
+        "SELECT id, ordered || ' ordered, ' || canceled || ' canceled, ' || allocated || ' allocated, ' || released"
+        " || ' released, ' || shipped || ' shipped, ' || delivered || ' delivered, ' || returned || ' returned'"
+        " FROM app.order_lines WHERE canceled < 0 OR canceled + allocated > ordered OR released > allocated"
+        " OR shipped > released OR delivered > shipped OR returned > delivered OR returned < 0",
+    ),
+    Rule(
+        "what is due is what was kept",
+        "SELECT count(*) FROM app.orders WHERE placed_at IS NOT NULL",
+        "SELECT o.id, 'due ' || o.total + coalesce(a.amount, 0) || ', kept ' || k.worth + o.shipping + o.shipping_tax"  # noqa: S608 (our own)
+        f" FROM app.orders o JOIN ({_KEPT}) k ON k.order_id = o.id"
+        " LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM app.order_adjustments"
+        " WHERE kind NOT IN ('return', 'goodwill') GROUP BY 1) a ON a.order_id = o.id"
+        " WHERE o.placed_at IS NOT NULL AND o.total + coalesce(a.amount, 0) <> k.worth + o.shipping + o.shipping_tax",
+    ),
+    Rule(
+        "every placed order has its money",
+        "SELECT count(*) FROM app.orders WHERE placed_at IS NOT NULL",
+        f"SELECT m.id, 'due ' || m.due || ', settled ' || m.settled FROM ({_MONEY}) m"  # noqa: S608 (our own)
+        " WHERE m.settled > m.due + m.failed OR (m.settled < m.due AND NOT m.held AND m.status <> 'on_hold')",
+    ),
+    Rule(
+        "no order waits with nothing left to do",
+        "SELECT count(*) FROM app.orders WHERE status = 'open'",
+        "SELECT o.id, 'is ' || o.status || ', and every unit has ended' FROM app.orders o"
+        " WHERE o.status = 'open' AND NOT EXISTS (SELECT FROM app.order_lines l"
+        " WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id AND l.canceled + l.delivered < l.ordered)",
+    ),
+    Rule(
+        "an order is canceled exactly when no unit of it was kept",
+        "SELECT count(*) FROM app.orders WHERE placed_at IS NOT NULL",
+        "SELECT o.id, 'is ' || o.status || ' and keeps ' || sum(l.ordered - l.canceled) FROM app.orders o"
+        " JOIN app.order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id WHERE o.placed_at IS NOT NULL"
+        " GROUP BY o.id, o.status HAVING (sum(l.ordered - l.canceled) = 0) <> (o.status = 'canceled')",
+    ),
+    Rule(
+        "every applied change left what it promised",
+        "SELECT count(*) FROM app.order_changes WHERE status = 'applied'",
+        "SELECT c.id, 'promised ' || (c.quote->>'amount') || ', adjusted ' || coalesce(a.amount::text, 'nothing')"
+        " || ', charged ' || coalesce(p.amount, 0) || ', refunded ' || coalesce(r.amount, 0)"
+        " FROM app.order_changes c"
+        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.order_adjustments GROUP BY 1) a"
+        " ON a.change_id = c.id"
+        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.payments WHERE status = 'captured' GROUP BY 1) p"
+        " ON p.change_id = c.id"
+        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.refunds GROUP BY 1) r ON r.change_id = c.id"
+        " WHERE c.status = 'applied' AND (a.amount IS DISTINCT FROM (c.quote->>'amount')::bigint"
+        " OR coalesce(p.amount, 0) <> (c.quote->'effect'->>'charge')::bigint"
+        " OR coalesce(r.amount, 0) <> (c.quote->'effect'->>'refund')::bigint)",
+    ),
+    Rule(
+        "every change rests on a consent or a name",
+        "SELECT count(*) FROM app.order_changes WHERE status IN ('charging', 'requested', 'applied', 'failed')",
+        "SELECT c.id, 'is ' || c.status || ', its consent is ' || coalesce(n.status, 'missing')"
+        " FROM app.order_changes c LEFT JOIN app.consents n ON n.tenant_id = c.tenant_id AND n.id = c.consent_id"
+        " WHERE c.status IN ('charging', 'requested', 'applied', 'failed') AND ((c.consent_id IS NULL"
+        " AND c.approved_by IS NULL) OR (c.consent_id IS NOT NULL"
+        " AND (n.status IS DISTINCT FROM 'claimed' OR n.digest <> c.digest OR n.subject_id <> c.id)))",
+    ),
+    Rule(
+        "a change that is being paid has a payment under way",
+        "SELECT count(*) FROM app.order_changes",
+        "SELECT c.id, 'is ' || c.status || ' with ' || count(p.id) || ' payments under way' FROM app.order_changes c"
+        " LEFT JOIN app.payments p ON p.tenant_id = c.tenant_id AND p.change_id = c.id"
+        " AND p.status IN ('processing', 'unknown')"
+        " GROUP BY c.id, c.status HAVING (count(p.id) = 1) <> (c.status = 'charging')",
     ),
 )

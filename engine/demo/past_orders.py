@@ -306,6 +306,7 @@ def _act_out(shop: _Shop, sale: _Sale) -> None:
 def _cancel(shop: _Shop, sale: _Sale) -> None:
     for line in sale.lines:
         line.row |= {"canceled": line.row["ordered"], "allocated": 0}
+    sale.order |= {"shipping": 0, "shipping_tax": 0}
     _refund(shop, sale, sale.order["total"], sale.order["tax"], "Canceled before it was shipped.", shipped=False)
 
 

@@ -25,6 +25,13 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "order.shipped": (),
     "order.delivered": (),
     "shipment.exception": (),
+    "order.held": (),
+    "order.resumed": (),
+    "order.canceled": (),
+    "order.closed": (),
+    "order.changed": (),
+    "order.change_failed": (),
+    "order.allocated": (),
 }
 """Topic → who is told. A topic without a consumer is not written."""
 INTERNAL: Final = frozenset({"search", "conversation"})

@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
-from sqlalchemy.sql import ColumnElement, Select
+from sqlalchemy.sql import ColumnElement
 
 from engine.checkout.schemas import AddressView, FulfillmentOptionView, TotalView
 from engine.kit import limits
-from engine.kit.errors import NotFound
+from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
+from engine.kit.ids import PREFIXES
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
 from engine.kit.views import Price, View
-from engine.orders.models import Order, OrderLine, OrderStatus, Shipment
+from engine.orders.filters import OrderFilter, narrow, placed
+from engine.orders.models import (
+    ChangeStatus,
+    NoteAudience,
+    Order,
+    OrderAdjustment,
+    OrderChange,
+    OrderLine,
+    OrderNote,
+    Shipment,
+)
+from engine.orders.money import OrderMoney, add_up
 from engine.orders.schemas import (
     AdjustmentView,
+    ChangeSummary,
+    NoteView,
     OrderLineView,
     OrderView,
     ShipmentEventView,
     ShipmentLineView,
     ShipmentView,
 )
-from engine.payments.models import Payment, PaymentStatus, Refund, RefundStatus
+from engine.orders.status import fulfillment_status, payment_status
+from engine.payments.models import Capture, CaptureStatus, Dispute, Payment, PaymentStatus, Refund
 
 
 class MaskedStatus(View):
@@ -41,22 +55,66 @@ class MaskedStatus(View):
 
 
 @dataclass(slots=True)
-class _Parts:
+class Parts:
     """Everything that belongs to one order, fetched for a whole page at once."""
 
     lines: list[OrderLine] = field(default_factory=list)
     shipments: list[Shipment] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
+    captures: list[Capture] = field(default_factory=list)
     refunds: list[Refund] = field(default_factory=list)
+    disputes: list[Dispute] = field(default_factory=list)
+    adjustments: list[OrderAdjustment] = field(default_factory=list)
+    notes: list[OrderNote] = field(default_factory=list)
+    changes: list[OrderChange] = field(default_factory=list)
+
+    def money(self, order: Order) -> OrderMoney:
+        return add_up(
+            order,
+            payments=self.payments,
+            captures=self.captures,
+            refunds=self.refunds,
+            disputes=self.disputes,
+            adjustments=self.adjustments,
+        )
 
 
-def own_orders(session: Session, identity: Identity, *, limit: int = 20, cursor: str | None = None) -> Page[OrderView]:
+_EVERYTHING: Final[tuple[tuple[Any, str, Any], ...]] = (
+    (OrderLine, "lines", OrderLine.position),
+    (Shipment, "shipments", Shipment.shipped_at),
+    (Payment, "payments", Payment.created_at),
+    (Refund, "refunds", Refund.created_at),
+    (OrderAdjustment, "adjustments", OrderAdjustment.at),
+    (OrderNote, "notes", OrderNote.created_at),
+    (OrderChange, "changes", OrderChange.created_at),
+)
+_OF_PAYMENTS: Final[tuple[tuple[Any, str], ...]] = ((Capture, "captures"), (Dispute, "disputes"))
+_SHOWN_CHANGES: Final = frozenset(
+    {
+        ChangeStatus.CHARGING,
+        ChangeStatus.REQUESTED,
+        ChangeStatus.APPLIED,
+        ChangeStatus.REFUSED,
+        ChangeStatus.FAILED,
+    }
+)
+_EVENT: Final = ("at", "status", "text")
+
+
+def own_orders(
+    session: Session,
+    identity: Identity,
+    *,
+    limit: int = 20,
+    cursor: str | None = None,
+    wanted: OrderFilter | None = None,
+) -> Page[OrderView]:
     """The identity's own orders, newest first (all of the tenant's for staff). Raises ``InvalidInput`` for a
-    cursor that is not ours.
+    cursor that is not ours and for a filter that cannot be.
     """
-    query = _placed(identity.tenant_id)
+    query = narrow(placed(identity.tenant_id), wanted or OrderFilter())
     if not identity.is_staff:
-        query = query.where(_is_own(identity))
+        query = query.where(is_own(identity))
     if cursor:
         moment, order_id = decode_cursor(cursor, size=2)
         query = query.where(tuple_(Order.placed_at, Order.id) < (_moment(str(moment)), str(order_id)))
@@ -65,32 +123,39 @@ def own_orders(session: Session, identity: Identity, *, limit: int = 20, cursor:
     rows = rows[:limit]
     last = rows[-1] if rows else None
     following = encode_cursor([last.placed_at.isoformat(), last.id]) if more and last and last.placed_at else None
-    return Page(_views(session, identity.tenant_id, rows), following)
+    return Page(_views(session, identity.tenant_id, rows, identity), following)
 
 
 def own_order(session: Session, identity: Identity, wanted: str) -> OrderView:
     """One of the identity's own orders by id or number. Anybody else's is ``NotFound`` like one that never was."""
+    return _views(session, identity.tenant_id, [find_own(session, identity, wanted)], identity)[0]
+
+
+def find_own(session: Session, identity: Identity, wanted: str) -> Order:
+    """The row of one of the identity's own orders, by id or number. Raises ``NotFound``."""
     text = wanted.strip().lstrip("#")
-    query = _placed(identity.tenant_id).where(or_(Order.id == text, Order.number == text.upper()))
+    query = placed(identity.tenant_id).where(or_(Order.id == text, Order.number == text.upper()))
     if not identity.is_staff:
-        query = query.where(_is_own(identity))
+        query = query.where(is_own(identity))
     row = session.scalars(query).first()
     if row is None:
         raise NotFound("There is no such order among yours.")
-    return _views(session, identity.tenant_id, [row])[0]
+    return row
 
 
 def order_by_id(session: Session, tenant_id: str, order_id: str) -> OrderView:
     """Any placed order of the tenant, for the engine itself. Raises ``NotFound``."""
-    row = session.scalars(_placed(tenant_id).where(Order.id == order_id)).first()
+    row = session.scalars(placed(tenant_id).where(Order.id == order_id)).first()
     if row is None:
         raise NotFound("There is no such order.")
     return _views(session, tenant_id, [row])[0]
 
 
 def just_paid(order: Order, lines: Sequence[OrderLine], payment: Payment) -> OrderView:
-    """An order the moment it was paid: nothing was shipped or refunded yet, so nothing needs to be read."""
-    return _view(order, _Parts(lines=list(lines), payments=[payment]))
+    """An order the moment its payment ended well: nothing was shipped or refunded yet, so nothing needs to be read."""
+    whole = Capture(payment_id=payment.id, amount=payment.amount, tax=order.tax, status=CaptureStatus.SUCCEEDED)
+    taken = [whole] if payment.status == PaymentStatus.CAPTURED else []
+    return _view(order, Parts(lines=list(lines), payments=[payment], captures=taken))
 
 
 def masked_status(session: Session, identity: Identity, *, number: str, email: str) -> MaskedStatus:
@@ -101,7 +166,7 @@ def masked_status(session: Session, identity: Identity, *, number: str, email: s
     bucket = hashlib.sha256(f"{identity.tenant_id}|{identity.id}".encode()).hexdigest()
     limits.hit(session, f"order-lookup:{bucket}", limit=5, window=timedelta(hours=1))
     row = session.scalars(
-        _placed(identity.tenant_id).where(
+        placed(identity.tenant_id).where(
             Order.number == number.strip().lstrip("#").upper(),
             func.lower(Order.buyer["email"].astext) == email.strip().lower(),
         )
@@ -117,90 +182,63 @@ def masked_status(session: Session, identity: Identity, *, number: str, email: s
     )
 
 
-def fulfillment_status(lines: Iterable[OrderLine]) -> str:
-    """Computed from line quantities alone."""
-    kept = [(line.ordered - line.canceled, line) for line in lines]
-    wanted = sum(quantity for quantity, _ in kept)
-    shipped, delivered, returned = (
-        sum(getattr(line, part) for _, line in kept) for part in ("shipped", "delivered", "returned")
-    )
-    if wanted == 0:
-        return "canceled"
-    if returned:
-        return "returned" if returned == wanted else "partially_returned"
-    if delivered == wanted:
-        return "delivered"
-    if shipped == wanted:
-        return "shipped"
-    return "partially_shipped" if shipped else "unfulfilled"
-
-
-def payment_status(payments: Iterable[Payment], refunds: Iterable[Refund]) -> str:
-    """Computed from what was captured and what went back."""
-    captured = sum(p.amount for p in payments if p.status == PaymentStatus.CAPTURED)
-    free = any(p.status == PaymentStatus.CAPTURED for p in payments)
-    returned = sum(r.amount for r in refunds if r.status == RefundStatus.SUCCEEDED)
-    if returned:
-        return "refunded" if returned >= captured else "partially_refunded"
-    return "paid" if captured or free else "unpaid"
-
-
-def _placed(tenant_id: str) -> Select[Order]:
-    return select(Order).where(
-        Order.tenant_id == tenant_id,
-        Order.placed_at.is_not(None),
-        Order.status != OrderStatus.PENDING_PAYMENT,
-    )
-
-
-def _is_own(identity: Identity) -> ColumnElement[bool]:
+def is_own(identity: Identity) -> ColumnElement[bool]:
+    """Whether an order was bought by this session, or by the customer whom it has proven to be."""
     if identity.customer_id is None:
         return Order.owner_id == identity.id
     return or_(Order.owner_id == identity.id, Order.customer_id == identity.customer_id)
 
 
 def _moment(text: str) -> datetime:
-    from engine.kit.errors import InvalidInput
-
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput("The cursor is not one of ours.", param="cursor") from None
 
 
-def _views(session: Session, tenant_id: str, orders: Sequence[Order]) -> list[OrderView]:
-    parts = _parts(session, tenant_id, [order.id for order in orders])
-    return [_view(order, parts[order.id]) for order in orders]
-
-
-def _parts(session: Session, tenant_id: str, order_ids: Sequence[str]) -> dict[str, _Parts]:
-    found: dict[str, _Parts] = defaultdict(_Parts)
+def parts_of(session: Session, tenant_id: str, order_ids: Sequence[str]) -> dict[str, Parts]:
+    """Everything that belongs to these orders, in a few statements whatever their number."""
+    found: dict[str, Parts] = {order_id: Parts() for order_id in order_ids}
     if not order_ids:
         return found
-    by_order: list[tuple[Any, str, Any]] = [
-        (OrderLine, "lines", OrderLine.position),
-        (Shipment, "shipments", Shipment.shipped_at),
-        (Payment, "payments", Payment.created_at),
-        (Refund, "refunds", Refund.created_at),
-    ]
-    for model, name, order in by_order:
+    for model, name, order in _EVERYTHING:
         rows = session.scalars(
-            select(model).where(model.tenant_id == tenant_id, model.order_id.in_(order_ids)).order_by(order)
+            select(model).where(model.tenant_id == tenant_id, model.order_id.in_(order_ids)).order_by(order, model.id)
         )
         for row in rows:
             getattr(found[row.order_id], name).append(row)
+    _add_moves(session, tenant_id, found)
     return found
 
 
-def _view(order: Order, parts: _Parts) -> OrderView:
+def _add_moves(session: Session, tenant_id: str, found: dict[str, Parts]) -> None:
+    """What belongs to payments is found by them: an index is there for it."""
+    order_of = {payment.id: order_id for order_id, parts in found.items() for payment in parts.payments}
+    for model, name in _OF_PAYMENTS:
+        rows = session.scalars(select(model).where(model.tenant_id == tenant_id, model.payment_id.in_(order_of)))
+        for row in rows:
+            getattr(found[order_of[row.payment_id]], name).append(row)
+
+
+def _views(
+    session: Session, tenant_id: str, orders: Sequence[Order], reader: Identity | None = None
+) -> list[OrderView]:
+    """As ``reader`` may see them; the engine itself sees what a shopper sees."""
+    parts = parts_of(session, tenant_id, [order.id for order in orders])
+    return [_view(order, parts[order.id], reader) for order in orders]
+
+
+def _view(order: Order, parts: Parts, reader: Identity | None = None) -> OrderView:
     currency = order.currency
     titles = {line.id: line.title for line in parts.lines}
+    money = parts.money(order)
+    staff = reader is not None and reader.is_staff
     assert order.placed_at is not None
     return OrderView(
         id=order.id,
         number=order.number,
         status=order.status,
-        payment_status=payment_status(parts.payments, parts.refunds),
+        payment_status=payment_status(money),
         fulfillment_status=fulfillment_status(parts.lines),
         lines=[_line_view(line, currency) for line in parts.lines],
         totals=[TotalView(**row) for row in order.totals],
@@ -210,6 +248,30 @@ def _view(order: Order, parts: _Parts) -> OrderView:
         ship_to=AddressView(**order.ship_to) if order.ship_to else None,
         fulfillment=FulfillmentOptionView(**order.fulfillment, selected=True) if order.fulfillment else None,
         created_at=order.placed_at,
+        due=Price(amount=money.due, currency=currency),
+        balance=Price(amount=money.balance, currency=currency),
+        cancel_reason=order.cancel_reason,
+        hold_reason=order.hold_reason if staff else None,
+        notes=[_note_view(note, reader) for note in parts.notes if staff or note.audience == NoteAudience.SHOPPER],
+        changes=[_change_view(change) for change in parts.changes if change.status in _SHOWN_CHANGES],
+    )
+
+
+def _note_view(note: OrderNote, reader: Identity | None) -> NoteView:
+    who = "you" if note.author.startswith(f"{PREFIXES['shopper']}_") else "shop"
+    if reader is not None and reader.is_staff:
+        who = note.author
+    return NoteView(id=note.id, author=who, audience=note.audience, text=note.text, created_at=note.created_at)
+
+
+def _change_view(change: OrderChange) -> ChangeSummary:
+    return ChangeSummary(
+        id=change.id,
+        kind=change.kind,
+        status=change.status,
+        difference=int(change.quote.get("amount", 0)),
+        message=change.message or "",
+        at=change.applied_at or change.decided_at or change.created_at,
     )
 
 
@@ -230,6 +292,9 @@ def _line_view(line: OrderLine, currency: str) -> OrderLineView:
         returned=line.returned,
         discount=line.discount,
         tax=line.tax,
+        allocated=line.allocated,
+        released=line.released,
+        replaces_line_id=line.replaces_line_id,
     )
 
 
@@ -247,7 +312,7 @@ def _shipment_view(shipment: Shipment, titles: dict[str, str]) -> ShipmentView:
             )
             for row in shipment.lines
         ],
-        events=[ShipmentEventView(**event) for event in shipment.events],
+        events=[ShipmentEventView(**{part: event[part] for part in _EVENT}) for event in shipment.events],
         shipped_at=shipment.shipped_at,
         delivered_at=shipment.delivered_at,
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from engine.checkout.schemas import AddressView, FulfillmentOptionView, TotalView
 from engine.kit.views import Price, View
 
@@ -24,6 +26,11 @@ class OrderLineView(View):
     returned: int
     discount: int
     tax: int
+    allocated: int = 0
+    """Units that have stock; what is ordered and not canceled and not allocated waits for it."""
+    released: int = 0
+    """Units handed to a warehouse or partner."""
+    replaces_line_id: str | None = None
 
 
 class ShipmentEventView(View):
@@ -61,6 +68,29 @@ class AdjustmentView(View):
     occurred_at: datetime
 
 
+class NoteView(View):
+    id: str
+    author: str
+    """``you``, ``shop`` or, for staff, who it was."""
+    audience: str
+    text: str
+    created_at: datetime
+
+
+class ChangeSummary(View):
+    """A change of the order that is under way or has ended."""
+
+    id: str
+    kind: str
+    """cancel, address, payment_method or items."""
+    status: str
+    """charging, requested, applied, refused or failed."""
+    difference: int
+    """What the order costs more (or less, negative) because of it, tax included."""
+    message: str
+    at: datetime
+
+
 class OrderView(View):
     id: str
     number: str
@@ -69,7 +99,9 @@ class OrderView(View):
     payment_status: str
     """unpaid, authorized, paid, partially_refunded, refunded or disputed."""
     fulfillment_status: str
-    """unfulfilled, partially_shipped, shipped, delivered, partially_returned, returned or canceled."""
+    """unfulfilled, backordered, processing, partially_shipped, shipped, partially_delivered, delivered,
+    partially_returned, returned, exchanged or canceled.
+    """
     lines: list[OrderLineView]
     totals: list[TotalView]
     total: Price
@@ -78,3 +110,12 @@ class OrderView(View):
     ship_to: AddressView | None
     fulfillment: FulfillmentOptionView | None
     created_at: datetime
+    due: Price | None = None
+    """``total`` and every later change of it."""
+    balance: Price | None = None
+    """Still to be paid; negative: still to be given back."""
+    cancel_reason: str | None = None
+    hold_reason: str | None = None
+    """For staff."""
+    notes: list[NoteView] = Field(default_factory=list)
+    changes: list[ChangeSummary] = Field(default_factory=list)

@@ -1,13 +1,117 @@
-"""What becomes of an order."""
+"""How an order is locked, held, closed and adjusted; and what becomes of one whose payment came to nothing."""
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from engine.kit import clock
-from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.kit import audit, clock, outbox
+from engine.kit.errors import NotFound
+from engine.kit.ids import new_id
+from engine.orders.models import AdjustmentKind, Order, OrderAdjustment, OrderLine, OrderStatus
 from engine.orders.states import ORDER
+from engine.orders.status import is_canceled, is_done
+
+
+def lock(session: Session, tenant_id: str, order_id: str) -> Order:
+    """The order's row, locked and as it is now: the first lock of whatever changes an order or its lines.
+
+    Raises ``NotFound``.
+    """
+    order = session.get(Order, (tenant_id, order_id), with_for_update=True, populate_existing=True)
+    if order is None:
+        raise NotFound("There is no such order.")
+    return order
+
+
+def lines_of(session: Session, order: Order) -> list[OrderLine]:
+    """The order's lines as they are now, locked, in their order of locking. The caller holds the order's lock."""
+    rows = session.scalars(
+        select(OrderLine)
+        .where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
+        .order_by(OrderLine.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(rows)
+
+
+def touch(order: Order) -> None:
+    """Whatever was quoted on the order before is out of date from now on."""
+    order.updated_at = clock.now()
+    order.version += 1
+
+
+def hold(session: Session, order: Order, *, reason: str, actor: str) -> None:
+    """Stop an open order: nothing more of it is released until ``resume``. Raises ``IllegalTransition``."""
+    order.status = ORDER.check(order.status, OrderStatus.ON_HOLD)
+    order.hold_reason = reason
+    touch(order)
+    facts = {"reason": reason}
+    audit.record(session, order.tenant_id, actor=actor, action="order.held", subject=order.id, facts=facts)
+    outbox.emit(session, order.tenant_id, "order.held", order.id, facts)
+
+
+def resume(session: Session, order: Order, *, actor: str) -> None:
+    """Let a held order go on; one whose units have all come to their end meanwhile ends now.
+
+    Raises ``IllegalTransition``.
+    """
+    order.status = ORDER.check(order.status, OrderStatus.OPEN)
+    order.hold_reason = None
+    touch(order)
+    audit.record(session, order.tenant_id, actor=actor, action="order.resumed", subject=order.id)
+    outbox.emit(session, order.tenant_id, "order.resumed", order.id)
+    end_if_done(session, order, lines_of(session, order), actor=actor)
+
+
+def end_if_done(session: Session, order: Order, lines: Sequence[OrderLine], *, actor: str = "system") -> None:
+    """Bring an order to its end when its units have come to theirs: canceled when none was kept, closed when every
+    kept one has arrived. To be called after anything that cancels or delivers units, under the order's lock.
+    """
+    if order.status not in {OrderStatus.OPEN, OrderStatus.ON_HOLD} or not is_done(lines):
+        return
+    now = clock.now()
+    if is_canceled(lines):
+        order.status = ORDER.check(order.status, OrderStatus.CANCELED)
+        order.canceled_at = now
+    else:
+        order.status = ORDER.check(order.status, OrderStatus.CLOSED)
+        order.closed_at = now
+    order.hold_reason = None
+    touch(order)
+    action = f"order.{order.status}"
+    audit.record(session, order.tenant_id, actor=actor, action=action, subject=order.id)
+    outbox.emit(session, order.tenant_id, action, order.id)
+
+
+def adjust(
+    session: Session,
+    order: Order,
+    *,
+    kind: AdjustmentKind,
+    amount: int,
+    tax: int,
+    change_id: str | None = None,
+    refund_id: str | None = None,
+) -> None:
+    """What is due for the order moves by ``amount`` (tax included; negative is in the shopper's favor). Every refund
+    or charge of an order that is no payment of its total rests on one of these.
+    """
+    row = {
+        "tenant_id": order.tenant_id,
+        "id": new_id("adjustment"),
+        "order_id": order.id,
+        "kind": kind,
+        "amount": amount,
+        "tax": tax,
+        "change_id": change_id,
+        "refund_id": refund_id,
+        "at": clock.now(),
+    }
+    session.execute(insert(OrderAdjustment), [row])
 
 
 def abandon(session: Session, tenant_id: str, order_id: str) -> None:

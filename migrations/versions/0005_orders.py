@@ -25,7 +25,8 @@ BEGIN
     UPDATE app.orders o
     SET shipping = coalesce((o.fulfillment->>'amount')::int, 0),
         shipping_tax = o.tax - (SELECT coalesce(sum(l.tax), 0) FROM app.order_lines l
-                                WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id);
+                                WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id)
+    WHERE o.status <> 'canceled' OR o.placed_at IS NULL;
     INSERT INTO app.order_adjustments (tenant_id, id, order_id, kind, amount, tax, refund_id, at)
     SELECT r.tenant_id, 'adj_' || substr(r.id, 5), r.order_id,
            CASE WHEN o.status = 'canceled' THEN 'cancel' ELSE 'return' END, -r.amount, -coalesce(p.tax, 0), r.id,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 FAULTS: dict[str, str] = {
-    "every placed order has its money": "UPDATE app.payments SET amount = amount - 1",
     "every captured payment has its order": "UPDATE app.orders SET placed_at = NULL",
     "every captured payment is in the journal once": "DELETE FROM app.postings; DELETE FROM app.journal_entries",
     "our payments equal the gateway's": "UPDATE app.payments SET status = 'failed'",

@@ -1,0 +1,108 @@
+"""Sending an order to another address: other shipping, other taxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import select
+
+from engine.catalog.models import Product, Variant
+from engine.compliance import service as compliance
+from engine.customers.addresses import missing_parts, normalize
+from engine.customers.errors import AddressIncomplete
+from engine.kit.tenancy import Tenant
+from engine.orders import shares
+from engine.orders.changes.case import Case, effect_of
+from engine.orders.changes.effect import Effect
+from engine.orders.changes.wanted import AddressWanted
+from engine.orders.errors import NotDeliverable, NothingToChange
+from engine.orders.models import ChangeKind, OrderLine
+from engine.shipping import service as shipping
+from engine.tax import service as tax
+
+
+def work_out(case: Case, wanted: AddressWanted) -> Effect:
+    """The same goods at the other address: today's price of the same way of shipping there (the cheapest when it is
+    not offered) and today's taxes there.
+
+    Raises ``AddressIncomplete``, ``NothingToChange``, ``NotDeliverable``.
+    """
+    ship_to = _complete(wanted)
+    if ship_to == case.order.ship_to:
+        raise NothingToChange("The order goes to that address already.")
+    kept = [line for line in case.parts.lines if line.ordered > line.canceled]
+    facts = _facts(case, kept)
+    option = _option(case, kept, facts, ship_to)
+    place = tax.jurisdiction(case.session, case.order.tenant_id, country=ship_to["country"], region=ship_to["state"])
+    taxes = {
+        line.id: place.on(facts[line.variant_id]["tax_category"], line.unit_price * line.ordered - line.discount)
+        for line in kept
+    }
+    fee, fee_tax = option.amount, place.on_shipping(option.amount)
+    more_tax = sum(_kept_share(line, taxes[line.id]) - shares.kept(line).tax for line in kept)
+    more_tax += fee_tax - case.order.shipping_tax
+    return effect_of(
+        case,
+        ChangeKind.ADDRESS,
+        amount=fee - case.order.shipping + more_tax,
+        tax=more_tax,
+        refund_to=wanted.refund_to,
+        method_ref=wanted.payment_method_ref,
+        taxes=taxes,
+        shipping=fee,
+        shipping_tax=fee_tax,
+        ship_to=ship_to,
+        fulfillment=asdict(option),
+    )
+
+
+def _complete(wanted: AddressWanted) -> dict[str, str]:
+    ship_to = normalize(wanted.ship_to.model_dump())
+    if lacking := missing_parts(ship_to):
+        words = ", ".join(lacking).replace("_", " ")
+        raise AddressIncomplete(f"Still needed: {words}.", param=f"ship_to.{lacking[0]}")
+    return ship_to
+
+
+def _kept_share(line: OrderLine, whole: int) -> int:
+    return shares.share(whole, line.ordered, 0, line.ordered - line.canceled)
+
+
+def _facts(case: Case, lines: list[OrderLine]) -> dict[str, Mapping[str, Any]]:
+    """Variant → what shipping and taxes ask of it, as the catalog says today."""
+    rows = case.session.execute(
+        select(Variant.id, Variant.weight_g, Product.tax_category, Product.restrictions)
+        .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
+        .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_({line.variant_id for line in lines}))
+    )
+    return {row.id: dict(row._mapping) for row in rows}  # noqa: SLF001 (SQLAlchemy's own name for it)
+
+
+def _option(
+    case: Case, lines: list[OrderLine], facts: Mapping[str, Mapping[str, Any]], ship_to: Mapping[str, str]
+) -> shipping.Option:
+    tenant_id = case.order.tenant_id
+    problems = compliance.problems(
+        [(line.title, tuple(facts[line.variant_id]["restrictions"])) for line in lines],
+        home=case.session.get_one(Tenant, tenant_id).country,
+        country=ship_to["country"],
+        region=ship_to["state"],
+        line_one=ship_to["line_one"],
+    )
+    if problems:
+        raise NotDeliverable(" ".join(problems))
+    offered = shipping.options(
+        case.session,
+        tenant_id,
+        country=ship_to["country"],
+        region=ship_to["state"],
+        weight_g=sum(facts[line.variant_id]["weight_g"] * (line.ordered - line.canceled) for line in lines),
+        goods=sum(shares.kept(line).net for line in lines),
+        ground_only=compliance.ground_only(facts[line.variant_id]["restrictions"] for line in lines),
+    )
+    if not offered:
+        raise NotDeliverable("We do not ship this order to that address.")
+    same = case.order.fulfillment.get("id")
+    return next((option for option in offered if option.id == same), offered[0])

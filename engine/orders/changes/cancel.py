@@ -1,0 +1,87 @@
+"""Canceling an order, or what of it has not been shipped."""
+
+from __future__ import annotations
+
+from engine.orders import shares
+from engine.orders.changes.case import Case, effect_of
+from engine.orders.changes.effect import Effect, Ended
+from engine.orders.changes.rules import RETURN_PATH
+from engine.orders.changes.wanted import CancelWanted
+from engine.orders.errors import ChangeRefused, CountMismatch, InvalidReason, NothingToChange, WrongStatus
+from engine.orders.models import ChangeKind, OrderLine
+from engine.orders.policy import OrdersPolicy
+
+
+def work_out(case: Case, wanted: CancelWanted) -> Effect:
+    """What comes back for it. The shipping fee comes back when nothing of the order was or will be shipped.
+
+    Raises ``InvalidReason``, ``WrongStatus``, ``CountMismatch``, ``ChangeRefused``, ``NothingToChange``.
+    """
+    if case.policy.reason_text(wanted.reason) is None:
+        known = ", ".join(reason.code for reason in case.policy.cancel_reasons)
+        raise InvalidReason(f"The reason must be one of: {known}.")
+    lines = case.parts.lines
+    units = {line.id: _unshipped(line) for line in lines}
+    began = any(line.shipped for line in lines)
+    if not any(units.values()) or (began and not case.policy.cancel_after_shipping_began):
+        raise WrongStatus(RETURN_PATH)
+    asked = _asked(wanted, units)
+    if asked != {key: count for key, count in units.items() if count} and not case.policy.cancel_in_part:
+        raise ChangeRefused("In this shop an order is canceled as a whole or not at all.")
+    ended = [end_units(line, asked[line.id], case.policy) for line in lines if asked.get(line.id)]
+    worth = sum((shares.last_canceled(line, asked[line.id]) for line in lines if asked.get(line.id)), shares.NOTHING)
+    nothing_left = all(line.ordered - line.canceled == asked.get(line.id, 0) for line in lines)
+    order = case.order
+    fee = shares.Worth(order.shipping, 0, order.shipping_tax) if nothing_left else shares.NOTHING
+    back = worth + fee
+    return effect_of(
+        case,
+        ChangeKind.CANCEL,
+        amount=-back.total,
+        tax=-back.tax,
+        refund_to=wanted.refund_to,
+        ended=tuple(ended),
+        shipping=order.shipping - fee.goods,
+        shipping_tax=order.shipping_tax - fee.tax,
+        reason=wanted.reason,
+    )
+
+
+def end_units(line: OrderLine, quantity: int, policy: OrdersPolicy) -> Ended:
+    """Units of a line that end: those nobody has in hand first.
+
+    Raises ``CountMismatch`` when the line has not so many unshipped ones, ``WrongStatus`` when a warehouse has them
+    in hand and the shop does not ask for them back.
+    """
+    if quantity > _unshipped(line):
+        raise CountMismatch(f"Of {line.title} only {_unshipped(line)} can still be changed.")
+    at_partner = max(0, quantity - (line.ordered - line.canceled - line.released))
+    if at_partner and policy.after_release == "refuse":
+        raise WrongStatus("It is being packed already. " + RETURN_PATH)
+    return Ended(
+        line_id=line.id,
+        variant_id=line.variant_id,
+        title=line.title,
+        options=line.options,
+        quantity=quantity,
+        total=shares.last_canceled(line, quantity).total,
+        at_partner=at_partner,
+    )
+
+
+def _unshipped(line: OrderLine) -> int:
+    return line.ordered - line.canceled - line.shipped
+
+
+def _asked(wanted: CancelWanted, units: dict[str, int]) -> dict[str, int]:
+    if wanted.lines is None:
+        return {key: count for key, count in units.items() if count}
+    asked: dict[str, int] = {}
+    for one in wanted.lines:
+        asked[one.line_id] = asked.get(one.line_id, 0) + one.quantity
+    for line_id, count in asked.items():
+        if count > units.get(line_id, 0):
+            raise CountMismatch("The order has not so many of it that were not shipped.")
+    if not asked:
+        raise NothingToChange("There is nothing to cancel.")
+    return asked

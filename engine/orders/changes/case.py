@@ -1,0 +1,84 @@
+"""An order as a change finds it, and how the change's money falls out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from engine.kit.identity import Identity
+from engine.orders.changes import methods
+from engine.orders.changes.effect import Effect
+from engine.orders.errors import ChangeRefused
+from engine.orders.models import ChangeKind, Order, OrderLine
+from engine.orders.money import OrderMoney
+from engine.orders.policy import OrdersPolicy
+from engine.orders.queries import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The order, who asks, and by which rules."""
+
+    session: Session
+    identity: Identity
+    order: Order
+    parts: Parts
+    policy: OrdersPolicy
+
+    @property
+    def money(self) -> OrderMoney:
+        return self.parts.money(self.order)
+
+    def line(self, line_id: str) -> OrderLine | None:
+        return next((line for line in self.parts.lines if line.id == line_id), None)
+
+
+def effect_of(
+    case: Case,
+    kind: ChangeKind,
+    *,
+    amount: int,
+    tax: int,
+    refund_to: str = "original",
+    method_ref: str | None = None,
+    **parts: Any,
+) -> Effect:
+    """The effect of what is due moving by ``amount`` (with ``tax`` in it): what is charged, or what goes back.
+
+    Money that is only held so far is neither: less, or more within what is held, will be captured.
+    Raises ``ChangeRefused`` for a way to refund that the shop does not offer, and what ``methods.choose`` raises.
+    """
+    if refund_to not in case.policy.refund_to:
+        raise ChangeRefused("This shop does not refund that way.")
+    money = case.money
+    due = money.due + amount
+    charge = max(0, min(amount, due - money.settled - money.held))
+    refund = max(0, min(-amount, money.settled - due))
+    balance = due - money.settled - charge + refund
+    moves = _tax_that_moves(money, tax, settles=balance == 0, charged=charge > 0)
+    charge_tax, refund_tax = max(0, min(moves, charge)), max(0, min(-moves, refund))
+    given = {"shipping": case.order.shipping, "shipping_tax": case.order.shipping_tax} | parts
+    return Effect(
+        kind=kind,
+        amount=amount,
+        tax=tax,
+        charge=charge,
+        charge_tax=charge_tax,
+        method=methods.choose(case.session, case.identity, case.order, method_ref, amount=charge) if charge else None,
+        refund=refund,
+        refund_tax=refund_tax,
+        moved_tax=moves - charge_tax + refund_tax,
+        refund_to=refund_to,
+        due=due,
+        balance=balance,
+        **given,
+    )
+
+
+def _tax_that_moves(money: OrderMoney, tax: int, *, settles: bool, charged: bool) -> int:
+    """Tax to be booked now: all that is missing when the change settles the order, else only the charge's own."""
+    if settles:
+        return money.due_tax + tax - money.settled_tax
+    return tax if charged else 0

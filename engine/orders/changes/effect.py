@@ -1,0 +1,97 @@
+"""What a change does, worked out before anything happens: to units, to what is due, and to money that moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.orders.models import ChangeKind
+
+
+class _Fact(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ended(_Fact):
+    """Units of a line that will no longer be sent; ``at_partner`` of them are in a warehouse's or partner's hands."""
+
+    line_id: str
+    variant_id: str
+    title: str
+    options: dict[str, str]
+    quantity: int
+    total: int
+    """What they stand for, tax included."""
+    at_partner: int = 0
+
+
+class Added(_Fact):
+    """A line that takes the place of units that end; amounts for all its units."""
+
+    replaces_line_id: str
+    product_id: str
+    variant_id: str
+    sku: str
+    title: str
+    options: dict[str, str]
+    quantity: int
+    unit_price: int
+    unit_cost: int
+    discount: int
+    tax: int
+
+    @property
+    def total(self) -> int:
+        return self.unit_price * self.quantity - self.discount + self.tax
+
+
+class Method(_Fact):
+    """A way to pay: a card behind a gateway, or an account of stored value."""
+
+    gateway: str
+    ref: str
+    brand: str
+    last4: str
+    label: str
+    stored_value_id: str | None = None
+    tender: str = "card"
+
+
+class Effect(_Fact):
+    """Everything that was agreed to. Minor units of the order's currency; ``amount`` and ``tax`` are how what is due
+    moves, tax included in the first.
+    """
+
+    kind: ChangeKind
+    ended: tuple[Ended, ...] = ()
+    added: tuple[Added, ...] = ()
+    taxes: dict[str, int] = Field(default_factory=dict)
+    """Line → its tax at the new address, for all its units."""
+    shipping: int
+    shipping_tax: int
+    ship_to: dict[str, Any] | None = None
+    fulfillment: dict[str, Any] | None = None
+    amount: int
+    tax: int
+    charge: int = 0
+    charge_tax: int = 0
+    method: Method | None = None
+    """What is charged."""
+    refund: int = 0
+    refund_tax: int = 0
+    moved_tax: int = 0
+    """Tax that moves in the books without a charge or refund to carry it."""
+    refund_to: str = "original"
+    old_payment_id: str | None = None
+    """The payment that another method takes the place of."""
+    due: int
+    """What is due for the order afterwards."""
+    balance: int
+    """What is still to be paid afterwards."""
+    reason: str | None = None
+
+    @property
+    def asks_partner(self) -> bool:
+        """Whether somebody who has the goods must agree first."""
+        return any(one.at_partner for one in self.ended)

@@ -1,0 +1,150 @@
+"""Swapping items for other variants of the same product, all of them or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from engine.catalog.models import Product, Variant
+from engine.inventory import service as inventory
+from engine.orders import shares
+from engine.orders.changes.cancel import end_units
+from engine.orders.changes.case import Case, effect_of
+from engine.orders.changes.effect import Added, Effect
+from engine.orders.changes.rules import RETURN_PATH
+from engine.orders.changes.wanted import ItemsWanted, Swap
+from engine.orders.errors import CountMismatch, ItemUnavailable, SameItem, WrongProduct, WrongStatus
+from engine.orders.models import ChangeKind, OrderLine
+from engine.tax import service as tax
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Units of one line that become units of another variant."""
+
+    line: OrderLine
+    to_variant_id: str
+    quantity: int
+
+
+def work_out(case: Case, wanted: ItemsWanted) -> Effect:
+    """New units cost today's price; what was taken off the old ones is taken off the new ones, as far as they cost
+    as much; taxes are today's at the order's address. Shipping stays.
+
+    Raises ``WrongStatus``, ``CountMismatch``, ``SameItem``, ``WrongProduct``, ``ItemUnavailable``, and for the
+    difference what ``methods.choose`` raises.
+    """
+    if all(line.ordered - line.canceled == line.shipped for line in case.parts.lines):
+        raise WrongStatus(RETURN_PATH)
+    moves = _moves(case, wanted.swaps)
+    units: dict[str, int] = {}
+    for move in moves:
+        units[move.line.id] = units.get(move.line.id, 0) + move.quantity
+    ended = [end_units(line, units[line.id], case.policy) for line in case.parts.lines if line.id in units]
+    added = _added(case, moves, units)
+    back = sum(
+        (shares.last_canceled(line, units[line.id]) for line in case.parts.lines if line.id in units), shares.NOTHING
+    )
+    return effect_of(
+        case,
+        ChangeKind.ITEMS,
+        amount=sum(one.total for one in added) - back.total,
+        tax=sum(one.tax for one in added) - back.tax,
+        refund_to=wanted.refund_to,
+        method_ref=wanted.payment_method_ref,
+        ended=tuple(ended),
+        added=tuple(added),
+    )
+
+
+def _moves(case: Case, swaps: list[Swap]) -> list[_Move]:
+    """Which line gives which units: each unit once, lines in their order. Equal moves are one."""
+    left = {line.id: line.ordered - line.canceled - line.shipped for line in case.parts.lines}
+    found: dict[tuple[str, str], _Move] = {}
+    for swap in swaps:
+        still = swap.quantity
+        for line in _sources(case, swap):
+            take = min(still, left[line.id])
+            if take:
+                left[line.id] -= take
+                still -= take
+                before = found.get((line.id, swap.to_variant_id))
+                units = take + (before.quantity if before else 0)
+                found[line.id, swap.to_variant_id] = _Move(line, swap.to_variant_id, units)
+        if still:
+            raise CountMismatch("The order has not so many of it that were not shipped.")
+    return list(found.values())
+
+
+def _sources(case: Case, swap: Swap) -> list[OrderLine]:
+    lines = [line for line in case.parts.lines if swap.line_id == line.id or swap.variant_id == line.variant_id]
+    if any(line.variant_id == swap.to_variant_id for line in lines):
+        raise SameItem("That is the same item again.")
+    return lines
+
+
+def _added(case: Case, moves: list[_Move], units: dict[str, int]) -> list[Added]:
+    facts = _facts(case, moves)
+    address = case.order.ship_to or {}
+    place = tax.NO_TAX
+    if address.get("country"):
+        region = address.get("state", "")
+        place = tax.jurisdiction(case.session, case.order.tenant_id, country=address["country"], region=region)
+    off = _discounts(moves, units)
+    return [
+        _new_line(move, facts[move.to_variant_id], discount, place) for move, discount in zip(moves, off, strict=True)
+    ]
+
+
+def _new_line(move: _Move, fact: Any, discount: int, place: tax.Jurisdiction) -> Added:
+    variant: Variant = fact.Variant
+    goods = variant.price * move.quantity
+    discount = min(discount, goods)
+    return Added(
+        replaces_line_id=move.line.id,
+        product_id=variant.product_id,
+        variant_id=variant.id,
+        sku=variant.sku,
+        title=fact.title,
+        options=variant.options,
+        quantity=move.quantity,
+        unit_price=variant.price,
+        unit_cost=variant.cost,
+        discount=discount,
+        tax=place.on(fact.tax_category, goods - discount),
+    )
+
+
+def _discounts(moves: list[_Move], units: dict[str, int]) -> list[int]:
+    """What was taken off the units of each move: together exactly what the ended units had."""
+    given: dict[str, int] = {}
+    found = []
+    for move in moves:
+        line = move.line
+        start = line.ordered - line.canceled - units[line.id] + given.get(line.id, 0)
+        found.append(shares.worth(line, start, start + move.quantity).discount)
+        given[line.id] = given.get(line.id, 0) + move.quantity
+    return found
+
+
+def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
+    """The wanted variants, of the same product as what they replace, sold, and there in these numbers."""
+    wanted = {move.to_variant_id for move in moves}
+    rows = case.session.execute(
+        select(Variant, Product.title, Product.tax_category, Product.status)
+        .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
+        .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_(wanted))
+    )
+    facts = {row.Variant.id: row for row in rows}
+    stock = inventory.shippable(case.session, case.order.tenant_id, sorted(wanted))
+    for move in moves:
+        fact = facts.get(move.to_variant_id)
+        if fact is None or fact.Variant.product_id != move.line.product_id:
+            raise WrongProduct(f"{move.line.title} can only be swapped for another kind of the same.")
+        asked = sum(one.quantity for one in moves if one.to_variant_id == move.to_variant_id)
+        there = sum(place.available for place in stock[move.to_variant_id])
+        if not fact.Variant.sellable or fact.status != "active" or there < asked:
+            raise ItemUnavailable(f"{fact.title} is not available like that.")
+    return facts

@@ -1,0 +1,85 @@
+"""The ways to pay that somebody has, for the charge of a change."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from engine.checkout import service as checkout
+from engine.checkout.models import CheckoutSession
+from engine.kit import clock
+from engine.kit.errors import InvalidInput
+from engine.kit.identity import Identity
+from engine.kit.ids import is_id
+from engine.orders.changes.effect import Effect, Method
+from engine.orders.errors import InsufficientBalance, MethodNotOwned
+from engine.orders.models import Order, OrderChange
+from engine.payments.models import Payment
+from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind, StoredValueStatus
+
+_LABELS = {StoredValueKind.GIFT_CARD: "Gift card", StoredValueKind.STORE_CREDIT: "Store credit"}
+
+
+def payer(identity: Identity, order: Order) -> Identity:
+    """Whose methods pay: the shopper's own, or for staff those of whoever bought."""
+    if not identity.is_staff:
+        return identity
+    return Identity(order.tenant_id, identity.actor, order.owner_id, customer_id=order.customer_id)
+
+
+def choose(session: Session, identity: Identity, order: Order, ref: str | None, *, amount: int) -> Method:
+    """The method to charge ``amount``: the one named, or without a name the first of the payer's.
+
+    Raises ``MethodNotOwned``, ``InsufficientBalance``.
+    """
+    who = payer(identity, order)
+    if ref is None:
+        known = checkout.payment_methods(session, who)
+        if not known:
+            raise MethodNotOwned("Say which way to pay the difference; none is stored.")
+        ref = known[0].ref
+    if is_id(ref, "stored_value"):
+        return _account(session, who, order, ref, amount)
+    try:
+        found = checkout.method_of(session, who, ref)
+    except InvalidInput:
+        raise MethodNotOwned("That is not one of your ways to pay.") from None
+    return Method(**found)
+
+
+def of_payment(session: Session, payment: Payment) -> tuple[str, str]:
+    """What tells one method from another: gateway and reference of the card, or of the account."""
+    if payment.stored_value_id:
+        return "stored_value", payment.stored_value_id
+    if payment.change_id:
+        change = session.get_one(OrderChange, (payment.tenant_id, payment.change_id))
+        method = Effect.model_validate(change.quote["effect"]).method
+        return (method.gateway, method.ref) if method else (payment.gateway, "")
+    session_row = session.get(CheckoutSession, (payment.tenant_id, payment.session_id))
+    method_row = (session_row.payment_method if session_row else None) or {}
+    return payment.gateway, str(method_row.get("ref", ""))
+
+
+def _account(session: Session, who: Identity, order: Order, ref: str, amount: int) -> Method:
+    owned = StoredValueAccount.owner_id == who.id
+    if who.customer_id is not None:
+        owned = or_(owned, StoredValueAccount.customer_id == who.customer_id)
+    row = session.scalars(
+        select(StoredValueAccount).where(
+            StoredValueAccount.tenant_id == order.tenant_id, StoredValueAccount.id == ref, owned
+        )
+    ).first()
+    if row is None or row.status != StoredValueStatus.ACTIVE or row.currency != order.currency:
+        raise MethodNotOwned("That is not one of your ways to pay.")
+    spent = row.expires_at is not None and row.expires_at <= clock.now()
+    if row.balance < amount or spent:
+        raise InsufficientBalance("There is not enough on it for the whole amount.")
+    return Method(
+        gateway="stored_value",
+        ref=row.id,
+        brand=str(row.kind),
+        last4=row.last4,
+        label=f"{_LABELS[row.kind]} •••• {row.last4}" if row.last4 else _LABELS[row.kind],
+        stored_value_id=row.id,
+        tender=f"{row.kind}:{row.id}",
+    )

@@ -1,0 +1,141 @@
+"""Proposing a change: its row, and the consent that its shopper is asked for. Nothing moves yet."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from engine.checkout.models import Consent, ConsentKind, ConsentStatus
+from engine.kit import audit, clock
+from engine.kit.envelope import seal
+from engine.kit.identity import Identity
+from engine.kit.ids import new_id
+from engine.kit.money import Money
+from engine.kit.tenancy import Tenant
+from engine.kit.views import Price
+from engine.orders import queries, service
+from engine.orders.changes import views
+from engine.orders.changes.case import Case
+from engine.orders.changes.effect import Effect
+from engine.orders.changes.quote import digest, open_case, work_out
+from engine.orders.changes.schemas import ChangeAgreement, ChangeView
+from engine.orders.changes.wanted import Wanted
+from engine.orders.errors import ChangeOutdated
+from engine.orders.models import ChangeKind, ChangeStatus, OrderChange
+from engine.payments.gateway import Allowance
+from engine.runtime import Runtime
+
+_TOKEN_GRACE: Final = timedelta(minutes=5)
+_TRIES: Final = 3
+
+
+def propose(runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted) -> ChangeView:
+    """Quote a change of one of the identity's own orders and write it down, to be confirmed.
+
+    A shopper's change, and one of staff that charges or gives back more than staff may, waits for the shopper's
+    consent. Raises ``NotFound``, and what ``quote.work_out`` raises.
+    """
+    change_id = new_id("change")
+    for _ in range(_TRIES):
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            order = queries.find_own(session, identity, order_id)
+            case = open_case(session, identity, order)
+            effect = work_out(case, wanted)
+            agreed, ends = digest(order, effect), clock.now() + timedelta(minutes=case.policy.quote_minutes)
+        token = _delegate(runtime, identity.tenant_id, change_id, effect, order.currency, agreed, ends)
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            order = service.lock(session, identity.tenant_id, order.id)
+            case = open_case(session, identity, order)
+            if digest(order, effect) == agreed and work_out(case, wanted) == effect:
+                change = _write(case, change_id, wanted, effect, agreed, ends)
+                if _needs_consent(case, effect):
+                    _ask(session, runtime, case, change, effect, token)
+                return views.view(order, change)
+    raise ChangeOutdated("The order kept changing while this was worked out. Please try again.")
+
+
+def _needs_consent(case: Case, effect: Effect) -> bool:
+    limit = case.policy.staff_refund_limit
+    over = limit is not None and effect.refund > limit
+    return not case.identity.is_staff or effect.charge > 0 or over
+
+
+def _delegate(
+    runtime: Runtime, tenant_id: str, change_id: str, effect: Effect, currency: str, agreed: str, ends: datetime
+) -> str | None:
+    """A token that allows exactly this charge for this change; none where no card is charged."""
+    method = effect.method
+    if not effect.charge or method is None or method.stored_value_id:
+        return None
+    allowance = Allowance(
+        merchant=tenant_id,
+        session_id=change_id,
+        maximum=Money(effect.charge, currency),
+        expires_at=ends + _TOKEN_GRACE,
+    )
+    return runtime.gateways[method.gateway].delegate(method.ref, allowance, key=f"{agreed}:{change_id}")
+
+
+def _write(case: Case, change_id: str, wanted: Wanted, effect: Effect, agreed: str, ends: datetime) -> OrderChange:
+    order = case.order
+    change = OrderChange(
+        tenant_id=order.tenant_id,
+        id=change_id,
+        order_id=order.id,
+        kind=ChangeKind(wanted.kind),
+        status=ChangeStatus.QUOTED,
+        requested_by=case.identity.id,
+        reason=effect.reason,
+        wanted=wanted.model_dump(mode="json"),
+        quote={
+            "amount": effect.amount,
+            "effect": effect.model_dump(mode="json"),
+            "totals": views.totals_after(order, case.parts.lines, effect),
+            "line_ids": [new_id("order_line") for _ in effect.added],
+        },
+        digest=agreed,
+        order_version=order.version,
+        expires_at=ends,
+    )
+    case.session.add(change)
+    facts = {"change": change_id, "kind": wanted.kind, "amount": effect.amount, "digest": agreed}
+    audit.record(
+        case.session,
+        order.tenant_id,
+        actor=case.identity.id,
+        action="order.change_quoted",
+        subject=order.id,
+        facts=facts,
+    )
+    return change
+
+
+def _ask(
+    session: Session, runtime: Runtime, case: Case, change: OrderChange, effect: Effect, token: str | None
+) -> None:
+    """The row of the shopper's consent, open."""
+    order, currency = case.order, case.order.currency
+    card = Consent(
+        tenant_id=order.tenant_id,
+        id=new_id("consent"),
+        kind=ConsentKind.ORDER_CHANGE,
+        subject_id=change.id,
+        owner_id=order.owner_id if case.identity.is_staff else case.identity.id,
+        digest=change.digest,
+        status=ConsentStatus.OPEN,
+        expires_at=change.expires_at,
+    )
+    change.consent_id = card.id
+    card.summary = ChangeAgreement(
+        change=views.view(order, change),
+        total=Price(amount=effect.charge, currency=currency),
+        refund=Price(amount=effect.refund, currency=currency),
+        merchant=session.get_one(Tenant, order.tenant_id).name,
+    ).model_dump(mode="json")
+    if token:
+        card.token_sealed = seal(runtime.secret_key, order.tenant_id, f"consent|{card.id}", token)
+    session.add(card)
+    facts = {"digest": change.digest, "change": change.id}
+    audit.record(session, order.tenant_id, actor=case.identity.id, action="consent.shown", subject=card.id, facts=facts)

@@ -1,0 +1,65 @@
+"""What a change looks like from outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from engine.checkout.schemas import AddressView, FulfillmentOptionView, PaymentMethodView, TotalView
+from engine.kit.views import Price, View
+
+
+class ChangeLineView(View):
+    """Units that go or come; ``total`` is what they stand for, tax included."""
+
+    line_id: str | None
+    variant_id: str
+    title: str
+    options: dict[str, str]
+    quantity: int
+    total: Price
+
+
+class ChangeView(View):
+    """A change and everything that somebody agrees to with it."""
+
+    id: str
+    order_id: str
+    order_number: str
+    kind: str
+    """cancel, address, payment_method or items."""
+    status: str
+    """quoted, confirmed, charging, requested, applied, refused, failed, expired or superseded."""
+    ended: list[ChangeLineView]
+    added: list[ChangeLineView]
+    difference: Price
+    """What the order costs more because of it (less: negative), tax included."""
+    charge: Price
+    refund: Price
+    refund_to: str
+    """original or store_credit."""
+    totals: list[TotalView]
+    """Of the order afterwards: items_base_amount, items_discount, subtotal, fulfillment, tax, total."""
+    balance_after: Price
+    """Still to be paid afterwards."""
+    payment_method: PaymentMethodView | None
+    """What is charged."""
+    ship_to: AddressView | None
+    fulfillment: FulfillmentOptionView | None
+    reason: str | None
+    needs_partner: bool
+    """A warehouse or partner has the goods in hand and must agree first."""
+    message: str
+    consent_id: str | None
+    """The confirmation that the shopper gives or refuses; none where staff answer for it."""
+    expires_at: datetime
+    digest: str
+    order_version: int
+
+
+class ChangeAgreement(View):
+    """What the consent's row keeps: what was agreed to, ``total`` being what is charged."""
+
+    change: ChangeView
+    total: Price
+    refund: Price
+    merchant: str

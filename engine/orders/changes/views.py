@@ -1,0 +1,94 @@
+"""A change as its reader may see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.checkout.schemas import AddressView, FulfillmentOptionView, PaymentMethodView, TotalView
+from engine.kit.views import Price
+from engine.orders import shares
+from engine.orders.changes.effect import Effect
+from engine.orders.changes.schemas import ChangeLineView, ChangeView
+from engine.orders.models import Order, OrderChange, OrderLine
+
+
+def effect_of(change: OrderChange) -> Effect:
+    """What was quoted."""
+    return Effect.model_validate(change.quote["effect"])
+
+
+def totals_after(order: Order, lines: list[OrderLine], effect: Effect) -> list[dict[str, Any]]:
+    """The order's totals once the change is applied: of what is kept then, not of what was bought first."""
+    ends = {one.line_id: one.quantity for one in effect.ended}
+    worth = shares.NOTHING
+    for line in lines:
+        units = line.ordered - line.canceled - ends.get(line.id, 0)
+        taxed = effect.taxes.get(line.id, line.tax)
+        base = shares.worth(line, 0, units)
+        worth += shares.Worth(base.goods, base.discount, shares.share(taxed, line.ordered, 0, units))
+    for one in effect.added:
+        worth += shares.Worth(one.unit_price * one.quantity, one.discount, one.tax)
+    rows = [("items_base_amount", "Items", worth.goods)]
+    if worth.discount:
+        rows.append(("items_discount", "Discount", worth.discount))
+    rows.append(("subtotal", "Subtotal", worth.net))
+    option = effect.fulfillment or order.fulfillment
+    if option:
+        rows.append(("fulfillment", f"Shipping: {option.get('title', '')}", effect.shipping))
+    tax = worth.tax + effect.shipping_tax
+    rows.append(("tax", "Tax", tax))
+    rows.append(("total", "Total", worth.net + effect.shipping + tax))
+    return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
+
+
+def view(order: Order, change: OrderChange) -> ChangeView:
+    """The change with everything that was, or is to be, agreed to."""
+    effect, currency = effect_of(change), order.currency
+    method = effect.method
+    return ChangeView(
+        id=change.id,
+        order_id=order.id,
+        order_number=order.number,
+        kind=change.kind,
+        status=change.status,
+        ended=[
+            ChangeLineView(
+                line_id=one.line_id,
+                variant_id=one.variant_id,
+                title=one.title,
+                options=one.options,
+                quantity=one.quantity,
+                total=Price(amount=one.total, currency=currency),
+            )
+            for one in effect.ended
+        ],
+        added=[
+            ChangeLineView(
+                line_id=None,
+                variant_id=one.variant_id,
+                title=one.title,
+                options=one.options,
+                quantity=one.quantity,
+                total=Price(amount=one.total, currency=currency),
+            )
+            for one in effect.added
+        ],
+        difference=Price(amount=effect.amount, currency=currency),
+        charge=Price(amount=effect.charge, currency=currency),
+        refund=Price(amount=effect.refund, currency=currency),
+        refund_to=effect.refund_to,
+        totals=[TotalView(**row) for row in change.quote["totals"]],
+        balance_after=Price(amount=effect.balance, currency=currency),
+        payment_method=PaymentMethodView(brand=method.brand, last4=method.last4, label=method.label)
+        if method
+        else None,
+        ship_to=AddressView(**effect.ship_to) if effect.ship_to else None,
+        fulfillment=FulfillmentOptionView(**effect.fulfillment, selected=True) if effect.fulfillment else None,
+        reason=change.reason,
+        needs_partner=effect.asks_partner,
+        message=change.message or "",
+        consent_id=change.consent_id,
+        expires_at=change.expires_at,
+        digest=change.digest,
+        order_version=change.order_version,
+    )
