@@ -1,6 +1,6 @@
 # iCommerce. `make` alone prints the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt bench evals lock
+.PHONY: help setup run test check fmt bench storm evals lock
 BIN := .venv/bin
 PEER_VERSION := 1.40.0
 export LITELLM_LOCAL_MODEL_COST_MAP := True
@@ -35,6 +35,9 @@ ifdef PEER
 	  --disable-pip-version-check stateset-embedded==$(PEER_VERSION); } || { rm -rf .bench-peer; exit 1; }
 	@.bench-peer/bin/python -I scripts/bench_peer.py
 endif
+
+storm: setup ## eight processes at once on twenty items for 30 s, then every invariant
+	@$(BIN)/python -m tests.storm
 
 evals: setup ## eval suites
 	@$(BIN)/python -m evals.search.run

@@ -1,0 +1,125 @@
+"""What people and partners do in a storm, each through the services that every door uses.
+
+An action may be refused (a ``DomainError``: sold out, too late, somebody was faster). Anything else is a fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from engine.checkout import service
+from engine.checkout.complete import complete
+from engine.fulfillment import exceptions, release, shipments, tracking
+from engine.fulfillment.carriers import TrackingEvent
+from engine.fulfillment.models import Fulfillment, FulfillmentLine
+from engine.kit import clock
+from engine.kit.errors import NotFound
+from engine.kit.identity import Identity
+from engine.orders.models import Order, Shipment, ShipmentStatus
+from tests.shop import ADDRESS
+from tests.storm.world import World, bring_more
+
+CARDS: Final = {
+    "card_test_visa": 80,
+    "card_test_declined": 8,
+    "card_test_timeout": 6,
+    "card_test_late": 6,
+}
+Action = Callable[[World], None]
+
+
+def buy(world: World) -> None:
+    """A cart of a few items, the address, the card, the payment."""
+    buyer, card = _ready(world)
+    complete(world.runtime, buyer, card)
+
+
+def buy_twice_at_once(world: World) -> None:
+    """The same card completed again: the second answer is the first one's."""
+    buyer, card = _ready(world)
+    first = complete(world.runtime, buyer, card)
+    again = complete(world.runtime, buyer, card)
+    if first.order and again.order and first.order.id != again.order.id:
+        raise AssertionError(f"one card bought {first.order.id} and {again.order.id}")
+
+
+def change_of_mind(world: World) -> None:
+    """A card is shown, then the cart changes: the old card buys nothing."""
+    buyer, card = _ready(world)
+    world.shop.fill(buyer, world.items(1)[0])
+    complete(world.runtime, buyer, card)
+
+
+def release_order(world: World) -> None:
+    """The shop hands an order to its warehouses."""
+    order_id = _any(world, Order.id, Order.status == "open")
+    release.release_now(world.runtime, world.tenant_id, order_id)
+
+
+def ship(world: World) -> None:
+    """A warehouse ships what it was given."""
+    fulfillment_id = _any(world, Fulfillment.id, Fulfillment.status.in_(["released", "accepted", "partially_shipped"]))
+    shipments.ship_now(world.runtime, world.tenant_id, fulfillment_id)
+
+
+def pick_short(world: World) -> None:
+    """One unit is not on the shelf."""
+    fulfillment_id = _any(world, Fulfillment.id, Fulfillment.status.in_(["released", "accepted"]))
+    with world.shop.uow() as session:
+        line = session.scalars(
+            select(FulfillmentLine.order_line_id).where(FulfillmentLine.fulfillment_id == fulfillment_id)
+        ).first()
+        exceptions.short_pick(session, world.tenant_id, fulfillment_id, short={line or "": 1})
+
+
+def carry(world: World) -> None:
+    """A carrier's sign of a parcel; the same sign may come twice."""
+    shipment_id = _any(world, Shipment.id, Shipment.status.in_(["shipped", "in_transit", "out_for_delivery"]))
+    status = world.dice.choice([ShipmentStatus.IN_TRANSIT, ShipmentStatus.DELIVERED])
+    sign = TrackingEvent(f"{shipment_id}-{status}", clock.now(), status, "A sign")
+    for _ in range(2):
+        with world.shop.uow() as session:
+            tracking.apply(session, world.tenant_id, shipment_id, [sign])
+
+
+ACTIONS: Final[Mapping[str, tuple[int, Action]]] = {
+    "buy": (40, buy),
+    "buy_twice": (5, buy_twice_at_once),
+    "change_of_mind": (5, change_of_mind),
+    "receive": (8, bring_more),
+    "release": (20, release_order),
+    "ship": (15, ship),
+    "pick_short": (4, pick_short),
+    "carry": (10, carry),
+}
+"""Name → how often, and what."""
+
+
+def _ready(world: World) -> tuple[Identity, str]:
+    """A shopper with a filled cart and an approved card."""
+    buyer = world.shop.shopper()
+    for sku in world.items():
+        world.shop.fill(buyer, sku, world.dice.randint(1, 3))
+    with world.shop.uow() as session:
+        service.update(session, buyer, service.Details(email="ada@example.com", **ADDRESS))
+    card = world.dice.choices(list(CARDS), list(CARDS.values()))[0]
+    if card != "card_test_visa":
+        world.shop.pay_with(buyer, card)
+    consent = world.shop.card(buyer)
+    world.shop.approve(buyer, consent.id)
+    return buyer, consent.id
+
+
+def _any(world: World, column: InstrumentedAttribute[str], condition: ColumnElement[bool]) -> str:
+    """Some row's id. Raises ``NotFound`` when there is none."""
+    with world.shop.uow() as session:
+        count = session.scalar(select(func.count(column)).where(condition)) or 0
+        place = world.dice.randrange(max(1, count))
+        found = session.scalars(select(column).where(condition).order_by(column).offset(place).limit(1)).first()
+    if found is None:
+        raise NotFound("There is none.")
+    return found

@@ -1,0 +1,123 @@
+"""What a storm rages in: one shop of twenty items, opened anew by each process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+
+from sqlalchemy import select
+
+from engine.catalog.search import CatalogSearch
+from engine.db import Addresses, Store
+from engine.inventory.models import Location, MovementKind
+from engine.inventory.service import Allocation, receive
+from engine.kit.identity import Identity
+from engine.kit.ids import new_id
+from engine.kit.tenancy import Tenant
+from engine.migrate import load_models
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.runtime import Runtime
+from tests.shop import Shop, open_shop
+
+ITEMS = 20
+PLACES = ("EAST", "WEST")
+
+
+@dataclass(frozen=True)
+class World:
+    """The shop as one process sees it, and the dice of one of its threads."""
+
+    shop: Shop
+    dice: Random
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.shop.runtime
+
+    @property
+    def tenant_id(self) -> str:
+        return self.shop.tenant.id
+
+    def items(self, most: int = 3) -> list[str]:
+        """A few different items of the shop, by SKU."""
+        return self.dice.sample(sorted(self.shop.variants), self.dice.randint(1, most))
+
+    def staff(self) -> Identity:
+        from engine.kit.identity import Actor, Scope
+
+        return Identity(self.tenant_id, Actor.API_KEY, "key_storm", scopes=frozenset({Scope.ADMIN, Scope.STAFF}))
+
+
+def make_shop(runtime: Runtime, seed: int) -> Shop:
+    """A fresh shop whose twenty items lie in two warehouses, some of them scarce."""
+    dice, tenant_id = Random(seed), new_id("tenant")
+    row = Tenant(
+        id=tenant_id,
+        slug=f"storm-{tenant_id[-12:]}",
+        name="Storm",
+        demo=True,
+        currency="USD",
+        country="US",
+        settings={"order_prefix": "ST"},
+    )
+    with runtime.store.without_tenant() as session:
+        session.add(row)
+    shop = open_shop(runtime, row)
+    for number in range(ITEMS):
+        stock = {place: dice.choice((5, 20, 100)) for place in PLACES}
+        shop.add(f"SKU-{number:02}", price=dice.randrange(500, 20_000, 5), stock=stock)
+    return shop
+
+
+@contextmanager
+def opened(addresses: Addresses) -> Iterator[Runtime]:
+    """A runtime of this process's own."""
+    load_models()
+    gateway = SandboxGateway(addresses.sandbox, addresses.secret_key)
+    store = Store(addresses.runtime, pool_size=6)
+    try:
+        yield Runtime(
+            store=store,
+            gateways={"sandbox": gateway},
+            search=CatalogSearch(),
+            secret_key=addresses.secret_key,
+            demo=True,
+            psp_url=lambda: "http://127.0.0.1:1",
+        )
+    finally:
+        store.close()
+        gateway.close()
+
+
+def find_shop(runtime: Runtime, tenant_id: str) -> Shop:
+    """The shop that another process made."""
+    from engine.catalog.models import Variant
+
+    with runtime.store.without_tenant() as session:
+        tenant = session.get_one(Tenant, tenant_id)
+    with runtime.unit_of_work(tenant_id) as session:
+        places = {row.code: row.id for row in session.scalars(select(Location))}
+        variants = {row.sku: row.id for row in session.scalars(select(Variant))}
+    return Shop(runtime, tenant, places, variants)
+
+
+def bring_more(world: World) -> None:
+    """A pallet for one item."""
+    sku, place = world.items(1)[0], world.dice.choice(PLACES)
+    parts = [Allocation(world.shop.variants[sku], world.shop.locations[place], world.dice.randint(1, 10))]
+    with world.shop.uow() as session:
+        receive(session, world.tenant_id, parts, kind=MovementKind.RECEIPT, subject="storm")
+
+
+def as_text(addresses: Addresses) -> str:
+    """Addresses as one line, for a child's standard input."""
+    urls = {"runtime": addresses.runtime, "owner": addresses.owner, "sandbox": addresses.sandbox}
+    return json.dumps(urls | {"secret_key": addresses.secret_key.hex()})
+
+
+def from_text(line: str) -> Addresses:
+    facts = json.loads(line)
+    return Addresses(**(facts | {"secret_key": bytes.fromhex(facts["secret_key"])}))
