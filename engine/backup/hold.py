@@ -35,7 +35,9 @@ SELECT
     AND created_at <= :restored_at) AS refunds
 """
 _OURS: Final = """
-SELECT p.id, p.status IN ('processing', 'unknown') OR c.pending OR r.pending AS moving, c.amount, r.amount
+SELECT p.id, p.status IN ('processing', 'unknown') OR c.pending OR r.pending AS moving, c.amount, r.amount,
+  (SELECT coalesce(sum(amount), 0)::bigint FROM app.disputes d
+    WHERE d.tenant_id = p.tenant_id AND d.payment_id = p.id AND d.status <> 'won')
 FROM app.payments p
 CROSS JOIN LATERAL (SELECT coalesce(bool_or(status = 'pending'), false) AS pending,
   coalesce(sum(amount) FILTER (WHERE status = 'succeeded'), 0)::bigint AS amount
@@ -91,12 +93,12 @@ def _compare(session: Session, standing: Restore, books: Books) -> dict[str, Any
     """What is not reconciled yet; empty when everything is."""
     tenant_id = standing.tenant_id
     rows = session.execute(text(_OURS), {"tenant": tenant_id}).all()
-    ours = {row[0]: None if row[1] else (row[2], row[3]) for row in rows}
+    ours = {row[0]: None if row[1] else (row[2], row[3], row[4]) for row in rows}
     strangers = {key: books[key] for key in books.keys() - ours.keys()}
     differing = {
         key: (gateway, theirs, mine)
         for key, (gateway, theirs) in books.items()
-        if (mine := ours.get(key)) is not None and mine != (theirs.captured, theirs.refunded)
+        if (mine := ours.get(key)) is not None and mine != unknown.sums(theirs)
     }
     twice = set(standing.waiting_for.get(unknown.BOOKS_DIFFER, [])) & differing.keys()
     told = unknown.tell_differing(session, tenant_id, {key: differing[key] for key in sorted(twice)})

@@ -23,12 +23,17 @@ UNKNOWN_CAPTURE: Final = "unknown_capture"
 BOOKS_DIFFER: Final = "books_differ"
 GIVE_BACK: Final = "give_back"
 """The action of an ``unknown_capture``."""
-Sums = tuple[int, int]
-"""Captured and refunded, in minor units."""
+Sums = tuple[int, int, int]
+"""Captured, refunded and disputed (open or lost), in minor units."""
 
 
 class NothingToGiveBack(Conflict):
     code = "nothing_to_give_back"
+
+
+def sums(standing: Standing) -> Sums:
+    """A gateway's books of one payment, as they are compared."""
+    return standing.captured, standing.refunded, standing.disputed
 
 
 def tell_unknown(session: Session, tenant_id: str, strangers: Mapping[str, tuple[str, Standing]]) -> list[str]:
@@ -56,9 +61,9 @@ def tell_differing(session: Session, tenant_id: str, differing: Mapping[str, tup
     """
     waiting = set()
     for payment_id, (gateway, theirs, ours) in differing.items():
-        there, here = (_in_words(sums, theirs.currency) for sums in ((theirs.captured, theirs.refunded), ours))
+        there, here = (_in_words(each, theirs.currency) for each in (sums(theirs), ours))
         words = f"{gateway} says {there}; the restored books say {here}."
-        facts = {"gateway": gateway, "captured": theirs.captured, "refunded": theirs.refunded}
+        facts = {"gateway": gateway, "theirs": list(sums(theirs)), "ours": list(ours)}
         if _tell(session, tenant_id, BOOKS_DIFFER, payment_id, words, action=None, facts=facts):
             waiting.add(payment_id)
     for subject in _open_subjects(session, tenant_id, BOOKS_DIFFER) - differing.keys():
@@ -122,6 +127,6 @@ def _open_subjects(session: Session, tenant_id: str, kind: str) -> set[str]:
     return set(session.scalars(query))
 
 
-def _in_words(sums: Sums, currency: str) -> str:
-    captured, refunded = (Money(amount, currency) for amount in sums)
-    return f"{captured} captured and {refunded} refunded"
+def _in_words(amounts: Sums, currency: str) -> str:
+    captured, refunded, disputed = (Money(amount, currency) for amount in amounts)
+    return f"{captured} captured, {refunded} refunded, {disputed} disputed"
