@@ -19,7 +19,6 @@ POLICIES: Final[Mapping[str, str]] = {
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
-    "orders": "engine.orders.policy:OrdersPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
 }
