@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.checkout.models import CheckoutSession
 from engine.finance import service as finance
-from engine.finance.models import Account, JournalEntry, Posting
+from engine.finance.models import Account, JournalEntry, Payout, PayoutLine, Posting
 from engine.inventory.models import MovementKind, Reservation, StockLevel, StockMovement
 from engine.inventory.service import Allocation
 from engine.kit.ids import new_id
@@ -37,7 +37,7 @@ class Ledger:
         self.rows.setdefault(model, []).append(full)
         return full
 
-    def post(self, kind: str, subject: str, order_id: str, at: datetime, amounts: Mapping[Account, int]) -> None:
+    def post(self, kind: str, subject: str, order_id: str | None, at: datetime, amounts: Mapping[Account, int]) -> None:
         entry_id = new_id("entry")
         self.add(JournalEntry, id=entry_id, kind=kind, subject=subject, order_id=order_id, occurred_at=at)
         for account, amount in amounts.items():
@@ -87,6 +87,8 @@ class Ledger:
             Shipment,
             Reservation,
             StockMovement,
+            Payout,
+            PayoutLine,
             JournalEntry,
         ):
             if self.rows.get(model):

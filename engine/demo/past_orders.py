@@ -27,6 +27,7 @@ from engine.catalog.shop_file import (
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.compliance import service as compliance
 from engine.demo.ledger import Ledger, Row
+from engine.demo.payouts import add_payouts
 from engine.demo.people import TEST_REFS
 from engine.finance import postings
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
@@ -131,6 +132,7 @@ def add_past_orders(
             shop,
             _sale(session, shop, plan, clock.now() - timedelta(days=plan.days_ago, hours=1, minutes=7 * place)),
         )
+    add_payouts(ledger, GATEWAY)
     ledger.write(session)
     taken = ledger.rows[OrderLine]
     return sum(row["unit_cost"] * (row["ordered"] - row["canceled"]) for row in taken)

@@ -79,6 +79,12 @@ def change_account(
     return AccountView(code=code, number=number, name=name, type=kind)
 
 
+def table() -> str:
+    """The default chart as a Markdown table."""
+    rows = [f"| {number} | `{code}` | {name} | {kind} |" for code, (number, name, kind) in DEFAULT.items()]
+    return "\n".join(["| Number | Code | Name | Type |", "|---|---|---|---|", *rows])
+
+
 def _view(code: Account, own: LedgerAccount | None) -> AccountView:
     number, name, kind = (own.number, own.name, own.type) if own else DEFAULT[code]
     return AccountView(code=code, number=number, name=name, type=AccountType(kind))

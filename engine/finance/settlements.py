@@ -19,6 +19,7 @@ from engine.finance import service as finance
 from engine.finance.errors import NothingToWriteOff
 from engine.finance.models import LineMatch, Payout
 from engine.finance.models import PayoutLine as LineRow
+from engine.finance.states import PAYOUT_LINE
 from engine.kit import audit, clock
 from engine.kit.errors import NotFound
 from engine.kit.ids import new_id
@@ -93,7 +94,9 @@ def look_again(session: Session, tenant_id: str) -> int:
         session.flush()
         line = PayoutLine(PayoutKind(row.kind), row.reference, row.payment_id, row.amount, row.fee)
         found = matching.find(session, tenant_id, line, gateway=payout.gateway, currency=payout.currency)
-        row.match, row.matched_id, row.expected = found.match, found.matched_id, found.expected
+        if found.match != row.match:
+            row.match = PAYOUT_LINE.check(LineMatch(row.match), found.match)
+        row.matched_id, row.expected = found.matched_id, found.expected
         session.flush()
         if found.match == LineMatch.MATCHED:
             inbox.resolve_alert(session, tenant_id, _DIFFERENCE, _line_subject(row.payout_id, row.position))
@@ -113,7 +116,7 @@ def write_off(session: Session, tenant_id: str, *, payout_id: str, position: int
     amount = (row.expected or 0) - matching.settles(row.kind, row.amount, row.fee)
     if row.match not in _OPEN or not amount:
         raise NothingToWriteOff("This line has no difference.")
-    row.match = LineMatch.WRITTEN_OFF
+    row.match = PAYOUT_LINE.check(LineMatch(row.match), LineMatch.WRITTEN_OFF)
     subject = f"{payout_id}:{position}"
     entry_id = finance.post(
         session,

@@ -9,6 +9,8 @@ from engine.catalog.models import Product, Variant
 from engine.catalog.shop_file import PastOrderStage, read_catalog
 from engine.checks import run_checks
 from engine.demo.seed import TenantExists, demo_files, seed_tenant
+from engine.finance import service as finance
+from engine.finance.reconciliation import reconcile
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
@@ -42,6 +44,17 @@ def test_every_standing_invariant_holds(seeded, runtime: Runtime) -> None:
 
     assert len(results) >= 15
     assert [result for result in results if not result.ok] == []
+
+
+def test_what_was_sold_is_in_the_bank_and_the_clearing_account_is_explained(seeded, runtime: Runtime) -> None:
+    tenant, _ = seeded
+    with runtime.unit_of_work(tenant.id) as session:
+        [clearing] = reconcile(session, tenant.id).clearing
+        held = finance.balances(session, tenant.id)
+
+    assert (clearing.unexplained, clearing.differences) == (0, 0)
+    assert clearing.booked == clearing.waiting == held["psp_clearing"]
+    assert held["bank"] > held["gateway_fees"] > 0
 
 
 def test_past_orders_are_in_every_stage(seeded, runtime: Runtime) -> None:
