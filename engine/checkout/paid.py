@@ -61,9 +61,9 @@ WITH checkout AS (
   FROM paid WHERE %(amount)s > 0
   RETURNING id
 ), posted AS (
-  INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency)
-  SELECT %(tenant)s, entry.id, line.account, line.amount, %(currency)s
-  FROM entry, unnest(%(accounts)s::text[], %(amounts)s::bigint[]) AS line(account, amount)
+  INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency)
+  SELECT %(tenant)s, entry.id, line.number, line.account, line.amount, %(currency)s
+  FROM entry, unnest(%(accounts)s::text[], %(amounts)s::bigint[]) WITH ORDINALITY AS line(account, amount, number)
 ), told AS (
   INSERT INTO app.outbox (tenant_id, consumer, topic, subject_id, payload, created_at, available_at, attempts)
   SELECT %(tenant)s, consumer, 'order.paid', %(order)s, %(payload)s, %(now)s, %(tell_at)s, 0

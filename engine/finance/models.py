@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -90,14 +90,16 @@ class JournalEntry(TenantRow, AppendOnly):
 class Posting(TenantRow, AppendOnly):
     """Debit is positive, credit negative.
 
-    The database wants an entry's postings in one statement and refuses them when they do not add up to zero in each
-    currency; nothing can be added to an entry later.
+    The database wants an entry's postings in one statement, its first line among them, and refuses them when they do
+    not add up to zero in each currency. A line is there once, so nothing can be added to an entry later.
     """
 
     __tablename__ = "postings"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     entry_id: Mapped[str] = mapped_column(String(40))
+    line: Mapped[int] = mapped_column(SmallInteger)
+    """Its place in the entry, from 1."""
     account: Mapped[Account] = mapped_column(String(30))
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
@@ -105,7 +107,7 @@ class Posting(TenantRow, AppendOnly):
     __table_args__ = (
         tenant_fk("entry_id", "journal_entries"),
         CheckConstraint("amount <> 0", name="amount_not_zero"),
-        Index("ix_postings_entry", "tenant_id", "entry_id"),
+        Index("uq_postings_line", "tenant_id", "entry_id", "line", unique=True),
         Index("ix_postings_account", "tenant_id", "account", "id"),
     )
 

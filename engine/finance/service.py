@@ -24,17 +24,19 @@ WITH entry AS (
     CASE WHEN locked THEN :now ELSE :at END, CASE WHEN locked THEN :at END, :now, :reverses_id
   FROM (SELECT EXISTS (SELECT FROM app.accounting_periods WHERE tenant_id = :tenant_id AND month = :month) AS locked)
   RETURNING id)
-INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency)
-SELECT :tenant_id, entry.id, line.account, line.amount, line.currency
+INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency)
+SELECT :tenant_id, entry.id, line.number, line.account, line.amount, line.currency
 FROM entry, unnest(CAST(:accounts AS text[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]))
-  AS line (account, amount, currency)
+  WITH ORDINALITY AS line (account, amount, currency, number)
 """)
 """An entry and its postings in one statement: the database checks an entry as it is written."""
 _POSTINGS: Final = text("""
-INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency)
-SELECT :tenant_id, line.entry_id, line.account, line.amount, line.currency
+INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency)
+SELECT :tenant_id, line.entry_id, row_number() OVER (PARTITION BY line.entry_id ORDER BY line.place),
+  line.account, line.amount, line.currency
 FROM unnest(CAST(:entries AS text[]), CAST(:accounts AS text[]), CAST(:amounts AS bigint[]),
-  CAST(:currencies AS text[])) AS line (entry_id, account, amount, currency)
+  CAST(:currencies AS text[])) WITH ORDINALITY AS line (entry_id, account, amount, currency, place)
+ORDER BY line.place
 """)
 
 
@@ -87,7 +89,7 @@ def reverse(
     rows = session.execute(
         select(Posting.account, Posting.amount, Posting.currency)
         .where(Posting.tenant_id == tenant_id, Posting.entry_id == entry_id)
-        .order_by(Posting.id)
+        .order_by(Posting.line)
     )
     lines = [Line(account, -amount, currency) for account, amount, currency in rows]
     order_id = original.order_id

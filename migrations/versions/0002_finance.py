@@ -21,17 +21,24 @@ BEGIN
   IF FOUND THEN
     RAISE EXCEPTION 'journal entry % does not balance', bad USING ERRCODE = 'check_violation';
   END IF;
-  SELECT entry_id INTO bad FROM (SELECT tenant_id, entry_id, count(*) AS lines FROM added GROUP BY 1, 2) AS n
-    WHERE n.lines <> (SELECT count(*) FROM app.postings p WHERE p.tenant_id = n.tenant_id AND p.entry_id = n.entry_id)
-    LIMIT 1;
+  SELECT entry_id INTO bad FROM added GROUP BY tenant_id, entry_id HAVING min(line) <> 1 LIMIT 1;
   IF FOUND THEN
-    RAISE EXCEPTION 'journal entry % is written already', bad USING ERRCODE = 'check_violation';
+    RAISE EXCEPTION 'journal entry % is not written from its first line', bad USING ERRCODE = 'check_violation';
   END IF;
   RETURN NULL;
 END $$;
 CREATE TRIGGER entries_balance AFTER INSERT ON app.postings
   REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION app.entries_balance();
 """
+NUMBERED = """
+ALTER TABLE app.postings NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE app.postings ADD COLUMN line smallint;
+UPDATE app.postings p SET line = n.line FROM (
+  SELECT tenant_id, id, row_number() OVER (PARTITION BY tenant_id, entry_id ORDER BY id) AS line FROM app.postings) AS n
+  WHERE n.tenant_id = p.tenant_id AND n.id = p.id;
+ALTER TABLE app.postings ALTER COLUMN line SET NOT NULL;
+"""
+"""The owner numbers what is there, of every tenant; row-level security is forced again right after the migration."""
 OPEN = """
 CREATE FUNCTION app.period_key(tenant text, month text) RETURNS bigint LANGUAGE sql IMMUTABLE AS
   $$ SELECT hashtextextended('books:' || tenant || ':' || month, 0) $$;
@@ -143,6 +150,9 @@ def upgrade() -> None:
     )
     op.drop_index("ix_journal_entries_occurred", "journal_entries", schema="app")
     op.create_index("ix_journal_entries_occurred", "journal_entries", ["tenant_id", "occurred_at", "id"], schema="app")
+    op.execute(NUMBERED)
+    op.create_index("uq_postings_line", "postings", ["tenant_id", "entry_id", "line"], unique=True, schema="app")
+    op.drop_index("ix_postings_entry", "postings", schema="app")
     op.drop_index("ix_postings_account", "postings", schema="app")
     op.create_index("ix_postings_account", "postings", ["tenant_id", "account", "id"], schema="app")
     op.execute(BALANCED)

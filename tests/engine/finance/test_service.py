@@ -17,7 +17,7 @@ from engine.kit.errors import NotFound
 from tests.conftest import MakeTenant
 from tests.shop import Shop, open_shop
 
-LINE = "INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency) VALUES "
+LINE = "INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency) VALUES "
 
 
 def captured(shop: Shop, subject: str = "pay_1", *, currency: str = "USD") -> str:
@@ -59,9 +59,11 @@ def test_nothing_that_moves_is_no_entry(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("(:t, :e, 'bank', 5, 'USD'), (:t, :e, 'revenue', -4, 'USD')", "does not balance"),
-        ("(:t, :e, 'bank', 5, 'USD'), (:t, :e, 'revenue', -5, 'EUR')", "does not balance"),
-        ("(:t, :e, 'bank', 5, 'USD'), (:t, :e, 'revenue', -5, 'USD')", "is written already"),
+        ("(:t, :e, 4, 'bank', 5, 'USD'), (:t, :e, 5, 'revenue', -4, 'USD')", "does not balance"),
+        ("(:t, :e, 4, 'bank', 5, 'USD'), (:t, :e, 5, 'revenue', -5, 'EUR')", "does not balance"),
+        ("(:t, :e, 4, 'bank', 5, 'USD'), (:t, :e, 5, 'revenue', -5, 'USD')", "is not written from its first line"),
+        ("(:t, :e, 0, 'bank', 5, 'USD'), (:t, :e, 5, 'revenue', -5, 'USD')", "is not written from its first line"),
+        ("(:t, :e, 1, 'bank', 5, 'USD'), (:t, :e, 5, 'revenue', -5, 'USD')", "uq_postings_line"),
     ],
 )
 def test_the_database_refuses_what_does_not_balance_and_what_comes_later(shop: Shop, lines: str, words: str) -> None:
@@ -75,7 +77,7 @@ def test_two_statements_for_one_entry_are_refused_at_the_first(shop: Shop) -> No
     with shop.uow() as session:
         session.add(JournalEntry(tenant_id=shop.tenant.id, id="je_half", kind="k", subject="s"))
     with pytest.raises(IntegrityError, match="does not balance"), shop.uow() as session:
-        session.execute(text(LINE + "(:t, 'je_half', 'bank', 5, 'USD')"), {"t": shop.tenant.id})
+        session.execute(text(LINE + "(:t, 'je_half', 1, 'bank', 5, 'USD')"), {"t": shop.tenant.id})
     assert counted(shop) == (1, 0)
 
 

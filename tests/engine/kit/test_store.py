@@ -74,8 +74,8 @@ def test_an_unbalanced_entry_does_not_commit(store: Store, tenant: Tenant) -> No
     entry_id = new_id("entry")
     entry = JournalEntry(tenant_id=tenant.id, id=entry_id, kind="capture", subject="x")
     lines = [
-        Posting(tenant_id=tenant.id, entry_id=entry_id, account=account, amount=amount, currency="USD")
-        for account, amount in ((Account.PSP_CLEARING, 100), (Account.CUSTOMER_DEPOSITS, -99))
+        Posting(tenant_id=tenant.id, entry_id=entry_id, line=line, account=account, amount=amount, currency="USD")
+        for line, account, amount in ((1, Account.PSP_CLEARING, 100), (2, Account.CUSTOMER_DEPOSITS, -99))
     ]
     with pytest.raises(IntegrityError, match="does not balance"), store.unit_of_work(tenant.id) as session:
         session.add_all([entry, *lines])

@@ -11,7 +11,7 @@ FAULTS: dict[str, str] = {
     "every journal entry has postings": "DELETE FROM app.postings",
     "the trial balance is zero in every currency": "UPDATE app.postings SET currency = 'EUR' WHERE account = 'tax_payable'",
     "every posting is on an account of the chart": "UPDATE app.postings SET account = 'mattress' WHERE account = 'tax_payable'",
-    "every reversal mirrors its original": "INSERT INTO app.journal_entries (tenant_id, id, kind, subject, occurred_at, posted_at, reverses_id) SELECT tenant_id, 'je_x', 'reversal', id, now(), now(), id FROM app.journal_entries WHERE kind = 'capture' LIMIT 1; INSERT INTO app.postings (tenant_id, entry_id, account, amount, currency) SELECT tenant_id, 'je_x', account, amount, currency FROM app.postings WHERE entry_id = (SELECT reverses_id FROM app.journal_entries WHERE id = 'je_x')",
+    "every reversal mirrors its original": "INSERT INTO app.journal_entries (tenant_id, id, kind, subject, occurred_at, posted_at, reverses_id) SELECT tenant_id, 'je_x', 'reversal', id, now(), now(), id FROM app.journal_entries WHERE kind = 'capture' LIMIT 1; INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency) SELECT tenant_id, 'je_x', line, account, amount, currency FROM app.postings WHERE entry_id = (SELECT reverses_id FROM app.journal_entries WHERE id = 'je_x')",
     "nothing is booked in a locked month after it was locked": "INSERT INTO app.accounting_periods (tenant_id, month, locked_at, locked_by) SELECT tenant_id, to_char(occurred_at AT TIME ZONE 'UTC', 'YYYY-MM'), posted_at - interval '1 second', 'x' FROM app.journal_entries LIMIT 1",
     "every payout is the sum of its lines": _PAYOUT.format(amount=5),
     "every payout is in the journal once": _PAYOUT.format(amount=100) + ";" + _LINE,
