@@ -17,6 +17,28 @@ POINTS = (
     "before_t2_commit",
     "after_t2_commit",
 )
+"""A sale, in order."""
+MOVE_POINTS = (
+    "capture_before_gateway",
+    "capture_after_gateway",
+    "capture_before_commit",
+    "capture_after_commit",
+    "refund_before_gateway",
+    "refund_after_gateway",
+    "refund_before_commit",
+    "refund_after_commit",
+    "void_before_gateway",
+    "void_after_gateway",
+    "void_before_commit",
+    "void_after_commit",
+    "evidence_before_gateway",
+    "evidence_after_gateway",
+    "evidence_before_commit",
+    "evidence_after_commit",
+    "dispute_before_commit",
+    "dispute_after_commit",
+)
+"""Money moving after the sale."""
 FULFILLMENT_POINTS = ("before_release_commit", "after_release_commit", "before_ship_commit", "after_ship_commit")
 
 

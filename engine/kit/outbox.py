@@ -32,6 +32,15 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "order.changed": (),
     "order.change_failed": (),
     "order.allocated": (),
+    "payment.captured": (),
+    "payment.capture_failed": (),
+    "payment.voided": (),
+    "payment.authorization_expired": (),
+    "refund.succeeded": (),
+    "refund.failed": (),
+    "dispute.opened": (),
+    "dispute.won": (),
+    "dispute.lost": (),
 }
 """Topic → who is told. A topic without a consumer is not written."""
 INTERNAL: Final = frozenset({"search", "conversation"})

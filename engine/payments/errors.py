@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from engine.kit.errors import Conflict, DomainError, Kind, Unavailable
+from engine.kit.errors import Conflict, DomainError, Forbidden, Kind, Unavailable
 
 
 class RefundExceedsCapture(Conflict):
     code = "refund_exceeds_capture"
+
+
+class RefundBlockedByDispute(Conflict):
+    code = "refund_blocked_by_dispute"
+
+
+class RefundOverLimit(Forbidden):
+    code = "refund_over_limit"
 
 
 class UnknownGateway(DomainError):
@@ -38,6 +46,14 @@ class AuthorizationExpired(Conflict):
     code = "authorization_expired"
 
 
+class NothingToCapture(Conflict):
+    code = "nothing_to_capture"
+
+
+class NothingToVoid(Conflict):
+    code = "nothing_to_void"
+
+
 class EvidenceTooLate(Conflict):
     code = "evidence_too_late"
 
@@ -54,3 +70,13 @@ class GatewayMisconfigured(Unavailable):
 
     code = "gateway_misconfigured"
     retryable = False
+
+
+class StoredValueShort(Conflict):
+    """The account cannot pay this: too little on it, blocked, expired, or of another currency."""
+
+    code = "stored_value_short"
+
+
+class AlertClosed(Conflict):
+    code = "alert_closed"

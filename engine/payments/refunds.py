@@ -1,0 +1,270 @@
+"""Giving money back. A refund is pending under its payment's lock before the gateway hears of it, and a bank may send
+it back days after it succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from engine.finance import postings
+from engine.finance import service as finance
+from engine.kit import audit, clock, outbox
+from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.faults import fault_point
+from engine.kit.ids import new_id
+from engine.kit.money import Money
+from engine.payments import leases, refund_limits, stored_value
+from engine.payments.alerts import raise_alert, resolve_alert
+from engine.payments.errors import RefundBlockedByDispute, RefundExceedsCapture
+from engine.payments.gateway import Move, MoveStatus
+from engine.payments.models import CARD, Destination, Payment, PaymentStatus, Refund, RefundStatus
+from engine.payments.policy import PaymentsPolicy
+from engine.payments.spreading import Share, Source, spread
+from engine.payments.states import REFUND
+from engine.payments.tally import standing_of
+from engine.runtime import Runtime
+
+_TAKEN: Final = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_CAPTURED)
+_ORDER: Final = "SELECT customer_id, owner_id FROM app.orders WHERE tenant_id = :tenant_id AND id = :order_id"
+
+
+def request(
+    session: Session,
+    tenant_id: str,
+    *,
+    order_id: str,
+    amount: int,
+    tax: int,
+    unearned: int,
+    reason: str,
+    destination: str = Destination.ORIGINAL,
+    requested_by: str,
+    payment_id: str | None = None,
+    change_id: str | None = None,
+) -> list[Refund]:
+    """Ask for money back out of an order's payments (or one of them), under their locks: a pending refund for each
+    that gives. ``execute`` each after the commit, or the job does.
+
+    ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. Raises
+    ``RefundExceedsCapture``, ``RefundBlockedByDispute``, ``RefundOverLimit``, ``InvalidInput``, ``NotFound``.
+    """
+    if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
+        raise InvalidInput("A refund is more than nothing, and its parts fit in it.", param="amount")
+    policy = refund_limits.begin(session, tenant_id)
+    payments = _locked(session, tenant_id, order_id, payment_id, policy)
+    wanted = Money(amount, payments[0].currency)
+    shares = _shares(session, tenant_id, payments, amount=amount, tax=tax, unearned=unearned)
+    refund_limits.check(session, policy, tenant_id, order_id=order_id, wanted=wanted)
+    by_id = {payment.id: payment for payment in payments}
+    refunds = [
+        _refund(by_id[share.payment_id], share, reason, Destination(destination), requested_by, change_id)
+        for share in shares
+    ]
+    _name_accounts(session, tenant_id, order_id, refunds, by_id)
+    session.add_all(refunds)
+    for refund in refunds:
+        facts = {"amount": refund.amount, "currency": refund.currency, "reason": reason, "order": order_id}
+        audit.record(session, tenant_id, actor=requested_by, action="refund.requested", subject=refund.id, facts=facts)
+    session.flush()
+    return refunds
+
+
+def execute(runtime: Runtime, tenant_id: str, refund_id: str) -> Refund:
+    """Bring a refund to its end, if this caller may: the row as it is afterwards. Safe to repeat."""
+    with runtime.unit_of_work(tenant_id) as session:
+        refund = session.get_one(Refund, (tenant_id, refund_id), with_for_update=True)
+        payment = session.get_one(Payment, (tenant_id, refund.payment_id))
+        if refund.status != RefundStatus.PENDING or not leases.take(refund):
+            return refund
+    fault_point("refund_before_gateway")
+    move = _ask(runtime, payment, refund)
+    fault_point("refund_after_gateway")
+    return settle(runtime, tenant_id, refund_id, move)
+
+
+def settle(runtime: Runtime, tenant_id: str, refund_id: str, move: Move | None) -> Refund:
+    """Write what the gateway said of a refund; a failure counts also after success. ``None`` or a pending move leaves
+    it pending.
+
+    Raises ``NoResultFound`` for a refund that is not ours.
+    """
+    with runtime.unit_of_work(tenant_id) as session:
+        payment_id = session.get_one(Refund, (tenant_id, refund_id)).payment_id
+        payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True)
+        refund = session.get_one(Refund, (tenant_id, refund_id), with_for_update=True, populate_existing=True)
+        _apply(session, payment, refund, move)
+        session.flush()
+        fault_point("refund_before_commit")
+    fault_point("refund_after_commit")
+    return refund
+
+
+def finish_pending(runtime: Runtime, tenant_id: str) -> list[Refund]:
+    """Bring refunds whose request has gone, or that the gateway has pending, to their end."""
+    with runtime.unit_of_work(tenant_id) as session:
+        ids = session.scalars(
+            select(Refund.id)
+            .where(
+                Refund.tenant_id == tenant_id,
+                Refund.status == RefundStatus.PENDING,
+                Refund.lease_until <= clock.now(),
+            )
+            .order_by(Refund.lease_until)
+            .limit(leases.BATCH)
+        ).all()
+    return [execute(runtime, tenant_id, refund_id) for refund_id in ids]
+
+
+def _locked(
+    session: Session, tenant_id: str, order_id: str, payment_id: str | None, policy: PaymentsPolicy
+) -> list[Payment]:
+    """The payments that money was taken from, locked in id order; returned in the order in which they give back."""
+    query = select(Payment).where(
+        Payment.tenant_id == tenant_id, Payment.order_id == order_id, Payment.status.in_(_TAKEN)
+    )
+    if payment_id is not None:
+        query = query.where(Payment.id == payment_id)
+    locked = query.order_by(Payment.id).with_for_update().execution_options(populate_existing=True)
+    rows = session.scalars(locked).all()
+    if not rows:
+        raise NotFound("There is no payment that could give this back.")
+    card_first = policy.refund_order == "card_first"
+    return sorted(reversed(rows), key=lambda row: (row.tender == CARD) != card_first)
+
+
+def _shares(
+    session: Session, tenant_id: str, payments: Sequence[Payment], *, amount: int, tax: int, unearned: int
+) -> list[Share]:
+    tallies = standing_of(session, tenant_id, [payment.id for payment in payments])
+    if any(tally.blocked for tally in tallies.values()):
+        raise RefundBlockedByDispute("The card's bank has taken money of this payment back: nothing is refunded.")
+    sources = [Source(payment.id, tallies[payment.id].refundable) for payment in payments]
+    shares = spread(sources, amount=amount, tax=tax, unearned=unearned)
+    if sum(share.amount for share in shares) < amount:
+        left = Money(sum(max(0, source.refundable) for source in sources), payments[0].currency)
+        raise RefundExceedsCapture(f"Only {left} can still be refunded.")
+    return shares
+
+
+def _refund(
+    payment: Payment,
+    share: Share,
+    reason: str,
+    destination: Destination,
+    requested_by: str,
+    change_id: str | None,
+) -> Refund:
+    return Refund(
+        tenant_id=payment.tenant_id,
+        id=new_id("refund"),
+        payment_id=payment.id,
+        order_id=payment.order_id,
+        change_id=change_id,
+        amount=share.amount,
+        tax=share.tax,
+        unearned=share.unearned,
+        currency=payment.currency,
+        reason=reason,
+        requested_by=requested_by,
+        tender=payment.tender,
+        destination=destination,
+        status=RefundStatus.PENDING,
+        lease_until=clock.now() + leases.LEASE,
+    )
+
+
+def _name_accounts(
+    session: Session, tenant_id: str, order_id: str, refunds: Sequence[Refund], payments: dict[str, Payment]
+) -> None:
+    """Which account is credited: the one that paid, or the buyer's store credit."""
+    for refund in refunds:
+        if refund.destination == Destination.ORIGINAL:
+            refund.stored_value_id = payments[refund.payment_id].stored_value_id
+            continue
+        key = {"tenant_id": tenant_id, "order_id": order_id}
+        customer_id, owner_id = session.execute(text(_ORDER), key).one()
+        refund.stored_value_id = stored_value.credit_account(
+            session, tenant_id, currency=refund.currency, customer_id=customer_id, owner_id=owner_id
+        )
+
+
+def _ask(runtime: Runtime, payment: Payment, refund: Refund) -> Move | None:
+    """The gateway's word; what goes to an account of ours needs nobody's."""
+    if refund.stored_value_id is not None:
+        return Move(refund.id, MoveStatus.SUCCEEDED)
+    gateway = runtime.gateways.get(payment.gateway)
+    if gateway is None:
+        return Move(refund.id, MoveStatus.FAILED, failure_code="unknown_gateway")
+
+    def ask() -> Move:
+        amount = Money(refund.amount, refund.currency)
+        return gateway.refund(payment.id, merchant=payment.tenant_id, amount=amount, key=refund.id)
+
+    first = refund.attempts == 1
+    return leases.outcome(gateway, ask, key=refund.id, payment_id=payment.id, merchant=payment.tenant_id, first=first)
+
+
+def _apply(session: Session, payment: Payment, refund: Refund, move: Move | None) -> None:
+    pending = refund.status == RefundStatus.PENDING
+    if move is None and pending:
+        words = "The gateway has not told whether this refund was made."
+        raise_alert(session, payment.tenant_id, "refund_unknown", refund.id, words)
+    if move is None or move.status == MoveStatus.PENDING:
+        return
+    wanted = RefundStatus(move.status)
+    if not REFUND.allows(refund.status, wanted):
+        return
+    resolve_alert(session, payment.tenant_id, "refund_unknown", refund.id)
+    late = refund.status == RefundStatus.SUCCEEDED
+    refund.status = wanted
+    refund.gateway_refund_id = move.gateway_id or refund.gateway_refund_id
+    refund.updated_at = clock.now()
+    refund.settled_at = refund.settled_at or clock.now()
+    refund.lease_until = None
+    if wanted == RefundStatus.SUCCEEDED:
+        _given(session, refund)
+    else:
+        _failed(session, refund, move.failure_code or "refused", late=late)
+
+
+def _given(session: Session, refund: Refund) -> None:
+    to: postings.RefundTo = "psp_clearing"
+    if refund.stored_value_id is not None:
+        stored_value.credit(
+            session, refund.tenant_id, account_id=refund.stored_value_id, amount=refund.amount, refund_id=refund.id
+        )
+        account = stored_value.lock(session, refund.tenant_id, refund.stored_value_id)
+        to = "gift_card_liability" if account.kind == "gift_card" else "store_credit_liability"
+    finance.post(
+        session,
+        refund.tenant_id,
+        kind=postings.Kind.REFUND,
+        subject=refund.id,
+        currency=refund.currency,
+        amounts=postings.refund(refund.amount, refund.tax, refund.unearned, to),
+        order_id=refund.order_id,
+    )
+    _tell(session, refund, "refund.succeeded", {"amount": refund.amount, "currency": refund.currency})
+
+
+def _failed(session: Session, refund: Refund, code: str, *, late: bool) -> None:
+    refund.failure_code = code
+    if late:
+        entry_id = finance.entry_of(session, refund.tenant_id, kind=postings.Kind.REFUND, subject=refund.id)
+        assert entry_id is not None
+        finance.reverse(session, refund.tenant_id, entry_id, kind=postings.Kind.REFUND_FAILED, subject=refund.id)
+    amount = Money(refund.amount, refund.currency)
+    words = f"The refund of {amount} {'came back' if late else 'failed'}: {code}."
+    facts = {"order_id": refund.order_id, "payment_id": refund.payment_id, "code": code}
+    raise_alert(session, refund.tenant_id, "refund_failed", refund.id, words, facts=facts)
+    _tell(session, refund, "refund.failed", {"code": code, "late": late})
+
+
+def _tell(session: Session, refund: Refund, topic: str, facts: dict[str, object]) -> None:
+    payload = {"refund_id": refund.id, "payment_id": refund.payment_id} | facts
+    outbox.emit(session, refund.tenant_id, topic, refund.order_id or refund.payment_id, payload)
+    audit.record(session, refund.tenant_id, actor="system", action=topic, subject=refund.id, facts=facts)

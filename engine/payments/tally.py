@@ -1,0 +1,67 @@
+"""Where payments stand, summed from their rows: the one place that adds up captures, refunds and disputes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_SUMS: Final = text("""
+SELECT p.id,
+  CASE WHEN p.status IN ('authorized', 'partially_captured', 'captured', 'voided', 'expired') THEN p.amount ELSE 0 END,
+  coalesce(c.captured, 0)::bigint, coalesce(c.pending, 0)::bigint,
+  coalesce(r.refunded, 0)::bigint, coalesce(r.pending, 0)::bigint, coalesce(r.elsewhere, 0)::bigint,
+  coalesce(d.disputed, 0)::bigint, coalesce(d.blocking, false)
+FROM app.payments p
+LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS captured,
+    sum(amount) FILTER (WHERE status = 'pending') AS pending
+  FROM app.captures WHERE tenant_id = p.tenant_id AND payment_id = p.id) c ON true
+LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS refunded,
+    sum(amount) FILTER (WHERE status = 'pending') AS pending,
+    sum(amount) FILTER (WHERE status <> 'failed' AND destination = 'store_credit') AS elsewhere
+  FROM app.refunds WHERE tenant_id = p.tenant_id AND payment_id = p.id) r ON true
+LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status <> 'won') AS disputed, bool_or(status <> 'won') AS blocking
+  FROM app.disputes WHERE tenant_id = p.tenant_id AND payment_id = p.id) d ON true
+WHERE p.tenant_id = :tenant_id AND p.id = ANY(:ids)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Minor units of the payment's currency."""
+
+    authorized: int
+    """What the bank agreed to."""
+    captured: int
+    captures_pending: int
+    refunded: int
+    refunds_pending: int
+    refunded_elsewhere: int
+    """The part of both that went to store credit: the gateway knows nothing of it."""
+    disputed: int
+    """Taken back by disputes that are open or lost."""
+    blocked: bool
+    """Such a dispute exists: no refund."""
+
+    @property
+    def refundable(self) -> int:
+        """How much may still be given back."""
+        return self.captured - self.refunded - self.refunds_pending - self.disputed
+
+    @property
+    def capturable(self) -> int:
+        """How much of an authorization that is open may still be taken."""
+        return self.authorized - self.captured - self.captures_pending
+
+    @property
+    def net(self) -> int:
+        return self.captured - self.refunded - self.disputed
+
+
+def standing_of(session: Session, tenant_id: str, payment_ids: Iterable[str]) -> dict[str, Tally]:
+    """Payment id → where it stands; ids that are not the tenant's are left out. Lock the payments first to act on it."""
+    rows = session.execute(_SUMS, {"tenant_id": tenant_id, "ids": list(payment_ids)})
+    return {row[0]: Tally(*row[1:]) for row in rows}
