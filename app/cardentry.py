@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
-from sqlalchemy.exc import NoResultFound
 from starlette.concurrency import run_in_threadpool
 
 from app.once import json_response
@@ -20,7 +19,7 @@ from engine.checkout.service import running_session_id
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.tenancy import Tenant
 from engine.kit.views import View
-from engine.payments.gateway import EventKind
+from engine.payments import gateway_events
 from engine.payments.gateways.sandbox.vault import Grant, issue_grant
 from engine.payments.gateways.stripe.gateway import MERCHANT_HEADER
 from engine.runtime import Runtime
@@ -54,7 +53,7 @@ def card_entry(request: Request, site: SiteDep, caller: CallerDep) -> Response:
 
 @webhooks.post("/webhooks/{gateway}", status_code=204, response_class=Response)
 async def webhook(gateway: str, request: Request, site: SiteDep) -> Response:
-    """A gateway's signed word on a payment. Telling the same twice changes nothing."""
+    """A gateway's signed word on a payment: stored, then applied. Telling the same twice changes nothing."""
     return await _received(gateway, request, site, merchant="")
 
 
@@ -87,14 +86,8 @@ def _merchant(runtime: Runtime, slug: str) -> str:
 
 
 def receive_event(runtime: Runtime, gateway: str, body: bytes, headers: dict[str, str]) -> None:
-    """Verify an event and settle its payment. Settling is what dedupes: a payment that has ended stays as it is.
+    """Verify an event, store it and apply it.
 
-    Raises ``Unauthenticated`` for a bad signature, ``NotFound`` for a payment we never made.
+    Raises ``Unauthenticated`` for a bad signature, ``NotFound`` for a merchant that is not ours.
     """
-    event = runtime.gateways[gateway].parse_webhook(body, headers)
-    if event.kind == EventKind.IGNORED:
-        return
-    try:
-        recovery.on_gateway_event(runtime, event)
-    except NoResultFound:
-        raise NotFound("There is no such payment.") from None
+    gateway_events.receive(runtime, gateway, body, headers, on_charge=recovery.on_gateway_event)

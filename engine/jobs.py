@@ -13,6 +13,7 @@ from engine.conversations import deliver
 from engine.finance import settlements
 from engine.fulfillment.release import release_due
 from engine.kit import audit, holds, idempotency, limits, outbox
+from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -44,15 +45,25 @@ def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
                 outbox.mark_delivered([row])
 
 
+def apply_gateway_events(runtime: Runtime, tenant_id: str) -> None:
+    """Apply what gateways told and could not be applied before."""
+    gateway_events.retry_waiting(runtime, tenant_id, on_charge=recovery.on_gateway_event)
+
+
 Job = Callable[[Runtime, str], object]
 EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.recover_payments,
+    captures.finish_pending,
+    refunds.finish_pending,
+    voids.finish_requested,
+    voids.expire_authorizations,
+    apply_gateway_events,
     reconcile_restore,
     recovery.expire,
     tell_conversations,
     seal_audit,
 )
-EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers, settlements.import_payouts)
+EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers, settlements.import_payouts, stored_value.expire)
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import select
 
 from engine.checks.rule import CheckResult, verdict
-from engine.kit.money import Money
+from engine.payments.gateway import Standing
+from engine.payments.models import Payment, PaymentStatus
+from engine.payments.tally import Tally, standing_of
 from engine.runtime import Runtime
+
+_OURS_ALONE: Final = ("seed", "stored_value")
+"""Payments no gateway knows of: those of before our time, and those out of our own accounts."""
+_UNDER_WAY: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
+Books = Mapping[str, Standing]
 
 
 def compare(runtime: Runtime, tenant_id: str, slug: str) -> CheckResult:
-    """What the gateways hold is what our books say they hold, payment by payment.
+    """What the gateways hold is what our books say they hold, payment by payment: captured, refunded, disputed.
 
     Two systems have no common moment: what differs is looked at twice, and only what differs both times is wrong.
     """
@@ -23,21 +33,32 @@ def compare(runtime: Runtime, tenant_id: str, slug: str) -> CheckResult:
 def _differences(runtime: Runtime, tenant_id: str) -> tuple[int, dict[str, str]]:
     """How many payments were compared, and the payment ids that differ with a sentence each."""
     with runtime.unit_of_work(tenant_id) as session:
-        rows = session.execute(
-            text(
-                "SELECT p.id, p.status, p.amount - coalesce(sum(r.amount), 0) AS net, p.currency FROM app.payments p"
-                " LEFT JOIN app.refunds r ON r.tenant_id = p.tenant_id AND r.payment_id = p.id"
-                " AND r.status = 'succeeded' WHERE p.gateway <> 'seed' AND p.amount > 0"
-                " GROUP BY p.id, p.status, p.amount, p.currency"
+        rows = session.scalars(
+            select(Payment).where(
+                Payment.tenant_id == tenant_id, Payment.gateway.not_in(_OURS_ALONE), Payment.amount > 0
             )
         ).all()
-    held: dict[str, Money] = {}
+        tallies = standing_of(session, tenant_id, [row.id for row in rows])
+    theirs: dict[str, Standing] = {}
     for gateway in runtime.gateways.values():
-        held |= {k: Money(s.net, s.currency) for k, s in gateway.standings(merchant=tenant_id).items()}
-    ours = {row.id: Money(row.net, row.currency) for row in rows if row.status == "captured"}
-    open_ids = {row.id for row in rows if row.status in {"processing", "unknown"}}
-    found = {
-        k: f"{k} is {money} here, {held.get(k)} at the gateway" for k, money in ours.items() if held.get(k) != money
-    }
-    strays = {k: money for k, money in held.items() if money.amount and k not in ours and k not in open_ids}
-    return len(rows), found | {k: f"{k}: {money} at the gateway, nothing here" for k, money in strays.items()}
+        theirs |= gateway.standings(merchant=tenant_id)
+    found = {row.id: words for row in rows if (words := _differs(row, tallies[row.id], theirs.get(row.id)))}
+    strays = {key: standing.net for key, standing in theirs.items() if standing.net and key not in tallies}
+    return len(rows), found | {key: f"{key}: {net} at the gateway, nothing here" for key, net in strays.items()}
+
+
+def _differs(payment: Payment, ours: Tally, theirs: Standing | None) -> str | None:
+    """A sentence, unless they agree or something is under way."""
+    if payment.status in _UNDER_WAY or ours.captures_pending or ours.refunds_pending:
+        return None
+    here = (ours.captured, ours.refunded - ours.refunded_elsewhere, ours.disputed)
+    there = (theirs.captured, theirs.refunded, theirs.disputed) if theirs else (0, 0, 0)
+    if theirs is not None and theirs.currency != payment.currency:
+        return f"{payment.id} is in {payment.currency} here, in {theirs.currency} at the gateway"
+    if here == there or (here == (0, 0, 0) and theirs is not None and theirs.net == 0):
+        return None
+    return f"{payment.id} is {_words(here)} here, {_words(there)} at the gateway"
+
+
+def _words(sums: tuple[int, int, int]) -> str:
+    return f"{sums[0]} captured, {sums[1]} refunded, {sums[2]} disputed"

@@ -45,8 +45,8 @@ def outcome(gateway: Gateway, ask: Ask, *, key: str, payment_id: str, merchant: 
     try:
         found = None if first else gateway.find_move(key, payment_id=payment_id, merchant=merchant)
         return found or _asked(gateway, ask, key=key, payment_id=payment_id, merchant=merchant)
-    except Unavailable:
-        log.warning("gateway unreachable", key=key)
+    except DomainError as error:
+        log.warning("gateway does not tell", key=key, code=error.code)
         return None
 
 

@@ -133,7 +133,8 @@ def _locked(
     if not rows:
         raise NotFound("There is no payment that could give this back.")
     card_first = policy.refund_order == "card_first"
-    return sorted(reversed(rows), key=lambda row: (row.tender == CARD) != card_first)
+    newest_first = sorted(rows, key=lambda row: row.id, reverse=True)
+    return sorted(newest_first, key=lambda row: (row.tender == CARD) != card_first)
 
 
 def _shares(

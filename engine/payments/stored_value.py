@@ -19,8 +19,8 @@ from engine.finance.models import Account
 from engine.kit import audit, clock, limits
 from engine.kit.envelope import derive
 from engine.kit.errors import InvalidInput, NotFound
-from engine.kit.ids import new_id
 from engine.kit.identity import Identity
+from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.payments.errors import StoredValueShort
 from engine.payments.policy import PaymentsPolicy

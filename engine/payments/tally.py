@@ -62,6 +62,6 @@ class Tally:
 
 
 def standing_of(session: Session, tenant_id: str, payment_ids: Iterable[str]) -> dict[str, Tally]:
-    """Payment id → where it stands; ids that are not the tenant's are left out. Lock the payments first to act on it."""
+    """Payment id → where it stands; ids that are not the tenant's are left out. Lock payments before acting."""
     rows = session.execute(_SUMS, {"tenant_id": tenant_id, "ids": list(payment_ids)})
     return {row[0]: Tally(*row[1:]) for row in rows}
