@@ -33,7 +33,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "refund_failed": Action.REFUND_AGAIN,
     "evidence_unsent": Action.RESUBMIT_EVIDENCE,
 }
-"""Kind → what is safe; for every other kind it is ``none``."""
+"""Kind → what is safe, where the one who raises it says nothing else."""
 
 
 def raise_alert(
@@ -53,7 +53,7 @@ def raise_alert(
         "kind": kind,
         "subject": subject,
         "detail": detail,
-        "action": action or ACTIONS.get(kind, Action.NONE),
+        "action": action or ACTIONS.get(kind),
         "facts": dict(facts or {}),
         "created_at": clock.now(),
     }

@@ -80,3 +80,9 @@ class StoredValueShort(Conflict):
 
 class AlertClosed(Conflict):
     code = "alert_closed"
+
+
+class SettledElsewhere(Conflict):
+    """The item's action is another domain's: its own service does it."""
+
+    code = "settled_elsewhere"

@@ -13,7 +13,7 @@ from engine.kit.errors import Forbidden, NotFound
 from engine.kit.identity import Identity
 from engine.payments import captures, disputes, refunds, unknown, voids
 from engine.payments.alerts import Action, raise_alert, resolve_alert
-from engine.payments.errors import AlertClosed
+from engine.payments.errors import AlertClosed, SettledElsewhere
 from engine.payments.models import Alert, Capture, Payment, Refund
 from engine.runtime import Runtime
 
@@ -46,10 +46,12 @@ def begin(session: Session, identity: Identity, alert_id: str) -> FollowUp:
         raise NotFound("There is no such item.")
     if alert.resolved_at is not None:
         raise AlertClosed("This item is closed.")
-    facts = {"kind": alert.kind, "of": alert.subject}
     action = alert.action or Action.NONE
+    if action not in _BEGIN:
+        raise SettledElsewhere(f"This item is settled where it came from ({action}).")
+    facts = {"kind": alert.kind, "of": alert.subject}
     audit.record(session, alert.tenant_id, actor=identity.id, action=f"inbox.{action}", subject=alert.id, facts=facts)
-    return _BEGIN.get(action, _close)(session, identity, alert)
+    return _BEGIN[action](session, identity, alert)
 
 
 def _retry_lookup(session: Session, identity: Identity, alert: Alert) -> FollowUp:

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from engine.kit import audit
 from engine.kit.errors import Conflict
 from engine.kit.money import Money
+from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import Move, MoveStatus, Standing
-from engine.payments.inbox import raise_alert, resolve_alert
 from engine.payments.models import Alert
 from engine.runtime import Runtime
 
