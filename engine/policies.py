@@ -19,6 +19,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
+    "payments": "engine.payments.policy:PaymentsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
 }

@@ -13,7 +13,7 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class PaymentsPolicy(Policy):
-    """Limits are in minor units of each currency, cumulative, and ``None`` for none."""
+    """Refunds and stored value. Limits are in minor units of each currency, cumulative, and ``None`` for none."""
 
     section: ClassVar[str] = "payments"
 
