@@ -17,6 +17,7 @@ from engine.catalog.errors import OutOfStock
 from engine.catalog.matching import match_option
 from engine.catalog.models import Product, Variant
 from engine.catalog.picking import Pick, pick_variant
+from engine.inventory import service as inventory
 from engine.inventory.availability import available_units
 from engine.kit import clock
 from engine.kit.identity import Identity
@@ -89,7 +90,7 @@ def view(session: Session, identity: Identity) -> CartView:
         total=Price(amount=sum(line.line_total.amount for line in lines), currency=currency),
         item_count=sum(line.quantity for line in lines),
         discount_codes=list(cart.discount_codes),
-        notices=[notice for line in lines for notice in _notices(line)],
+        notices=_notices(session, identity.tenant_id, lines),
     )
 
 
@@ -107,17 +108,17 @@ def add(session: Session, identity: Identity, item_id: str, *, quantity: int, op
 
 
 def set_quantity(session: Session, identity: Identity, variant_id: str, *, quantity: int) -> CartView:
-    """Set a line's quantity; 0 removes it. Never more than there is. Raises ``NotInCart``."""
+    """Set a line's quantity; 0 removes it. Never more than there is or can be waited for. Raises ``NotInCart``."""
     cart = open_cart(session, identity, lock=True)
     if cart is None or variant_id not in _quantities(session, cart):
         raise NotInCart("That item is not in the cart.")
     if quantity == 0:
         _take_out(session, cart, variant_id)
     else:
-        available = _available_of(session, identity.tenant_id, variant_id)
-        if available <= 0:
+        possible = _possible(session, identity.tenant_id, variant_id, min(quantity, MAX_QUANTITY))
+        if possible <= 0:
             raise NotAvailable("That item has just sold out.")
-        _put(session, cart, variant_id, min(quantity, available, MAX_QUANTITY))
+        _put(session, cart, variant_id, possible)
     return view(session, identity)
 
 
@@ -245,17 +246,26 @@ def _other_variant(session: Session, tenant_id: str, variant_id: str, options: d
 
 
 def _put_in(session: Session, identity: Identity, cart: Cart, pick: Pick, wanted: int) -> CartChange:
-    available = _available_of(session, identity.tenant_id, pick.variant.id)
-    possible = min(wanted, available, MAX_QUANTITY)
+    possible = _possible(session, identity.tenant_id, pick.variant.id, min(wanted, MAX_QUANTITY))
     if possible <= 0:
         raise NotAvailable(f"{pick.variant.title} is out of stock.")
     _put(session, cart, pick.variant.id, possible)
     after = view(session, identity)
     variant = pick.variant
     price = format_minor(variant.price, after.total.currency)
+    available = _available_of(session, identity.tenant_id, variant.id)
     line = Item(variant.id, variant.title, variant.options, price, possible, available)
     others = [Item(o.id, o.title, o.options, str(o.price), 0, o.available) for o in pick.alternatives]
     return CartChange(after, line, others)
+
+
+def _possible(session: Session, tenant_id: str, variant_id: str, wanted: int) -> int:
+    """How many of ``wanted`` units can be put in: those that are there, and all when the rest may be waited for."""
+    available = _available_of(session, tenant_id, variant_id)
+    if available >= wanted:
+        return wanted
+    promise = inventory.promise(session, tenant_id, variant_id, wanted)
+    return wanted if promise.later else available
 
 
 def _available_of(session: Session, tenant_id: str, variant_id: str) -> int:
@@ -281,9 +291,16 @@ def _line(quantity: int, variant: Variant, title: str, available: int, currency:
     )
 
 
-def _notices(line: CartLineView) -> list[str]:
+def _notices(session: Session, tenant_id: str, lines: Sequence[CartLineView]) -> list[str]:
+    """What is not simply there: sold out, fewer left than wanted, or sent later and when."""
+    short = {line.variant_id: line.quantity for line in lines if line.available < line.quantity}
+    promised = inventory.promises(session, tenant_id, short) if short else {}
+    return [_notice(line, promised[line.variant_id]) for line in lines if line.variant_id in short]
+
+
+def _notice(line: CartLineView, promise: inventory.Promise) -> str:
+    if promise.later:
+        return promise.words(line.title)
     if line.available == 0:
-        return [f"{line.title} has sold out."]
-    if line.available < line.quantity:
-        return [f"Only {line.available} of {line.title} left."]
-    return []
+        return f"{line.title} has sold out."
+    return f"Only {line.available} of {line.title} left."

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from engine.catalog import searchtext
 from engine.catalog.models import Product, Variant
 from engine.catalog.shop_file import CatalogFile, ProductRow, VariantRow
-from engine.inventory.models import MovementKind, StockLevel, StockMovement
+from engine.inventory.models import BundleComponent, MovementKind, StockLevel, StockMovement
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS, OutboxRow
 
@@ -38,10 +38,12 @@ def import_products(
             levels += _levels(tenant_id, variant["id"], variant_row, location_ids)
     _insert(session, Product, products)
     _insert(session, Variant, variants)
+    ids = {variant["sku"]: variant["id"] for variant in variants}
+    _insert(session, BundleComponent, _components(tenant_id, file, ids))
     _insert(session, StockLevel, levels)
     _insert(session, StockMovement, [_receipt(level) for level in levels if level["on_hand"]])
     _insert(session, OutboxRow, [told for product in products for told in _told(tenant_id, product["id"])])
-    return {variant["sku"]: variant["id"] for variant in variants}
+    return ids
 
 
 def _insert(session: Session, model: type[Any], rows: Rows) -> None:
@@ -96,7 +98,25 @@ def _variant(tenant_id: str, product_id: str, product: ProductRow, row: VariantR
         "width_mm": width,
         "height_mm": height,
         "position": position,
+        "stock_policy": row.stock_policy,
+        "backorder_limit": row.backorder_limit,
+        "available_on": row.available_on,
+        "lead_days": row.lead_days,
     }
+
+
+def _components(tenant_id: str, file: CatalogFile, ids: Mapping[str, str]) -> Rows:
+    return [
+        {
+            "tenant_id": tenant_id,
+            "bundle_variant_id": ids[row.sku],
+            "component_variant_id": ids[part.sku],
+            "quantity": part.quantity,
+        }
+        for product in file.products
+        for row in product.variants
+        for part in row.bundle
+    ]
 
 
 def _levels(tenant_id: str, variant_id: str, row: VariantRow, location_ids: Mapping[str, str]) -> Rows:
@@ -105,9 +125,11 @@ def _levels(tenant_id: str, variant_id: str, row: VariantRow, location_ids: Mapp
             "tenant_id": tenant_id,
             "variant_id": variant_id,
             "location_id": location_ids[code],
-            "on_hand": units,
+            "on_hand": row.stock.get(code, 0),
+            "safety_stock": row.safety_stock.get(code, 0),
+            "low_stock_at": row.low_stock_at,
         }
-        for code, units in row.stock.items()
+        for code in {**row.stock, **row.safety_stock}
     ]
 
 

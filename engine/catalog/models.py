@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from engine.catalog.shop_file import StockPolicy
 from engine.kit import clock
 from engine.kit.tenancy import TenantRow, tenant_fk
 
@@ -57,15 +57,6 @@ class Product(TenantRow):
         Index("ix_products_category", "tenant_id", "category", "position", "id"),
         Index("ix_products_search", "search", postgresql_using="gin"),
     )
-
-
-class StockPolicy(StrEnum):
-    """What happens when somebody wants more than is there."""
-
-    DENY = "deny"
-    BACKORDER = "backorder"  # sold now, sent when it comes
-    PREORDER = "preorder"  # not out yet: sold now, sent from ``available_on``
-    UNTRACKED = "untracked"  # nobody counts it: always there
 
 
 class Variant(TenantRow):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -12,9 +12,12 @@ from engine.catalog.errors import OptionNotOffered, OutOfStock
 from engine.catalog.matching import match_option
 from engine.catalog.models import Variant
 from engine.catalog.schemas import VariantView
+from engine.catalog.shop_file import StockPolicy
 from engine.kit.errors import NotFound
 
 Stocked = tuple[Variant, int]
+_CAN_WAIT: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
+"""Sold even when nothing is there; the cart says by when it ships."""
 
 
 class Pick(NamedTuple):
@@ -36,9 +39,9 @@ def pick_variant(session: Session, tenant_id: str, item_id: str, options: Mappin
     currency = repository.currency_of(session, tenant_id)
     exact = [pair for pair in variants if pair[0].id == item_id]
     fitting = exact or _fitting(variants, options or {})
-    if not exact and not any(available for _, available in fitting):
+    if not exact and not any(available or variant.stock_policy in _CAN_WAIT for variant, available in fitting):
         raise OutOfStock(_none_left(fitting, variants))
-    chosen = max(fitting, key=lambda pair: pair[1])[0]
+    chosen = max(fitting, key=lambda pair: (pair[1], pair[0].stock_policy in _CAN_WAIT))[0]
     others = [
         repository.variant_view(variant, available, currency)
         for variant, available in variants

@@ -47,6 +47,15 @@ class TaxCategory(StrEnum):
     DIGITAL = "digital"
 
 
+class StockPolicy(StrEnum):
+    """What happens when somebody wants more than is there."""
+
+    DENY = "deny"
+    BACKORDER = "backorder"  # sold now, sent when it comes
+    PREORDER = "preorder"  # not out yet: sold now, sent from ``available_on``
+    UNTRACKED = "untracked"  # nobody counts it: always there
+
+
 class ShopRow(Row):
     slug: Slug
     name: str
@@ -71,6 +80,20 @@ class LocationRow(Row):
     city: str
     postal_code: str
     ships: bool = True
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
+    handling_days: Annotated[int, Field(ge=0, le=60)] = 0
+    """Working days between release and the carrier's van."""
+    handling_cost: Minor = 0
+    """For each parcel that leaves."""
+    cannot_ship: list[Restriction] = []
+
+
+class BundlePart(Row):
+    """``quantity`` units of another item in each unit of a bundle."""
+
+    sku: str
+    quantity: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
 class VariantRow(Row):
@@ -83,6 +106,31 @@ class VariantRow(Row):
     """Packed length, width, height."""
     stock: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Location code to units on hand; a missing location has none."""
+    safety_stock: dict[str, Annotated[int, Field(ge=0)]] = {}
+    """Location code to units that are never sold there."""
+    low_stock_at: Annotated[int, Field(ge=0)] | None = None
+    """Alert at each of its locations when no more than this is left to sell."""
+    bundle: list[BundlePart] = []
+    """What a unit is made of. A bundle has no stock of its own; it sells for its own price and costs what they cost."""
+    stock_policy: StockPolicy = StockPolicy.DENY
+    backorder_limit: Annotated[int, Field(ge=0)] | None = None
+    """Most units that may wait at a time; without it as many as are ordered."""
+    available_on: date | None = None
+    """The day a pre-order can ship from."""
+    lead_days: Annotated[int, Field(ge=0, le=730)] | None = None
+
+    @model_validator(mode="after")
+    def _stock_fits(self) -> Self:
+        parts = [part.sku for part in self.bundle]
+        if self.bundle and (self.stock or self.safety_stock or self.stock_policy == StockPolicy.UNTRACKED):
+            raise ValueError(f"{self.sku}: a bundle has no stock of its own")
+        if len(parts) > len(set(parts)):
+            raise ValueError(f"{self.sku}: a part of the bundle is named twice")
+        if self.stock_policy == StockPolicy.UNTRACKED and self.stock:
+            raise ValueError(f"{self.sku}: what nobody counts has no stock")
+        if self.stock_policy == StockPolicy.PREORDER and self.available_on is None:
+            raise ValueError(f"{self.sku}: a pre-order says from when it is available")
+        return self
 
 
 class ProductRow(Row):
@@ -254,11 +302,16 @@ class CatalogFile(Row):
         emails = {customer.email for customer in self.customers}
         rates = {rate.code for zone in self.shipping_zones for rate in zone.rates}
         problems = [
-            f"{v.sku}: no location {c}" for p in self.products for v in p.variants for c in v.stock if c not in codes
+            f"{v.sku}: no location {c}"
+            for p in self.products
+            for v in p.variants
+            for c in {**v.stock, **v.safety_stock}
+            if c not in codes
         ]
         problems += [f"sku used twice: {sku}" for sku in sorted({s for s in skus if skus.count(s) > 1})]
         problems += [f"slug used twice: {slug}" for slug in sorted({s for s in slugs if slugs.count(s) > 1})]
         known = set(skus)
+        problems += _bundle_problems([v for p in self.products for v in p.variants])
         for order in self.orders:
             problems += [
                 f"order of {order.customer}: no sku {line.sku}" for line in order.lines if line.sku not in known
@@ -270,6 +323,21 @@ class CatalogFile(Row):
         if problems:
             raise ValueError("; ".join(problems[:10]))
         return self
+
+
+def _bundle_problems(variants: list[VariantRow]) -> list[str]:
+    by_sku = {variant.sku: variant for variant in variants}
+    found = []
+    for variant in variants:
+        for part in variant.bundle:
+            if part.sku not in by_sku:
+                found.append(f"{variant.sku}: no sku {part.sku}")
+            elif by_sku[part.sku].bundle:
+                found.append(f"{variant.sku}: its part {part.sku} is a bundle itself")
+        cost = sum(part.quantity * by_sku[part.sku].cost for part in variant.bundle if part.sku in by_sku)
+        if variant.bundle and cost != variant.cost:
+            found.append(f"{variant.sku}: it costs {variant.cost}, its parts {cost}")
+    return found
 
 
 def read_catalog(path: Path) -> CatalogFile:

@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from engine.catalog.models import StockPolicy, Variant
+from engine.catalog.models import Variant
+from engine.catalog.shop_file import StockPolicy
 from engine.inventory.items import PLENTY, Part, Place, Recipe
 from engine.inventory.models import BundleComponent, Location, StockLevel
 from engine.kit import clock

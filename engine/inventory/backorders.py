@@ -13,7 +13,8 @@ from typing import Any, Final
 from sqlalchemy import Select, and_, exists, false, func, not_, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from engine.catalog.models import StockPolicy, Variant
+from engine.catalog.models import Variant
+from engine.catalog.shop_file import StockPolicy
 from engine.inventory.availability import is_available, lock_sellable, recipes
 from engine.inventory.errors import OutOfStock
 from engine.inventory.items import PLENTY, Allocation, Part, Recipe
@@ -24,6 +25,7 @@ from engine.inventory.models import (
     BundleComponent,
     ReservationStatus,
 )
+from engine.inventory.states import BACKORDER
 from engine.inventory.taking import Taking, reserve
 from engine.kit import clock
 from engine.kit.ids import new_id
@@ -237,7 +239,8 @@ def _snapshot(parts: Recipe) -> list[dict[str, Any]]:
 
 def _settle(row: Backorder) -> None:
     if row.waiting == 0:
-        row.status = BackorderStatus.ALLOCATED if row.allocated else BackorderStatus.CANCELED
+        ended = BackorderStatus.ALLOCATED if row.allocated else BackorderStatus.CANCELED
+        row.status = BACKORDER.check(row.status, ended)
 
 
 def _within_limits(session: Session, tenant_id: str, rows: Sequence[Wanted]) -> None:

@@ -10,7 +10,8 @@ from enum import StrEnum
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from engine.catalog.models import StockPolicy, Variant
+from engine.catalog.models import Variant
+from engine.catalog.shop_file import StockPolicy
 from engine.inventory.availability import recipes, shippable
 from engine.inventory.backorders import waiting_units
 from engine.inventory.items import Place, Recipe

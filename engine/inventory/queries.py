@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import func, or_, select
@@ -43,10 +43,16 @@ class ItemStock(View):
 
 def by_location(session: Session, tenant_id: str, query: str) -> list[ItemStock]:
     """Stock of at most 20 matching variants: by SKU, by variant or product id, or by words of the title."""
-    found = _matching(session, tenant_id, query.strip())
-    if not found:
+    return items_of(session, tenant_id, _matching(session, tenant_id, query.strip()))
+
+
+def items_of(
+    session: Session, tenant_id: str, variants: Sequence[Variant], *, location: str | None = None
+) -> list[ItemStock]:
+    """The variants with their stock at every location, or at the one with that code."""
+    ids = [variant.id for variant in variants]
+    if not ids:
         return []
-    ids = [variant.id for variant in found]
     places = session.scalars(
         select(Location).where(Location.tenant_id == tenant_id).order_by(Location.position, Location.code)
     ).all()
@@ -60,11 +66,11 @@ def by_location(session: Session, tenant_id: str, query: str) -> list[ItemStock]
             [
                 _place(place, levels.get((variant.id, place.id)), coming.get((variant.id, place.id), 0))
                 for place in places
-                if variant.id not in bundles
+                if variant.id not in bundles and location in {None, place.code}
             ],
             units[variant.id],
         )
-        for variant in found
+        for variant in variants
     ]
 
 

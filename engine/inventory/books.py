@@ -1,0 +1,51 @@
+"""What stock posts: goods at cost, by the event itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.catalog.models import Variant
+from engine.finance import postings
+from engine.finance import service as finance
+from engine.kit.errors import NotFound
+from engine.kit.tenancy import Tenant
+
+
+def costs_of(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, int]:
+    """Variant → cost of a unit in minor units. Raises ``NotFound`` for a variant the shop does not have."""
+    query = select(Variant.id, Variant.cost).where(Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids))
+    costs = {variant_id: cost for variant_id, cost in session.execute(query)}  # noqa: C416 (rows are not typed as pairs)
+    if missing := set(variant_ids) - set(costs):
+        raise NotFound(f"This shop has no item {min(missing)}.")
+    return costs
+
+
+def post_receipt(session: Session, tenant_id: str, *, subject: str, cost: int) -> None:
+    """Dr inventory · Cr accounts_payable."""
+    finance.post(
+        session,
+        tenant_id,
+        kind=postings.Kind.RECEIPT,
+        subject=subject,
+        currency=_currency(session, tenant_id),
+        amounts=postings.receipt(cost),
+    )
+
+
+def post_adjustment(session: Session, tenant_id: str, *, subject: str, cost: int) -> None:
+    """Inventory against inventory_adjustments; ``cost`` is signed, a loss is negative."""
+    finance.post(
+        session,
+        tenant_id,
+        kind=postings.Kind.ADJUSTMENT,
+        subject=subject,
+        currency=_currency(session, tenant_id),
+        amounts=postings.adjustment(cost),
+    )
+
+
+def _currency(session: Session, tenant_id: str) -> str:
+    return session.get_one(Tenant, tenant_id).currency
