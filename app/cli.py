@@ -13,6 +13,7 @@ from app.commands import (
     doctor,
     exporting,
     gateways,
+    importing,
     keys,
     measuring,
     serving,
@@ -44,6 +45,7 @@ app.add_typer(exporting.app, name="export")
 app.add_typer(keys.app, name="keys")
 app.add_typer(gateways.app, name="gateways")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(importing.app, name="import")
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from engine.payments.gateways.sandbox.gateway import SandboxGateway
 log = structlog.get_logger(__name__)
 ROUND_SECONDS: Final = 1.0
 INDEX_SECONDS: Final = 0.4
+_MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _STOP_SECONDS: Final = 3.0
 
@@ -33,7 +34,7 @@ class Jobs:
     def __init__(self, site: Site, index: VectorIndex, embedder: Embedder) -> None:
         self._site, self._index, self._embedder = site, index, embedder
         self._stop = threading.Event()
-        self._hourly_at = time.monotonic()
+        self._minutely_at = self._hourly_at = time.monotonic()
         self._threads = [
             threading.Thread(target=self._every, args=(seconds, job), name=job.__name__, daemon=True)
             for seconds, job in ((ROUND_SECONDS, self.keep_house), (INDEX_SECONDS, self.index))
@@ -52,10 +53,11 @@ class Jobs:
 
     def keep_house(self) -> None:
         """The engine's jobs, and what the sandbox gateway has to tell late."""
-        hourly = time.monotonic() >= self._hourly_at
-        if hourly:
-            self._hourly_at = time.monotonic() + _HOUR
-        engine_jobs.run_once(self._site.runtime, hourly=hourly)
+        now = time.monotonic()
+        minutely, hourly = now >= self._minutely_at, now >= self._hourly_at
+        self._minutely_at = now + _MINUTE if minutely else self._minutely_at
+        self._hourly_at = now + _HOUR if hourly else self._hourly_at
+        engine_jobs.run_once(self._site.runtime, minutely=minutely, hourly=hourly)
         gateway = self._site.runtime.gateways.get("sandbox")
         if isinstance(gateway, SandboxGateway):
             self._hear(gateway)

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import anyio.to_thread
 from fastapi import FastAPI
 
-from app import cardentry, catalog, finance, health, orders, pages, policies, problems
+from app import cardentry, catalog, finance, health, inventory, inventory_staff, orders, pages, policies, problems
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
 from app.site import Site
@@ -39,6 +39,8 @@ def create_app(site: Site) -> FastAPI:
         orders.staff,
         finance.router,
         policies.router,
+        inventory.router,
+        inventory_staff.router,
         cardentry.router,
         cardentry.webhooks,
     ):

@@ -12,6 +12,7 @@ from engine.checkout import recovery
 from engine.conversations import deliver
 from engine.finance import settlements
 from engine.fulfillment.release import release_due
+from engine.inventory import adjusting, watching
 from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.runtime import Runtime
@@ -50,6 +51,18 @@ def apply_gateway_events(runtime: Runtime, tenant_id: str) -> None:
     gateway_events.retry_waiting(runtime, tenant_id, on_charge=recovery.on_gateway_event)
 
 
+def free_expired_holds(runtime: Runtime, tenant_id: str) -> None:
+    """Stock put aside by hand comes free when its time is over."""
+    with runtime.unit_of_work(tenant_id) as session:
+        adjusting.expire_reservations(session, tenant_id)
+
+
+def watch_stock(runtime: Runtime, tenant_id: str) -> None:
+    """Low-stock alerts come and go."""
+    with runtime.unit_of_work(tenant_id) as session:
+        watching.watch_stock(session, tenant_id)
+
+
 Job = Callable[[Runtime, str], object]
 EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.recover_payments,
@@ -62,7 +75,9 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.expire,
     tell_conversations,
     seal_audit,
+    free_expired_holds,
 )
+EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock,)
 EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers, settlements.import_payouts, stored_value.expire)
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
@@ -70,12 +85,12 @@ wait until the tenant's books are reconciled; recovery, which only brings to an 
 """
 
 
-def run_once(runtime: Runtime, *, hourly: bool = False) -> None:
+def run_once(runtime: Runtime, *, minutely: bool = False, hourly: bool = False) -> None:
     """One round of housekeeping over all tenants, suspended ones too: a payment under way must come to its end.
     Never raises: what failed is logged and tried again next time.
     """
     for tenant_id in runtime.store.tenant_ids(suspended=True):
-        for job in EVERY_SECOND + (EVERY_HOUR if hourly else ()):
+        for job in EVERY_SECOND + (EVERY_MINUTE if minutely else ()) + (EVERY_HOUR if hourly else ()):
             try:
                 if job not in OUTWARD or not _held(runtime, tenant_id):
                     job(runtime, tenant_id)

@@ -57,9 +57,8 @@ class Promise:
         when = f"{self.promised_on:%B} {self.promised_on.day}, {self.promised_on.year}" if self.promised_on else "later"
         if self.kind == PromiseKind.PREORDER:
             return f"{title} is a pre-order: it is expected to ship by {when}."
-        some = f"{self.later} of {self.quantity} " if self.available_now else ""
         verb = "is" if self.later == 1 else "are"
-        return f"{some}{title} {verb} on backorder and expected to ship by {when}."
+        return f"{title} is on backorder: {self.later} of {self.quantity} {verb} expected to ship by {when}."
 
 
 def promise(session: Session, tenant_id: str, variant_id: str, quantity: int) -> Promise:

@@ -145,10 +145,8 @@ def _row(line: int, cells: Mapping[str | None, str | Sequence[str] | None]) -> _
 
 
 def _ids(session: Session, tenant_id: str, rows: Sequence[_Row]) -> tuple[dict[str, str], dict[str, str]]:
-    skus = {row.sku for row in rows}
-    variants = session.execute(
-        select(Variant.sku, Variant.id).where(Variant.tenant_id == tenant_id, Variant.sku.in_(skus))
-    )
+    known = (Variant.tenant_id == tenant_id, Variant.sku.in_({row.sku for row in rows}))
+    variants = session.execute(select(Variant.sku, Variant.id).where(*known))
     places = session.execute(select(Location.code, Location.id).where(Location.tenant_id == tenant_id))
     return {sku: item for sku, item in variants}, {code: place for code, place in places}  # noqa: C416 (untyped rows)
 

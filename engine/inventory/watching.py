@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from engine.inventory.policy import InventoryPolicy
 from engine.kit import clock
-from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
+from engine.payments.inbox import raise_alert
 
 KIND: Final = "low_stock"
 _LOW: Final = """
@@ -34,12 +34,6 @@ SELECT low.* FROM ({_LOW}) low WHERE NOT EXISTS (
   SELECT FROM app.alerts a WHERE a.tenant_id = :tenant AND a.kind = :kind AND a.subject = low.subject
   AND a.resolved_at IS NULL) ORDER BY low.subject
 """)  # noqa: S608 (our own)
-_RAISE: Final = text("""
-INSERT INTO app.alerts (tenant_id, id, kind, subject, detail, facts, created_at)
-VALUES (:tenant, :id, :kind, :subject, :detail,
-  jsonb_build_object('variant_id', CAST(:variant AS text), 'location_id', CAST(:location AS text)), :now)
-ON CONFLICT DO NOTHING
-""")
 
 
 def watch_stock(session: Session, tenant_id: str) -> tuple[int, int]:
@@ -47,19 +41,9 @@ def watch_stock(session: Session, tenant_id: str) -> tuple[int, int]:
     threshold = policy_of(session, tenant_id, InventoryPolicy).low_stock_at
     asked = {"tenant": tenant_id, "kind": KIND, "threshold": threshold}
     resolved = len(session.execute(_GONE, asked | {"now": clock.now()}).all())
-    rows = [
-        {
-            "tenant": tenant_id,
-            "id": new_id("alert"),
-            "kind": KIND,
-            "subject": row.subject,
-            "detail": f"{row.sku} is low at {row.code}: {row.sellable} left to sell.",
-            "variant": row.variant_id,
-            "location": row.location_id,
-            "now": clock.now(),
-        }
-        for row in session.execute(_NEW, asked)
-    ]
-    if rows:
-        session.execute(_RAISE, rows)
-    return len(rows), resolved
+    raised = session.execute(_NEW, asked).all()
+    for row in raised:
+        detail = f"{row.sku} is low at {row.code}: {row.sellable} left to sell."
+        facts = {"variant_id": row.variant_id, "location_id": row.location_id}
+        raise_alert(session, tenant_id, KIND, row.subject, detail, facts=facts)
+    return len(raised), resolved

@@ -1,0 +1,62 @@
+"""``icommerce import stock``: what a file would change, and with ``--apply`` changing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from engine.inventory.stock_file import StockDiff
+
+app = typer.Typer(help="Files into a shop.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _files() -> None:
+    """Files into a shop."""
+
+
+@app.command("stock")
+def stock(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: sku, location, on_hand, …")],
+    tenant: Annotated[str, typer.Option("--tenant", help="Slug of the shop.")],
+    apply: Annotated[bool, typer.Option("--apply", help="Change it, not only show it.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Bring stock to what a CSV says. Shows the difference first; rows that cannot be stop all of it."""
+    from app.commands.opened import runtime
+    from app.commands.outcome import FAILED, show, show_json
+    from app.commands.tenants import _find
+    from engine.inventory.stock_file import import_stock
+    from engine.settings import Settings
+
+    text = file.read_text(encoding="utf-8-sig")
+    with runtime(Settings.from_env(), start=True) as opened:
+        with opened.store.without_tenant() as session:
+            tenant_id = _find(session, tenant).id
+        with opened.unit_of_work(tenant_id) as session:
+            diff = import_stock(session, tenant_id, actor="system", text=text, dry_run=not apply)
+    if json:
+        show_json(diff.model_dump(mode="json"))
+    else:
+        for line in _lines(diff):
+            show(line)
+    if diff.problems:
+        raise typer.Exit(FAILED)
+
+
+def _lines(diff: StockDiff) -> list[str]:
+    lines = [
+        f"{row.sku} at {row.location}: "
+        + ", ".join(f"{one.field} {_shown(one.before)} → {_shown(one.after)}" for one in row.changes)
+        for row in diff.changed
+    ]
+    lines += [f"line {one.line}: {one.message}" for one in diff.problems]
+    ending = "applied" if diff.applied else ("nothing was changed" if diff.problems else "use --apply to change it")
+    return [*lines, f"{diff.rows} rows, {len(diff.changed)} differ: {ending}."]
+
+
+def _shown(value: int | None) -> str:
+    return "none" if value is None else str(value)
