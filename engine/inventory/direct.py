@@ -1,0 +1,77 @@
+"""Stock for whoever speaks to the driver itself: the same rules as ``shippable`` and ``hold``, as text and as rows.
+
+``PLACES`` is a query to be put into another; ``plan`` says what is written for allocations, without a look at the
+database: the reservations to insert and, in the order in which everybody takes stock, the levels to take from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from engine.inventory.items import PLENTY, Allocation, Part, Place
+from engine.kit.ids import new_id
+
+PLACES: Final = f"""
+SELECT v.id AS variant_id, l.id, l.region, l.position,
+  least(min(u.units), CASE WHEN v.stock_policy = 'preorder' AND v.available_on > %(today)s THEN 0 ELSE {PLENTY} END)
+    AS available,
+  json_agg(json_build_array(p.id, coalesce(b.quantity, 1), p.stock_policy <> 'untracked')) AS parts
+FROM app.variants v
+LEFT JOIN app.bundle_components b ON b.tenant_id = v.tenant_id AND b.bundle_variant_id = v.id
+JOIN app.variants p ON p.tenant_id = v.tenant_id AND p.id = coalesce(b.component_variant_id, v.id)
+JOIN app.locations l ON l.tenant_id = v.tenant_id AND l.ships
+LEFT JOIN app.stock_levels s ON s.tenant_id = v.tenant_id AND s.variant_id = p.id AND s.location_id = l.id
+CROSS JOIN LATERAL (SELECT CASE WHEN p.stock_policy = 'untracked' THEN {PLENTY}
+  WHEN p.stock_policy = 'preorder' AND p.available_on > %(today)s THEN 0
+  ELSE greatest(0, coalesce(s.on_hand - s.reserved - s.safety_stock, 0)) END / coalesce(b.quantity, 1) AS units) u
+WHERE v.tenant_id = %(tenant)s AND v.id = ANY(%(variants)s)
+GROUP BY v.tenant_id, v.id, l.tenant_id, l.id
+HAVING min(u.units) > 0
+ORDER BY l.position, l.id
+"""  # noqa: S608 (our own)
+"""Asked with ``tenant``, ``variants`` and ``today``; a row is what ``place`` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``reservations`` by column (id, variant_id, location_id, quantity, per_unit, tracked, order_line_id);
+    ``takes`` of counted units: variant_id, location_id, quantity, one for each level.
+    """
+
+    reservations: list[dict[str, Any]]
+    takes: list[dict[str, Any]]
+
+
+def place(row: Mapping[str, Any]) -> Place:
+    """A row of ``PLACES``."""
+    parts = tuple(sorted(Part(*part) for part in row["parts"]))
+    return Place(row["id"], row["region"], row["position"], row["available"], parts)
+
+
+def plan(allocations: Sequence[Allocation], line_of_variant: Mapping[str, str]) -> Plan:
+    """What allocations of ``route`` write. Raises ``ValueError`` for one that does not know its parts."""
+    reservations: list[dict[str, Any]] = []
+    takes: dict[tuple[str, str], int] = {}
+    for one in allocations:
+        if one.parts is None:
+            raise ValueError(f"{one.variant_id} was not routed from PLACES")
+        for part in one.parts:
+            units = part.per_unit * one.quantity
+            reservations.append(
+                {
+                    "id": new_id("reservation"),
+                    "variant_id": part.variant_id,
+                    "location_id": one.location_id,
+                    "quantity": units,
+                    "per_unit": part.per_unit,
+                    "tracked": part.tracked,
+                    "order_line_id": line_of_variant[one.variant_id],
+                }
+            )
+            if part.tracked:
+                key = (part.variant_id, one.location_id)
+                takes[key] = takes.get(key, 0) + units
+    ordered = [{"variant_id": v, "location_id": p, "quantity": units} for (v, p), units in sorted(takes.items())]
+    return Plan(reservations, ordered)
