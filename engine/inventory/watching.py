@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from engine.inventory.policy import InventoryPolicy
 from engine.kit import clock
 from engine.kit.policies import policy_of
-from engine.payments.inbox import raise_alert
+from engine.payments.alerts import raise_alert
 
 KIND: Final = "low_stock"
 _LOW: Final = """
