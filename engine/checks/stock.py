@@ -58,6 +58,20 @@ RULES: Final = (
         " AND l.ordered - l.canceled - l.shipped <> coalesce(k.units, 0) + coalesce(w.units, 0)",
     ),
     Rule(
+        "allocated units are shipped or reserved",
+        "SELECT count(*) FROM app.order_lines",
+        "WITH kept AS (SELECT order_line_id, min(units) AS least, max(units) AS most FROM ("
+        "SELECT order_line_id, variant_id,"
+        " coalesce(sum(quantity / per_unit) FILTER (WHERE status IN ('held', 'committed')), 0) AS units"
+        " FROM app.reservations GROUP BY 1, 2) parts GROUP BY 1)"
+        " SELECT l.id, 'allocated ' || l.allocated || ', shipped ' || l.shipped"
+        " || ', reserved ' || coalesce(k.least, 0) || ' to ' || coalesce(k.most, 0)"
+        " FROM app.orders o JOIN app.order_lines l ON l.tenant_id = o.tenant_id AND l.order_id = o.id"
+        " LEFT JOIN kept k ON k.order_line_id = l.id"
+        " WHERE o.status IN ('open', 'on_hold') AND (l.allocated - l.shipped <> coalesce(k.least, 0)"
+        " OR l.allocated - l.shipped <> coalesce(k.most, 0))",
+    ),
+    Rule(
         "nobody waits for a sale that never was",
         "SELECT count(*) FROM app.backorders",
         "SELECT b.id, 'waits for ' || (b.quantity - b.allocated - b.canceled) || ' of an order that is '"

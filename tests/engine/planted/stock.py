@@ -9,6 +9,10 @@ FAULTS: dict[str, str] = {
     "every unshipped unit of an open order is reserved or waits for stock": (
         "UPDATE app.reservations SET status = 'released'"
     ),
+    "allocated units are shipped or reserved": (
+        "UPDATE app.reservations SET quantity = quantity * 2, per_unit = 2;"
+        "UPDATE app.order_lines SET ordered = ordered + 1, allocated = allocated + 1"
+    ),
     "nobody waits for a sale that never was": (
         "INSERT INTO app.backorders (tenant_id, id, order_id, order_line_id, variant_id, quantity, kind, status,"
         " created_at) SELECT tenant_id, 'bko_x', 'ord_x', 'oli_x', id, 1, 'backorder', 'waiting', now()"
