@@ -16,9 +16,11 @@ from engine.checkout.complete import complete
 from engine.checks import run_checks
 from engine.kit import audit, clock, faults, holds, outbox
 from engine.kit.holds import HeldAfterRestore, Restore
+from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.money import Money
 from engine.orders import queries
-from engine.payments import unknown
+from engine.payments import inbox, unknown
+from engine.payments.errors import AlertClosed
 from engine.payments.gateway import GatewayTimeout
 from engine.payments.models import Alert, Payment
 from engine.runtime import Runtime
@@ -87,7 +89,12 @@ def test_a_capture_after_the_backup_waits_in_the_inbox_and_goes_back_once(
     assert held(shop)
     assert broken(shop.runtime) == ["our payments equal the gateway's"]
 
-    unknown.give_back(shop.runtime, shop.tenant.id, lost, by="key_staff")
+    staff = Identity(shop.tenant.id, Actor.API_KEY, "key_staff", scopes=frozenset({Scope.STAFF}))
+    with shop.uow() as session:
+        item = session.scalars(select(Alert.id).where(Alert.kind == "unknown_capture")).one()
+    inbox.act(shop.runtime, staff, item)
+    with pytest.raises(AlertClosed):
+        inbox.act(shop.runtime, staff, item)
     with pytest.raises(unknown.NothingToGiveBack):
         unknown.give_back(shop.runtime, shop.tenant.id, lost, by="key_staff")
     with clock.shifted(LATER):
