@@ -9,7 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 import anyio.to_thread
 from fastapi import FastAPI
 
-from app import cardentry, catalog, finance, health, inventory, inventory_staff, orders, pages, policies, problems
+from app import (
+    cardentry,
+    catalog,
+    finance,
+    health,
+    inventory,
+    inventory_staff,
+    orders,
+    pages,
+    payments,
+    policies,
+    problems,
+)
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
 from app.site import Site
@@ -38,6 +50,7 @@ def create_app(site: Site) -> FastAPI:
         orders.router,
         orders.staff,
         finance.router,
+        payments.router,
         policies.router,
         inventory.router,
         inventory_staff.router,
