@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
 from engine.catalog.schemas import ProductView
+from engine.inventory.availability import SELLABLE
 from engine.inventory.models import Location, StockLevel
 from engine.kit.tenancy import Tenant
 
 
 def with_staff_fields(session: Session, tenant_id: str, items: Sequence[ProductView]) -> list[dict[str, Any]]:
-    """The products as JSON, each variant with ``cost`` and ``locations [{code, on_hand, reserved, available}]``."""
+    """The products as JSON, each variant with ``cost`` and, by location, its counts."""
     ids = [variant.id for item in items for variant in item.variants]
     currency = session.get_one(Tenant, tenant_id).currency
     rows = session.execute(select(Variant.id, Variant.cost).where(Variant.tenant_id == tenant_id, Variant.id.in_(ids)))
@@ -32,13 +33,13 @@ def with_staff_fields(session: Session, tenant_id: str, items: Sequence[ProductV
 
 def _places(session: Session, tenant_id: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     rows = session.execute(
-        select(StockLevel.variant_id, Location.code, StockLevel.on_hand, StockLevel.reserved)
+        select(StockLevel.variant_id, Location.code, StockLevel.on_hand, StockLevel.reserved, SELLABLE)
         .join(Location, (Location.tenant_id == StockLevel.tenant_id) & (Location.id == StockLevel.location_id))
         .where(StockLevel.tenant_id == tenant_id, StockLevel.variant_id.in_(ids))
         .order_by(Location.position, Location.code)
     )
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for variant_id, code, on_hand, reserved in rows:
-        counts = {"on_hand": on_hand, "reserved": reserved, "available": on_hand - reserved}
+    for variant_id, code, on_hand, reserved, sellable in rows:
+        counts = {"on_hand": on_hand, "reserved": reserved, "available": on_hand - reserved, "sellable": sellable}
         found[variant_id].append({"code": code} | counts)
     return found

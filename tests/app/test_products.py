@@ -73,7 +73,7 @@ def test_cost_and_places_are_for_staff(browser: Browser, stocked: Shop, make_key
     [seen] = browser.get(path, **staff).json()["items"][0]["variants"]
 
     assert seen["cost"] == {"amount": 5001, "currency": "USD"}
-    assert {"code": "EAST", "on_hand": 3, "reserved": 0, "available": 3} in seen["locations"]
+    assert {"code": "EAST", "on_hand": 3, "reserved": 0, "available": 3, "sellable": 3} in seen["locations"]
     for answer in (browser.get(path), browser.get(path, authorization=make_key(stocked.tenant, "acp"))):
         assert "cost" not in answer.text
         assert "EAST" not in answer.text
