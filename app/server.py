@@ -9,7 +9,19 @@ from importlib.metadata import PackageNotFoundError, version
 import anyio.to_thread
 from fastapi import FastAPI
 
-from app import cardentry, catalog, finance, health, inventory, inventory_staff, orders, pages, policies, problems
+from app import (
+    cardentry,
+    catalog,
+    finance,
+    health,
+    inventory,
+    inventory_staff,
+    order_changes,
+    orders,
+    pages,
+    policies,
+    problems,
+)
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
 from app.site import Site
@@ -37,6 +49,8 @@ def create_app(site: Site) -> FastAPI:
         catalog.router,
         orders.router,
         orders.staff,
+        order_changes.router,
+        order_changes.staff,
         finance.router,
         policies.router,
         inventory.router,

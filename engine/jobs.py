@@ -15,6 +15,8 @@ from engine.fulfillment.release import release_due
 from engine.inventory import adjusting, watching
 from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
+from engine.orders.allocation import fill_backorders
+from engine.orders.changes.expiry import expire_changes
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -73,6 +75,8 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     apply_gateway_events,
     reconcile_restore,
     recovery.expire,
+    expire_changes,
+    fill_backorders,
     tell_conversations,
     seal_audit,
     free_expired_holds,
