@@ -14,9 +14,9 @@ from engine.finance import settlements
 from engine.fulfillment.release import release_due
 from engine.inventory import adjusting, watching
 from engine.kit import audit, holds, idempotency, limits, outbox
-from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
+from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)

@@ -22,8 +22,8 @@ from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.changes.settle import change_of, settle_change
 from engine.orders.schemas import OrderView
-from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.alerts import raise_alert, resolve_alert
+from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Payment, PaymentStatus
 from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
