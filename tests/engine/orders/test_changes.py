@@ -368,3 +368,25 @@ def _usd(amount: int) -> Any:
     from engine.kit.views import Price
 
     return Price(amount=amount, currency="USD")
+
+
+def test_tax_that_moves_against_the_total_is_booked_by_itself(shop: Shop) -> None:
+    from engine.kit.ids import new_id
+    from engine.shipping.models import ShippingZone
+    from tests.shop import RATES
+
+    dear = [RATES[0] | {"price": 3000}]
+    with shop.uow() as session:
+        session.add(
+            ShippingZone(
+                tenant_id=shop.tenant.id, id=new_id("zone"), name="OR", countries=["US"], regions=["OR"], rates=dear,
+                position=1,
+            )
+        )  # fmt: skip
+    shop.add("A", price=5000)
+    desk = buy(shop, "A", 2)
+    assert desk.do("address", ship_to=ELSEWHERE).difference.amount == 3000 - 595 - 1060
+    back = desk.do("address", ship_to=ADDRESS)
+    assert (back.difference.amount, back.refund.amount) == (595 + 1060 - 3000, 1345)
+    assert desk.balances() == {"psp_clearing": 11655, "customer_deposits": -10595, "tax_payable": -1060}
+    assert broken(shop) == []
