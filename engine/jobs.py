@@ -14,6 +14,8 @@ from engine.finance import settlements
 from engine.fulfillment.release import release_due
 from engine.inventory import adjusting, watching
 from engine.kit import audit, holds, idempotency, limits, outbox
+from engine.orders.allocation import fill_backorders
+from engine.orders.changes.expiry import expire_changes
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.runtime import Runtime
 
@@ -73,6 +75,8 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     apply_gateway_events,
     reconcile_restore,
     recovery.expire,
+    expire_changes,
+    fill_backorders,
     tell_conversations,
     seal_audit,
     free_expired_holds,

@@ -20,9 +20,10 @@ from engine.kit.faults import fault_point
 from engine.kit.money import Money
 from engine.orders import queries
 from engine.orders import service as orders
+from engine.orders.changes.settle import change_of, settle_change
 from engine.orders.schemas import OrderView
+from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import Charge, ChargeStatus
-from engine.payments.inbox import raise_alert, resolve_alert
 from engine.payments.models import Payment, PaymentStatus
 from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
@@ -57,8 +58,8 @@ def settle(
 
     ``draft`` is what T1 has just committed; without it the payment's rows are read.
     """
-    settled = None
-    if charge is not None and charge.status == ChargeStatus.CAPTURED:
+    settled = None if draft else _of_change(runtime, tenant_id, payment_id, charge)
+    if settled is None and charge is not None and charge.status == ChargeStatus.CAPTURED:
         settled = _captured(runtime, tenant_id, payment_id, charge, draft)
     if settled is None:
         settled = _otherwise(runtime, tenant_id, payment_id, charge)
@@ -66,6 +67,15 @@ def settle(
     if charge is not None and charge.status == ChargeStatus.CAPTURED and settled.status in _DEAD:
         _give_back(runtime, tenant_id, payment_id)
     return settled
+
+
+def _of_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None) -> Settled | None:
+    """The payment of a change of an order ends with the change; ``None`` for a sale's."""
+    with runtime.unit_of_work(tenant_id) as session:
+        if change_of(session, tenant_id, payment_id) is None:
+            return None
+    payment = settle_change(runtime, tenant_id, payment_id, charge)
+    return Settled(payment.id, PaymentStatus(payment.status), payment.decline_code, None)
 
 
 def _captured(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None) -> Settled | None:

@@ -65,6 +65,19 @@ RULES: Final = (
         " WHERE m.settled > m.due + m.failed OR (m.settled < m.due AND NOT m.held AND m.status <> 'on_hold')",
     ),
     Rule(
+        "the tax of an order in the books is what is due",
+        "SELECT count(*) FROM app.orders WHERE placed_at IS NOT NULL",
+        "SELECT o.id, 'tax due ' || o.tax + coalesce(a.tax, 0) || ', booked ' || coalesce(b.tax, 0) FROM app.orders o"
+        " LEFT JOIN (SELECT order_id, sum(tax) AS tax FROM app.order_adjustments GROUP BY 1) a ON a.order_id = o.id"
+        " LEFT JOIN (SELECT e.order_id, -sum(g.amount) AS tax FROM app.journal_entries e JOIN app.postings g"
+        " ON g.tenant_id = e.tenant_id AND g.entry_id = e.id AND g.account = 'tax_payable' GROUP BY 1) b"
+        " ON b.order_id = o.id WHERE o.placed_at IS NOT NULL AND o.tax + coalesce(a.tax, 0) <> coalesce(b.tax, 0)"
+        " AND o.status <> 'on_hold' AND NOT EXISTS (SELECT FROM app.payments p WHERE p.tenant_id = o.tenant_id"
+        " AND p.order_id = o.id AND p.status IN ('authorized', 'partially_captured', 'voided', 'expired'))"
+        " AND NOT EXISTS (SELECT FROM app.refunds r WHERE r.tenant_id = o.tenant_id AND r.order_id = o.id"
+        " AND r.status <> 'succeeded')",
+    ),
+    Rule(
         "no order waits with nothing left to do",
         "SELECT count(*) FROM app.orders WHERE status = 'open'",
         "SELECT o.id, 'is ' || o.status || ', and every unit has ended' FROM app.orders o"

@@ -240,7 +240,12 @@ class OrderChange(TenantRow):
             unique=True,
             postgresql_where=text("status = 'charging'"),
         ),
-        Index("ix_order_changes_open", "tenant_id", "expires_at", postgresql_where=text("status = 'quoted'")),
+        Index(
+            "ix_order_changes_open",
+            "tenant_id",
+            "expires_at",
+            postgresql_where=text("status IN ('quoted', 'confirmed')"),
+        ),
     )
 
 

@@ -55,8 +55,9 @@ def add_up(
     refunds: Sequence[Refund],
     disputes: Iterable[Dispute],
     adjustments: Sequence[OrderAdjustment],
+    retaxed: int = 0,
 ) -> OrderMoney:
-    """The sums of one order's rows."""
+    """The sums of one order's rows; ``retaxed`` is the tax that moved without money to carry it."""
     swaps = {row.refund_id for row in adjustments if row.kind == AdjustmentKind.PAYMENT_METHOD}
     taken = [row for row in captures if row.status == CaptureStatus.SUCCEEDED]
     held = {row.id: row.amount for row in payments if row.status in _HELD}
@@ -72,7 +73,7 @@ def add_up(
         refunded=sum(row.amount for row in returned if row.status == RefundStatus.SUCCEEDED),
         refunding=sum(row.amount for row in returned if row.status == RefundStatus.PENDING),
         swapped=sum(row.amount for row in swapped),
-        settled_tax=sum(row.tax for row in taken) - sum(row.tax for row in back),
+        settled_tax=sum(row.tax for row in taken) - sum(row.tax for row in back) + retaxed,
         disputed=sum(row.amount for row in disputes if row.status != DisputeStatus.WON),
         held=sum(held.values()),
         paid=any(row.status in _ENDED_WELL for row in payments),

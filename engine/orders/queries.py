@@ -76,6 +76,9 @@ class Parts:
             refunds=self.refunds,
             disputes=self.disputes,
             adjustments=self.adjustments,
+            retaxed=sum(
+                change.quote["effect"]["moved_tax"] for change in self.changes if change.status == ChangeStatus.APPLIED
+            ),
         )
 
 

@@ -186,7 +186,7 @@ def _changes() -> None:
         "order_changes",
         ["tenant_id", "expires_at"],
         schema="app",
-        postgresql_where=sa.text("status = 'quoted'"),
+        postgresql_where=sa.text("status IN ('quoted', 'confirmed')"),
     )
 
 

@@ -1,0 +1,94 @@
+"""Changing an order: ``POST /v1/orders/{id}/changes`` quotes, the shopper's own session (or staff) confirms."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Body, Request, Response
+from pydantic import BaseModel, ConfigDict
+
+from app.once import AskedDep, answer_after, json_response
+from app.problems import problem
+from app.routing import CallerDep, Guarded, SiteDep
+from app.site import Site
+from engine.kit.errors import Forbidden
+from engine.kit.identity import Identity
+from engine.kit.views import View
+from engine.orders import queries
+from engine.orders.changes import apply, listing
+from engine.orders.changes.propose import propose
+from engine.orders.changes.schemas import ChangeView
+from engine.orders.changes.wanted import AnyWanted
+from engine.orders.errors import ChangeOutdated
+
+router: Final = APIRouter(prefix="/v1/orders/{order_id}/changes", tags=["orders"], route_class=Guarded)
+staff: Final = APIRouter(prefix="/v1/staff/orders/{order_id}/changes", tags=["orders"], route_class=Guarded)
+
+
+class ChangeList(View):
+    items: list[ChangeView]
+
+
+class Decision(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    approved: bool
+
+
+@router.post("", status_code=201, responses={201: {"model": ChangeView}}, response_class=Response)
+def quote(
+    order_id: str, wanted: Annotated[AnyWanted, Body()], site: SiteDep, caller: CallerDep, asked: AskedDep
+) -> Response:
+    """What the change would do and cost, with the id of the confirmation it waits for. Nothing is changed yet."""
+    identity = caller.for_thing()
+    return answer_after(
+        site.runtime, identity, asked, lambda: propose(site.runtime, identity, order_id, wanted), status=201
+    )
+
+
+@router.get("", responses={200: {"model": ChangeList}}, response_class=Response)
+def changes(order_id: str, site: SiteDep, caller: CallerDep) -> Response:
+    """The order's changes, newest first, quotes that came to nothing among them."""
+    identity = caller.for_thing()
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(ChangeList(items=listing.of_order(session, identity, order_id)))
+
+
+@router.post("/{change_id}/confirm", responses={200: {"model": ChangeView}}, response_class=Response)
+def confirm(
+    order_id: str, change_id: str, said: Decision, request: Request, site: SiteDep, caller: CallerDep
+) -> Response:
+    """The shopper's own yes or no; a yes applies the change. Staff and keys are refused. Said twice it happens once.
+
+    Answers 409 ``change_outdated`` with ``fresh``, a new quote, when the order or its prices moved since.
+    """
+    identity = caller.for_thing()
+    found = _own_order_id(site, identity, order_id)
+    try:
+        view = apply.confirm(site.runtime, identity, found, change_id, approved=said.approved, channel="order_page")
+    except ChangeOutdated as outdated:
+        return _outdated(request, outdated)
+    return json_response(view)
+
+
+@staff.post("/{change_id}/apply", responses={200: {"model": ChangeView}}, response_class=Response)
+def apply_change(order_id: str, change_id: str, request: Request, site: SiteDep, caller: CallerDep) -> Response:
+    """Staff answer for a change that charges nobody, within the shop's limits. Said twice it happens once."""
+    identity = caller.known
+    if not identity.is_staff:
+        raise Forbidden("This is for the shop's staff.")
+    found = _own_order_id(site, identity, order_id)
+    try:
+        view = apply.apply_as_staff(site.runtime, identity, found, change_id)
+    except ChangeOutdated as outdated:
+        return _outdated(request, outdated)
+    return json_response(view)
+
+
+def _own_order_id(site: Site, identity: Identity, order_id: str) -> str:
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return queries.find_own(session, identity, order_id).id
+
+
+def _outdated(request: Request, outdated: ChangeOutdated) -> Response:
+    fresh = {"fresh": outdated.fresh.model_dump(mode="json")} if outdated.fresh else {}
+    return problem(request, 409, outdated.code, outdated.message, more=fresh)

@@ -1,0 +1,199 @@
+"""Confirming and applying a change: everything that was agreed to, once, or nothing and a fresh quote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from engine.checkout.models import Consent, ConsentStatus
+from engine.checkout.states import CONSENT
+from engine.fulfillment import requests
+from engine.inventory.errors import OutOfStock
+from engine.kit import audit, clock
+from engine.kit.errors import DomainError, Forbidden
+from engine.kit.faults import fault_point
+from engine.kit.identity import Identity
+from engine.orders.changes import charge, settle, views, write
+from engine.orders.changes import wanted as asked
+from engine.orders.changes.consent import decide, locked
+from engine.orders.changes.effect import Effect
+from engine.orders.changes.hold import still
+from engine.orders.changes.propose import propose
+from engine.orders.changes.quote import digest, open_case, work_out
+from engine.orders.changes.schemas import ChangeView
+from engine.orders.errors import ChangeEnded, ChangeOutdated, ConsentNeeded
+from engine.orders.models import ChangeStatus, Order, OrderChange
+from engine.orders.states import CHANGE
+from engine.payments import refunds, voids
+from engine.payments.gateway import Charge, ChargeStatus
+from engine.payments.models import Payment
+from engine.runtime import Runtime
+
+WAITING: Final = "The warehouse has it in hand and is asked to give it back. Money moves once it agrees."
+_OVER: Final = frozenset({ChangeStatus.EXPIRED, ChangeStatus.SUPERSEDED, ChangeStatus.REFUSED, ChangeStatus.FAILED})
+
+
+class _Outdated(Exception):
+    """What was agreed to is no longer what would happen."""
+
+
+@dataclass(slots=True)
+class _Next:
+    """What is left to do once the transaction is committed."""
+
+    refund_ids: tuple[str, ...] = ()
+    void_ids: tuple[str, ...] = ()
+    payment: Payment | None = None
+    token: str = field(default="", repr=False)
+
+
+def confirm(
+    runtime: Runtime, identity: Identity, order_id: str, change_id: str, *, approved: bool, channel: str
+) -> ChangeView:
+    """The shopper's own decision, and what follows from it. A repeat answers what became of the first.
+
+    Raises ``Forbidden`` for staff and keys, ``NotFound``, ``ChangeEnded``, ``ChangeOutdated`` with a fresh quote.
+    """
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        decide(session, identity, order_id, change_id, approved=approved, channel=channel)
+    if not approved:
+        return look(runtime, identity, order_id, change_id)
+    return _apply(runtime, identity, order_id, change_id)
+
+
+def apply_as_staff(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
+    """Apply a change that needs no shopper's consent; whoever calls answers for it.
+
+    Raises ``Forbidden`` for a shopper, ``ConsentNeeded``, and what ``confirm`` raises.
+    """
+    if not identity.is_staff:
+        raise Forbidden("Only staff can answer for a change.")
+    return _apply(runtime, identity, order_id, change_id)
+
+
+def look(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
+    """The change as it is now. Raises ``NotFound``."""
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        _, order, change = locked(session, identity, order_id, change_id)
+        return views.view(order, change)
+
+
+def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
+    try:
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            todo = _claim(session, runtime, identity, order_id, change_id)
+            fault_point("before_t1_commit")
+    except (_Outdated, OutOfStock):
+        raise _fresh(runtime, identity, order_id, change_id) from None
+    fault_point("after_t1_commit")
+    if todo.payment is not None:
+        ended = charge.capture(runtime, todo.payment, todo.token)
+        settle.settle_change(runtime, identity.tenant_id, todo.payment.id, ended)
+    for refund_id in todo.refund_ids:
+        refunds.execute(runtime, identity.tenant_id, refund_id)
+    for payment_id in todo.void_ids:
+        voids.execute(runtime, identity.tenant_id, payment_id)
+    return look(runtime, identity, order_id, change_id)
+
+
+def _claim(session: Session, runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> _Next:
+    """T1: everything that was agreed to, or for a charge all that is scarce in it."""
+    card, order, change = locked(session, identity, order_id, change_id)
+    if change.status in {ChangeStatus.APPLIED, ChangeStatus.CHARGING, ChangeStatus.REQUESTED}:
+        return _Next()
+    if change.status in _OVER:
+        raise ChangeEnded(change.message or "This change has ended; ask for a fresh quote.")
+    if change.expires_at <= clock.now():
+        raise ChangeEnded("The quote has run out. Nothing was changed; ask for a fresh one.")
+    _authorize(session, identity, card, change)
+    effect = _agreed(session, identity, order, change)
+    if card is not None:
+        card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
+    if effect.asks_partner and _waits(session, order, change, effect, identity):
+        return _Next()
+    if effect.charge:
+        assert card is not None
+        return _charge(session, runtime, order, change, card)
+    applied = write.apply(session, order, change)
+    return _Next(applied.refund_ids, applied.void_ids)
+
+
+def _authorize(session: Session, identity: Identity, card: Consent | None, change: OrderChange) -> None:
+    """The consent allows it, or, where none is asked for, the staff member who answers for it."""
+    if card is not None:
+        if card.status != ConsentStatus.APPROVED or card.digest != change.digest:
+            raise ConsentNeeded("The shopper has not agreed to this.")
+        return
+    if not identity.is_staff:
+        raise Forbidden("This was prepared by staff, who answer for it.")
+    change.approved_by = identity.id
+    change.decided_at = clock.now()
+    if change.status == ChangeStatus.QUOTED:
+        change.status = CHANGE.check(change.status, ChangeStatus.CONFIRMED)
+    facts = {"change": change.id, "digest": change.digest}
+    audit.record(
+        session,
+        change.tenant_id,
+        actor=identity.id,
+        action="order.change_approved",
+        subject=change.order_id,
+        facts=facts,
+    )
+
+
+def _agreed(session: Session, identity: Identity, order: Order, change: OrderChange) -> Effect:
+    """The effect, if it is still what would happen. Raises ``_Outdated``."""
+    if order.version != change.order_version:
+        raise _Outdated
+    try:
+        effect = work_out(open_case(session, identity, order), asked.read(change.wanted))
+    except DomainError:
+        raise _Outdated from None
+    if digest(order, effect) != change.digest:
+        raise _Outdated
+    return effect
+
+
+def _waits(session: Session, order: Order, change: OrderChange, effect: Effect, identity: Identity) -> bool:
+    """Ask whoever has the goods; whether the answer is still to come."""
+    told = requests.request_cancel(
+        session,
+        order.tenant_id,
+        order_id=order.id,
+        change_id=change.id,
+        lines={one.line_id: one.at_partner for one in effect.ended if one.at_partner},
+        actor=identity.id,
+    )
+    if not told.waiting:
+        return False
+    change.status = CHANGE.check(change.status, ChangeStatus.REQUESTED)
+    change.message = WAITING
+    still(session, order, change, "A warehouse is asked to give goods back.")
+    return True
+
+
+def _charge(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> _Next:
+    payment = charge.start(session, runtime, order, change, card)
+    if payment.stored_value_id is None:
+        return _Next(payment=payment, token=charge.token_of(runtime, card))
+    done = Charge(payment.id, ChargeStatus.CAPTURED)
+    return _Next(refund_ids=settle.settle_here(session, order.tenant_id, payment.id, done))
+
+
+def _fresh(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> DomainError:
+    """Put the change aside, unused, and say what it would be now: a new quote, or why there is none."""
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        card, _, change = locked(session, identity, order_id, change_id)
+        if CHANGE.allows(change.status, ChangeStatus.SUPERSEDED):
+            change.status = ChangeStatus.SUPERSEDED
+            change.message = "The order or its prices changed; a fresh quote takes its place."
+            if card is not None and CONSENT.allows(card.status, ConsentStatus.SUPERSEDED):
+                card.status = ConsentStatus.SUPERSEDED
+        wanted = asked.read(change.wanted)
+    words = "The order or its prices changed since this was quoted. Nothing happened; look at it again."
+    try:
+        return ChangeOutdated(words, fresh=propose(runtime, identity, order_id, wanted))
+    except DomainError as refused:
+        return refused

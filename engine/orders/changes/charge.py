@@ -1,0 +1,136 @@
+"""The charge of a change, as a sale is paid: T1 claims everything, the gateway is asked, T2 settles (``settle``)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy.orm import Session
+
+from engine.checkout.models import Consent
+from engine.inventory import service as inventory
+from engine.kit import audit, clock
+from engine.kit.envelope import unseal
+from engine.kit.errors import Unavailable
+from engine.kit.faults import fault_point
+from engine.kit.ids import new_id
+from engine.kit.money import Money
+from engine.kit.tenancy import hash_secret
+from engine.orders.changes.effect import Effect, Method
+from engine.orders.changes.hold import still
+from engine.orders.changes.views import effect_of
+from engine.orders.models import ChangeStatus, Order, OrderChange
+from engine.orders.states import CHANGE
+from engine.payments import stored_value
+from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus
+from engine.payments.models import Payment, PaymentStatus
+from engine.runtime import Runtime
+
+LEASE: Final = timedelta(seconds=20)
+"""Longer than the gateway's time-out: while it runs, only this request may settle the payment."""
+HOLD_REASON: Final = "A change of it is being paid."
+log = structlog.get_logger(__name__)
+
+
+def start(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> Payment:
+    """T1: the payment of the change, its token or stored value claimed, and its new units held.
+
+    The caller has claimed the consent and holds its lock and the order's. Raises ``OutOfStock``, and what stored
+    value refuses.
+    """
+    effect = effect_of(change)
+    assert effect.method is not None
+    payment = _payment(runtime, order, change, card, effect, effect.method)
+    session.add(payment)
+    change.status = CHANGE.check(change.status, ChangeStatus.CHARGING)
+    still(session, order, change, HOLD_REASON)
+    session.flush()
+    if effect.method.stored_value_id:
+        stored_value.hold(
+            session,
+            order.tenant_id,
+            account_id=effect.method.stored_value_id,
+            amount=effect.charge,
+            currency=order.currency,
+            payment_id=payment.id,
+        )
+    _hold_units(session, order, change, effect, payment.id)
+    card.payment_id = payment.id
+    facts = {"amount": payment.amount, "currency": payment.currency, "consent": card.id, "change": change.id}
+    audit.record(
+        session, order.tenant_id, actor=card.owner_id, action="payment.started", subject=payment.id, facts=facts
+    )
+    return payment
+
+
+def capture(runtime: Runtime, payment: Payment, token: str) -> Charge | None:
+    """Ask the gateway; ``None`` when nobody knows what became of it. Stored value needs no asking."""
+    if payment.stored_value_id:
+        return Charge(payment.id, ChargeStatus.CAPTURED)
+    gateway = runtime.gateways[payment.gateway]
+    request = CaptureRequest(
+        payment_id=payment.id,
+        merchant=payment.tenant_id,
+        session_id=payment.change_id or "",
+        token=token,
+        amount=Money(payment.amount, payment.currency),
+    )
+    fault_point("before_capture")
+    charge: Charge | None
+    try:
+        charge = gateway.capture(request)
+    except Unavailable:
+        charge = _ask(runtime, payment)
+    fault_point("after_capture")
+    return charge
+
+
+def token_of(runtime: Runtime, card: Consent) -> str:
+    """The delegated token in a consent; empty when it needs none."""
+    if not card.token_sealed:
+        return ""
+    return unseal(runtime.secret_key, card.tenant_id, f"consent|{card.id}", card.token_sealed)
+
+
+def _ask(runtime: Runtime, payment: Payment) -> Charge | None:
+    """The answer was lost: ask once what happened. Recovery goes on asking."""
+    try:
+        found = runtime.gateways[payment.gateway].find(payment.id, merchant=payment.tenant_id)
+    except Unavailable:
+        log.warning("gateway unreachable", payment_id=payment.id)
+        return None
+    return found if found and found.status != ChargeStatus.PENDING else None
+
+
+def _payment(
+    runtime: Runtime, order: Order, change: OrderChange, card: Consent, effect: Effect, method: Method
+) -> Payment:
+    token = token_of(runtime, card)
+    return Payment(
+        tenant_id=order.tenant_id,
+        id=new_id("payment"),
+        change_id=change.id,
+        order_id=order.id,
+        consent_id=card.id,
+        token_hash=hash_secret(token) if token else None,
+        gateway=method.gateway,
+        tender=method.tender,
+        stored_value_id=method.stored_value_id,
+        amount=effect.charge,
+        currency=order.currency,
+        method={"brand": method.brand, "last4": method.last4, "label": method.label},
+        status=PaymentStatus.PROCESSING,
+        lease_until=clock.now() + LEASE,
+    )
+
+
+def _hold_units(session: Session, order: Order, change: OrderChange, effect: Effect, payment_id: str) -> None:
+    if not effect.added:
+        return
+    inventory.lock_stock(session, order.tenant_id, {one.variant_id for one in effect.added})
+    region = (order.ship_to or {}).get("state", "")
+    for line_id, one in zip(change.quote["line_ids"], effect.added, strict=True):
+        stock = inventory.shippable(session, order.tenant_id, [one.variant_id])
+        allocations = inventory.route({one.variant_id: one.quantity}, stock, region=region)
+        inventory.hold(session, order.tenant_id, payment_id, allocations, {one.variant_id: line_id})

@@ -1,0 +1,174 @@
+"""T2 of a change's charge: bring its payment to its end, once, whoever reports it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.finance import postings
+from engine.finance import service as finance
+from engine.inventory import service as inventory
+from engine.kit import audit, clock, outbox
+from engine.kit.errors import DomainError
+from engine.kit.faults import fault_point
+from engine.kit.ids import new_id
+from engine.kit.money import Money
+from engine.orders import service
+from engine.orders.changes import write
+from engine.orders.changes.hold import go_on
+from engine.orders.changes.views import effect_of
+from engine.orders.models import ChangeStatus, Order, OrderChange
+from engine.orders.states import CHANGE
+from engine.payments import refunds, stored_value
+from engine.payments.alerts import raise_alert, resolve_alert
+from engine.payments.gateway import DECLINES, Charge, ChargeStatus
+from engine.payments.models import Capture, CaptureStatus, Payment, PaymentStatus
+from engine.payments.states import PAYMENT
+from engine.payments.stored_value_models import StoredValueKind
+from engine.runtime import Runtime
+
+_UNSETTLED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
+_COULD_NOT = "In the meantime it could no longer be changed. What was charged for it goes back."
+
+
+def change_of(session: Session, tenant_id: str, payment_id: str) -> str | None:
+    """The change that a payment is for; ``None`` for a sale's."""
+    return session.scalar(select(Payment.change_id).where(Payment.tenant_id == tenant_id, Payment.id == payment_id))
+
+
+def settle_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None) -> Payment:
+    """Write what the gateway said of a change's payment. One that has ended stays as it is; ``None`` or a pending
+    charge leaves it unknown, with all its holds. Its refunds are carried out afterwards.
+    """
+    with runtime.unit_of_work(tenant_id) as session:
+        refund_ids, payment = _settle(session, tenant_id, payment_id, charge)
+        fault_point("before_t2_commit")
+    fault_point("after_t2_commit")
+    for refund_id in refund_ids:
+        refunds.execute(runtime, tenant_id, refund_id)
+    return payment
+
+
+def settle_here(session: Session, tenant_id: str, payment_id: str, charge: Charge) -> tuple[str, ...]:
+    """The same within a transaction that is under way, for what needs no gateway; returns the refunds to carry out."""
+    return _settle(session, tenant_id, payment_id, charge)[0]
+
+
+def _settle(
+    session: Session, tenant_id: str, payment_id: str, charge: Charge | None
+) -> tuple[tuple[str, ...], Payment]:
+    seen = session.get_one(Payment, (tenant_id, payment_id))
+    order = service.lock(session, tenant_id, seen.order_id)
+    payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True, populate_existing=True)
+    change = session.get_one(OrderChange, (tenant_id, payment.change_id), populate_existing=True)
+    if payment.status not in _UNSETTLED:
+        return (), payment
+    if charge is None or charge.status == ChargeStatus.PENDING:
+        _unknown(session, payment)
+        return (), payment
+    resolve_alert(session, tenant_id, "payment_unknown", payment.id)
+    payment.gateway_payment_id = charge.gateway_id
+    payment.settled_at = clock.now()
+    payment.lease_until = None
+    if charge.status != ChargeStatus.CAPTURED:
+        _failed(session, order, change, payment, charge)
+        return (), payment
+    _captured(session, order, change, payment)
+    go_on(session, order, change)
+    return _apply(session, order, change, payment), payment
+
+
+def _unknown(session: Session, payment: Payment) -> None:
+    payment.status = PAYMENT.check(payment.status, PaymentStatus.UNKNOWN)
+    words = "The gateway has not told how this payment ended."
+    raise_alert(session, payment.tenant_id, "payment_unknown", payment.id, words)
+
+
+def _captured(session: Session, order: Order, change: OrderChange, payment: Payment) -> None:
+    tax = effect_of(change).charge_tax
+    payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
+    session.add(
+        Capture(
+            tenant_id=payment.tenant_id,
+            id=new_id("capture"),
+            payment_id=payment.id,
+            order_id=order.id,
+            amount=payment.amount,
+            tax=tax,
+            currency=payment.currency,
+            status=CaptureStatus.SUCCEEDED,
+            gateway_capture_id=payment.gateway_payment_id,
+            reason="change",
+            settled_at=payment.settled_at,
+        )
+    )
+    kind, amounts = "capture", postings.capture(payment.amount, tax)
+    if payment.stored_value_id:
+        tender = StoredValueKind(payment.tender.partition(":")[0])
+        kind, amounts = "stored_value_used", postings.stored_value_used(tender.value, payment.amount, tax)
+    finance.post(
+        session,
+        payment.tenant_id,
+        kind=kind,
+        subject=payment.id,
+        currency=payment.currency,
+        amounts=amounts,
+        order_id=order.id,
+    )
+    facts = {"amount": payment.amount, "currency": payment.currency, "order": order.id, "change": change.id}
+    audit.record(session, payment.tenant_id, actor="system", action="payment.captured", subject=payment.id, facts=facts)
+    session.flush()
+
+
+def _apply(session: Session, order: Order, change: OrderChange, payment: Payment) -> tuple[str, ...]:
+    """Make the change true; if the world no longer lets it, its money goes back whole."""
+    try:
+        with session.begin_nested():
+            return write.apply(session, order, change, payment_id=payment.id).refund_ids
+    except DomainError as refused:
+        session.expire_all()
+        return _give_back(session, order, change, payment, refused)
+
+
+def _give_back(
+    session: Session, order: Order, change: OrderChange, payment: Payment, refused: DomainError
+) -> tuple[str, ...]:
+    inventory.release(session, order.tenant_id, payment.id)
+    tax = effect_of(change).charge_tax
+    rows = refunds.request(
+        session,
+        order.tenant_id,
+        order_id=order.id,
+        amount=payment.amount,
+        tax=tax,
+        unearned=payment.amount - tax,
+        reason="change:not_applied",
+        requested_by="system",
+        payment_id=payment.id,
+        change_id=change.id,
+    )
+    _end(session, order, change, payment, _COULD_NOT, code=refused.code)
+    detail = f"{Money(payment.amount, payment.currency)} was charged for a change that could not be made; it goes back."
+    raise_alert(session, order.tenant_id, "change_not_applied", change.id, detail)
+    return tuple(row.id for row in rows)
+
+
+def _failed(session: Session, order: Order, change: OrderChange, payment: Payment, charge: Charge) -> None:
+    canceled = charge.status == ChargeStatus.CANCELED
+    payment.status = PAYMENT.check(payment.status, PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED)
+    payment.decline_code = charge.decline_code or "card_declined"
+    if payment.stored_value_id:
+        stored_value.release(session, payment.tenant_id, payment_id=payment.id)
+    inventory.release(session, payment.tenant_id, payment.id)
+    go_on(session, order, change)
+    words = DECLINES.get(payment.decline_code, DECLINES["card_declined"])
+    _end(session, order, change, payment, f"{words} Nothing was changed.", code=payment.decline_code)
+
+
+def _end(session: Session, order: Order, change: OrderChange, payment: Payment, words: str, *, code: str) -> None:
+    change.status = CHANGE.check(change.status, ChangeStatus.FAILED)
+    change.message = words
+    facts = {"code": code, "change": change.id, "payment": payment.id}
+    audit.record(session, order.tenant_id, actor="system", action="order.change_failed", subject=order.id, facts=facts)
+    payload = {"change_id": change.id, "kind": str(change.kind), "thread_id": order.thread_id, "code": code}
+    outbox.emit(session, order.tenant_id, "order.change_failed", order.id, payload)

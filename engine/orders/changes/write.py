@@ -1,0 +1,245 @@
+"""Applying a change: every row it moves, in one transaction and one fixed order of locks.
+
+The caller holds the locks of the consent and of the order; money comes next, then lines, then stock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from engine.finance import service as finance
+from engine.finance.models import Account
+from engine.inventory import service as inventory
+from engine.kit import audit, clock, outbox
+from engine.orders import service
+from engine.orders.changes.effect import Effect
+from engine.orders.changes.views import effect_of
+from engine.orders.models import (
+    AdjustmentKind,
+    ChangeKind,
+    ChangeStatus,
+    Order,
+    OrderChange,
+    OrderLine,
+    OrderStatus,
+)
+from engine.orders.partners import in_hands
+from engine.orders.states import CHANGE
+from engine.payments import refunds, voids
+from engine.payments.models import Payment, PaymentStatus, Refund
+
+_ADJUSTMENT = {
+    ChangeKind.CANCEL: AdjustmentKind.CANCEL,
+    ChangeKind.ITEMS: AdjustmentKind.ITEMS,
+    ChangeKind.ADDRESS: AdjustmentKind.SHIPPING,
+    ChangeKind.PAYMENT_METHOD: AdjustmentKind.PAYMENT_METHOD,
+}
+_DONE = {
+    ChangeKind.CANCEL: "Canceled.",
+    ChangeKind.ITEMS: "The items were changed.",
+    ChangeKind.ADDRESS: "It goes to the new address.",
+    ChangeKind.PAYMENT_METHOD: "It is paid the new way.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is written and still to be carried out at gateways; when nobody does, the payments' own jobs do."""
+
+    refund_ids: tuple[str, ...]
+    void_ids: tuple[str, ...]
+
+
+def apply(session: Session, order: Order, change: OrderChange, *, payment_id: str | None = None) -> Applied:
+    """Make the change true. ``payment_id`` is the payment that was taken for it and holds its new units.
+
+    Raises ``OutOfStock``, ``NotReserved`` and what refunds refuse; then the transaction must not commit.
+    """
+    effect = effect_of(change)
+    back = _refund(session, order, change, effect)
+    lines = {line.id: line for line in service.lines_of(session, order)}
+    variants = {one.variant_id for one in effect.ended} | {one.variant_id for one in effect.added}
+    if variants:
+        inventory.lock_stock(session, order.tenant_id, variants)
+    _add_lines(session, order, change, effect, lines, payment_id)
+    _end_units(session, order, change, effect, lines)
+    for line_id, tax in effect.taxes.items():
+        lines[line_id].tax = tax
+    _set_order(order, effect)
+    _book(session, order, change, effect, back)
+    change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
+    change.applied_at = clock.now()
+    change.message = _DONE[change.kind]
+    service.touch(order)
+    session.flush()
+    _tell(session, order, change, effect)
+    service.end_if_done(session, order, service.lines_of(session, order), actor=change.requested_by)
+    return Applied(tuple(row.id for row in back), tuple(_let_go(session, order, change)))
+
+
+def _let_go(session: Session, order: Order, change: OrderChange) -> list[str]:
+    """Money that is held for an order of which nothing is left is asked for no more; the payments it is held by."""
+    if order.status != OrderStatus.CANCELED:
+        return []
+    held = (PaymentStatus.AUTHORIZED, PaymentStatus.PARTIALLY_CAPTURED)
+    rows = session.scalars(
+        select(Payment.id)
+        .where(
+            Payment.tenant_id == order.tenant_id,
+            Payment.order_id == order.id,
+            Payment.status.in_(held),
+            Payment.void_requested_at.is_(None),
+        )
+        .order_by(Payment.id)
+    ).all()
+    for payment_id in rows:
+        voids.request(session, order.tenant_id, payment_id=payment_id, actor=change.approved_by or change.requested_by)
+    return list(rows)
+
+
+def _refund(session: Session, order: Order, change: OrderChange, effect: Effect) -> list[Refund]:
+    """What was never sent was never earned: all of a refund without its tax is still owed to the customer."""
+    if not effect.refund:
+        return []
+    return refunds.request(
+        session,
+        order.tenant_id,
+        order_id=order.id,
+        amount=effect.refund,
+        tax=effect.refund_tax,
+        unearned=effect.refund - effect.refund_tax,
+        reason=f"change:{change.kind}",
+        destination=effect.refund_to,
+        requested_by=change.approved_by or change.requested_by,
+        payment_id=effect.old_payment_id,
+        change_id=change.id,
+    )
+
+
+def _add_lines(
+    session: Session,
+    order: Order,
+    change: OrderChange,
+    effect: Effect,
+    lines: dict[str, OrderLine],
+    payment_id: str | None,
+) -> None:
+    """New lines with their stock: held by the payment since it began, or taken now."""
+    if not effect.added:
+        return
+    position = max(line.position for line in lines.values())
+    rows = [
+        {
+            "tenant_id": order.tenant_id,
+            "id": line_id,
+            "order_id": order.id,
+            "position": position + place,
+            "product_id": one.product_id,
+            "variant_id": one.variant_id,
+            "sku": one.sku,
+            "title": one.title,
+            "options": one.options,
+            "unit_price": one.unit_price,
+            "unit_cost": one.unit_cost,
+            "ordered": one.quantity,
+            "allocated": one.quantity,
+            "discount": one.discount,
+            "tax": one.tax,
+            "change_id": change.id,
+            "replaces_line_id": one.replaces_line_id,
+        }
+        for place, (line_id, one) in enumerate(zip(change.quote["line_ids"], effect.added, strict=True), start=1)
+    ]
+    session.execute(insert(OrderLine), rows)
+    if payment_id is not None:
+        inventory.commit(session, order.tenant_id, payment_id)
+        return
+    region = (order.ship_to or {}).get("state", "")
+    for line_id, one in zip(change.quote["line_ids"], effect.added, strict=True):
+        inventory.hold_line(
+            session,
+            order.tenant_id,
+            order_line_id=line_id,
+            order_id=order.id,
+            variant_id=one.variant_id,
+            quantity=one.quantity,
+            region=region,
+            subject=change.id,
+        )
+
+
+def _end_units(
+    session: Session, order: Order, change: OrderChange, effect: Effect, lines: dict[str, OrderLine]
+) -> None:
+    kept = in_hands(session, order.tenant_id, [one.line_id for one in effect.ended])
+    for one in effect.ended:
+        line = lines[one.line_id]
+        freed = inventory.free_line(
+            session,
+            order.tenant_id,
+            order_line_id=line.id,
+            quantity=one.quantity,
+            subject=change.id,
+            keep=kept.get(line.id),
+        )
+        line.allocated -= freed
+        line.canceled += one.quantity
+
+
+def _set_order(order: Order, effect: Effect) -> None:
+    order.shipping, order.shipping_tax = effect.shipping, effect.shipping_tax
+    if effect.ship_to is not None:
+        order.ship_to = effect.ship_to
+    if effect.fulfillment is not None:
+        order.fulfillment = effect.fulfillment
+    if effect.kind == ChangeKind.ITEMS:
+        order.items_changed_at = clock.now()
+    if effect.reason is not None:
+        order.cancel_reason = effect.reason
+
+
+def _book(session: Session, order: Order, change: OrderChange, effect: Effect, back: list[Refund]) -> None:
+    service.adjust(
+        session,
+        order,
+        kind=_ADJUSTMENT[change.kind],
+        amount=effect.amount,
+        tax=effect.tax,
+        change_id=change.id,
+        refund_id=back[0].id if len(back) == 1 else None,
+    )
+    finance.post(
+        session,
+        order.tenant_id,
+        kind="order_retaxed",
+        subject=change.id,
+        currency=order.currency,
+        amounts={Account.CUSTOMER_DEPOSITS: effect.moved_tax, Account.TAX_PAYABLE: -effect.moved_tax},
+        order_id=order.id,
+    )
+
+
+def _tell(session: Session, order: Order, change: OrderChange, effect: Effect) -> None:
+    facts = {
+        "change": change.id,
+        "kind": str(change.kind),
+        "amount": effect.amount,
+        "charge": effect.charge,
+        "refund": effect.refund,
+        "consent": change.consent_id,
+        "approved_by": change.approved_by,
+        "reason": change.reason,
+    }
+    audit.record(
+        session,
+        order.tenant_id,
+        actor=change.approved_by or change.requested_by,
+        action="order.changed",
+        subject=order.id,
+        facts=facts,
+    )
+    payload = {"change_id": change.id, "kind": str(change.kind), "thread_id": order.thread_id}
+    outbox.emit(session, order.tenant_id, "order.changed", order.id, payload)
