@@ -30,7 +30,7 @@ from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
-from engine.payments.inbox import raise_alert, resolve_alert
+from engine.payments.alerts import raise_alert, resolve_alert
 
 LOST: Final = "parcel_lost"
 EXCEPTION: Final = "delivery_exception"

@@ -29,6 +29,7 @@ from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.payments import captures
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -56,7 +57,7 @@ def take_money(runtime: Runtime, tenant_id: str, order_id: str) -> None:
         waiting = [one for row in work.of_order(session, tenant_id, order_id) for one in row.capture_ids]
     for capture_id in waiting:
         try:
-            paying.capture_desk().execute(runtime, tenant_id, capture_id)
+            captures.execute(runtime, tenant_id, capture_id)
         except DomainError as error:
             log.warning("capture outstanding", capture_id=capture_id, code=error.code)
 
