@@ -13,6 +13,8 @@ from app import (
     cardentry,
     catalog,
     finance,
+    fulfillment,
+    fulfillment_staff,
     health,
     inventory,
     inventory_staff,
@@ -57,6 +59,9 @@ def create_app(site: Site) -> FastAPI:
         policies.router,
         inventory.router,
         inventory_staff.router,
+        fulfillment.router,
+        fulfillment_staff.router,
+        fulfillment.webhooks,
         cardentry.router,
         cardentry.webhooks,
     ):

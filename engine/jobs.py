@@ -12,6 +12,7 @@ from engine.checkout import recovery
 from engine.conversations import deliver
 from engine.finance import settlements
 from engine.fulfillment.release import release_due
+from engine.fulfillment.tracking import find_lost, poll_carriers
 from engine.inventory import adjusting, watching
 from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.orders.allocation import fill_backorders
@@ -81,8 +82,14 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     seal_audit,
     free_expired_holds,
 )
-EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock,)
-EVERY_HOUR: Final[tuple[Job, ...]] = (forget_answers, settlements.import_payouts, stored_value.expire)
+EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock, release_due)
+EVERY_HOUR: Final[tuple[Job, ...]] = (
+    forget_answers,
+    settlements.import_payouts,
+    stored_value.expire,
+    poll_carriers,
+    find_lost,
+)
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.

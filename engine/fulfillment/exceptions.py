@@ -28,8 +28,8 @@ from engine.inventory.service import Wanted
 from engine.kit import audit, clock, outbox
 from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.policies import policy_of
+from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
-from engine.orders.states import ORDER
 from engine.payments.alerts import raise_alert, resolve_alert
 
 LOST: Final = "parcel_lost"
@@ -113,7 +113,7 @@ def lost(session: Session, order: Order, shipment: Shipment) -> None:
 
 def returned_to_sender(session: Session, order: Order, shipment: Shipment) -> None:
     """The parcel is back: its units are on the shelf again, still the order's, which waits on hold for an address."""
-    lines = work.lock_lines(session, order.tenant_id, order.id)
+    lines = work.lock_lines(session, order)
     units = _take_back(session, order, shipment, lines, cost_back=True)
     for line_id, quantity in _by_variant(units, lines):
         inventory.restock(
@@ -128,7 +128,8 @@ def returned_to_sender(session: Session, order: Order, shipment: Shipment) -> No
         lines[line_id].allocated -= quantity
         _hold_again(session, order, lines[line_id], quantity, shipment.id)
     shipment.returned_at = clock.now()
-    put_on_hold(order, "A parcel came back to the sender.")
+    if order.status == OrderStatus.OPEN:
+        orders.hold(session, order, reason="A parcel came back to the sender.", actor="system")
     words = f"{shipment.carrier} {shipment.tracking_number} came back. Correct the address and release it again."
     raise_alert(session, order.tenant_id, BACK, shipment.id, words)
     _emit(session, order, shipment)
@@ -146,7 +147,7 @@ def remedy_lost(session: Session, tenant_id: str, shipment_id: str, *, remedy: R
         raise AlreadyRemedied("What is to follow from this parcel was decided before.")
     if shipment.status != ShipmentStatus.LOST or shipment.fulfillment_id is None:
         raise Conflict("This parcel is not lost.")
-    lines = work.lock_lines(session, tenant_id, order.id)
+    lines = work.lock_lines(session, order)
     units = _take_back(session, order, shipment, lines, cost_back=False)
     for line_id, quantity in _by_variant(units, lines):
         lines[line_id].allocated -= quantity
@@ -154,7 +155,7 @@ def remedy_lost(session: Session, tenant_id: str, shipment_id: str, *, remedy: R
             _hold_again(session, order, lines[line_id], quantity, shipment.id)
     shipment.remedy = remedy
     resolve_alert(session, tenant_id, LOST, shipment_id)
-    work.touch(order)
+    orders.touch(order)
     facts = {"order": order.id, "remedy": remedy.value, "units": units}
     audit.record(session, tenant_id, actor=actor, action="shipment.remedied", subject=shipment_id, facts=facts)
     session.flush()
@@ -172,17 +173,6 @@ def settle_alerts(session: Session, shipment: Shipment) -> None:
     shipment.lost_at = None
     for kind in (EXCEPTION, LOST):
         resolve_alert(session, shipment.tenant_id, kind, shipment.id)
-
-
-def put_on_hold(order: Order, reason: str) -> None:
-    """Nothing of the order is released or shipped until somebody lets it go on."""
-    if order.status == OrderStatus.CLOSED:
-        order.status = ORDER.check(OrderStatus.CLOSED, OrderStatus.OPEN)
-        order.closed_at = None
-    if order.status == OrderStatus.OPEN:
-        order.status = ORDER.check(OrderStatus.OPEN, OrderStatus.ON_HOLD)
-        order.hold_reason = reason
-    work.touch(order)
 
 
 def _require_open(found: Work, short: Mapping[str, int]) -> None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Final, Protocol, cast
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -18,6 +17,7 @@ from engine.fulfillment.models import Fulfillment
 from engine.fulfillment.shares import Owed
 from engine.kit.money import allocate
 from engine.orders.models import Order, OrderAdjustment
+from engine.payments import captures
 from engine.payments.models import (
     CARD,
     Capture,
@@ -27,26 +27,10 @@ from engine.payments.models import (
     Refund,
     RefundStatus,
 )
-from engine.runtime import Runtime
 
 _HELD: Final = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.PARTIALLY_CAPTURED})
 _COUNTED: Final = (PaymentStatus.CAPTURED, *sorted(_HELD))
 REASON: Final = "release"
-
-
-class CaptureDesk(Protocol):
-    """Who takes money that is held: ``engine.payments.captures``."""
-
-    def request(
-        self, session: Session, tenant_id: str, *, payment_id: str, amount: int, tax: int, final: bool, reason: str
-    ) -> Capture: ...
-
-    def execute(self, runtime: Runtime, tenant_id: str, capture_id: str) -> object: ...
-
-
-def capture_desk() -> CaptureDesk:
-    """The payments room's own."""
-    return cast("CaptureDesk", import_module("engine.payments.captures"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +39,7 @@ class Purse:
 
     net: int
     tax: int
-    """Of what was taken by captures."""
+    """How much of it is tax."""
     held: dict[str, int]
 
 
@@ -75,8 +59,9 @@ def lock_purse(session: Session, tenant_id: str, order_id: str) -> Purse:
         for payment in sorted(payments, key=lambda one: (one.tender == CARD, one.id))
         if payment.status in _HELD and payment.void_requested_at is None
     }
+    back = _given_back(session, tenant_id, order_id)
     tax = sum(part.tax for part in taken.values())
-    return Purse(sum(amounts.values()) - _given_back(session, tenant_id, order_id), tax, held)
+    return Purse(sum(amounts.values()) - back.amount, tax - back.tax, held)
 
 
 def due(session: Session, order: Order) -> Owed:
@@ -103,9 +88,8 @@ def collect(session: Session, order: Order, purse: Purse, owed: Owed, *, final: 
     tax = max(0, min(missing, (limit.tax if final else owed.tax) - purse.tax))
     parts = _spread(missing, purse.held)
     taxes = allocate(tax, [amount for _, amount in parts])
-    desk = capture_desk()
     found = [
-        desk.request(
+        captures.request(
             session, order.tenant_id, payment_id=payment_id, amount=amount, tax=part, final=final, reason=REASON
         )
         for (payment_id, amount), part in zip(parts, taxes, strict=True)
@@ -158,13 +142,13 @@ def _taken(payment: Payment, taken: dict[str, Owed]) -> int:
     return payment.amount if payment.status == PaymentStatus.CAPTURED else 0
 
 
-def _given_back(session: Session, tenant_id: str, order_id: str) -> int:
-    found = session.scalar(
-        select(func.coalesce(func.sum(Refund.amount), 0)).where(
+def _given_back(session: Session, tenant_id: str, order_id: str) -> Owed:
+    amount, tax = session.execute(
+        select(func.coalesce(func.sum(Refund.amount), 0), func.coalesce(func.sum(Refund.tax), 0)).where(
             Refund.tenant_id == tenant_id, Refund.order_id == order_id, Refund.status != RefundStatus.FAILED
         )
-    )
-    return int(found or 0)
+    ).one()
+    return Owed(int(amount), int(tax))
 
 
 def _spread(amount: int, held: dict[str, int]) -> list[tuple[str, int]]:

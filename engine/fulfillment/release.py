@@ -27,7 +27,9 @@ from engine.kit.errors import DomainError
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
+from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.payments import captures
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -55,7 +57,7 @@ def take_money(runtime: Runtime, tenant_id: str, order_id: str) -> None:
         waiting = [one for row in work.of_order(session, tenant_id, order_id) for one in row.capture_ids]
     for capture_id in waiting:
         try:
-            paying.capture_desk().execute(runtime, tenant_id, capture_id)
+            captures.execute(runtime, tenant_id, capture_id)
         except DomainError as error:
             log.warning("capture outstanding", capture_id=capture_id, code=error.code)
 
@@ -67,18 +69,18 @@ def release(session: Session, tenant_id: str, order_id: str, *, actor: str = "sy
     again after a capture failed, it asks for the money once more. Raises ``NotReleasable`` for an order that is not
     open, ``NotPaid``, ``NothingToRelease``.
     """
-    order = work.lock_order(session, tenant_id, order_id)
+    order = orders.lock(session, tenant_id, order_id)
     if order.status != OrderStatus.OPEN or order.placed_at is None:
         raise NotReleasable(f"An order that is {OrderStatus(order.status).value} cannot be released.")
     purse = paying.lock_purse(session, tenant_id, order_id)
-    lines = work.lock_lines(session, tenant_id, order_id)
+    lines = work.lock_lines(session, order)
     units = _unreleased(session, tenant_id, lines)
     stuck = paying.failed(session, work.of_order(session, tenant_id, order_id))
     if not units and not stuck:
         raise NothingToRelease("Everything that has stock was released before.")
     made = _hand_over(session, order, lines, units) if units else []
     _ask_for_money(session, order, purse, lines, [*made, *stuck])
-    work.touch(order)
+    orders.touch(order)
     facts = {"fulfillments": [one.id for one in made], "captures": sorted({c for f in made for c in f.capture_ids})}
     audit.record(session, tenant_id, actor=actor, action="order.released", subject=order_id, facts=facts)
     session.flush()
@@ -105,12 +107,12 @@ def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str
 
     Raises ``NotFound``, ``OutOfStock`` when routing has no way.
     """
-    order = work.lock_order(session, tenant_id, order_id)
+    order = orders.lock(session, tenant_id, order_id)
     told: list[Mapping[str, Any]] = [
         {"fulfillment_id": one.id, "location_id": one.location_id, "routing": one.routing}
         for one in work.of_order(session, tenant_id, order_id)
     ]
-    lines = work.lock_lines(session, tenant_id, order_id)
+    lines = work.lock_lines(session, order)
     units = _unreleased(session, tenant_id, lines)
     if units:
         found = _plan(session, order, lines, units, policy_of(session, tenant_id, RoutingPolicy))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 
@@ -10,13 +10,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.fulfillment import work
-from engine.fulfillment.errors import NothingToShip
+from engine.fulfillment.errors import CancelPending, NothingToShip
 from engine.fulfillment.models import OWN, Fulfillment, FulfillmentStatus
 from engine.fulfillment.policies import FulfillmentPolicy
 from engine.fulfillment.work import Work
 from engine.kit import audit
 from engine.kit.errors import Conflict
 from engine.kit.policies import policy_of
+from engine.orders import service as orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,18 @@ def request_cancel(
     first; an own one that has not begun agrees at once where the policy says so.
 
     All that is waited for is told by ``orders.changes.partner.answered``, once for the change. Raises
-    ``NothingToShip`` when not so many are released and unshipped; then nobody is asked.
+    ``NothingToShip`` when not so many are released and unshipped, ``CancelPending`` when a place was asked for another
+    change and has not answered; then nobody is asked.
     """
     works = _works(session, tenant_id, order_id)
+    wanted = [part for line_id, units in sorted(lines.items()) for part in _parts(works, line_id, units, change_id)]
     policy = policy_of(session, tenant_id, FulfillmentPolicy)
     asked = Asked()
-    for line_id, wanted in sorted(lines.items()):
-        left = wanted
-        for found in works:
-            line = found.lines.get(line_id)
-            take = min(left, line.open - line.cancel_requested) if line else 0
-            if take > 0:
-                _ask(found, line_id, take, asked, at_once=_agrees(found, policy))
-                left -= take
-        if left:
-            raise NothingToShip(f"Only {wanted - left} of these units are released and not shipped.")
-    for found in works:
+    for found, line_id, units in wanted:
+        _ask(found, line_id, units, asked, at_once=_agrees(found, policy))
+    for found in {one.fulfillment.id: one for one, _, _ in wanted}.values():
         if any(line.cancel_requested for line in found.lines.values()):
-            found.fulfillment.cancel_change_id = found.fulfillment.cancel_change_id or change_id
+            found.fulfillment.cancel_change_id = change_id
         found.settle()
     facts = {"change": change_id, "agreed": asked.agreed, "waiting": asked.waiting}
     audit.record(session, tenant_id, actor=actor, action="fulfillment.cancel_requested", subject=order_id, facts=facts)
@@ -95,8 +90,8 @@ def answer_cancel(
 
 def _works(session: Session, tenant_id: str, order_id: str) -> list[Work]:
     """The order's open work, what has not begun first."""
-    order = work.lock_order(session, tenant_id, order_id)
-    order_lines = work.lock_lines(session, tenant_id, order_id)
+    order = orders.lock(session, tenant_id, order_id)
+    order_lines = work.lock_lines(session, order)
     found = [
         Work(
             order,
@@ -108,6 +103,24 @@ def _works(session: Session, tenant_id: str, order_id: str) -> list[Work]:
         if one.status not in {FulfillmentStatus.SHIPPED, FulfillmentStatus.CANCELED}
     ]
     return sorted(found, key=lambda one: (one.fulfillment.status != FulfillmentStatus.RELEASED, one.fulfillment.id))
+
+
+def _parts(works: Sequence[Work], line_id: str, units: int, change_id: str) -> list[tuple[Work, str, int]]:
+    """Who is to give back how many units of a line. Raises ``NothingToShip``, ``CancelPending``."""
+    parts, left = [], units
+    for found in works:
+        line = found.lines.get(line_id)
+        take = min(left, line.open - line.cancel_requested) if line else 0
+        if take <= 0:
+            continue
+        waits = found.fulfillment.status == FulfillmentStatus.CANCEL_REQUESTED
+        if waits and found.fulfillment.cancel_change_id != change_id:
+            raise CancelPending("A cancel of this order waits for its answer already.")
+        parts.append((found, line_id, take))
+        left -= take
+    if left:
+        raise NothingToShip(f"Only {units - left} of these units are released and not shipped.")
+    return parts
 
 
 def _agrees(found: Work, policy: FulfillmentPolicy) -> bool:

@@ -8,13 +8,13 @@ sets of places are searched: all of them, cheapest first, dropping what cannot b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from engine.fulfillment.geography import Point, distance_km, middle_of
 from engine.fulfillment.policies import RoutingPolicy
 from engine.inventory.errors import OutOfStock
-from engine.inventory.service import Allocation
+from engine.inventory.items import Allocation, Recipe
 
 KEPT: Final = 3
 """The chosen way and the next best, kept with the reasons."""
@@ -47,6 +47,8 @@ class Stock:
     sites: Sequence[Site]
     units: Mapping[str, Mapping[str, int]]
     restrictions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    parts: Mapping[str, Recipe] = field(default_factory=dict)
+    """What a unit of each variant takes from the shelf; allocations carry it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,9 @@ def plan(wanted: Mapping[str, int], stock: Stock, *, policy: RoutingPolicy, dest
     if wanted and not search.best:
         raise _too_many_parcels(wanted, usable, policy)
     best = search.best[0] if search.best else _Way(0, (), frozenset(), (), 0, 0)
+    allocations = tuple(replace(one, parts=stock.parts.get(one.variant_id)) for one in best.allocations)
     reasons = _reasons(stock, legs, search, policy, destination, wanted)
-    return Plan(best.allocations, len(best.sites), best.points, reasons)
+    return Plan(allocations, len(best.sites), best.points, reasons)
 
 
 def _usable(variant_id: str, stock: Stock) -> dict[str, int]:

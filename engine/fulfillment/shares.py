@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.orders.shares import share
+
 
 class Line(Protocol):
     """The money of an order line and how far its units got."""
@@ -41,17 +43,12 @@ class Owed:
     tax: int
 
 
-def share(amount: int, units: int, ordered: int) -> int:
-    """The part of ``amount`` that the first ``units`` of ``ordered`` stand for (as ``orders.shares`` has it)."""
-    return amount * units // ordered
-
-
 def shipped(lines: Iterable[Line]) -> Earned:
     """What the units that have left stand for."""
     rows = [
         (
             line.unit_price * line.shipped,
-            share(line.discount, line.shipped, line.ordered),
+            share(line.discount, line.ordered, 0, line.shipped),
             line.unit_cost * line.shipped,
         )
         for line in lines
@@ -63,8 +60,8 @@ def shipped(lines: Iterable[Line]) -> Earned:
 def released(lines: Iterable[Line], *, shipping: int, shipping_tax: int) -> Owed:
     """What the released units cost, with tax; shipping is owed with the first of them."""
     rows = list(lines)
-    tax = sum(share(line.tax, line.released, line.ordered) for line in rows)
-    net = sum(line.unit_price * line.released - share(line.discount, line.released, line.ordered) for line in rows)
+    tax = sum(share(line.tax, line.ordered, 0, line.released) for line in rows)
+    net = sum(line.unit_price * line.released - share(line.discount, line.ordered, 0, line.released) for line in rows)
     if any(line.released for line in rows):
         tax, net = tax + shipping_tax, net + shipping
     return Owed(net + tax, tax)

@@ -30,12 +30,13 @@ def stock_for(
     ``own`` units are the asking order's: reserved for it, and to be had where they are.
     """
     found = inventory.shippable(session, tenant_id, list(variant_ids))
+    parts = {v: places[0].parts for v, places in found.items() if places and places[0].parts is not None}
     units = {v: {place.location_id: place.available for place in places} for v, places in found.items()}
     for variant, places in (own or {}).items():
         for location, extra in places.items():
             units.setdefault(variant, {})[location] = units.get(variant, {}).get(location, 0) + extra
     kept = [site for site in sites(session, tenant_id) if site.location_id not in without]
-    return Stock(kept, units, _restrictions(session, tenant_id, variant_ids))
+    return Stock(kept, units, _restrictions(session, tenant_id, variant_ids), parts)
 
 
 def sites(session: Session, tenant_id: str) -> list[Site]:

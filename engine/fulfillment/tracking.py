@@ -23,8 +23,8 @@ from engine.kit import audit, clock, outbox
 from engine.kit.envelope import derive
 from engine.kit.errors import InvalidInput, NotFound, Unauthenticated
 from engine.kit.policies import policy_of
-from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
-from engine.orders.states import ORDER
+from engine.orders import service as orders
+from engine.orders.models import Order, Shipment, ShipmentStatus
 from engine.runtime import Runtime
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -157,23 +157,14 @@ def _follow(session: Session, order: Order, shipment: Shipment) -> None:
 
 
 def _deliver(session: Session, order: Order, shipment: Shipment) -> None:
-    lines = work.lock_lines(session, order.tenant_id, order.id)
+    lines = work.lock_lines(session, order)
     for row in shipment.lines:
         lines[row["order_line_id"]].delivered += row["quantity"]
     shipment.delivered_at = _moment(shipment, ShipmentStatus.DELIVERED)
-    close_when_done(order, lines.values())
-    work.touch(order)
+    orders.touch(order)
+    orders.end_if_done(session, order, list(lines.values()))
     payload = {"shipment_id": shipment.id, "thread_id": order.thread_id}
     outbox.emit(session, order.tenant_id, "order.delivered", order.id, payload)
-
-
-def close_when_done(order: Order, lines: Iterable[OrderLine]) -> None:
-    """An open order ends when every unit that was kept has arrived."""
-    rows = list(lines)
-    arrived = all(line.canceled + line.delivered == line.ordered for line in rows)
-    if order.status == OrderStatus.OPEN and arrived and any(line.delivered for line in rows):
-        order.status = ORDER.check(OrderStatus(order.status), OrderStatus.CLOSED)
-        order.closed_at = clock.now()
 
 
 def _status(shipment: Shipment) -> ShipmentStatus:

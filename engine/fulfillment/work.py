@@ -13,6 +13,7 @@ from engine.fulfillment.models import Fulfillment, FulfillmentLine, FulfillmentS
 from engine.fulfillment.states import FULFILLMENT
 from engine.kit import clock
 from engine.kit.errors import NotFound
+from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, Shipment
 
 
@@ -37,26 +38,12 @@ class Work:
         if now != self.fulfillment.status:
             self.fulfillment.status = FULFILLMENT.check(FulfillmentStatus(self.fulfillment.status), now)
         touch(self.fulfillment)
-        touch(self.order)
+        orders.touch(self.order)
 
 
-def lock_order(session: Session, tenant_id: str, order_id: str) -> Order:
-    """The order's row lock: whoever holds it works on the order alone. Raises ``NotFound``."""
-    order = session.get(Order, (tenant_id, order_id), with_for_update=True, populate_existing=True)
-    if order is None:
-        raise NotFound("There is no such order.")
-    return order
-
-
-def lock_lines(session: Session, tenant_id: str, order_id: str) -> dict[str, OrderLine]:
+def lock_lines(session: Session, order: Order) -> dict[str, OrderLine]:
     """All lines of a locked order, by id, in their places."""
-    rows = session.scalars(
-        select(OrderLine)
-        .where(OrderLine.tenant_id == tenant_id, OrderLine.order_id == order_id)
-        .order_by(OrderLine.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
+    rows = orders.lines_of(session, order)
     return {row.id: row for row in sorted(rows, key=lambda line: (line.position, line.id))}
 
 
@@ -67,12 +54,12 @@ def lock_work(session: Session, tenant_id: str, fulfillment_id: str, *, version:
     )
     if order_id is None:
         raise NotFound("There is no such fulfillment.")
-    order = lock_order(session, tenant_id, order_id)
+    order = orders.lock(session, tenant_id, order_id)
     found = session.get_one(Fulfillment, (tenant_id, fulfillment_id), with_for_update=True, populate_existing=True)
     if version is not None and version != found.version:
         raise StaleVersion("Somebody else has changed this fulfillment. Look at it again.")
     lines = lines_of(session, tenant_id, [fulfillment_id])
-    order_lines = lock_lines(session, tenant_id, order_id)
+    order_lines = lock_lines(session, order)
     return Work(order, found, {line.order_line_id: line for line in lines}, order_lines)
 
 
@@ -105,13 +92,13 @@ def lock_shipment(session: Session, tenant_id: str, shipment_id: str) -> tuple[O
     )
     if order_id is None:
         raise NotFound("There is no such shipment.")
-    order = lock_order(session, tenant_id, order_id)
+    order = orders.lock(session, tenant_id, order_id)
     shipment = session.get_one(Shipment, (tenant_id, shipment_id), with_for_update=True, populate_existing=True)
     return order, shipment
 
 
-def touch(row: Order | Fulfillment) -> None:
-    """The row changed: its version says so."""
+def touch(row: Fulfillment) -> None:
+    """It changed: its version says so."""
     row.updated_at = clock.now()
     row.version += 1
 
