@@ -229,7 +229,8 @@ def test_evidence_without_a_field_at_stripe_is_told_in_the_free_one(bench: Bench
     dispute_id = hands.open_dispute(bench.paid())
     evidence = {"customer_name": "Ada", "receipt": "Order 1", "uncategorized_text": "Hello."}
     bench.gateway.submit_evidence(dispute_id, merchant=bench.merchant, evidence=evidence, key="k")
-    assert hands.ledger.disputes[dispute_id]["evidence"] == {
+    sent = hands.ledger.disputes[dispute_id]["evidence"]
+    assert {name: text for name, text in sent.items() if text} == {
         "customer_name": "Ada",
         "uncategorized_text": "Hello.\nreceipt: Order 1",
     }
