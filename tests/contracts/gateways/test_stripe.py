@@ -292,6 +292,11 @@ def test_a_wrong_key_is_said_so_and_nothing_happens(
     assert bench.gateway.capture(request).status == ChargeStatus.CAPTURED
 
 
+def test_an_account_sealed_under_another_key_is_said_so(bench: Bench, store: Store) -> None:
+    with store.unit_of_work(bench.merchant) as session, pytest.raises(GatewayMisconfigured):
+        accounts.read(session, b"another key", bench.merchant, "stripe")
+
+
 def test_a_shop_without_an_account_is_told_so(bench: Bench, make_tenant: MakeTenant) -> None:
     other = make_tenant().id
     with pytest.raises(GatewayNotConfigured):
