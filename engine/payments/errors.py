@@ -58,11 +58,11 @@ class EvidenceTooLate(Conflict):
     code = "evidence_too_late"
 
 
-class GatewayNotConfigured(DomainError):
-    """The shop has no account at this gateway."""
+class GatewayNotConfigured(Unavailable):
+    """The shop has no account at this gateway. Nothing happened."""
 
     code = "gateway_not_configured"
-    kind = Kind.UNPROCESSABLE
+    retryable = False
 
 
 class GatewayMisconfigured(Unavailable):

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock
 from engine.kit.envelope import seal, unseal
-from engine.payments.errors import GatewayNotConfigured
+from engine.payments.errors import GatewayMisconfigured, GatewayNotConfigured
 from engine.payments.gateways.models import AccountMode, GatewayAccount
 
 _WEBHOOK_SECRETS: Final = 2
@@ -79,7 +80,7 @@ def put(session: Session, key: bytes, tenant_id: str, gateway: str, change: Chan
 
 
 def read(session: Session, key: bytes, tenant_id: str, gateway: str) -> Account:
-    """The account with its secrets. Raises ``GatewayNotConfigured``."""
+    """The account with its secrets. Raises ``GatewayNotConfigured``, ``GatewayMisconfigured``."""
     row = session.get(GatewayAccount, (tenant_id, gateway))
     if row is None:
         raise GatewayNotConfigured(f"This shop has no {gateway} account.")
@@ -120,9 +121,12 @@ def _sealed(key: bytes, tenant_id: str, gateway: str, secrets: Mapping[str, Any]
 
 
 def _open(key: bytes, row: GatewayAccount) -> dict[str, Any]:
-    opened: dict[str, Any] = json.loads(
-        unseal(key, row.tenant_id, f"gateway-account|{row.gateway}", row.secrets_sealed)
-    )
+    """Raises ``GatewayMisconfigured`` when it was sealed under another secret key."""
+    try:
+        text = unseal(key, row.tenant_id, f"gateway-account|{row.gateway}", row.secrets_sealed)
+    except InvalidTag:
+        raise GatewayMisconfigured("The stored account does not open: the secret key has changed.") from None
+    opened: dict[str, Any] = json.loads(text)
     return opened
 
 

@@ -20,6 +20,7 @@ DECLINES = {
 }
 FEE_FIXED, FEE_PER_MILLE, DISPUTE_FEE = 30, 29, 1500
 HOLD_DAYS = 7
+NOBODY = {"address": None, "email": None, "name": None, "phone": None, "tax_id": None}
 
 
 class ApiError(Exception):
@@ -48,6 +49,11 @@ def fresh(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
+def shown(thing: dict[str, Any]) -> dict[str, Any]:
+    """A thing without our own marks on it."""
+    return {key: value for key, value in thing.items() if not key.startswith("_")}
+
+
 class Ledger:
     """One account at the double."""
 
@@ -71,8 +77,9 @@ class Ledger:
         self.behaviors[method_id] = behavior
         self.methods[method_id] = {
             "id": method_id, "object": "payment_method", "type": "card", "customer": customer, "created": now(),
-            "livemode": False, "metadata": {},
-            "card": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040, "funding": "credit"},
+            "livemode": False, "metadata": {}, "allow_redisplay": "unspecified", "billing_details": {**NOBODY},
+            "card": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040, "funding": "credit",
+                     "regulated_status": "unregulated"},
         }  # fmt: skip
         return method_id
 
@@ -99,15 +106,18 @@ class Ledger:
         dispute = {
             "id": dispute_id, "object": "dispute", "amount": amount or charge["amount_captured"],
             "currency": charge["currency"], "charge": charge["id"], "payment_intent": intent_id,
-            "reason": "fraudulent", "status": status, "created": now(), "metadata": {}, "evidence": {},
+            "reason": "fraudulent", "status": status, "created": now(), "metadata": {},
+            "evidence": {"enhanced_evidence": {}},
             "is_charge_refundable": False, "livemode": False, "balance_transactions": [],
-            "evidence_details": {"due_by": due, "has_evidence": False, "past_due": False, "submission_count": 0},
+            "enhanced_eligibility_types": [],
+            "evidence_details": {"due_by": due, "has_evidence": False, "past_due": False, "submission_count": 0,
+                                 "enhanced_eligibility": {}, "submission_method": "manual"},
         }  # fmt: skip
         self.disputes[dispute_id] = dispute
         charge["disputed"] = True
         if not status.startswith("warning_"):
             taken = self._book(-dispute["amount"], DISPUTE_FEE, "adjustment", "dispute", dispute)
-            dispute["balance_transactions"] = [taken]
+            dispute["balance_transactions"] = [shown(taken)]
         self.tell("charge.dispute.created", dispute)
         return dispute_id
 
@@ -116,34 +126,34 @@ class Ledger:
         dispute["status"] = "won" if won else "lost"
         if won:
             back = self._book(dispute["amount"], 0, "adjustment", "dispute_reversal", dispute)
-            dispute["balance_transactions"] = [*dispute["balance_transactions"], back]
+            dispute["balance_transactions"] = [*dispute["balance_transactions"], shown(back)]
         self.tell("charge.dispute.closed", dispute)
 
     def pay_out(self) -> str:
         """Send what is on the balance to the bank."""
         payout_id = fresh("po")
-        rows = [row for row in self.transactions if row["payout"] is None]
+        rows = [row for row in self.transactions if row["_payout"] is None]
         payout = {
             "id": payout_id, "object": "payout", "amount": sum(row["net"] for row in rows), "currency": "usd",
             "arrival_date": now(), "created": now(), "status": "paid", "automatic": True, "method": "standard",
-            "type": "bank_account", "livemode": False, "metadata": {},
+            "type": "bank_account", "livemode": False, "metadata": {}, "source_type": "card",
+            "reconciliation_status": "completed",
         }  # fmt: skip
         for row in rows:
-            row["payout"] = payout_id
+            row["_payout"] = payout_id
         self.payouts[payout_id] = payout
         paid = self._book(-payout["amount"], 0, "payout", "payout", payout)
-        paid["payout"] = payout_id
+        paid["_payout"] = payout_id
         self.tell("payout.paid", payout)
         return payout_id
 
     def tell(self, kind: str, thing: dict[str, Any]) -> None:
         """An event, as it will be delivered; what it shows is how the thing is now."""
-        shown = {key: value for key, value in thing.items() if not key.startswith("_")}
         self.events.append(
             {
                 "id": fresh("evt"), "object": "event", "api_version": "2026-10-28.endive", "created": now(),
                 "type": kind, "livemode": False, "pending_webhooks": 1, "request": {"id": None},
-                "data": {"object": dict(shown)},
+                "data": {"object": shown(thing)},
             }
         )  # fmt: skip
 
@@ -274,7 +284,7 @@ class Ledger:
         return dispute
 
     def transactions_of(self, payout_id: str) -> Iterator[dict[str, Any]]:
-        return (row for row in reversed(self.transactions) if row["payout"] == payout_id)
+        return (row for row in reversed(self.transactions) if row["_payout"] == payout_id)
 
     # rules
 
@@ -283,12 +293,14 @@ class Ledger:
         charge = {
             "id": fresh("ch"), "object": "charge", "amount": intent["amount"], "amount_captured": 0,
             "amount_refunded": 0, "captured": False, "created": now(), "currency": intent["currency"],
-            "disputed": False, "metadata": dict(intent["metadata"]), "paid": True, "payment_intent": intent["id"],
+            "billing_details": {**NOBODY}, "disputed": False, "livemode": False, "metadata": dict(intent["metadata"]),
+            "paid": True, "payment_intent": intent["id"],
             "payment_method": intent["payment_method"], "refunded": False, "status": "succeeded",
             "payment_method_details": {
                 "type": "card",
                 "card": {
-                    "brand": "visa", "last4": "4242", "capture_before": until,
+                    "brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040, "capture_before": until,
+                    "regulated_status": "unregulated",
                     "multicapture": {"status": "available" if intent["_many"] else "unavailable"},
                 },
             },
@@ -353,7 +365,8 @@ class Ledger:
         row = {
             "id": fresh("txn"), "object": "balance_transaction", "amount": amount, "fee": fee, "net": amount - fee,
             "currency": "usd", "type": kind, "reporting_category": category, "source": source["id"],
-            "created": now(), "status": "available", "payout": None,
+            "created": now(), "status": "available", "_payout": None,
+            "available_on": now(), "fee_details": [], "balance_type": "payments",
         }  # fmt: skip
         self.transactions.append(row)
         return row

@@ -239,6 +239,7 @@ def test_a_payout_is_the_sum_of_its_lines(bench: Bench) -> None:
     assert payout.currency == "USD"
     assert payout.amount == sum(line.amount for line in payout.lines) - sum(line.fee for line in payout.lines)
     assert min(line.fee for line in payout.lines) >= 0
+    assert {line.payment_id for line in payout.lines} == {paid, lost, won}
     found = {(line.kind, line.reference): line.amount for line in payout.lines}
     assert found == {
         (PayoutKind.CHARGE, paid): 5000,

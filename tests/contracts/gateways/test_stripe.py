@@ -229,7 +229,8 @@ def test_evidence_without_a_field_at_stripe_is_told_in_the_free_one(bench: Bench
     dispute_id = hands.open_dispute(bench.paid())
     evidence = {"customer_name": "Ada", "receipt": "Order 1", "uncategorized_text": "Hello."}
     bench.gateway.submit_evidence(dispute_id, merchant=bench.merchant, evidence=evidence, key="k")
-    assert hands.ledger.disputes[dispute_id]["evidence"] == {
+    sent = hands.ledger.disputes[dispute_id]["evidence"]
+    assert {name: text for name, text in sent.items() if text} == {
         "customer_name": "Ada",
         "uncategorized_text": "Hello.\nreceipt: Order 1",
     }
@@ -289,6 +290,11 @@ def test_a_wrong_key_is_said_so_and_nothing_happens(
         accounts.put(session, addresses.secret_key, bench.merchant, "stripe", change, actor="test")
     assert hands.gateway.ping(bench.merchant) is False
     assert bench.gateway.capture(request).status == ChargeStatus.CAPTURED
+
+
+def test_an_account_sealed_under_another_key_is_said_so(bench: Bench, store: Store) -> None:
+    with store.unit_of_work(bench.merchant) as session, pytest.raises(GatewayMisconfigured):
+        accounts.read(session, b"another key", bench.merchant, "stripe")
 
 
 def test_a_shop_without_an_account_is_told_so(bench: Bench, make_tenant: MakeTenant) -> None:

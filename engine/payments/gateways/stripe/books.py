@@ -9,6 +9,7 @@ from datetime import datetime
 from engine.payments.gateway import DisputeStatus, PayoutFacts, Standing
 from engine.payments.gateways.stripe import facts
 from engine.payments.gateways.stripe.calls import Calls, Json
+from engine.payments.gateways.stripe.facts import PaymentOf
 
 _TAKEN = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST})
 
@@ -33,10 +34,10 @@ def standings(calls: Calls, merchant: str) -> Mapping[str, Standing]:
     return found
 
 
-def payouts(calls: Calls, since: datetime) -> list[PayoutFacts]:
+def payouts(calls: Calls, since: datetime, payment_of: PaymentOf) -> list[PayoutFacts]:
     """Payouts that arrived since then, oldest first."""
     rows = list(calls.payouts(int(since.timestamp())))
-    found = [facts.payout(row, _transactions(calls, row)) for row in rows]
+    found = [facts.payout(row, _transactions(calls, row), payment_of) for row in rows]
     return sorted(found, key=lambda payout: (payout.paid_at, payout.gateway_id))
 
 

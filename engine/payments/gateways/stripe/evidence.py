@@ -11,7 +11,7 @@ from engine.payments.errors import EvidenceTooLate
 from engine.payments.gateway import DisputeFacts, DisputeStatus
 from engine.payments.gateways.stripe import facts
 from engine.payments.gateways.stripe.calls import Calls, Json, Refused
-from engine.payments.gateways.stripe.webhooks import PaymentOf
+from engine.payments.gateways.stripe.facts import PaymentOf
 
 TEXT_FIELDS: Final = frozenset(
     {

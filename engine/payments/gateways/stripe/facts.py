@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from engine.payments.gateway import (
 )
 
 Json = Mapping[str, Any]
+PaymentOf = Callable[[str], str | None]
+"""Stripe's intent id → our payment id."""
 
 DECLINE_CODES: Final = {
     "insufficient_funds": "insufficient_funds",
@@ -44,8 +46,12 @@ _DISPUTES: Final = {
     "won": DisputeStatus.WON,
     "prevented": DisputeStatus.WON,
     "lost": DisputeStatus.LOST,
+    "appeal_needs_response": DisputeStatus.LOST,
+    "appeal_under_review": DisputeStatus.LOST,
 }
-"""Stripe's inquiries (``warning_…``) take no money: they are not chargebacks and have no place in the books."""
+"""Stripe's inquiries (``warning_…``) take no money: they are not chargebacks and have no place in the books. An appeal
+follows a loss: the money stays taken until it is won.
+"""
 
 
 def decline_code(code: str, bank_code: str) -> str:
@@ -133,27 +139,28 @@ def dispute(row: Json, payment_id: str) -> DisputeFacts | None:
     )
 
 
-def payout(row: Json, transactions: Iterable[Json]) -> PayoutFacts:
+def payout(row: Json, transactions: Iterable[Json], payment_of: PaymentOf) -> PayoutFacts:
     """A payout with its lines. One that was asked for by hand has no lines at Stripe: it gets a single one."""
-    lines = tuple(_line(txn) for txn in transactions if txn["type"] not in {"payout", "payout_failure"})
+    lines = tuple(_line(txn, payment_of) for txn in transactions if txn["type"] not in {"payout", "payout_failure"})
     if not lines:
         lines = (PayoutLine(PayoutKind.ADJUSTMENT, row["id"], "", row["amount"], 0),)
     return PayoutFacts(row["id"], row["currency"].upper(), row["amount"], moment(row["arrival_date"]), lines)
 
 
-def _line(txn: Json) -> PayoutLine:
+def _line(txn: Json, payment_of: PaymentOf) -> PayoutLine:
     source = txn["source"] if isinstance(txn.get("source"), Mapping) else {}
     known = source.get("metadata") or {}
     kind = _kind(txn)
+    payment_id = known.get("payment_id") or payment_of(source.get("payment_intent") or "") or ""
     reference = {
-        PayoutKind.CHARGE: known.get("payment_id"),
+        PayoutKind.CHARGE: payment_id,
         PayoutKind.REFUND: known.get("refund_id"),
     }.get(kind)
     fee = txn["fee"]
     return PayoutLine(
         kind=kind,
         reference=reference or source.get("id") or txn["id"],
-        payment_id=known.get("payment_id") or "",
+        payment_id=payment_id,
         amount=txn["amount"] - min(0, fee),
         fee=max(0, fee),
     )

@@ -33,6 +33,7 @@ from engine.payments.gateways.stripe import books, facts, forgotten, webhooks
 from engine.payments.gateways.stripe.calls import Calls, Json, Refused
 from engine.payments.gateways.stripe.charging import GATEWAY, Charging, Work, ended, stop
 from engine.payments.gateways.stripe.evidence import submit
+from engine.payments.gateways.stripe.facts import PaymentOf
 from engine.payments.gateways.stripe.moves import Moves
 
 TIMEOUT_SECONDS: Final = 8
@@ -138,7 +139,7 @@ class StripeGateway:
         return books.standings(self._calls(merchant), merchant) if known else {}
 
     def payouts(self, *, merchant: str, since: datetime) -> list[PayoutFacts]:
-        return books.payouts(self._calls(merchant), since)
+        return books.payouts(self._calls(merchant), since, self._payment_of(merchant))
 
     def ping(self, merchant: str) -> bool:
         """Whether Stripe takes the merchant's key, and whether it is a live one.
@@ -182,7 +183,7 @@ class StripeGateway:
         with self._store.unit_of_work(merchant) as session:
             return handles.find(session, merchant, GATEWAY, payment_id)
 
-    def _payment_of(self, merchant: str) -> Callable[[str], str | None]:
+    def _payment_of(self, merchant: str) -> PaymentOf:
         def payment_of(intent_id: str) -> str | None:
             with self._store.unit_of_work(merchant) as session:
                 return handles.payment_of(session, merchant, GATEWAY, intent_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from engine.kit.errors import Unauthenticated
 from engine.payments.gateway import EventKind, GatewayEvent
 from engine.payments.gateways.stripe import facts
 from engine.payments.gateways.stripe.calls import Json
+from engine.payments.gateways.stripe.facts import PaymentOf
 
 TOLERANCE: Final = timedelta(minutes=5)
 SIGNATURE: Final = "stripe-signature"
@@ -25,8 +26,6 @@ _INTENTS: Final = frozenset(
     }
 )
 _REFUNDS: Final = frozenset({"refund.created", "refund.updated", "refund.failed"})
-PaymentOf = Callable[[str], str | None]
-"""Stripe's intent id → our payment id."""
 
 
 def unverified(body: bytes) -> Json:
