@@ -82,12 +82,11 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     seal_audit,
     free_expired_holds,
 )
-EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock, release_due)
+EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock, release_due, poll_carriers)
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,
     settlements.import_payouts,
     stored_value.expire,
-    poll_carriers,
     find_lost,
 )
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
