@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import select
 
 from engine.checkout import service
 from engine.checkout.complete import complete
-from engine.fulfillment import exceptions, release, shipments, tracking
+from engine.fulfillment import exceptions, release, requests, shipments, tracking
 from engine.fulfillment.carriers import TrackingEvent
 from engine.fulfillment.models import Fulfillment, FulfillmentLine
+from engine.inventory import inbound
+from engine.inventory.inbound import Coming
+from engine.inventory.models import Inbound
 from engine.kit import clock
-from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.orders.models import Order, Shipment, ShipmentStatus
 from tests.shop import ADDRESS
-from tests.storm.world import World, bring_more
+from tests.storm.world import PLACES, World, bring_more
 
 CARDS: Final = {
     "card_test_visa": 80,
@@ -56,19 +57,19 @@ def change_of_mind(world: World) -> None:
 
 def release_order(world: World) -> None:
     """The shop hands an order to its warehouses."""
-    order_id = _any(world, Order.id, Order.status == "open")
+    order_id = world.any_of(Order.id, Order.status == "open")
     release.release_now(world.runtime, world.tenant_id, order_id)
 
 
 def ship(world: World) -> None:
     """A warehouse ships what it was given."""
-    fulfillment_id = _any(world, Fulfillment.id, Fulfillment.status.in_(["released", "accepted", "partially_shipped"]))
+    fulfillment_id = world.any_of(Fulfillment.id, Fulfillment.status.in_(["released", "accepted", "partially_shipped"]))
     shipments.ship_now(world.runtime, world.tenant_id, fulfillment_id)
 
 
 def pick_short(world: World) -> None:
     """One unit is not on the shelf."""
-    fulfillment_id = _any(world, Fulfillment.id, Fulfillment.status.in_(["released", "accepted"]))
+    fulfillment_id = world.any_of(Fulfillment.id, Fulfillment.status.in_(["released", "accepted"]))
     with world.shop.uow() as session:
         line = session.scalars(
             select(FulfillmentLine.order_line_id).where(FulfillmentLine.fulfillment_id == fulfillment_id)
@@ -76,9 +77,42 @@ def pick_short(world: World) -> None:
         exceptions.short_pick(session, world.tenant_id, fulfillment_id, short={line or "": 1})
 
 
+def send_over(world: World) -> None:
+    """Units go from one warehouse to the other; some transfers arrive at once, others later."""
+    source, target = world.dice.sample(PLACES, 2)
+    coming = Coming(world.shop.variants[world.items(1)[0]], world.dice.randint(1, 3))
+    with world.shop.uow() as session:
+        sent = inbound.dispatch_transfer(
+            session,
+            world.tenant_id,
+            actor="key_storm",
+            source_location_id=world.shop.locations[source],
+            location_id=world.shop.locations[target],
+            lines=[coming],
+        ).id
+    if world.dice.random() < 0.7:
+        with world.shop.uow() as session:
+            inbound.receive_transfer(session, world.tenant_id, actor="key_storm", inbound_id=sent)
+
+
+def take_in(world: World) -> None:
+    """A transfer that was under way arrives."""
+    sent = world.any_of(Inbound.id, Inbound.status.in_(["expected", "partly_received"]))
+    with world.shop.uow() as session:
+        inbound.receive_transfer(session, world.tenant_id, actor="key_storm", inbound_id=sent)
+
+
+def give_way(world: World) -> None:
+    """A warehouse answers whether it still can give back what a shopper wants to cancel."""
+    fulfillment_id = world.any_of(Fulfillment.id, Fulfillment.status == "cancel_requested")
+    accepted = world.dice.random() < 0.7
+    with world.shop.uow() as session:
+        requests.answer_cancel(session, world.tenant_id, fulfillment_id, accepted=accepted)
+
+
 def carry(world: World) -> None:
     """A carrier's sign of a parcel; the same sign may come twice."""
-    shipment_id = _any(world, Shipment.id, Shipment.status.in_(["shipped", "in_transit", "out_for_delivery"]))
+    shipment_id = world.any_of(Shipment.id, Shipment.status.in_(["label_created", "shipped", "in_transit"]))
     status = world.dice.choice([ShipmentStatus.IN_TRANSIT, ShipmentStatus.DELIVERED])
     sign = TrackingEvent(f"{shipment_id}-{status}", clock.now(), status, "A sign")
     for _ in range(2):
@@ -94,7 +128,10 @@ ACTIONS: Final[Mapping[str, tuple[int, Action]]] = {
     "release": (20, release_order),
     "ship": (15, ship),
     "pick_short": (4, pick_short),
+    "give_way": (8, give_way),
     "carry": (10, carry),
+    "send_over": (8, send_over),
+    "take_in": (4, take_in),
 }
 """Name → how often, and what."""
 
@@ -112,14 +149,3 @@ def _ready(world: World) -> tuple[Identity, str]:
     consent = world.shop.card(buyer)
     world.shop.approve(buyer, consent.id)
     return buyer, consent.id
-
-
-def _any(world: World, column: InstrumentedAttribute[str], condition: ColumnElement[bool]) -> str:
-    """Some row's id. Raises ``NotFound`` when there is none."""
-    with world.shop.uow() as session:
-        count = session.scalar(select(func.count(column)).where(condition)) or 0
-        place = world.dice.randrange(max(1, count))
-        found = session.scalars(select(column).where(condition).order_by(column).offset(place).limit(1)).first()
-    if found is None:
-        raise NotFound("There is none.")
-    return found

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute
 
+from engine.catalog.models import Variant
 from engine.catalog.search import CatalogSearch
 from engine.db import Addresses, Store
 from engine.inventory.models import Location, MovementKind
 from engine.inventory.service import Allocation, receive
-from engine.kit.identity import Identity
+from engine.kit.errors import NotFound
+from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.migrate import load_models
@@ -45,9 +48,15 @@ class World:
         """A few different items of the shop, by SKU."""
         return self.dice.sample(sorted(self.shop.variants), self.dice.randint(1, most))
 
-    def staff(self) -> Identity:
-        from engine.kit.identity import Actor, Scope
+    def any_of(self, column: InstrumentedAttribute[str], condition: ColumnElement[bool]) -> str:
+        """Some row's id. Raises ``NotFound`` when there is none."""
+        with self.shop.uow() as session:
+            found = session.scalars(select(column).where(condition).order_by(column)).all()
+        if not found:
+            raise NotFound("There is none.")
+        return self.dice.choice(found)
 
+    def staff(self) -> Identity:
         return Identity(self.tenant_id, Actor.API_KEY, "key_storm", scopes=frozenset({Scope.ADMIN, Scope.STAFF}))
 
 
@@ -66,10 +75,29 @@ def make_shop(runtime: Runtime, seed: int) -> Shop:
     with runtime.store.without_tenant() as session:
         session.add(row)
     shop = open_shop(runtime, row)
-    for number in range(ITEMS):
-        stock = {place: dice.choice((5, 20, 100)) for place in PLACES}
-        shop.add(f"SKU-{number:02}", price=dice.randrange(500, 20_000, 5), stock=stock)
+    for number in range(0, ITEMS, 2):
+        first = shop.add(f"SKU-{number:02}", price=dice.randrange(500, 20_000, 5), stock=_stock(dice))
+        _add_sister(shop, first, f"SKU-{number + 1:02}", dice)
     return shop
+
+
+def _stock(dice: Random) -> dict[str, int]:
+    return {place: dice.choice((5, 20, 100)) for place in PLACES}
+
+
+def _add_sister(shop: Shop, variant_id: str, sku: str, dice: Random) -> None:
+    """A second variant of the same product, for swaps."""
+    with shop.uow() as session:
+        first = session.get_one(Variant, (shop.tenant.id, variant_id))
+        kept = {column.key: getattr(first, column.key) for column in Variant.__mapper__.columns}
+        price = dice.randrange(500, 20_000, 5)
+        changed = {"id": new_id("variant"), "sku": sku, "price": price, "cost": price // 2, "position": 1}
+        sister = Variant(**(kept | changed | {"options": {"size": "L"}}))
+        session.add(sister)
+        session.flush()
+        parts = [Allocation(sister.id, shop.locations[place], units) for place, units in _stock(dice).items()]
+        receive(session, shop.tenant.id, parts, kind=MovementKind.RECEIPT, subject="storm")
+        shop.variants[sku] = sister.id
 
 
 @contextmanager
@@ -94,8 +122,6 @@ def opened(addresses: Addresses) -> Iterator[Runtime]:
 
 def find_shop(runtime: Runtime, tenant_id: str) -> Shop:
     """The shop that another process made."""
-    from engine.catalog.models import Variant
-
     with runtime.store.without_tenant() as session:
         tenant = session.get_one(Tenant, tenant_id)
     with runtime.unit_of_work(tenant_id) as session:
