@@ -60,7 +60,7 @@ class World:
         return Identity(self.tenant_id, Actor.API_KEY, "key_storm", scopes=frozenset({Scope.ADMIN, Scope.STAFF}))
 
 
-def make_shop(runtime: Runtime, seed: int) -> Shop:
+def make_shop(runtime: Runtime, seed: int, *, currency: str = "USD") -> Shop:
     """A fresh shop whose twenty items lie in two warehouses, some of them scarce."""
     dice, tenant_id = Random(seed), new_id("tenant")
     row = Tenant(
@@ -68,7 +68,7 @@ def make_shop(runtime: Runtime, seed: int) -> Shop:
         slug=f"storm-{tenant_id[-12:]}",
         name="Storm",
         demo=True,
-        currency="USD",
+        currency=currency,
         country="US",
         settings={"order_prefix": "ST"},
     )
