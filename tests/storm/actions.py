@@ -22,6 +22,7 @@ from engine.kit import clock
 from engine.kit.identity import Identity
 from engine.orders.models import Order, Shipment, ShipmentStatus
 from tests.shop import ADDRESS
+from tests.storm import changes
 from tests.storm.world import PLACES, World, bring_more
 
 CARDS: Final = {
@@ -132,6 +133,11 @@ ACTIONS: Final[Mapping[str, tuple[int, Action]]] = {
     "carry": (10, carry),
     "send_over": (8, send_over),
     "take_in": (4, take_in),
+    "cancel_all": (8, changes.cancel_all),
+    "cancel_some": (8, changes.cancel_some),
+    "cancel_as_staff": (4, changes.cancel_as_staff),
+    "swap": (8, changes.swap),
+    "move_house": (4, changes.move_house),
 }
 """Name → how often, and what."""
 
