@@ -122,7 +122,7 @@ class Consent(TenantRow):
             "tenant_id",
             "subject_id",
             unique=True,
-            postgresql_where=text("status IN ('open', 'approved')"),
+            postgresql_where=text("subject_id IS NOT NULL AND status IN ('open', 'approved')"),
         ),
         CheckConstraint("(kind = 'payment') = (session_id IS NOT NULL)", name="payment_has_session"),
         CheckConstraint("(kind = 'payment') = (subject_id IS NULL)", name="change_has_subject"),

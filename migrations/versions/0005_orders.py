@@ -202,7 +202,7 @@ def _consents() -> None:
         ["tenant_id", "subject_id"],
         unique=True,
         schema="app",
-        postgresql_where=sa.text("status IN ('open', 'approved')"),
+        postgresql_where=sa.text("subject_id IS NOT NULL AND status IN ('open', 'approved')"),
     )
     for name, rule in (
         ("payment_has_session", "(kind = 'payment') = (session_id IS NOT NULL)"),

@@ -175,6 +175,7 @@ def _waits(session: Session, order: Order, change: OrderChange, effect: Effect, 
 
 
 def _charge(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> _Next:
+    write.try_refund(session, order, change)
     payment = charge.start(session, runtime, order, change, card)
     if payment.stored_value_id is None:
         return _Next(payment=payment, token=charge.token_of(runtime, card))

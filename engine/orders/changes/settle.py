@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,11 +23,12 @@ from engine.orders.states import CHANGE
 from engine.payments import refunds, stored_value
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import DECLINES, Charge, ChargeStatus
-from engine.payments.models import Capture, CaptureStatus, Payment, PaymentStatus
+from engine.payments.models import Capture, CaptureStatus, Payment, PaymentStatus, Refund
 from engine.payments.states import PAYMENT
 from engine.payments.stored_value_models import StoredValueKind
 from engine.runtime import Runtime
 
+log = structlog.get_logger(__name__)
 _UNSETTLED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
 _COULD_NOT = "In the meantime it could no longer be changed. What was charged for it goes back."
 
@@ -134,23 +136,34 @@ def _give_back(
     session: Session, order: Order, change: OrderChange, payment: Payment, refused: DomainError
 ) -> tuple[str, ...]:
     inventory.release(session, order.tenant_id, payment.id)
-    tax = effect_of(change).charge_tax
-    rows = refunds.request(
-        session,
-        order.tenant_id,
-        order_id=order.id,
-        amount=payment.amount,
-        tax=tax,
-        unearned=payment.amount - tax,
-        reason="change:not_applied",
-        requested_by="system",
-        payment_id=payment.id,
-        change_id=change.id,
-    )
+    rows = _whole_back(session, order, change, payment)
     _end(session, order, change, payment, _COULD_NOT, code=refused.code)
-    detail = f"{Money(payment.amount, payment.currency)} was charged for a change that could not be made; it goes back."
+    how = "it goes back" if rows else "its refund was refused: a person must give it back"
+    detail = f"{Money(payment.amount, payment.currency)} was charged for a change that could not be made; {how}."
     raise_alert(session, order.tenant_id, "change_not_applied", change.id, detail)
     return tuple(row.id for row in rows)
+
+
+def _whole_back(session: Session, order: Order, change: OrderChange, payment: Payment) -> list[Refund]:
+    """Everything that was charged, or nothing where a limit of the shop refuses even that: then a person is told."""
+    tax = effect_of(change).charge_tax
+    try:
+        with session.begin_nested():
+            return refunds.request(
+                session,
+                order.tenant_id,
+                order_id=order.id,
+                amount=payment.amount,
+                tax=tax,
+                unearned=payment.amount - tax,
+                reason="change:not_applied",
+                requested_by="system",
+                payment_id=payment.id,
+                change_id=change.id,
+            )
+    except DomainError:
+        log.exception("the charge of a change could not be given back", change=change.id, payment_id=payment.id)
+        return []
 
 
 def _failed(session: Session, order: Order, change: OrderChange, payment: Payment, charge: Charge) -> None:

@@ -100,6 +100,13 @@ def _let_go(session: Session, order: Order, change: OrderChange) -> list[str]:
     return list(rows)
 
 
+def try_refund(session: Session, order: Order, change: OrderChange) -> None:
+    """Raises what will refuse the refund of a change before anything is charged for it; writes nothing."""
+    with session.begin_nested() as trial:
+        _refund(session, order, change, effect_of(change))
+        trial.rollback()
+
+
 def _refund(session: Session, order: Order, change: OrderChange, effect: Effect) -> list[Refund]:
     """What was never sent was never earned: all of a refund without its tax is still owed to the customer."""
     if not effect.refund:

@@ -16,7 +16,7 @@ from engine.inventory.models import MovementKind, StockLevel
 from engine.inventory.service import Allocation, receive
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
-from engine.kit.policies import change_policy
+from engine.kit.policies import Policy, change_policy
 from engine.kit.tenancy import Tenant
 from engine.orders import queries
 from engine.orders.changes import apply
@@ -107,6 +107,11 @@ def sibling(shop: Shop, of: str, sku: str, *, price: int, units: int = 10, where
 def rule(shop: Shop, **values: Any) -> None:
     with shop.uow() as session:
         change_policy(session.get_one(Tenant, shop.tenant.id), OrdersPolicy, values)
+
+
+def limit(desk: Desk, kind: type[Policy], **values: Any) -> None:
+    with desk.shop.uow() as session:
+        change_policy(session.get_one(Tenant, desk.shop.tenant.id), kind, values)
 
 
 def stock(shop: Shop, sku: str) -> tuple[int, int]:

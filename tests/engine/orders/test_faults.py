@@ -13,7 +13,7 @@ from engine.orders.changes import apply
 from engine.orders.errors import OrderBusy
 from engine.payments import refunds
 from engine.payments.gateway import GatewayTimeout
-from tests.engine.orders.desk import Desk, broken, buy, changes, held, sibling, stock
+from tests.engine.orders.desk import Desk, broken, buy, changes, held, limit, rule, sibling, stock
 from tests.shop import Shop
 
 CHARGE_POINTS = (
@@ -166,8 +166,6 @@ def test_a_cancel_with_its_refund_survives_a_crash_anywhere(desk: Desk, point: s
 
 @pytest.mark.parametrize("point", [*CHARGE_POINTS, *REFUND_POINTS[2:]])
 def test_another_way_to_pay_survives_a_crash_anywhere(desk: Desk, point: str) -> None:
-    from tests.engine.orders.desk import rule
-
     rule(desk.shop, payment_change_requires_other_method=False)
     change = desk.ask("payment_method", payment_method_ref="test_visa")
     pull(point)
@@ -210,3 +208,43 @@ def test_staff_and_shopper_meet_the_same_change_once(desk: Desk) -> None:
     recover(desk)
     assert held(desk.shop) == 0
     assert broken(desk.shop) == []
+
+
+def test_a_refund_that_a_limit_refuses_is_known_before_the_charge(desk: Desk) -> None:
+    from engine.payments.errors import RefundOverLimit
+    from engine.payments.policy import PaymentsPolicy
+
+    rule(desk.shop, payment_change_requires_other_method=False)
+    change = desk.ask("payment_method", payment_method_ref="test_visa")
+    limit(desk, PaymentsPolicy, refund_limit_per_order=100)
+    before = desk.rows()
+    with pytest.raises(RefundOverLimit):
+        desk.agree(change)
+    assert desk.rows() == before
+    assert_untouched(desk)
+    assert broken(desk.shop) == []
+
+
+def test_a_charge_that_cannot_even_be_given_back_ends_and_tells_a_person(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy import select
+
+    from engine.inventory.errors import NotReserved
+    from engine.orders.changes import write
+    from engine.payments.models import Alert
+    from engine.payments.policy import PaymentsPolicy
+
+    change = swap(desk)
+    limit(desk, PaymentsPolicy, refund_limit_per_order=100)
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise NotReserved("gone")
+
+    monkeypatch.setattr(write, "_end_units", refused)
+    assert desk.agree(change).status == "failed"
+    order = desk.look()
+    assert (order.status, order.balance.amount) == ("open", -2200)
+    with desk.shop.uow() as session:
+        assert list(session.scalars(select(Alert.kind))) == ["change_not_applied"]
+    assert {result.name for result in broken(desk.shop)} >= {"every placed order has its money"}
