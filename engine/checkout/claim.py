@@ -168,11 +168,11 @@ def _asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         "version": card.version,
         "status": card.status,
         "facts": Jsonb(noted),
-        "holds": Jsonb(holds),
+        "holds": Jsonb(holds.reservations),
     }
     return [
         (CLAIM, values),
-        *((TAKE_STOCK, {"tenant": card.tenant_id} | hold) for hold in holds if hold["tracked"]),
+        *((TAKE_STOCK, {"tenant": card.tenant_id} | take) for take in holds.takes),
         *((USE_CODE, {"tenant": card.tenant_id, "code": code}) for code in sorted(set(card.discount_codes))),
     ]
 

@@ -10,7 +10,8 @@ from typing import Any, Final, Protocol
 from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
-from engine.inventory.service import Part, Place
+from engine.inventory import direct as stock
+from engine.inventory.service import Place
 from engine.kit import clock
 from engine.kit.tenancy import Tenant
 from engine.tax.service import NO_TAX, Jurisdiction
@@ -90,6 +91,7 @@ _TAX: Final = """app.tax_rates x WHERE x.tenant_id = c.tenant_id AND x.country =
     AND x.region IN (w.region, '') AND x.valid_from <= %(today)s ORDER BY x.region DESC, x.valid_from DESC LIMIT 1"""
 _CODES: Final = "app.discounts d WHERE d.tenant_id = c.tenant_id AND d.code = ANY(c.discount_codes)"
 _CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
+_PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
 _ITEM_STAMP: Final = "concat(v.xmin, '.', p.xmin)"
 _TAX_STAMP: Final = "concat(x.id, '.', x.xmin)"
 _CODE_STAMP: Final = (
@@ -103,24 +105,7 @@ COLUMNS: Final = f"""
     SELECT v.id, v.product_id, v.sku, v.options, v.price, v.cost, v.weight_g, v.sellable,
       p.title, p.category, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,
-  (SELECT json_agg(f ORDER BY f.position, f.id) FROM (
-    SELECT u.item, l.id, l.region, l.position, least(min(u.units), min(u.most)) AS available,
-      array_agg(u.part) AS parts, array_agg(u.per_unit) AS per_unit, array_agg(u.tracked) AS tracked
-    FROM app.locations l CROSS JOIN LATERAL (
-      SELECT v.id AS item, coalesce(k.id, v.id) AS part, coalesce(b.quantity, 1) AS per_unit,
-        coalesce(k.stock_policy, v.stock_policy) <> 'untracked' AS tracked,
-        CASE WHEN v.stock_policy = 'preorder' AND v.available_on > %(today)s THEN 0 ELSE 9999 END AS most,
-        CASE WHEN coalesce(k.stock_policy, v.stock_policy) = 'untracked' THEN 9999
-          WHEN k.stock_policy = 'preorder' AND k.available_on > %(today)s THEN 0
-          ELSE coalesce(greatest(0, s.on_hand - s.reserved - s.safety_stock), 0) END / coalesce(b.quantity, 1) AS units
-      FROM app.variants v
-      LEFT JOIN app.bundle_components b ON b.tenant_id = v.tenant_id AND b.bundle_variant_id = v.id
-      LEFT JOIN app.variants k ON k.tenant_id = v.tenant_id AND k.id = b.component_variant_id
-      LEFT JOIN app.stock_levels s ON s.tenant_id = v.tenant_id AND s.variant_id = coalesce(k.id, v.id)
-        AND s.location_id = l.id
-      WHERE v.tenant_id = c.tenant_id AND v.id = ANY(w.variants)) AS u
-    WHERE l.tenant_id = c.tenant_id AND l.ships
-    GROUP BY u.item, l.id, l.region, l.position HAVING least(min(u.units), min(u.most)) > 0) AS f) AS places,
+  (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
   (SELECT json_agg(z) FROM (
     SELECT z.countries, z.regions, z.rates, z.xmin::text AS stamp FROM {_ZONES}
     ORDER BY z.position, z.id) AS z) AS zones,
@@ -135,7 +120,7 @@ COLUMNS: Final = f"""
       WHERE l.tenant_id = r.tenant_id AND l.cart_id = r.id) AS lines
     FROM {_CART}) AS r) AS cart
 """  # noqa: S608 (our own)
-"""All that ``answer`` reads. Stock is ``inventory.shippable``'s, in the same breath."""
+"""All that ``answer`` reads."""
 
 STAMP: Final = f"""concat_ws('|', t.xmin,
     (SELECT string_agg({_ITEM_STAMP}, ',' ORDER BY v.id) FROM {_ITEMS}),
@@ -169,14 +154,14 @@ def read(session: Session, basket: Basket) -> Facts:
 def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
     """What ``COLUMNS`` found."""
     shop = Shop(basket.tenant_id, row["name"], row["shop_currency"], row["country"], row["demo"], row["settings"])
-    stock: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
+    places: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
     for place in row["places"] or ():
-        stock[place["item"]].append(_place(place))
+        places[place["variant_id"]].append(stock.place(place))
     tax = row["tax"]
     return Facts(
         shop=shop,
         items={item["id"]: item for item in row["items"] or ()},
-        stock=stock,
+        stock=places,
         zones=[Zone(**zone) for zone in row["zones"] or ()],
         tax=Jurisdiction(*(tax[name] for name in Jurisdiction.__slots__)) if tax else NO_TAX,
         codes={code["code"]: _code(code) for code in row["codes"] or ()},
@@ -192,11 +177,6 @@ def _stamp(row: Mapping[str, Any]) -> str:
     codes = [",".join(one["stamp"] for one in row["codes"])] if row["codes"] else []
     cart = [row["cart"]["stamp"]] if row["cart"] else []
     return "|".join([row["stamp"], *several, *tax, *codes, *cart])
-
-
-def _place(row: Mapping[str, Any]) -> Place:
-    parts = tuple(sorted(Part(*part) for part in zip(row["parts"], row["per_unit"], row["tracked"], strict=True)))
-    return Place(row["id"], row["region"], row["position"], row["available"], parts)
 
 
 def _code(row: Mapping[str, Any]) -> Discount:

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from engine.checkout.models import ConsentStatus, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote
+from engine.inventory import direct as stock
 from engine.inventory.service import Allocation
 from engine.kit.direct import Row, Statement
 from engine.kit.errors import NotFound
@@ -112,23 +113,9 @@ class Draft:
         )
         return cls(sale, order, lines, payment)
 
-    def holds(self, allocations: Sequence[Allocation]) -> list[Row]:
-        """The reservations of what the lines are allocated, in the order in which everybody takes stock."""
-        line_of = {line["variant_id"]: line["id"] for line in self.lines}
-        rows = [
-            {
-                "id": new_id("reservation"),
-                "variant_id": part.variant_id,
-                "location_id": one.location_id,
-                "quantity": part.per_unit * one.quantity,
-                "per_unit": part.per_unit,
-                "tracked": part.tracked,
-                "order_line_id": line_of[one.variant_id],
-            }
-            for one in allocations
-            for part in one.parts or ()
-        ]
-        return sorted(rows, key=lambda row: (row["variant_id"], row["location_id"]))
+    def holds(self, allocations: Sequence[Allocation]) -> stock.Plan:
+        """The reservations of what the lines are allocated, and what is taken for them."""
+        return stock.plan(allocations, {line["variant_id"]: line["id"] for line in self.lines})
 
     def values(self, prefix: str) -> Row:
         """What T1 writes, as the driver takes it; the order's number is ``prefix`` and the next one free."""
