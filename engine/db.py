@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +24,7 @@ from engine.embedded_postgres import (
     start_or_attach,
     update_secrets,
 )
-from engine.kit.direct import Direct
+from engine.kit.direct import Answers, Ask, Row, asking
 from engine.kit.envelope import derive
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
@@ -67,11 +67,15 @@ class Store:
             session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
             yield session
 
-    @contextmanager
-    def direct(self, tenant_id: str) -> Iterator[Direct]:
-        """The same on the driver itself, for the few statements of a hot path: see ``engine.kit.direct``."""
-        with self.engine.connect() as connection, connection.begin():
-            yield Direct(connection, tenant_id)
+    def asking(self, tenant_id: str, *asks: Ask) -> AbstractContextManager[Answers]:
+        """The statements of one transaction in one round trip; the block's work goes on meanwhile."""
+        return asking(self.engine, tenant_id, *asks)
+
+    def ask(self, tenant_id: str, *asks: Ask) -> list[list[Row]]:
+        """The rows of each statement, committed."""
+        with self.asking(tenant_id, *asks) as answers:
+            pass
+        return answers.rows()
 
     @contextmanager
     def without_tenant(self) -> Iterator[Session]:

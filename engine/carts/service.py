@@ -143,6 +143,7 @@ def empty(session: Session, identity: Identity) -> CartView:
     if cart is not None:
         session.execute(delete(CartLine).where(CartLine.tenant_id == cart.tenant_id, CartLine.cart_id == cart.id))
         cart.discount_codes = []
+        cart.updated_at = clock.now()
     return view(session, identity)
 
 

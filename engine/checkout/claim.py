@@ -1,29 +1,31 @@
-"""T1: everything scarce is claimed in one transaction, or nothing is. Two round trips and the commit.
+"""Prepare and T1: everything scarce is claimed in one transaction, or nothing is. Each is one round trip.
 
-What was agreed to is read again with its price and compared with the card; then one statement writes session, card,
-order, payment, holds and audit, and each unit of stock and use of a code is taken by a conditional update of its own.
-Whoever changed a row meanwhile leaves that statement without its row: nothing is written, and it begins anew.
+Prepare reads the card, its checkout and all that its price rests on, with the versions of that. T1 writes session,
+card, order, payment, holds and audit in one statement, if all of that is still the same; then each unit of stock and
+use of a code is taken by a conditional update. Whoever was faster makes a statement fail, and T1 with it: it looks
+again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
 from engine.checkout import facts, pricing
 from engine.checkout.errors import CheckoutBusy
-from engine.checkout.facts import Shop
+from engine.checkout.facts import Facts
 from engine.checkout.models import ConsentStatus, SessionStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.sale import Card, Draft
 from engine.checkout.states import CONSENT, OPEN_SESSIONS, SESSION
 from engine.checkout.views import digest
 from engine.inventory import service as inventory
-from engine.inventory.errors import OutOfStock
+from engine.inventory.service import Allocation
 from engine.kit import clock
-from engine.kit.direct import Direct, Row
+from engine.kit.direct import Ask, Refused, Statement
 from engine.kit.errors import NotFound
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
@@ -32,25 +34,23 @@ from engine.runtime import Runtime
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _TRIES: Final = 4
 
-CARD: Final = """
+PREPARE: Final = Statement(f"""
 SELECT k.id AS consent_id, k.status AS consent_status, k.digest, k.token_sealed, k.payment_id, k.owner_id,
   c.tenant_id, c.id, c.version, c.status, c.currency, c.lines, c.buyer, c.ship_to, c.fulfillment_option_id,
-  c.discount_codes, c.payment_method, c.thread_id, c.cart_id, c.expires_at
-FROM app.consents k JOIN app.checkout_sessions c ON c.tenant_id = k.tenant_id AND c.id = k.session_id
+  c.discount_codes, c.payment_method, c.thread_id, c.cart_id, c.expires_at, {facts.COLUMNS}
+FROM app.consents k
+JOIN app.checkout_sessions c ON c.tenant_id = k.tenant_id AND c.id = k.session_id {facts.SCOPE}
 WHERE k.tenant_id = %(tenant)s AND k.id = %(consent)s AND k.owner_id = %(owner)s
-"""
+""")  # noqa: S608 (our own)
 
-CART: Final = """
-SELECT c.status, c.discount_codes, (SELECT json_object_agg(l.variant_id, l.quantity) FROM app.cart_lines l
-  WHERE l.tenant_id = c.tenant_id AND l.cart_id = c.id) AS lines
-FROM app.carts c WHERE c.tenant_id = %(tenant)s AND c.id = %(cart)s
-"""
-
-CLAIM: Final = """
-WITH checkout AS (
-  UPDATE app.checkout_sessions SET status = 'complete_in_progress', version = version + 1
-  WHERE tenant_id = %(tenant)s AND id = %(session_id)s AND version = %(version)s AND status = %(status)s
-  RETURNING id
+CLAIM: Final = Statement(f"""
+WITH same AS (
+  SELECT c.id FROM app.checkout_sessions c {facts.SCOPE}
+  WHERE c.tenant_id = %(tenant)s AND c.id = %(session_id)s AND {facts.STAMP} = %(stamp)s
+), checkout AS (
+  UPDATE app.checkout_sessions c SET status = 'complete_in_progress', version = version + 1 FROM same
+  WHERE c.tenant_id = %(tenant)s AND c.id = %(session_id)s AND c.version = %(version)s AND c.status = %(status)s
+  RETURNING c.id
 ), card AS (
   UPDATE app.consents k SET status = 'claimed', payment_id = %(payment)s FROM checkout
   WHERE k.tenant_id = %(tenant)s AND k.id = %(consent_id)s AND k.status = 'approved'
@@ -79,31 +79,36 @@ WITH checkout AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
   SELECT %(tenant)s, %(now)s, '', %(owner_id)s, 'payment.started', %(payment)s, %(facts)s FROM card
 ), held AS (
-  INSERT INTO app.reservations (tenant_id, id, variant_id, location_id, quantity, status, payment_id, order_line_id,
-    created_at)
-  SELECT %(tenant)s, h.id, h.variant_id, h.location_id, h.quantity, 'held', %(payment)s, h.order_line_id, %(now)s
-  FROM card, jsonb_to_recordset(%(holds)s) AS h(id text, variant_id text, location_id text, quantity int,
-    order_line_id text)
-  RETURNING variant_id, location_id, quantity
+  INSERT INTO app.reservations (tenant_id, id, variant_id, location_id, quantity, per_unit, tracked, status, payment_id,
+    order_line_id, created_at)
+  SELECT %(tenant)s, h.id, h.variant_id, h.location_id, h.quantity, h.per_unit, h.tracked, 'held', %(payment)s,
+    h.order_line_id, %(now)s
+  FROM card, jsonb_to_recordset(%(holds)s) AS h(id text, variant_id text, location_id text, quantity int, per_unit int,
+    tracked boolean, order_line_id text)
+  RETURNING variant_id, location_id, quantity, tracked
 ), moved AS (
   INSERT INTO app.stock_movements (tenant_id, variant_id, location_id, kind, on_hand_delta, reserved_delta, subject, at)
-  SELECT %(tenant)s, variant_id, location_id, 'reserve', 0, quantity, %(payment)s, %(now)s FROM held
+  SELECT %(tenant)s, variant_id, location_id, 'reserve', 0, quantity, %(payment)s, %(now)s FROM held WHERE tracked
 )
-SELECT number FROM placed
-"""
+SELECT (SELECT number FROM placed) AS number, 1 / (SELECT count(*) FROM placed) AS whole
+""")  # noqa: S608 (our own)
 
-TAKE_STOCK: Final = """
-UPDATE app.stock_levels SET reserved = reserved + %(quantity)s
-WHERE tenant_id = %(tenant)s AND variant_id = %(variant_id)s AND location_id = %(location_id)s
-  AND on_hand - reserved - safety_stock >= %(quantity)s
-RETURNING variant_id
-"""
+TAKE_STOCK: Final = Statement("""
+WITH taken AS (
+  UPDATE app.stock_levels SET reserved = reserved + %(quantity)s
+  WHERE tenant_id = %(tenant)s AND variant_id = %(variant_id)s AND location_id = %(location_id)s
+    AND on_hand - reserved - safety_stock >= %(quantity)s
+  RETURNING variant_id)
+SELECT 1 / count(*) AS whole FROM taken
+""")
 
-USE_CODE: Final = """
-UPDATE app.discounts SET used = used + 1
-WHERE tenant_id = %(tenant)s AND code = %(code)s AND (usage_limit IS NULL OR used < usage_limit)
-RETURNING code
-"""
+USE_CODE: Final = Statement("""
+WITH used AS (
+  UPDATE app.discounts SET used = used + 1
+  WHERE tenant_id = %(tenant)s AND code = %(code)s AND (usage_limit IS NULL OR used < usage_limit)
+  RETURNING code)
+SELECT 1 / count(*) AS whole FROM used
+""")
 
 
 class Changed(Exception):
@@ -114,64 +119,83 @@ class Changed(Exception):
         self.reason = reason
 
 
-class _Lost(Exception):
-    """Somebody else changed a row between our look and our write."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The card, and what its checkout's price rests on now."""
+
+    card: Card
+    known: Facts
 
 
-def card_of(direct: Direct, identity: Identity, consent_id: str) -> Card:
-    """The identity's own card. Raises ``NotFound`` for any other."""
-    values = {"tenant": identity.tenant_id, "consent": consent_id, "owner": identity.id}
-    row = direct.one(CARD, values)
-    if row is None:
+def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
+    """Everything T1 must know, in one read. Raises ``NotFound`` for a card that is not the identity's own."""
+    values = {"consent": consent_id, "owner": identity.id, "tenant": identity.tenant_id, "today": clock.now().date()}
+    (rows,) = runtime.store.ask(identity.tenant_id, (PREPARE, values))
+    if not rows:
         raise NotFound("There is no such confirmation.")
-    return Card(**row)
+    card = Card.of(rows[0])
+    return Prepared(card, facts.answer(card, rows[0]))
 
 
-def claim(runtime: Runtime, identity: Identity, card: Card, token: str | None) -> Draft:
-    """Claim what ``card`` allows. Raises ``Changed``, ``CheckoutBusy``, and the driver's ``UniqueViolation`` when a
+def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | None) -> Draft:
+    """Claim what the card allows. Raises ``Changed``, ``CheckoutBusy``, and the driver's ``UniqueViolation`` when a
     payment for this session, card or token is under way.
     """
     for _ in range(_TRIES):
+        quote = _agreed(seen)
+        draft = Draft.of(identity, seen.card, quote, token, clock.now())
+        fault_point("before_t1_commit")
         try:
-            with runtime.store.direct(identity.tenant_id) as direct:
-                draft = _claim(direct, identity, card, token)
-                fault_point("before_t1_commit")
-                return draft
-        except (_Lost, OutOfStock):
-            with runtime.store.direct(identity.tenant_id) as direct:
-                card = card_of(direct, identity, card.consent_id)
-    raise CheckoutBusy(BUSY)
+            placed = runtime.store.ask(identity.tenant_id, *_asks(seen, draft, quote))[0]
+        except Refused:  # somebody was faster: look again
+            seen = prepare(runtime, identity, seen.card.consent_id)
+        else:
+            draft.order["number"] = placed[0]["number"]
+            return draft
+    raise Changed("This order is being changed by too many at once, or parts of it have just sold out.")
 
 
-def _claim(direct: Direct, identity: Identity, card: Card, token: str | None) -> Draft:
-    _require_open(card)
-    cart = {"tenant": card.tenant_id, "cart": card.cart_id}
-    (found,), carts = direct.ask((facts.READ, facts.question(card)), (CART, cart))
-    quote = pricing.price(card, facts.answer(card, found))
-    _require_agreed(card, quote, carts)
-    CONSENT.check(card.consent_status, ConsentStatus.CLAIMED)
-    SESSION.check(_ready(card), SessionStatus.IN_PROGRESS)
-    draft = Draft.of(identity, card, quote, token, clock.now())
-    region = (card.ship_to or {}).get("state", "")
-    wanted = {line.variant_id: line.quantity for line in quote.lines}
-    holds = draft.holds(inventory.route(wanted, quote.stock, region=region))
-    placed, *taken = direct.ask(
-        (CLAIM, _values(card, draft, quote.shop, holds)),
-        *((TAKE_STOCK, {"tenant": card.tenant_id} | hold) for hold in holds),
-        *((USE_CODE, {"tenant": card.tenant_id, "code": code}) for code in sorted(set(card.discount_codes))),
-    )
-    if not placed or not all(taken):
-        raise _Lost
-    draft.order["number"] = placed[0]["number"]
-    return draft
-
-
-def _values(card: Card, draft: Draft, shop: Shop, holds: list[Row]) -> Row:
+def _asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
+    """The statements of T1. Stock comes last, and in its order: others wait for these rows."""
+    card = seen.card
+    holds = draft.holds(_routed(card, quote))
     sale = draft.sale
     noted = {"amount": sale.amount, "currency": sale.currency, "consent": sale.consent_id, "order": sale.order_id}
-    own = {"tenant": card.tenant_id, "version": card.version, "status": card.status}
-    prefix = f"{shop.settings.get('order_prefix', 'IC')}-"
-    return draft.values(prefix) | own | {"facts": Jsonb(noted), "holds": Jsonb(holds)}
+    values = draft.values(f"{quote.shop.settings.get('order_prefix', 'IC')}-") | {
+        "tenant": card.tenant_id,
+        "today": draft.order["created_at"].date(),
+        "stamp": seen.known.stamp,
+        "version": card.version,
+        "status": card.status,
+        "facts": Jsonb(noted),
+        "holds": Jsonb(holds.reservations),
+    }
+    return [
+        (CLAIM, values),
+        *((TAKE_STOCK, {"tenant": card.tenant_id} | take) for take in holds.takes),
+        *((USE_CODE, {"tenant": card.tenant_id, "code": code}) for code in sorted(set(card.discount_codes))),
+    ]
+
+
+def _routed(card: Card, quote: Quote) -> list[Allocation]:
+    wanted = {line.variant_id: line.quantity for line in quote.lines}
+    return inventory.route(wanted, quote.stock, region=(card.ship_to or {}).get("state", ""))
+
+
+def _agreed(seen: Prepared) -> Quote:
+    """Today's price, if it is what was agreed to."""
+    card = seen.card
+    _require_open(card)
+    quote = pricing.price(card, seen.known)
+    if quote.problems:
+        raise Changed(" ".join(quote.problems))
+    if quote.missing or digest(card, quote) != card.digest:
+        raise Changed("The total or the details changed after the card was shown.")
+    if card.cart_id and not (seen.known.cart and _fits(card, seen.known.cart)):
+        raise Changed("The cart changed after the card was shown.")
+    CONSENT.check(card.consent_status, ConsentStatus.CLAIMED)
+    SESSION.check(_ready(card), SessionStatus.IN_PROGRESS)
+    return quote
 
 
 def _require_open(card: Card) -> None:
@@ -183,20 +207,10 @@ def _require_open(card: Card) -> None:
         raise Changed("This checkout was open for too long.")
 
 
-def _require_agreed(card: Card, quote: Quote, carts: Sequence[Row]) -> None:
-    if quote.problems:
-        raise Changed(" ".join(quote.problems))
-    if quote.missing or digest(card, quote) != card.digest:
-        raise Changed("The total or the details changed after the card was shown.")
-    if card.cart_id and not any(_fits(card, cart) for cart in carts):
-        raise Changed("The cart changed after the card was shown.")
-
-
-def _fits(card: Card, cart: Row) -> bool:
+def _fits(card: Card, cart: Mapping[str, Any]) -> bool:
     """Whether the cart is open with what the checkout sells, and nothing else."""
     lines = {line["variant_id"]: line["quantity"] for line in card.lines}
-    same = (cart["lines"] or {}) == lines and cart["discount_codes"] == card.discount_codes
-    return bool(cart["status"] == "open" and same)
+    return cart["status"] == "open" and (cart["lines"] or {}) == lines and cart["discount_codes"] == card.discount_codes
 
 
 def _ready(card: Card) -> SessionStatus:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.checkout import consents
-from engine.checkout.claim import BUSY, Changed, card_of, claim
+from engine.checkout.claim import BUSY, Changed, claim, prepare
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
 from engine.checkout.sale import Card, Sale
@@ -63,8 +63,8 @@ def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completio
 
     Raises ``NotFound`` for another identity's consent, ``CheckoutBusy`` while another attempt is under way.
     """
-    with runtime.store.direct(identity.tenant_id) as direct:
-        card = card_of(direct, identity, consent_id)
+    seen = prepare(runtime, identity, consent_id)
+    card = seen.card
     if card.consent_status != ConsentStatus.APPROVED:
         return _unapproved(runtime, identity, card)
     token = _token_of(runtime, card)
@@ -74,7 +74,7 @@ def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completio
     if not facts.usable:
         return _put_aside(runtime, identity, consent_id, DECLINES["token_expired"])
     try:
-        draft = claim(runtime, identity, card, token)
+        draft = claim(runtime, identity, seen, token)
     except Changed as changed:
         return _put_aside(runtime, identity, consent_id, changed.reason)
     except UniqueViolation:

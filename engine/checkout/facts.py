@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
+from engine.inventory import direct as stock
 from engine.inventory.service import Place
 from engine.kit import clock
 from engine.kit.tenancy import Tenant
@@ -56,6 +57,7 @@ class Zone:
     countries: list[str]
     regions: list[str]
     rates: list[Any]
+    stamp: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,33 +70,71 @@ class Facts:
     zones: Sequence[Zone]
     tax: Jurisdiction
     codes: Mapping[str, Discount]
+    cart: Mapping[str, Any] | None
+    """status, discount_codes and lines (variant → quantity) of the cart it came from."""
+    stamp: str
+    """The versions of all of it."""
 
 
-READ: Final = """
-SELECT t.name, t.currency, t.country, t.demo, t.settings,
-  (SELECT json_agg(i) FROM (
-    SELECT v.id, v.product_id, v.sku, v.options, v.price, v.cost, v.weight_g, v.sellable,
-      p.title, p.category, p.tax_category, p.restrictions, p.status
-    FROM app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
-    WHERE v.tenant_id = %(tenant)s AND v.id = ANY(%(variants)s)) i) AS items,
-  (SELECT json_agg(s) FROM (
-    SELECT s.variant_id, l.id, l.region, l.position, s.on_hand - s.reserved - s.safety_stock AS available
-    FROM app.stock_levels s JOIN app.locations l ON l.tenant_id = s.tenant_id AND l.id = s.location_id
-    WHERE s.tenant_id = %(tenant)s AND s.variant_id = ANY(%(variants)s)
-      AND s.on_hand - s.reserved > s.safety_stock AND l.ships
-    ORDER BY l.position, l.id) s) AS places,
-  (SELECT json_agg(z) FROM (
-    SELECT countries, regions, rates FROM app.shipping_zones
-    WHERE tenant_id = %(tenant)s AND %(country)s = ANY(countries) ORDER BY position) z) AS zones,
-  (SELECT row_to_json(x) FROM (
-    SELECT name, rate_ppm, category_ppm, taxes_shipping FROM app.tax_rates
-    WHERE tenant_id = %(tenant)s AND country = %(country)s AND region IN (%(region)s, '') AND valid_from <= %(today)s
-    ORDER BY region DESC, valid_from DESC LIMIT 1) x) AS tax,
-  (SELECT json_agg(d) FROM (
-    SELECT code, title, percent_off, amount_off, minimum, category, usage_limit, used, starts_at, ends_at
-    FROM app.discounts WHERE tenant_id = %(tenant)s AND code = ANY(%(codes)s)) d) AS codes
-FROM app.tenants t WHERE t.id = %(tenant)s
+SCOPE: Final = """
+  CROSS JOIN LATERAL (
+    SELECT ARRAY(SELECT line->>'variant_id' FROM jsonb_array_elements(c.lines) AS line) AS variants,
+      coalesce(c.ship_to->>'country', '') AS country, coalesce(c.ship_to->>'state', '') AS region) AS w
+  JOIN app.tenants t ON t.id = c.tenant_id
 """
+"""What a checkout ``c`` asks for, and its shop."""
+
+_ITEMS: Final = """app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
+    WHERE v.tenant_id = c.tenant_id AND v.id = ANY(w.variants)"""
+_ZONES: Final = "app.shipping_zones z WHERE z.tenant_id = c.tenant_id AND w.country = ANY(z.countries)"
+_TAX: Final = """app.tax_rates x WHERE x.tenant_id = c.tenant_id AND x.country = w.country
+    AND x.region IN (w.region, '') AND x.valid_from <= %(today)s ORDER BY x.region DESC, x.valid_from DESC LIMIT 1"""
+_CODES: Final = "app.discounts d WHERE d.tenant_id = c.tenant_id AND d.code = ANY(c.discount_codes)"
+_CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
+_PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
+_ITEM_STAMP: Final = "concat(v.xmin, '.', p.xmin)"
+_TAX_STAMP: Final = "concat(x.id, '.', x.xmin)"
+_CODE_STAMP: Final = (
+    "concat_ws('.', d.code, d.percent_off, d.amount_off, d.minimum, d.category, d.starts_at, d.ends_at)"
+)
+_CART_STAMP: Final = "concat_ws('.', r.status, r.updated_at, r.discount_codes)"
+
+COLUMNS: Final = f"""
+  t.name, t.currency AS shop_currency, t.country, t.demo, t.settings, t.xmin::text AS stamp,
+  (SELECT json_agg(i ORDER BY i.id) FROM (
+    SELECT v.id, v.product_id, v.sku, v.options, v.price, v.cost, v.weight_g, v.sellable,
+      p.title, p.category, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
+    FROM {_ITEMS}) AS i) AS items,
+  (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
+  (SELECT json_agg(z) FROM (
+    SELECT z.countries, z.regions, z.rates, z.xmin::text AS stamp FROM {_ZONES}
+    ORDER BY z.position, z.id) AS z) AS zones,
+  (SELECT row_to_json(x) FROM (
+    SELECT x.name, x.rate_ppm, x.category_ppm, x.taxes_shipping, {_TAX_STAMP} AS stamp FROM {_TAX}) AS x) AS tax,
+  (SELECT json_agg(d) FROM (
+    SELECT d.code, d.title, d.percent_off, d.amount_off, d.minimum, d.category, d.usage_limit, d.used, d.starts_at,
+      d.ends_at, {_CODE_STAMP} AS stamp FROM {_CODES} ORDER BY d.code) AS d) AS codes,
+  (SELECT row_to_json(r) FROM (
+    SELECT r.status, r.discount_codes, {_CART_STAMP} AS stamp, (
+      SELECT json_object_agg(l.variant_id, l.quantity) FROM app.cart_lines l
+      WHERE l.tenant_id = r.tenant_id AND l.cart_id = r.id) AS lines
+    FROM {_CART}) AS r) AS cart
+"""  # noqa: S608 (our own)
+"""All that ``answer`` reads."""
+
+STAMP: Final = f"""concat_ws('|', t.xmin,
+    (SELECT string_agg({_ITEM_STAMP}, ',' ORDER BY v.id) FROM {_ITEMS}),
+    (SELECT string_agg(z.xmin::text, ',' ORDER BY z.position, z.id) FROM {_ZONES}),
+    (SELECT {_TAX_STAMP} FROM {_TAX}),
+    (SELECT string_agg({_CODE_STAMP}, ',' ORDER BY d.code) FROM {_CODES}),
+    (SELECT {_CART_STAMP} FROM {_CART}))"""  # noqa: S608 (our own)
+"""The versions of everything a price rests on, as ``Facts.stamp`` has them; but for stock and uses of codes, which are
+taken and so checked by themselves."""
+
+READ: Final = f"""
+SELECT {COLUMNS} FROM app.checkout_sessions c {SCOPE}
+WHERE c.tenant_id = %(tenant)s AND c.id = %(id)s
+"""  # noqa: S608 (our own)
 
 
 def shop_of(session: Session, tenant_id: str) -> Shop:
@@ -103,42 +143,42 @@ def shop_of(session: Session, tenant_id: str) -> Shop:
     return Shop(row.id, row.name, row.currency, row.country, row.demo, row.settings)
 
 
-def question(basket: Basket) -> dict[str, Any]:
-    """The values ``READ`` asks with."""
-    address = basket.ship_to or {}
-    return {
-        "tenant": basket.tenant_id,
-        "variants": [line["variant_id"] for line in basket.lines],
-        "country": address.get("country") or "",
-        "region": address.get("state") or "",
-        "today": clock.now().date(),
-        "codes": list(basket.discount_codes),
-    }
-
-
 def read(session: Session, basket: Basket) -> Facts:
-    """The facts as this transaction sees them."""
+    """The facts as this transaction sees them; the checkout's row is written first."""
     session.flush()
-    row = session.connection().exec_driver_sql(READ, question(basket)).mappings().one()
+    values = {"tenant": basket.tenant_id, "id": basket.id, "today": clock.now().date()}
+    row = session.connection().exec_driver_sql(READ, values).mappings().one()
     return answer(basket, dict(row))
 
 
 def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
-    """What ``READ`` found."""
-    shop = Shop(basket.tenant_id, row["name"], row["currency"], row["country"], row["demo"], row["settings"])
-    stock: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
+    """What ``COLUMNS`` found."""
+    shop = Shop(basket.tenant_id, row["name"], row["shop_currency"], row["country"], row["demo"], row["settings"])
+    places: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
     for place in row["places"] or ():
-        stock[place["variant_id"]].append(Place(place["id"], place["region"], place["position"], place["available"]))
+        places[place["variant_id"]].append(stock.place(place))
+    tax = row["tax"]
     return Facts(
         shop=shop,
         items={item["id"]: item for item in row["items"] or ()},
-        stock=stock,
+        stock=places,
         zones=[Zone(**zone) for zone in row["zones"] or ()],
-        tax=Jurisdiction(**row["tax"]) if row["tax"] else NO_TAX,
+        tax=Jurisdiction(*(tax[name] for name in Jurisdiction.__slots__)) if tax else NO_TAX,
         codes={code["code"]: _code(code) for code in row["codes"] or ()},
+        cart=row["cart"],
+        stamp=_stamp(row),
     )
+
+
+def _stamp(row: Mapping[str, Any]) -> str:
+    """What ``STAMP`` would say of the same rows."""
+    several = [",".join(one["stamp"] for one in row[name]) for name in ("items", "zones") if row[name]]
+    tax = [row["tax"]["stamp"]] if row["tax"] else []
+    codes = [",".join(one["stamp"] for one in row["codes"])] if row["codes"] else []
+    cart = [row["cart"]["stamp"]] if row["cart"] else []
+    return "|".join([row["stamp"], *several, *tax, *codes, *cart])
 
 
 def _code(row: Mapping[str, Any]) -> Discount:
     moments = {name: datetime.fromisoformat(row[name]) for name in ("starts_at", "ends_at") if row[name]}
-    return Discount(**(dict(row) | moments))
+    return Discount(**{name: value for name, value in row.items() if name != "stamp"} | moments)

@@ -1,11 +1,12 @@
-"""T2 of a payment that succeeded: everything the money changes, in one statement and the commit.
+"""T2 of a payment that succeeded: everything the money changes, in one statement and one round trip.
 
 The session is completed, the order placed, the payment captured, its holds sold, its cart emptied, the journal and the
-audit written and the consumers told, or nothing is: a payment that has ended gives the statement no row to go on.
+audit written and the consumers told, or nothing is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,19 +14,26 @@ from psycopg.types.json import Jsonb
 
 from engine.checkout.sale import Sale
 from engine.finance import postings
-from engine.kit.direct import Direct, Row
+from engine.kit.direct import Refused, Row, Statement
+from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
 from engine.payments.gateway import Charge
+from engine.runtime import Runtime
 
 LIVE_RUN: Final = timedelta(seconds=5)
 """The conversation that pays tells its shopper itself; the outbox speaks when it could not."""
 
-SETTLE: Final = """
-WITH checkout AS (
-  UPDATE app.checkout_sessions SET status = 'completed', version = version + 1
-  WHERE tenant_id = %(tenant)s AND id = %(session)s AND status = 'complete_in_progress'
-  RETURNING cart_id
+_TRIES: Final = 4
+
+SETTLE: Final = Statement("""
+WITH due AS (
+  SELECT FROM app.payments
+  WHERE tenant_id = %(tenant)s AND id = %(payment)s AND status IN ('processing', 'unknown')
+), checkout AS (
+  UPDATE app.checkout_sessions c SET status = 'completed', version = c.version + 1 FROM due
+  WHERE c.tenant_id = %(tenant)s AND c.id = %(session)s AND c.status = 'complete_in_progress'
+  RETURNING c.cart_id
 ), placed AS (
   UPDATE app.orders o SET status = 'open', placed_at = %(now)s, updated_at = %(now)s, version = o.version + 1
   FROM checkout WHERE o.tenant_id = %(tenant)s AND o.id = %(order)s AND o.status = 'pending_payment'
@@ -45,16 +53,29 @@ WITH checkout AS (
 ), sold AS (
   UPDATE app.reservations r SET status = 'committed' FROM paid
   WHERE r.tenant_id = %(tenant)s AND r.payment_id = %(payment)s AND r.status = 'held'
-), bought AS (
-  SELECT c.id, c.updated_at FROM checkout, app.carts c
-  WHERE c.tenant_id = %(tenant)s AND c.id = checkout.cart_id AND c.status = 'open' AND NOT EXISTS (
-    SELECT FROM app.cart_lines l
-    LEFT JOIN jsonb_to_recordset(%(bought)s) AS b(variant_id text, quantity int) ON b.variant_id = l.variant_id
-    WHERE l.tenant_id = %(tenant)s AND l.cart_id = c.id AND l.quantity > coalesce(b.quantity, 0))
+), cart AS MATERIALIZED (
+  SELECT c.id, c.updated_at FROM checkout JOIN app.carts c ON c.tenant_id = %(tenant)s AND c.id = checkout.cart_id
+  WHERE c.status = 'open'
+), rest AS MATERIALIZED (
+  SELECT l.variant_id, l.quantity - coalesce(b.quantity, 0) AS quantity
+  FROM cart JOIN app.cart_lines l ON l.tenant_id = %(tenant)s AND l.cart_id = cart.id
+  LEFT JOIN jsonb_to_recordset(%(bought)s) AS b(variant_id text, quantity int) ON b.variant_id = l.variant_id
+), more AS MATERIALIZED (
+  SELECT count(*) > 0 AS stays FROM rest WHERE quantity > 0
 ), emptied AS (
-  UPDATE app.carts c SET status = 'ordered' FROM bought
-  WHERE c.tenant_id = %(tenant)s AND c.id = bought.id AND c.updated_at = bought.updated_at
-  RETURNING c.id
+  UPDATE app.carts c SET status = CASE WHEN more.stays THEN c.status ELSE 'ordered' END,
+    discount_codes = CASE WHEN more.stays THEN '{}' ELSE c.discount_codes END,
+    updated_at = CASE WHEN more.stays THEN %(now)s ELSE c.updated_at END
+  FROM cart, more WHERE c.tenant_id = %(tenant)s AND c.id = cart.id AND c.updated_at = cart.updated_at
+  RETURNING c.id, more.stays
+), kept AS (
+  UPDATE app.cart_lines l SET quantity = rest.quantity FROM emptied, rest
+  WHERE emptied.stays AND l.tenant_id = %(tenant)s AND l.cart_id = emptied.id AND l.variant_id = rest.variant_id
+    AND rest.quantity > 0
+), gone AS (
+  DELETE FROM app.cart_lines l USING emptied, rest
+  WHERE emptied.stays AND l.tenant_id = %(tenant)s AND l.cart_id = emptied.id AND l.variant_id = rest.variant_id
+    AND rest.quantity <= 0
 ), entry AS (
   INSERT INTO app.journal_entries (tenant_id, id, kind, subject, order_id, occurred_at, posted_at)
   SELECT %(tenant)s, %(entry)s, 'capture', %(payment)s, %(order)s, %(now)s, %(now)s
@@ -75,41 +96,29 @@ WITH checkout AS (
   UPDATE app.alerts a SET resolved_at = %(now)s FROM paid
   WHERE a.tenant_id = %(tenant)s AND a.kind = 'payment_unknown' AND a.subject = %(payment)s AND a.resolved_at IS NULL
 )
-SELECT checkout.cart_id, EXISTS (SELECT FROM emptied) AS emptied FROM paid, checkout
-"""
-
-LOCK_CART: Final = "SELECT id FROM app.carts WHERE tenant_id = %(tenant)s AND id = %(cart)s FOR UPDATE"
-
-SHRINK_CART: Final = """
-WITH rest AS (
-  SELECT l.variant_id, l.quantity - coalesce(b.quantity, 0) AS quantity FROM app.cart_lines l
-  LEFT JOIN jsonb_to_recordset(%(bought)s) AS b(variant_id text, quantity int) ON b.variant_id = l.variant_id
-  WHERE l.tenant_id = %(tenant)s AND l.cart_id = %(cart)s
-), kept AS (
-  UPDATE app.cart_lines l SET quantity = rest.quantity FROM rest
-  WHERE l.tenant_id = %(tenant)s AND l.cart_id = %(cart)s AND l.variant_id = rest.variant_id AND rest.quantity > 0
-), gone AS (
-  DELETE FROM app.cart_lines l USING rest
-  WHERE l.tenant_id = %(tenant)s AND l.cart_id = %(cart)s AND l.variant_id = rest.variant_id AND rest.quantity <= 0
-)
-UPDATE app.carts SET discount_codes = '{}', updated_at = %(now)s,
-  status = CASE WHEN EXISTS (SELECT FROM rest WHERE quantity > 0) THEN status ELSE 'ordered' END
-WHERE tenant_id = %(tenant)s AND id = %(cart)s
+SELECT (SELECT count(*) FROM paid) AS paid,
+  1 / CASE WHEN (SELECT count(*) FROM paid) = (SELECT count(*) FROM checkout)
+    AND (SELECT count(*) FROM emptied) = (SELECT count(*) FROM cart) THEN 1 ELSE 0 END AS whole
+""")
+"""All of it or nothing: a payment that has ended is no longer due, and a cart or a payment that changes while this runs
+makes the last line divide by zero.
 """
 
 
-class Ended(Exception):
-    """The payment had ended before; what was begun must be rolled back."""
-
-
-def settle_paid(direct: Direct, sale: Sale, charge: Charge, now: datetime) -> None:
-    """Write that the money came in. Raises ``Ended``."""
-    done = direct.one(SETTLE, _values(sale, charge, now))
-    if done is None:
-        raise Ended
-    if done["cart_id"] and not done["emptied"]:  # something was put in while it was paid for
-        cart = {"tenant": sale.tenant_id, "cart": done["cart_id"], "now": now, "bought": Jsonb(sale.bought)}
-        direct.ask((LOCK_CART, cart), (SHRINK_CART, cart))
+def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, meanwhile: Callable[[], None]) -> bool:
+    """Write that the money came in, and do ``meanwhile`` while the database does; false for a payment that had ended
+    before.
+    """
+    values = _values(sale, charge, now)
+    for _ in range(_TRIES):
+        try:
+            with runtime.store.asking(sale.tenant_id, (SETTLE, values)) as answers:
+                meanwhile()
+        except Refused:  # something was put into the cart at this moment: once more
+            continue
+        ((done,),) = answers.rows()
+        return bool(done["paid"])
+    raise Unavailable("The payment cannot be settled at this moment.")
 
 
 def _values(sale: Sale, charge: Charge, now: datetime) -> Row:

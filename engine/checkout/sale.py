@@ -11,14 +11,16 @@ from psycopg.types.json import Jsonb
 
 from engine.checkout.models import ConsentStatus, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote
+from engine.inventory import direct as stock
 from engine.inventory.service import Allocation
-from engine.kit.direct import Direct, Row
+from engine.kit.direct import Row, Statement
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.tenancy import hash_secret
 from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.payments.models import Payment, PaymentStatus
+from engine.runtime import Runtime
 
 LEASE: Final = timedelta(seconds=20)
 """Longer than the gateway's time-out: while it runs, only this request may settle the payment."""
@@ -54,6 +56,10 @@ class Card:
     thread_id: str | None
     cart_id: str | None
     expires_at: datetime
+
+    @classmethod
+    def of(cls, row: Row) -> Card:
+        return cls(**{name: row[name] for name in cls.__slots__})
 
     @property
     def gateway(self) -> str:
@@ -107,19 +113,9 @@ class Draft:
         )
         return cls(sale, order, lines, payment)
 
-    def holds(self, allocations: Sequence[Allocation]) -> list[Row]:
-        """The reservations of what the lines are allocated, in the order in which everybody takes stock."""
-        line_of = {line["variant_id"]: line["id"] for line in self.lines}
-        return [
-            {
-                "id": new_id("reservation"),
-                "variant_id": one.variant_id,
-                "location_id": one.location_id,
-                "quantity": one.quantity,
-                "order_line_id": line_of[one.variant_id],
-            }
-            for one in allocations
-        ]
+    def holds(self, allocations: Sequence[Allocation]) -> stock.Plan:
+        """The reservations of what the lines are allocated, and what is taken for them."""
+        return stock.plan(allocations, {line["variant_id"]: line["id"] for line in self.lines})
 
     def values(self, prefix: str) -> Row:
         """What T1 writes, as the driver takes it; the order's number is ``prefix`` and the next one free."""
@@ -215,18 +211,18 @@ def _document(value: Any) -> Jsonb | None:
     return None if value is None else Jsonb(value)
 
 
-SALE: Final = """
+SALE: Final = Statement("""
 SELECT p.tenant_id, p.id AS payment_id, p.order_id, p.session_id, p.consent_id, c.thread_id, p.gateway, p.amount, o.tax,
   p.currency, c.lines AS bought
 FROM app.payments p JOIN app.orders o ON o.tenant_id = p.tenant_id AND o.id = p.order_id
 JOIN app.checkout_sessions c ON c.tenant_id = p.tenant_id AND c.id = p.session_id
 WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s
-"""
+""")
 
 
-def sale_of(direct: Direct, tenant_id: str, payment_id: str) -> Sale:
+def sale_of(runtime: Runtime, tenant_id: str, payment_id: str) -> Sale:
     """The sale of a payment, read from its rows. Raises ``NotFound``."""
-    row = direct.one(SALE, {"tenant": tenant_id, "payment": payment_id})
-    if row is None:
+    (rows,) = runtime.store.ask(tenant_id, (SALE, {"tenant": tenant_id, "payment": payment_id}))
+    if not rows:
         raise NotFound("There is no such payment.")
-    return Sale(**row)
+    return Sale(**rows[0])

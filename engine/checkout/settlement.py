@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
 from engine.checkout.models import CheckoutSession, SessionStatus
-from engine.checkout.paid import LIVE_RUN, Ended, settle_paid
+from engine.checkout.paid import LIVE_RUN, settle_paid
 from engine.checkout.sale import Draft, sale_of
 from engine.checkout.service import lock_session
 from engine.checkout.states import SESSION
@@ -81,19 +80,22 @@ def _of_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge
 def _captured(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None) -> Settled | None:
     """The payment is captured now; ``None`` when it had ended before."""
     now = clock.now()
-    try:
-        with runtime.store.direct(tenant_id) as direct:
-            sale = draft.sale if draft else sale_of(direct, tenant_id, payment_id)
-            settle_paid(direct, sale, charge, now)
-            order = None if draft else queries.order_by_id(direct.session(), tenant_id, sale.order_id)
-            fault_point("before_t2_commit")
-    except Ended:
+    order: OrderView | None = None
+
+    def draw() -> None:
+        nonlocal order
+        order = queries.just_paid(*draft.paid(now)) if draft else None
+
+    sale = draft.sale if draft else sale_of(runtime, tenant_id, payment_id)
+    fault_point("before_t2_commit")
+    if not settle_paid(runtime, sale, charge, now, draw):
         return None
-    return Settled(payment_id, PaymentStatus.CAPTURED, None, order or _just_paid(draft, now))
+    return Settled(payment_id, PaymentStatus.CAPTURED, None, order or _placed(runtime, tenant_id, sale.order_id))
 
 
-def _just_paid(draft: Draft | None, now: datetime) -> OrderView | None:
-    return queries.just_paid(*draft.paid(now)) if draft else None
+def _placed(runtime: Runtime, tenant_id: str, order_id: str) -> OrderView:
+    with runtime.unit_of_work(tenant_id) as session:
+        return queries.order_by_id(session, tenant_id, order_id)
 
 
 def _otherwise(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None) -> Settled:

@@ -20,7 +20,9 @@ SELECT v.id AS variant_id, l.id, l.region, l.position,
   json_agg(json_build_array(p.id, coalesce(b.quantity, 1), p.stock_policy <> 'untracked')) AS parts
 FROM app.variants v
 LEFT JOIN app.bundle_components b ON b.tenant_id = v.tenant_id AND b.bundle_variant_id = v.id
-JOIN app.variants p ON p.tenant_id = v.tenant_id AND p.id = coalesce(b.component_variant_id, v.id)
+LEFT JOIN app.variants k ON k.tenant_id = v.tenant_id AND k.id = b.component_variant_id
+CROSS JOIN LATERAL (SELECT coalesce(k.id, v.id) AS id, coalesce(k.stock_policy, v.stock_policy) AS stock_policy,
+  CASE WHEN k.id IS NULL THEN v.available_on ELSE k.available_on END AS available_on) AS p
 JOIN app.locations l ON l.tenant_id = v.tenant_id AND l.ships
 LEFT JOIN app.stock_levels s ON s.tenant_id = v.tenant_id AND s.variant_id = p.id AND s.location_id = l.id
 CROSS JOIN LATERAL (SELECT CASE WHEN p.stock_policy = 'untracked' THEN {PLENTY}

@@ -1,67 +1,92 @@
-"""A transaction on the driver itself, where every round trip and every millisecond of Python counts.
+"""A transaction in one round trip, on the driver itself, where every millisecond counts.
 
-Statements are asked together: those of one ``ask`` travel in one round trip (pipeline mode), each sees what the ones
-before it did, and the first failure ends them all. They are prepared, with one plan for all values: a statement for
-``Direct`` finds its rows by key and writes a bounded number of them. Whole numbers are sent with one width, or each
-would have a plan of its own.
+Statements that are asked together travel together (pipeline mode), each sees what the ones before it did, and they are
+committed together: the first that fails ends them all. So a statement that finds the world other than expected has to
+fail: it divides by the number of rows it changed, and ``Refused`` is what the driver makes of a division by none.
+
+They are prepared, with one plan for all values: a statement for here finds its rows by key and writes a bounded number
+of them. Whole numbers are sent with one width, or each would have a plan of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
-from psycopg import Connection as DriverConnection
-from psycopg import Cursor
+from psycopg import Connection, RawCursor
+from psycopg.errors import DivisionByZero
 from psycopg.rows import dict_row
 from psycopg.types.numeric import Int8
-from sqlalchemy import Connection
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
+_PLACE: Final = re.compile(r"%\((\w+)\)s")
 Row = dict[str, Any]
-Ask = tuple[str, Mapping[str, Any]]
-_BIND: Final = (
+
+
+class Statement:
+    """SQL with ``%(name)s`` for its values, taken apart once and not at every use."""
+
+    def __init__(self, sql: str) -> None:
+        self.text = sql
+        self.names = tuple(dict.fromkeys(_PLACE.findall(sql)))
+        numbers = {name: f"${number}" for number, name in enumerate(self.names, 1)}
+        self.sql: Any = _PLACE.sub(lambda found: numbers[found[1]], sql).encode()
+
+
+Ask = tuple[Statement, Mapping[str, Any]]
+Refused = DivisionByZero
+_BIND: Final = Statement(
     "SELECT set_config('app.tenant_id', %(tenant)s, true), set_config('plan_cache_mode', 'force_generic_plan', true),"
     " set_config('enable_seqscan', 'off', true)"
 )
 """The tenant, and plans that hold: one made while a table was small must not scan it when it has grown."""
+_PLAN_AGAIN: Final = 1000
+"""A plan is right for tables of about the size they had: each connection plans anew after 10, 100 and every 1000 uses,
+so that one made for an empty table does not go on by an index that once was as good as any other."""
 
 
-class Direct:
-    """One transaction bound to one tenant; made by ``Store.direct``, which commits or rolls back."""
+class Answers:
+    """The rows of each statement, in order, once its transaction is committed."""
 
-    def __init__(self, connection: Connection, tenant_id: str) -> None:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, DriverConnection)
-        self._connection, self._driver, self._tenant_id = connection, driver, tenant_id
-        self._bound = False
+    def __init__(self, cursors: list[RawCursor[Row]]) -> None:
+        self._cursors = cursors
 
-    def ask(self, *asks: Ask) -> list[list[Row]]:
-        """The rows of each statement, in order; one round trip. Raises the driver's errors."""
-        if self._bound and len(asks) == 1:
-            return [_rows(self._execute(asks[0]))]
-        with self._driver.pipeline():
-            if not self._bound:
-                self._execute((_BIND, {"tenant": self._tenant_id}))
-            cursors = [self._execute(one) for one in asks]
-        self._bound = True
-        return [_rows(cursor) for cursor in cursors]
-
-    def one(self, statement: str, values: Mapping[str, Any]) -> Row | None:
-        """The first row of one statement."""
-        rows = self.ask((statement, values))[0]
-        return rows[0] if rows else None
-
-    def session(self) -> Session:
-        """A session of services in this same transaction."""
-        if not self._bound:
-            self.ask()
-        return Session(self._connection, expire_on_commit=False)
-
-    def _execute(self, ask: Ask) -> Cursor[Row]:
-        values = {key: Int8(value) if type(value) is int else value for key, value in ask[1].items()}
-        return self._driver.cursor(row_factory=dict_row).execute(ask[0], values, prepare=True)
+    def rows(self) -> list[list[Row]]:
+        return [cursor.fetchall() if cursor.description else [] for cursor in self._cursors]
 
 
-def _rows(cursor: Cursor[Row]) -> list[Row]:
-    return cursor.fetchall() if cursor.description else []
+@contextmanager
+def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
+    """Send the statements; the block's work goes on beside the database's, and the commit follows the block.
+
+    Raises ``Refused`` and the driver's other errors when the block has ended; then nothing was changed.
+    """
+    pooled = engine.raw_connection()
+    try:
+        driver = pooled.driver_connection
+        assert isinstance(driver, Connection)
+        driver.autocommit = True
+        try:
+            _plan_anew(driver, pooled.info)
+            with driver.pipeline():
+                _send(driver, (_BIND, {"tenant": tenant_id}))
+                yield Answers([_send(driver, ask) for ask in asks])
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
+    finally:
+        pooled.close()
+
+
+def _send(driver: Connection[Any], ask: Ask) -> RawCursor[Row]:
+    statement, values = ask
+    sent = [Int8(value) if type(value := values[name]) is int else value for name in statement.names]
+    return RawCursor(driver, row_factory=dict_row).execute(statement.sql, sent, prepare=True)
+
+
+def _plan_anew(driver: Connection[Any], info: dict[Any, Any]) -> None:
+    uses = info["direct_uses"] = info.get("direct_uses", 0) + 1
+    if uses in {10, 100} or uses % _PLAN_AGAIN == 0:
+        driver.execute("DISCARD PLANS")
