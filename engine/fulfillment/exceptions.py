@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+import structlog
 from sqlalchemy.orm import Session
 
-from engine.finance import postings
-from engine.finance import service as finance
 from engine.fulfillment import shipments, work
 from engine.fulfillment.errors import AlreadyRemedied, CancelPending, NothingToShip
 from engine.fulfillment.models import FulfillmentStatus
@@ -19,11 +18,10 @@ from engine.fulfillment.release import open_work
 from engine.fulfillment.routing import Destination, plan
 from engine.fulfillment.sites import stock_for
 from engine.fulfillment.work import Work
-from engine.inventory import levels
 from engine.inventory import service as inventory
-from engine.inventory.errors import NotReserved, OutOfStock
-from engine.inventory.levels import Move
-from engine.inventory.models import BackorderKind, MovementKind
+from engine.inventory.adjusting import adjust
+from engine.inventory.errors import BelowReserved, NeedsCount, NotReserved, NotStocked, OutOfStock
+from engine.inventory.models import BackorderKind
 from engine.inventory.service import Wanted
 from engine.kit import audit, clock, outbox
 from engine.kit.errors import Conflict, InvalidInput
@@ -32,6 +30,7 @@ from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.payments.alerts import raise_alert, resolve_alert
 
+log = structlog.get_logger(__name__)
 LOST: Final = "parcel_lost"
 EXCEPTION: Final = "delivery_exception"
 BACK: Final = "parcel_returned"
@@ -85,7 +84,7 @@ def short_pick(
             _wait_for_stock(session, found, found.order_lines[line_id], quantity)
             waiting[line_id] = quantity
     if policy.write_off_short:
-        _write_off(session, found, short)
+        _write_off(session, found, short, actor)
     found.settle(resting=FulfillmentStatus.EXCEPTION if waiting else None)
     _tell_short(session, found, rerouted, waiting)
     facts = {"order": found.order.id, "short": dict(short), "rerouted": rerouted, "waiting": waiting}
@@ -286,24 +285,23 @@ def _last_words(shipment: Shipment) -> str:
     return str(shipment.events[-1]["text"]) if shipment.events else ""
 
 
-def _write_off(session: Session, found: Work, short: Mapping[str, int]) -> None:
+def _write_off(session: Session, found: Work, short: Mapping[str, int], actor: str) -> None:
     """What was not found is not there: the location's stock and the books say so.
 
-    Of a bundle nobody knows which part was missing, and units promised to other orders stay: then only a count tells.
+    Of a bundle nobody knows which part was missing; units promised to other orders, and more than one person may
+    write off, stay until they are counted.
     """
-    order, here = found.order, found.fulfillment.location_id
-    lines = [found.order_lines[line_id] for line_id in sorted(short) if not found.order_lines[line_id].components]
-    for line in sorted(lines, key=lambda one: one.variant_id):
-        units, work_id = short[line.id], found.fulfillment.id
-        gone = Move(line.variant_id, here, MovementKind.ADJUST, work_id, on_hand=-units, reason=SHORT)
-        if levels.change(session, order.tenant_id, [gone]):
-            continue
-        finance.post(
-            session,
-            order.tenant_id,
-            kind=postings.Kind.ADJUSTMENT,
-            subject=f"{work_id}:{found.fulfillment.version}:{line.position}",
-            currency=order.currency,
-            amounts=postings.adjustment(-line.unit_cost * units),
-            order_id=order.id,
-        )
+    lines = [found.order_lines[line_id] for line_id in short if not found.order_lines[line_id].components]
+    for line in sorted(lines, key=lambda one: (one.variant_id, one.id)):
+        try:
+            adjust(
+                session,
+                line.tenant_id,
+                actor=actor,
+                variant_id=line.variant_id,
+                location_id=found.fulfillment.location_id,
+                delta=-short[line.id],
+                reason=f"{SHORT} {found.fulfillment.id}",
+            )
+        except (BelowReserved, NeedsCount, NotStocked) as refused:
+            log.info("short pick not written off", fulfillment=found.fulfillment.id, code=refused.code)

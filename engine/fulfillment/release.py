@@ -105,7 +105,7 @@ def release_due(runtime: Runtime, tenant_id: str) -> int:
 def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str, Any]]:
     """Why each fulfillment of an order is where it is; for units still to be released, what routing would do now.
 
-    Raises ``NotFound``, ``OutOfStock`` when routing has no way.
+    Raises ``NotFound``.
     """
     order = orders.lock(session, tenant_id, order_id)
     told: list[Mapping[str, Any]] = [
@@ -115,9 +115,15 @@ def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str
     lines = work.lock_lines(session, order)
     units = _unreleased(session, tenant_id, lines)
     if units:
-        found = _plan(session, order, lines, units, policy_of(session, tenant_id, RoutingPolicy))
-        told.append({"fulfillment_id": None, "location_id": None, "routing": found.reasons})
+        told.append({"fulfillment_id": None, "location_id": None, "routing": _would(session, order, lines, units)})
     return told
+
+
+def _would(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units) -> Mapping[str, Any]:
+    try:
+        return _plan(session, order, lines, units, policy_of(session, order.tenant_id, RoutingPolicy)).reasons
+    except OutOfStock as impossible:
+        return {"words": [f"It would be sent from where it is reserved. {impossible.message}"]}
 
 
 def open_work(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -166,5 +165,6 @@ def _others(session: Session, found: Work, change_id: str) -> list[Work]:
 
 def _tell(session: Session, tenant_id: str, change_id: str, *, accepted: bool) -> None:
     """The orders room asked, and hears the answer."""
-    partner = import_module("engine.orders.changes.partner")
+    from engine.orders.changes import partner  # it asks here: the one knows the other
+
     partner.answered(session, tenant_id, change_id, accepted)

@@ -14,6 +14,7 @@ from engine.fulfillment.geography import Point, distance_km, middle_of
 from engine.fulfillment.policies import RoutingPolicy
 from engine.fulfillment.routing import Destination, Site, Stock, plan
 from engine.inventory.errors import OutOfStock
+from engine.inventory.items import Part
 
 WA = Destination.of({"country": "US", "state": "WA"})
 EAST = Site("loc_e", "EAST", "US", "OH", 0, Point(40.4, -82.9))
@@ -101,6 +102,13 @@ def test_without_coordinates_the_region_decides() -> None:
         ("THERE", 1_500, False),
         ("ABROAD", 6_000, False),
     ]
+
+
+def test_a_bundle_keeps_what_it_is_made_of() -> None:
+    made_of = (Part("x", 2), Part("y", 1))
+    stock = Stock([EAST], {"set": {"loc_e": 3}}, parts={"set": made_of})
+    [one] = plan({"set": 2}, stock, policy=PLAIN, destination=WA).allocations
+    assert (one.quantity, one.parts) == (2, made_of)
 
 
 def test_nothing_wanted_needs_no_place() -> None:

@@ -198,6 +198,23 @@ def test_ten_at_once_ship_the_same_work_once(warehouse: Warehouse, placed: Place
     assert warehouse.broken() == []
 
 
+def test_ten_at_once_release_an_order_once(warehouse: Warehouse) -> None:
+    warehouse.shop.add("A")
+    order_id = warehouse.buy(A=2)
+
+    def attempt(_: int) -> list[str]:
+        try:
+            return warehouse.release(order_id)
+        except NothingToRelease:
+            return []
+
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(attempt, range(10)))
+    assert sorted(map(len, answers)) == [0] * 9 + [1]
+    assert warehouse.lines(order_id)["A"].released == 2
+    assert warehouse.broken() == []
+
+
 @pytest.mark.parametrize(("point", "sent"), [("before_ship_commit", False), ("after_ship_commit", True)])
 def test_a_crash_while_shipping_ships_all_or_nothing(
     warehouse: Warehouse, placed: Placed, point: str, sent: bool
