@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -83,31 +84,28 @@ def store(addresses: Addresses) -> Iterator[Store]:
 MakeTenant = Callable[..., Tenant]
 
 
+def new_tenant(store: Store, **fields: object) -> Tenant:
+    """A fresh tenant."""
+    tenant_id = new_id("tenant")
+    usual: dict[str, object] = {
+        "id": tenant_id,
+        "slug": f"shop-{tenant_id[-12:]}",
+        "name": "Test Shop",
+        "demo": True,
+        "currency": "USD",
+        "country": "US",
+        "settings": {"order_prefix": "TS"},
+    }
+    row = Tenant(**(usual | fields))
+    with store.without_tenant() as session:
+        session.add(row)
+    return row
+
+
 @pytest.fixture
 def make_tenant(store: Store) -> MakeTenant:
     """Make another fresh tenant."""
-
-    def make(**fields: object) -> Tenant:
-        tenant_id = new_id("tenant")
-        row = Tenant(
-            **(
-                {
-                    "id": tenant_id,
-                    "slug": f"shop-{tenant_id[-12:]}",
-                    "name": "Test Shop",
-                    "demo": True,
-                    "currency": "USD",
-                    "country": "US",
-                    "settings": {"order_prefix": "TS"},
-                }
-                | fields
-            )
-        )
-        with store.without_tenant() as session:
-            session.add(row)
-        return row
-
-    return make
+    return partial(new_tenant, store)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from engine.checkout import confirmation, recovery, service
 from engine.checkout.complete import Result, complete
 from engine.checkout.errors import CheckoutIncomplete, ConsentDecided, ConsentExpired
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
-from engine.checks import run_checks
+from engine.checks import check_tenant
 from engine.finance import service as finance
 from engine.inventory.models import Reservation, StockLevel
 from engine.kit import clock, faults
@@ -51,7 +51,7 @@ def status_of(shop: Shop, session_id: str) -> str:
 
 
 def assert_clean(shop: Shop) -> None:
-    bad = [r for r in run_checks(shop.runtime) if not r.ok and r.tenant == shop.tenant.slug]
+    bad = [r for r in check_tenant(shop.runtime, shop.tenant.id, shop.tenant.slug) if not r.ok]
     assert bad == []
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from engine.catalog.models import Variant
 from engine.checkout.complete import complete
-from engine.checks import run_checks
+from engine.checks import check_tenant
 from engine.checks.rule import CheckResult
 from engine.finance import service as finance
 from engine.inventory.models import MovementKind, StockLevel
@@ -132,7 +132,7 @@ def held(shop: Shop) -> int:
 
 
 def broken(shop: Shop) -> list[CheckResult]:
-    return [result for result in run_checks(shop.runtime) if not result.ok and result.tenant == shop.tenant.slug]
+    return [result for result in check_tenant(shop.runtime, shop.tenant.id, shop.tenant.slug) if not result.ok]
 
 
 def changes(shop: Shop) -> list[str]:
