@@ -21,6 +21,7 @@ from engine.inventory.stock_file import StockDiff
 from engine.kit.errors import Forbidden
 from engine.kit.identity import Identity
 from engine.kit.views import View
+from engine.orders import allocation
 
 router: Final = APIRouter(prefix="/v1/staff/inventory", tags=["inventory"], route_class=Guarded)
 Sku = Annotated[str, Field(min_length=1, max_length=40)]
@@ -125,15 +126,16 @@ def adjust(site: SiteDep, caller: CallerDep, asked: AskedDep, given: Adjustment)
 
     def work(session: Session, identity: Identity) -> Done:
         names = naming.look_up(session, identity.tenant_id, skus=[given.sku], codes=[given.location])
-        subject = adjusting.adjust(
-            session,
-            identity.tenant_id,
-            actor=identity.id,
-            variant_id=names.items[given.sku],
-            location_id=names.places[given.location],
-            delta=given.delta,
-            reason=given.reason,
-        )
+        with allocation.arriving(session, identity.tenant_id, [names.items[given.sku]]):
+            subject = adjusting.adjust(
+                session,
+                identity.tenant_id,
+                actor=identity.id,
+                variant_id=names.items[given.sku],
+                location_id=names.places[given.location],
+                delta=given.delta,
+                reason=given.reason,
+            )
         return Done(subject=subject)
 
     return _write(site, caller, asked, work)
@@ -208,9 +210,10 @@ def receive(site: SiteDep, caller: CallerDep, asked: AskedDep, given: Receipt) -
 
     def work(session: Session, identity: Identity) -> InboundView:
         units = _units(session, identity, [(line.sku, line.quantity) for line in given.received])
-        inbound.receive_inbound(
-            session, identity.tenant_id, actor=identity.id, inbound_id=given.inbound_id, received=units
-        )
+        with allocation.arriving(session, identity.tenant_id, units):
+            inbound.receive_inbound(
+                session, identity.tenant_id, actor=identity.id, inbound_id=given.inbound_id, received=units
+            )
         return listing.inbound(session, identity.tenant_id, given.inbound_id)
 
     return _write(site, caller, asked, work)

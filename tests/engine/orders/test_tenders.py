@@ -133,6 +133,22 @@ def test_stock_that_comes_in_goes_to_who_waits_longest(shop: Shop) -> None:
     assert broken(shop) == []
 
 
+def test_what_arrives_is_theirs_before_anybody_else_sees_it(shop: Shop) -> None:
+    shop.add("A", price=5000)
+    first, second = buy(shop, "A", 2), buy(shop, "A", 2)
+    with shop.uow() as session:
+        session.execute(update(Variant).values(stock_policy="backorder"))
+        for desk in (first, second):
+            _make_wait(session, shop, desk)
+    variant = shop.variants["A"]
+    with shop.uow() as session, allocation.arriving(session, shop.tenant.id, [variant]):
+        come = [Allocation(variant, shop.locations["EAST"], 3)]
+        receive(session, shop.tenant.id, come, kind=MovementKind.RECEIPT, subject="inb_x")
+    assert stock(shop, "A") == (3, 3)
+    assert (first.line("A").allocated, second.line("A").allocated) == (2, 1)
+    assert broken(shop) == []
+
+
 def _make_wait(session, shop: Shop, desk: Desk) -> None:
     """As if the order had been sold ahead of its stock: its units are gone from the shelf, and it waits."""
     from engine.inventory import service as inventory
