@@ -3,7 +3,7 @@
 Prepare reads the card, its checkout and all that its price rests on, with the versions of that. T1 writes session,
 card, order, payment, holds and audit in one statement, if all of that is still the same; then each unit of stock and
 use of a code is taken by a conditional update. Whoever was faster makes a statement fail, and T1 with it: it looks
-again.
+again. A sale of units that are not there yet asks once more what can be promised, and writes who waits last.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from engine.checkout.pricing import Quote
 from engine.checkout.sale import Card, Draft
 from engine.checkout.states import CONSENT, OPEN_SESSIONS, SESSION
 from engine.checkout.views import digest
+from engine.inventory import direct as stock
 from engine.inventory import service as inventory
 from engine.inventory.service import Allocation
 from engine.kit import clock
@@ -64,11 +65,12 @@ WITH same AS (
   FROM card RETURNING number
 ), lines AS (
   INSERT INTO app.order_lines (tenant_id, id, order_id, position, product_id, variant_id, sku, title, options,
-    unit_price, unit_cost, ordered, canceled, allocated, shipped, delivered, returned, discount, tax)
+    unit_price, unit_cost, ordered, canceled, allocated, shipped, delivered, returned, discount, tax, components)
   SELECT %(tenant)s, l.id, %(order)s, l.position, l.product_id, l.variant_id, l.sku, l.title, l.options,
-    l.unit_price, l.unit_cost, l.ordered, 0, l.allocated, 0, 0, 0, l.discount, l.tax
+    l.unit_price, l.unit_cost, l.ordered, 0, l.allocated, 0, 0, 0, l.discount, l.tax, l.components
   FROM card, jsonb_to_recordset(%(lines)s) AS l(id text, position int, product_id text, variant_id text, sku text,
-    title text, options jsonb, unit_price int, unit_cost int, ordered int, allocated int, discount int, tax int)
+    title text, options jsonb, unit_price int, unit_cost int, ordered int, allocated int, discount int, tax int,
+    components jsonb)
 ), paying AS (
   INSERT INTO app.payments (tenant_id, id, session_id, order_id, consent_id, token_hash, gateway, tender,
     capture_mode, amount, currency, method, status, lease_until, recovery_attempts, created_at)
@@ -134,7 +136,11 @@ def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     if not rows:
         raise NotFound("There is no such confirmation.")
     card = Card.of(rows[0])
-    return Prepared(card, facts.answer(card, rows[0]))
+    known = facts.answer(card, rows[0])
+    if facts.short(card, known):
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            known = facts.with_promises(session, card, known)
+    return Prepared(card, known)
 
 
 def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | None) -> Draft:
@@ -142,11 +148,11 @@ def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | Non
     payment for this session, card or token is under way.
     """
     for _ in range(_TRIES):
-        quote = _agreed(seen)
+        quote = agreed(seen)
         draft = Draft.of(identity, seen.card, quote, token, clock.now())
         fault_point("before_t1_commit")
         try:
-            placed = runtime.store.ask(identity.tenant_id, *_asks(seen, draft, quote))[0]
+            placed = runtime.store.ask(identity.tenant_id, *asks(seen, draft, quote))[0]
         except Refused:  # somebody was faster: look again
             seen = prepare(runtime, identity, seen.card.consent_id)
         else:
@@ -155,7 +161,7 @@ def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | Non
     raise Changed("This order is being changed by too many at once, or parts of it have just sold out.")
 
 
-def _asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
+def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
     """The statements of T1. Stock comes last, and in its order: others wait for these rows."""
     card = seen.card
     holds = draft.holds(_routed(card, quote))
@@ -174,15 +180,17 @@ def _asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         (CLAIM, values),
         *((TAKE_STOCK, {"tenant": card.tenant_id} | take) for take in holds.takes),
         *((USE_CODE, {"tenant": card.tenant_id, "code": code}) for code in sorted(set(card.discount_codes))),
+        *((stock.TURN, {"key": stock.turn_of(card.tenant_id, row["variant_id"])}) for row in draft.waiting),
+        *((stock.WAIT, row) for row in draft.waiting),
     ]
 
 
 def _routed(card: Card, quote: Quote) -> list[Allocation]:
-    wanted = {line.variant_id: line.quantity for line in quote.lines}
+    wanted = {line.variant_id: line.now for line in quote.lines if line.now}
     return inventory.route(wanted, quote.stock, region=(card.ship_to or {}).get("state", ""))
 
 
-def _agreed(seen: Prepared) -> Quote:
+def agreed(seen: Prepared) -> Quote:
     """Today's price, if it is what was agreed to."""
     card = seen.card
     _require_open(card)

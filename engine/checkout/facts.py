@@ -1,17 +1,24 @@
-"""Everything a price rests on, read in one statement: the shop, the items and their stock, zones, taxes, codes."""
+"""Everything a price rests on, read in one statement: the shop, the items and their stock, zones, taxes, codes.
+
+Only a sale of more than there is asks once more: what can be promised of the rest, and by when.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
 from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
+from engine.catalog.shop_file import StockPolicy
 from engine.inventory import direct as stock
-from engine.inventory.service import Place
+from engine.inventory import service as inventory
+from engine.inventory.availability import recipes
+from engine.inventory.items import Recipe
+from engine.inventory.service import Place, Promise
 from engine.kit import clock
 from engine.kit.tenancy import Tenant
 from engine.tax.service import NO_TAX, Jurisdiction
@@ -74,7 +81,17 @@ class Facts:
     """status, discount_codes and lines (variant → quantity) of the cart it came from."""
     stamp: str
     """The versions of all of it."""
+    promised: Mapping[str, Promise] = field(default_factory=dict)
+    """By variant, where less is there than is wanted and the item may be sold ahead of its stock."""
+    made_of: Mapping[str, Recipe] = field(default_factory=dict)
+    """What a unit of each of these takes from the shelf."""
 
+    def ready(self, variant_id: str) -> int:
+        """Units that can ship at once."""
+        return sum(place.available for place in self.stock[variant_id])
+
+
+_AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
 
 SCOPE: Final = """
   CROSS JOIN LATERAL (
@@ -102,7 +119,7 @@ _CART_STAMP: Final = "concat_ws('.', r.status, r.updated_at, r.discount_codes)"
 COLUMNS: Final = f"""
   t.name, t.currency AS shop_currency, t.country, t.demo, t.settings, t.xmin::text AS stamp,
   (SELECT json_agg(i ORDER BY i.id) FROM (
-    SELECT v.id, v.product_id, v.sku, v.options, v.price, v.cost, v.weight_g, v.sellable,
+    SELECT v.id, v.product_id, v.sku, v.options, v.price, v.cost, v.weight_g, v.sellable, v.stock_policy,
       p.title, p.category, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,
   (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
@@ -148,7 +165,26 @@ def read(session: Session, basket: Basket) -> Facts:
     session.flush()
     values = {"tenant": basket.tenant_id, "id": basket.id, "today": clock.now().date()}
     row = session.connection().exec_driver_sql(READ, values).mappings().one()
-    return answer(basket, dict(row))
+    found = answer(basket, dict(row))
+    return with_promises(session, basket, found) if short(basket, found) else found
+
+
+def short(basket: Basket, found: Facts) -> dict[str, int]:
+    """What is wanted of items that may be sold ahead of their stock and of which there is less."""
+    return {
+        line["variant_id"]: line["quantity"]
+        for line in basket.lines
+        if (item := found.items.get(line["variant_id"]))
+        and item["stock_policy"] in _AHEAD
+        and found.ready(item["id"]) < line["quantity"]
+    }
+
+
+def with_promises(session: Session, basket: Basket, found: Facts) -> Facts:
+    """The facts, and what can be said about the units that are not there."""
+    wanted = short(basket, found)
+    promised = inventory.promises(session, basket.tenant_id, wanted, stock=found.stock)
+    return replace(found, promised=promised, made_of=recipes(session, basket.tenant_id, list(wanted)))
 
 
 def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:

@@ -53,6 +53,9 @@ WITH due AS (
 ), sold AS (
   UPDATE app.reservations r SET status = 'committed' FROM paid
   WHERE r.tenant_id = %(tenant)s AND r.payment_id = %(payment)s AND r.status = 'held'
+), waits AS (
+  UPDATE app.backorders b SET status = 'waiting' FROM paid
+  WHERE b.tenant_id = %(tenant)s AND b.payment_id = %(payment)s AND b.status = 'held'
 ), cart AS MATERIALIZED (
   SELECT c.id, c.updated_at FROM checkout JOIN app.carts c ON c.tenant_id = %(tenant)s AND c.id = checkout.cart_id
   WHERE c.status = 'open'
@@ -109,10 +112,10 @@ def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, mea
     """Write that the money came in, and do ``meanwhile`` while the database does; false for a payment that had ended
     before.
     """
-    values = _values(sale, charge, now)
+    ask = (SETTLE, values(sale, charge, now))
     for _ in range(_TRIES):
         try:
-            with runtime.store.asking(sale.tenant_id, (SETTLE, values)) as answers:
+            with runtime.store.asking(sale.tenant_id, ask) as answers:
                 meanwhile()
         except Refused:  # something was put into the cart at this moment: once more
             continue
@@ -121,7 +124,8 @@ def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, mea
     raise Unavailable("The payment cannot be settled at this moment.")
 
 
-def _values(sale: Sale, charge: Charge, now: datetime) -> Row:
+def values(sale: Sale, charge: Charge, now: datetime) -> Row:
+    """What ``SETTLE`` writes."""
     amounts = postings.capture(sale.amount, sale.tax)
     payload = {"thread_id": sale.thread_id, "consent_id": sale.consent_id, "payment_id": sale.payment_id}
     facts = {"amount": sale.amount, "currency": sale.currency, "order": sale.order_id}

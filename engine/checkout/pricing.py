@@ -14,6 +14,7 @@ from engine.checkout.facts import Basket, Facts, Shop
 from engine.compliance import service as compliance
 from engine.customers.addresses import missing_parts
 from engine.inventory import service as inventory
+from engine.inventory.items import Part, Recipe
 from engine.shipping import service as shipping
 
 
@@ -34,12 +35,37 @@ class PricedLine:
     unit_price: int
     unit_cost: int
     available: int
+    parts: Recipe = ()
+    """What a unit takes from the shelf."""
+    promise: inventory.Promise | None = None
+    """What was found out about units that are not there."""
     discount: int = 0
     tax: int = 0
 
     @property
     def base(self) -> int:
         return self.unit_price * self.quantity
+
+    @property
+    def later(self) -> int:
+        """Units that are promised for later; the others ship at once."""
+        return self.promise.later if self.promise else 0
+
+    @property
+    def now(self) -> int:
+        return self.quantity - self.later
+
+    @property
+    def notice(self) -> str:
+        """What the shopper must know before agreeing: what is not there, and when it is promised."""
+        return self.promise.words(self.title) if self.promise and self.later else ""
+
+    @property
+    def components(self) -> list[dict[str, Any]]:
+        """Of a bundle: [{variant_id, quantity}] per unit."""
+        if self.parts in {(), (Part(self.variant_id),), (Part(self.variant_id, tracked=False),)}:
+            return []
+        return [{"variant_id": part.variant_id, "quantity": part.per_unit} for part in self.parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +98,11 @@ class Quote:
     @property
     def shipping(self) -> int:
         return self.selected.amount if self.selected else 0
+
+    @property
+    def ships_later(self) -> bool:
+        """Whether any unit is promised for later."""
+        return any(line.later for line in self.lines)
 
     @property
     def total(self) -> int:
@@ -123,13 +154,14 @@ def price(basket: Basket, found: Facts) -> Quote:
 def _lines(basket: Basket, found: Facts) -> list[PricedLine]:
     wanted = {row["variant_id"]: row["quantity"] for row in basket.lines}
     return [
-        _priced(item, quantity, sum(place.available for place in found.stock[variant_id]))
+        _priced(item, quantity, found)
         for variant_id, quantity in wanted.items()
         if (item := found.items.get(variant_id)) and item["sellable"] and item["status"] == "active"
     ]
 
 
-def _priced(item: Mapping[str, Any], quantity: int, available: int) -> PricedLine:
+def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
+    places = found.stock[item["id"]]
     return PricedLine(
         variant_id=item["id"],
         product_id=item["product_id"],
@@ -143,12 +175,14 @@ def _priced(item: Mapping[str, Any], quantity: int, available: int) -> PricedLin
         quantity=quantity,
         unit_price=item["price"],
         unit_cost=item["cost"],
-        available=available,
+        available=found.ready(item["id"]),
+        parts=found.made_of.get(item["id"]) or next((place.parts for place in places if place.parts), ()),
+        promise=found.promised.get(item["id"]),
     )
 
 
 def _stock_problems(line: PricedLine) -> list[str]:
-    if line.available >= line.quantity:
+    if line.available >= line.quantity or line.later:
         return []
     if line.available == 0:
         return [f"{line.title} is out of stock for delivery."]

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from engine.checkout.models import ConsentStatus, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote
 from engine.inventory import direct as stock
+from engine.inventory.backorders import snapshot
 from engine.inventory.service import Allocation
 from engine.kit.direct import Row, Statement
 from engine.kit.errors import NotFound
@@ -92,6 +93,8 @@ class Draft:
     order: Row
     lines: Sequence[Row]
     payment: Row
+    waiting: Sequence[Row] = ()
+    """The backorders, by variant."""
 
     @classmethod
     def of(cls, identity: Identity, card: Card, quote: Quote, token: str | None, now: datetime) -> Draft:
@@ -111,7 +114,8 @@ class Draft:
             currency=card.currency,
             bought=card.lines,
         )
-        return cls(sale, order, lines, payment)
+        waiting = [_waiting(one, row, payment) for one, row in zip(quote.lines, lines, strict=True) if one.later]
+        return cls(sale, order, lines, payment, sorted(waiting, key=lambda row: str(row["variant_id"])))
 
     def holds(self, allocations: Sequence[Allocation]) -> stock.Plan:
         """The reservations of what the lines are allocated, and what is taken for them."""
@@ -177,14 +181,32 @@ def _line(card: Card, order_id: str, position: int, line: PricedLine) -> Row:
         "unit_cost": line.unit_cost,
         "ordered": line.quantity,
         "canceled": 0,
-        "allocated": line.quantity,
+        "allocated": line.now,
         "released": 0,
         "shipped": 0,
         "delivered": 0,
         "returned": 0,
         "discount": line.discount,
         "tax": line.tax,
-        "components": [],
+        "components": line.components,
+    }
+
+
+def _waiting(line: PricedLine, row: Row, payment: Row) -> Row:
+    promise = line.promise
+    assert promise is not None
+    return {
+        "tenant": row["tenant_id"],
+        "id": new_id("backorder"),
+        "order_id": row["order_id"],
+        "order_line_id": row["id"],
+        "variant_id": line.variant_id,
+        "quantity": line.later,
+        "kind": promise.backorder_kind.value,
+        "promised_on": promise.promised_on,
+        "payment_id": payment["id"],
+        "components": Jsonb(snapshot(line.parts)),
+        "created_at": payment["created_at"],
     }
 
 

@@ -45,6 +45,8 @@ class CheckoutLineView(View):
     tax: int
     total: int
     """base_amount - discount + tax, minor units."""
+    notice: str = ""
+    """What is not in stock, and when it is promised; empty when all of it ships at once."""
 
 
 class FulfillmentOptionView(View):

@@ -72,10 +72,10 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
 
 def digest(checkout: Basket, quote: Quote) -> str:
     """SHA-256 over what a consent binds: tenant, session, merchant, currency, lines, totals, way of shipping,
-    recipient and method.
+    recipient, method and what is promised for later.
     """
     method = checkout.payment_method or {}
-    bound = {
+    bound: dict[str, Any] = {
         "tenant": checkout.tenant_id,
         "session": checkout.id,
         "merchant": quote.shop.name,
@@ -87,7 +87,16 @@ def digest(checkout: Basket, quote: Quote) -> str:
         "email": checkout.buyer.get("email"),
         "method": [method.get("gateway"), method.get("ref")],
     }
+    if promised := [_promised(line) for line in quote.lines if line.later]:
+        bound["promised"] = promised
     return hashlib.sha256(canonical_json(bound)).hexdigest()
+
+
+def _promised(line: PricedLine) -> list[Any]:
+    promise = line.promise
+    assert promise is not None
+    day = promise.promised_on.isoformat() if promise.promised_on else None
+    return [line.variant_id, promise.later, promise.kind, day]
 
 
 def line_view(line: PricedLine, currency: str) -> CheckoutLineView:
@@ -104,6 +113,7 @@ def line_view(line: PricedLine, currency: str) -> CheckoutLineView:
         discount=line.discount,
         tax=line.tax,
         total=line.base - line.discount + line.tax,
+        notice=line.notice,
     )
 
 

@@ -19,7 +19,7 @@ RULES: Final = (
         "SELECT coalesce(s.variant_id, r.variant_id),"
         " 'level says ' || coalesce(s.reserved, 0) || ', reservations say ' || coalesce(r.quantity, 0)"
         " FROM app.stock_levels s FULL JOIN (SELECT variant_id, location_id, sum(quantity) AS quantity"
-        " FROM app.reservations WHERE status IN ('held', 'committed') GROUP BY 1, 2) r"
+        " FROM app.reservations WHERE status IN ('held', 'committed') AND tracked GROUP BY 1, 2) r"
         " ON r.variant_id = s.variant_id AND r.location_id = s.location_id"
         " WHERE coalesce(s.reserved, 0) <> coalesce(r.quantity, 0)",
     ),

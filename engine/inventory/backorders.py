@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from engine.catalog.models import Variant
 from engine.catalog.shop_file import StockPolicy
 from engine.inventory.availability import is_available, lock_sellable, recipes
+from engine.inventory.direct import turn_of
 from engine.inventory.errors import OutOfStock
 from engine.inventory.items import PLENTY, Allocation, Part, Recipe
 from engine.inventory.models import (
@@ -78,7 +79,7 @@ def open_backorders(session: Session, tenant_id: str, rows: Sequence[Wanted]) ->
                 promised_on=row.promised_on,
                 status=BackorderStatus.HELD if row.payment_id else BackorderStatus.WAITING,
                 payment_id=row.payment_id,
-                components=_snapshot(found[row.variant_id]),
+                components=snapshot(found[row.variant_id]),
             )
         )
     session.flush()
@@ -233,7 +234,8 @@ def _recipe(row: Backorder) -> Recipe:
     return tuple(Part(one["variant_id"], one["quantity"], one["tracked"]) for one in row.components)
 
 
-def _snapshot(parts: Recipe) -> list[dict[str, Any]]:
+def snapshot(parts: Recipe) -> list[dict[str, Any]]:
+    """A recipe as backorders keep it."""
     return [{"variant_id": part.variant_id, "quantity": part.per_unit, "tracked": part.tracked} for part in parts]
 
 
@@ -254,7 +256,7 @@ def _within_limits(session: Session, tenant_id: str, rows: Sequence[Wanted]) -> 
         .order_by(Variant.id)
     ).all()
     for variant_id, _ in limited:
-        session.execute(_LIMIT_LOCK, {"key": f"backorders|{tenant_id}|{variant_id}"})
+        session.execute(_LIMIT_LOCK, {"key": turn_of(tenant_id, variant_id)})
     waiting = waiting_units(session, tenant_id, [variant_id for variant_id, _ in limited])
     for variant_id, limit in limited:
         room = max(0, (limit or 0) - waiting.get(variant_id, 0))

@@ -2,6 +2,7 @@
 
 ``PLACES`` is a query to be put into another; ``plan`` says what is written for allocations, without a look at the
 database: the reservations to insert and, in the order in which everybody takes stock, the levels to take from.
+``TURN`` and ``WAIT`` are ``open_backorders`` of a payment under way: first the turns, by variant, then the rows.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.inventory.items import PLENTY, Allocation, Part, Place
+from engine.kit.direct import Statement
 from engine.kit.ids import new_id
 
 PLACES: Final = f"""
@@ -34,6 +36,25 @@ HAVING min(u.units) > 0
 ORDER BY l.position, l.id
 """  # noqa: S608 (our own)
 """Asked with ``tenant``, ``variants`` and ``today``; a row is what ``place`` reads."""
+
+
+TURN: Final = Statement("SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))")
+"""Sales of the last units that may wait take turns, by ``turn_of``; the turn ends with the transaction."""
+
+WAIT: Final = Statement("""
+WITH waiting AS (
+  INSERT INTO app.backorders (tenant_id, id, order_id, order_line_id, variant_id, quantity, allocated, canceled, kind,
+    promised_on, status, payment_id, components, created_at)
+  SELECT v.tenant_id, %(id)s, %(order_id)s, %(order_line_id)s, v.id, %(quantity)s, 0, 0, %(kind)s,
+    %(promised_on)s::date, 'held', %(payment_id)s, %(components)s, %(created_at)s
+  FROM app.variants v WHERE v.tenant_id = %(tenant)s AND v.id = %(variant_id)s AND (
+    v.backorder_limit IS NULL OR v.backorder_limit >= %(quantity)s + (
+      SELECT coalesce(sum(b.quantity - b.allocated - b.canceled), 0) FROM app.backorders b
+      WHERE b.tenant_id = v.tenant_id AND b.variant_id = v.id AND b.status IN ('held', 'waiting')))
+  RETURNING id)
+SELECT 1 / count(*) AS whole FROM waiting
+""")
+"""Units sold ahead of their stock, within the item's limit; refused by a division by zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +98,8 @@ def plan(allocations: Sequence[Allocation], line_of_variant: Mapping[str, str]) 
                 takes[key] = takes.get(key, 0) + units
     ordered = [{"variant_id": v, "location_id": p, "quantity": units} for (v, p), units in sorted(takes.items())]
     return Plan(reservations, ordered)
+
+
+def turn_of(tenant_id: str, variant_id: str) -> str:
+    """The key of ``TURN``."""
+    return f"backorders|{tenant_id}|{variant_id}"
