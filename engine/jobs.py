@@ -100,15 +100,20 @@ def run_once(runtime: Runtime, *, minutely: bool = False, hourly: bool = False) 
     Never raises: what failed is logged and tried again next time.
     """
     for tenant_id in runtime.store.tenant_ids(suspended=True):
-        for job in EVERY_SECOND + (EVERY_MINUTE if minutely else ()) + (EVERY_HOUR if hourly else ()):
-            try:
-                if job not in OUTWARD or not _held(runtime, tenant_id):
-                    job(runtime, tenant_id)
-            except Exception:
-                log.exception("job failed", job=job.__name__, tenant=tenant_id)
+        keep_house(runtime, tenant_id, minutely=minutely, hourly=hourly)
     if hourly:
         with runtime.store.without_tenant() as session:
             limits.forget_old(session)
+
+
+def keep_house(runtime: Runtime, tenant_id: str, *, minutely: bool = False, hourly: bool = False) -> None:
+    """One tenant's round. Never raises."""
+    for job in EVERY_SECOND + (EVERY_MINUTE if minutely else ()) + (EVERY_HOUR if hourly else ()):
+        try:
+            if job not in OUTWARD or not _held(runtime, tenant_id):
+                job(runtime, tenant_id)
+        except Exception:
+            log.exception("job failed", job=job.__name__, tenant=tenant_id)
 
 
 def _held(runtime: Runtime, tenant_id: str) -> bool:

@@ -48,11 +48,11 @@ def test_a_payment_that_recovery_ends_is_told_in_its_conversation(shop: Shop, ca
         complete(shop.runtime, buyer, consent_id)
     faults.set_hook(None)
     with clock.shifted(timedelta(minutes=1)):
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
     assert shown not in cards(shop, buyer, thread_id)
     with clock.shifted(timedelta(minutes=2)):
-        jobs.run_once(shop.runtime)
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
     assert cards(shop, buyer, thread_id).count(shown) == 1
     with shop.uow() as session:
         assert outbox.waiting(session, shop.tenant.id, "conversation") == 0

@@ -82,7 +82,7 @@ def test_a_capture_after_the_backup_waits_in_the_inbox_and_goes_back_once(
     taken = gateway.standings(merchant=shop.tenant.id)[lost].captured
     assert held(shop)
 
-    jobs.run_once(shop.runtime)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert standing(shop).waiting_for == {"unknown_capture": [lost]}
     assert alerts(shop) == [("unknown_capture", lost, "give_back")]
@@ -98,7 +98,7 @@ def test_a_capture_after_the_backup_waits_in_the_inbox_and_goes_back_once(
     with pytest.raises(unknown.NothingToGiveBack):
         unknown.give_back(shop.runtime, shop.tenant.id, lost, by="key_staff")
     with clock.shifted(LATER):
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
 
     books = gateway.standings(merchant=shop.tenant.id)
     assert (books[lost].captured, books[lost].refunded) == (taken, taken)
@@ -126,12 +126,12 @@ def test_a_payment_under_way_at_the_backup_is_ended_by_asking(
         recovery.recover_payments(selling.runtime, selling.tenant.id)
     shop = restored(selling, source, make_place(), file)
 
-    jobs.run_once(shop.runtime)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
     assert standing(shop).waiting_for == {"payments": 1}
     assert held(shop)
 
     with clock.shifted(LATER):
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert not held(shop)
     with shop.uow() as session:
@@ -160,7 +160,7 @@ def test_what_leaves_the_house_waits(
 
     monkeypatch.setattr(jobs, "EVERY_SECOND", (*jobs.EVERY_SECOND, call_partner, keep_house))
     monkeypatch.setattr(jobs, "OUTWARD", frozenset({call_partner}))
-    jobs.run_once(shop.runtime)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert ran == ["house"]
     assert claimed(shop) == {"webhooks": 0, "search": 1}
@@ -169,8 +169,8 @@ def test_what_leaves_the_house_waits(
 
     unknown.give_back(shop.runtime, shop.tenant.id, lost, by="system")
     with clock.shifted(LATER):
-        jobs.run_once(shop.runtime)
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert ran == ["house", "partner", "house", "partner", "house"]
     assert claimed(shop) == {"webhooks": 1, "search": 1}
@@ -193,18 +193,18 @@ def test_a_refund_after_the_backup_is_told_when_it_was_seen_twice_and_a_person_e
     gateway.refund(payment_id, merchant=selling.tenant.id, amount=Money(100, "USD"), key="rfd_lost")
     shop = restored(selling, source, make_place(), file)
 
-    jobs.run_once(shop.runtime)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
     assert alerts(shop) == []
     assert held(shop)
     with clock.shifted(timedelta(seconds=11)):
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
     assert alerts(shop) == [("books_differ", payment_id, None)]
     assert standing(shop).waiting_for == {"books_differ": [payment_id]}
 
     with shop.uow() as session:
         session.execute(update(Alert).values(resolved_at=clock.now()))
     with clock.shifted(timedelta(seconds=22)):
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert alerts(shop) == []
     assert not held(shop)
@@ -231,7 +231,7 @@ def test_a_gateway_that_does_not_answer_keeps_the_hold(
     shop.runtime.gateways["sandbox"].close()  # type: ignore[attr-defined]
     shop.runtime.gateways["sandbox"] = _Silent()  # type: ignore[index]
 
-    jobs.run_once(shop.runtime)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert standing(shop).waiting_for == {"gateways": ["sandbox"]}
     assert held(shop)
@@ -247,7 +247,7 @@ def test_sales_after_the_restore_hold_nothing(source: Place, selling: Shop, make
         complete(shop.runtime, buyer, consent)
     faults.set_hook(None)
 
-    jobs.run_once(shop.runtime)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
 
     assert not held(shop)
     assert alerts(shop) == []

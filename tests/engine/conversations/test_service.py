@@ -194,7 +194,7 @@ def test_a_card_is_decided_in_the_conversation_that_shows_it(shop: Shop, shopper
     assert _submit(shop, shopper, other, resume=[_entry(there.id)]).thread_id == other.id
     assert complete(shop.runtime, shopper, there.id).order is not None
     with clock.shifted(clock.timedelta(minutes=1)):
-        jobs.run_once(shop.runtime)
+        jobs.keep_house(shop.runtime, shop.tenant.id)
     with shop.uow() as session:
         here = [message.activity_type for message in service.snapshot(session, shopper, other.id).messages]
     assert here == ["confirmation", "receipt"]
