@@ -21,6 +21,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "orders": "engine.orders.policy:OrdersPolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
+    "risk": "engine.payments.risk:RiskPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.catalog.search import CatalogSearch
     from engine.db import Store
     from engine.payments.gateway import Gateway
+    from engine.payments.risk import Risk
 
 
 class UnitOfWork(Protocol):
@@ -32,6 +33,8 @@ class Runtime:
     demo: bool
     psp_url: Callable[[], str]
     """Origin of the gateway's card-entry pages."""
+    risk: Risk | None = None
+    """A service that is asked about every purchase; without one the shop's own thresholds count."""
 
     def unit_of_work(self, tenant_id: str) -> AbstractContextManager[Session]:
         return self.store.unit_of_work(tenant_id)

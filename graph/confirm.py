@@ -16,6 +16,7 @@ from engine.conversations import cards as shown_cards
 from engine.conversations import events
 from engine.conversations.events import Emitted
 from engine.kit.errors import DomainError
+from engine.orders.schemas import OrderView
 from graph.state import Decided, RunContext, State
 from icommerce_agents import history
 from icommerce_agents.threads import in_thread
@@ -101,8 +102,14 @@ def _receipt(context: RunContext, done: Completion) -> Told:
     with context.tools.unit_of_work() as session:
         card = shown_cards.card(session, context.tenant_id, done.consent_id)
         cart = shown_cards.present_cart(session, context.tenant_id, context.claim.identity.id)
-    words = phrase("paid" if done.order.total.amount else "placed").format(number=done.order.number)
+    words = phrase(_ending(done.order)).format(number=done.order.number)
     return Told(words, [*shown_cards.decided(card), shown_cards.receipt(done.order, card), cart])
+
+
+def _ending(order: OrderView) -> str:
+    if order.payment_status == "authorized":
+        return "authorized"
+    return "paid" if order.total.amount else "placed"
 
 
 def _fresh_card(context: RunContext, done: Completion) -> Told:

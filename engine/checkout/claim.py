@@ -58,10 +58,12 @@ WITH same AS (
   RETURNING k.id
 ), placed AS (
   INSERT INTO app.orders (tenant_id, id, number, session_id, owner_id, customer_id, thread_id, status, currency, totals,
-    total, tax, shipping, shipping_tax, buyer, ship_to, fulfillment, discount_codes, created_at, updated_at, version)
+    total, tax, shipping, shipping_tax, buyer, ship_to, fulfillment, discount_codes, hold_reason, created_at,
+    updated_at, version)
   SELECT %(tenant)s, %(order)s, %(prefix)s::text || nextval('app.order_numbers'), %(session_id)s, %(owner_id)s,
     %(customer_id)s, %(thread_id)s, 'pending_payment', %(currency)s, %(totals)s, %(total)s, %(tax)s, %(shipping)s,
-    %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(discount_codes)s::text[], %(now)s, %(now)s, 1
+    %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(discount_codes)s::text[], %(hold_reason)s,
+    %(now)s, %(now)s, 1
   FROM card RETURNING number
 ), lines AS (
   INSERT INTO app.order_lines (tenant_id, id, order_id, position, product_id, variant_id, sku, title, options,
@@ -75,7 +77,7 @@ WITH same AS (
   INSERT INTO app.payments (tenant_id, id, session_id, order_id, consent_id, token_hash, gateway, tender,
     capture_mode, amount, currency, method, status, lease_until, recovery_attempts, created_at)
   SELECT %(tenant)s, %(payment)s, %(session_id)s, %(order)s, %(consent_id)s, %(token_hash)s, %(gateway)s, 'card',
-    'now', %(total)s, %(currency)s, %(method)s, 'processing', %(lease_until)s, 0, %(now)s
+    %(capture_mode)s, %(total)s, %(currency)s, %(method)s, 'processing', %(lease_until)s, 0, %(now)s
   FROM card
 ), noted AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
@@ -143,13 +145,13 @@ def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     return Prepared(card, known)
 
 
-def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | None) -> Draft:
-    """Claim what the card allows. Raises ``Changed``, ``CheckoutBusy``, and the driver's ``UniqueViolation`` when a
-    payment for this session, card or token is under way.
+def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | None, *, review: bool = False) -> Draft:
+    """Claim what the card allows; with ``review`` a person looks at it before anything ships. Raises ``Changed``,
+    ``CheckoutBusy``, and the driver's ``UniqueViolation`` when a payment for this session, card or token is under way.
     """
     for _ in range(_TRIES):
         quote = agreed(seen)
-        draft = Draft.of(identity, seen.card, quote, token, clock.now())
+        draft = Draft.of(identity, seen.card, quote, token, clock.now(), review=review)
         fault_point("before_t1_commit")
         try:
             placed = runtime.store.ask(identity.tenant_id, *asks(seen, draft, quote))[0]

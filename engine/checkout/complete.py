@@ -1,6 +1,7 @@
 """Complete: the one way money is taken. Two commits of ours around one call to the gateway.
 
-Prepare (no transaction) → T1 claims everything or nothing → the gateway captures → T2 settles. Whoever is killed
+Prepare (no transaction) → T1 claims everything or nothing → the gateway captures, or only authorizes what ships later
+or a person has to look at → T2 settles. Whoever is killed
 anywhere in between, recovery finds the payment row and brings it to the same end.
 """
 
@@ -15,13 +16,14 @@ from psycopg.errors import UniqueViolation
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.checkout import consents
-from engine.checkout.claim import BUSY, Changed, claim, prepare
+from engine.checkout import consents, pricing
+from engine.checkout.claim import BUSY, Changed, Prepared, claim, prepare
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
 from engine.checkout.sale import Card, Sale
 from engine.checkout.service import lock_session
-from engine.checkout.settlement import Settled, settle
+from engine.checkout.settlement import PLACED, Settled, settle
+from engine.kit import audit
 from engine.kit.envelope import unseal
 from engine.kit.errors import NotFound, Unavailable
 from engine.kit.faults import fault_point
@@ -29,11 +31,19 @@ from engine.kit.identity import Identity
 from engine.kit.money import Money
 from engine.orders.schemas import OrderView
 from engine.payments.gateway import DECLINES, CaptureRequest, Charge, ChargeStatus, TokenFacts
-from engine.payments.models import Payment, PaymentStatus
+from engine.payments.models import CaptureMode, Payment, PaymentStatus
+from engine.payments.risk import Purchase, RiskAnswer, assess, watched
 from engine.runtime import Runtime
 
 _NOTHING_TO_INSPECT: Final = TokenFacts(usable=True)
 """A total of nothing needs no token."""
+REFUSED: Final = "The shop cannot take this order. Nothing was charged."
+_PLACED: Final = {
+    PaymentStatus.AUTHORIZED: "Nothing was taken yet: the amount is set aside and will be charged when it ships.",
+    PaymentStatus.PARTIALLY_CAPTURED: "Paid for what has shipped; the rest will be charged when it ships.",
+    PaymentStatus.VOIDED: "Nothing was taken: what was set aside has been let go.",
+    PaymentStatus.EXPIRED: "Nothing was taken: what was set aside has lapsed.",
+}
 log = structlog.get_logger(__name__)
 
 
@@ -73,14 +83,17 @@ def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completio
         return _challenge(runtime, identity, consent_id, facts.challenge_url)
     if not facts.usable:
         return _put_aside(runtime, identity, consent_id, DECLINES["token_expired"])
+    risk = _risk(runtime, identity, seen)
+    if risk == RiskAnswer.REFUSE:
+        return _refuse(runtime, identity, consent_id)
     try:
-        draft = claim(runtime, identity, seen, token)
+        draft = claim(runtime, identity, seen, token, review=risk == RiskAnswer.REVIEW)
     except Changed as changed:
         return _put_aside(runtime, identity, consent_id, changed.reason)
     except UniqueViolation:
         raise CheckoutBusy(BUSY) from None
     fault_point("after_t1_commit")
-    charge = _capture(runtime, draft.sale, token)
+    charge = _charge(runtime, draft.sale, token)
     return _answer(consent_id, settle(runtime, identity.tenant_id, draft.sale.payment_id, charge, draft=draft))
 
 
@@ -114,7 +127,34 @@ def _inspected(runtime: Runtime, card: Card, token: str) -> TokenFacts:
     return runtime.gateways[card.gateway].inspect(token, merchant=card.tenant_id, session_id=card.id)
 
 
-def _capture(runtime: Runtime, sale: Sale, token: str | None) -> Charge | None:
+def _risk(runtime: Runtime, identity: Identity, seen: Prepared) -> RiskAnswer:
+    """What is thought of the total the card shows; whether it is today's is found out by the claim."""
+    card, settings = seen.card, seen.known.shop.settings
+    if not watched(runtime.risk, settings):
+        return RiskAnswer.ALLOW
+    purchase = Purchase(
+        tenant_id=card.tenant_id,
+        session_id=card.id,
+        buyer_id=identity.id,
+        customer_id=identity.customer_id,
+        amount=Money(pricing.price(card, seen.known).total, card.currency),
+        buyer=card.buyer,
+        ship_to=card.ship_to or {},
+        method=card.payment_method or {},
+    )
+    return assess(runtime.risk, settings, purchase)
+
+
+def _refuse(runtime: Runtime, identity: Identity, consent_id: str) -> Completion:
+    done = _put_aside(runtime, identity, consent_id, REFUSED)
+    if done.result != Result.CHANGED:  # an equal request was faster
+        return done
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        audit.record(session, identity.tenant_id, actor="system", action="payment.refused", subject=consent_id)
+    return Completion(Result.DECLINED, consent_id, REFUSED, "order_refused")
+
+
+def _charge(runtime: Runtime, sale: Sale, token: str | None) -> Charge | None:
     """Call the gateway; ``None`` when nobody knows what became of it."""
     if sale.amount == 0:
         return Charge(sale.payment_id, ChargeStatus.CAPTURED)
@@ -126,9 +166,10 @@ def _capture(runtime: Runtime, sale: Sale, token: str | None) -> Charge | None:
         amount=Money(sale.amount, sale.currency),
     )
     fault_point("before_capture")
+    gateway = runtime.gateways[sale.gateway]
     charge: Charge | None
     try:
-        charge = runtime.gateways[sale.gateway].capture(request)
+        charge = gateway.authorize(request) if sale.capture_mode == CaptureMode.AT_RELEASE else gateway.capture(request)
     except Unavailable:
         charge = _ask(runtime, sale)
     fault_point("after_capture")
@@ -182,8 +223,8 @@ def _own_card(session: Session, identity: Identity, consent_id: str) -> Consent:
 
 
 def _answer(consent_id: str, settled: Settled) -> Completion:
-    if settled.status == PaymentStatus.CAPTURED:
-        return Completion(Result.PAID, consent_id, "Paid.", order=settled.order)
+    if settled.status in PLACED:
+        return Completion(Result.PAID, consent_id, _PLACED.get(settled.status, "Paid."), order=settled.order)
     if settled.status in {PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN}:
         words = "The bank has not answered yet. Nothing will be charged twice; this page will say how it ended."
         return Completion(Result.UNKNOWN, consent_id, words, "payment_unknown")

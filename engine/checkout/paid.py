@@ -1,7 +1,8 @@
 """T2 of a payment that succeeded: everything the money changes, in one statement and one round trip.
 
 The session is completed, the order placed, the payment captured, its holds sold, its cart emptied, the journal and the
-audit written and the consumers told, or nothing is.
+audit written and the consumers told, or nothing is. A payment that was only authorized does all of that but what needs
+money: no capture is written and nothing posted.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from engine.kit.direct import Refused, Row, Statement
 from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
-from engine.payments.gateway import Charge
+from engine.payments.gateway import Charge, ChargeStatus
+from engine.payments.models import PaymentStatus
 from engine.runtime import Runtime
 
 LIVE_RUN: Final = timedelta(seconds=5)
@@ -35,21 +37,22 @@ WITH due AS (
   WHERE c.tenant_id = %(tenant)s AND c.id = %(session)s AND c.status = 'complete_in_progress'
   RETURNING c.cart_id
 ), placed AS (
-  UPDATE app.orders o SET status = 'open', placed_at = %(now)s, updated_at = %(now)s, version = o.version + 1
+  UPDATE app.orders o SET status = CASE WHEN o.hold_reason IS NULL THEN 'open' ELSE 'on_hold' END,
+    placed_at = %(now)s, updated_at = %(now)s, version = o.version + 1
   FROM checkout WHERE o.tenant_id = %(tenant)s AND o.id = %(order)s AND o.status = 'pending_payment'
   RETURNING o.id
 ), paid AS (
-  UPDATE app.payments p SET status = 'captured', gateway_payment_id = %(gateway_id)s, settled_at = %(now)s,
-    lease_until = NULL
+  UPDATE app.payments p SET status = %(status)s, gateway_payment_id = %(gateway_id)s, settled_at = %(settled_at)s,
+    authorized_at = %(authorized_at)s, authorization_expires_at = %(expires_at)s, lease_until = NULL
   FROM placed
   WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s AND p.status IN ('processing', 'unknown')
   RETURNING p.id
 ), taken AS (
   INSERT INTO app.captures (tenant_id, id, payment_id, order_id, amount, tax, currency, status, final,
     gateway_capture_id, reason, attempts, created_at, settled_at)
-  SELECT %(tenant)s, %(capture)s, %(payment)s, %(order)s, %(amount)s, %(tax)s, %(currency)s, 'succeeded', true,
+  SELECT %(tenant)s, %(capture)s, %(payment)s, %(order)s, %(taken)s, %(tax)s, %(currency)s, 'succeeded', true,
     %(gateway_id)s, 'sale', 1, %(now)s, %(now)s
-  FROM paid WHERE %(amount)s > 0
+  FROM paid WHERE %(taken)s > 0
 ), sold AS (
   UPDATE app.reservations r SET status = 'committed' FROM paid
   WHERE r.tenant_id = %(tenant)s AND r.payment_id = %(payment)s AND r.status = 'held'
@@ -82,7 +85,7 @@ WITH due AS (
 ), entry AS (
   INSERT INTO app.journal_entries (tenant_id, id, kind, subject, order_id, occurred_at, posted_at)
   SELECT %(tenant)s, %(entry)s, 'capture', %(payment)s, %(order)s, %(now)s, %(now)s
-  FROM paid WHERE %(amount)s > 0
+  FROM paid WHERE %(taken)s > 0
   RETURNING id
 ), posted AS (
   INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency)
@@ -94,7 +97,7 @@ WITH due AS (
   FROM paid, unnest(%(consumers)s::text[]) AS consumer
 ), noted AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
-  SELECT %(tenant)s, %(now)s, '', 'system', 'payment.captured', %(payment)s, %(facts)s FROM paid
+  SELECT %(tenant)s, %(now)s, '', 'system', %(action)s, %(payment)s, %(facts)s FROM paid
 ), answered AS (
   UPDATE app.alerts a SET resolved_at = %(now)s FROM paid
   WHERE a.tenant_id = %(tenant)s AND a.kind = 'payment_unknown' AND a.subject = %(payment)s AND a.resolved_at IS NULL
@@ -109,8 +112,8 @@ makes the last line divide by zero.
 
 
 def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, meanwhile: Callable[[], None]) -> bool:
-    """Write that the money came in, and do ``meanwhile`` while the database does; false for a payment that had ended
-    before.
+    """Write that the money came in or is held, and do ``meanwhile`` while the database does; false for a payment that
+    had ended before.
     """
     ask = (SETTLE, values(sale, charge, now))
     for _ in range(_TRIES):
@@ -128,7 +131,11 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
     """What ``SETTLE`` writes."""
     amounts = postings.capture(sale.amount, sale.tax)
     payload = {"thread_id": sale.thread_id, "consent_id": sale.consent_id, "payment_id": sale.payment_id}
+    held = charge.status == ChargeStatus.AUTHORIZED
+    status = PaymentStatus.AUTHORIZED if held else PaymentStatus.CAPTURED
     facts = {"amount": sale.amount, "currency": sale.currency, "order": sale.order_id}
+    if sale.hold_reason:
+        facts["held"] = sale.hold_reason
     return {
         "tenant": sale.tenant_id,
         "session": sale.session_id,
@@ -138,7 +145,12 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "now": now,
         "tell_at": now + LIVE_RUN,
         "bought": Jsonb(sale.bought),
-        "amount": sale.amount,
+        "status": status.value,
+        "settled_at": None if held else now,
+        "authorized_at": now if held else None,
+        "expires_at": charge.expires_at if held else None,
+        "action": f"payment.{status}",
+        "taken": 0 if held else sale.amount,
         "tax": sale.tax,
         "capture": new_id("capture"),
         "entry": new_id("entry"),

@@ -23,7 +23,7 @@ from engine.kit.envelope import unseal
 from engine.kit.errors import Unavailable
 from engine.kit.money import Money
 from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus, Gateway, GatewayEvent
-from engine.payments.models import Payment, PaymentStatus
+from engine.payments.models import CaptureMode, Payment, PaymentStatus
 from engine.runtime import Runtime
 
 _LEASE: Final = timedelta(seconds=20)
@@ -37,6 +37,7 @@ class _Unfinished:
     gateway: str
     request: CaptureRequest
     consent_valid: bool
+    capture_mode: CaptureMode = CaptureMode.NOW
 
 
 def recover_payments(runtime: Runtime, tenant_id: str) -> list[Settled]:
@@ -101,7 +102,7 @@ def _unfinished(runtime: Runtime, session: Session, payment: Payment, now: datet
         amount=Money(payment.amount, payment.currency),
     )
     valid = bool(token) and card is not None and card.expires_at > now
-    return _Unfinished(payment.id, payment.gateway, request, valid)
+    return _Unfinished(payment.id, payment.gateway, request, valid, CaptureMode(payment.capture_mode))
 
 
 def _find_out(gateway: Gateway, tenant_id: str, one: _Unfinished) -> Charge | None:
@@ -114,7 +115,8 @@ def _find_out(gateway: Gateway, tenant_id: str, one: _Unfinished) -> Charge | No
     if found is not None:
         return found
     if one.consent_valid:
-        return gateway.capture(one.request)
+        ask = gateway.authorize if one.capture_mode == CaptureMode.AT_RELEASE else gateway.capture
+        return ask(one.request)
     return gateway.cancel(one.payment_id, merchant=tenant_id)
 
 

@@ -20,14 +20,16 @@ from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.tenancy import hash_secret
 from engine.orders.models import Order, OrderLine, OrderStatus
-from engine.payments.models import Payment, PaymentStatus
+from engine.payments.gateway import Charge, ChargeStatus
+from engine.payments.models import CaptureMode, Payment, PaymentStatus
+from engine.payments.risk import REVIEW
 from engine.runtime import Runtime
 
 LEASE: Final = timedelta(seconds=20)
 """Longer than the gateway's time-out: while it runs, only this request may settle the payment."""
 _ORDER_VALUES: Final = (
     *("session_id", "owner_id", "customer_id", "thread_id", "currency"),
-    *("total", "tax", "shipping", "shipping_tax", "discount_codes"),
+    *("total", "tax", "shipping", "shipping_tax", "discount_codes", "hold_reason"),
 )
 _ORDER_DOCUMENTS: Final = ("totals", "buyer", "ship_to", "fulfillment")
 
@@ -83,6 +85,9 @@ class Sale:
     currency: str
     bought: list[Any]
     """[{variant_id, quantity}]: what leaves the cart."""
+    capture_mode: CaptureMode
+    hold_reason: str | None
+    """Why the order is on hold as soon as it is placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,13 @@ class Draft:
     """The backorders, by variant."""
 
     @classmethod
-    def of(cls, identity: Identity, card: Card, quote: Quote, token: str | None, now: datetime) -> Draft:
-        order = _order(identity, card, quote, now)
+    def of(
+        cls, identity: Identity, card: Card, quote: Quote, token: str | None, now: datetime, *, review: bool = False
+    ) -> Draft:
+        """What ``review`` says a person has to look at is on hold when it is placed."""
+        order = _order(identity, card, quote, now) | {"hold_reason": REVIEW if review else None}
         lines = [_line(card, order["id"], position, line) for position, line in enumerate(quote.lines)]
-        payment = _payment(card, quote, order["id"], token, now)
+        payment = _payment(card, quote, order["id"], token, now) | {"capture_mode": _mode(quote, review=review)}
         sale = Sale(
             tenant_id=card.tenant_id,
             payment_id=payment["id"],
@@ -113,6 +121,8 @@ class Draft:
             tax=quote.tax,
             currency=card.currency,
             bought=card.lines,
+            capture_mode=payment["capture_mode"],
+            hold_reason=order["hold_reason"],
         )
         waiting = [_waiting(one, row, payment) for one, row in zip(quote.lines, lines, strict=True) if one.later]
         return cls(sale, order, lines, payment, sorted(waiting, key=lambda row: str(row["variant_id"])))
@@ -131,15 +141,18 @@ class Draft:
             **{key: order[key] for key in _ORDER_VALUES},
             **{key: _document(order[key]) for key in _ORDER_DOCUMENTS},
             **{key: payment[key] for key in ("consent_id", "token_hash", "gateway", "lease_until")},
+            "capture_mode": payment["capture_mode"].value,
             "method": _document(payment["method"]),
             "lines": Jsonb(list(self.lines)),
             "now": order["created_at"],
         }
 
-    def paid(self, now: datetime) -> tuple[Order, list[OrderLine], Payment]:
+    def paid(self, now: datetime, charge: Charge) -> tuple[Order, list[OrderLine], Payment]:
         """The rows as they are once T2 has committed."""
-        order = self.order | {"status": OrderStatus.OPEN, "placed_at": now, "updated_at": now}
-        payment = self.payment | {"status": PaymentStatus.CAPTURED, "settled_at": now}
+        status = OrderStatus.ON_HOLD if self.order["hold_reason"] else OrderStatus.OPEN
+        order = self.order | {"status": status, "placed_at": now, "updated_at": now}
+        held = charge.status == ChargeStatus.AUTHORIZED
+        payment = self.payment | {"status": PaymentStatus.AUTHORIZED if held else PaymentStatus.CAPTURED}
         return Order(**order), [OrderLine(**line) for line in self.lines], Payment(**payment)
 
 
@@ -210,6 +223,12 @@ def _waiting(line: PricedLine, row: Row, payment: Row) -> Row:
     }
 
 
+def _mode(quote: Quote, *, review: bool) -> CaptureMode:
+    """Money is taken when the goods can leave: nothing is taken yet for units to come, or while a person looks."""
+    wait = quote.total > 0 and (quote.ships_later or review)
+    return CaptureMode.AT_RELEASE if wait else CaptureMode.NOW
+
+
 def _payment(card: Card, quote: Quote, order_id: str, token: str | None, now: datetime) -> Row:
     method = card.payment_method or {}
     return {
@@ -235,7 +254,7 @@ def _document(value: Any) -> Jsonb | None:
 
 SALE: Final = Statement("""
 SELECT p.tenant_id, p.id AS payment_id, p.order_id, p.session_id, p.consent_id, c.thread_id, p.gateway, p.amount, o.tax,
-  p.currency, c.lines AS bought
+  p.currency, c.lines AS bought, p.capture_mode, o.hold_reason
 FROM app.payments p JOIN app.orders o ON o.tenant_id = p.tenant_id AND o.id = p.order_id
 JOIN app.checkout_sessions c ON c.tenant_id = p.tenant_id AND c.id = p.session_id
 WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s

@@ -30,6 +30,18 @@ from engine.runtime import Runtime
 MAX_DECLINES: Final = 5
 _UNSETTLED: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
 _DEAD: Final = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELED})
+_GOOD: Final = frozenset({ChargeStatus.CAPTURED, ChargeStatus.AUTHORIZED})
+_NEVER: Final = frozenset({ChargeStatus.CANCELED, ChargeStatus.VOIDED})
+PLACED: Final = frozenset(
+    {
+        PaymentStatus.AUTHORIZED,
+        PaymentStatus.PARTIALLY_CAPTURED,
+        PaymentStatus.CAPTURED,
+        PaymentStatus.VOIDED,
+        PaymentStatus.EXPIRED,
+    }
+)
+"""A payment that is one of these has placed its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,7 @@ class Settled:
     @classmethod
     def of(cls, session: Session, payment: Payment) -> Settled:
         order = None
-        if payment.status == PaymentStatus.CAPTURED:
+        if payment.status in PLACED:
             order = queries.order_by_id(session, payment.tenant_id, payment.order_id)
         return cls(payment.id, PaymentStatus(payment.status), payment.decline_code, order)
 
@@ -53,18 +65,19 @@ def settle(
     runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None, *, draft: Draft | None = None
 ) -> Settled:
     """Write what the gateway said. A payment that has ended stays as it is; ``None`` or a pending charge leaves it
-    unknown, with all its holds. Money captured for a payment that had failed goes straight back.
+    unknown, with all its holds. Money captured for a payment that had failed goes straight back, and what is
+    held for it is let go.
 
     ``draft`` is what T1 has just committed; without it the payment's rows are read.
     """
     settled = None if draft else _of_change(runtime, tenant_id, payment_id, charge)
-    if settled is None and charge is not None and charge.status == ChargeStatus.CAPTURED:
-        settled = _captured(runtime, tenant_id, payment_id, charge, draft)
+    if settled is None and charge is not None and charge.status in _GOOD:
+        settled = _paid(runtime, tenant_id, payment_id, charge, draft)
     if settled is None:
         settled = _otherwise(runtime, tenant_id, payment_id, charge)
     fault_point("after_t2_commit")
-    if charge is not None and charge.status == ChargeStatus.CAPTURED and settled.status in _DEAD:
-        _give_back(runtime, tenant_id, payment_id)
+    if charge is not None and charge.status in _GOOD and settled.status in _DEAD:
+        _give_back(runtime, tenant_id, payment_id, charge)
     return settled
 
 
@@ -77,20 +90,21 @@ def _of_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge
     return Settled(payment.id, PaymentStatus(payment.status), payment.decline_code, None)
 
 
-def _captured(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None) -> Settled | None:
-    """The payment is captured now; ``None`` when it had ended before."""
+def _paid(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None) -> Settled | None:
+    """The payment is captured or authorized now; ``None`` when it had ended before."""
     now = clock.now()
     order: OrderView | None = None
 
     def draw() -> None:
         nonlocal order
-        order = queries.just_paid(*draft.paid(now)) if draft else None
+        order = queries.just_paid(*draft.paid(now, charge)) if draft else None
 
     sale = draft.sale if draft else sale_of(runtime, tenant_id, payment_id)
     fault_point("before_t2_commit")
     if not settle_paid(runtime, sale, charge, now, draw):
         return None
-    return Settled(payment_id, PaymentStatus.CAPTURED, None, order or _placed(runtime, tenant_id, sale.order_id))
+    status = PaymentStatus(charge.status.value)
+    return Settled(payment_id, status, None, order or _placed(runtime, tenant_id, sale.order_id))
 
 
 def _placed(runtime: Runtime, tenant_id: str, order_id: str) -> OrderView:
@@ -123,7 +137,7 @@ def _apply(session: Session, checkout: CheckoutSession, payment: Payment, charge
     payment.gateway_payment_id = charge.gateway_id
     payment.settled_at = clock.now()
     payment.lease_until = None
-    canceled = charge.status == ChargeStatus.CANCELED
+    canceled = charge.status in _NEVER
     status = PaymentStatus.CANCELED if canceled else PaymentStatus.FAILED
     _failed(session, checkout, payment, status, charge.decline_code)
 
@@ -151,21 +165,35 @@ def _failed(
     audit.record(session, payment.tenant_id, actor="system", action="payment.failed", subject=payment.id, facts=facts)
 
 
-def _give_back(runtime: Runtime, tenant_id: str, payment_id: str) -> None:
-    """A capture for a payment we had given up: the money goes back and a person is told."""
+def _give_back(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge) -> None:
+    """Money for a payment we had given up: what was captured goes back, what is held is let go."""
     with runtime.unit_of_work(tenant_id) as session:
         payment = session.get_one(Payment, (tenant_id, payment_id))
     amount = Money(payment.amount, payment.currency)
-    runtime.gateways[payment.gateway].refund(payment_id, merchant=tenant_id, amount=amount, key=f"stray:{payment_id}")
-    with runtime.unit_of_work(tenant_id) as session:
-        detail = f"{amount} was captured after the payment had failed; it was refunded."
-        raise_alert(session, tenant_id, "stray_capture", payment_id, detail)
-        facts = {"amount": amount.amount, "currency": amount.currency}
-        audit.record(
-            session,
-            tenant_id,
-            actor="system",
-            action="payment.stray_refunded",
-            subject=payment_id,
-            facts=facts,
+    gateway, key = runtime.gateways[payment.gateway], f"stray:{payment_id}"
+    if charge.status == ChargeStatus.CAPTURED:
+        gateway.refund(payment_id, merchant=tenant_id, amount=amount, key=key)
+        _tell_stray(
+            runtime,
+            payment,
+            "capture",
+            "payment.stray_refunded",
+            "captured after the payment had failed; it was refunded",
         )
+    else:
+        gateway.void(payment_id, merchant=tenant_id, key=key)
+        _tell_stray(
+            runtime,
+            payment,
+            "authorization",
+            "payment.stray_voided",
+            "held after the payment had failed; it was let go",
+        )
+
+
+def _tell_stray(runtime: Runtime, payment: Payment, what: str, action: str, words: str) -> None:
+    amount, tenant_id = Money(payment.amount, payment.currency), payment.tenant_id
+    facts = {"amount": amount.amount, "currency": amount.currency}
+    with runtime.unit_of_work(tenant_id) as session:
+        raise_alert(session, tenant_id, f"stray_{what}", payment.id, f"{amount} was {words}.")
+        audit.record(session, tenant_id, actor="system", action=action, subject=payment.id, facts=facts)

@@ -8,11 +8,18 @@ from engine.checks.rule import Rule
 
 RULES: Final = (
     Rule(
-        "a session is completed exactly when its payment was captured",
+        "a session is completed exactly when its payment ended well",
         "SELECT count(*) FROM app.checkout_sessions",
-        "SELECT c.id, 'is ' || c.status || ' with ' || count(p.id) || ' captures' FROM app.checkout_sessions c"
-        " LEFT JOIN app.payments p ON p.tenant_id = c.tenant_id AND p.session_id = c.id AND p.status = 'captured'"
+        "SELECT c.id, 'is ' || c.status || ' with ' || count(p.id) || ' payments' FROM app.checkout_sessions c"
+        " LEFT JOIN app.payments p ON p.tenant_id = c.tenant_id AND p.session_id = c.id AND p.tender = 'card'"
+        " AND p.status IN ('authorized', 'partially_captured', 'captured', 'voided', 'expired')"
         " GROUP BY c.id, c.status HAVING (count(p.id) = 1) <> (c.status = 'completed') OR count(p.id) > 1",
+    ),
+    Rule(
+        "what is only authorized says since when, and only what may wait is",
+        "SELECT count(*) FROM app.payments WHERE status = 'authorized'",
+        "SELECT id, 'is authorized in mode ' || capture_mode FROM app.payments WHERE status = 'authorized'"
+        " AND session_id IS NOT NULL AND gateway <> 'seed' AND (capture_mode <> 'at_release' OR authorized_at IS NULL)",
     ),
     Rule(
         "a session in progress has a payment under way",

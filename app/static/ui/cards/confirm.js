@@ -113,6 +113,7 @@ class Confirm extends Card {
     return html`
       <ul class="lines">${lines.map((line) => goods(line, line.quantity, money(line.base_amount, total.currency)))}</ul>
       ${totals(checkout.totals, total.currency, { fulfillment: carriage(fulfillment) })}
+      ${waits(checkout) ? html`<p class="muted small">${texts.setAside}</p>` : nothing}
       ${facts([
         [texts.payWith, other],
         [texts.shipTo, address(checkout.ship_to).map((row) => html`<div>${row}</div>`)],
@@ -130,7 +131,7 @@ class Confirm extends Card {
         <div class="done">
           ${busy ? html`<span class="spin" aria-hidden="true"></span>` : nothing}
           <div class="grow" role="status">
-            <h2 tabindex="-1" class=${phase === 'paid' ? 'good' : ''}>${texts[phase]}</h2>
+            <h2 tabindex="-1" class=${phase === 'paid' ? 'good' : ''}>${phase === 'paid' && waits(checkout) ? texts.ordered : texts[phase]}</h2>
             ${hint ? html`<p class="muted small">${hint}</p>` : nothing}
           </div>
           <strong class="num">${price(checkout.total)}</strong>
@@ -143,5 +144,8 @@ class Confirm extends Card {
     `;
   }
 }
+
+/** Whether some of it ships later: then nothing is taken yet. */
+const waits = ({ lines, total }) => total.amount > 0 && lines.some((line) => line.notice);
 
 define('ic-confirm', Confirm);

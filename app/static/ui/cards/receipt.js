@@ -24,7 +24,7 @@ class Receipt extends Card {
         ${totals(order.totals, currency)}
         ${facts([
           [texts.shipTo, order.ship_to && address(order.ship_to).map((row) => html`<div>${row}</div>`)],
-          [texts.paidWith, order.payment_method?.label],
+          [order.payment_status === 'authorized' ? texts.chargedLater : texts.paidWith, order.payment_method?.label],
           [texts.email, order.email],
         ])}
         <div class="bar">

@@ -1,0 +1,93 @@
+"""Whether a purchase may be paid for: the shop's own thresholds, and whatever risk service stands behind the port.
+
+It is asked before anything is claimed or charged. The stricter answer counts; a service that does not answer makes a
+person look, and never loses a sale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, Protocol
+
+import structlog
+from pydantic import Field
+
+from engine.kit.errors import Unavailable
+from engine.kit.money import Money
+from engine.kit.policies import Policy, read_policy
+
+REVIEW: Final = "review"
+"""Why an order is on hold that a person has to look at."""
+Threshold = Annotated[int, Field(ge=1)] | None
+log = structlog.get_logger(__name__)
+
+
+class RiskAnswer(StrEnum):
+    ALLOW = "allow"
+    REVIEW = "review"  # the money is only held, and the order waits for a person
+    REFUSE = "refuse"
+
+
+_BY_STRICTNESS: Final = (RiskAnswer.ALLOW, RiskAnswer.REVIEW, RiskAnswer.REFUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What may be known of a purchase before it is paid; never a card number."""
+
+    tenant_id: str
+    session_id: str
+    buyer_id: str
+    customer_id: str | None
+    amount: Money
+    buyer: Mapping[str, Any]
+    ship_to: Mapping[str, Any]
+    method: Mapping[str, Any]
+
+
+class Risk(Protocol):
+    """A risk service. It is called outside of transactions and may raise ``Unavailable``."""
+
+    def assess(self, purchase: Purchase) -> RiskAnswer: ...
+
+
+class RiskPolicy(Policy):
+    """Purchases that are not simply taken, by their total in minor units; ``None`` for never."""
+
+    section: ClassVar[str] = "risk"
+
+    review_from: Threshold = None
+    """From this total on the money is only held, and the order waits for a person."""
+    refuse_from: Threshold = None
+    """From this total on the purchase is not taken."""
+
+
+def watched(service: Risk | None, settings: Mapping[str, Any]) -> bool:
+    """Whether anybody has something to say about this shop's purchases."""
+    return service is not None or bool(settings.get("policies", {}).get(RiskPolicy.section))
+
+
+def assess(service: Risk | None, settings: Mapping[str, Any], purchase: Purchase) -> RiskAnswer:
+    """The stricter of the shop's thresholds (in its ``settings``) and the service's answer, if there is one."""
+    answers = [_by_policy(read_policy(dict(settings), RiskPolicy), purchase.amount.amount)]
+    if service is not None:
+        answers.append(_asked(service, purchase))
+    return max(answers, key=_BY_STRICTNESS.index)
+
+
+def _by_policy(policy: RiskPolicy, amount: int) -> RiskAnswer:
+    if policy.refuse_from is not None and amount >= policy.refuse_from:
+        return RiskAnswer.REFUSE
+    if policy.review_from is not None and amount >= policy.review_from:
+        return RiskAnswer.REVIEW
+    return RiskAnswer.ALLOW
+
+
+def _asked(service: Risk, purchase: Purchase) -> RiskAnswer:
+    try:
+        return service.assess(purchase)
+    except Unavailable:
+        log.warning("risk service unreachable", session_id=purchase.session_id)
+        return RiskAnswer.REVIEW
