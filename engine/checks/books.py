@@ -8,6 +8,20 @@ from engine.checks.rule import Rule
 from engine.finance.models import Account
 
 _KNOWN: Final = ", ".join(f"'{account}'" for account in Account)
+_ENDED: Final = (
+    "SELECT o.* FROM app.orders o WHERE o.placed_at IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM app.order_lines l WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id"
+    " AND l.canceled + l.shipped < l.ordered)"
+    " AND NOT EXISTS (SELECT FROM app.payments p WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id"
+    " AND p.status IN ('processing', 'unknown', 'authorized', 'partially_captured'))"
+    " AND NOT EXISTS (SELECT FROM app.captures c WHERE c.tenant_id = o.tenant_id AND c.order_id = o.id"
+    " AND c.status = 'pending')"
+    " AND NOT EXISTS (SELECT FROM app.refunds r WHERE r.tenant_id = o.tenant_id AND r.order_id = o.id"
+    " AND r.status <> 'succeeded')"
+    " AND NOT EXISTS (SELECT FROM app.order_changes g WHERE g.tenant_id = o.tenant_id AND g.order_id = o.id"
+    " AND g.status IN ('charging', 'requested'))"
+)
+"""Orders of which every unit was sent or canceled, and whose money has come to rest where it belongs."""
 
 RULES: Final = (
     Rule(
@@ -80,5 +94,25 @@ RULES: Final = (
         " OR l.match IN ('unmatched', 'differs') AND NOT EXISTS (SELECT FROM app.alerts a"
         " WHERE a.tenant_id = l.tenant_id AND a.kind = 'payout_difference' AND a.resolved_at IS NULL"
         " AND a.subject = l.payout_id || ':' || l.position)",
+    ),
+    Rule(
+        "an order that has ended owes its customer nothing",
+        f"SELECT count(*) FROM ({_ENDED}) o",  # noqa: S608 (ours)
+        "SELECT o.id, 'has ended, and ' || b.owed || ' of its deposits is left' FROM"  # noqa: S608 (ours)
+        f" ({_ENDED}) o JOIN (SELECT e.order_id, -sum(p.amount) AS owed FROM app.journal_entries e"
+        " JOIN app.postings p ON p.tenant_id = e.tenant_id AND p.entry_id = e.id AND p.account = 'customer_deposits'"
+        " GROUP BY 1) b ON b.order_id = o.id WHERE b.owed <> 0",
+    ),
+    Rule(
+        "the books owe the tax of what an ended order kept",
+        f"SELECT count(*) FROM ({_ENDED}) o",  # noqa: S608 (ours)
+        "SELECT o.id, 'kept goods and shipping with ' || k.tax + o.shipping_tax + coalesce(a.tax, 0)"  # noqa: S608 (ours)
+        f" || ' tax, and owes ' || coalesce(b.tax, 0) FROM ({_ENDED}) o JOIN (SELECT order_id,"
+        " sum(tax::bigint * (ordered - canceled) / ordered) AS tax FROM app.order_lines GROUP BY 1) k"
+        " ON k.order_id = o.id LEFT JOIN (SELECT order_id, sum(tax) AS tax FROM app.order_adjustments"
+        " WHERE kind IN ('return', 'goodwill') GROUP BY 1) a ON a.order_id = o.id"
+        " LEFT JOIN (SELECT e.order_id, -sum(p.amount) AS tax FROM app.journal_entries e JOIN app.postings p"
+        " ON p.tenant_id = e.tenant_id AND p.entry_id = e.id AND p.account = 'tax_payable' GROUP BY 1) b"
+        " ON b.order_id = o.id WHERE k.tax + o.shipping_tax + coalesce(a.tax, 0) <> coalesce(b.tax, 0)",
     ),
 )

@@ -16,4 +16,6 @@ FAULTS: dict[str, str] = {
     "every payout is the sum of its lines": _PAYOUT.format(amount=5),
     "every payout is in the journal once": _PAYOUT.format(amount=100) + ";" + _LINE,
     "every payout line is what its row says, or is in the inbox": _PAYOUT.format(amount=100) + ";" + _LINE,
+    "an order that has ended owes its customer nothing": "UPDATE app.order_lines SET canceled = ordered, allocated = 0",
+    "the books owe the tax of what an ended order kept": "UPDATE app.order_lines SET canceled = ordered, allocated = 0",
 }
