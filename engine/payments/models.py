@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from engine.kit import clock
 from engine.kit.tenancy import TenantRow, tenant_fk
 from engine.payments.gateway import DisputeStatus
+from engine.payments.stored_value_models import StoredValueAccount
 
 _LIVE = text("status IN ('processing', 'unknown', 'authorized', 'partially_captured', 'captured')")
 _PENDING = text("status = 'pending'")
@@ -69,7 +70,7 @@ class Payment(TenantRow):
 
     __table_args__ = (
         tenant_fk("session_id", "checkout_sessions"),
-        tenant_fk("stored_value_id", "stored_value_accounts"),
+        tenant_fk("stored_value_id", StoredValueAccount.__tablename__),
         CheckConstraint("amount >= 0", name="amount_not_negative"),
         CheckConstraint("num_nonnulls(session_id, change_id) = 1", name="one_cause"),
         CheckConstraint("(tender = 'card') = (stored_value_id IS NULL)", name="tender_fits_account"),
@@ -173,7 +174,7 @@ class Refund(TenantRow):
 
     __table_args__ = (
         tenant_fk("payment_id", "payments"),
-        tenant_fk("stored_value_id", "stored_value_accounts"),
+        tenant_fk("stored_value_id", StoredValueAccount.__tablename__),
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("tax >= 0 AND unearned >= 0 AND tax + unearned <= amount", name="parts_fit"),
         Index("ix_refunds_payment", "tenant_id", "payment_id"),

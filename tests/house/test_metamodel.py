@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import configure_mappers
 
@@ -61,3 +64,12 @@ def test_without_a_tenant_nothing_is_seen(store: Store, tenant) -> None:
     with store.without_tenant() as session:
         for name in tenant_tables():
             assert session.execute(select(func.count()).select_from(TABLES[name])).scalar_one() == 0, name
+
+
+def test_a_payment_can_be_written_by_whoever_imports_what_sells() -> None:
+    """A worker maps only what it imports: what a payment points to comes with it."""
+    words = (
+        "import engine.checkout.models, engine.payments.models as m; from sqlalchemy import inspect;"
+        "inspect(m.Payment)._sorted_tables; inspect(m.Refund)._sorted_tables"
+    )
+    subprocess.run([sys.executable, "-c", words], check=True, timeout=60)
