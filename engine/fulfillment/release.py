@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from engine.fulfillment import paying, work
@@ -93,12 +93,15 @@ def release_due(runtime: Runtime, tenant_id: str) -> int:
         policy = policy_of(session, tenant_id, FulfillmentPolicy)
         found = _due(session, tenant_id, policy) if policy.auto_release else []
     done = 0
-    for order_id in found:
-        try:
-            release_now(runtime, tenant_id, order_id)
-            done += 1
-        except DomainError as error:
-            log.warning("order not released", order_id=order_id, code=error.code)
+    while found:
+        for order_id, _ in found:
+            try:
+                release_now(runtime, tenant_id, order_id)
+                done += 1
+            except DomainError as error:
+                log.warning("order not released", order_id=order_id, code=error.code)
+        with runtime.unit_of_work(tenant_id) as session:
+            found = _due(session, tenant_id, policy, after=found[-1])
     return done
 
 
@@ -151,25 +154,26 @@ def open_work(
     return made
 
 
-def _due(session: Session, tenant_id: str, policy: FulfillmentPolicy) -> list[str]:
+def _due(
+    session: Session, tenant_id: str, policy: FulfillmentPolicy, after: tuple[str, datetime] | None = None
+) -> list[tuple[str, datetime]]:
+    """The next orders whose time has come, oldest first: those that cannot go stand in nobody's way."""
     before = clock.now() - timedelta(minutes=policy.release_after_minutes)
     waiting = (
         select(OrderLine.order_id)
         .where(OrderLine.tenant_id == tenant_id, OrderLine.allocated > OrderLine.released)
         .distinct()
     )
-    rows = session.scalars(
-        select(Order.id)
-        .where(
-            Order.tenant_id == tenant_id,
-            Order.id.in_(waiting),
-            Order.status == OrderStatus.OPEN,
-            Order.placed_at <= before,
-        )
-        .order_by(Order.placed_at, Order.id)
-        .limit(_BATCH)
+    query = select(Order.id, Order.placed_at).where(
+        Order.tenant_id == tenant_id,
+        Order.id.in_(waiting),
+        Order.status == OrderStatus.OPEN,
+        Order.placed_at <= before,
     )
-    return list(rows)
+    if after is not None:
+        query = query.where(tuple_(Order.placed_at, Order.id) > (after[1], after[0]))
+    rows = session.execute(query.order_by(Order.placed_at, Order.id).limit(_BATCH))
+    return [(order_id, placed_at) for order_id, placed_at in rows if placed_at is not None]
 
 
 def _unreleased(session: Session, tenant_id: str, lines: Mapping[str, OrderLine]) -> Units:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from engine.fulfillment import shares
+from engine.fulfillment import release, shares
 from engine.fulfillment.errors import (
     NothingToRelease,
     NothingToShip,
@@ -27,6 +27,7 @@ from engine.inventory.models import MovementKind, StockMovement
 from engine.kit import clock, faults
 from engine.kit.errors import InvalidInput, NotFound
 from engine.orders.models import Order, OrderStatus, Shipment, ShipmentStatus
+from engine.runtime import Runtime
 from tests.engine.checkout.test_complete import Killed, die_at
 from tests.engine.fulfillment.conftest import Warehouse
 
@@ -246,6 +247,24 @@ def test_orders_are_released_by_themselves_when_their_time_has_come(warehouse: W
     with clock.shifted(timedelta(minutes=31)):
         assert release_due(runtime, warehouse.tenant_id) == 1
         assert release_due(runtime, warehouse.tenant_id) == 0
+    assert warehouse.lines(order_id)["A"].released == 1
+
+
+def test_orders_that_cannot_go_stand_in_nobodys_way(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    warehouse.shop.add("A")
+    stuck, order_id = warehouse.buy(A=1), warehouse.buy(A=1)
+    warehouse.policy(FulfillmentPolicy, auto_release=True, release_after_minutes=0)
+    monkeypatch.setattr(release, "_BATCH", 1)
+    release_now = release.release_now
+
+    def refuse(runtime: Runtime, tenant_id: str, wanted: str) -> list[str]:
+        if wanted == stuck:
+            raise NotReleasable("Never.")
+        return release_now(runtime, tenant_id, wanted)
+
+    monkeypatch.setattr(release, "release_now", refuse)
+    with clock.shifted(timedelta(minutes=1)):
+        assert release_due(warehouse.shop.runtime, warehouse.tenant_id) == 1
     assert warehouse.lines(order_id)["A"].released == 1
 
 
