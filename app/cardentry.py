@@ -78,6 +78,8 @@ async def _received(gateway: str, request: Request, site: Site, *, merchant: str
 
 def _merchant(runtime: Runtime, slug: str) -> str:
     """The shop's id. Raises ``NotFound``."""
+    if "\0" in slug:
+        raise NotFound("There is no such shop.")
     with runtime.store.without_tenant() as session:
         found = session.scalar(select(Tenant.id).where(Tenant.slug == slug, Tenant.status == "active"))
     if found is None:

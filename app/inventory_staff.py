@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from sqlalchemy.orm import Session
 
 from app.identity import Caller
@@ -26,8 +26,8 @@ from engine.orders import allocation
 router: Final = APIRouter(prefix="/v1/staff/inventory", tags=["inventory"], route_class=Guarded)
 Sku = Annotated[str, Field(min_length=1, max_length=40)]
 Code = Annotated[str, Field(min_length=1, max_length=12)]
-Units = Annotated[int, Field(ge=0, le=10_000_000)]
-Some = Annotated[int, Field(ge=1, le=10_000_000)]
+Units = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+Some = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 Words = Annotated[str, Field(max_length=200)]
 
 
@@ -38,7 +38,7 @@ class Given(BaseModel):
 class Adjustment(Given):
     sku: Sku
     location: Code
-    delta: Annotated[int, Field(ge=-10_000_000, le=10_000_000)]
+    delta: Annotated[int, Field(strict=True, ge=-10_000_000, le=10_000_000)]
     reason: Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -55,7 +55,7 @@ class Line(Given):
 
 
 class CostedLine(Line):
-    unit_cost: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    unit_cost: Annotated[int, Field(strict=True, ge=0, le=100_000_000)] | None = None
     """Minor units; the item's own cost without it."""
 
 
@@ -80,7 +80,7 @@ class Receipt(Given):
 
 
 class Closing(Given):
-    lost: bool = False
+    lost: StrictBool = False
     """The rest of a transfer never arrived anywhere: it is written off."""
 
 
@@ -100,7 +100,7 @@ class Submission(Given):
 
 
 class Decision(Given):
-    approved: bool
+    approved: StrictBool
 
 
 class StockFile(Given):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Request, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StrictBool
 
 from app.once import AskedDep, answer_after, json_response
 from app.problems import problem
@@ -31,7 +31,7 @@ class ChangeList(View):
 
 class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    approved: bool
+    approved: StrictBool
 
 
 @router.post("", status_code=201, responses={201: {"model": ChangeView}}, response_class=Response)

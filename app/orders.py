@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from engine.conversations.masking import mask_cards
 from engine.kit.errors import Forbidden
 from engine.kit.identity import Identity
 from engine.kit.views import View
@@ -78,7 +79,7 @@ def add_note(order_id: str, note: NewNote, site: SiteDep, caller: CallerDep, ask
 
     def work(session: Session) -> OrderView:
         row = queries.find_own(session, identity, order_id)
-        notes.add(session, identity, row, note.text, audience=note.audience)
+        notes.add(session, identity, row, mask_cards(note.text), audience=note.audience)
         session.flush()
         return queries.own_order(session, identity, row.id)
 

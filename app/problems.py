@@ -147,12 +147,16 @@ def place(error: Mapping[str, Any]) -> str:
     known = loc[:-1] if error["type"] == "extra_forbidden" else loc
     if error["type"] == "json_invalid":
         known = loc[:1]
+    if loc[-1:] == ("[key]",):
+        known = loc[:-2]
     return ".".join(str(part) for part in known[:6]) or "body"
 
 
 def _words(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return "this is not JSON."
+    if error["type"] == "union_tag_invalid":
+        return f"{error['ctx']['discriminator']} is one of {error['ctx']['expected_tags']}."
     if error["type"] in _OUR_WORDS:
         return str(error["msg"]).removeprefix("Value error, ")
     return str(error["msg"])

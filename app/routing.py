@@ -17,6 +17,8 @@ from engine.kit.errors import InvalidInput, NotFound
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000|\x00")
+"""A NUL in JSON text, as it is or escaped: no text that is kept may hold one."""
 _KEY: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,253}[\x21-\x7e]|[\x21-\x7e]")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -33,9 +35,11 @@ class Guarded(APIRoute):
 
         async def guarded(request: Request) -> Response:
             request.state.caller = await run_in_threadpool(_who, site_of(request), request)
-            _check_ids(request)
+            _check_names(request)
             if request.method in WRITES:
                 _check_write(request)
+                if _NUL.search(await request.body()):
+                    raise InvalidInput("Text cannot hold the character NUL.", param="body")
             return await handle(request)
 
         return guarded
@@ -71,9 +75,12 @@ def _who(site: Site, request: Request) -> Caller:
     )
 
 
-def _check_ids(request: Request) -> None:
+def _check_names(request: Request) -> None:
+    """What the address names could be ours. Raises ``NotFound``, ``InvalidInput``."""
     if not all(_ID.fullmatch(str(value)) for value in request.path_params.values()):
         raise NotFound("There is no such thing here.")
+    if any("\0" in value for _, value in request.query_params.multi_items()):
+        raise InvalidInput("Text cannot hold the character NUL.", param="query")
 
 
 def _check_write(request: Request) -> None:

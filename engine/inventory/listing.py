@@ -23,7 +23,7 @@ from engine.inventory.models import (
 from engine.inventory.policy import InventoryPolicy
 from engine.inventory.queries import ItemStock, items_of
 from engine.kit.errors import NotFound
-from engine.kit.pagination import Page, decode_cursor, encode_cursor
+from engine.kit.pagination import Page, cursor_moment, cursor_number, decode_cursor, encode_cursor
 from engine.kit.policies import policy_of
 from engine.kit.views import View
 
@@ -153,7 +153,7 @@ def movements(
     wanted = {Variant.sku: sku, Location.code: location, StockMovement.kind: kind, StockMovement.subject: subject}
     query = query.where(*(column == value for column, value in wanted.items() if value))
     if cursor:
-        query = query.where(StockMovement.id < int(decode_cursor(cursor, size=1)[0]))
+        query = query.where(StockMovement.id < cursor_number(decode_cursor(cursor, size=1)[0]))
     rows = session.execute(query).all()
     shown = [_movement(*row) for row in rows[:limit]]
     return Page(shown, encode_cursor([shown[-1].id]) if len(rows) > limit else None)
@@ -224,7 +224,7 @@ def _newest(
 ) -> tuple[Sequence[Any], str | None]:
     if cursor:
         moment, row_id = decode_cursor(cursor, size=2)
-        query = query.where(tuple_(at, model.id) < tuple_(datetime.fromisoformat(str(moment)), str(row_id)))
+        query = query.where(tuple_(at, model.id) < tuple_(cursor_moment(moment), str(row_id)))
     rows = session.scalars(query.order_by(at.desc(), model.id.desc()).limit(limit + 1)).all()
     if len(rows) <= limit:
         return rows, None

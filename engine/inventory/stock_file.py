@@ -27,6 +27,7 @@ COLUMNS: Final = ("sku", "location", "on_hand", "safety_stock", "low_stock_at")
 """The first three must be there. An empty cell of the others leaves the value as it is."""
 MAX_ROWS: Final = 50_000
 _MAX_UNITS: Final = 10_000_000
+_DIGITS: Final = 20
 
 
 class FieldChange(View):
@@ -77,7 +78,10 @@ def import_stock(session: Session, tenant_id: str, *, actor: str, text: str, dry
 
     Rows with problems stop all of it. Raises ``InvalidInput`` for a file that is no such table.
     """
-    rows, problems = _read(text)
+    try:
+        rows, problems = _read(text)
+    except csv.Error:
+        raise InvalidInput("The file is no table of comma-separated values.", param="csv") from None
     items, places = _ids(session, tenant_id, rows)
     problems += _unknown(session, tenant_id, rows, items, places)
     good = [row for row in rows if row.sku in items and row.location in places]
@@ -139,8 +143,8 @@ def _row(line: int, cells: Mapping[str | None, str | Sequence[str] | None]) -> _
     if "on_hand" not in numbers:
         raise ValueError("It does not say how many are on hand.")
     for name, cell in numbers.items():
-        if not (cell.isascii() and cell.isdigit() and int(cell) <= _MAX_UNITS):
-            raise ValueError(f"{name} is {cell!r}, not a whole number from 0.")
+        if not (cell.isascii() and cell.isdigit() and len(cell) <= _DIGITS and int(cell) <= _MAX_UNITS):
+            raise ValueError(f"{name} is {cell[:20]!r}, not a whole number from 0 to {_MAX_UNITS}.")
     return _Row(line, texts["sku"], texts["location"], {name: int(cell) for name, cell in numbers.items()})
 
 

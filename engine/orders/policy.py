@@ -11,7 +11,8 @@ from engine.kit.policies import Policy
 Changeable = Literal["cancel", "address", "payment_method", "items"]
 RefundTo = Literal["original", "store_credit"]
 _ALL: tuple[Changeable, ...] = ("cancel", "address", "payment_method", "items")
-Minutes = Annotated[int, Field(ge=0)]
+Minutes = Annotated[int, Field(ge=0, le=5_256_000)]
+"""At most ten years."""
 
 
 class Reason(BaseModel):
@@ -30,7 +31,7 @@ class OrdersPolicy(Policy):
     allowed_changes: tuple[Changeable, ...] = _ALL
     change_window_minutes: Minutes | None = None
     cancel_window_minutes: Minutes | None = None
-    cancel_reasons: tuple[Reason, ...] = (
+    cancel_reasons: Annotated[tuple[Reason, ...], Field(min_length=1, max_length=50)] = (
         Reason(code="no_longer_needed", text="No longer needed"),
         Reason(code="ordered_by_mistake", text="Ordered by mistake"),
         Reason(code="found_cheaper", text="Found cheaper elsewhere"),

@@ -192,3 +192,71 @@ def test_a_host_that_cannot_be(browser: Browser, shop: Shop, host: str) -> None:
         is_problem(browser.get(path, host=host), 400, "invalid_request")
     is_problem(browser.post("/v1/threads", host=host), 400, "invalid_request")
     assert counted(shop, Thread) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "orders?q=%00",
+        "orders?customer=a%00b",
+        "stock?q=%00",
+        "orders?cursor=WyIyMDI0LTAxLTAxVDAwOjAwOjAwIiwgIlx1MDAwMCJd",
+        "products?cursor=Wzk5OTk5OTk5OTk5OTk5OTk5OTk5OTksICJhIl0",
+        "inbounds?cursor=WzEsMl0",
+        "counts?cursor=WyJhIiwiYiJd",
+        "stock/movements?cursor=WyJ4Il0",
+    ],
+)
+def test_a_bad_query_of_staff(browser: Browser, shop: Shop, make_key, query: str) -> None:
+    is_problem(browser.get(f"/v1/{query}", authorization=make_key(shop.tenant, "admin")), 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("inventory/adjust", {"sku": "a\0b", "location": "EAST", "delta": 1, "reason": "x"}),
+        ("inventory/levels", {"sku": "x", "location": "\0"}),
+        ("inventory/counts", {"location": "EAST", "skus": ["\0"]}),
+        ("orders/ord_x/hold", {"reason": "\0"}),
+        ("disputes/dsp_x/evidence", {"evidence": {MARK: "x"}}),
+        ("fulfillments/ful_x/short_pick", {"short": {MARK: 1}}),
+        ("fulfillments/ful_x/ship", {"packages": [{"items": {MARK: 1}}]}),
+        ("inventory/adjust", {"sku": "x", "location": "EAST", "delta": True, "reason": "x"}),
+        ("inventory/adjust", {"sku": "x", "location": "EAST", "delta": "1", "reason": "x"}),
+        ("inventory/counts/cnt_x/approve", {"approved": "yes"}),
+        ("inventory/import", {"csv": 'sku,location,on_hand\n"' + "a" * 140_000 + '",EAST,1\n'}),
+    ],
+)
+def test_a_bad_word_of_staff(browser: Browser, shop: Shop, make_key, path: str, body: dict[str, object]) -> None:
+    answer = browser.post(f"/v1/staff/{path}", body, authorization=make_key(shop.tenant, "admin"))
+
+    is_problem(answer, 400, "invalid_request")
+
+
+def test_an_unknown_kind_of_change_is_not_echoed(browser: Browser, shop: Shop) -> None:
+    browser.start(shop.tenant)
+    for kind in (MARK, [MARK], {MARK: 1}):
+        is_problem(browser.post("/v1/orders/ord_x/changes", {"kind": kind}), 400, "invalid_request")
+
+
+def test_a_backslash_before_u0000_is_no_nul(browser: Browser, tenant: Tenant) -> None:
+    thread = browser.start(tenant)
+
+    assert browser.say(thread, "a \\u0000 b").status_code == 202
+
+
+def test_a_yes_to_a_change_is_true_and_nothing_like_it(browser: Browser, shop: Shop) -> None:
+    browser.start(shop.tenant)
+    for yes in ("yes", 1, "true", None):
+        answer = browser.post("/v1/orders/ord_x/changes/chg_x/confirm", {"approved": yes})
+        is_problem(answer, 400, "invalid_request")
+    wanted = {"kind": "cancel", "reason": "other", "lines": [{"line_id": "x", "quantity": True}]}
+    is_problem(browser.post("/v1/orders/ord_x/changes", wanted), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("values", [{"change_window_minutes": 10**18}, {"cancel_reasons": []}])
+def test_a_policy_that_would_stop_every_change(
+    browser: Browser, shop: Shop, make_key, values: dict[str, object]
+) -> None:
+    headers = {"Idempotency-Key": "k", "Authorization": make_key(shop.tenant, "admin")}
+    is_problem(browser.http.patch("/v1/staff/policies/orders", json=values, headers=headers), 400, "invalid_request")

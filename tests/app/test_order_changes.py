@@ -137,3 +137,33 @@ def test_staff_hold_and_find(
     assert staff.get("/v1/orders?status=lost", authorization=key).status_code == 400
     assert staff.post(f"{url}/resume", authorization=key).json()["status"] == "open"
     assert staff.post(f"{url}/resume", authorization=key).status_code == 409
+
+
+def test_a_shopper_sees_nothing_of_staff(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    staff, key = open_browser(), make_key(tenant, "staff")
+    url, secret = f"/v1/orders/{desk.order_id}", "between-us"
+    staff.post(f"{url}/notes", {"text": secret, "audience": "staff"}, authorization=key)
+    staff.post(f"{url}/notes", {"text": "We are on it."}, authorization=key)
+    staff.post(f"/v1/staff{url[3:]}/hold", {"reason": secret}, authorization=key)
+    told = staff.post(f"{url}/changes", CANCEL, authorization=key).json()
+    staff.post(f"/v1/staff{url[3:]}/changes/{told['id']}/apply", authorization=key)
+    everything = staff.get(url, authorization=key)
+    assert secret in everything.text
+    assert "key_" in everything.text
+    for path in (url, "/v1/orders", "/v1/orders?status=canceled&limit=1", f"{url}/changes"):
+        answer = mine.get(path)
+        assert answer.status_code == 200
+        assert "items" in answer.json() or answer.json()["id"] == desk.order_id
+        for hidden in (secret, "key_", "cost", "routing", "requested_by", "approved_by"):
+            assert hidden not in answer.text, (path, hidden)
+    assert [note["author"] for note in mine.get(url).json()["notes"]] == ["shop"]
+    assert mine.get(f"{url}/routing").status_code == 403
+
+
+def test_a_card_number_in_a_note_is_masked(desk: Desk, mine: Browser) -> None:
+    answer = mine.post(f"/v1/orders/{desk.order_id}/notes", {"text": "Take 4242 4242 4242 4242 instead"})
+    assert answer.status_code == 201
+    assert "4242 4242 4242 4242" not in answer.text
+    assert "instead" in answer.json()["notes"][0]["text"]

@@ -10,7 +10,7 @@ from engine.kit.errors import InvalidInput
 from engine.orders.policy import RefundTo
 
 Ref = Annotated[str, Field(min_length=1, max_length=60)]
-Units = Annotated[int, Field(ge=1, le=1_000)]
+Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Part = Annotated[str, Field(max_length=200)]
 
 

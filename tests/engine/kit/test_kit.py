@@ -8,11 +8,12 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from engine.checkout.states import CONSENT, SESSION
+from engine.kit import clock
 from engine.kit.envelope import seal, unseal
 from engine.kit.errors import InvalidInput
 from engine.kit.idempotency import fingerprint
 from engine.kit.ids import PREFIXES, ids_in, is_id, new_id
-from engine.kit.pagination import decode_cursor, encode_cursor
+from engine.kit.pagination import cursor_moment, cursor_number, decode_cursor, encode_cursor
 from engine.kit.state_machine import IllegalTransition, StateMachine
 from engine.orders.states import ORDER
 from engine.payments.states import PAYMENT
@@ -36,9 +37,20 @@ def test_ids_are_found_in_text() -> None:
 
 def test_a_cursor_comes_back_and_garbage_is_refused() -> None:
     assert decode_cursor(encode_cursor(["a", 1]), size=2) == ["a", 1]
-    for bad in ("", "%%%", "bnVsbA", encode_cursor(["a"]), "ÿ"):
+    strange = [["a", 2**63], ["a\0", 1], ["\ud800", 1], [1.5, 1], [None, 1]]
+    for bad in ("", "%%%", "bnVsbA", encode_cursor(["a"]), "ÿ", *map(encode_cursor, strange)):
         with pytest.raises(InvalidInput):
             decode_cursor(bad, size=2)
+
+
+def test_parts_of_a_cursor_are_what_they_should_be() -> None:
+    moment = clock.now()
+    assert (cursor_moment(moment.isoformat()), cursor_number(7)) == (moment, 7)
+    for bad in (7, "x", "2026-11-01T00:00:00"):
+        with pytest.raises(InvalidInput):
+            cursor_moment(bad)
+    with pytest.raises(InvalidInput):
+        cursor_number("7")
 
 
 def test_a_secret_opens_only_where_it_belongs() -> None:
