@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -21,12 +22,14 @@ from engine.finance.models import LineMatch, Payout
 from engine.finance.models import PayoutLine as LineRow
 from engine.finance.states import PAYOUT_LINE
 from engine.kit import audit, clock
-from engine.kit.errors import NotFound
+from engine.kit.errors import DomainError, NotFound
 from engine.kit.ids import new_id
 from engine.payments import inbox
+from engine.payments.errors import GatewayNotConfigured
 from engine.payments.gateway import Gateway, PayoutFacts, PayoutKind, PayoutLine
 from engine.runtime import Runtime
 
+log = structlog.get_logger(__name__)
 _OVERLAP: Final = timedelta(days=7)
 """Asked for again: a gateway may list a payout late."""
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -38,11 +41,23 @@ _INCONSISTENT: Final = "payout_inconsistent"
 def import_payouts(runtime: Runtime, tenant_id: str) -> int:
     """Import what every gateway paid out since the last time; returns how many payouts were new.
 
-    Lines that found nothing before are looked at again. Raises what a gateway raises; what was imported stays.
+    Lines that found nothing before are looked at again. Gateways that the shop has no account at paid it nothing.
+    Raises what a gateway raises, once all were asked; what was imported stays.
     """
     with runtime.unit_of_work(tenant_id) as session:
         look_again(session, tenant_id)
-    return sum(_from_gateway(runtime, tenant_id, gateway) for gateway in runtime.gateways.values())
+    imported, failed = 0, None
+    for gateway in runtime.gateways.values():
+        try:
+            imported += _from_gateway(runtime, tenant_id, gateway)
+        except GatewayNotConfigured:
+            continue
+        except DomainError as error:
+            log.warning("payouts not imported", gateway=gateway.name, code=error.code)
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return imported
 
 
 def record(session: Session, tenant_id: str, gateway: str, facts: PayoutFacts) -> str | None:

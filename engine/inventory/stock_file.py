@@ -144,7 +144,7 @@ def _row(line: int, cells: Mapping[str | None, str | Sequence[str] | None]) -> _
         raise ValueError("It does not say how many are on hand.")
     for name, cell in numbers.items():
         if not (cell.isascii() and cell.isdigit() and len(cell) <= _DIGITS and int(cell) <= _MAX_UNITS):
-            raise ValueError(f"{name} is {cell[:20]!r}, not a whole number from 0 to {_MAX_UNITS}.")
+            raise ValueError(f"{name} is {cell[:20]!r}, not a whole number from 0.")
     return _Row(line, texts["sku"], texts["location"], {name: int(cell) for name, cell in numbers.items()})
 
 

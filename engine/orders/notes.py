@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.kit import audit
+from engine.kit import audit, limits
 from engine.kit.errors import Forbidden, InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.orders.models import NoteAudience, Order, OrderNote
 
 LONGEST = 2_000
+MOST = 30
+"""That one shopper writes in an hour."""
 
 
 def add(session: Session, identity: Identity, order: Order, text: str, *, audience: NoteAudience) -> OrderNote:
     """Write a note. A shopper writes notes that everybody of the order sees.
 
-    Raises ``Forbidden`` when a shopper writes for staff only, ``InvalidInput`` for a note without words or too long.
+    Raises ``Forbidden`` when a shopper writes for staff only, ``InvalidInput`` for a note without words or too long,
+    ``RateLimited`` for a shopper's many.
     """
     words = text.strip()
     if not identity.is_staff and audience != NoteAudience.SHOPPER:
         raise Forbidden("Notes for staff are written by staff.")
     if not words or len(words) > LONGEST or "\x00" in words:
         raise InvalidInput(f"A note has 1 to {LONGEST} characters.", param="text")
+    if not identity.is_staff:
+        limits.hit(session, f"order-note:{identity.tenant_id}|{identity.id}", limit=MOST, window=timedelta(hours=1))
     note = OrderNote(
         tenant_id=order.tenant_id,
         id=new_id("note"),

@@ -167,3 +167,15 @@ def test_a_card_number_in_a_note_is_masked(desk: Desk, mine: Browser) -> None:
     assert answer.status_code == 201
     assert "4242 4242 4242 4242" not in answer.text
     assert "instead" in answer.json()["notes"][0]["text"]
+
+
+def test_a_shopper_writes_and_asks_only_so_often(desk: Desk, mine: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engine.orders import notes
+    from engine.orders.changes import propose
+
+    monkeypatch.setattr(notes, "MOST", 2)
+    monkeypatch.setattr(propose, "_QUOTES_AN_HOUR", 2)
+    for path, body in (("notes", {"text": "x"}), ("changes", CANCEL)):
+        answers = [mine.post(f"/v1/orders/{desk.order_id}/{path}", body) for _ in range(3)]
+        assert [one.status_code for one in answers] == [201, 201, 429]
+        assert int(answers[-1].headers["retry-after"]) > 0

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
-from engine.kit import audit, clock
+from engine.kit import audit, clock, limits
 from engine.kit.envelope import seal
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
@@ -29,13 +29,15 @@ from engine.runtime import Runtime
 
 _TOKEN_GRACE: Final = timedelta(minutes=5)
 _TRIES: Final = 3
+_QUOTES_AN_HOUR: Final = 60
+"""For one shopper: every quote is a row that the order is read with."""
 
 
 def propose(runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted) -> ChangeView:
     """Quote a change of one of the identity's own orders and write it down, to be confirmed.
 
     A shopper's change, and one of staff that charges or gives back more than staff may, waits for the shopper's
-    consent. Raises ``NotFound``, and what ``quote.work_out`` raises.
+    consent. Raises ``NotFound``, ``RateLimited`` for a shopper's many, and what ``quote.work_out`` raises.
     """
     change_id = new_id("change")
     for _ in range(_TRIES):
@@ -49,6 +51,9 @@ def propose(runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted)
             order = service.lock(session, identity.tenant_id, order.id)
             case = open_case(session, identity, order)
             if digest(order, effect) == agreed and work_out(case, wanted) == effect:
+                if not identity.is_staff:
+                    bucket = f"order-change:{identity.tenant_id}|{identity.id}"
+                    limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
                 change = _write(case, change_id, wanted, effect, agreed, ends)
                 if _needs_consent(case, effect):
                     _ask(session, runtime, case, change, effect, token)

@@ -18,9 +18,10 @@ from engine.finance.errors import NothingToWriteOff
 from engine.finance.models import JournalEntry, Payout, PayoutLine
 from engine.finance.reconciliation import ReconciliationReport, reconcile
 from engine.kit import clock
-from engine.kit.errors import NotFound
+from engine.kit.errors import NotFound, Unavailable
 from engine.kit.ids import new_id
-from engine.payments.gateway import DisputeStatus, PayoutFacts, PayoutKind
+from engine.payments.errors import GatewayNotConfigured
+from engine.payments.gateway import DisputeStatus, Gateway, PayoutFacts, PayoutKind
 from engine.payments.gateway import PayoutLine as Line
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.payments.models import Alert, Dispute, Payment, Refund, RefundStatus
@@ -157,6 +158,33 @@ def test_the_sandbox_pays_out_what_was_sold_and_the_bank_has_it(shop: Shop) -> N
     assert alerts(shop) == []
     assert (report(shop).differences, [row.unexplained for row in report(shop).clearing]) == ([], [0])
     assert books_rules(shop) == []
+
+
+class Elsewhere:
+    """A gateway that answers nothing but this error."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name, self._error = name, error
+
+    def payouts(self, **_: object) -> list[PayoutFacts]:
+        raise self._error
+
+
+def test_a_gateway_without_an_account_or_an_answer_keeps_no_other_from_paying_out(shop: Shop) -> None:
+    sold(shop)
+    gateway = cast("SandboxGateway", shop.runtime.gateways["sandbox"])
+    gateway.pay_out(merchant=shop.tenant.id, before=clock.now() + timedelta(hours=1))
+    unknown, down = (
+        cast("Gateway", Elsewhere("unknown", GatewayNotConfigured("No account."))),
+        cast("Gateway", Elsewhere("down", Unavailable("No answer."))),
+    )
+    some = replace(shop.runtime, gateways={"down": down, "unknown": unknown, "sandbox": gateway})
+    with pytest.raises(Unavailable, match="No answer"):
+        settlements.import_payouts(some, shop.tenant.id)
+    with shop.uow() as session:
+        assert len(payouts.payouts(session, shop.tenant.id).items) == 1
+    some = replace(shop.runtime, gateways={"unknown": unknown, "sandbox": gateway})
+    assert settlements.import_payouts(some, shop.tenant.id) == 0
 
 
 def test_every_kind_of_line_finds_its_row(shop: Shop) -> None:
