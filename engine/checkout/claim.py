@@ -142,11 +142,11 @@ def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | Non
     payment for this session, card or token is under way.
     """
     for _ in range(_TRIES):
-        quote = _agreed(seen)
+        quote = agreed(seen)
         draft = Draft.of(identity, seen.card, quote, token, clock.now())
         fault_point("before_t1_commit")
         try:
-            placed = runtime.store.ask(identity.tenant_id, *_asks(seen, draft, quote))[0]
+            placed = runtime.store.ask(identity.tenant_id, *asks(seen, draft, quote))[0]
         except Refused:  # somebody was faster: look again
             seen = prepare(runtime, identity, seen.card.consent_id)
         else:
@@ -155,7 +155,7 @@ def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | Non
     raise Changed("This order is being changed by too many at once, or parts of it have just sold out.")
 
 
-def _asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
+def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
     """The statements of T1. Stock comes last, and in its order: others wait for these rows."""
     card = seen.card
     holds = draft.holds(_routed(card, quote))
@@ -182,7 +182,7 @@ def _routed(card: Card, quote: Quote) -> list[Allocation]:
     return inventory.route(wanted, quote.stock, region=(card.ship_to or {}).get("state", ""))
 
 
-def _agreed(seen: Prepared) -> Quote:
+def agreed(seen: Prepared) -> Quote:
     """Today's price, if it is what was agreed to."""
     card = seen.card
     _require_open(card)

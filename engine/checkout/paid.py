@@ -109,10 +109,10 @@ def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, mea
     """Write that the money came in, and do ``meanwhile`` while the database does; false for a payment that had ended
     before.
     """
-    values = _values(sale, charge, now)
+    ask = (SETTLE, values(sale, charge, now))
     for _ in range(_TRIES):
         try:
-            with runtime.store.asking(sale.tenant_id, (SETTLE, values)) as answers:
+            with runtime.store.asking(sale.tenant_id, ask) as answers:
                 meanwhile()
         except Refused:  # something was put into the cart at this moment: once more
             continue
@@ -121,7 +121,8 @@ def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, mea
     raise Unavailable("The payment cannot be settled at this moment.")
 
 
-def _values(sale: Sale, charge: Charge, now: datetime) -> Row:
+def values(sale: Sale, charge: Charge, now: datetime) -> Row:
+    """What ``SETTLE`` writes."""
     amounts = postings.capture(sale.amount, sale.tax)
     payload = {"thread_id": sale.thread_id, "consent_id": sale.consent_id, "payment_id": sale.payment_id}
     facts = {"amount": sale.amount, "currency": sale.currency, "order": sale.order_id}
