@@ -13,6 +13,7 @@ def bench(
     ] = None,
     n: Annotated[int, typer.Option(min=1, max=100_000, help="Operations of each.")] = 200,
     clients: Annotated[int, typer.Option(min=1, max=64, help="How many at a time.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=16, help="Over how many processes the clients are spread.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Measure the hot paths on a durable store of their own; a running shop is not touched."""
@@ -23,11 +24,11 @@ def bench(
     if unknown:
         typer.echo(f"There is no benchmark {unknown[0]!r}; there are: {', '.join(BENCHMARKS)}.", err=True)
         raise typer.Exit(USAGE)
-    rows = run(names or (), n=n, clients=clients, say=lambda words: typer.echo(words, err=True))
+    rows = run(names or (), n=n, clients=clients, processes=processes, say=lambda words: typer.echo(words, err=True))
     if json:
         show_json(as_rows(rows))
         return
-    show(f"{'':<14}{'n':>7}{'clients':>9}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms/op':>11}")
+    show(f"{'':<18}{'n':>7}{'clients':>9}{'procs':>7}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms/op':>11}  size")
     for row in rows:
-        figures = f"{row.per_second:>9}{row.p50_ms:>9}{row.p99_ms:>9}{row.cpu_ms_per_op:>11}"
-        show(f"{row.name:<14}{row.n:>7}{row.clients:>9}{figures}")
+        figures = f"{row.per_second:>9}{row.p50_ms:>9}{row.p99_ms:>9}{row.cpu_ms_per_op:>11}  {row.size}"
+        show(f"{row.name:<18}{row.n:>7}{row.clients:>9}{row.processes:>7}{figures}")

@@ -1,8 +1,8 @@
-"""A transaction in one round trip, on the driver itself, where every millisecond counts.
+"""A transaction in one round trip, on libpq itself, where every millisecond counts.
 
 Statements that are asked together travel together (pipeline mode), each sees what the ones before it did, and they are
 committed together: the first that fails ends them all. So a statement that finds the world other than expected has to
-fail: it divides by the number of rows it changed, and ``Refused`` is what the driver makes of a division by none.
+fail: it divides by the number of rows it changed, and ``Refused`` is what a division by none is here.
 
 They are prepared, with one plan for all values: a statement for here finds its rows by key and writes a bounded number
 of them. Whole numbers are sent with one width, or each would have a plan of its own.
@@ -11,18 +11,23 @@ of them. Whole numbers are sent with one width, or each would have a plan of its
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from select import POLLIN, POLLOUT, poll
 from typing import Any, Final
 
-from psycopg import Connection, RawCursor
-from psycopg.errors import DivisionByZero
-from psycopg.rows import dict_row
+from psycopg import Connection, abc
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8
 from sqlalchemy import Engine
 
-_PLACE: Final = re.compile(r"%\((\w+)\)s")
 Row = dict[str, Any]
+Refused = DivisionByZero
+_PLACE: Final = re.compile(r"%\((\w+)\)s")
+_GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
 
 class Statement:
@@ -31,17 +36,23 @@ class Statement:
     def __init__(self, sql: str) -> None:
         self.text = sql
         self.names = tuple(dict.fromkeys(_PLACE.findall(sql)))
+        self.formats = [PyFormat.AUTO] * len(self.names)
         numbers = {name: f"${number}" for number, name in enumerate(self.names, 1)}
-        self.sql: Any = _PLACE.sub(lambda found: numbers[found[1]], sql).encode()
+        self.sql = _PLACE.sub(lambda found: numbers[found[1]], sql).encode()
 
 
 Ask = tuple[Statement, Mapping[str, Any]]
-Refused = DivisionByZero
-_BIND: Final = Statement(
-    "SELECT set_config('app.tenant_id', %(tenant)s, true), set_config('plan_cache_mode', 'force_generic_plan', true),"
-    " set_config('enable_seqscan', 'off', true)"
+_PLANNER: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+"""Plans that hold, whatever the tables' size was when they were made: row after row, each by its key."""
+BIND: Final = Statement(
+    "SELECT set_config('app.tenant_id', %(tenant)s, true), "
+    + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _PLANNER.items())
 )
-"""The tenant, and plans that hold: one made while a table was small must not scan it when it has grown."""
 _PLAN_AGAIN: Final = 1000
 """A plan is right for tables of about the size they had: each connection plans anew after 10, 100 and every 1000 uses,
 so that one made for an empty table does not go on by an index that once was as good as any other."""
@@ -50,43 +61,135 @@ so that one made for an empty table does not go on by an index that once was as 
 class Answers:
     """The rows of each statement, in order, once its transaction is committed."""
 
-    def __init__(self, cursors: list[RawCursor[Row]]) -> None:
-        self._cursors = cursors
+    def __init__(self) -> None:
+        self._rows: list[list[Row]] = []
 
     def rows(self) -> list[list[Row]]:
-        return [cursor.fetchall() if cursor.description else [] for cursor in self._cursors]
+        return self._rows
+
+    def take(self, found: Sequence[list[Row]]) -> None:
+        self._rows = list(found)
 
 
 @contextmanager
 def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
-    """Send the statements; the block's work goes on beside the database's, and the commit follows the block.
+    """Send the statements and the commit; the block's work goes on beside the database's.
 
     Raises ``Refused`` and the driver's other errors when the block has ended; then nothing was changed.
     """
     pooled = engine.raw_connection()
+    driver = pooled.driver_connection
+    assert isinstance(driver, Connection)
+    trip = _Trip(driver, pooled.info, ((BIND, {"tenant": tenant_id}), *asks))
+    answers = Answers()
     try:
-        driver = pooled.driver_connection
-        assert isinstance(driver, Connection)
-        driver.autocommit = True
-        try:
-            _plan_anew(driver, pooled.info)
-            with driver.pipeline():
-                _send(driver, (_BIND, {"tenant": tenant_id}))
-                yield Answers([_send(driver, ask) for ask in asks])
-        finally:
-            if not driver.closed:
-                driver.autocommit = False
+        trip.depart()
+        yield answers
+        answers.take(trip.finish()[1:])
+    except BaseException:
+        if trip.under_way:  # nobody knows what this connection still has to say
+            pooled.invalidate()
+        raise
     finally:
         pooled.close()
 
 
-def _send(driver: Connection[Any], ask: Ask) -> RawCursor[Row]:
-    statement, values = ask
-    sent = [Int8(value) if type(value := values[name]) is int else value for name in statement.names]
-    return RawCursor(driver, row_factory=dict_row).execute(statement.sql, sent, prepare=True)
+class _Trip:
+    """One pipeline on one connection."""
+
+    def __init__(self, driver: Connection[Any], info: dict[Any, Any], asks: Sequence[Ask]) -> None:
+        self._driver, self._info, self._asks = driver, info, asks
+        self._line: PGconn = driver.pgconn
+        self._names: dict[Any, bytes] = info.setdefault("direct_names", {})
+        self._asked: list[abc.Transformer | None] = []
+        self.under_way = False
+
+    def depart(self) -> None:
+        """Let the database begin."""
+        self._plan_anew()
+        self._line.enter_pipeline_mode()
+        self.under_way = True
+        self._send_all()
+
+    def finish(self) -> list[list[Row]]:
+        """What came back."""
+        results = self._results()
+        if any(_code(result) == InvalidSqlStatementName.sqlstate for result in results):
+            self._names.clear()  # the driver has dropped what was prepared: nothing happened, once more
+            self._send_all()
+            results = self._results()
+        self._line.exit_pipeline_mode()
+        self.under_way = False
+        for result in results:
+            if result.status not in _GOOD:
+                raise _error(result)
+        return [_rows(types, result) for types, result in zip(self._asked, results, strict=True) if types]
+
+    def _send_all(self) -> None:
+        self._asked = []
+        for statement, values in self._asks:
+            self._send(statement, values)
+        self._line.pipeline_sync()
+        while self._line.flush():
+            self._wait(POLLIN | POLLOUT)
+            self._line.consume_input()
+
+    def _send(self, statement: Statement, values: Mapping[str, Any]) -> None:
+        types: abc.Transformer = Transformer(self._driver)
+        given = [Int8(value) if type(value := values[name]) is int else value for name in statement.names]
+        sent = types.dump_sequence(given, statement.formats)
+        name = self._names.get((statement, types.types))
+        if name is None:
+            name = self._prepare(statement, types)
+        self._line.send_query_prepared(name, sent, param_formats=types.formats)
+        self._asked.append(types)
+
+    def _prepare(self, statement: Statement, types: abc.Transformer) -> bytes:
+        number = self._info["direct_prepared"] = self._info.get("direct_prepared", 0) + 1
+        name = self._names[statement, types.types] = b"direct_%d" % number
+        self._line.send_prepare(name, statement.sql, param_types=types.types)
+        self._asked.append(None)
+        return name
+
+    def _results(self) -> list[PGresult]:
+        """Everything up to the end of the transaction, which is committed by then."""
+        results: list[PGresult] = []
+        while True:
+            while self._line.is_busy():
+                self._wait(POLLIN)
+                self._line.consume_input()
+            result = self._line.get_result()
+            if result is None:  # the end of one statement's results
+                if self._line.status == ConnStatus.BAD:
+                    raise OperationalError("the connection was lost")
+                continue
+            if result.status == ExecStatus.PIPELINE_SYNC:
+                return results
+            results.append(result)
+
+    def _wait(self, events: int) -> None:
+        waiter = poll()
+        waiter.register(self._line.socket, events)
+        waiter.poll()
+
+    def _plan_anew(self) -> None:
+        uses = self._info["direct_uses"] = self._info.get("direct_uses", 0) + 1
+        if uses in {10, 100} or uses % _PLAN_AGAIN == 0:
+            self._driver.execute("DISCARD PLANS")
+            self._driver.rollback()
 
 
-def _plan_anew(driver: Connection[Any], info: dict[Any, Any]) -> None:
-    uses = info["direct_uses"] = info.get("direct_uses", 0) + 1
-    if uses in {10, 100} or uses % _PLAN_AGAIN == 0:
-        driver.execute("DISCARD PLANS")
+def _code(result: PGresult) -> str:
+    return (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+
+
+def _error(result: PGresult) -> Exception:
+    words = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
+    code = _code(result)
+    return lookup(code)(words) if code else OperationalError(words or "the connection was lost")
+
+
+def _rows(types: abc.Transformer, result: PGresult) -> list[Row]:
+    types.set_pgresult(result)
+    names = [(result.fname(column) or b"").decode() for column in range(result.nfields)]
+    return [dict(zip(names, row, strict=True)) for row in types.load_rows(0, result.ntuples, tuple)]
