@@ -38,7 +38,7 @@ INSERT INTO app.{table}
 SELECT (jsonb_populate_record(NULL::app.{table},
   regexp_replace(to_jsonb(t)::text, '(cs|cnf|crt|ord|oli|pay|cap|rsv|je)_[0-9a-z]{{18}}([0-9a-z]{{8}})',
     '\\1_' || lpad(n::text, 18, '0') || '\\2', 'g')::jsonb || {own})).*
-FROM app.orders o, app.{table} t, generate_series(%(first)s, %(last)s) AS n
+FROM app.orders o, app.{table} t, generate_series(%(first)s::int, %(last)s::int) AS n
 WHERE o.id = %(order)s AND t.tenant_id = o.tenant_id AND ({belongs})
 """
 _RESERVE: Final = """

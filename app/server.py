@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from app import (
     cardentry,
     catalog,
+    checkout,
     finance,
     fulfillment,
     fulfillment_staff,
@@ -64,6 +65,7 @@ def create_app(site: Site) -> FastAPI:
         fulfillment.webhooks,
         cardentry.router,
         cardentry.webhooks,
+        checkout.router,
     ):
         app.include_router(router)
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")

@@ -30,6 +30,7 @@ from engine.kit.direct import Ask, Refused, Statement
 from engine.kit.errors import NotFound
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
+from engine.payments import tenders
 from engine.runtime import Runtime
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
@@ -38,7 +39,7 @@ _TRIES: Final = 4
 PREPARE: Final = Statement(f"""
 SELECT k.id AS consent_id, k.status AS consent_status, k.digest, k.token_sealed, k.payment_id, k.owner_id,
   c.tenant_id, c.id, c.version, c.status, c.currency, c.lines, c.buyer, c.ship_to, c.fulfillment_option_id,
-  c.discount_codes, c.payment_method, c.thread_id, c.cart_id, c.expires_at, {facts.COLUMNS}
+  c.discount_codes, c.payment_method, c.tenders, c.thread_id, c.cart_id, c.expires_at, {facts.COLUMNS}
 FROM app.consents k
 JOIN app.checkout_sessions c ON c.tenant_id = k.tenant_id AND c.id = k.session_id {facts.SCOPE}
 WHERE k.tenant_id = %(tenant)s AND k.id = %(consent)s AND k.owner_id = %(owner)s
@@ -77,7 +78,7 @@ WITH same AS (
   INSERT INTO app.payments (tenant_id, id, session_id, order_id, consent_id, token_hash, gateway, tender,
     capture_mode, amount, currency, method, status, lease_until, recovery_attempts, created_at)
   SELECT %(tenant)s, %(payment)s, %(session_id)s, %(order)s, %(consent_id)s, %(token_hash)s, %(gateway)s, 'card',
-    %(capture_mode)s, %(total)s, %(currency)s, %(method)s, 'processing', %(lease_until)s, 0, %(now)s
+    %(capture_mode)s, %(due)s, %(currency)s, %(method)s, 'processing', %(lease_until)s, 0, %(now)s
   FROM card
 ), noted AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
@@ -139,9 +140,9 @@ def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
         raise NotFound("There is no such confirmation.")
     card = Card.of(rows[0])
     known = facts.answer(card, rows[0])
-    if facts.short(card, known):
+    if facts.has_rest(card, known):
         with runtime.unit_of_work(identity.tenant_id) as session:
-            known = facts.with_promises(session, card, known)
+            known = facts.with_rest(session, card, known)
     return Prepared(card, known)
 
 
@@ -180,6 +181,7 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
     }
     return [
         (CLAIM, values),
+        *((tenders.HOLD, row) for row in draft.tenders),
         *((TAKE_STOCK, {"tenant": card.tenant_id} | take) for take in holds.takes),
         *((USE_CODE, {"tenant": card.tenant_id, "code": code}) for code in sorted(set(card.discount_codes))),
         *((stock.TURN, {"key": stock.turn_of(card.tenant_id, row["variant_id"])}) for row in draft.waiting),

@@ -57,7 +57,7 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
             bound = digest(checkout, quote)
             if present and _still_good(present, bound, thread_id):
                 return consents.view(present)
-        token = _delegate(runtime, checkout, quote, bound) if quote.total else None
+        token = _delegate(runtime, checkout, quote, bound) if quote.due else None
         with runtime.unit_of_work(identity.tenant_id) as session:
             card = _show(session, runtime, identity, checkout.id, bound, token, thread_id)
             if card is not None:
@@ -125,7 +125,7 @@ def _delegate(runtime: Runtime, checkout: CheckoutSession, quote: Quote, bound: 
     allowance = Allowance(
         merchant=checkout.tenant_id,
         session_id=checkout.id,
-        maximum=Money(quote.total, checkout.currency),
+        maximum=Money(quote.due, checkout.currency),
         expires_at=clock.now() + CARD_LIFE + _TOKEN_GRACE,
     )
     return runtime.gateways[method["gateway"]].delegate(method["ref"], allowance, key=f"{bound}:{new_id('consent')}")

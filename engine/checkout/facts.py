@@ -1,6 +1,7 @@
 """Everything a price rests on, read in one statement: the shop, the items and their stock, zones, taxes, codes.
 
-Only a sale of more than there is asks once more: what can be promised of the rest, and by when.
+Only a sale of more than there is, or one paid with stored value, asks once more: what can be promised of the rest and
+by when, and what is left on the gift card.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from engine.inventory.items import Recipe
 from engine.inventory.service import Place, Promise
 from engine.kit import clock
 from engine.kit.tenancy import Tenant
+from engine.payments.tenders import Purse, purses
 from engine.tax.service import NO_TAX, Jurisdiction
 
 
@@ -45,6 +47,8 @@ class Basket(Protocol):
     def discount_codes(self) -> list[str]: ...
     @property
     def payment_method(self) -> dict[str, Any] | None: ...
+    @property
+    def tenders(self) -> list[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ class Facts:
     """By variant, where less is there than is wanted and the item may be sold ahead of its stock."""
     made_of: Mapping[str, Recipe] = field(default_factory=dict)
     """What a unit of each of these takes from the shelf."""
+
+    purses: Mapping[str, Purse] = field(default_factory=dict)
+    """By account: the gift cards and store credit it is paid with that are good now."""
 
     def ready(self, variant_id: str) -> int:
         """Units that can ship at once."""
@@ -166,7 +173,7 @@ def read(session: Session, basket: Basket) -> Facts:
     values = {"tenant": basket.tenant_id, "id": basket.id, "today": clock.now().date()}
     row = session.connection().exec_driver_sql(READ, values).mappings().one()
     found = answer(basket, dict(row))
-    return with_promises(session, basket, found) if short(basket, found) else found
+    return with_rest(session, basket, found) if has_rest(basket, found) else found
 
 
 def short(basket: Basket, found: Facts) -> dict[str, int]:
@@ -180,9 +187,19 @@ def short(basket: Basket, found: Facts) -> dict[str, int]:
     }
 
 
-def with_promises(session: Session, basket: Basket, found: Facts) -> Facts:
-    """The facts, and what can be said about the units that are not there."""
+def has_rest(basket: Basket, found: Facts) -> bool:
+    """Whether something more has to be found out."""
+    return bool(basket.tenders) or bool(short(basket, found))
+
+
+def with_rest(session: Session, basket: Basket, found: Facts) -> Facts:
+    """The facts, what can be said about the units that are not there, and what can be spent of stored value."""
+    accounts = [tender["stored_value_id"] for tender in basket.tenders]
+    if accounts:
+        found = replace(found, purses=purses(session, basket.tenant_id, accounts, currency=basket.currency))
     wanted = short(basket, found)
+    if not wanted:
+        return found
     promised = inventory.promises(session, basket.tenant_id, wanted, stock=found.stock)
     return replace(found, promised=promised, made_of=recipes(session, basket.tenant_id, list(wanted)))
 

@@ -19,6 +19,7 @@ from engine.kit.direct import Refused, Row, Statement
 from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
+from engine.payments import tenders
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import PaymentStatus
 from engine.runtime import Runtime
@@ -115,21 +116,23 @@ def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, mea
     """Write that the money came in or is held, and do ``meanwhile`` while the database does; false for a payment that
     had ended before.
     """
-    ask = (SETTLE, values(sale, charge, now))
+    settled = values(sale, charge, now)
+    asks = [(SETTLE, settled), *((tenders.TAKE, row) for row in _parts(sale, settled))]
     for _ in range(_TRIES):
         try:
-            with runtime.store.asking(sale.tenant_id, ask) as answers:
+            with runtime.store.asking(sale.tenant_id, *asks) as answers:
                 meanwhile()
         except Refused:  # something was put into the cart at this moment: once more
             continue
-        ((done,),) = answers.rows()
+        ((done,), *_) = answers.rows()
         return bool(done["paid"])
     raise Unavailable("The payment cannot be settled at this moment.")
 
 
 def values(sale: Sale, charge: Charge, now: datetime) -> Row:
     """What ``SETTLE`` writes."""
-    amounts = postings.capture(sale.amount, sale.tax)
+    tax = sale.taxes()[0] if sale.parts else sale.tax
+    amounts = postings.capture(sale.amount, tax)
     payload = {"thread_id": sale.thread_id, "consent_id": sale.consent_id, "payment_id": sale.payment_id}
     held = charge.status == ChargeStatus.AUTHORIZED
     status = PaymentStatus.AUTHORIZED if held else PaymentStatus.CAPTURED
@@ -151,7 +154,7 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "expires_at": charge.expires_at if held else None,
         "action": f"payment.{status}",
         "taken": 0 if held else sale.amount,
-        "tax": sale.tax,
+        "tax": tax,
         "capture": new_id("capture"),
         "entry": new_id("entry"),
         "accounts": [str(account) for account in amounts],
@@ -161,3 +164,28 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "consumers": list(CONSUMERS["order.paid"]),
         "facts": Jsonb(facts),
     }
+
+
+def _parts(sale: Sale, settled: Row) -> list[Row]:
+    """What ``TAKE`` writes of each part that stored value pays: it is taken, or stays held, as the lead is."""
+    held = settled["status"] == PaymentStatus.AUTHORIZED
+    same = {
+        key: settled[key] for key in ("tenant", "order", "now", "settled_at", "authorized_at", "currency", "action")
+    }
+    rows = []
+    for part, tax in zip(sale.parts, sale.taxes()[1:], strict=True):
+        kind: postings.StoredValue = "gift_card" if part.tender.startswith("gift_card:") else "store_credit"
+        amounts = postings.stored_value_used(kind, part.amount, tax)
+        more = {
+            "lead": sale.payment_id,
+            "payment": part.payment_id,
+            "taken": 0 if held else part.amount,
+            "tax": tax,
+            "capture": new_id("capture"),
+            "entry": new_id("entry"),
+            "accounts": [str(account) for account in amounts],
+            "amounts": list(amounts.values()),
+            "facts": Jsonb({"amount": part.amount, "currency": sale.currency, "order": sale.order_id}),
+        }
+        rows.append(same | more)
+    return rows

@@ -15,6 +15,7 @@ from engine.compliance import service as compliance
 from engine.customers.addresses import missing_parts
 from engine.inventory import service as inventory
 from engine.inventory.items import Part, Recipe
+from engine.payments.tenders import Purse
 from engine.shipping import service as shipping
 
 
@@ -69,6 +70,14 @@ class PricedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Tender:
+    """A part of the total that stored value pays."""
+
+    purse: Purse
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """A price and everything it rests on. ``problems`` stand in the way of buying; ``missing`` is still to be said."""
 
@@ -82,6 +91,7 @@ class Quote:
     shipping_tax: int
     problems: tuple[str, ...]
     missing: tuple[str, ...]
+    tenders: tuple[Tender, ...] = ()
 
     @property
     def items(self) -> int:
@@ -107,6 +117,11 @@ class Quote:
     @property
     def total(self) -> int:
         return self.items - self.discount + self.shipping + self.tax
+
+    @property
+    def due(self) -> int:
+        """What the payment method pays: the total, but for what stored value does."""
+        return self.total - sum(tender.amount for tender in self.tenders)
 
     def totals(self) -> list[dict[str, Any]]:
         """ACP totals in display order (arithmetic: specs acp §2.5)."""
@@ -137,7 +152,7 @@ def price(basket: Basket, found: Facts) -> Quote:
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
     options, selected, trouble = _shipping(basket, found, lines)
     lines = [replace(line, tax=found.tax.on(line.tax_category, line.base - line.discount)) for line in lines]
-    return Quote(
+    priced = Quote(
         shop=found.shop,
         lines=tuple(lines),
         stock=found.stock,
@@ -149,6 +164,19 @@ def price(basket: Basket, found: Facts) -> Quote:
         problems=(*problems, *applied.problems, *trouble),
         missing=tuple(_missing(basket)),
     )
+    return replace(priced, tenders=_tenders(basket, found, priced.total)) if basket.tenders else priced
+
+
+def _tenders(basket: Basket, found: Facts, total: int) -> tuple[Tender, ...]:
+    """Each is used up before the next; one that is empty or not good any more pays nothing."""
+    tenders = []
+    for wanted in basket.tenders:
+        purse = found.purses.get(wanted["stored_value_id"])
+        amount = min(purse.balance, total) if purse else 0
+        if purse and amount > 0:
+            tenders.append(Tender(purse, amount))
+            total -= amount
+    return tuple(tenders)
 
 
 def _lines(basket: Basket, found: Facts) -> list[PricedLine]:

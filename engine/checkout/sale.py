@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from psycopg.types.json import Jsonb
 
 from engine.checkout.models import ConsentStatus, SessionStatus
-from engine.checkout.pricing import PricedLine, Quote
+from engine.checkout.pricing import PricedLine, Quote, Tender
 from engine.inventory import direct as stock
 from engine.inventory.backorders import snapshot
 from engine.inventory.service import Allocation
@@ -20,6 +20,7 @@ from engine.kit.direct import Row, Statement
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
+from engine.kit.money import allocate
 from engine.kit.tenancy import TenantRow, hash_secret
 from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.payments.gateway import Charge, ChargeStatus
@@ -59,6 +60,7 @@ class Card:
     fulfillment_option_id: str | None
     discount_codes: list[str]
     payment_method: dict[str, Any] | None
+    tenders: list[Any]
     thread_id: str | None
     cart_id: str | None
     expires_at: datetime
@@ -70,6 +72,15 @@ class Card:
     @property
     def gateway(self) -> str:
         return str((self.payment_method or {})["gateway"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What stored value pays of a sale: its payment."""
+
+    payment_id: str
+    tender: str
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,12 @@ class Sale:
     capture_mode: CaptureMode
     hold_reason: str | None
     """Why the order is on hold as soon as it is placed."""
+    parts: tuple[Part, ...] = ()
+    """By payment; ``amount`` is what the lead payment takes beside them."""
+
+    def taxes(self) -> list[int]:
+        """The tax within the lead payment, and within each part."""
+        return allocate(self.tax, [self.amount, *(part.amount for part in self.parts)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +120,8 @@ class Draft:
     payment: Row
     waiting: Sequence[Row] = ()
     """The backorders, by variant."""
+    tenders: Sequence[Row] = ()
+    """What is held of stored value, by account."""
 
     @classmethod
     def of(
@@ -112,6 +131,8 @@ class Draft:
         order = _order(identity, card, quote, now) | {"hold_reason": REVIEW if review else None}
         lines = [_line(card, order["id"], position, line) for position, line in enumerate(quote.lines)]
         payment = _payment(card, quote, order["id"], token, now) | {"capture_mode": _mode(quote, review=review)}
+        tenders = [_tender(one, payment) for one in sorted(quote.tenders, key=lambda one: one.purse.account_id)]
+        parts = [Part(row["payment"], row["tender"], row["amount"]) for row in tenders]
         sale = Sale(
             tenant_id=card.tenant_id,
             payment_id=payment["id"],
@@ -120,15 +141,16 @@ class Draft:
             consent_id=card.consent_id,
             thread_id=card.thread_id,
             gateway=card.gateway,
-            amount=quote.total,
+            amount=quote.due,
             tax=quote.tax,
             currency=card.currency,
             bought=card.lines,
             capture_mode=payment["capture_mode"],
             hold_reason=order["hold_reason"],
+            parts=tuple(sorted(parts, key=lambda part: part.payment_id)),
         )
         waiting = [_waiting(one, row, payment) for one, row in zip(quote.lines, lines, strict=True) if one.later]
-        return cls(sale, order, lines, payment, sorted(waiting, key=lambda row: str(row["variant_id"])))
+        return cls(sale, order, lines, payment, sorted(waiting, key=lambda row: str(row["variant_id"])), tenders)
 
     def holds(self, allocations: Sequence[Allocation]) -> stock.Plan:
         """The reservations of what the lines are allocated, and what is taken for them."""
@@ -139,6 +161,7 @@ class Draft:
         order, payment = self.order, self.payment
         return {
             "prefix": prefix,
+            "due": payment["amount"],
             "order": order["id"],
             "payment": payment["id"],
             **{key: order[key] for key in _ORDER_VALUES},
@@ -239,7 +262,7 @@ def _waiting(line: PricedLine, row: Row, payment: Row) -> Row:
 
 def _mode(quote: Quote, *, review: bool) -> CaptureMode:
     """Money is taken when the goods can leave: nothing is taken yet for units to come, or while a person looks."""
-    wait = quote.total > 0 and (quote.ships_later or review)
+    wait = quote.due > 0 and (quote.ships_later or review)
     return CaptureMode.AT_RELEASE if wait else CaptureMode.NOW
 
 
@@ -253,12 +276,30 @@ def _payment(card: Card, quote: Quote, order_id: str, token: str | None, now: da
         "consent_id": card.consent_id,
         "token_hash": hash_secret(token) if token else None,
         "gateway": card.gateway,
-        "amount": quote.total,
+        "amount": quote.due,
         "currency": card.currency,
         "method": {key: method[key] for key in ("brand", "last4", "label")},
         "status": PaymentStatus.PROCESSING,
         "lease_until": now + LEASE,
         "created_at": now,
+    }
+
+
+def _tender(one: Tender, lead: Row) -> Row:
+    purse = one.purse
+    return {
+        "tenant": lead["tenant_id"],
+        "account": purse.account_id,
+        "payment": new_id("payment"),
+        "session": lead["session_id"],
+        "order": lead["order_id"],
+        "consent": lead["consent_id"],
+        "tender": purse.tender,
+        "capture_mode": lead["capture_mode"].value,
+        "amount": one.amount,
+        "currency": lead["currency"],
+        "method": Jsonb({"brand": purse.kind.value, "last4": purse.last4, "label": purse.label}),
+        "now": lead["created_at"],
     }
 
 
@@ -268,7 +309,10 @@ def _document(value: Any) -> Jsonb | None:
 
 SALE: Final = Statement("""
 SELECT p.tenant_id, p.id AS payment_id, p.order_id, p.session_id, p.consent_id, c.thread_id, p.gateway, p.amount, o.tax,
-  p.currency, c.lines AS bought, p.capture_mode, o.hold_reason
+  p.currency, c.lines AS bought, p.capture_mode, o.hold_reason, (
+    SELECT json_agg(json_build_object('payment_id', s.id, 'tender', s.tender, 'amount', s.amount) ORDER BY s.id)
+    FROM app.payments s WHERE s.tenant_id = p.tenant_id AND s.order_id = p.order_id AND s.session_id = p.session_id
+      AND s.stored_value_id IS NOT NULL) AS parts
 FROM app.payments p JOIN app.orders o ON o.tenant_id = p.tenant_id AND o.id = p.order_id
 JOIN app.checkout_sessions c ON c.tenant_id = p.tenant_id AND c.id = p.session_id
 WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s
@@ -280,4 +324,5 @@ def sale_of(runtime: Runtime, tenant_id: str, payment_id: str) -> Sale:
     (rows,) = runtime.store.ask(tenant_id, (SALE, {"tenant": tenant_id, "payment": payment_id}))
     if not rows:
         raise NotFound("There is no such payment.")
-    return Sale(**rows[0])
+    parts = tuple(Part(**part) for part in rows[0]["parts"] or ())
+    return Sale(**(rows[0] | {"parts": parts}))

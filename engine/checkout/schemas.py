@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from engine.kit.views import Price, View
 
 
@@ -66,6 +68,13 @@ class PaymentMethodView(View):
     """``Visa •••• 4242`` or ``Test Visa •••• 4242``."""
 
 
+class TenderView(View):
+    """A part of the total that a gift card or store credit pays, in minor units."""
+
+    label: str
+    amount: int
+
+
 class CheckoutView(View):
     """A session as the shopper may see it."""
 
@@ -79,6 +88,9 @@ class CheckoutView(View):
     ship_to: AddressView | None
     fulfillment_options: list[FulfillmentOptionView]
     payment_method: PaymentMethodView | None
+    tenders: list[TenderView] = Field(default_factory=list)
+    due: Price | None = None
+    """What the payment method pays: the total, but for what the tenders do."""
     discount_codes: list[str]
     missing: list[str]
     """What is still needed before payment, of: email, name, address, fulfillment_option, payment_method."""
@@ -100,6 +112,9 @@ class ConfirmationSummary(View):
     buyer: BuyerView
     merchant: str
     digest: str
+    tenders: list[TenderView] = Field(default_factory=list)
+    due: Price | None = None
+    """What the payment method pays, where that is not the total."""
 
 
 class ConsentView(View):

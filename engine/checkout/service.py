@@ -21,12 +21,15 @@ from engine.checkout.views import checkout_view
 from engine.customers import service as customers
 from engine.customers.addresses import PARTS, check_email, normalize
 from engine.kit import audit, clock
-from engine.kit.errors import InvalidInput
+from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
+from engine.payments import stored_value
+from engine.payments.stored_value_models import StoredValueAccount
 from engine.runtime import Runtime
 
 SESSION_LIFE: Final = timedelta(hours=6)
+MAX_TENDERS: Final = 5
 _ADDRESS: Final = (*PARTS, "line_two")
 _BRANDS: Final = {
     "visa": "Visa",
@@ -109,6 +112,50 @@ def use_card(session: Session, runtime: Runtime, identity: Identity, card_token:
         "last4": facts.last4,
         "label": label,
     }
+    return _refreshed(session, identity, checkout)
+
+
+def use_gift_card(session: Session, identity: Identity, account: StoredValueAccount) -> CheckoutView:
+    """Pay with a gift card (of ``stored_value.find_by_code``) as far as it reaches. Raises ``InvalidInput`` for one of
+    another currency.
+    """
+    checkout = _require(session, identity)
+    if account.currency != checkout.currency:
+        raise InvalidInput("That gift card is in another currency.", param="code")
+    return _tendered(session, identity, checkout, [account.id])
+
+
+def use_store_credit(session: Session, identity: Identity) -> CheckoutView:
+    """Pay with the identity's own store credit as far as it reaches. Raises ``NotFound`` when there is none."""
+    checkout = _require(session, identity)
+    rows = stored_value.own_accounts(session, identity)
+    own = [row.id for row in rows if row.currency == checkout.currency]
+    if not own:
+        raise NotFound("There is no store credit.")
+    return _tendered(session, identity, checkout, own)
+
+
+def drop_tenders(session: Session, identity: Identity) -> CheckoutView:
+    """Pay without gift cards and store credit."""
+    checkout = _require(session, identity)
+    checkout.tenders = []
+    return _refreshed(session, identity, checkout)
+
+
+def _tendered(
+    session: Session, identity: Identity, checkout: CheckoutSession, account_ids: Sequence[str]
+) -> CheckoutView:
+    known = [tender["stored_value_id"] for tender in checkout.tenders]
+    new = [one for one in account_ids if one not in known]
+    if len(known) + len(new) > MAX_TENDERS:
+        raise InvalidInput(f"At most {MAX_TENDERS} gift cards and credits pay one order.", param="code")
+    checkout.tenders = [*checkout.tenders, *({"stored_value_id": one, "amount": "all"} for one in new)]
+    tenant_id = identity.tenant_id
+    for one in new:
+        facts_of = {"account": one}
+        audit.record(
+            session, tenant_id, actor=identity.id, action="checkout.tendered", subject=checkout.id, facts=facts_of
+        )
     return _refreshed(session, identity, checkout)
 
 

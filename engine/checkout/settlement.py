@@ -21,6 +21,7 @@ from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.changes.settle import change_of, settle_change
 from engine.orders.schemas import OrderView
+from engine.payments import tenders
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Payment, PaymentStatus
@@ -97,7 +98,7 @@ def _paid(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, dra
 
     def draw() -> None:
         nonlocal order
-        order = queries.just_paid(*draft.paid(now, charge)) if draft else None
+        order = queries.just_paid(*draft.paid(now, charge)) if draft and not draft.tenders else None
 
     sale = draft.sale if draft else sale_of(runtime, tenant_id, payment_id)
     fault_point("before_t2_commit")
@@ -148,6 +149,7 @@ def _failed(
     payment.status = PAYMENT.check(payment.status, status)
     payment.decline_code = decline_code or "card_declined"
     orders.abandon(session, payment.tenant_id, payment.order_id)
+    tenders.release(session, payment.tenant_id, payment.order_id, ended=status)
     inventory.release(session, payment.tenant_id, payment.id)
     discounts.give_back(session, payment.tenant_id, checkout.discount_codes)
     checkout.declines += 1

@@ -16,6 +16,7 @@ from engine.checkout.schemas import (
     ConfirmationSummary,
     FulfillmentOptionView,
     PaymentMethodView,
+    TenderView,
     TotalView,
 )
 from engine.kit.idempotency import canonical_json
@@ -43,6 +44,8 @@ def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
         ship_to=_partial_address(checkout.ship_to),
         fulfillment_options=[option_view(option, quote.selected) for option in quote.options],
         payment_method=method_view(method) if method else None,
+        tenders=tender_views(quote),
+        due=Price(amount=quote.due, currency=currency),
         discount_codes=list(checkout.discount_codes),
         missing=list(quote.missing),
         problems=list(quote.problems),
@@ -67,12 +70,18 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
         buyer=BuyerView(**checkout.buyer),
         merchant=quote.shop.name,
         digest=digest(checkout, quote),
+        tenders=tender_views(quote),
+        due=Price(amount=quote.due, currency=currency) if quote.tenders else None,
     )
+
+
+def tender_views(quote: Quote) -> list[TenderView]:
+    return [TenderView(label=one.purse.label, amount=one.amount) for one in quote.tenders]
 
 
 def digest(checkout: Basket, quote: Quote) -> str:
     """SHA-256 over what a consent binds: tenant, session, merchant, currency, lines, totals, way of shipping,
-    recipient, method and what is promised for later.
+    recipient, methods and what is promised for later.
     """
     method = checkout.payment_method or {}
     bound: dict[str, Any] = {
@@ -89,6 +98,8 @@ def digest(checkout: Basket, quote: Quote) -> str:
     }
     if promised := [_promised(line) for line in quote.lines if line.later]:
         bound["promised"] = promised
+    if quote.tenders:
+        bound["tenders"] = [[one.purse.account_id, one.amount] for one in quote.tenders]
     return hashlib.sha256(canonical_json(bound)).hexdigest()
 
 

@@ -128,8 +128,7 @@ def own_accounts(session: Session, identity: Identity) -> list[StoredValueAccoun
 def hold(session: Session, tenant_id: str, *, account_id: str, amount: int, currency: str, payment_id: str) -> None:
     """Set an amount aside for a payment, in T1. Raises ``StoredValueShort``; then nothing has changed."""
     account = lock(session, tenant_id, account_id)
-    usable = account.status == StoredValueStatus.ACTIVE and not _expired(account) and account.currency == currency
-    if not usable or not 0 < amount <= account.balance:
+    if not is_usable(account, currency) or not 0 < amount <= account.balance:
         raise StoredValueShort("There is not enough on this gift card or store credit.")
     _move(session, account, EntryKind.HOLD, -amount, subject=payment_id)
 
@@ -310,6 +309,11 @@ def _move(session: Session, account: StoredValueAccount, kind: EntryKind, delta:
     session.expire(account, ["balance"])
     assert balance >= 0
     return int(entry)
+
+
+def is_usable(account: StoredValueAccount, currency: str) -> bool:
+    """Whether something in this currency may be paid from the account, its balance aside."""
+    return account.status == StoredValueStatus.ACTIVE and not _expired(account) and account.currency == currency
 
 
 def _expired(account: StoredValueAccount) -> bool:

@@ -22,6 +22,7 @@ class Checkout extends Card {
         <ul class="lines">${session.lines.map((line) => goods(line, line.quantity, money(line.base_amount, currency)))}</ul>
         ${facts([
           [texts.shipTo, session.ship_to && address(session.ship_to).join(', ')],
+          ...(session.tenders ?? []).map((part) => [part.label, money(part.amount, currency)]),
           [texts.payWith, session.payment_method?.label],
           [texts.email, session.buyer?.email],
         ])}

@@ -80,7 +80,8 @@ class Confirm extends Card {
   }
 
   #open({ checkout, decision }) {
-    const label = decision?.error ? texts.payAgain(price(checkout.total)) : texts.pay(price(checkout.total));
+    const due = price(checkout.due ?? checkout.total);
+    const label = decision?.error ? texts.payAgain(due) : texts.pay(due);
     const held = this.pressed ? 'true' : 'false';
     return html`
       <div role="group" class="card stack" aria-label=${texts.confirmTitle}>
@@ -115,6 +116,7 @@ class Confirm extends Card {
       ${totals(checkout.totals, total.currency, { fulfillment: carriage(fulfillment) })}
       ${waits(checkout) ? html`<p class="muted small">${texts.setAside}</p>` : nothing}
       ${facts([
+        ...(checkout.tenders ?? []).map((part) => [part.label, money(part.amount, total.currency)]),
         [texts.payWith, other],
         [texts.shipTo, address(checkout.ship_to).map((row) => html`<div>${row}</div>`)],
         [texts.email, checkout.buyer?.email],
