@@ -45,7 +45,7 @@ def bench_money_floor(scene: Scene) -> Callable[[], None]:
     draft = Draft.of(buyer, seen.card, quote, card_id, clock.now())
     first = claim.asks(seen, draft, quote)
     second = [(paid.SETTLE, paid.values(draft.sale, Charge("", ChargeStatus.CAPTURED, "ch"), clock.now()))]
-    money = first[0][1] | {"total": draft.sale.amount}
+    money = dict(first[0][1]) | {"total": draft.sale.amount}
     ours, gateway = scene.house.addresses.runtime, scene.house.addresses.sandbox
 
     def run() -> None:
