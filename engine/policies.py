@@ -66,7 +66,7 @@ def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[s
         raise InvalidInput(f"{section} has no {unknown[0]!r}; it has: {keys}.", param=f"{section}.{unknown[0]}")
     query = select(Tenant).where(Tenant.id == tenant_id).with_for_update().execution_options(populate_existing=True)
     tenant = session.scalars(query).one()
-    before = read_policy(tenant.settings, kind).model_dump(mode="json")
+    before = kind().model_dump(mode="json") | tenant.settings.get("policies", {}).get(section, {})
     after = change_policy(tenant, kind, dict(values)).model_dump(mode="json")
     changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
     if changes:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.orm import Session
 
-from engine.kit.errors import InvalidInput
+from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.tenancy import Tenant
 
 
@@ -19,6 +19,10 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     section: ClassVar[str]
+
+
+class PolicyBroken(Conflict):
+    code = "policy_invalid"
 
 
 P = TypeVar("P", bound=Policy)
@@ -30,8 +34,14 @@ def policy_of(session: Session, tenant_id: str, kind: type[P]) -> P:
 
 
 def read_policy(settings: dict[str, Any], kind: type[P]) -> P:
-    """The policy in a tenant's settings."""
-    return kind.model_validate(settings.get("policies", {}).get(kind.section, {}))
+    """The policy in a tenant's settings. Raises ``PolicyBroken`` for one that was written before a rule was tightened:
+    nothing goes on under a rule nobody made, and the value can be set anew.
+    """
+    try:
+        return kind.model_validate(settings.get("policies", {}).get(kind.section, {}))
+    except ValidationError as error:
+        where, words = _first(kind, error)
+        raise PolicyBroken(f"This shop's rule {where} cannot be: {words}. It must be set anew.") from None
 
 
 def change_policy(tenant: Tenant, kind: type[Policy], values: dict[str, Any]) -> Policy:
@@ -41,8 +51,13 @@ def change_policy(tenant: Tenant, kind: type[Policy], values: dict[str, Any]) ->
     try:
         policy = kind.model_validate(wanted)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([kind.section, *map(str, first["loc"])])
-        raise InvalidInput(f"{where}: {first['msg']}.", param=where) from None
+        where, words = _first(kind, error)
+        raise InvalidInput(f"{where}: {words}.", param=where) from None
     tenant.settings = tenant.settings | {"policies": policies | {kind.section: wanted}}
     return policy
+
+
+def _first(kind: type[Policy], error: ValidationError) -> tuple[str, str]:
+    """Where the first fault is, and what is wrong with it."""
+    first = error.errors()[0]
+    return ".".join([kind.section, *map(str, first["loc"])]), str(first["msg"])

@@ -11,7 +11,7 @@ from sqlalchemy import select
 import engine
 from engine.kit.audit import AuditRow
 from engine.kit.errors import InvalidInput
-from engine.kit.policies import Policy, policy_of
+from engine.kit.policies import Policy, PolicyBroken, policy_of
 from engine.kit.tenancy import Tenant
 from engine.policies import POLICIES, policy_kind, set_policy, show_policies
 from engine.runtime import Runtime
@@ -86,3 +86,18 @@ def test_what_cannot_be_changes_nothing(
     with runtime.unit_of_work(tenant.id) as session:
         assert policy_of(session, tenant.id, INVENTORY) == INVENTORY()
         assert session.scalars(select(AuditRow.id)).all() == []
+
+
+def test_a_rule_that_cannot_be_any_more_is_named_and_can_be_set_anew(runtime: Runtime, tenant: Tenant) -> None:
+    orders = policy_kind("orders")
+    with runtime.store.without_tenant() as session:
+        row = session.get_one(Tenant, tenant.id)
+        row.settings = row.settings | {"policies": {"orders": {"change_window_minutes": 10**18}}}
+    with (
+        runtime.unit_of_work(tenant.id) as session,
+        pytest.raises(PolicyBroken, match=r"orders\.change_window_minutes"),
+    ):
+        policy_of(session, tenant.id, orders)
+    with runtime.unit_of_work(tenant.id) as session:
+        set_policy(session, tenant.id, "orders", {"change_window_minutes": 60}, actor="key_x")
+        assert policy_of(session, tenant.id, orders).model_dump()["change_window_minutes"] == 60

@@ -34,7 +34,8 @@ def test_its_rows_have_the_shape_of_ours() -> None:
         for node in ast.walk(TREE)
         if isinstance(node, ast.Dict)
     ]
-    assert [field.name for field in dataclasses.fields(Row)] in rows
+    contract = [field.name for field in dataclasses.fields(Row) if field.default is dataclasses.MISSING]
+    assert contract in rows
 
 
 def test_it_is_durable() -> None:
