@@ -86,7 +86,18 @@ def checkout(view: CheckoutView) -> dict[str, Any]:
         "discount_codes": view.discount_codes,
         "missing": view.missing,
         "problems": view.problems,
-    }
+    } | _waits_and_tenders(view)
+
+
+def _waits_and_tenders(view: CheckoutView) -> dict[str, Any]:
+    """What ships later, and what stored value pays; nothing for a checkout with neither."""
+    more: dict[str, Any] = {}
+    if notices := [line.notice for line in view.lines if line.notice]:
+        more["notices"] = notices
+    if view.tenders:
+        more["tenders"] = {one.label: format_minor(one.amount, view.currency) for one in view.tenders}
+        more["due"] = str(view.due)
+    return more
 
 
 def order(view: OrderView) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def shipping_set(view: Json, scene: Scene) -> str:
 
 
 def summary(view: Json, scene: Scene) -> str:
-    """The total and what it is made of."""
+    """The total, what it is made of, and what ships later."""
     totals: Json = view.get("totals") or {}
     named = {
         "subtotal": "items",
@@ -107,9 +107,10 @@ def summary(view: Json, scene: Scene) -> str:
         "tax": "tax",
     }
     parts = {named[key]: f"{named[key]} {value}" for key, value in totals.items() if key in named}
-    return say(
+    text = say(
         "checkout_summary", scene.seed, total=view.get("total"), parts=f": {listed(parts.values())}" if parts else ""
     )
+    return joined(text, *map(str, view.get("notices") or ()))
 
 
 def card(result: Result, scene: Scene) -> str:

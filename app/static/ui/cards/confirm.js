@@ -148,6 +148,6 @@ class Confirm extends Card {
 }
 
 /** Whether some of it ships later: then nothing is taken yet. */
-const waits = ({ lines, total }) => total.amount > 0 && lines.some((line) => line.notice);
+const waits = ({ lines, total, due }) => (due ?? total).amount > 0 && lines.some((line) => line.notice);
 
 define('ic-confirm', Confirm);

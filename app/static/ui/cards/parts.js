@@ -11,7 +11,7 @@ export const goods = (line, quantity, amount) => html`
     <span class="grow">
       <span class="name">${quantity} × ${line.title}</span>
       <span class="muted small">${options(line.options)}</span>
-      ${line.notice ? html`<span class="small">${line.notice}</span>` : nothing}
+      ${line.notice ? html`<br /><span class="small">${line.notice}</span>` : nothing}
     </span>
     <span class="num">${amount}</span>
   </li>
