@@ -14,7 +14,12 @@ from engine.checkout.complete import Result, complete
 from engine.fulfillment.release import release_now
 from engine.fulfillment.shipments import ship_now
 from engine.inventory import service as inventory
+from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
+from engine.orders.changes.apply import apply_as_staff
+from engine.orders.changes.propose import propose
+from engine.orders.changes.wanted import read
+from engine.orders.models import ChangeStatus
 from engine.payments import refunds
 from engine.payments.models import RefundStatus
 
@@ -85,6 +90,21 @@ def bench_refund(scene: Scene) -> Operation:
     return run
 
 
+def bench_order_change(scene: Scene) -> Operation:
+    """Canceling a paid order for the shop: quoted, worked out again under the order's lock, stock freed, money back."""
+    order_id = scene.paid().id
+    staff = Identity(scene.tenant_id, Actor.API_KEY, new_id("key"), scopes=frozenset({Scope.STAFF}))
+
+    def run() -> None:
+        wanted = read({"kind": "cancel", "reason": "other"})
+        quoted = propose(scene.runtime, staff, order_id, wanted)
+        done = apply_as_staff(scene.runtime, staff, order_id, quoted.id)
+        if done.status != ChangeStatus.APPLIED:
+            raise RuntimeError(f"the benchmark's change ended as {done.status}: {done.message}")
+
+    return run
+
+
 def bench_add_to_cart(scene: Scene) -> Operation:
     """Putting one item into an empty cart."""
     buyer, variant = scene.buyer(), next(iter(scene.basket()))
@@ -113,6 +133,7 @@ BENCHMARKS: Final[Mapping[str, Bench]] = {
     "reserve_release": bench_reserve_release,
     "ship": bench_ship,
     "refund": bench_refund,
+    "order_change": bench_order_change,
     "add_to_cart": bench_add_to_cart,
     "search": bench_search,
     "commit_floor": bench_commit_floor,
