@@ -21,7 +21,7 @@ import psutil
 from app.bench_flat import FLAT, flat_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
 from app.bench_operations import Bench, Operation, bench_complete
-from app.bench_scene import SIZES, Scene, settle_down, set_scene, stock_up
+from app.bench_scene import SIZES, Scene, set_scene, settle_down, stock_up
 from app.boot import House, fill_index, open_index, open_runtime, open_store
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
