@@ -21,7 +21,7 @@ import psutil
 from app.bench_flat import FLAT, flat_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
 from app.bench_operations import Bench, Operation, bench_complete
-from app.bench_scene import SIZES, Scene, analyze, set_scene, stock_up
+from app.bench_scene import SIZES, Scene, set_scene, settle_down, stock_up
 from app.boot import House, fill_index, open_index, open_runtime, open_store
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
@@ -93,7 +93,7 @@ def prepare(scene: Scene, make: Bench, n: int, clients: int) -> list[Operation]:
     warm = [make(scene) for _ in range(_WARM * clients * 2)]
     half = len(warm) // 2
     drive(warm[:half], clients)
-    analyze(scene.house)
+    settle_down(scene.house)
     drive(warm[half:], clients)
     return operations
 

@@ -104,11 +104,11 @@ def stock_up(scene: Scene, units: int) -> None:
         receive(session, scene.tenant_id, parts, kind=MovementKind.RECEIPT, subject="bench")
 
 
-def analyze(house: House) -> None:
-    """Tell the planner how large the tables are, as autovacuum does within a minute of their filling."""
+def settle_down(house: House) -> None:
+    """Bring the tables into the state that autovacuum leaves within minutes of their filling."""
     if house.addresses.owner:
         with psycopg.connect(house.addresses.owner, autocommit=True) as owner:
-            owner.execute("ANALYZE")
+            owner.execute("VACUUM (ANALYZE)")
 
 
 def _details(random: Random) -> service.Details:
