@@ -55,7 +55,7 @@ WITH same AS (
   RETURNING c.id
 ), card AS (
   UPDATE app.consents k SET status = 'claimed', payment_id = %(payment)s FROM checkout
-  WHERE k.tenant_id = %(tenant)s AND k.id = %(consent_id)s AND k.status = 'approved'
+  WHERE k.tenant_id = %(tenant)s AND k.id = %(consent_id)s AND k.status = %(approved)s
   RETURNING k.id
 ), placed AS (
   INSERT INTO app.orders (tenant_id, id, number, session_id, owner_id, customer_id, thread_id, status, currency, totals,
@@ -176,6 +176,7 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         "stamp": seen.known.stamp,
         "version": card.version,
         "status": card.status,
+        "approved": ConsentStatus.APPROVED,
         "facts": Jsonb(noted),
         "holds": Jsonb(holds.reservations),
     }

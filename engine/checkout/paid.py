@@ -13,12 +13,15 @@ from typing import Final
 
 from psycopg.types.json import Jsonb
 
+from engine.checkout.models import SessionStatus
 from engine.checkout.sale import Sale
 from engine.finance import postings
+from engine.inventory.models import ReservationStatus
 from engine.kit.direct import Refused, Row, Statement
 from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
+from engine.orders.models import OrderStatus
 from engine.payments import tenders
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import PaymentStatus
@@ -28,25 +31,32 @@ LIVE_RUN: Final = timedelta(seconds=5)
 """The conversation that pays tells its shopper itself; the outbox speaks when it could not."""
 
 _TRIES: Final = 4
+_STATES: Final = {
+    "busy": SessionStatus.IN_PROGRESS,
+    "pending": OrderStatus.PENDING_PAYMENT,
+    "unsettled": [PaymentStatus.PROCESSING.value, PaymentStatus.UNKNOWN.value],
+    "held": ReservationStatus.HELD,
+    "open": "open",
+}
 
 SETTLE: Final = Statement("""
 WITH due AS (
   SELECT FROM app.payments
-  WHERE tenant_id = %(tenant)s AND id = %(payment)s AND status IN ('processing', 'unknown')
+  WHERE tenant_id = %(tenant)s AND id = %(payment)s AND status = ANY(%(unsettled)s)
 ), checkout AS (
   UPDATE app.checkout_sessions c SET status = 'completed', version = c.version + 1 FROM due
-  WHERE c.tenant_id = %(tenant)s AND c.id = %(session)s AND c.status = 'complete_in_progress'
+  WHERE c.tenant_id = %(tenant)s AND c.id = %(session)s AND c.status = %(busy)s
   RETURNING c.cart_id
 ), placed AS (
   UPDATE app.orders o SET status = CASE WHEN o.hold_reason IS NULL THEN 'open' ELSE 'on_hold' END,
     placed_at = %(now)s, updated_at = %(now)s, version = o.version + 1
-  FROM checkout WHERE o.tenant_id = %(tenant)s AND o.id = %(order)s AND o.status = 'pending_payment'
+  FROM checkout WHERE o.tenant_id = %(tenant)s AND o.id = %(order)s AND o.status = %(pending)s
   RETURNING o.id
 ), paid AS (
   UPDATE app.payments p SET status = %(status)s, gateway_payment_id = %(gateway_id)s, settled_at = %(settled_at)s,
     authorized_at = %(authorized_at)s, authorization_expires_at = %(expires_at)s, lease_until = NULL
   FROM placed
-  WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s AND p.status IN ('processing', 'unknown')
+  WHERE p.tenant_id = %(tenant)s AND p.id = %(payment)s AND p.status = ANY(%(unsettled)s)
   RETURNING p.id
 ), taken AS (
   INSERT INTO app.captures (tenant_id, id, payment_id, order_id, amount, tax, currency, status, final,
@@ -56,13 +66,13 @@ WITH due AS (
   FROM paid WHERE %(taken)s > 0
 ), sold AS (
   UPDATE app.reservations r SET status = 'committed' FROM paid
-  WHERE r.tenant_id = %(tenant)s AND r.payment_id = %(payment)s AND r.status = 'held'
+  WHERE r.tenant_id = %(tenant)s AND r.payment_id = %(payment)s AND r.status = %(held)s
 ), waits AS (
   UPDATE app.backorders b SET status = 'waiting' FROM paid
-  WHERE b.tenant_id = %(tenant)s AND b.payment_id = %(payment)s AND b.status = 'held'
+  WHERE b.tenant_id = %(tenant)s AND b.payment_id = %(payment)s AND b.status = %(held)s
 ), cart AS MATERIALIZED (
   SELECT c.id, c.updated_at FROM checkout JOIN app.carts c ON c.tenant_id = %(tenant)s AND c.id = checkout.cart_id
-  WHERE c.status = 'open'
+  WHERE c.status = %(open)s
 ), rest AS MATERIALIZED (
   SELECT l.variant_id, l.quantity - coalesce(b.quantity, 0) AS quantity
   FROM cart JOIN app.cart_lines l ON l.tenant_id = %(tenant)s AND l.cart_id = cart.id
@@ -108,7 +118,8 @@ SELECT (SELECT count(*) FROM paid) AS paid,
     AND (SELECT count(*) FROM emptied) = (SELECT count(*) FROM cart) THEN 1 ELSE 0 END AS whole
 """)
 """All of it or nothing: a payment that has ended is no longer due, and a cart or a payment that changes while this runs
-makes the last line divide by zero.
+makes the last line divide by zero. The states to be left are values, so that no partial index on them is taken for the
+way to one row.
 """
 
 
@@ -139,7 +150,7 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
     facts = {"amount": sale.amount, "currency": sale.currency, "order": sale.order_id}
     if sale.hold_reason:
         facts["held"] = sale.hold_reason
-    return {
+    return _STATES | {
         "tenant": sale.tenant_id,
         "session": sale.session_id,
         "order": sale.order_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -28,5 +29,6 @@ def unseal(secret_key: bytes, tenant_id: str, context: str, sealed: bytes) -> st
     return _cipher(secret_key, tenant_id).decrypt(sealed[:_NONCE], sealed[_NONCE:], data).decode()
 
 
+@lru_cache(maxsize=256)
 def _cipher(secret_key: bytes, tenant_id: str) -> AESGCM:
     return AESGCM(derive(secret_key, f"envelope:{tenant_id}"))

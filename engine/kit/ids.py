@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base32, lower case
+_PAIRS: Final = [one + two for one in _ALPHABET for two in _ALPHABET]
+_SHIFTS: Final = tuple(range(120, -1, -10))
 PREFIXES: Final = {
     "tenant": "tnt",
     "key": "key",
@@ -63,8 +65,7 @@ ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, re
 def new_id(kind: str) -> str:
     """A new id of ``kind`` (a key of ``PREFIXES``): 48 bits of milliseconds, then 82 random bits."""
     value = (int(time.time() * 1000) << 82) | secrets.randbits(82)
-    digits = [_ALPHABET[(value >> shift) & 31] for shift in range(125, -1, -5)]
-    return f"{PREFIXES[kind]}_{''.join(digits)}"
+    return f"{PREFIXES[kind]}_{''.join([_PAIRS[(value >> shift) & 1023] for shift in _SHIFTS])}"
 
 
 def is_id(value: str, kind: str | None = None) -> bool:
