@@ -15,6 +15,10 @@ from engine.fulfillment.release import release_now
 from engine.fulfillment.shipments import ship_now
 from engine.inventory import service as inventory
 from engine.kit.ids import new_id
+from engine.orders.changes.apply import confirm
+from engine.orders.changes.propose import propose
+from engine.orders.changes.wanted import CancelWanted
+from engine.orders.models import ChangeStatus
 from engine.payments import refunds
 from engine.payments.models import RefundStatus
 
@@ -85,6 +89,20 @@ def bench_refund(scene: Scene) -> Operation:
     return run
 
 
+def bench_order_change(scene: Scene) -> Operation:
+    """Canceling a paid order: quoted, agreed to by its shopper, units freed, money given back, booked."""
+    buyer, order = scene.bought()
+    wanted = CancelWanted(kind="cancel", reason="no_longer_needed")
+
+    def run() -> None:
+        asked = propose(scene.runtime, buyer, order.id, wanted)
+        done = confirm(scene.runtime, buyer, order.id, asked.id, approved=True, channel="bench")
+        if done.status != ChangeStatus.APPLIED:
+            raise RuntimeError(f"the benchmark's change ended as {done.status}: {done.message}")
+
+    return run
+
+
 def bench_add_to_cart(scene: Scene) -> Operation:
     """Putting one item into an empty cart."""
     buyer, variant = scene.buyer(), next(iter(scene.basket()))
@@ -113,6 +131,7 @@ BENCHMARKS: Final[Mapping[str, Bench]] = {
     "reserve_release": bench_reserve_release,
     "ship": bench_ship,
     "refund": bench_refund,
+    "order_change": bench_order_change,
     "add_to_cart": bench_add_to_cart,
     "search": bench_search,
     "commit_floor": bench_commit_floor,
