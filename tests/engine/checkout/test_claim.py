@@ -1,0 +1,122 @@
+"""T1 takes what was agreed to as it is at that moment: whatever changes after the look makes it look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import text
+
+from engine.carts import service as carts
+from engine.checkout import claim, paid
+from engine.checkout.complete import Result, complete
+from engine.db import Addresses
+from engine.kit import faults
+from engine.kit.direct import BIND
+from engine.kit.identity import Identity
+from tests.engine.checkout.test_complete import assert_clean, captured, stock
+from tests.shop import Shop
+
+Change = Callable[[Shop, Identity], None]
+
+
+def sql(statement: str) -> Change:
+    def change(shop: Shop, _: Identity) -> None:
+        with shop.uow() as session:
+            session.execute(text(statement))
+
+    return change
+
+
+def more_in_the_cart(shop: Shop, buyer: Identity) -> None:
+    with shop.uow() as session:
+        carts.set_quantity(session, buyer, shop.variants["A"], quantity=2)
+
+
+AFTER_THE_LOOK: dict[str, Change] = {
+    "price": sql("UPDATE app.variants SET price = price + 1"),
+    "not sold any more": sql("UPDATE app.products SET status = 'archived'"),
+    "tax": sql("UPDATE app.tax_rates SET rate_ppm = rate_ppm * 2"),
+    "a new tax": sql(
+        "INSERT INTO app.tax_rates SELECT tenant_id, 'tax_new', country, region, name, 1, '{}', false, '2021-01-01'"
+        " FROM app.tax_rates"
+    ),
+    "shipping": sql("UPDATE app.shipping_zones SET rates = jsonb_set(rates, '{0,price}', '700')"),
+    "sold out": sql("UPDATE app.stock_levels SET safety_stock = on_hand"),
+    "another in the cart": more_in_the_cart,
+    "the card put aside": sql("UPDATE app.consents SET status = 'superseded'"),
+    "the checkout canceled": sql("UPDATE app.checkout_sessions SET status = 'canceled'"),
+}
+
+
+def before_t1(shop: Shop, buyer: Identity, change: Change) -> None:
+    def hook(point: str) -> None:
+        if point == "before_t1_commit":
+            faults.set_hook(None)
+            change(shop, buyer)
+
+    faults.set_hook(hook)
+
+
+@pytest.mark.parametrize("name", AFTER_THE_LOOK)
+def test_what_changes_after_the_look_is_not_sold_as_it_was(shop: Shop, name: str) -> None:
+    shop.add("A")
+    buyer = shop.shopper()
+    consent_id = shop.approved(buyer, "A")
+    before_t1(shop, buyer, AFTER_THE_LOOK[name])
+    done = complete(shop.runtime, buyer, consent_id)
+    assert done.result == Result.CHANGED
+    assert captured(shop) == {}
+    assert stock(shop, "A")[1] == 0
+    with shop.uow() as session:
+        for table in ("orders", "payments", "reservations", "journal_entries"):
+            assert session.execute(text(f"SELECT count(*) FROM app.{table}")).scalar() == 0  # noqa: S608 (ours)
+    assert_clean(shop)
+
+
+def test_what_does_not_matter_is_looked_at_again_and_sold(shop: Shop) -> None:
+    shop.add("A", stock={"EAST": 1, "WEST": 5})
+    buyer = shop.shopper()
+    consent_id = shop.approved(buyer, "A")
+    before_t1(shop, buyer, sql("UPDATE app.variants SET cost = cost + 1"))
+    assert complete(shop.runtime, buyer, consent_id).result == Result.PAID
+    assert_clean(shop)
+
+
+def test_units_taken_at_one_place_are_sold_from_another(shop: Shop) -> None:
+    shop.add("A", stock={"EAST": 5, "WEST": 1})
+    buyer = shop.shopper()
+    consent_id = shop.approved(buyer, "A")
+    gone = "UPDATE app.stock_levels SET safety_stock = on_hand WHERE location_id = '{}'"
+    before_t1(shop, buyer, sql(gone.format(shop.locations["WEST"])))
+    assert complete(shop.runtime, buyer, consent_id).result == Result.PAID
+    with shop.uow() as session:
+        held = session.execute(text("SELECT location_id FROM app.reservations")).scalars().all()
+    assert held == [shop.locations["EAST"]]
+
+
+@pytest.mark.parametrize("name", ["PREPARE", "CLAIM", "SETTLE"])
+def test_every_row_is_found_by_its_key(shop: Shop, addresses: Addresses, name: str) -> None:
+    """Plans of before there are any rows: what they go by then must still be right with a million."""
+    import psycopg
+
+    statement = {"PREPARE": claim.PREPARE, "CLAIM": claim.CLAIM, "SETTLE": paid.SETTLE}[name]
+    with psycopg.connect(addresses.runtime) as line:
+        line.execute(BIND.text, {"tenant": shop.tenant.id})
+        plan = line.execute("EXPLAIN (GENERIC_PLAN, FORMAT JSON) " + statement.sql.decode()).fetchone()  # type: ignore[arg-type]
+        line.rollback()
+    assert plan is not None
+    by = {node["Relation Name"]: node.get("Index Cond", "") for node in scans(plan[0][0]["Plan"])}
+    for table in {"checkout_sessions", "consents", "carts", "orders", "payments", "variants"} & set(by):
+        assert "id)::text =" in by[table], (table, by[table])
+    if "stock_levels" in by:
+        assert "variant_id" in by["stock_levels"]
+        assert "location_id" in by["stock_levels"]
+
+
+def scans(node: dict[str, object]) -> list[dict[str, str]]:
+    """The nodes of a plan that read a table."""
+    found = [node] if "Scan" in str(node["Node Type"]) and "Relation Name" in node else []
+    children = node.get("Plans", [])
+    assert isinstance(children, list)
+    return [*found, *(one for child in children for one in scans(child))]  # type: ignore[list-item]
