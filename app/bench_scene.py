@@ -77,15 +77,10 @@ class Scene:
 
     def paid(self, basket: Mapping[str, int] | None = None) -> OrderView:
         """An order just paid."""
-        return self.bought(basket)[1]
-
-    def bought(self, basket: Mapping[str, int] | None = None) -> tuple[Identity, OrderView]:
-        """An order just paid, and whose it is."""
-        buyer, card_id = self.approved(basket)
-        done = complete(self.runtime, buyer, card_id)
+        done = complete(self.runtime, *self.approved(basket))
         if done.result != Result.PAID or done.order is None:
             raise RuntimeError(f"the benchmark's purchase ended as {done.result}: {done.message}")
-        return buyer, done.order
+        return done.order
 
 
 def set_scene(house: House, tenant_id: str, *, seed: int) -> Scene:
