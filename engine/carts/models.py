@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -18,6 +19,8 @@ class Cart(TenantRow):
     owner_id: Mapped[str] = mapped_column(String(40))
     """The shopper (``shp_``) or key (``key_``) that made it."""
     status: Mapped[str] = mapped_column(String(12), default="open")  # open | ordered
+    currency: Mapped[str | None] = mapped_column(String(3))
+    """What its prices are in; ``None`` is the shop's home currency."""
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -50,7 +53,12 @@ class Discount(TenantRow):
     title: Mapped[str]
     percent_off: Mapped[int | None]
     amount_off: Mapped[int | None]
+    """Minor units of the home currency, as is ``minimum``."""
     minimum: Mapped[int] = mapped_column(default=0)
+    amounts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Other currency → {amount_off, minimum}. A code that is worth money, or asks for a minimum, has no meaning in a
+    currency that is not here.
+    """
     category: Mapped[str | None]
     usage_limit: Mapped[int | None]
     used: Mapped[int] = mapped_column(default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -69,8 +69,9 @@ class Variant(TenantRow):
     """Product title and option values: ``Ridgeline 2 Tent (green)``."""
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     price: Mapped[int]
-    """Minor units of the tenant's currency."""
+    """Minor units of the tenant's home currency, where no row of ``prices`` is in force."""
     cost: Mapped[int]
+    """Minor units of the home currency, whatever it is sold in."""
     weight_g: Mapped[int]
     length_mm: Mapped[int]
     width_mm: Mapped[int]
@@ -94,4 +95,40 @@ class Variant(TenantRow):
         UniqueConstraint("tenant_id", "sku"),
         Index("ix_variants_product", "tenant_id", "product_id", "position"),
         CheckConstraint("price >= 0 AND cost >= 0", name="price_not_negative"),
+    )
+
+
+class ListedPrice(TenantRow):
+    """A variant's price in one currency, always or for a time; ``engine/catalog/prices.py`` says which is in force."""
+
+    __tablename__ = "prices"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    variant_id: Mapped[str] = mapped_column(String(40))
+    currency: Mapped[str] = mapped_column(String(3))
+    amount: Mapped[int]
+    """Minor units of ``currency``."""
+    compare_at: Mapped[int | None]
+    """What it is shown to cost otherwise; always more than ``amount``."""
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    source: Mapped[str] = mapped_column(String(40))
+    """Who made it: ``import``, or the key of staff."""
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    updated_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("variant_id", "variants", ondelete="CASCADE"),
+        CheckConstraint("amount >= 0", name="amount_not_negative"),
+        CheckConstraint("compare_at > amount", name="compare_at_more"),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        Index("ix_prices_variant", "tenant_id", "variant_id", "currency"),
+        Index(
+            "uq_prices_always",
+            "tenant_id",
+            "variant_id",
+            "currency",
+            unique=True,
+            postgresql_where=text("starts_at IS NULL AND ends_at IS NULL"),
+        ),
     )

@@ -20,6 +20,7 @@ PREFIXES: Final = {
     "payment_method": "pm",
     "product": "prd",
     "variant": "var",
+    "price": "prc",
     "location": "loc",
     "reservation": "rsv",
     "movement": "mov",

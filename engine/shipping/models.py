@@ -18,7 +18,8 @@ class ShippingZone(TenantRow):
     countries: Mapped[list[str]]
     regions: Mapped[list[str]] = mapped_column(default=list)
     rates: Mapped[list[Any]]
-    """[{code, title, carrier, price, per_kg, free_over, min_days, max_days, air}] as in the catalog file."""
+    """[{code, title, carrier, price, per_kg, free_over, min_days, max_days, air, amounts}] as in the catalog file;
+    ``amounts`` is other currency → {price, per_kg, free_over}."""
     position: Mapped[int] = mapped_column(default=0)
 
     __table_args__ = (Index("ix_shipping_zones_position", "tenant_id", "position"),)
