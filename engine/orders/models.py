@@ -50,6 +50,8 @@ class Order(TenantRow):
     ship_to: Mapped[dict[str, Any] | None]
     fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """id, title, carrier, amount, min_days, max_days of the chosen option."""
+    routing: Mapped[dict[str, Any] | None]
+    """Why its units were reserved where they are, as routing said at the sale."""
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
     placed_at: Mapped[datetime | None]
     """When its payment came in; an order without it never was, and nobody outside sees it."""
