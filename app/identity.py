@@ -151,7 +151,7 @@ def _by_key(session: Session, authorization: str) -> Caller:
     key, tenant = row
     require_active(tenant)
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Caller(Merchant.of(tenant), Identity(tenant.id, Actor.API_KEY, key.id, scopes=scopes))
+    return Caller(Merchant.of(tenant), Identity(tenant.id, Actor.API_KEY, key.id, scopes=scopes, person=key.person))
 
 
 def _by_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller | None:

@@ -17,6 +17,7 @@ from engine.kit.errors import Unavailable
 from engine.payments.gateways.sandbox.store import secure_sandbox
 
 MODELS: Final = (
+    "engine.approvals.models",
     "engine.carts.models",
     "engine.catalog.models",
     "engine.checkout.models",
@@ -35,6 +36,7 @@ MODELS: Final = (
     "engine.payments.models",
     "engine.payments.stored_value_models",
     "engine.shipping.models",
+    "engine.support.models",
     "engine.tax.models",
 )
 SCHEMAS: Final = ("app", "sandbox", "graph", "dbos")

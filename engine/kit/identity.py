@@ -30,6 +30,13 @@ class Identity:
     customer_id: str | None = None
     """Only after a verified e-mail."""
     scopes: frozenset[Scope] = frozenset()
+    person: str | None = None
+    """Who works with the key, when it names somebody."""
+
+    @property
+    def who(self) -> str:
+        """The person, as far as we know: every key of one person has one ``who``."""
+        return self.person or self.id
 
     @property
     def is_staff(self) -> bool:

@@ -36,7 +36,7 @@ PREFIXES: Final = {
     "thread": "thr",
     "run": "run",
     "message": "msg",
-    "case": "case",
+    "case": "cas",
     "alert": "alr",
     "zone": "zon",
     "rate": "rat",
@@ -59,6 +59,8 @@ PREFIXES: Final = {
     "fulfillment": "ful",
     "label": "lbl",
     "backup": "bak",
+    "macro": "mac",
+    "approval": "apv",
 }
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 

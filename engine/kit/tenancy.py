@@ -88,6 +88,8 @@ class ApiKey(Base):
     tenant_id: Mapped[str] = mapped_column(String(40), index=True)
     scopes: Mapped[list[str]]
     label: Mapped[str] = mapped_column(default="")
+    person: Mapped[str | None] = mapped_column(String(80))
+    """Who works with it: the keys of one person count as one when somebody else has to agree."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     revoked_at: Mapped[datetime | None]
 
