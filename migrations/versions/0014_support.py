@@ -150,3 +150,9 @@ def _macros() -> None:
         schema="app",
     )
     op.create_index("uq_macros_name", "macros", ["tenant_id", "name"], unique=True, schema="app")
+
+
+def downgrade() -> None:
+    for table in ("macros", "case_notes", "cases"):
+        op.drop_table(table, schema="app")
+    op.drop_column("api_keys", "person", schema="app")

@@ -86,3 +86,7 @@ def upgrade() -> None:
         schema="app",
         postgresql_where=sa.text("status IN ('pending', 'claimed')"),
     )
+
+
+def downgrade() -> None:
+    op.drop_table("approvals", schema="app")
