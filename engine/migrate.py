@@ -8,8 +8,10 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from engine.db import Addresses, open_engine
 from engine.kit import tenancy
@@ -41,6 +43,7 @@ MODELS: Final = (
 )
 SCHEMAS: Final = ("app", "sandbox", "graph", "dbos")
 _LOCK: Final = 7_402_311
+_ATTEMPTS: Final = 5
 _SCRIPTS: Final = Path(__file__).resolve().parent.parent / "migrations"
 
 
@@ -51,18 +54,33 @@ def load_models() -> None:
 
 
 def migrate(addresses: Addresses) -> None:
-    """Migrate to the newest revision. Idempotent; two at once wait for each other.
+    """Migrate to the newest revision. Idempotent; two at once wait for each other, and so does it for a running server.
 
     Raises ``Unavailable`` when the owner's address (``DATABASE_ADMIN_URL``) is not known.
     """
     if addresses.owner is None:
         raise Unavailable("Migrating needs DATABASE_ADMIN_URL, the address of the database's owner.")
     engine = open_engine(addresses.owner, pool_size=1)
-    with engine.begin() as connection:
-        prepare(connection, addresses)
-        upgrade(connection)
-        secure(connection, addresses)
-    engine.dispose()
+    try:
+        for patience in (True,) * _ATTEMPTS + (False,):
+            if _attempt(engine, addresses, again=patience):
+                break
+    finally:
+        engine.dispose()
+
+
+def _attempt(engine: Engine, addresses: Addresses, *, again: bool) -> bool:
+    """One whole migration; ``False`` when a running server's locks were in its way and it may be tried again."""
+    try:
+        with engine.begin() as connection:
+            prepare(connection, addresses)
+            upgrade(connection)
+            secure(connection, addresses)
+    except OperationalError as error:
+        if again and isinstance(error.orig, DeadlockDetected | LockNotAvailable):
+            return False
+        raise
+    return True
 
 
 def prepare(connection: Connection, addresses: Addresses) -> None:

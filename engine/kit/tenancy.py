@@ -120,29 +120,47 @@ def tenant_tables() -> list[str]:
     return sorted(t.name for t in Base.metadata.tables.values() if t.name not in ALLOWED_WITHOUT_TENANT)
 
 
+_POLICY: Final = "tenant_only"
+_MINE: Final = "tenant_id = current_setting('app.tenant_id', true)"
+_MINE_AS_KEPT: Final = "((tenant_id)::text = current_setting('app.tenant_id'::text, true))"
+"""The same, in PostgreSQL's own spelling."""
+_STANDING: Final = f"""
+  SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS forced,
+    ARRAY(SELECT concat_ws('|', p.policyname, p.cmd, p.qual, p.with_check) FROM pg_policies p
+      WHERE p.schemaname = '{SCHEMA}' AND p.tablename = c.relname) AS policies,
+    ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole(:role)::oid) AS rights
+  FROM pg_class c WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND c.relkind = 'r'
+"""
+
+
 def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
     """Turn on and force row-level security everywhere it belongs and grant the runtime role its rights.
 
-    Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies.
+    Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies. A table
+    that stands as it should is not touched: beside a running server each change would wait for everyone else's locks.
     """
-    append_only = {str(m.local_table) for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
+    append_only = {m.local_table.name for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
+    guarded = set(tenant_tables())
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    standing = {row.relname: row for row in connection.execute(text(_STANDING), {"role": role})}
 
     def run(statement: str) -> None:
         connection.execute(text(statement))
 
     run(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}")
     run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {role}")
-    for table in Base.metadata.tables.values():
-        name = f"{SCHEMA}.{table.name}"
-        rights = "SELECT, INSERT" if name in append_only else "SELECT, INSERT, UPDATE, DELETE"
-        run(f"REVOKE ALL ON {name} FROM {role}")
-        run(f"GRANT {rights} ON {name} TO {role}")
+    for name in sorted(table.name for table in Base.metadata.tables.values()):
+        table, found = f"{SCHEMA}.{name}", standing[name]
+        rights = {"SELECT", "INSERT"} if name in append_only else {"SELECT", "INSERT", "UPDATE", "DELETE"}
+        if set(found.rights) != rights:
+            run(f"REVOKE ALL ON {table} FROM {role}")
+            run(f"GRANT {', '.join(sorted(rights))} ON {table} TO {role}")
+        if name in guarded and not found.forced:
+            run(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+            run(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        if name in guarded and found.policies != [f"{_POLICY}|ALL|{_MINE_AS_KEPT}|{_MINE_AS_KEPT}"]:
+            for policy in found.policies:
+                run(f"DROP POLICY {quote(policy.partition('|')[0])} ON {table}")
+            run(f"CREATE POLICY {_POLICY} ON {table} USING ({_MINE}) WITH CHECK ({_MINE})")
     run(f"GRANT UPDATE (seq, hash) ON {SCHEMA}.audit TO {role}")
     run(f"GRANT SELECT ON {SCHEMA}.alembic_version TO {role}")
-    for table_name in tenant_tables():
-        name = f"{SCHEMA}.{table_name}"
-        run(f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
-        run(f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY")
-        run(f"DROP POLICY IF EXISTS tenant_only ON {name}")
-        mine = "tenant_id = current_setting('app.tenant_id', true)"
-        run(f"CREATE POLICY tenant_only ON {name} USING ({mine}) WITH CHECK ({mine})")

@@ -7,7 +7,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from engine.db import Addresses, open_engine
-from engine.kit.tenancy import Base
+from engine.kit.tenancy import Base, tenant_tables
 from engine.migrate import migrate, pending
 
 
@@ -31,7 +31,37 @@ def test_the_migrated_database_is_what_the_models_say(addresses: Addresses) -> N
     owner.dispose()
 
 
-def test_migrating_again_changes_nothing(addresses: Addresses) -> None:
+def test_migrating_again_changes_nothing_and_waits_for_nobody(addresses: Addresses) -> None:
+    """As each command does beside a running server, which holds locks on any table."""
+    assert addresses.owner is not None
     assert not pending(addresses)
+    server = open_engine(addresses.runtime)
+    with server.connect() as held:
+        for table in tenant_tables():
+            held.execute(text(f"LOCK TABLE app.{table} IN ROW EXCLUSIVE MODE"))
+        migrate(addresses)
+    server.dispose()
+    assert not pending(addresses)
+
+
+def test_what_was_taken_off_a_table_is_put_on_again(addresses: Addresses) -> None:
+    assert addresses.owner is not None
+    owner = open_engine(addresses.owner)
+    with owner.begin() as connection:
+        for weaker in (
+            "ALTER TABLE app.refunds NO FORCE ROW LEVEL SECURITY",
+            "DROP POLICY tenant_only ON app.orders",
+            "CREATE POLICY everything ON app.carts USING (true)",
+            "GRANT DELETE ON app.audit TO icommerce_app",
+        ):
+            connection.execute(text(weaker))
     migrate(addresses)
-    assert not pending(addresses)
+    with owner.connect() as connection:
+        forced = connection.execute(
+            text("SELECT bool_and(relforcerowsecurity) FROM pg_class WHERE oid = ANY(:tables ::regclass[])"),
+            {"tables": [f"app.{name}" for name in tenant_tables()]},
+        ).scalar()
+        policies = connection.execute(text("SELECT DISTINCT policyname FROM pg_policies WHERE schemaname = 'app'"))
+        deletable = connection.execute(text("SELECT has_table_privilege('icommerce_app', 'app.audit', 'DELETE')"))
+        assert (forced, list(policies.scalars()), deletable.scalar()) == (True, ["tenant_only"], False)
+    owner.dispose()
