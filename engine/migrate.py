@@ -33,6 +33,8 @@ MODELS: Final = (
     "engine.kit.idempotency",
     "engine.kit.limits",
     "engine.kit.outbox",
+    "engine.mail.models",
+    "engine.orders.invoice_models",
     "engine.orders.models",
     "engine.payments.gateways.models",
     "engine.payments.models",

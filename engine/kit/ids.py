@@ -59,6 +59,8 @@ PREFIXES: Final = {
     "fulfillment": "ful",
     "label": "lbl",
     "backup": "bak",
+    "mail": "eml",
+    "invoice": "inv",
     "macro": "mac",
     "approval": "apv",
 }
