@@ -124,12 +124,12 @@ _POLICY: Final = "tenant_only"
 _MINE: Final = "tenant_id = current_setting('app.tenant_id', true)"
 _MINE_AS_KEPT: Final = "((tenant_id)::text = current_setting('app.tenant_id'::text, true))"
 """The same, in PostgreSQL's own spelling."""
-_STANDING: Final = f"""
+_STANDING: Final = """
   SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AS forced,
     ARRAY(SELECT concat_ws('|', p.policyname, p.cmd, p.qual, p.with_check) FROM pg_policies p
-      WHERE p.schemaname = '{SCHEMA}' AND p.tablename = c.relname) AS policies,
+      WHERE p.schemaname = 'app' AND p.tablename = c.relname) AS policies,
     ARRAY(SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = to_regrole(:role)::oid) AS rights
-  FROM pg_class c WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND c.relkind = 'r'
+  FROM pg_class c WHERE c.relnamespace = 'app'::regnamespace AND c.relkind = 'r'
 """
 
 
@@ -139,7 +139,7 @@ def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
     Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies. A table
     that stands as it should is not touched: beside a running server each change would wait for everyone else's locks.
     """
-    append_only = {m.local_table.name for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
+    append_only = {str(m.local_table) for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
     guarded = set(tenant_tables())
     quote = connection.dialect.identifier_preparer.quote_identifier
     standing = {row.relname: row for row in connection.execute(text(_STANDING), {"role": role})}
@@ -151,7 +151,7 @@ def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
     run(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {role}")
     for name in sorted(table.name for table in Base.metadata.tables.values()):
         table, found = f"{SCHEMA}.{name}", standing[name]
-        rights = {"SELECT", "INSERT"} if name in append_only else {"SELECT", "INSERT", "UPDATE", "DELETE"}
+        rights = {"SELECT", "INSERT"} if table in append_only else {"SELECT", "INSERT", "UPDATE", "DELETE"}
         if set(found.rights) != rights:
             run(f"REVOKE ALL ON {table} FROM {role}")
             run(f"GRANT {', '.join(sorted(rights))} ON {table} TO {role}")
