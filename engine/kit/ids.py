@@ -63,6 +63,12 @@ PREFIXES: Final = {
     "invoice": "inv",
     "macro": "mac",
     "approval": "apv",
+    "email_code": "ecd",
+    "customer_link": "cln",
+    "contact_consent": "ccn",
+    "points": "lye",
+    "merge": "mrg",
+    "erasure": "ers",
 }
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 
