@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, String, func, text
+from sqlalchemy import CheckConstraint, Index, String, func
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -58,13 +59,13 @@ class Mail(TenantRow):
         Index("uq_mails_key", "tenant_id", "key", unique=True),
         Index("ix_mails_created", "tenant_id", "created_at", "id"),
         Index("ix_mails_subject", "tenant_id", "subject_id"),
-        Index("ix_mails_address", "tenant_id", func.lower(text("to_address"))),
-        Index("ix_mails_due", "tenant_id", "available_at", "id", postgresql_where=text("status = 'queued'")),
+        Index("ix_mails_address", "tenant_id", func.lower(sql("to_address"))),
+        Index("ix_mails_due", "tenant_id", "available_at", "id", postgresql_where=sql("status = 'queued'")),
         Index(
             "ix_mails_to_erase",
             "tenant_id",
             "expires_at",
-            postgresql_where=text("expires_at IS NOT NULL AND erased_at IS NULL"),
+            postgresql_where=sql("expires_at IS NOT NULL AND erased_at IS NULL"),
         ),
         CheckConstraint("status IN ('queued', 'sent', 'failed')", name="status_known"),
         CheckConstraint(
