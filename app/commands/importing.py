@@ -23,6 +23,9 @@ def stock(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV: sku, location, on_hand, …")],
     tenant: Annotated[str, typer.Option("--tenant", help="Slug of the shop.")],
     apply: Annotated[bool, typer.Option("--apply", help="Change it, not only show it.")] = False,
+    beyond_limits: Annotated[
+        bool, typer.Option("--beyond-limits", help="Also more than one person may write on or off in a day.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
     """Bring stock to what a CSV says. Shows the difference first; rows that cannot be stop all of it."""
@@ -37,7 +40,8 @@ def stock(
         with opened.store.without_tenant() as session:
             tenant_id = _find(session, tenant).id
         with opened.unit_of_work(tenant_id) as session:
-            diff = import_stock(session, tenant_id, actor="system", text=text, dry_run=not apply)
+            word = "cli" if beyond_limits else None
+            diff = import_stock(session, tenant_id, actor="cli", text=text, dry_run=not apply, approved=word)
     if json:
         show_json(diff.model_dump(mode="json"))
     else:
@@ -54,6 +58,7 @@ def _lines(diff: StockDiff) -> list[str]:
         for row in diff.changed
     ]
     lines += [f"line {one.line}: {one.message}" for one in diff.problems]
+    lines += [diff.over_limit + " Or say --beyond-limits."] if diff.over_limit else []
     ending = "applied" if diff.applied else ("nothing was changed" if diff.problems else "use --apply to change it")
     return [*lines, f"{diff.rows} rows, {len(diff.changed)} differ: {ending}."]
 

@@ -294,14 +294,15 @@ def _write_off(session: Session, found: Work, short: Mapping[str, int], actor: s
     lines = [found.order_lines[line_id] for line_id in short if not found.order_lines[line_id].components]
     for line in sorted(lines, key=lambda one: (one.variant_id, one.id)):
         try:
-            adjust(
-                session,
-                line.tenant_id,
-                actor=actor,
-                variant_id=line.variant_id,
-                location_id=found.fulfillment.location_id,
-                delta=-short[line.id],
-                reason=f"{SHORT} {found.fulfillment.id}",
-            )
+            with session.begin_nested():
+                adjust(
+                    session,
+                    line.tenant_id,
+                    actor=actor,
+                    variant_id=line.variant_id,
+                    location_id=found.fulfillment.location_id,
+                    delta=-short[line.id],
+                    reason=f"{SHORT} {found.fulfillment.id}",
+                )
         except (BelowReserved, NeedsCount, NotStocked) as refused:
             log.info("short pick not written off", fulfillment=found.fulfillment.id, code=refused.code)

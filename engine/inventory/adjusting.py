@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
 from engine.catalog.shop_file import StockPolicy
-from engine.inventory import levels
+from engine.inventory import adjust_limits, levels
 from engine.inventory.availability import shippable
 from engine.inventory.books import costs_of, post_adjustment
-from engine.inventory.errors import BelowReserved, NeedsCount, NotStocked
+from engine.inventory.errors import BelowReserved, NotStocked
 from engine.inventory.items import Allocation
 from engine.inventory.levels import Move
 from engine.inventory.models import (
@@ -36,26 +36,38 @@ from engine.kit.policies import policy_of
 
 
 def adjust(
-    session: Session, tenant_id: str, *, actor: str, variant_id: str, location_id: str, delta: int, reason: str
+    session: Session,
+    tenant_id: str,
+    *,
+    actor: str,
+    variant_id: str,
+    location_id: str,
+    delta: int,
+    reason: str,
+    approved: str | None = None,
 ) -> str:
     """Write ``delta`` units on or off, at cost. Returns the movement's subject (``mov_…``).
 
-    Raises ``NeedsCount`` above what one person may, ``BelowReserved``, ``NotStocked``, ``NotFound``.
+    Raises ``NeedsCount`` above what one person may in a day (``approved`` names the approval that lifts it),
+    ``BelowReserved``, ``NotStocked``, ``NotFound``.
     """
     if not delta or not reason.strip():
         raise InvalidInput("An adjustment has a number other than 0 and a reason.", param="delta")
     known_place(session, tenant_id, location_id)
     known_stocked(session, tenant_id, [variant_id])
     cost = delta * costs_of(session, tenant_id, [variant_id])[variant_id]
-    policy = policy_of(session, tenant_id, InventoryPolicy)
-    if abs(delta) > policy.adjust_limit_units or abs(cost) > policy.adjust_limit_value:
-        raise NeedsCount("That is more than one person may write on or off: open a count instead.")
     subject = new_id("movement")
+    level = (StockLevel.variant_id == variant_id) & (StockLevel.location_id == location_id)
+    session.execute(select(StockLevel.on_hand).where(StockLevel.tenant_id == tenant_id, level).with_for_update())
+    adjust_limits.claim(
+        session, tenant_id, actor=actor, subject=subject, units=abs(delta), value=abs(cost), approved=approved
+    )
     move = Move(variant_id, location_id, MovementKind.ADJUST, subject, on_hand=delta, reason=reason.strip())
     if short := levels.change(session, tenant_id, [move]):
         raise BelowReserved(f"{short[0].reserved} of the {short[0].on_hand} units there are promised.")
     post_adjustment(session, tenant_id, subject=subject, cost=cost)
     facts = {"variant": variant_id, "location": location_id, "delta": delta, "reason": reason.strip()}
+    facts |= {"approved": approved} if approved else {}
     audit.record(session, tenant_id, actor=actor, action="stock.adjusted", subject=subject, facts=facts)
     return subject
 

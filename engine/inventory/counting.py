@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.inventory import levels
+from engine.inventory import adjust_limits, levels
 from engine.inventory.adjusting import known_place, known_stocked
 from engine.inventory.books import costs_of, post_adjustment
 from engine.inventory.errors import BelowReserved, OwnCount
@@ -65,7 +65,7 @@ def submit_count(
         line.expected = on_hand.get(line.variant_id, 0)
         line.counted = counted[line.variant_id]
     count.submitted_by, count.submitted_at = actor, clock.now()
-    if _small(session, count, lines):
+    if _small(session, count, lines, actor):
         _book(session, count, lines, decided_by="policy")
     else:
         count.status = CountStatus.SUBMITTED
@@ -122,13 +122,19 @@ def _book(session: Session, count: StockCount, lines: Sequence[StockCountLine], 
     count.decided_by, count.decided_at = decided_by, clock.now()
 
 
-def _small(session: Session, count: StockCount, lines: Sequence[StockCountLine]) -> bool:
+def _small(session: Session, count: StockCount, lines: Sequence[StockCountLine], actor: str) -> bool:
+    """Whether it needs nobody else: within the policy, and with all that this person wrote on and off today within
+    theirs.
+    """
     policy = policy_of(session, count.tenant_id, InventoryPolicy)
     variance = _variance(lines)
     costs = costs_of(session, count.tenant_id, variance)
     value = sum(abs(units) * costs[item] for item, units in variance.items())
     most = max((abs(units) for units in variance.values()), default=0)
-    return most <= policy.variance_auto_approve_units and value <= policy.variance_auto_approve_value
+    if most > policy.variance_auto_approve_units or value > policy.variance_auto_approve_value:
+        return False
+    units = sum(abs(one) for one in variance.values())
+    return adjust_limits.fits(session, count.tenant_id, actor=actor, subject=count.id, units=units, value=value)
 
 
 def _variance(lines: Sequence[StockCountLine]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.kit.errors import Conflict, DomainError, Forbidden, Kind
+from engine.kit.errors import Conflict, DomainError, Forbidden, Kind, OverLimit
 
 
 class OutOfStock(Conflict):
@@ -40,7 +40,7 @@ class OverReceipt(Conflict):
     code = "over_receipt"
 
 
-class NeedsCount(Forbidden):
+class NeedsCount(OverLimit):
     """Too much for one person to write off or on: count it, and somebody else approves."""
 
     code = "needs_count"

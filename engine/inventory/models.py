@@ -166,6 +166,27 @@ class StockMovement(TenantRow, AppendOnly):
     __table_args__ = (Index("ix_stock_movements_item", "tenant_id", "variant_id", "location_id"),)
 
 
+class HandAdjustment(TenantRow, AppendOnly):
+    """What one person wrote on or off by hand at once, by an adjustment or a file: what their limit counts."""
+
+    __tablename__ = "stock_adjustments"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    """Its subject in the stock ledger."""
+    actor: Mapped[str] = mapped_column(String(80))
+    units: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[int] = mapped_column(BigInteger)
+    """At cost, minor units; on and off both count up, as ``units`` do."""
+    approved: Mapped[str | None] = mapped_column(String(40))
+    """The approval it rests on; the limit counts only what has none."""
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        CheckConstraint("units >= 0 AND value >= 0", name="counts_up"),
+        Index("ix_stock_adjustments_actor", "tenant_id", "actor", "at"),
+    )
+
+
 class InboundKind(StrEnum):
     PURCHASE = "purchase"
     TRANSFER = "transfer"

@@ -20,7 +20,7 @@ class InventoryPolicy(Policy):
     variance_auto_approve_value: Units = 5_000
     """… if all of its lines together are worth no more than this."""
     adjust_limit_units: Units = 20
-    """The most one person may write on or off at a time; more is counted, and somebody else approves."""
+    """The most one person may write on and off in any 24 hours; more is counted, and somebody else approves."""
     adjust_limit_value: Units = 50_000
     reservation_minutes: Annotated[int, Field(ge=1, le=10_080)] = 30
     """How long units put aside by hand stay so."""

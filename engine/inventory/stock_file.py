@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
-from engine.inventory import levels
+from engine.inventory import adjust_limits, levels
 from engine.inventory.adjusting import known_stocked
 from engine.inventory.books import costs_of, post_adjustment
 from engine.inventory.errors import NotStocked
@@ -60,6 +60,8 @@ class StockDiff(View):
     problems: list[Problem]
     cost_delta: int
     """Minor units at cost, signed: what the books change by."""
+    over_limit: str | None = None
+    """Why one person may not apply it alone."""
     applied: bool
     subject: str | None
     """Names the import in the stock ledger and the journal."""
@@ -73,10 +75,13 @@ class _Row:
     values: Mapping[str, int]
 
 
-def import_stock(session: Session, tenant_id: str, *, actor: str, text: str, dry_run: bool) -> StockDiff:
+def import_stock(
+    session: Session, tenant_id: str, *, actor: str, text: str, dry_run: bool, approved: str | None = None
+) -> StockDiff:
     """Bring levels to what the file says, or with ``dry_run`` only tell what that would change.
 
-    Rows with problems stop all of it. Raises ``InvalidInput`` for a file that is no such table.
+    Rows with problems stop all of it. Raises ``InvalidInput`` for a file that is no such table, ``NeedsCount`` when it
+    writes on or off more than one person may in a day (``approved`` names the approval that lifts it).
     """
     try:
         rows, problems = _read(text)
@@ -97,14 +102,25 @@ def import_stock(session: Session, tenant_id: str, *, actor: str, text: str, dry
             changed.append(RowChange(line=row.line, sku=row.sku, location=row.location, changes=found))
     costs = costs_of(session, tenant_id, set(items.values()))
     cost = sum(_units(one) * costs[items[one.sku]] for one in changed)
+    units = sum(abs(_units(one)) for one in changed)
+    value = sum(abs(_units(one)) * costs[items[one.sku]] for one in changed)
+    refused = adjust_limits.exceeded(session, tenant_id, actor=actor, units=units, value=value)
     subject = None
     if not dry_run and not problems and changed:
-        subject = _apply(session, tenant_id, actor, changed, items, places, cost)
+        subject = new_id("movement")
+        adjust_limits.claim(
+            session, tenant_id, actor=actor, subject=subject, units=units, value=value, approved=approved
+        )
+        _apply(session, tenant_id, subject, changed, items, places)
+        post_adjustment(session, tenant_id, subject=subject, cost=cost)
+        facts = {"rows": len(changed), "cost_delta": cost} | ({"approved": approved} if approved else {})
+        audit.record(session, tenant_id, actor=actor, action="stock.imported", subject=subject, facts=facts)
     return StockDiff(
         rows=len(rows),
         changed=changed,
         problems=sorted(problems, key=lambda one: one.line),
         cost_delta=cost,
+        over_limit=refused.message if refused and approved is None else None,
         applied=not dry_run and not problems,
         subject=subject,
     )
@@ -200,13 +216,11 @@ def _units(change: RowChange) -> int:
 def _apply(
     session: Session,
     tenant_id: str,
-    actor: str,
+    subject: str,
     changed: Sequence[RowChange],
     items: Mapping[str, str],
     places: Mapping[str, str],
-    cost: int,
-) -> str:
-    subject = new_id("movement")
+) -> None:
     moves = [
         Move(items[one.sku], places[one.location], MovementKind.ADJUST, subject, on_hand=_units(one), reason="import")
         for one in changed
@@ -225,7 +239,3 @@ def _apply(
                 )
                 .values(watched)
             )
-    post_adjustment(session, tenant_id, subject=subject, cost=cost)
-    facts = {"rows": len(changed), "cost_delta": cost}
-    audit.record(session, tenant_id, actor=actor, action="stock.imported", subject=subject, facts=facts)
-    return subject

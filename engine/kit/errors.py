@@ -52,6 +52,22 @@ class Forbidden(DomainError):
     kind = Kind.FORBIDDEN
 
 
+class OverLimit(DomainError):
+    """More than the shop lets one person do alone: somebody else's approval lifts it. ``rule`` names the limit,
+    ``amount`` is what it would come to with all that it counts; both minor units of ``currency``, units without one.
+    """
+
+    code = "over_limit"
+    kind = Kind.FORBIDDEN
+
+    def __init__(self, message: str, *, limit: int, amount: int, currency: str | None, rule: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.amount = amount
+        self.currency = currency
+        self.rule = rule
+
+
 class Unauthenticated(DomainError):
     code = "unauthorized"
     kind = Kind.UNAUTHENTICATED

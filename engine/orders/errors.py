@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.kit.errors import Conflict, DomainError, Kind, NotFound
+from engine.kit.errors import Conflict, DomainError, Kind, NotFound, OverLimit
 
 if TYPE_CHECKING:
     from engine.orders.changes.schemas import ChangeView
@@ -77,8 +77,8 @@ class NothingToChange(ChangeRefused):
     code = "nothing_to_change"
 
 
-class OverStaffLimit(ChangeRefused):
-    """More than staff may give back without the shopper's consent."""
+class OverStaffLimit(OverLimit):
+    """More than staff may give back without the shopper's consent or another's approval."""
 
     code = "over_staff_limit"
 

@@ -225,6 +225,8 @@ class OrderChange(TenantRow):
     consent_id: Mapped[str | None] = mapped_column(String(40))
     approved_by: Mapped[str | None] = mapped_column(String(80))
     """The staff member or key that answers for a change without a shopper's consent."""
+    approval_id: Mapped[str | None] = mapped_column(String(40))
+    """The approval that lets them answer for more than staff may."""
     message: Mapped[str | None]
     """How it ended, in words fit for the shopper."""
     expires_at: Mapped[datetime]

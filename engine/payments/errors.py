@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.kit.errors import Conflict, DomainError, Forbidden, Kind, Unavailable
+from engine.kit.errors import Conflict, DomainError, Kind, OverLimit, Unavailable
 
 
 class RefundExceedsCapture(Conflict):
@@ -13,7 +13,7 @@ class RefundBlockedByDispute(Conflict):
     code = "refund_blocked_by_dispute"
 
 
-class RefundOverLimit(Forbidden):
+class RefundOverLimit(OverLimit):
     code = "refund_over_limit"
 
 

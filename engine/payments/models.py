@@ -158,7 +158,12 @@ class Refund(TenantRow):
     """How much of the amount is for goods that never left (without tax); the rest was earned and is taken back."""
     currency: Mapped[str] = mapped_column(String(3))
     reason: Mapped[str]
+    """Told to the shopper."""
+    note: Mapped[str] = mapped_column(default="")
+    """The shop's own words, for its people only."""
     requested_by: Mapped[str] = mapped_column(String(80), default="system")
+    approved: Mapped[str | None] = mapped_column(String(40))
+    """The approval, or the shopper's consent, on whose word it was asked for; limits count only what has none."""
     tender: Mapped[str] = mapped_column(String(60), default=CARD)
     destination: Mapped[Destination] = mapped_column(String(12), default=Destination.ORIGINAL)
     stored_value_id: Mapped[str | None] = mapped_column(String(40))

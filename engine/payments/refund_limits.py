@@ -15,13 +15,13 @@ from engine.payments.errors import RefundOverLimit
 from engine.payments.policy import PaymentsPolicy
 
 _GIVEN: Final = """
-SELECT coalesce(sum(r.amount) FILTER (WHERE r.order_id = :order_id), 0)::bigint AS of_order,
+SELECT coalesce(sum(r.amount) FILTER (WHERE r.order_id = :order_id), 0)::bigint AS "order",
   coalesce(sum(r.amount) FILTER (WHERE r.created_at > :since AND coalesce(o.customer_id, o.owner_id) = :buyer),
-    0)::bigint AS of_customer,
-  coalesce(sum(r.amount) FILTER (WHERE r.created_at > :since), 0)::bigint AS of_day
+    0)::bigint AS customer_day,
+  coalesce(sum(r.amount) FILTER (WHERE r.created_at > :since), 0)::bigint AS "day"
 FROM app.refunds r LEFT JOIN app.orders o ON o.tenant_id = r.tenant_id AND o.id = r.order_id
 WHERE r.tenant_id = :tenant_id AND r.currency = :currency AND r.status <> 'failed'
-  AND (r.order_id = :order_id OR r.created_at > :since)
+  AND (r.approved IS NULL OR r.approved = r.change_id) AND (r.order_id = :order_id OR r.created_at > :since)
 """
 _BUYER: Final = "SELECT coalesce(customer_id, owner_id) FROM app.orders WHERE tenant_id = :tenant_id AND id = :order_id"
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext(:key))"
@@ -40,16 +40,23 @@ def begin(session: Session, tenant_id: str) -> PaymentsPolicy:
 def check(session: Session, policy: PaymentsPolicy, tenant_id: str, *, order_id: str, wanted: Money) -> None:
     """Raises ``RefundOverLimit`` when this refund, with all before it, is more than a limit allows."""
     limits = {
-        "of_order": (policy.refund_limit_per_order, "this order"),
-        "of_customer": (policy.refund_limit_per_customer_day, "this customer in a day"),
-        "of_day": (policy.refund_limit_per_day, "a day"),
+        "order": (policy.refund_limit_per_order, "this order"),
+        "customer_day": (policy.refund_limit_per_customer_day, "this customer in a day"),
+        "day": (policy.refund_limit_per_day, "a day"),
     }
     if all(limit is None for limit, _ in limits.values()):
         return
     given = _given(session, tenant_id, order_id, wanted.currency)
     for name, (limit, words) in limits.items():
-        if limit is not None and given[name] + wanted.amount > limit:
-            raise RefundOverLimit(f"Refunds for {words} are limited to {Money(limit, wanted.currency)}.")
+        total = given[name] + wanted.amount
+        if limit is not None and total > limit:
+            raise RefundOverLimit(
+                f"Refunds for {words} are limited to {Money(limit, wanted.currency)}.",
+                limit=limit,
+                amount=total,
+                currency=wanted.currency,
+                rule=f"refund_limit_per_{name}",
+            )
 
 
 def _given(session: Session, tenant_id: str, order_id: str, currency: str) -> dict[str, Any]:

@@ -45,11 +45,15 @@ def request(
     requested_by: str,
     payment_id: str | None = None,
     change_id: str | None = None,
+    note: str = "",
+    approved: str | None = None,
 ) -> list[Refund]:
     """Ask for money back out of an order's payments (or one of them), under their locks: a pending refund for each
     that gives. ``execute`` each after the commit, or the job does.
 
-    ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. Raises
+    ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason`` is told to the
+    shopper, ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that stands for it: it
+    lifts the shop's limits, never the bound of what was taken. Raises
     ``RefundExceedsCapture``, ``RefundBlockedByDispute``, ``RefundOverLimit``, ``InvalidInput``, ``NotFound``.
     """
     if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
@@ -58,16 +62,20 @@ def request(
     payments = _locked(session, tenant_id, order_id, payment_id, policy)
     wanted = Money(amount, payments[0].currency)
     shares = _shares(session, tenant_id, payments, amount=amount, tax=tax, unearned=unearned)
-    refund_limits.check(session, policy, tenant_id, order_id=order_id, wanted=wanted)
+    if approved is None:
+        refund_limits.check(session, policy, tenant_id, order_id=order_id, wanted=wanted)
     by_id = {payment.id: payment for payment in payments}
     refunds = [
         _refund(by_id[share.payment_id], share, reason, Destination(destination), requested_by, change_id)
         for share in shares
     ]
+    for refund in refunds:
+        refund.note, refund.approved = note, approved
     _name_accounts(session, tenant_id, order_id, refunds, by_id)
     session.add_all(refunds)
     for refund in refunds:
         facts = {"amount": refund.amount, "currency": refund.currency, "reason": reason, "order": order_id}
+        facts |= {"approved": approved} if approved else {}
         audit.record(session, tenant_id, actor=requested_by, action="refund.requested", subject=refund.id, facts=facts)
     session.flush()
     return refunds

@@ -15,12 +15,13 @@ from engine.kit import audit, clock
 from engine.kit.errors import DomainError, Forbidden
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
+from engine.orders import queries
 from engine.orders.changes import charge, settle, views, write
 from engine.orders.changes import wanted as asked
 from engine.orders.changes.consent import decide, locked
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.hold import still
-from engine.orders.changes.propose import propose
+from engine.orders.changes.propose import over_limit, propose
 from engine.orders.changes.quote import digest, open_case, work_out
 from engine.orders.changes.schemas import ChangeView
 from engine.orders.errors import ChangeEnded, ChangeOutdated, ConsentNeeded
@@ -60,17 +61,40 @@ def confirm(
         decide(session, identity, order_id, change_id, approved=approved, channel=channel)
     if not approved:
         return look(runtime, identity, order_id, change_id)
-    return _apply(runtime, identity, order_id, change_id)
+    return _apply(runtime, identity, order_id, change_id, None)
 
 
-def apply_as_staff(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
-    """Apply a change that needs no shopper's consent; whoever calls answers for it.
+def apply_as_staff(
+    runtime: Runtime, identity: Identity, order_id: str, change_id: str, *, approved: str | None = None
+) -> ChangeView:
+    """Apply a change that needs no shopper's consent; whoever calls answers for it. ``approved`` names the approval
+    that lifts what staff may give back; it charges nobody.
 
-    Raises ``Forbidden`` for a shopper, ``ConsentNeeded``, and what ``confirm`` raises.
+    Raises ``Forbidden`` for a shopper, ``ConsentNeeded``, ``OverStaffLimit``, and what ``confirm`` raises.
     """
     if not identity.is_staff:
         raise Forbidden("Only staff can answer for a change.")
-    return _apply(runtime, identity, order_id, change_id)
+    return _apply(runtime, identity, order_id, change_id, approved)
+
+
+def change_as_staff(
+    runtime: Runtime, identity: Identity, order_id: str, wanted: asked.Wanted, *, approved: str | None = None
+) -> ChangeView:
+    """Quote and apply at once what staff may answer for. Above their limit nothing is written.
+
+    Raises ``OverStaffLimit``, ``ConsentNeeded`` for a charge, and what ``propose`` and ``apply_as_staff`` raise.
+    """
+    if not identity.is_staff:
+        raise Forbidden("Only staff can answer for a change.")
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        case = open_case(session, identity, queries.find_own(session, identity, order_id))
+        effect = work_out(case, wanted)
+        if effect.charge:
+            raise ConsentNeeded("It is charged: only the shopper can agree to this.")
+        if approved is None and (refused := over_limit(case, effect)):
+            raise refused
+    change = propose(runtime, identity, order_id, wanted, approved=approved)
+    return apply_as_staff(runtime, identity, change.order_id, change.id, approved=approved)
 
 
 def look(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
@@ -80,10 +104,10 @@ def look(runtime: Runtime, identity: Identity, order_id: str, change_id: str) ->
         return views.view(order, change)
 
 
-def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
+def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, approved: str | None) -> ChangeView:
     try:
         with runtime.unit_of_work(identity.tenant_id) as session:
-            todo = _claim(session, runtime, identity, order_id, change_id)
+            todo = _claim(session, runtime, identity, order_id, change_id, approved)
             fault_point("before_t1_commit")
     except (_Outdated, OutOfStock):
         raise _fresh(runtime, identity, order_id, change_id) from None
@@ -98,7 +122,9 @@ def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str) 
     return look(runtime, identity, order_id, change_id)
 
 
-def _claim(session: Session, runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> _Next:
+def _claim(
+    session: Session, runtime: Runtime, identity: Identity, order_id: str, change_id: str, approved: str | None
+) -> _Next:
     """T1: everything that was agreed to, or for a charge all that is scarce in it."""
     card, order, change = locked(session, identity, order_id, change_id)
     if change.status in {ChangeStatus.APPLIED, ChangeStatus.CHARGING, ChangeStatus.REQUESTED}:
@@ -107,9 +133,9 @@ def _claim(session: Session, runtime: Runtime, identity: Identity, order_id: str
         raise ChangeEnded(change.message or "This change has ended; ask for a fresh quote.")
     if change.expires_at <= clock.now():
         raise ChangeEnded("The quote has run out. Nothing was changed; ask for a fresh one.")
-    _authorize(session, identity, card, change)
-    effect = _agreed(session, identity, order, change)
-    if card is not None:
+    _authorize(session, identity, card, change, approved)
+    effect = _agreed(session, identity, order, change, approved)
+    if card is not None and card.status == ConsentStatus.APPROVED:
         card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
     if effect.asks_partner and _waits(session, order, change, effect, identity):
         return _Next()
@@ -120,19 +146,26 @@ def _claim(session: Session, runtime: Runtime, identity: Identity, order_id: str
     return _Next(applied.refund_ids, applied.void_ids)
 
 
-def _authorize(session: Session, identity: Identity, card: Consent | None, change: OrderChange) -> None:
-    """The consent allows it, or, where none is asked for, the staff member who answers for it."""
-    if card is not None:
-        if card.status != ConsentStatus.APPROVED or card.digest != change.digest:
-            raise ConsentNeeded("The shopper has not agreed to this.")
+def _authorize(
+    session: Session, identity: Identity, card: Consent | None, change: OrderChange, approved: str | None
+) -> None:
+    """The consent allows it, or, where none is asked for, the staff member who answers for it; an approval takes the
+    place of the consent that staff asked the shopper for.
+    """
+    if card is not None and card.status == ConsentStatus.APPROVED and card.digest == change.digest:
         return
+    if card is not None:
+        if approved is None or card.owner_id == change.requested_by or views.effect_of(change).charge:
+            raise ConsentNeeded("The shopper has not agreed to this.")
+        card.status = CONSENT.check(card.status, ConsentStatus.SUPERSEDED)
+        change.consent_id = None
     if not identity.is_staff:
         raise Forbidden("This was prepared by staff, who answer for it.")
-    change.approved_by = identity.id
+    change.approved_by, change.approval_id = identity.id, approved
     change.decided_at = clock.now()
     if change.status == ChangeStatus.QUOTED:
         change.status = CHANGE.check(change.status, ChangeStatus.CONFIRMED)
-    facts = {"change": change.id, "digest": change.digest}
+    facts = {"change": change.id, "digest": change.digest} | ({"approved": approved} if approved else {})
     audit.record(
         session,
         change.tenant_id,
@@ -143,16 +176,21 @@ def _authorize(session: Session, identity: Identity, card: Consent | None, chang
     )
 
 
-def _agreed(session: Session, identity: Identity, order: Order, change: OrderChange) -> Effect:
-    """The effect, if it is still what would happen. Raises ``_Outdated``."""
+def _agreed(session: Session, identity: Identity, order: Order, change: OrderChange, approved: str | None) -> Effect:
+    """The effect, if it is still what would happen. Raises ``_Outdated``, and ``OverStaffLimit`` for what staff answer
+    for above their limit of this moment.
+    """
     if order.version != change.order_version:
         raise _Outdated
     try:
-        effect = work_out(open_case(session, identity, order), asked.read(change.wanted))
+        case = open_case(session, identity, order)
+        effect = work_out(case, asked.read(change.wanted))
     except DomainError:
         raise _Outdated from None
     if digest(order, effect) != change.digest:
         raise _Outdated
+    if change.approved_by and approved is None and (refused := over_limit(case, effect)):
+        raise refused
     return effect
 
 
@@ -168,6 +206,7 @@ def _waits(session: Session, order: Order, change: OrderChange, effect: Effect, 
     )
     if not told.waiting:
         return False
+    write.try_refund(session, order, change)
     change.status = CHANGE.check(change.status, ChangeStatus.REQUESTED)
     change.message = WAITING
     still(session, order, change, "A warehouse is asked to give goods back.")

@@ -14,8 +14,9 @@ from engine.orders.states import CHANGE
 
 
 def answered(session: Session, tenant_id: str, change_id: str, accepted: bool) -> None:
-    """Apply the change that was waited for, or end it with the way that is left. Its refunds are written here and
-    carried out by the payments' own job. A change that waits no longer stays as it is.
+    """Apply the change that was waited for, or end it with the way that is left. Its refunds are written here, within
+    the limits of the day when it was asked for, and carried out by the payments' own job. A change that waits no longer
+    stays as it is.
 
     The goods that were agreed to come back are no longer released when this is called.
     """
@@ -26,7 +27,7 @@ def answered(session: Session, tenant_id: str, change_id: str, accepted: bool) -
         return
     go_on(session, order, change)
     if accepted:
-        write.apply(session, order, change)
+        write.apply(session, order, change, word=change.id)
     else:
         _refuse(session, order, change)
 

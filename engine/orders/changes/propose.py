@@ -22,7 +22,7 @@ from engine.orders.changes.effect import Effect
 from engine.orders.changes.quote import digest, open_case, work_out
 from engine.orders.changes.schemas import ChangeAgreement, ChangeView
 from engine.orders.changes.wanted import Wanted
-from engine.orders.errors import ChangeOutdated
+from engine.orders.errors import ChangeOutdated, OverStaffLimit
 from engine.orders.models import ChangeKind, ChangeStatus, OrderChange
 from engine.payments.gateway import Allowance
 from engine.runtime import Runtime
@@ -33,11 +33,14 @@ _QUOTES_AN_HOUR: Final = 60
 """For one shopper: every quote is a row that the order is read with."""
 
 
-def propose(runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted) -> ChangeView:
+def propose(
+    runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted, *, approved: str | None = None
+) -> ChangeView:
     """Quote a change of one of the identity's own orders and write it down, to be confirmed.
 
     A shopper's change, and one of staff that charges or gives back more than staff may, waits for the shopper's
-    consent. Raises ``NotFound``, ``RateLimited`` for a shopper's many, and what ``quote.work_out`` raises.
+    consent; ``approved`` names the approval that lifts what staff may. Raises ``NotFound``, ``RateLimited`` for a
+    shopper's many, and what ``quote.work_out`` raises.
     """
     change_id = new_id("change")
     for _ in range(_TRIES):
@@ -55,16 +58,19 @@ def propose(runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted)
                     bucket = f"order-change:{identity.tenant_id}|{identity.id}"
                     limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
                 change = _write(case, change_id, wanted, effect, agreed, ends)
-                if _needs_consent(case, effect):
+                if not identity.is_staff or effect.charge or (over_limit(case, effect) and approved is None):
                     _ask(session, runtime, case, change, effect, token)
                 return views.view(order, change)
     raise ChangeOutdated("The order kept changing while this was worked out. Please try again.")
 
 
-def _needs_consent(case: Case, effect: Effect) -> bool:
-    limit = case.policy.staff_refund_limit
-    over = limit is not None and effect.refund > limit
-    return not case.identity.is_staff or effect.charge > 0 or over
+def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
+    """Why staff may not answer for this change alone, if they may not."""
+    limit, currency = case.policy.staff_refund_limit, case.order.currency
+    if limit is None or effect.refund <= limit:
+        return None
+    words = f"Staff give back at most {Money(limit, currency)} by a change; more takes the shopper's or another's word."
+    return OverStaffLimit(words, limit=limit, amount=effect.refund, currency=currency, rule="staff_refund_limit")
 
 
 def _delegate(

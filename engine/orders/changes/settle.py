@@ -160,6 +160,7 @@ def _whole_back(session: Session, order: Order, change: OrderChange, payment: Pa
                 requested_by="system",
                 payment_id=payment.id,
                 change_id=change.id,
+                approved=change.consent_id,
             )
     except DomainError:
         log.exception("the charge of a change could not be given back", change=change.id, payment_id=payment.id)

@@ -53,13 +53,16 @@ class Applied:
     void_ids: tuple[str, ...]
 
 
-def apply(session: Session, order: Order, change: OrderChange, *, payment_id: str | None = None) -> Applied:
-    """Make the change true. ``payment_id`` is the payment that was taken for it and holds its new units.
+def apply(
+    session: Session, order: Order, change: OrderChange, *, payment_id: str | None = None, word: str | None = None
+) -> Applied:
+    """Make the change true. ``payment_id`` is the payment that was taken for it and holds its new units; ``word`` lifts
+    the limits of a refund where no approval and no consent does.
 
     Raises ``OutOfStock``, ``NotReserved`` and what refunds refuse; then the transaction must not commit.
     """
     effect = effect_of(change)
-    back = _refund(session, order, change, effect)
+    back = _refund(session, order, change, effect, word)
     lines = {line.id: line for line in service.lines_of(session, order)}
     variants = {one.variant_id for one in effect.ended} | {one.variant_id for one in effect.added}
     if variants:
@@ -103,11 +106,11 @@ def _let_go(session: Session, order: Order, change: OrderChange) -> list[str]:
 def try_refund(session: Session, order: Order, change: OrderChange) -> None:
     """Raises what will refuse the refund of a change before anything is charged for it; writes nothing."""
     with session.begin_nested() as trial:
-        _refund(session, order, change, effect_of(change))
+        _refund(session, order, change, effect_of(change), None)
         trial.rollback()
 
 
-def _refund(session: Session, order: Order, change: OrderChange, effect: Effect) -> list[Refund]:
+def _refund(session: Session, order: Order, change: OrderChange, effect: Effect, word: str | None) -> list[Refund]:
     """What was never sent was never earned: all of a refund without its tax is still owed to the customer."""
     if not effect.refund:
         return []
@@ -123,6 +126,7 @@ def _refund(session: Session, order: Order, change: OrderChange, effect: Effect)
         requested_by=change.approved_by or change.requested_by,
         payment_id=effect.old_payment_id,
         change_id=change.id,
+        approved=change.approval_id or change.consent_id or word,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -27,12 +28,13 @@ def books(shop: Shop) -> dict[str, int]:
         return {account: amount for account, amount in finance.balances(session, shop.tenant.id).items() if amount}
 
 
-def adjust(shop: Shop, sku: str, delta: int) -> str:
+def adjust(shop: Shop, sku: str, delta: int, *, actor: str = "key_1", approved: str | None = None) -> str:
     with shop.uow() as session:
         return adjusting.adjust(
             session,
             shop.tenant.id,
-            actor="key_1",
+            actor=actor,
+            approved=approved,
             variant_id=shop.variants[sku],
             location_id=shop.locations["EAST"],
             delta=delta,
@@ -40,14 +42,14 @@ def adjust(shop: Shop, sku: str, delta: int) -> str:
         )
 
 
-def count(shop: Shop, counted: dict[str, int]) -> tuple[str, str]:
+def count(shop: Shop, counted: dict[str, int], *, by: str = "key_2") -> tuple[str, str]:
     """Open and hand in a count at EAST; returns its id and status."""
     found = {shop.variants[sku]: units for sku, units in counted.items()}
     where = shop.locations["EAST"]
     with shop.uow() as session:
         opened = counting.open_count(session, shop.tenant.id, actor="key_1", location_id=where, variant_ids=list(found))
     with shop.uow() as session:
-        done = counting.submit_count(session, shop.tenant.id, actor="key_2", count_id=opened.id, counted=found)
+        done = counting.submit_count(session, shop.tenant.id, actor=by, count_id=opened.id, counted=found)
         return done.id, done.status
 
 
@@ -57,9 +59,11 @@ def decide(shop: Shop, count_id: str, *, actor: str, approved: bool) -> str:
         return done.status
 
 
-def load(shop: Shop, text: str, *, dry_run: bool = False) -> StockDiff:
+def load(shop: Shop, text: str, *, dry_run: bool = False, approved: str | None = None) -> StockDiff:
     with shop.uow() as session:
-        return stock_file.import_stock(session, shop.tenant.id, actor="key_1", text=text, dry_run=dry_run)
+        return stock_file.import_stock(
+            session, shop.tenant.id, actor="key_1", text=text, dry_run=dry_run, approved=approved
+        )
 
 
 def test_an_adjustment_has_a_reason_and_is_posted_at_cost(shop: Shop) -> None:
@@ -84,6 +88,47 @@ def test_nobody_writes_off_what_is_promised_or_very_much(shop: Shop) -> None:
         adjust(shop, "A", 0)
     assert levels(shop, "A") == {"EAST": (50, 45)}
     assert books(shop) == {}
+
+
+def test_the_limit_is_a_person_s_day_by_hand_by_file_and_by_small_counts(shop: Shop) -> None:
+    shop.add("A", price=1000, stock={"EAST": 50})
+    adjust(shop, "A", -12)
+    adjust(shop, "A", 5)
+    with pytest.raises(NeedsCount) as refused:
+        adjust(shop, "A", -4)
+    error = refused.value
+    assert (error.rule, error.limit, error.amount, error.currency) == ("adjust_limit_units", 20, 21, None)
+    file = "sku,location,on_hand\nA,EAST,39\n"
+    assert load(shop, file, dry_run=True).over_limit == error.message
+    with pytest.raises(NeedsCount):
+        load(shop, file)
+    assert levels(shop, "A") == {"EAST": (43, 0)}
+    adjust(shop, "A", -1, actor="key_2")
+    assert load(shop, "sku,location,on_hand\nA,EAST,40\n").applied
+    assert count(shop, {"A": 38}, by="key_1")[1] == CountStatus.SUBMITTED
+    assert levels(shop, "A") == {"EAST": (40, 0)}
+    assert adjust(shop, "A", -20, approved="apv_1").startswith("mov_")
+    assert load(shop, "sku,location,on_hand\nA,EAST,0\n", approved="apv_2").over_limit is None
+    with clock.shifted(timedelta(hours=25)):
+        adjust(shop, "A", 20)
+    assert levels(shop, "A") == {"EAST": (20, 0)}
+    assert_stock_adds_up(shop)
+
+
+def test_the_limit_holds_for_one_person_in_many_places_at_once(shop: Shop) -> None:
+    for sku in ("A", "B", "C", "D"):
+        shop.add(sku, price=1000, stock={"EAST": 50})
+
+    def attempt(sku: str) -> str:
+        try:
+            adjust(shop, sku, -8)
+        except NeedsCount as error:
+            return error.rule
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        ends = sorted(pool.map(attempt, "ABCD"))
+    assert ends == ["adjust_limit_units", "adjust_limit_units", "done", "done"]
 
 
 def test_a_small_variance_is_booked_at_once(shop: Shop) -> None:

@@ -13,6 +13,8 @@ from engine.checkout.models import Consent
 from engine.kit import clock
 from engine.kit.errors import DomainError, Forbidden, NotFound
 from engine.orders import service
+from engine.orders.changes import apply
+from engine.orders.changes.wanted import read
 from engine.orders.errors import (
     AlreadyChanged,
     ChangeEnded,
@@ -25,14 +27,17 @@ from engine.orders.errors import (
     MethodNotOwned,
     NotDeliverable,
     NothingToChange,
+    OverStaffLimit,
     SameItem,
     SameMethod,
     WindowClosed,
     WrongProduct,
     WrongStatus,
 )
-from engine.orders.models import OrderLine
-from tests.engine.orders.desk import Desk, broken, buy, changes, held, rule, sibling, stock
+from engine.orders.models import OrderChange, OrderLine
+from engine.payments.models import Refund
+from engine.payments.policy import PaymentsPolicy
+from tests.engine.orders.desk import Desk, broken, buy, changes, held, limit, rule, sibling, stock
 from tests.shop import ADDRESS, Shop
 
 ELSEWHERE = ADDRESS | {"line_one": "1 Ocean Ave", "city": "Salem", "state": "OR", "postal_code": "97301"}
@@ -273,8 +278,6 @@ def test_a_no_changes_nothing(desk: Desk) -> None:
 
 
 def test_only_the_shopper_agrees(desk: Desk) -> None:
-    from engine.orders.changes import apply
-
     change = desk.ask("cancel", reason="other")
     stranger = desk.shop.shopper()
     for who, refusal in ((desk.staff, Forbidden), (stranger, NotFound)):
@@ -289,8 +292,6 @@ def test_only_the_shopper_agrees(desk: Desk) -> None:
 
 
 def test_staff_answer_for_refunds_within_their_limit_and_never_charge(desk: Desk) -> None:
-    from engine.orders.changes import apply
-
     line = desk.line("B")
     small = desk.ask("cancel", by=desk.staff, reason="other", lines=[{"line_id": line.id, "quantity": 1}])
     assert small.consent_id is None
@@ -307,8 +308,49 @@ def test_staff_answer_for_refunds_within_their_limit_and_never_charge(desk: Desk
     with desk.shop.uow() as session:
         owners = set(session.scalars(select(Consent.owner_id).where(Consent.kind == "order_change")))
     assert owners == {desk.buyer.id}
+    with pytest.raises(ConsentNeeded):
+        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, dearer.id, approved="apv_1")
     assert desk.agree(dearer).status == "applied"
     assert broken(desk.shop) == []
+
+
+def test_an_approval_lets_staff_answer_for_more_than_their_limit(desk: Desk) -> None:
+    rule(desk.shop, staff_refund_limit=1000)
+    limit(desk, PaymentsPolicy, refund_limit_per_order=1000)
+    asked = read({"kind": "cancel", "reason": "other"})
+    before = desk.rows()
+    with pytest.raises(OverStaffLimit) as refused:
+        apply.change_as_staff(desk.shop.runtime, desk.staff, desk.order_id, asked)
+    assert desk.rows() == before
+    error = refused.value
+    assert (error.rule, error.limit, error.amount) == ("staff_refund_limit", 1000, 19355)
+    shown = desk.ask("cancel", by=desk.staff, reason="other")
+    done = apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, shown.id, approved="apv_1")
+    assert (done.status, held(desk.shop)) == ("applied", 0)
+    with desk.shop.uow() as session:
+        assert set(session.scalars(select(Consent.status).where(Consent.kind == "order_change"))) == {"superseded"}
+        assert set(session.scalars(select(Refund.approved))) == {"apv_1"}
+        change = session.scalars(select(OrderChange)).one()
+        assert (change.approved_by, change.approval_id, change.consent_id) == (desk.staff.id, "apv_1", None)
+    assert broken(desk.shop) == []
+
+
+def test_nobody_approves_in_place_of_a_shopper_who_was_asked_by_themselves(desk: Desk) -> None:
+    own = desk.ask("cancel", reason="other")
+    with pytest.raises(ConsentNeeded):
+        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, own.id, approved="apv_1")
+    assert desk.look().status == "open"
+
+
+def test_a_limit_that_was_lowered_holds_for_what_was_quoted_before(desk: Desk) -> None:
+    shown = desk.ask("cancel", by=desk.staff, reason="other")
+    rule(desk.shop, staff_refund_limit=1000)
+    with pytest.raises(OverStaffLimit):
+        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, shown.id)
+    done = apply.change_as_staff(
+        desk.shop.runtime, desk.staff, desk.order_id, read({"kind": "cancel", "reason": "other"}), approved="apv_1"
+    )
+    assert done.status == "applied"
 
 
 def test_a_declined_charge_changes_nothing(desk: Desk) -> None:

@@ -6,14 +6,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from engine.checkout import recovery
 from engine.kit import clock, faults
+from engine.kit.ids import new_id
 from engine.orders.changes import apply
 from engine.orders.errors import OrderBusy
 from engine.payments import refunds
-from engine.payments.gateway import GatewayTimeout
-from tests.engine.orders.desk import Desk, broken, buy, changes, held, limit, rule, sibling, stock
+from engine.payments.gateway import DisputeStatus, GatewayTimeout
+from engine.payments.models import Dispute, Payment
+from tests.engine.orders.desk import Desk, broken, buy, changes, held, rule, sibling, stock
 from tests.shop import Shop
 
 CHARGE_POINTS = (
@@ -210,17 +213,39 @@ def test_staff_and_shopper_meet_the_same_change_once(desk: Desk) -> None:
     assert broken(desk.shop) == []
 
 
-def test_a_refund_that_a_limit_refuses_is_known_before_the_charge(desk: Desk) -> None:
-    from engine.payments.errors import RefundOverLimit
-    from engine.payments.policy import PaymentsPolicy
+def disputed(desk: Desk) -> Dispute:
+    with desk.shop.uow() as session:
+        payment_id = session.scalars(select(Payment.id)).one()
+        row = Dispute(
+            tenant_id=desk.shop.tenant.id,
+            id=new_id("dispute"),
+            payment_id=payment_id,
+            order_id=desk.order_id,
+            gateway="sandbox",
+            gateway_dispute_id="d1",
+            amount=100,
+            fee=0,
+            currency="USD",
+            reason="fraudulent",
+            status=DisputeStatus.NEEDS_RESPONSE,
+            opened_at=clock.now(),
+        )
+        session.add(row)
+    return row
+
+
+def test_a_refund_that_will_be_refused_is_known_before_the_charge(desk: Desk) -> None:
+    from engine.payments.errors import RefundBlockedByDispute
 
     rule(desk.shop, payment_change_requires_other_method=False)
     change = desk.ask("payment_method", payment_method_ref="test_visa")
-    limit(desk, PaymentsPolicy, refund_limit_per_order=100)
+    dispute = disputed(desk)
     before = desk.rows()
-    with pytest.raises(RefundOverLimit):
+    with pytest.raises(RefundBlockedByDispute):
         desk.agree(change)
     assert desk.rows() == before
+    with desk.shop.uow() as session:
+        session.delete(dispute)
     assert_untouched(desk)
     assert broken(desk.shop) == []
 
@@ -228,20 +253,21 @@ def test_a_refund_that_a_limit_refuses_is_known_before_the_charge(desk: Desk) ->
 def test_a_charge_that_cannot_even_be_given_back_ends_and_tells_a_person(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sqlalchemy import select
-
     from engine.inventory.errors import NotReserved
     from engine.orders.changes import write
+    from engine.payments.errors import RefundBlockedByDispute
     from engine.payments.models import Alert
-    from engine.payments.policy import PaymentsPolicy
 
     change = swap(desk)
-    limit(desk, PaymentsPolicy, refund_limit_per_order=100)
 
     def refused(*_: Any, **__: Any) -> Any:
         raise NotReserved("gone")
 
+    def blocked(*_: Any, **__: Any) -> Any:
+        raise RefundBlockedByDispute("disputed")
+
     monkeypatch.setattr(write, "_end_units", refused)
+    monkeypatch.setattr(refunds, "request", blocked)
     assert desk.agree(change).status == "failed"
     order = desk.look()
     assert (order.status, order.balance.amount) == ("open", -2200)

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from engine.kit import clock, faults
+from engine.kit.audit import AuditRow
 from engine.kit.errors import DomainError, InvalidInput, NotFound
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
@@ -253,4 +255,29 @@ def test_twenty_hands_on_one_refund_give_back_once(till: Till) -> None:
         ends = list(pool.map(attempt, range(20)))
     assert set(ends) <= {"succeeded", "pending"}
     assert till.tally(payment_id).refunded == 1000
+    till.assert_clean()
+
+
+def test_an_approval_lifts_the_limits_and_counts_towards_none_but_never_the_capture(till: Till) -> None:
+    set_policy(till, refund_limit_per_order=1000)
+    order_id, payment_id = till.sale()
+    till.refunded(order_id, 400)
+    with pytest.raises(RefundOverLimit) as refused:
+        till.refund(order_id, 1000)
+    error = refused.value
+    assert (error.code, error.kind, error.rule) == ("refund_over_limit", "forbidden", "refund_limit_per_order")
+    assert (error.limit, error.amount, error.currency) == (1000, 1400, "USD")
+    [refund] = till.refund(order_id, 1000, approved="apv_1", note="for the staff")
+    assert (refund.approved, refund.note) == ("apv_1", "for the staff")
+    [_] = till.refund(order_id, 600)
+    with pytest.raises(RefundExceedsCapture):
+        till.refund(order_id, TOTAL - 1999, approved="apv_1")
+    with clock.shifted(SOON):
+        till.recover()
+    assert till.tally(payment_id).refunded == 2000
+    with till.shop.uow() as session:
+        facts = session.scalars(
+            select(AuditRow.facts).where(AuditRow.action == "refund.requested", AuditRow.subject == refund.id)
+        ).one()
+    assert facts["approved"] == "apv_1"
     till.assert_clean()
