@@ -7,12 +7,18 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.checkout import confirmation, service
-from engine.checkout.schemas import CheckoutView
+from engine.checkout.schemas import CheckoutView, ConfirmationSummary
 from tools import brief
 from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
 
 COMMERCE = {AgentName.COMMERCE}
 Text = Annotated[str | None, Field(max_length=200)]
+
+
+def _pays_with(card: ConfirmationSummary) -> str:
+    """Everything that pays, stored value first."""
+    method = [card.payment_method.label] if card.payment_method else []
+    return " and ".join([*(one.label for one in card.tenders), *method])
 
 
 def _outcome(view: CheckoutView) -> Outcome:
@@ -96,7 +102,7 @@ def request_confirmation(context: ToolContext) -> Outcome:
     result = {
         "card": "shown",
         "total": str(consent.checkout.total),
-        "payment_method": consent.checkout.payment_method.label,
+        "payment_method": _pays_with(consent.checkout),
         "note": "Wait for the shopper to press Pay on the card. Do not say that anything was paid.",
     }
     return Outcome(result, cards=(Card("confirmation", data, key=consent.id),))

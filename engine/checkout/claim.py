@@ -23,8 +23,6 @@ from engine.checkout.sale import Card, Draft
 from engine.checkout.states import CONSENT, OPEN_SESSIONS, SESSION
 from engine.checkout.views import digest
 from engine.inventory import direct as stock
-from engine.inventory import service as inventory
-from engine.inventory.service import Allocation
 from engine.kit import clock
 from engine.kit.direct import Ask, Refused, Statement
 from engine.kit.errors import NotFound
@@ -59,11 +57,11 @@ WITH same AS (
   RETURNING k.id
 ), placed AS (
   INSERT INTO app.orders (tenant_id, id, number, session_id, owner_id, customer_id, thread_id, status, currency, totals,
-    total, tax, shipping, shipping_tax, buyer, ship_to, fulfillment, discount_codes, hold_reason, created_at,
+    total, tax, shipping, shipping_tax, buyer, ship_to, fulfillment, routing, discount_codes, hold_reason, created_at,
     updated_at, version)
   SELECT %(tenant)s, %(order)s, %(prefix)s::text || nextval('app.order_numbers'), %(session_id)s, %(owner_id)s,
     %(customer_id)s, %(thread_id)s, 'pending_payment', %(currency)s, %(totals)s, %(total)s, %(tax)s, %(shipping)s,
-    %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(discount_codes)s::text[], %(hold_reason)s,
+    %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(routing)s, %(discount_codes)s::text[], %(hold_reason)s,
     %(now)s, %(now)s, 1
   FROM card RETURNING number
 ), lines AS (
@@ -167,7 +165,7 @@ def claim(runtime: Runtime, identity: Identity, seen: Prepared, token: str | Non
 def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
     """The statements of T1. Stock comes last, and in its order: others wait for these rows."""
     card = seen.card
-    holds = draft.holds(_routed(card, quote))
+    holds = draft.holds(quote.plan.allocations if quote.plan else ())
     sale = draft.sale
     noted = {"amount": sale.amount, "currency": sale.currency, "consent": sale.consent_id, "order": sale.order_id}
     values = draft.values(f"{quote.shop.settings.get('order_prefix', 'IC')}-") | {
@@ -188,11 +186,6 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         *((stock.TURN, {"key": stock.turn_of(card.tenant_id, row["variant_id"])}) for row in draft.waiting),
         *((stock.WAIT, row) for row in draft.waiting),
     ]
-
-
-def _routed(card: Card, quote: Quote) -> list[Allocation]:
-    wanted = {line.variant_id: line.now for line in quote.lines if line.now}
-    return inventory.route(wanted, quote.stock, region=(card.ship_to or {}).get("state", ""))
 
 
 def agreed(seen: Prepared) -> Quote:

@@ -85,6 +85,10 @@ class Facts:
     """status, discount_codes and lines (variant → quantity) of the cart it came from."""
     stamp: str
     """The versions of all of it."""
+    sites: Sequence[Mapping[str, Any]] = ()
+    """The locations that ship, in the shop's order: what routing must know of them."""
+    shared: Mapping[str, int] = field(default_factory=dict)
+    """By variant: units that are there for the whole basket together, where lines take the same parts."""
     promised: Mapping[str, Promise] = field(default_factory=dict)
     """By variant, where less is there than is wanted and the item may be sold ahead of its stock."""
     made_of: Mapping[str, Recipe] = field(default_factory=dict)
@@ -94,7 +98,12 @@ class Facts:
     """By account: the gift cards and store credit it is paid with that are good now."""
 
     def ready(self, variant_id: str) -> int:
-        """Units that can ship at once."""
+        """Units that can ship at once, with everything else that is wanted."""
+        alone = self.alone(variant_id)
+        return min(alone, self.shared.get(variant_id, alone))
+
+    def alone(self, variant_id: str) -> int:
+        """Units that could ship at once if nothing else were wanted."""
         return sum(place.available for place in self.stock[variant_id])
 
 
@@ -116,6 +125,9 @@ _TAX: Final = """app.tax_rates x WHERE x.tenant_id = c.tenant_id AND x.country =
 _CODES: Final = "app.discounts d WHERE d.tenant_id = c.tenant_id AND d.code = ANY(c.discount_codes)"
 _CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
 _PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
+_SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latitude, l.longitude, l.handling_days,
+    l.handling_cost, l.cannot_ship
+    FROM app.locations l WHERE l.tenant_id = c.tenant_id AND l.ships ORDER BY l.position, l.id"""
 _ITEM_STAMP: Final = "concat(v.xmin, '.', p.xmin)"
 _TAX_STAMP: Final = "concat(x.id, '.', x.xmin)"
 _CODE_STAMP: Final = (
@@ -130,6 +142,7 @@ COLUMNS: Final = f"""
       p.title, p.category, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,
   (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
+  (SELECT json_agg(l) FROM ({_SITES}) AS l) AS sites,
   (SELECT json_agg(z) FROM (
     SELECT z.countries, z.regions, z.rates, z.xmin::text AS stamp FROM {_ZONES}
     ORDER BY z.position, z.id) AS z) AS zones,
@@ -200,7 +213,8 @@ def with_rest(session: Session, basket: Basket, found: Facts) -> Facts:
     wanted = short(basket, found)
     if not wanted:
         return found
-    promised = inventory.promises(session, basket.tenant_id, wanted, stock=found.stock)
+    there = {variant_id: inventory.clipped(found.stock[variant_id], found.ready(variant_id)) for variant_id in wanted}
+    promised = inventory.promises(session, basket.tenant_id, wanted, stock=there)
     return replace(found, promised=promised, made_of=recipes(session, basket.tenant_id, list(wanted)))
 
 
@@ -211,16 +225,30 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
     for place in row["places"] or ():
         places[place["variant_id"]].append(stock.place(place))
     tax = row["tax"]
+    items = {item["id"]: item for item in row["items"] or ()}
     return Facts(
         shop=shop,
-        items={item["id"]: item for item in row["items"] or ()},
+        items=items,
         stock=places,
+        sites=row["sites"] or (),
+        shared=_shared(basket, items, places),
         zones=[Zone(**zone) for zone in row["zones"] or ()],
         tax=Jurisdiction(*(tax[name] for name in Jurisdiction.__slots__)) if tax else NO_TAX,
         codes={code["code"]: _code(code) for code in row["codes"] or ()},
         cart=row["cart"],
         stamp=_stamp(row),
     )
+
+
+def _shared(
+    basket: Basket, items: Mapping[str, Mapping[str, Any]], places: Mapping[str, Sequence[Place]]
+) -> dict[str, int]:
+    """What is sold ahead of its stock anyway leaves what there is to what is not."""
+    if len(basket.lines) == 1:
+        return {}
+    waits = {variant_id for variant_id, item in items.items() if item["stock_policy"] in _AHEAD}
+    wanted = {line["variant_id"]: line["quantity"] for line in basket.lines}
+    return inventory.together(wanted, places, waits=waits)
 
 
 def _stamp(row: Mapping[str, Any]) -> str:

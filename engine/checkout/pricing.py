@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 from engine.carts import discounts
 from engine.checkout import facts
 from engine.checkout.facts import Basket, Facts, Shop
+from engine.checkout.routed import routed
 from engine.compliance import service as compliance
 from engine.customers.addresses import missing_parts
+from engine.fulfillment.routing import Plan
 from engine.inventory import service as inventory
+from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Part, Recipe
 from engine.payments.tenders import Purse
 from engine.shipping import service as shipping
@@ -36,6 +39,8 @@ class PricedLine:
     unit_price: int
     unit_cost: int
     available: int
+    alone: int = 0
+    """What could ship if nothing else were wanted that takes the same parts."""
     parts: Recipe = ()
     """What a unit takes from the shelf."""
     promise: inventory.Promise | None = None
@@ -83,7 +88,6 @@ class Quote:
 
     shop: Shop
     lines: tuple[PricedLine, ...]
-    stock: Mapping[str, Sequence[inventory.Place]]
     options: tuple[shipping.Option, ...]
     selected: shipping.Option | None
     discount_titles: tuple[str, ...]
@@ -92,6 +96,8 @@ class Quote:
     problems: tuple[str, ...]
     missing: tuple[str, ...]
     tenders: tuple[Tender, ...] = ()
+    plan: Plan | None = None
+    """Where what ships at once is to be reserved; ``None`` while that is not known, or when nothing does."""
 
     @property
     def items(self) -> int:
@@ -151,20 +157,37 @@ def price(basket: Basket, found: Facts) -> Quote:
     applied = discounts.work_out(found.codes, basket.discount_codes, eligible, found.shop.currency)
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
     options, selected, trouble = _shipping(basket, found, lines)
+    plan, unroutable = (None, []) if problems or trouble else _routing(basket, found, lines, selected)
     lines = [replace(line, tax=found.tax.on(line.tax_category, line.base - line.discount)) for line in lines]
     priced = Quote(
         shop=found.shop,
         lines=tuple(lines),
-        stock=found.stock,
         options=tuple(options),
         selected=selected,
         discount_titles=applied.titles,
         tax_name=found.tax.name,
         shipping_tax=found.tax.on_shipping(selected.amount) if selected else 0,
-        problems=(*problems, *applied.problems, *trouble),
-        missing=tuple(_missing(basket)),
+        problems=(*problems, *applied.problems, *trouble, *unroutable),
+        missing=(),
+        plan=plan,
     )
-    return replace(priced, tenders=_tenders(basket, found, priced.total)) if basket.tenders else priced
+    if basket.tenders:
+        priced = replace(priced, tenders=_tenders(basket, found, priced.total))
+    missing = _missing(basket, due=priced.due)
+    return replace(priced, missing=tuple(missing)) if missing else priced
+
+
+def _routing(
+    basket: Basket, found: Facts, lines: Sequence[PricedLine], selected: shipping.Option | None
+) -> tuple[Plan | None, list[str]]:
+    """Where the units are to come from, once it is known where they go; or why no way is allowed."""
+    if selected is None:
+        return None, []
+    try:
+        return routed(basket, found, lines, selected.max_days), []
+    except OutOfStock as refused:
+        title = next((line.title for line in lines if line.variant_id == refused.variant_id), "This")
+        return None, [f"{title} cannot be delivered like this: {refused.message}"]
 
 
 def _tenders(basket: Basket, found: Facts, total: int) -> tuple[Tender, ...]:
@@ -204,6 +227,7 @@ def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
         unit_price=item["price"],
         unit_cost=item["cost"],
         available=found.ready(item["id"]),
+        alone=found.alone(item["id"]),
         parts=found.made_of.get(item["id"]) or next((place.parts for place in places if place.parts), ()),
         promise=found.promised.get(item["id"]),
     )
@@ -212,6 +236,9 @@ def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
 def _stock_problems(line: PricedLine) -> list[str]:
     if line.available >= line.quantity or line.later:
         return []
+    if line.available < line.alone:
+        words = f"only {line.available} are left" if line.available else "nothing is left"
+        return [f"{line.title} is made of the same parts as something else in this order: {words} of it then."]
     if line.available == 0:
         return [f"{line.title} is out of stock for delivery."]
     return [f"Only {line.available} of {line.title} can be delivered."]
@@ -245,11 +272,13 @@ def _shipping(
     return options, selected, problems
 
 
-def _missing(basket: Basket) -> list[str]:
+def _missing(basket: Basket, *, due: int) -> list[str]:
+    """What is still to be said. Stored value that covers all of it needs no other way to pay."""
     parts = missing_parts(basket.ship_to)
     found = [] if basket.buyer.get("email") else ["email"]
     if "name" in parts:
         found.append("name")
     if set(parts) - {"name"}:
         found.append("address")
-    return found if basket.payment_method is not None else [*found, "payment_method"]
+    paid = basket.payment_method is not None or (due == 0 and bool(basket.tenders))
+    return found if paid else [*found, "payment_method"]

@@ -22,7 +22,7 @@ from engine.kit import audit, clock
 from engine.kit.envelope import unseal
 from engine.kit.errors import Unavailable
 from engine.kit.money import Money
-from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus, Gateway, GatewayEvent
+from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus, GatewayEvent
 from engine.payments.models import CaptureMode, Payment, PaymentStatus
 from engine.runtime import Runtime
 
@@ -45,7 +45,7 @@ def recover_payments(runtime: Runtime, tenant_id: str) -> list[Settled]:
     ended = []
     for one in _take_up(runtime, tenant_id):
         try:
-            charge = _find_out(runtime.gateways[one.gateway], tenant_id, one)
+            charge = _find_out(runtime, tenant_id, one)
         except Unavailable:
             log.warning("gateway unreachable", payment_id=one.payment_id)
             charge = None
@@ -105,12 +105,13 @@ def _unfinished(runtime: Runtime, session: Session, payment: Payment, now: datet
     return _Unfinished(payment.id, payment.gateway, request, valid, CaptureMode(payment.capture_mode))
 
 
-def _find_out(gateway: Gateway, tenant_id: str, one: _Unfinished) -> Charge | None:
+def _find_out(runtime: Runtime, tenant_id: str, one: _Unfinished) -> Charge | None:
     """Retrieve first; absent and still agreed to → the same request again; absent and too late → make sure that
     it can never happen.
     """
     if one.request.amount.amount == 0:
         return Charge(one.payment_id, ChargeStatus.CAPTURED)
+    gateway = runtime.gateways[one.gateway]
     found = gateway.find(one.payment_id, merchant=tenant_id)
     if found is not None:
         return found

@@ -24,7 +24,7 @@ from engine.kit.money import allocate
 from engine.kit.tenancy import TenantRow, hash_secret
 from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.payments.gateway import Charge, ChargeStatus
-from engine.payments.models import CaptureMode, Payment, PaymentStatus
+from engine.payments.models import STORED_VALUE, CaptureMode, Payment, PaymentStatus
 from engine.payments.risk import REVIEW
 from engine.runtime import Runtime
 
@@ -35,7 +35,7 @@ _ORDER_VALUES: Final = (
     *("session_id", "owner_id", "customer_id", "thread_id", "currency"),
     *("total", "tax", "shipping", "shipping_tax", "discount_codes", "hold_reason"),
 )
-_ORDER_DOCUMENTS: Final = ("totals", "buyer", "ship_to", "fulfillment")
+_ORDER_DOCUMENTS: Final = ("totals", "buyer", "ship_to", "fulfillment", "routing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ class Card:
 
     @property
     def gateway(self) -> str:
-        return str((self.payment_method or {})["gateway"])
+        """Who is asked for what is due; nobody is where stored value pays all of it."""
+        return str((self.payment_method or {}).get("gateway", STORED_VALUE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,7 @@ def _order(identity: Identity, card: Card, quote: Quote, now: datetime) -> Row:
         "buyer": card.buyer,
         "ship_to": card.ship_to,
         "fulfillment": asdict(quote.selected) if quote.selected else {},
+        "routing": quote.plan.reasons if quote.plan else None,
         "discount_codes": list(card.discount_codes),
         "created_at": now,
     }
@@ -278,7 +280,7 @@ def _payment(card: Card, quote: Quote, order_id: str, token: str | None, now: da
         "gateway": card.gateway,
         "amount": quote.due,
         "currency": card.currency,
-        "method": {key: method[key] for key in ("brand", "last4", "label")},
+        "method": {key: method[key] for key in ("brand", "last4", "label") if key in method},
         "status": PaymentStatus.PROCESSING,
         "lease_until": now + LEASE,
         "created_at": now,

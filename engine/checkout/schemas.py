@@ -108,7 +108,8 @@ class ConfirmationSummary(View):
     total: Price
     ship_to: AddressView
     fulfillment: FulfillmentOptionView
-    payment_method: PaymentMethodView
+    payment_method: PaymentMethodView | None
+    """None where the tenders pay all of it."""
     buyer: BuyerView
     merchant: str
     digest: str

@@ -171,6 +171,8 @@ def _give_back(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge
     """Money for a payment we had given up: what was captured goes back, what is held is let go."""
     with runtime.unit_of_work(tenant_id) as session:
         payment = session.get_one(Payment, (tenant_id, payment_id))
+    if not payment.amount:  # no gateway was asked
+        return
     amount = Money(payment.amount, payment.currency)
     gateway, key = runtime.gateways[payment.gateway], f"stray:{payment_id}"
     if charge.status == ChargeStatus.CAPTURED:

@@ -56,9 +56,9 @@ def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
 def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> ConfirmationSummary:
     """Everything the human agrees to. The session must be complete: missing parts raise ``AssertionError``."""
     assert checkout.ship_to is not None
-    assert checkout.payment_method is not None
     assert quote.selected is not None
     currency = checkout.currency
+    method = None if quote.tenders and not quote.due else checkout.payment_method
     return ConfirmationSummary(
         session_id=checkout.id,
         lines=[line_view(line, currency) for line in quote.lines],
@@ -66,7 +66,7 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
         total=Price(amount=quote.total, currency=currency),
         ship_to=AddressView(**checkout.ship_to),
         fulfillment=option_view(quote.selected, quote.selected),
-        payment_method=method_view(checkout.payment_method),
+        payment_method=method_view(method) if method else None,
         buyer=BuyerView(**checkout.buyer),
         merchant=quote.shop.name,
         digest=digest(checkout, quote),

@@ -58,8 +58,10 @@ def problem_id(consent_id: str) -> str:
 
 def receipt(order: OrderView, paid_by: ConsentView) -> Emitted:
     """The order as bought, with how it was paid and where the mail goes."""
+    method = paid_by.checkout.payment_method
     more = {
-        "payment_method": paid_by.checkout.payment_method.model_dump(mode="json"),
+        "payment_method": method.model_dump(mode="json") if method else None,
+        "tenders": [one.model_dump(mode="json") for one in paid_by.checkout.tenders],
         "email": paid_by.checkout.buyer.email,
     }
     return events.activity(receipt_id(order.id), "receipt", order.model_dump(mode="json") | more)

@@ -106,20 +106,27 @@ def release_due(runtime: Runtime, tenant_id: str) -> int:
 
 
 def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str, Any]]:
-    """Why each fulfillment of an order is where it is; for units still to be released, what routing would do now.
+    """Why an order's units were reserved where they were at the sale, why each fulfillment is where it is, and for
+    units still to be released what routing would do now.
 
     Raises ``NotFound``.
     """
     order = orders.lock(session, tenant_id, order_id)
-    told: list[Mapping[str, Any]] = [
-        {"fulfillment_id": one.id, "location_id": one.location_id, "routing": one.routing}
-        for one in work.of_order(session, tenant_id, order_id)
+    told: list[Mapping[str, Any]] = [_told("sale", order.routing)] if order.routing else []
+    told += [
+        _told("release", one.routing, one.id, one.location_id) for one in work.of_order(session, tenant_id, order_id)
     ]
     lines = work.lock_lines(session, order)
     units = _unreleased(session, tenant_id, lines)
     if units:
-        told.append({"fulfillment_id": None, "location_id": None, "routing": _would(session, order, lines, units)})
+        told.append(_told("now", _would(session, order, lines, units)))
     return told
+
+
+def _told(
+    stage: str, routing: Mapping[str, Any], fulfillment_id: str | None = None, location_id: str | None = None
+) -> Mapping[str, Any]:
+    return {"stage": stage, "fulfillment_id": fulfillment_id, "location_id": location_id, "routing": routing}
 
 
 def _would(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units) -> Mapping[str, Any]:

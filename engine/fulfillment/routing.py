@@ -15,6 +15,7 @@ from engine.fulfillment.geography import Point, distance_km, middle_of
 from engine.fulfillment.policies import RoutingPolicy
 from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Allocation, Recipe
+from engine.inventory.shared import Shelves, serving_order
 
 KEPT: Final = 3
 """The chosen way and the next best, kept with the reasons."""
@@ -49,6 +50,8 @@ class Stock:
     restrictions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     parts: Mapping[str, Recipe] = field(default_factory=dict)
     """What a unit of each variant takes from the shelf; allocations carry it on."""
+    shelves: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Location → part → units, where variants share parts: what one takes the others have no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +131,10 @@ def plan(wanted: Mapping[str, int], stock: Stock, *, policy: RoutingPolicy, dest
         ),
         key=lambda leg: (leg.points, leg.site.position, leg.site.location_id),
     )
-    search = _Search(wanted, usable, legs, policy)
+    search = _Search(wanted, usable, legs, policy, stock)
     search.run()
     if wanted and not search.best:
-        raise _too_many_parcels(wanted, usable, policy)
+        raise search.shared_too_few() or _too_many_parcels(wanted, usable, policy)
     best = search.best[0] if search.best else _Way(0, (), frozenset(), (), 0, 0)
     allocations = tuple(replace(one, parts=stock.parts.get(one.variant_id)) for one in best.allocations)
     reasons = _reasons(stock, legs, search, policy, destination, wanted)
@@ -198,8 +201,11 @@ class _Search:
         usable: Mapping[str, Mapping[str, int]],
         legs: Sequence[_Leg],
         policy: RoutingPolicy,
+        stock: Stock,
     ) -> None:
         self._wanted, self._usable, self._legs, self._policy = wanted, usable, legs, policy
+        self._shelves = Shelves(stock.parts, stock.shelves)
+        self._order = serving_order(wanted, stock.parts) if stock.shelves else list(wanted)
         self._limit = policy.parcels_allowed
         self._later = self._capacities()
         self._steps = 0
@@ -241,29 +247,40 @@ class _Search:
             self._visit(index + 1, (*chosen, index), points + leg.points, left)
 
     def _keep(self, chosen: tuple[int, ...]) -> None:
-        way = self._way(chosen)
-        if all(way.sites != other.sites for other in self.best):
+        way, _ = self._way(chosen)
+        if way is not None and all(way.sites != other.sites for other in self.best):
             self.best = sorted([*self.best, way], key=lambda one: one.rank)[:KEPT]
 
-    def _way(self, chosen: tuple[int, ...]) -> _Way:
-        """Take every line from the fullest shelves of these sites."""
+    def shared_too_few(self) -> OutOfStock | None:
+        """Why not even all places together have enough: several lines want the same parts."""
+        _, short = self._way(tuple(range(len(self._legs))))
+        words = "There is not enough of it left for everything in this order together."
+        return OutOfStock(words, variant_id=short, available=0) if short else None
+
+    def _way(self, chosen: tuple[int, ...]) -> tuple[_Way | None, str]:
+        """Take every line from the fullest shelves of these sites; ``None`` and the first line that falls short."""
         places = [(self._legs[index].site.location_id, index) for index in chosen]
+        shelves = self._shelves.copy()
         taken: list[Allocation] = []
         splits = depth = 0
-        for variant, quantity in self._wanted.items():
-            have, left = self._usable[variant], quantity
-            for place, _ in sorted(places, key=lambda one: (-have.get(one[0], 0), one[1])):
-                take = min(left, have.get(place, 0))
+        for variant in self._order:
+            have = {p: shelves.room(variant, p, self._usable[variant].get(p, 0)) for p, _ in places}
+            left = quantity = self._wanted[variant]
+            for place, _ in sorted(places, key=lambda one: (-have[one[0]], one[1])):
+                take = min(left, have[place])
                 if take:
                     taken.append(Allocation(variant, place, take))
+                    shelves.take(variant, place, take)
                     splits += left != quantity
                     depth += take * (self._policy.depth // have[place])
                     left -= take
+            if left:
+                return None, variant
         used = frozenset(one.location_id for one in taken)
         order = tuple(index for place, index in places if place in used)
         points = sum(self._legs[index].points for index in order) + self._policy.split_line * splits + depth
         ordered = tuple(sorted(taken, key=lambda a: (a.variant_id, a.location_id)))
-        return _Way(points, order, used, ordered, splits, depth)
+        return _Way(points, order, used, ordered, splits, depth), ""
 
 
 def _reasons(

@@ -80,8 +80,10 @@ class ParcelView(View):
 
 
 class RoutingView(View):
+    stage: str
+    """``sale``: why units were reserved where they were; ``release``: why a fulfillment is where it is; ``now``: what
+    routing would do with what is still to be released."""
     fulfillment_id: str | None
-    """None: what routing would do now with what is still to be released."""
     location_id: str | None
     routing: dict[str, Any]
 

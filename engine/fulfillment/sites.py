@@ -11,8 +11,11 @@ from engine.catalog.models import Product, Variant
 from engine.fulfillment.geography import Point
 from engine.fulfillment.routing import Site, Stock
 from engine.inventory import service as inventory
+from engine.inventory.items import Place, Recipe
 from engine.inventory.models import Location
+from engine.inventory.shared import overlap, shelves_of
 
+Shelf = Mapping[str, Sequence[Place]]
 Units = Mapping[str, Mapping[str, int]]
 """Variant → location → units."""
 
@@ -36,7 +39,19 @@ def stock_for(
         for location, extra in places.items():
             units.setdefault(variant, {})[location] = units.get(variant, {}).get(location, 0) + extra
     kept = [site for site in sites(session, tenant_id) if site.location_id not in without]
-    return Stock(kept, units, _restrictions(session, tenant_id, variant_ids), parts)
+    shelves = _shelves(found, parts, own or {}) if overlap(parts) else {}
+    return Stock(kept, units, _restrictions(session, tenant_id, variant_ids), parts, shelves)
+
+
+def _shelves(found: Shelf, parts: Mapping[str, Recipe], own: Units) -> dict[str, dict[str, int]]:
+    """What lies at each place, the asking order's own units with it."""
+    shelves = shelves_of(found)
+    for variant, places in own.items():
+        for location, extra in places.items():
+            here = shelves.setdefault(location, {})
+            for part in parts.get(variant, ()):
+                here[part.variant_id] = here.get(part.variant_id, 0) + part.per_unit * extra
+    return shelves
 
 
 def sites(session: Session, tenant_id: str) -> list[Site]:

@@ -65,6 +65,7 @@ def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> d
             func.array_agg(part.id).label("parts"),
             func.array_agg(per_unit).label("per_unit"),
             func.array_agg(part.stock_policy != StockPolicy.UNTRACKED).label("tracked"),
+            func.array_agg(_shelf(part, level)).label("shelf"),
         )
         .select_from(Variant)
         .outerjoin(BundleComponent, bundle)
@@ -80,7 +81,9 @@ def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> d
     for row in rows:
         if row.available > 0:
             parts = _recipe(zip(row.parts, row.per_unit, row.tracked, strict=True))
-            places[row.item].append(Place(row.id, row.region, row.position, row.available, parts))
+            known = zip(row.parts, row.shelf, row.tracked, strict=True)
+            shelf = tuple(sorted((one, there) for one, there, tracked in known if tracked))
+            places[row.item].append(Place(row.id, row.region, row.position, row.available, parts, shelf))
     return places
 
 
@@ -181,8 +184,13 @@ def _level_at(level: Any, tenant: Any, variant: Any) -> ColumnElement[bool]:
 
 def _units(part: Any, level: Any, per_unit: Any) -> ColumnElement[int]:
     """Whole units of a line that the part's stock at a location is enough for."""
+    return _shelf(part, level).op("/")(per_unit)
+
+
+def _shelf(part: Any, level: Any) -> ColumnElement[int]:
+    """Units of the part that can be sold from a location."""
     sellable = func.greatest(0, level.on_hand - level.reserved - level.safety_stock)
-    return _by_policy(part, func.coalesce(sellable, 0)).op("/")(per_unit)
+    return _by_policy(part, func.coalesce(sellable, 0))
 
 
 def _by_policy(variant: Any, counted: Any) -> ColumnElement[int]:

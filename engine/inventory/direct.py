@@ -17,9 +17,9 @@ from engine.kit.ids import new_id
 
 PLACES: Final = f"""
 SELECT v.id AS variant_id, l.id, l.region, l.position,
-  least(min(u.units), CASE WHEN v.stock_policy = 'preorder' AND v.available_on > %(today)s THEN 0 ELSE {PLENTY} END)
-    AS available,
-  json_agg(json_build_array(p.id, coalesce(b.quantity, 1), p.stock_policy <> 'untracked')) AS parts
+  least(min(u.units / coalesce(b.quantity, 1)),
+    CASE WHEN v.stock_policy = 'preorder' AND v.available_on > %(today)s THEN 0 ELSE {PLENTY} END) AS available,
+  json_agg(json_build_array(p.id, coalesce(b.quantity, 1), p.stock_policy <> 'untracked', u.units)) AS parts
 FROM app.variants v
 LEFT JOIN app.bundle_components b ON b.tenant_id = v.tenant_id AND b.bundle_variant_id = v.id
 LEFT JOIN app.variants k ON k.tenant_id = v.tenant_id AND k.id = b.component_variant_id
@@ -31,10 +31,10 @@ CROSS JOIN LATERAL (SELECT CASE WHEN p.stock_policy = 'untracked' THEN {PLENTY}
   WHEN p.stock_policy = 'preorder' AND p.available_on > %(today)s THEN 0
   ELSE greatest(0, coalesce((SELECT s.on_hand - s.reserved - s.safety_stock FROM app.stock_levels s
     WHERE s.tenant_id = v.tenant_id AND s.variant_id = p.id AND s.location_id = l.id), 0)) END
-  / coalesce(b.quantity, 1) AS units) u
+  AS units) u
 WHERE v.tenant_id = %(tenant)s AND v.id = ANY(%(variants)s)
 GROUP BY v.tenant_id, v.id, l.tenant_id, l.id
-HAVING min(u.units) > 0
+HAVING min(u.units / coalesce(b.quantity, 1)) > 0
 ORDER BY l.position, l.id
 """  # noqa: S608 (our own)
 """Asked with ``tenant``, ``variants`` and ``today``; a row is what ``place`` reads. (No ``coalesce`` in what stock is
@@ -72,8 +72,9 @@ class Plan:
 
 def place(row: Mapping[str, Any]) -> Place:
     """A row of ``PLACES``."""
-    parts = tuple(sorted(Part(*part) for part in row["parts"]))
-    return Place(row["id"], row["region"], row["position"], row["available"], parts)
+    parts = tuple(sorted(Part(*part[:3]) for part in row["parts"]))
+    shelf = tuple(sorted((part, units) for part, _, tracked, units in row["parts"] if tracked))
+    return Place(row["id"], row["region"], row["position"], row["available"], parts, shelf)
 
 
 def plan(allocations: Sequence[Allocation], line_of_variant: Mapping[str, str]) -> Plan:

@@ -44,6 +44,8 @@ class Place:
     position: int
     available: int
     parts: Recipe | None = None
+    shelf: tuple[tuple[str, int], ...] = ()
+    """The counted units of each part that lie there, whatever they are for."""
 
 
 Stock = Mapping[str, Sequence[Place]]

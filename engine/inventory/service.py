@@ -29,6 +29,7 @@ from engine.inventory.models import MovementKind, Reservation, ReservationStatus
 from engine.inventory.promises import Promise, PromiseKind, promise, promises
 from engine.inventory.reservations import moves
 from engine.inventory.routing import route
+from engine.inventory.shared import clipped, together
 from engine.inventory.taking import Taking, reserve
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Stock",
     "Wanted",
     "allocate_backorders",
+    "clipped",
     "commit",
     "fillable",
     "free_line",
@@ -62,6 +64,7 @@ __all__ = [
     "ship",
     "ship_line",
     "shippable",
+    "together",
     "waiting_orders",
 ]
 

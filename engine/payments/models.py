@@ -16,6 +16,8 @@ from engine.payments.stored_value_models import StoredValueAccount
 
 _LIVE = text("status IN ('processing', 'unknown', 'authorized', 'partially_captured', 'captured')")
 _PENDING = text("status = 'pending'")
+STORED_VALUE = "stored_value"
+"""The gateway of what no gateway is asked for: gift cards, store credit, and a lead payment of nothing."""
 CARD = "card"
 """The tender of a sale's lead payment; the others are ``gift_card:<account>`` and ``store_credit:<account>``."""
 

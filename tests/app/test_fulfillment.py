@@ -44,7 +44,10 @@ def order_id(shop: Shop) -> str:
 
 def test_an_order_goes_from_release_to_the_door(desk: Desk, order_id: str, shop: Shop) -> None:
     before = desk.get(f"/v1/orders/{order_id}/routing").json()["items"]
-    assert [(row["fulfillment_id"], bool(row["routing"]["words"])) for row in before] == [(None, True)]
+    assert [(row["stage"], row["fulfillment_id"], bool(row["routing"]["words"])) for row in before] == [
+        ("sale", None, True),
+        ("now", None, True),
+    ]
     released = desk.post(f"/v1/staff/orders/{order_id}/release")
     assert released.status_code == 200, released.text
     [work] = released.json()["fulfillments"]

@@ -223,7 +223,8 @@ class Chat extends LitElement {
     const { status, checkout } = find(this.state, id).data;
     if (status !== 'open') return this.#backToComposer(id);
     if (find(former, id)) return undefined;
-    this.#announce(texts.cardAnnounce(price(checkout.total), checkout.payment_method.label));
+    const parts = [...(checkout.tenders ?? []), checkout.payment_method].filter(Boolean).map(({ label }) => label);
+    this.#announce(texts.cardAnnounce(price(checkout.total), parts.join(', ')));
     this.toast = '';
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
     return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.present());

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from engine.checkout import recovery, service
 from engine.checkout.complete import Completion, Result, complete
+from engine.checkout.errors import CheckoutIncomplete
 from engine.checkout.schemas import CheckoutView
 from engine.checkout.settlement import settle
 from engine.finance import service as finance
@@ -19,8 +20,10 @@ from engine.inventory.service import Allocation, receive
 from engine.kit import clock, faults
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
+from engine.kit.tenancy import Tenant
+from engine.kit.views import Price
 from engine.orders.allocation import fill_backorders
-from engine.payments import stored_value
+from engine.payments import refunds, stored_value
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Capture, Payment
 from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
@@ -139,6 +142,57 @@ def test_two_gift_cards_and_own_credit_pay_all_of_it_without_the_gateway(shop_of
     assert captured(shop) == {}
     assert sorted(balances(shop)) == [0, 0, 345]
     assert_clean(shop)
+
+
+def without_demo(shop: Shop) -> None:
+    """No test card is offered: a guest has no way to pay but what a gift card or credit pays."""
+    with shop.uow() as session:
+        session.get_one(Tenant, shop.tenant.id).demo = False
+
+
+@pytest.mark.parametrize("killed", ["", "after_t1_commit", "before_t2_commit"])
+def test_what_stored_value_covers_needs_no_other_way_to_pay(shop_of_a: Shop, killed: str) -> None:
+    shop, buyer = shop_of_a, shop_of_a.shopper()
+    without_demo(shop)
+    shop.ready(buyer, "A", 2)
+    with shop.uow() as session:
+        assert service.current(session, buyer).missing == ["payment_method"]
+    code = gift(shop, TOTAL + 5)
+    view = use(shop, buyer, code)
+    assert (view.missing, view.status, view.payment_method) == ([], "ready_for_payment", None)
+    card = shop.card(buyer).checkout
+    assert (card.payment_method, card.due) == (None, Price(amount=0, currency="USD"))
+    assert [(one.label, one.amount) for one in card.tenders] == [(f"Gift card •••• {code[-4:]}", TOTAL)]
+    consent = shop.card(buyer)
+    shop.approve(buyer, consent.id)
+    if killed:
+        die_at(killed)
+        with pytest.raises(Killed):
+            complete(shop.runtime, buyer, consent.id)
+        with clock.shifted(timedelta(minutes=1)):
+            recovery.recover_payments(shop.runtime, shop.tenant.id)
+    done = complete(shop.runtime, buyer, consent.id)
+    assert done.order is not None
+    assert (done.result, done.order.payment_status, done.order.balance.amount) == (Result.PAID, "paid", 0)
+    assert (captured(shop), balances(shop)) == ({}, [5])
+    assert payments(shop) == {"card": (0, "captured"), "gift_card": (TOTAL, "captured")}
+    with shop.uow() as session:
+        back = refunds.request(
+            session, shop.tenant.id, order_id=done.order.id, amount=TOTAL, tax=TAX, unearned=TOTAL - TAX,
+            reason="test", requested_by="key_staff",
+        )  # fmt: skip
+    assert [refunds.execute(shop.runtime, shop.tenant.id, row.id).status for row in back] == ["succeeded"]
+    assert balances(shop) == [TOTAL + 5]
+
+
+def test_too_little_on_the_gift_card_still_needs_a_way_to_pay(shop_of_a: Shop) -> None:
+    shop, buyer = shop_of_a, shop_of_a.shopper()
+    without_demo(shop)
+    shop.ready(buyer, "A", 2)
+    view = use(shop, buyer, gift(shop, TOTAL - 1))
+    assert (view.missing, view.due) == (["payment_method"], Price(amount=1, currency="USD"))
+    with pytest.raises(CheckoutIncomplete):
+        shop.card(buyer)
 
 
 def test_a_declined_card_frees_the_gift_card(shop_of_a: Shop) -> None:

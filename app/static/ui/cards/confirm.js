@@ -81,7 +81,8 @@ class Confirm extends Card {
 
   #open({ checkout, decision }) {
     const due = price(checkout.due ?? checkout.total);
-    const label = decision?.error ? texts.payAgain(due) : texts.pay(due);
+    const owed = (checkout.due ?? checkout.total).amount;
+    const label = !owed ? texts.placeOrder : decision?.error ? texts.payAgain(due) : texts.pay(due);
     const held = this.pressed ? 'true' : 'false';
     return html`
       <div role="group" class="card stack" aria-label=${texts.confirmTitle}>
@@ -105,7 +106,7 @@ class Confirm extends Card {
 
   #content(checkout, payable) {
     const { lines, fulfillment, payment_method: method, total } = checkout;
-    const other = html`
+    const other = method && html`
       ${method.label}
       ${payable
         ? html`<br /><button type="button" class="plain other" @click=${() => this.act('enter_card')}>${texts.otherCard}</button>`

@@ -24,6 +24,7 @@ class Receipt extends Card {
         ${totals(order.totals, currency)}
         ${facts([
           [texts.shipTo, order.ship_to && address(order.ship_to).map((row) => html`<div>${row}</div>`)],
+          ...(order.tenders ?? []).map((part) => [part.label, money(part.amount, currency)]),
           [order.payment_status === 'authorized' ? texts.chargedLater : texts.paidWith, order.payment_method?.label],
           [texts.email, order.email],
         ])}

@@ -44,6 +44,7 @@ export const texts = {
   review: 'Review and pay',
   confirmTitle: 'Confirm your order',
   pay: (total) => `Pay ${total}`,
+  placeOrder: 'Place the order',
   notNow: 'Not now',
   otherCard: 'Use another card',
   expiresIn: (clock) => `This payment card is open for ${clock}`,
