@@ -39,6 +39,7 @@ MODELS: Final = (
     "engine.payments.gateways.models",
     "engine.payments.models",
     "engine.payments.stored_value_models",
+    "engine.returns.models",
     "engine.shipping.models",
     "engine.support.models",
     "engine.tax.models",

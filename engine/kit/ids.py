@@ -69,6 +69,9 @@ PREFIXES: Final = {
     "points": "lye",
     "merge": "mrg",
     "erasure": "ers",
+    "return": "ret",
+    "return_line": "rtl",
+    "return_event": "rte",
 }
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 

@@ -53,6 +53,8 @@ class Order(TenantRow):
     routing: Mapped[dict[str, Any] | None]
     """Why its units were reserved where they are, as routing said at the sale."""
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
+    origin: Mapped[dict[str, Any] | None]
+    """Of an order that makes up for something: {kind: replacement|warranty, order_id, return_id?, claim_id?}."""
     placed_at: Mapped[datetime | None]
     """When its payment came in; an order without it never was, and nobody outside sees it."""
     hold_reason: Mapped[str | None]
@@ -116,6 +118,8 @@ class OrderLine(TenantRow):
     change_id: Mapped[str | None] = mapped_column(String(40))
     """The change that added this line."""
     replaces_line_id: Mapped[str | None] = mapped_column(String(40))
+    return_id: Mapped[str | None] = mapped_column(String(40))
+    """The exchange that added this line."""
 
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
@@ -176,6 +180,7 @@ class OrderAdjustment(TenantRow, AppendOnly):
     tax: Mapped[int]
     change_id: Mapped[str | None] = mapped_column(String(40))
     refund_id: Mapped[str | None] = mapped_column(String(40))
+    return_id: Mapped[str | None] = mapped_column(String(40))
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (

@@ -153,6 +153,7 @@ class Refund(TenantRow):
     payment_id: Mapped[str] = mapped_column(String(40))
     order_id: Mapped[str | None] = mapped_column(String(40))
     change_id: Mapped[str | None] = mapped_column(String(40))
+    return_id: Mapped[str | None] = mapped_column(String(40))
     amount: Mapped[int]
     tax: Mapped[int] = mapped_column(default=0)
     """How much of the amount is tax."""
