@@ -25,6 +25,7 @@ from engine.kit.views import View
 router: Final = APIRouter(tags=["catalog"], route_class=Guarded)
 _MAX_MINOR: Final = 2**31 - 1
 _PICTURE_CACHE: Final = "private, max-age=86400"
+Currency = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$")]
 Text = Annotated[str | None, Query(max_length=500)]
 
 
@@ -41,18 +42,25 @@ def products(
     category: Text = None,
     max_price: Annotated[int | None, Query(ge=0, le=_MAX_MINOR)] = None,
     in_stock: bool = False,
+    currency: Currency = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Text = None,
 ) -> Response:
     """Products on sale, a page at a time: by words and meaning with `q`, else in the shop's order.
-    `max_price` is in minor units.
+    `max_price` is in minor units. With `currency`: those sold in it, at their price there; else in the home currency.
     """
     _refuse_nul(q=q, category=category, cursor=cursor)
     runtime, tenant_id = site.runtime, caller.merchant.id
     with runtime.unit_of_work(tenant_id) as session:
         if q and q.strip():
             wanted = SearchRequest(
-                query=q, category=category, max_price=max_price, in_stock=in_stock, limit=limit, cursor=cursor
+                query=q,
+                category=category,
+                max_price=max_price,
+                in_stock=in_stock,
+                currency=currency,
+                limit=limit,
+                cursor=cursor,
             )
             found = runtime.search.search(session, tenant_id, wanted)
             return _page(session, caller, found.items, found.next_cursor)
@@ -62,6 +70,7 @@ def products(
             category=category,
             max_price=max_price,
             in_stock=in_stock,
+            currency=currency,
             limit=limit,
             cursor=cursor,
         )
@@ -80,10 +89,10 @@ def _is_staff(caller: Caller) -> bool:
 
 
 @router.get("/v1/products/{product_id}", responses={200: {"model": ProductDetail}}, response_class=Response)
-def product(product_id: str, site: SiteDep, caller: CallerDep) -> Response:
-    """One product, by its id or one of its variants'."""
+def product(product_id: str, site: SiteDep, caller: CallerDep, currency: Currency = None) -> Response:
+    """One product, by its id or one of its variants', priced in `currency`; else in the home currency."""
     with site.runtime.unit_of_work(caller.merchant.id) as session:
-        found = service.product(session, caller.merchant.id, product_id)
+        found = service.product(session, caller.merchant.id, product_id, currency=currency)
         if _is_staff(caller):
             return JSONResponse(with_staff_fields(session, caller.merchant.id, [found])[0])
         return json_response(found)

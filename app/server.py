@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from app import (
     cardentry,
+    cart,
     catalog,
     checkout,
     finance,
@@ -24,6 +25,7 @@ from app import (
     pages,
     payments,
     policies,
+    prices,
     problems,
 )
 from app.chat import routes as chat
@@ -58,6 +60,7 @@ def create_app(site: Site) -> FastAPI:
         finance.router,
         payments.router,
         policies.router,
+        prices.router,
         inventory.router,
         inventory_staff.router,
         fulfillment.router,
@@ -65,6 +68,7 @@ def create_app(site: Site) -> FastAPI:
         fulfillment.webhooks,
         cardentry.router,
         cardentry.webhooks,
+        cart.router,
         checkout.router,
     ):
         app.include_router(router)

@@ -16,6 +16,7 @@ from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 
 POLICIES: Final[Mapping[str, str]] = {
+    "catalog": "engine.catalog.policy:CatalogPolicy",
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",

@@ -50,8 +50,8 @@ def cart(view: CartView) -> dict[str, Any]:
                 "title": line.title,
                 "options": line.options,
                 "quantity": line.quantity,
-                "unit_price": str(line.unit_price),
-                "line_total": str(line.line_total),
+                "unit_price": str(line.unit_price) if line.unit_price else None,
+                "line_total": str(line.line_total) if line.line_total else None,
                 "available": line.available,
             }
             for line in view.lines

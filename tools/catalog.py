@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from engine.catalog import repository, service
+from engine.carts import service as carts
+from engine.catalog import service
 from engine.catalog.search import SearchRequest
 from engine.kit.errors import InvalidInput
 from engine.kit.money import exponent
@@ -79,7 +80,7 @@ def search_products(
         asked, page_cursor = _continued(cursor)
     tenant_id = context.identity.tenant_id
     with context.unit_of_work() as session:
-        request = _request(asked, repository.currency_of(session, tenant_id), limit, page_cursor)
+        request = _request(asked, carts.currency_of(session, context.identity), limit, page_cursor)
         page = context.runtime.search.search(session, tenant_id, request)
     following = encode_cursor([asked.model_dump_json(), page.next_cursor]) if page.next_cursor else None
     result = {
@@ -109,7 +110,7 @@ def _request(asked: Asked, currency: str, limit: int, cursor: str | None) -> Sea
     unit = 10 ** exponent(currency)
     low, high = (None if price is None else price * unit for price in (asked.min_price, asked.max_price))
     given = asked.model_dump() | {"min_price": low, "max_price": high}
-    return SearchRequest(**given, limit=limit, cursor=cursor)
+    return SearchRequest(**given, currency=currency, limit=limit, cursor=cursor)
 
 
 @tool(access=Access.READ, agents=SHOP)
@@ -131,7 +132,8 @@ def get_product(
     restrictions, warranty, weight, variants with price and stock.
     """
     with context.unit_of_work() as session:
-        detail = service.product(session, context.identity.tenant_id, product_id)
+        currency = carts.currency_of(session, context.identity)
+        detail = service.product(session, context.identity.tenant_id, product_id, currency=currency)
     return Outcome(brief.product_detail(detail), cards=(Card("product", detail.model_dump(mode="json")),))
 
 
@@ -144,7 +146,8 @@ def compare_products(
 ) -> Outcome:
     """Compare products side by side: price, rating, weight, warranty and the attributes they share."""
     with context.unit_of_work() as session:
-        comparison = service.compare(session, context.identity.tenant_id, product_ids)
+        currency = carts.currency_of(session, context.identity)
+        comparison = service.compare(session, context.identity.tenant_id, product_ids, currency=currency)
     data = comparison.model_dump(mode="json")
     result = {
         "items": [{"id": item.id, "title": item.title, "price": str(item.price)} for item in comparison.items],

@@ -13,8 +13,9 @@ class CartLineView(View):
     options: dict[str, str]
     image: str
     quantity: int
-    unit_price: Price
-    line_total: Price
+    unit_price: Price | None
+    """``None`` when it is not sold in the cart's currency (any more)."""
+    line_total: Price | None
     available: int
 
 

@@ -10,13 +10,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from engine.carts.discounts import not_in, not_now, terms_of
 from engine.carts.errors import CartFull, CodeNotValid, NotAvailable, NotInCart
 from engine.carts.models import Cart, CartLine, Discount
 from engine.carts.schemas import CartLineView, CartView
-from engine.catalog.errors import OutOfStock
+from engine.catalog.errors import NotSoldInCurrency, OutOfStock
 from engine.catalog.matching import match_option
 from engine.catalog.models import Product, Variant
 from engine.catalog.picking import Pick, pick_variant
+from engine.catalog.prices import Selling, amount_now, currency_for, selling_in
+from engine.customers import service as customers
 from engine.inventory import service as inventory
 from engine.inventory.availability import available_units
 from engine.kit import clock
@@ -71,35 +74,69 @@ def open_cart(session: Session, identity: Identity, *, lock: bool = False) -> Ca
 
 def view(session: Session, identity: Identity) -> CartView:
     """The cart with today's prices and stock, and what the shopper should know about it."""
-    currency = session.scalars(select(Tenant.currency).where(Tenant.id == identity.tenant_id)).one()
     cart = open_cart(session, identity)
+    selling = _selling(session, identity, cart)
+    currency = selling.currency
     if cart is None:
         none = Price(amount=0, currency=currency)
         return CartView(id=None, lines=[], total=none, item_count=0, discount_codes=[], notices=[])
     rows = session.execute(
-        select(CartLine.quantity, Variant, Product.title, available_units())
+        select(CartLine.quantity, Variant, Product.title, available_units(), amount_now(selling))
         .join(Variant, (Variant.tenant_id == CartLine.tenant_id) & (Variant.id == CartLine.variant_id))
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(CartLine.tenant_id == identity.tenant_id, CartLine.cart_id == cart.id)
         .order_by(CartLine.added_at, CartLine.variant_id)
     )
-    lines = [_line(quantity, variant, title, available, currency) for quantity, variant, title, available in rows]
+    lines = [
+        _line(quantity, variant, title, available, None if amount is None else Money(amount, currency))
+        for quantity, variant, title, available, amount in rows
+    ]
     return CartView(
         id=cart.id,
         lines=lines,
-        total=Price(amount=sum(line.line_total.amount for line in lines), currency=currency),
+        total=Price(amount=sum(line.line_total.amount for line in lines if line.line_total), currency=currency),
         item_count=sum(line.quantity for line in lines),
         discount_codes=list(cart.discount_codes),
-        notices=_notices(session, identity.tenant_id, lines),
+        notices=_notices(session, identity.tenant_id, lines, currency),
     )
+
+
+def currency_of(session: Session, identity: Identity) -> str:
+    """What the identity's prices are in: its cart's currency; without a cart what ``currency_by_country`` says of its
+    default address, else the home currency.
+    """
+    return _selling(session, identity, open_cart(session, identity)).currency
+
+
+def set_currency(session: Session, identity: Identity, currency: str) -> CartView:
+    """Go on in another currency the shop sells in; a checkout begun in the old one starts anew in this one.
+
+    Raises ``CurrencyNotSold``, and ``NotSoldInCurrency`` naming what in the cart has no price in it; then nothing has
+    changed.
+    """
+    selling = selling_in(session, identity.tenant_id, currency)
+    cart = _ensure(session, identity)
+    before, cart.currency = cart.currency, selling.currency
+    session.flush()
+    after = view(session, identity)
+    unsold = [line.title for line in after.lines if line.unit_price is None]
+    if unsold:
+        cart.currency = before
+        session.flush()
+        raise NotSoldInCurrency(f"{', '.join(unsold)}: not sold in {selling.currency}.")
+    if cart.discount_codes and not _are_worth(session, cart, selling):
+        cart.discount_codes = []
+    cart.updated_at = clock.now()
+    return view(session, identity)
 
 
 def add(session: Session, identity: Identity, item_id: str, *, quantity: int, options: dict[str, str]) -> CartChange:
     """Put ``quantity`` of a variant in, or of the best-stocked variant of a product that has ``options``.
 
-    Raises ``NotFound``, ``NotAvailable`` (nothing in stock), ``CartFull``.
+    Raises ``NotFound``, ``NotAvailable`` (nothing in stock), ``CartFull``, ``NotSoldInCurrency``.
     """
-    pick = pick_variant(session, identity.tenant_id, item_id, options)
+    currency = currency_of(session, identity)
+    pick = pick_variant(session, identity.tenant_id, item_id, options, currency=currency)
     cart = _ensure(session, identity)
     present = _quantities(session, cart)
     if pick.variant.id not in present and len(present) >= MAX_LINES:
@@ -131,7 +168,7 @@ def swap(session: Session, identity: Identity, variant_id: str, *, options: dict
     present = _quantities(session, cart) if cart else {}
     if cart is None or variant_id not in present:
         raise NotInCart("That item is not in the cart.")
-    pick = _other_variant(session, identity.tenant_id, variant_id, options)
+    pick = _other_variant(session, _selling(session, identity, cart), variant_id, options)
     quantity = present.pop(variant_id) + present.get(pick.variant.id, 0)
     _take_out(session, cart, variant_id)
     return _put_in(session, identity, cart, pick, quantity)
@@ -151,7 +188,7 @@ def set_discount_code(session: Session, identity: Identity, code: str) -> CartVi
     """Use one code, or none with an empty text. Raises ``CodeNotValid`` with the reason."""
     wanted = code.strip().upper()
     if wanted:
-        _check_code(session, identity.tenant_id, wanted)
+        _check_code(session, _selling(session, identity, open_cart(session, identity)), wanted)
     cart = _ensure(session, identity)
     cart.discount_codes = [wanted] if wanted else []
     return view(session, identity)
@@ -178,15 +215,35 @@ def mark_ordered(session: Session, tenant_id: str, cart_id: str, bought: Mapping
     cart.discount_codes = []
 
 
-def _check_code(session: Session, tenant_id: str, code: str) -> None:
-    row = session.scalars(select(Discount).where(Discount.tenant_id == tenant_id, Discount.code == code)).first()
-    now = clock.now()
-    if row is None or (row.starts_at and row.starts_at > now):
-        raise CodeNotValid(f"{code} is not a code of this shop.")
-    if row.ends_at and row.ends_at <= now:
-        raise CodeNotValid(f"{code} has expired.")
-    if row.usage_limit is not None and row.used >= row.usage_limit:
-        raise CodeNotValid(f"{code} has been used up.")
+def _check_code(session: Session, selling: Selling, code: str) -> None:
+    row = session.scalars(
+        select(Discount).where(Discount.tenant_id == selling.tenant_id, Discount.code == code)
+    ).first()
+    if problem := not_now(row, code):
+        raise CodeNotValid(problem)
+    if row is None or terms_of(row, selling.currency, home=selling.home) is None:
+        raise CodeNotValid(not_in(code, selling.currency))
+
+
+def _are_worth(session: Session, cart: Cart, selling: Selling) -> bool:
+    """Whether every code of the cart has terms in the currency."""
+    rows = session.scalars(
+        select(Discount).where(Discount.tenant_id == cart.tenant_id, Discount.code.in_(cart.discount_codes))
+    )
+    return all(terms_of(row, selling.currency, home=selling.home) is not None for row in rows)
+
+
+def _selling(session: Session, identity: Identity, cart: Cart | None) -> Selling:
+    """The cart's currency, whether or not the shop still sells in it: its checkout says so."""
+    home = session.get_one(Tenant, identity.tenant_id).currency
+    if cart is not None:
+        return Selling(identity.tenant_id, home, cart.currency or home)
+    return Selling(identity.tenant_id, home, _first_currency(session, identity))
+
+
+def _first_currency(session: Session, identity: Identity) -> str:
+    address = customers.default_address(session, identity)
+    return currency_for(session, identity.tenant_id, address.country if address else None)
 
 
 def _ensure(session: Session, identity: Identity) -> Cart:
@@ -194,7 +251,8 @@ def _ensure(session: Session, identity: Identity) -> Cart:
     if cart is not None:
         return cart
     row = {"tenant_id": identity.tenant_id, "id": new_id("cart"), "owner_id": identity.id, "status": "open"}
-    session.execute(insert(Cart).values(row | {"discount_codes": []}).on_conflict_do_nothing())
+    first = {"discount_codes": [], "currency": _first_currency(session, identity)}
+    session.execute(insert(Cart).values(row | first).on_conflict_do_nothing())
     made = open_cart(session, identity, lock=True)
     assert made is not None
     return made
@@ -231,8 +289,9 @@ def _take_out(session: Session, cart: Cart, variant_id: str) -> None:
     cart.updated_at = clock.now()
 
 
-def _other_variant(session: Session, tenant_id: str, variant_id: str, options: dict[str, str]) -> Pick:
+def _other_variant(session: Session, selling: Selling, variant_id: str, options: dict[str, str]) -> Pick:
     """The variant that differs in ``options``; its other options as before if there is one like that in stock."""
+    tenant_id, currency = selling.tenant_id, selling.currency
     old = session.get_one(Variant, (tenant_id, variant_id))
     offered = session.scalars(
         select(Product.options).where(Product.tenant_id == tenant_id, Product.id == old.product_id)
@@ -241,9 +300,9 @@ def _other_variant(session: Session, tenant_id: str, variant_id: str, options: d
     changed = {match[0] for match in matches if match}
     keep = {name: value for name, value in old.options.items() if name not in changed}
     try:
-        return pick_variant(session, tenant_id, old.product_id, keep | options)
+        return pick_variant(session, tenant_id, old.product_id, keep | options, currency=currency)
     except OutOfStock:
-        return pick_variant(session, tenant_id, old.product_id, options)
+        return pick_variant(session, tenant_id, old.product_id, options, currency=currency)
 
 
 def _put_in(session: Session, identity: Identity, cart: Cart, pick: Pick, wanted: int) -> CartChange:
@@ -253,7 +312,7 @@ def _put_in(session: Session, identity: Identity, cart: Cart, pick: Pick, wanted
     _put(session, cart, pick.variant.id, possible)
     after = view(session, identity)
     variant = pick.variant
-    price = format_minor(variant.price, after.total.currency)
+    price = format_minor(pick.amount, after.total.currency)
     available = _available_of(session, identity.tenant_id, variant.id)
     line = Item(variant.id, variant.title, variant.options, price, possible, available)
     others = [Item(o.id, o.title, o.options, str(o.price), 0, o.available) for o in pick.alternatives]
@@ -276,8 +335,7 @@ def _available_of(session: Session, tenant_id: str, variant_id: str) -> int:
     return int(session.execute(query).scalar() or 0)
 
 
-def _line(quantity: int, variant: Variant, title: str, available: int, currency: str) -> CartLineView:
-    price = Money(variant.price, currency)
+def _line(quantity: int, variant: Variant, title: str, available: int, price: Money | None) -> CartLineView:
     return CartLineView(
         variant_id=variant.id,
         product_id=variant.product_id,
@@ -286,17 +344,18 @@ def _line(quantity: int, variant: Variant, title: str, available: int, currency:
         options=variant.options,
         image=f"/media/products/{variant.product_id}.svg",
         quantity=quantity,
-        unit_price=Price.of(price),
-        line_total=Price.of(price * quantity),
-        available=available if variant.sellable else 0,
+        unit_price=Price.of(price) if price else None,
+        line_total=Price.of(price * quantity) if price else None,
+        available=available if variant.sellable and price else 0,
     )
 
 
-def _notices(session: Session, tenant_id: str, lines: Sequence[CartLineView]) -> list[str]:
-    """What is not simply there: sold out, fewer left than wanted, or sent later and when."""
-    short = {line.variant_id: line.quantity for line in lines if line.available < line.quantity}
+def _notices(session: Session, tenant_id: str, lines: Sequence[CartLineView], currency: str) -> list[str]:
+    """What is not simply there: not sold in this currency, sold out, fewer left than wanted, or sent later and when."""
+    unsold = [f"{line.title} is not sold in {currency}." for line in lines if line.unit_price is None]
+    short = {line.variant_id: line.quantity for line in lines if line.unit_price and line.available < line.quantity}
     promised = inventory.promises(session, tenant_id, short) if short else {}
-    return [_notice(line, promised[line.variant_id]) for line in lines if line.variant_id in short]
+    return unsold + [_notice(line, promised[line.variant_id]) for line in lines if line.variant_id in short]
 
 
 def _notice(line: CartLineView, promise: inventory.Promise) -> str:

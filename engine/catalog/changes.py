@@ -22,7 +22,7 @@ def set_price(session: Session, identity: Identity, *, variant_id: str, amount: 
 
     Raises ``Forbidden`` for shoppers, ``NotFound``, ``InvalidInput``.
     """
-    _staff_only(identity)
+    staff_only(identity)
     if not 0 <= amount <= MAX_AMOUNT:
         raise InvalidInput("A price lies between 0 and 1,000,000.00.", param="amount")
     variant = session.get(Variant, (identity.tenant_id, variant_id), with_for_update=True)
@@ -48,7 +48,7 @@ def update_product(session: Session, identity: Identity, *, product_id: str, cha
 
     Raises ``Forbidden`` for shoppers, ``NotFound``, ``InvalidInput`` for a key that may not be changed here.
     """
-    _staff_only(identity)
+    staff_only(identity)
     if unknown := sorted(set(changes) - EDITABLE):
         raise InvalidInput(f"Not to be changed here: {', '.join(unknown)}.", param=unknown[0])
     product = session.get(Product, (identity.tenant_id, product_id), with_for_update=True)
@@ -86,6 +86,7 @@ def _retitle(session: Session, product: Product) -> None:
         variant.title = searchtext.variant_title(product.title, [variant.options[name] for name in names])
 
 
-def _staff_only(identity: Identity) -> None:
+def staff_only(identity: Identity) -> None:
+    """Raises ``Forbidden`` for everybody but the shop's staff."""
     if not (identity.is_staff or identity.actor is Actor.SYSTEM):
         raise Forbidden("Only the shop's staff may change its catalog.")

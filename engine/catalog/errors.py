@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.kit.errors import DomainError, Kind, Unavailable
+from engine.kit.errors import Conflict, DomainError, InvalidInput, Kind, Unavailable
 
 
 class OutOfStock(DomainError):
@@ -23,3 +23,19 @@ class IndexUnavailable(Unavailable):
     """The vector index does not answer; search goes on by words alone."""
 
     code = "index_unavailable"
+
+
+class CurrencyNotSold(InvalidInput):
+    """The shop does not sell in that currency at all; the message names those it sells in."""
+
+    code = "currency_not_sold"
+
+
+class NotSoldInCurrency(Conflict):
+    """The item has no price in that currency. Nothing is ever converted."""
+
+    code = "not_sold_in_currency"
+
+
+class PriceOver(Conflict):
+    code = "price_over"

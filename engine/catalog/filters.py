@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Select, exists, false, func, not_, select
+from sqlalchemy import ColumnElement, Integer, Select, exists, false, func, not_, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from engine.catalog.models import Product, Variant
+from engine.catalog.prices import Selling, amount_now
 from engine.catalog.repository import SOLD
 from engine.catalog.shop_file import Restriction
 from engine.compliance import service as compliance
@@ -32,6 +33,13 @@ class Filters:
     ships_to: str | None = None
     home: str = ""
     """The shop's own country, for ``ships_to``."""
+    selling: Selling | None = None
+    """The currency of prices, in which it must be sold; ``None`` looks at no list and takes the home price."""
+
+    @property
+    def amount(self) -> ColumnElement[Any]:
+        """What the ``Variant`` of the enclosing query costs: a whole number, or null when it is not sold like that."""
+        return amount_now(self.selling) if self.selling else type_coerce(Variant.price, Integer)
 
 
 def conditions(tenant_id: str, filters: Filters) -> list[ColumnElement[bool]]:
@@ -52,10 +60,12 @@ def product_conditions(tenant_id: str, filters: Filters) -> list[ColumnElement[b
 def has_variant(filters: Filters, tenant_id: Column, product_id: Column) -> ColumnElement[bool]:
     """Whether the product of those columns has a variant on sale that meets price, options and stock together."""
     wanted = _sold(tenant_id, product_id)
+    if filters.selling and not filters.selling.is_home:
+        wanted.append(filters.amount.is_not(None))
     if filters.min_price is not None:
-        wanted.append(Variant.price >= filters.min_price)
+        wanted.append(filters.amount >= filters.min_price)
     if filters.max_price is not None:
-        wanted.append(Variant.price <= filters.max_price)
+        wanted.append(filters.amount <= filters.max_price)
     for name, values in filters.options:
         wanted.append(Variant.options[name].astext.in_(values) if values else false())
     if filters.in_stock:
@@ -63,9 +73,11 @@ def has_variant(filters: Filters, tenant_id: Column, product_id: Column) -> Colu
     return _any(select(Variant.id).where(*wanted).correlate_except(Variant))
 
 
-def cheapest(tenant_id: Column = Product.tenant_id, product_id: Column = Product.id) -> ColumnElement[int]:
-    """The price of a product's cheapest variant on sale."""
-    query = select(func.min(Variant.price)).where(*_sold(tenant_id, product_id))
+def cheapest(
+    filters: Filters, tenant_id: Column = Product.tenant_id, product_id: Column = Product.id
+) -> ColumnElement[int]:
+    """The price of a product's cheapest variant on sale, in the currency of the filters."""
+    query = select(func.min(filters.amount)).where(*_sold(tenant_id, product_id))
     return query.correlate_except(Variant).scalar_subquery()
 
 

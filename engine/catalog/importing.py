@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from engine.catalog import searchtext
-from engine.catalog.models import Product, Variant
+from engine.catalog.models import ListedPrice, Product, Variant
 from engine.catalog.shop_file import CatalogFile, ProductRow, VariantRow
 from engine.inventory.models import BundleComponent, MovementKind, StockLevel, StockMovement
 from engine.kit.ids import new_id
@@ -38,6 +38,7 @@ def import_products(
             levels += _levels(tenant_id, variant["id"], variant_row, location_ids)
     _insert(session, Product, products)
     _insert(session, Variant, variants)
+    _insert(session, ListedPrice, _prices(tenant_id, file, {variant["sku"]: variant["id"] for variant in variants}))
     ids = {variant["sku"]: variant["id"] for variant in variants}
     _insert(session, BundleComponent, _components(tenant_id, file, ids))
     _insert(session, StockLevel, levels)
@@ -103,6 +104,17 @@ def _variant(tenant_id: str, product_id: str, product: ProductRow, row: VariantR
         "available_on": row.available_on,
         "lead_days": row.lead_days,
     }
+
+
+def _prices(tenant_id: str, file: CatalogFile, ids: Mapping[str, str]) -> Rows:
+    """Prices in other currencies, then those with a time; every row with the same keys, as one statement wants them."""
+    found: Rows = []
+    for row in (row for product in file.products for row in product.variants):
+        same = {"tenant_id": tenant_id, "variant_id": ids[row.sku], "source": "import"}
+        always = {"compare_at": None, "starts_at": None, "ends_at": None}
+        found += [same | always | {"currency": code, "amount": amount} for code, amount in row.prices.items()]
+        found += [same | one.model_dump() for one in row.scheduled]
+    return [one | {"id": new_id("price")} for one in found]
 
 
 def _components(tenant_id: str, file: CatalogFile, ids: Mapping[str, str]) -> Rows:

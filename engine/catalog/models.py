@@ -122,7 +122,7 @@ class ListedPrice(TenantRow):
         CheckConstraint("amount >= 0", name="amount_not_negative"),
         CheckConstraint("compare_at > amount", name="compare_at_more"),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
-        Index("ix_prices_variant", "tenant_id", "variant_id", "currency"),
+        Index("ix_prices_variant", "tenant_id", "currency", "variant_id"),
         Index(
             "uq_prices_always",
             "tenant_id",

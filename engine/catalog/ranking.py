@@ -82,7 +82,7 @@ def candidates(
         select(
             ranked.id,
             ranked.said,
-            cheapest(ranked.tenant_id, ranked.id),
+            cheapest(filters, ranked.tenant_id, ranked.id),
             ranked.rating,
             ranked.position,
             ranked.category,

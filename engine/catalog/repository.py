@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, defer
 
 from engine.catalog.models import Product, Variant
+from engine.catalog.prices import Selling, amount_now, compare_now, selling_in
 from engine.catalog.schemas import ProductDetail, ProductView, VariantView
 from engine.inventory.availability import available_units
 from engine.kit.tenancy import Tenant
@@ -19,36 +20,49 @@ SOLD = "active"
 """The status of a product that shoppers may see."""
 
 
-def load(session: Session, tenant_id: str, product_ids: Sequence[str]) -> dict[str, ProductDetail]:
-    """Products on sale among ``product_ids``, by id. Those with nothing to sell are left out."""
+class Stocked(NamedTuple):
+    """A variant on sale, its sellable units, and what it costs in minor units of the currency asked for."""
+
+    variant: Variant
+    available: int
+    amount: int
+    compare_at: int | None = None
+
+
+def load(
+    session: Session, tenant_id: str, product_ids: Sequence[str], *, currency: str | None = None
+) -> dict[str, ProductDetail]:
+    """Products on sale among ``product_ids``, by id. Those with nothing to sell (in ``currency``; without one, in the
+    home currency) are left out. Raises ``CurrencyNotSold``.
+    """
     if not product_ids:
         return {}
-    products = session.execute(
-        select(Product, Tenant.currency)
+    rows = session.execute(
+        select(Product, Tenant)
         .join(Tenant, Tenant.id == Product.tenant_id)
         .where(Product.tenant_id == tenant_id, Product.id.in_(product_ids), Product.status == SOLD)
         .options(defer(Product.search), defer(Product.search_strong), defer(Product.search_weak))
     ).all()
-    variants = variants_of(session, tenant_id, Variant.product_id.in_(product_ids))
+    selling = selling_in(session, tenant_id, currency)  # its tenant is at hand by now
+    variants = variants_of(session, selling, Variant.product_id.in_(product_ids))
     return {
-        product.id: _detail(product, currency, variants[product.id])
-        for product, currency in products
+        product.id: _detail(product, selling.currency, variants[product.id])
+        for product, _ in rows
         if variants[product.id]
     }
 
 
-def variants_of(
-    session: Session, tenant_id: str, condition: ColumnElement[bool]
-) -> defaultdict[str, list[tuple[Variant, int]]]:
-    """Product id → its variants on sale with their available units, in display order."""
+def variants_of(session: Session, selling: Selling, condition: ColumnElement[bool]) -> defaultdict[str, list[Stocked]]:
+    """Product id → its variants on sale in that currency, in display order."""
     rows = session.execute(
-        select(Variant, available_units())
-        .where(Variant.tenant_id == tenant_id, Variant.sellable, condition)
+        select(Variant, available_units(), amount_now(selling), compare_now(selling))
+        .where(Variant.tenant_id == selling.tenant_id, Variant.sellable, condition)
         .order_by(Variant.product_id, Variant.position, Variant.id)
     )
-    found: defaultdict[str, list[tuple[Variant, int]]] = defaultdict(list)
-    for variant, available in rows:
-        found[variant.product_id].append((variant, max(0, int(available))))
+    found: defaultdict[str, list[Stocked]] = defaultdict(list)
+    for variant, available, amount, compare_at in rows:
+        if amount is not None:
+            found[variant.product_id].append(Stocked(variant, max(0, int(available)), amount, compare_at))
     return found
 
 
@@ -65,18 +79,20 @@ def currency_of(session: Session, tenant_id: str) -> str:
     return session.scalars(select(Tenant.currency).where(Tenant.id == tenant_id)).one()
 
 
-def variant_view(variant: Variant, available: int, currency: str) -> VariantView:
+def variant_view(stocked: Stocked, currency: str) -> VariantView:
+    variant, compare_at = stocked.variant, stocked.compare_at
     return VariantView(
         id=variant.id,
         sku=variant.sku,
         title=variant.title,
         options=variant.options,
-        price=Price(amount=variant.price, currency=currency),
-        available=available,
+        price=Price(amount=stocked.amount, currency=currency),
+        compare_at=Price(amount=compare_at, currency=currency) if compare_at is not None else None,
+        available=stocked.available,
     )
 
 
-def _detail(product: Product, currency: str, variants: list[tuple[Variant, int]]) -> ProductDetail:
+def _detail(product: Product, currency: str, variants: list[Stocked]) -> ProductDetail:
     facts = product.facts
     return ProductDetail(
         id=product.id,
@@ -84,12 +100,12 @@ def _detail(product: Product, currency: str, variants: list[tuple[Variant, int]]
         category=product.category,
         description=product.description,
         image=f"/media/products/{product.id}.svg",
-        price=Price(amount=min(variant.price for variant, _ in variants), currency=currency),
+        price=Price(amount=min(one.amount for one in variants), currency=currency),
         brand=product.brand,
         rating=product.rating,
         rating_count=product.rating_count,
         options=_in_order(product.options, facts),
-        variants=[variant_view(variant, available, currency) for variant, available in variants],
+        variants=[variant_view(one, currency) for one in variants],
         features=facts.get("features", []),
         materials=facts.get("materials", []),
         compatibility=facts.get("compatibility", []),
@@ -97,7 +113,7 @@ def _detail(product: Product, currency: str, variants: list[tuple[Variant, int]]
         attributes=facts.get("attributes", {}),
         restrictions=product.restrictions,
         warranty_months=product.warranty_months,
-        weight_g=min(variant.weight_g for variant, _ in variants),
+        weight_g=min(one.variant.weight_g for one in variants),
     )
 
 

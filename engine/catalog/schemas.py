@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from engine.kit.views import Price, View
 
 
@@ -13,8 +15,16 @@ class VariantView(View):
     title: str
     options: dict[str, str]
     price: Price
+    compare_at: Price | None = None
+    """What it is shown to cost otherwise, while a price for a time is in force."""
     available: int
     """Whole units over all locations, never negative."""
+
+    @model_serializer(mode="wrap")
+    def _said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """``compare_at`` is there only while there is one."""
+        said: dict[str, Any] = write(self)
+        return {name: value for name, value in said.items() if name != "compare_at" or value is not None}
 
 
 class ProductView(View):
@@ -87,6 +97,8 @@ class ShopInfo(View):
     name: str
     tagline: str
     currency: str
+    currencies: list[str]
+    """All it sells in, its home currency first."""
     returns_policy: str
     support_hours: str
     support_email: str

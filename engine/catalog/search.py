@@ -21,6 +21,7 @@ from engine.catalog.filters import Filters, cheapest, conditions
 from engine.catalog.lexicon import Lexicon, Lexicons
 from engine.catalog.matching import named_categories
 from engine.catalog.models import Product
+from engine.catalog.prices import selling_in
 from engine.catalog.question import Question, read_question
 from engine.catalog.ranking import Tuning, candidates, fused, in_sort, worth_hearing
 from engine.catalog.schemas import ProductView
@@ -64,7 +65,9 @@ class CatalogSearch:
         self._embedded = lru_cache(maxsize=512)(self._embed)
 
     def search(self, session: Session, tenant_id: str, request: SearchRequest) -> SearchPage:
-        """The page of products asked for, best first. Raises ``InvalidInput`` for a bad cursor, sort or limit."""
+        """The page of products asked for, best first. Raises ``InvalidInput`` for a bad cursor, sort or limit, and
+        ``CurrencyNotSold``.
+        """
         check(request)
         start = _Start.of(tenant_id, request)
         lexicon = self._lexicons.of(session, tenant_id)
@@ -82,7 +85,7 @@ class CatalogSearch:
         self, session: Session, tenant_id: str, request: SearchRequest, lexicon: Lexicon, start: _Start
     ) -> tuple[list[str], int]:
         """Ids of one page (and one more, if there is more), and how many there are in all."""
-        filters = read_filters(request, lexicon)
+        filters = read_filters(request, lexicon, selling_in(session, tenant_id, request.currency))
         if not request.query.strip():
             return _browse(session, tenant_id, filters, request, start)
         question = read_question(session, request.query, lexicon, is_word=self._is_word)
@@ -152,7 +155,7 @@ def _page(
 ) -> SearchPage:
     shown = ids[: request.limit]
     more = len(ids) > len(shown)
-    known = repository.load(session, tenant_id, shown)
+    known = repository.load(session, tenant_id, shown, currency=request.currency)
     items = [repository.summary(known[key]) for key in shown if key in known]
     return SearchPage(items, total, start.then(len(shown), shown[-1]) if more else None, near)
 
@@ -163,14 +166,14 @@ def _browse(
     """Without a question: everything that meets the filters, in the shop's order or the one asked for."""
     meeting = conditions(tenant_id, filters)
     total = session.scalar(select(func.count()).select_from(Product).where(*meeting)) or 0
-    query = select(Product.id).where(*meeting).order_by(*_order(request.sort), Product.position, Product.id)
+    query = select(Product.id).where(*meeting).order_by(*_order(request.sort, filters), Product.position, Product.id)
     return list(session.scalars(query.offset(start.offset).limit(request.limit + 1))), total
 
 
-def _order(sort: str) -> list[ColumnElement[int]]:
+def _order(sort: str, filters: Filters) -> list[ColumnElement[int]]:
     orders: dict[str, list[ColumnElement[int]]] = {
-        "price_low": [cheapest().asc()],
-        "price_high": [cheapest().desc()],
+        "price_low": [cheapest(filters).asc()],
+        "price_high": [cheapest(filters).desc()],
         "rating": [Product.rating.desc(), Product.rating_count.desc()],
     }
     return orders.get(sort, [])

@@ -13,6 +13,7 @@ from engine.catalog.filters import Filters, conditions
 from engine.catalog.matching import match_categories
 from engine.catalog.models import Product
 from engine.catalog.picking import Pick, pick_variant
+from engine.catalog.prices import selling_in
 from engine.catalog.schemas import CategoryRow, Comparison, ComparisonRow, ProductDetail, ProductView
 from engine.catalog.shop import shop_info
 from engine.kit.errors import InvalidInput, NotFound
@@ -32,18 +33,20 @@ __all__ = [
 ]
 
 
-def product(session: Session, tenant_id: str, item_id: str) -> ProductDetail:
-    """A product on sale by its own id or by one of its variants'. Raises ``NotFound``."""
+def product(session: Session, tenant_id: str, item_id: str, *, currency: str | None = None) -> ProductDetail:
+    """A product on sale by its own id or by one of its variants', priced in ``currency`` (the home currency without
+    one). Raises ``NotFound``, ``CurrencyNotSold``.
+    """
     product_id = repository.product_id_of(session, tenant_id, item_id)
-    found = repository.load(session, tenant_id, [product_id] if product_id else [])
+    found = repository.load(session, tenant_id, [product_id] if product_id else [], currency=currency)
     if product_id not in found:
         raise NotFound("There is no such product in this shop.")
     return found[product_id]
 
 
-def products(session: Session, tenant_id: str, ids: Sequence[str]) -> list[ProductView]:
+def products(session: Session, tenant_id: str, ids: Sequence[str], *, currency: str | None = None) -> list[ProductView]:
     """Products in the order of ``ids``; unknown and unsold ones are left out. Two queries, however many."""
-    found = repository.load(session, tenant_id, ids)
+    found = repository.load(session, tenant_id, ids, currency=currency)
     return [repository.summary(found[key]) for key in ids if key in found]
 
 
@@ -65,16 +68,20 @@ def list_products(
     category: str | None = None,
     max_price: int | None = None,
     in_stock: bool = False,
+    currency: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[ProductView]:
-    """Products in the shop's order, a page at a time. ``max_price`` in minor units. Raises ``InvalidInput``."""
+    """Products sold in ``currency`` (the home currency without one) in the shop's order, a page at a time.
+    ``max_price`` in minor units. Raises ``InvalidInput``, ``CurrencyNotSold``.
+    """
     if not 1 <= limit <= 200:
         raise InvalidInput("A page holds 1 to 200 products.", param="limit")
     wanted = Filters(
         categories=_categories(session, tenant_id, category) if category else None,
         max_price=max_price,
         in_stock=in_stock,
+        selling=selling_in(session, tenant_id, currency),
     )
     query = select(Product.position, Product.id).where(*conditions(tenant_id, wanted))
     if cursor:
@@ -85,14 +92,14 @@ def list_products(
     rows = session.execute(query.order_by(Product.position, Product.id).limit(limit + 1)).all()
     shown = rows[:limit]
     more = encode_cursor([shown[-1].position, shown[-1].id]) if len(rows) > limit else None
-    return Page(products(session, tenant_id, [row.id for row in shown]), more)
+    return Page(products(session, tenant_id, [row.id for row in shown], currency=currency), more)
 
 
 def _categories(session: Session, tenant_id: str, wanted: str) -> tuple[str, ...]:
     return tuple(match_categories(wanted, [row.name for row in categories(session, tenant_id)]))
 
 
-def compare(session: Session, tenant_id: str, item_ids: Sequence[str]) -> Comparison:
+def compare(session: Session, tenant_id: str, item_ids: Sequence[str], *, currency: str | None = None) -> Comparison:
     """Two to four products side by side, with every attribute that at least two of them state.
 
     Raises ``NotFound`` for an unknown one, ``InvalidInput`` for too few or too many.
@@ -101,7 +108,7 @@ def compare(session: Session, tenant_id: str, item_ids: Sequence[str]) -> Compar
     wanted = list(dict.fromkeys(ids))
     if not 2 <= len(wanted) <= 4:
         raise InvalidInput("Compare two to four different products.", param="product_ids")
-    found = repository.load(session, tenant_id, wanted)
+    found = repository.load(session, tenant_id, wanted, currency=currency)
     if missing := [key for key in wanted if key not in found]:
         raise NotFound(f"There is no product {missing[0] or 'of that id'} in this shop.")
     items = [found[key] for key in wanted]

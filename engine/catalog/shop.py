@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.catalog.prices import currencies_of
 from engine.catalog.schemas import ShippingRateInfo, ShippingZoneInfo, ShopInfo
 from engine.kit.errors import NotFound
 from engine.kit.money import format_minor
@@ -27,6 +28,7 @@ def shop_info(session: Session, tenant_id: str) -> ShopInfo:
         name=tenant.name,
         tagline=said.get("tagline", ""),
         currency=tenant.currency,
+        currencies=list(currencies_of(tenant.currency, tenant.settings)),
         returns_policy=said.get("returns_policy", ""),
         support_hours=said.get("support_hours", ""),
         support_email=said.get("support_email", ""),

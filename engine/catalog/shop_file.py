@@ -1,7 +1,8 @@
 """The file a shop is made from: its catalog, places, prices of shipping and tax, and (for demos) its people.
 
 `icommerce tenants create --catalog FILE` and the demo seed read the same format, YAML or JSON. Money is whole
-minor units of the shop's currency, weights are grams, lengths millimetres, tax rates parts per million.
+minor units of the shop's currency (in ``prices`` and ``amounts``: of the one named), weights are grams, lengths
+millimetres, tax rates parts per million.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
-Minor = Annotated[int, Field(ge=0, le=100_000_000)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,6 +62,10 @@ class ShopRow(Row):
     name: str
     tagline: str
     currency: Currency
+    currencies: list[Currency] = []
+    """What it sells in besides. An item, way of shipping or code without a price in one of them is not sold in it."""
+    currency_by_country: dict[Country, Currency] = {}
+    """What a new cart is in, by the country of the shopper's address; the shop's currency for others."""
     country: Country
     locale: str = "en-US"
     support_email: str
@@ -100,6 +105,9 @@ class VariantRow(Row):
     sku: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{2,39}$")]
     options: dict[str, str] = {}
     price: Minor
+    prices: dict[Currency, Minor] = {}
+    """Other currency → price in its minor units."""
+    scheduled: list[PriceRow] = []
     cost: Minor
     weight_g: Annotated[int, Field(gt=0)]
     size_mm: tuple[int, int, int]
@@ -191,6 +199,7 @@ class ShippingRateRow(Row):
     max_days: Annotated[int, Field(ge=0)]
     air: bool = False
     """Air transport: refused for lithium batteries and flammables."""
+    amounts: dict[Currency, RateAmounts] = {}
 
 
 class ShippingZoneRow(Row):
@@ -219,6 +228,7 @@ class DiscountRow(Row):
     percent_off: Annotated[int, Field(gt=0, le=90)] | None = None
     amount_off: Minor | None = None
     minimum: Minor = 0
+    amounts: dict[Currency, DiscountAmounts] = {}
     category: str | None = None
     """Limits the discount to one category's lines."""
     usage_limit: int | None = None
@@ -229,6 +239,8 @@ class DiscountRow(Row):
     def _one_kind(self) -> Self:
         if (self.percent_off is None) == (self.amount_off is None):
             raise ValueError(f"{self.code}: percent_off or amount_off, one of them")
+        if any((terms.amount_off is None) != (self.amount_off is None) for terms in self.amounts.values()):
+            raise ValueError(f"{self.code}: amounts say amount_off where the code itself does")
         return self
 
 
@@ -320,9 +332,28 @@ class CatalogFile(Row):
                 problems.append(f"order of an unknown customer {order.customer}")
             if order.shipping not in rates:
                 problems.append(f"order of {order.customer}: no shipping rate {order.shipping}")
+        problems += _currency_problems(self)
         if problems:
             raise ValueError("; ".join(problems[:10]))
         return self
+
+
+def _currency_problems(file: CatalogFile) -> list[str]:
+    """Amounts in a currency that the shop does not sell in, or in its own where the plain field says it."""
+    home, others = file.shop.currency, set(file.shop.currencies)
+    said = [
+        *((v.sku, set(v.prices)) for p in file.products for v in p.variants),
+        *((v.sku, {one.currency for one in v.scheduled} - {home}) for p in file.products for v in p.variants),
+        *((rate.code, set(rate.amounts)) for zone in file.shipping_zones for rate in zone.rates),
+        *((code.code, set(code.amounts)) for code in file.discounts),
+        ("currencies", {home} & others),
+        ("currency_by_country", set(file.shop.currency_by_country.values()) - {home}),
+    ]
+    return [
+        f"{name}: {code} is not among the shop's other currencies"
+        for name, codes in said
+        for code in sorted(codes - (others - {home}))
+    ]
 
 
 def _bundle_problems(variants: list[VariantRow]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Final
 from engine.catalog.filters import Filters
 from engine.catalog.lexicon import Lexicon
 from engine.catalog.matching import match_categories, match_option
+from engine.catalog.prices import Selling
 from engine.kit.errors import InvalidInput
 
 SORTS: Final = ("relevance", "price_low", "price_high", "rating")
@@ -18,7 +19,9 @@ MAX_QUERY: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """What to look for. Prices are minor units; ``ships_to`` is an ISO 3166 country code."""
+    """What to look for. Prices are minor units of ``currency`` (``None``: the home currency), in which it must be sold;
+    ``ships_to`` is an ISO 3166 country code.
+    """
 
     query: str = ""
     category: str | None = None
@@ -27,6 +30,7 @@ class SearchRequest:
     options: dict[str, str] = field(default_factory=dict)
     in_stock: bool = False
     ships_to: str | None = None
+    currency: str | None = None
     sort: str = "relevance"
     limit: int = 20
     cursor: str | None = None
@@ -42,7 +46,7 @@ def check(request: SearchRequest) -> None:
         raise InvalidInput(f"A question has at most {MAX_QUERY} letters.", param="query")
 
 
-def read_filters(request: SearchRequest, lexicon: Lexicon) -> Filters:
+def read_filters(request: SearchRequest, lexicon: Lexicon, selling: Selling | None = None) -> Filters:
     """The request's filters in this shop's categories and option values."""
     categories = None
     if request.category and request.category.strip():
@@ -55,6 +59,7 @@ def read_filters(request: SearchRequest, lexicon: Lexicon) -> Filters:
         in_stock=request.in_stock,
         ships_to=request.ships_to,
         home=lexicon.country,
+        selling=selling,
     )
 
 

@@ -132,8 +132,9 @@ class Prepared:
 
 def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     """Everything T1 must know, in one read. Raises ``NotFound`` for a card that is not the identity's own."""
-    values = {"consent": consent_id, "owner": identity.id, "tenant": identity.tenant_id, "today": clock.now().date()}
-    (rows,) = runtime.store.ask(identity.tenant_id, (PREPARE, values))
+    now = clock.now()
+    values = {"consent": consent_id, "owner": identity.id, "tenant": identity.tenant_id, "today": now.date()}
+    (rows,) = runtime.store.ask(identity.tenant_id, (PREPARE, values | {"moment": now}))
     if not rows:
         raise NotFound("There is no such confirmation.")
     card = Card.of(rows[0])
@@ -171,6 +172,7 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
     values = draft.values(f"{quote.shop.settings.get('order_prefix', 'IC')}-") | {
         "tenant": card.tenant_id,
         "today": draft.order["created_at"].date(),
+        "moment": draft.order["created_at"],
         "stamp": seen.known.stamp,
         "version": card.version,
         "status": card.status,

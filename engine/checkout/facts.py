@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
+from engine.catalog.prices import IN_FORCE, currencies_of
 from engine.catalog.shop_file import StockPolicy
 from engine.inventory import direct as stock
 from engine.inventory import service as inventory
@@ -61,6 +62,9 @@ class Shop:
     country: str
     demo: bool
     settings: Mapping[str, Any]
+
+    def sells_in(self, currency: str) -> bool:
+        return currency == self.currency or currency in currencies_of(self.currency, self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,9 @@ SCOPE: Final = """
 """
 """What a checkout ``c`` asks for, and its shop."""
 
-_ITEMS: Final = """app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
+_PRICE: Final = IN_FORCE.replace("%(currency)s", "c.currency")
+_ITEMS: Final = f"""app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
+    LEFT JOIN LATERAL ({_PRICE}) AS q ON true
     WHERE v.tenant_id = c.tenant_id AND v.id = ANY(w.variants)"""
 _ZONES: Final = "app.shipping_zones z WHERE z.tenant_id = c.tenant_id AND w.country = ANY(z.countries)"
 _TAX: Final = """app.tax_rates x WHERE x.tenant_id = c.tenant_id AND x.country = w.country
@@ -128,17 +134,18 @@ _PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(va
 _SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latitude, l.longitude, l.handling_days,
     l.handling_cost, l.cannot_ship
     FROM app.locations l WHERE l.tenant_id = c.tenant_id AND l.ships ORDER BY l.position, l.id"""
-_ITEM_STAMP: Final = "concat(v.xmin, '.', p.xmin)"
+_ITEM_STAMP: Final = "concat_ws('.', v.xmin, p.xmin, q.id, q.stamp)"
 _TAX_STAMP: Final = "concat(x.id, '.', x.xmin)"
 _CODE_STAMP: Final = (
-    "concat_ws('.', d.code, d.percent_off, d.amount_off, d.minimum, d.category, d.starts_at, d.ends_at)"
+    "concat_ws('.', d.code, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category, d.starts_at, d.ends_at)"
 )
 _CART_STAMP: Final = "concat_ws('.', r.status, r.updated_at, r.discount_codes)"
 
 COLUMNS: Final = f"""
   t.name, t.currency AS shop_currency, t.country, t.demo, t.settings, t.xmin::text AS stamp,
   (SELECT json_agg(i ORDER BY i.id) FROM (
-    SELECT v.id, v.product_id, v.sku, v.options, v.price, v.cost, v.weight_g, v.sellable, v.stock_policy,
+    SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.sellable, v.stock_policy,
+      coalesce(q.amount, CASE WHEN c.currency = t.currency THEN v.price END) AS price,
       p.title, p.category, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,
   (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
@@ -149,8 +156,8 @@ COLUMNS: Final = f"""
   (SELECT row_to_json(x) FROM (
     SELECT x.name, x.rate_ppm, x.category_ppm, x.taxes_shipping, {_TAX_STAMP} AS stamp FROM {_TAX}) AS x) AS tax,
   (SELECT json_agg(d) FROM (
-    SELECT d.code, d.title, d.percent_off, d.amount_off, d.minimum, d.category, d.usage_limit, d.used, d.starts_at,
-      d.ends_at, {_CODE_STAMP} AS stamp FROM {_CODES} ORDER BY d.code) AS d) AS codes,
+    SELECT d.code, d.title, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category, d.usage_limit, d.used,
+      d.starts_at, d.ends_at, {_CODE_STAMP} AS stamp FROM {_CODES} ORDER BY d.code) AS d) AS codes,
   (SELECT row_to_json(r) FROM (
     SELECT r.status, r.discount_codes, {_CART_STAMP} AS stamp, (
       SELECT json_object_agg(l.variant_id, l.quantity) FROM app.cart_lines l
@@ -165,7 +172,8 @@ STAMP: Final = f"""concat_ws('|', t.xmin,
     (SELECT {_TAX_STAMP} FROM {_TAX}),
     (SELECT string_agg({_CODE_STAMP}, ',' ORDER BY d.code) FROM {_CODES}),
     (SELECT {_CART_STAMP} FROM {_CART}))"""  # noqa: S608 (our own)
-"""The versions of everything a price rests on, as ``Facts.stamp`` has them; but for stock and uses of codes, which are
+"""The versions of everything a price rests on, as ``Facts.stamp`` has them at ``moment``: another price in force is
+another version. But for stock and uses of codes, which are
 taken and so checked by themselves."""
 
 READ: Final = f"""
@@ -183,7 +191,8 @@ def shop_of(session: Session, tenant_id: str) -> Shop:
 def read(session: Session, basket: Basket) -> Facts:
     """The facts as this transaction sees them; the checkout's row is written first."""
     session.flush()
-    values = {"tenant": basket.tenant_id, "id": basket.id, "today": clock.now().date()}
+    now = clock.now()
+    values = {"tenant": basket.tenant_id, "id": basket.id, "today": now.date(), "moment": now}
     row = session.connection().exec_driver_sql(READ, values).mappings().one()
     found = answer(basket, dict(row))
     return with_rest(session, basket, found) if has_rest(basket, found) else found

@@ -151,10 +151,11 @@ def price(basket: Basket, found: Facts) -> Quote:
     """What a session costs, given everything its price rests on."""
     lines = _lines(basket, found)
     problems = [problem for line in lines for problem in _stock_problems(line)]
-    if len(lines) < len(basket.lines):
-        problems.append("Something in this checkout is no longer sold.")
+    problems += _unsold(basket, found)
     eligible = [discounts.Discountable(line.category, line.base) for line in lines]
-    applied = discounts.work_out(found.codes, basket.discount_codes, eligible, found.shop.currency)
+    applied = discounts.work_out(
+        found.codes, basket.discount_codes, eligible, basket.currency, home=found.shop.currency
+    )
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
     options, selected, trouble = _shipping(basket, found, lines)
     plan, unroutable = (None, []) if problems or trouble else _routing(basket, found, lines, selected)
@@ -207,8 +208,27 @@ def _lines(basket: Basket, found: Facts) -> list[PricedLine]:
     return [
         _priced(item, quantity, found)
         for variant_id, quantity in wanted.items()
-        if (item := found.items.get(variant_id)) and item["sellable"] and item["status"] == "active"
+        if (item := found.items.get(variant_id)) and _is_sold(item) and item["price"] is not None
     ]
+
+
+def _is_sold(item: Mapping[str, Any]) -> bool:
+    return bool(item["sellable"]) and item["status"] == "active"
+
+
+def _unsold(basket: Basket, found: Facts) -> list[str]:
+    """What cannot be bought at all, or not in this currency: nothing is ever converted."""
+    if not found.shop.sells_in(basket.currency):
+        return [f"This shop does not sell in {basket.currency}."]
+    known = [found.items.get(row["variant_id"]) for row in basket.lines]
+    problems = [
+        f"{item['title']} is not sold in {basket.currency}."
+        for item in known
+        if item and _is_sold(item) and item["price"] is None
+    ]
+    if any(item is None or not _is_sold(item) for item in known):
+        problems.append("Something in this checkout is no longer sold.")
+    return problems
 
 
 def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
@@ -265,6 +285,7 @@ def _shipping(
         weight_g=sum(line.weight_g * line.quantity for line in lines),
         goods=sum(line.base - line.discount for line in lines),
         ground_only=compliance.ground_only(line.restrictions for line in lines),
+        abroad=None if basket.currency == found.shop.currency else basket.currency,
     )
     if not options and not problems:
         problems.append("We do not ship this order to that address.")

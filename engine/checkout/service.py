@@ -65,7 +65,8 @@ class Details:
 
 
 def start(session: Session, identity: Identity, *, thread_id: str | None = None) -> CheckoutView:
-    """Begin checking out the cart, or bring the running checkout in line with it.
+    """Begin checking out the cart, or bring the running checkout in line with it. A checkout keeps its currency: when
+    the cart is in another one by now, it ends and a new one begins with what the shopper has said.
 
     Raises ``NothingToBuy`` for an empty cart, ``CheckoutBusy`` while a payment is under way.
     """
@@ -74,8 +75,14 @@ def start(session: Session, identity: Identity, *, thread_id: str | None = None)
     lines = _cart_lines(session, identity)
     if not lines or cart is None:
         raise NothingToBuy("The cart is empty.")
+    currency = carts.currency_of(session, identity)
+    before = checkout
+    if before is not None and before.currency != currency:
+        _end(session, identity, before)
+        checkout = None
     if checkout is None:
-        checkout = _new(session, identity, cart.id, lines, thread_id)
+        checkout = _new(session, identity, cart.id, lines, thread_id, currency)
+        _go_on(checkout, before)
     _match_cart(checkout, cart.id, lines, list(cart.discount_codes))
     return _refreshed(session, identity, checkout)
 
@@ -170,9 +177,7 @@ def current(session: Session, identity: Identity) -> CheckoutView:
 def cancel(session: Session, identity: Identity) -> CheckoutView:
     """Drop the running checkout and its open card; the cart stays."""
     checkout = _require(session, identity)
-    checkout.status = SESSION.check(checkout.status, SessionStatus.CANCELED)
-    supersede(session, checkout)
-    audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.canceled", subject=checkout.id)
+    _end(session, identity, checkout)
     return checkout_view(checkout, quote_of(session, checkout))
 
 
@@ -231,6 +236,20 @@ def _running(
     return checkout
 
 
+def _end(session: Session, identity: Identity, checkout: CheckoutSession) -> None:
+    checkout.status = SESSION.check(checkout.status, SessionStatus.CANCELED)
+    supersede(session, checkout)
+    audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.canceled", subject=checkout.id)
+    session.flush()
+
+
+def _go_on(checkout: CheckoutSession, before: CheckoutSession | None) -> None:
+    """What was said in the checkout before; not how it is paid: cards, codes and credit were given to that one."""
+    if before is not None:
+        checkout.buyer, checkout.ship_to = dict(before.buyer), before.ship_to
+        checkout.thread_id = checkout.thread_id or before.thread_id
+
+
 def _require(session: Session, identity: Identity) -> CheckoutSession:
     checkout = _running(session, identity)
     if checkout is None:
@@ -241,9 +260,13 @@ def _require(session: Session, identity: Identity) -> CheckoutSession:
 
 
 def _new(
-    session: Session, identity: Identity, cart_id: str, lines: list[dict[str, Any]], thread_id: str | None
+    session: Session,
+    identity: Identity,
+    cart_id: str,
+    lines: list[dict[str, Any]],
+    thread_id: str | None,
+    currency: str,
 ) -> CheckoutSession:
-    shop = facts.shop_of(session, identity.tenant_id)
     checkout = CheckoutSession(
         tenant_id=identity.tenant_id,
         id=new_id("checkout"),
@@ -251,7 +274,7 @@ def _new(
         thread_id=thread_id,
         cart_id=cart_id,
         status=SessionStatus.NOT_READY,
-        currency=shop.currency,
+        currency=currency,
         lines=lines,
         expires_at=clock.now() + SESSION_LIFE,
     )

@@ -8,6 +8,17 @@ from engine.checks.rule import Rule
 from engine.finance.models import Account
 
 _KNOWN: Final = ", ".join(f"'{account}'" for account in Account)
+_AT_HOME: Final = ", ".join(
+    f"'{account}'"
+    for account in (
+        Account.INVENTORY,
+        Account.INVENTORY_ADJUSTMENTS,
+        Account.COGS,
+        Account.ACCOUNTS_PAYABLE,
+        Account.OPENING_STOCK,
+    )
+)
+"""Accounts of goods at cost."""
 _ENDED: Final = (
     "SELECT o.* FROM app.orders o WHERE o.placed_at IS NOT NULL"
     " AND NOT EXISTS (SELECT FROM app.order_lines l WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id"
@@ -42,6 +53,21 @@ RULES: Final = (
         "SELECT currency, 'debits ' || coalesce(sum(amount) FILTER (WHERE amount > 0), 0)"
         " || ', credits ' || coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)"
         " FROM app.postings GROUP BY currency HAVING sum(amount) <> 0",
+    ),
+    Rule(
+        "goods and their cost are booked in the home currency",
+        f"SELECT count(*) FROM app.postings WHERE account IN ({_AT_HOME})",  # noqa: S608 (ours)
+        "SELECT p.entry_id, p.account || ' in ' || p.currency || ', the shop keeps them in ' || t.currency"  # noqa: S608 (ours)
+        " FROM app.postings p JOIN app.tenants t ON t.id = p.tenant_id"
+        f" WHERE p.account IN ({_AT_HOME}) AND p.currency <> t.currency",
+    ),
+    Rule(
+        "what an order earns and owes is booked in its currency",
+        "SELECT count(*) FROM app.orders",
+        "SELECT o.id, 'is in ' || o.currency || ', ' || p.account || ' is in ' || p.currency FROM app.orders o"  # noqa: S608 (ours)
+        " JOIN app.journal_entries e ON e.tenant_id = o.tenant_id AND e.order_id = o.id"
+        " JOIN app.postings p ON p.tenant_id = e.tenant_id AND p.entry_id = e.id"
+        f" WHERE p.account NOT IN ({_AT_HOME}) AND p.currency <> o.currency",
     ),
     Rule(
         "every posting is on an account of the chart",

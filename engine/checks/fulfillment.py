@@ -63,7 +63,8 @@ RULES: Final[tuple[Rule, ...]] = (
         " coalesce(sum(p.amount) FILTER (WHERE p.account = 'cogs'), 0) AS cost,"
         " -coalesce(sum(p.amount) FILTER (WHERE p.account = 'shipping_revenue'), 0) AS shipping"
         " FROM app.journal_entries e JOIN app.postings p ON p.tenant_id = e.tenant_id AND p.entry_id = e.id"
-        " WHERE e.kind IN ('shipment', 'shipment_returned') GROUP BY 1) b ON b.order_id = w.order_id"
+        " WHERE e.kind IN ('shipment', 'shipment_returned', 'shipment_cost', 'shipment_cost_returned') GROUP BY 1) b"
+        " ON b.order_id = w.order_id"
         " WHERE (coalesce(b.goods, 0), coalesce(b.discount, 0), coalesce(b.cost, 0)) <> (w.goods, w.discount, w.cost)"
         " OR (w.units = 0 AND coalesce(b.shipping, 0) <> 0)",
     ),

@@ -16,6 +16,18 @@ RULES: Final = (
         " WHERE o.placed_at IS NOT NULL GROUP BY o.id, o.total HAVING coalesce(sum(p.amount), 0) <> o.total",
     ),
     Rule(
+        "money comes and goes in its order's currency",
+        "SELECT count(*) FROM app.payments",
+        "SELECT m.id, 'is in ' || m.currency || ', its order ' || o.id || ' in ' || o.currency FROM ("
+        "SELECT tenant_id, id, order_id, currency FROM app.payments"
+        " UNION ALL SELECT tenant_id, id, order_id, currency FROM app.captures"
+        " UNION ALL SELECT tenant_id, id, order_id, currency FROM app.refunds) m"
+        " JOIN app.orders o ON o.tenant_id = m.tenant_id AND o.id = m.order_id WHERE m.currency <> o.currency"
+        " UNION ALL SELECT p.id, 'is in ' || p.currency || ', its account in ' || v.currency FROM app.payments p"
+        " JOIN app.stored_value_accounts v ON v.tenant_id = p.tenant_id AND v.id = p.stored_value_id"
+        " WHERE v.currency <> p.currency",
+    ),
+    Rule(
         "every payment that took or holds money has its order",
         "SELECT count(*) FROM app.payments WHERE status IN ('authorized', 'partially_captured', 'captured')",
         "SELECT p.id, 'order ' || p.order_id || ' is ' || coalesce(o.status, 'missing') FROM app.payments p"

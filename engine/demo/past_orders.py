@@ -220,6 +220,7 @@ def _option(
         weight_g=sum(line.weight_g * line.row["ordered"] for line in lines),
         goods=sum(line.goods for line in lines),
         ground_only=compliance.ground_only(line.restrictions for line in lines),
+        currency=shop.ledger.currency,
     )
     return next((option for option in offered if option.id == plan.shipping), next(iter(offered), None))
 

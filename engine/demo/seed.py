@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
 from engine.catalog.importing import import_products
+from engine.catalog.policy import CatalogPolicy
 from engine.catalog.shop_file import CatalogFile, DiscountRow, ShippingZoneRow, TaxRateRow, read_catalog
 from engine.db import Store
 from engine.demo.past_orders import add_past_orders
@@ -111,8 +112,14 @@ def _tenant(tenant_id: str, file: CatalogFile, *, slug: str, name: str, demo: bo
         demo=demo,
         currency=shop.currency,
         country=shop.country,
-        settings=shop.model_dump(mode="json", include=set(_SETTINGS)),
+        settings=shop.model_dump(mode="json", include=set(_SETTINGS)) | _policies(file),
     )
+
+
+def _policies(file: CatalogFile) -> dict[str, Any]:
+    """The currencies of the file as the shop's rule; nothing when it sells in its own alone."""
+    rule = file.shop.model_dump(mode="json", include={"currencies", "currency_by_country"})
+    return {"policies": {CatalogPolicy.section: rule}} if file.shop.currencies else {}
 
 
 def _stock_cost(file: CatalogFile) -> int:

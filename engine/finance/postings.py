@@ -30,6 +30,7 @@ class Kind(StrEnum):
     CAPTURE = "capture"  # subject: the payment or the capture
     STORED_VALUE_USED = "stored_value_used"  # the stored-value payment
     SHIPMENT = "shipment"
+    SHIPMENT_COST = "shipment_cost"  # its cost, where the sale is in another currency than the shop's own
     REFUND = "refund"
     REFUND_FAILED = "refund_failed"  # reverses the refund's entry
     CHARGEBACK_OPENED = "chargeback_opened"  # the dispute, as for the next two
@@ -83,6 +84,13 @@ def shipment(goods: int, discount: int, shipping: int, cost: int) -> Amounts:
             Account.INVENTORY: -cost,
         }
     )
+
+
+def shipment_cost(cost: int) -> Amounts:
+    """Goods of a sale in a foreign currency left: they earned in that currency and cost in the home currency, which are
+    two entries. Dr cogs · Cr inventory.
+    """
+    return _pair(Account.COGS, Account.INVENTORY, cost)
 
 
 def refund(amount: int, tax: int, unearned: int, to: RefundTo = "psp_clearing") -> Amounts:
@@ -208,6 +216,11 @@ EXAMPLES: Final[tuple[tuple[Kind, str, Amounts], ...]] = (
     (Kind.CAPTURE, "money captured", capture(110, 10)),
     (Kind.STORED_VALUE_USED, "gift card or store credit pays", stored_value_used("gift_card", 110, 10)),
     (Kind.SHIPMENT, "goods leave", shipment(100, 15, 5, 40)),
+    (
+        Kind.SHIPMENT_COST,
+        "what leaves of a foreign-currency sale costs (home currency)",
+        shipment_cost(40),
+    ),
     (Kind.REFUND, "money goes back to the card", refund(110, 10, 30)),
     (Kind.REFUND, "money goes back as store credit", refund(110, 10, 30, "store_credit_liability")),
     (Kind.REFUND_FAILED, "the gateway says later that it did not go", mirror(refund(110, 10, 30))),

@@ -25,7 +25,9 @@ class Line(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Price before discount, discount and cost of units, without tax; minor units of the order's currency."""
+    """Price before discount and discount of units, without tax, in minor units of the order's currency; their cost in
+    those of the home currency.
+    """
 
     goods: int
     discount: int

@@ -11,10 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
-from engine.finance import postings
-from engine.finance import service as finance
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.fulfillment import carriers, paying, shares, work
+from engine.fulfillment.books import RETURNED, SHIPPED, Books
 from engine.fulfillment.errors import CancelPending, NothingToShip, NotReleasable, TrackingNumberTaken
 from engine.fulfillment.models import FulfillmentStatus
 from engine.fulfillment.states import FULFILLMENT
@@ -27,10 +26,6 @@ from engine.kit.ids import new_id
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.runtime import Runtime
 
-SHIPPED: Final = "shipment"
-RETURNED: Final = "shipment_returned"
-LOST: Final = "shipment_lost"
-"""Kinds of journal entries; their subject is the shipment."""
 _OPEN: Final = frozenset(
     {
         FulfillmentStatus.RELEASED,
@@ -148,10 +143,10 @@ def unship(
     lost = before - shares.shipped(order_lines.values())
     nothing_left = not any(line.shipped for line in order_lines.values())
     fee = _shipping_earned(session, order) if nothing_left else 0
-    amounts = postings.mirror(postings.shipment(lost.goods, lost.discount, fee, lost.cost))
-    _post(session, order, kind=RETURNED, subject=shipment.id, amounts=amounts)
+    books = Books(session, order, shipment.id)
+    books.take_back(lost, fee)
     if not cost_back:
-        _post(session, order, kind=LOST, subject=shipment.id, amounts=postings.adjustment(-lost.cost))
+        books.write_off(lost.cost)
     return units
 
 
@@ -247,20 +242,7 @@ def _book(session: Session, found: Work, units: Mapping[str, int], shipment: Shi
         found.order_lines[line_id].shipped += quantity
     gained = shares.shipped(found.order_lines.values()) - before
     fee = found.order.shipping if first else 0
-    amounts = postings.shipment(gained.goods, gained.discount, fee, gained.cost)
-    _post(session, found.order, kind=SHIPPED, subject=shipment.id, amounts=amounts)
-
-
-def _post(session: Session, order: Order, *, kind: str, subject: str, amounts: Mapping[Account, int]) -> None:
-    finance.post(
-        session,
-        order.tenant_id,
-        kind=kind,
-        subject=subject,
-        currency=order.currency,
-        amounts=amounts,
-        order_id=order.id,
-    )
+    Books(session, found.order, shipment.id).earn(gained, fee)
 
 
 def _shipping_earned(session: Session, order: Order) -> int:

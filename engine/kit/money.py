@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-_EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "BHD": 3, "KWD": 3, "TND": 3}
-_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$"}
+_NONE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_TWO = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC CUP"
+    " CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES"
+    " KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK"
+    " NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB"
+    " TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VES WST XCD XCG YER ZAR ZMW ZWG"
+)
+_THREE = "BHD IQD JOD KWD LYD OMN TND"
+_EXPONENTS = {code: places for places, codes in ((0, _NONE), (2, _TWO), (3, _THREE)) for code in codes.split()}
+"""Every currency of ISO 4217 that people pay with, and its decimal places."""
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$", "AUD": "A$"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,8 +53,20 @@ class Money:
         return other.amount
 
 
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217 knows the code as money to pay with."""
+    return code in _EXPONENTS
+
+
+def known_currency(code: str) -> str:
+    """The code itself. Raises ``ValueError`` for one that ISO 4217 does not know."""
+    if not is_currency(code):
+        raise ValueError(f"{code} is not a currency of ISO 4217")
+    return code
+
+
 def exponent(currency: str) -> int:
-    """Decimal places of a currency (ISO 4217): 2 for USD, 0 for JPY."""
+    """Decimal places of a currency (ISO 4217): 2 for USD, 0 for JPY, 3 for KWD."""
     return _EXPONENTS.get(currency, 2)
 
 

@@ -21,6 +21,7 @@ from engine.kit.envelope import derive
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
+from engine.kit.money import is_currency
 from engine.kit.policies import policy_of
 from engine.payments.errors import StoredValueShort
 from engine.payments.policy import PaymentsPolicy
@@ -61,9 +62,14 @@ def issue(
     expires_at: datetime | None = None,
     actor: str,
 ) -> Issued:
-    """Give credit, and owe it: a gift card with a code, or store credit for a customer or session identity."""
+    """Give credit, and owe it: a gift card with a code, or store credit for a customer or session identity.
+
+    Raises ``InvalidInput`` for no amount, and for a currency that ISO 4217 does not know.
+    """
     if amount <= 0:
         raise InvalidInput("Stored value begins with an amount.", param="amount")
+    if not is_currency(currency):
+        raise InvalidInput(f"{currency} is not a currency.", param="currency")
     code = new_code() if kind == StoredValueKind.GIFT_CARD else None
     account = _open(session, tenant_id, kind, currency, customer_id=customer_id, owner_id=owner_id)
     if code is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.kit.tenancy import Tenant
 from engine.shipping.models import ShippingZone
 
 
@@ -25,7 +26,7 @@ class Zone(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One way to ship; ``amount`` in minor units of the shop's currency."""
+    """One way to ship; ``amount`` in minor units of the currency asked for."""
 
     id: str
     title: str
@@ -52,25 +53,52 @@ def options(
     weight_g: int,
     goods: int,
     ground_only: bool,
+    currency: str,
 ) -> list[Option]:
-    """Ways to ship, cheapest first; empty where we do not ship. ``goods`` is the goods value after discount."""
-    place = {"country": country, "region": region}
-    return offered(zones(session, tenant_id), **place, weight_g=weight_g, goods=goods, ground_only=ground_only)
+    """Ways to ship, cheapest first; empty where we do not ship. ``goods`` is the goods value after discount.
+
+    A way without a price in ``currency`` is not offered in it.
+    """
+    home = session.get_one(Tenant, tenant_id).currency
+    return offered(
+        zones(session, tenant_id),
+        country=country,
+        region=region,
+        weight_g=weight_g,
+        goods=goods,
+        ground_only=ground_only,
+        abroad=None if currency == home else currency,
+    )
 
 
 def offered(
-    rows: Sequence[Zone], *, country: str, region: str, weight_g: int, goods: int, ground_only: bool
+    rows: Sequence[Zone],
+    *,
+    country: str,
+    region: str,
+    weight_g: int,
+    goods: int,
+    ground_only: bool,
+    abroad: str | None = None,
 ) -> list[Option]:
-    """What ``options`` says, with the zones at hand in their order."""
+    """What ``options`` says, with the zones at hand in their order; ``abroad`` is a currency that is not the home's."""
     zone = _zone_for(rows, country, region)
     if zone is None:
         return []
     found = [
-        Option(r["code"], r["title"], r["carrier"], _price(r, weight_g, goods), r["min_days"], r["max_days"])
+        Option(r["code"], r["title"], r["carrier"], _price(terms, weight_g, goods), r["min_days"], r["max_days"])
         for r in zone.rates
-        if not (ground_only and r["air"])
+        if not (ground_only and r["air"]) and (terms := terms_of(r, abroad)) is not None
     ]
     return sorted(found, key=lambda option: (option.amount, option.max_days, option.id))
+
+
+def terms_of(rate: Mapping[str, Any], abroad: str | None) -> Mapping[str, Any] | None:
+    """price, per_kg and free_over of a rate, in the home currency or in another; ``None`` when it has none there."""
+    if abroad is None:
+        return rate
+    found: Mapping[str, Any] | None = rate.get("amounts", {}).get(abroad)
+    return found
 
 
 def _zone_for(rows: Sequence[Zone], country: str, region: str) -> Zone | None:
@@ -80,9 +108,9 @@ def _zone_for(rows: Sequence[Zone], country: str, region: str) -> Zone | None:
     return next(iter(exact + whole), None)
 
 
-def _price(rate: dict[str, int], weight_g: int, goods: int) -> int:
-    free_over = rate.get("free_over")
+def _price(terms: Mapping[str, Any], weight_g: int, goods: int) -> int:
+    free_over = terms.get("free_over")
     if free_over is not None and goods >= free_over:
         return 0
     kilograms = -(-weight_g // 1000)
-    return rate["price"] + rate["per_kg"] * max(0, kilograms - 1)
+    return int(terms["price"]) + int(terms.get("per_kg", 0)) * max(0, kilograms - 1)

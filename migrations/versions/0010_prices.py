@@ -48,7 +48,7 @@ def _prices() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_prices")),
         schema="app",
     )
-    op.create_index("ix_prices_variant", "prices", ["tenant_id", "variant_id", "currency"], schema="app")
+    op.create_index("ix_prices_variant", "prices", ["tenant_id", "currency", "variant_id"], schema="app")
     op.create_index(
         "uq_prices_always",
         "prices",

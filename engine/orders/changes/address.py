@@ -101,6 +101,7 @@ def _option(
         weight_g=sum(facts[line.variant_id]["weight_g"] * (line.ordered - line.canceled) for line in lines),
         goods=sum(shares.kept(line).net for line in lines),
         ground_only=compliance.ground_only(facts[line.variant_id]["restrictions"] for line in lines),
+        currency=case.order.currency,
     )
     if not offered:
         raise NotDeliverable("We do not ship this order to that address.")

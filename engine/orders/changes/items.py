@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.catalog.models import Product, Variant
+from engine.catalog.prices import Selling, amount_now
 from engine.inventory import service as inventory
+from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.changes.cancel import end_units
 from engine.orders.changes.case import Case, effect_of
@@ -100,7 +102,7 @@ def _added(case: Case, moves: list[_Move], units: dict[str, int]) -> list[Added]
 
 def _new_line(move: _Move, fact: Any, discount: int, place: tax.Jurisdiction) -> Added:
     variant: Variant = fact.Variant
-    goods = variant.price * move.quantity
+    goods = fact.price * move.quantity
     discount = min(discount, goods)
     return Added(
         replaces_line_id=move.line.id,
@@ -110,7 +112,7 @@ def _new_line(move: _Move, fact: Any, discount: int, place: tax.Jurisdiction) ->
         title=fact.title,
         options=variant.options,
         quantity=move.quantity,
-        unit_price=variant.price,
+        unit_price=fact.price,
         unit_cost=variant.cost,
         discount=discount,
         tax=place.on(fact.tax_category, goods - discount),
@@ -130,10 +132,14 @@ def _discounts(moves: list[_Move], units: dict[str, int]) -> list[int]:
 
 
 def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
-    """The wanted variants, of the same product as what they replace, sold, and there in these numbers."""
+    """The wanted variants, of the same product as what they replace, sold in the order's currency, and there in these
+    numbers.
+    """
     wanted = {move.to_variant_id for move in moves}
+    home = case.session.get_one(Tenant, case.order.tenant_id).currency
+    selling = Selling(case.order.tenant_id, home, case.order.currency)
     rows = case.session.execute(
-        select(Variant, Product.title, Product.tax_category, Product.status)
+        select(Variant, Product.title, Product.tax_category, Product.status, amount_now(selling).label("price"))
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_(wanted))
     )
@@ -147,4 +153,6 @@ def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
         there = sum(place.available for place in stock[move.to_variant_id])
         if not fact.Variant.sellable or fact.status != "active" or there < asked:
             raise ItemUnavailable(f"{fact.title} is not available like that.")
+        if fact.price is None:
+            raise ItemUnavailable(f"{fact.Variant.title} is not sold in {case.order.currency}.")
     return facts

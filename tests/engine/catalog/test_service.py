@@ -142,7 +142,7 @@ def test_one_product_is_no_comparison(catalog: Catalog) -> None:
 
 def pick(catalog: Catalog, item_id: str, **options: str) -> tuple[str, str, list[str]]:
     with catalog.uow() as session:
-        chosen, reason, others = service.pick_variant(session, catalog.tenant_id, item_id, options)
+        chosen, reason, others, _ = service.pick_variant(session, catalog.tenant_id, item_id, options)
         return chosen.sku, reason, [other.sku for other in others]
 
 

@@ -28,7 +28,7 @@ def test_policies_have_their_defaults() -> None:
 
 
 def test_there_are_as_many_rules_as_the_page_names() -> None:
-    assert len(RULES) == 11
+    assert len(RULES) == 13
 
 
 @pytest.mark.parametrize(("old", "new"), list(product(LineMatch, LineMatch)))

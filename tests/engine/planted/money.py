@@ -22,6 +22,7 @@ _ENTRY = (
 )
 
 FAULTS: dict[str, str] = {
+    "money comes and goes in its order's currency": "UPDATE app.captures SET currency = 'EUR'",
     "every placed order's total is paid or promised": "UPDATE app.payments SET amount = amount - 1",
     "every payment that took or holds money has its order": "UPDATE app.orders SET placed_at = NULL",
     "a payment's captures are what its status says": "DELETE FROM app.captures",
