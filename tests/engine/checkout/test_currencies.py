@@ -112,7 +112,7 @@ def test_a_checkout_keeps_its_currency_and_another_begins(shop: Shop) -> None:
     with shop.uow() as session:
         old = session.get_one(CheckoutSession, (shop.tenant.id, first.id))
     assert (old.currency, old.status) == ("EUR", "canceled")
-    with pytest.raises(Exception, match="replaced|run out|ended"):
+    with pytest.raises(Exception, match=r"replaced"):
         shop.approve(buyer, card.id)
 
 
