@@ -1,0 +1,170 @@
+"""Proving an e-mail address: a six-digit code, sent there, typed here. What is kept of it is a keyed digest.
+
+The same happens whether or not the address is known, so that nobody learns who shops here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.orm import Session
+
+from engine.customers.addresses import check_email
+from engine.customers.errors import CodeWrong
+from engine.customers.models import EmailCode
+from engine.kit import audit, clock, limits, outbox
+from engine.kit.envelope import derive, seal, unseal
+from engine.kit.errors import Forbidden
+from engine.kit.identity import Actor, Identity
+from engine.kit.ids import new_id
+from engine.runtime import Runtime
+
+CODE_LIFE: Final = timedelta(minutes=10)
+TRIES_PER_CODE: Final = 5
+_HOUR: Final = timedelta(hours=1)
+_ASKED_PER_SESSION: Final = 6
+_ASKED_PER_ADDRESS: Final = 10
+_ASKED_PER_SHOP: Final = 2_000
+_TRIED_PER_ADDRESS: Final = 30
+_KEPT: Final = timedelta(days=1)
+_DIGITS: Final = 6
+_CODE: Final = re.compile(r"(?<![\d.,])\d{3}[ \-]?\d{3}(?![\d]|[.,]\d)")
+TOPIC: Final = "customer.code_requested"
+_TRY: Final = text(
+    "UPDATE app.email_codes SET attempts = attempts + 1 WHERE attempts < :most AND tenant_id = :tenant AND id = ("
+    " SELECT id FROM app.email_codes WHERE tenant_id = :tenant AND shopper_id = :shopper AND lower(email) = lower(:email)"
+    " AND used_at IS NULL AND expires_at > :now ORDER BY created_at DESC, id DESC LIMIT 1)"
+    " RETURNING id, code_hash"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What goes out by mail, and nowhere else."""
+
+    to: str
+    code: str
+    expires_at: datetime
+
+
+def limit_asking(runtime: Runtime, identity: Identity, email: str) -> str:
+    """Count one wish for a code, in a transaction of its own; returns the address in one spelling.
+
+    Raises ``Forbidden`` for whoever is no shopper, ``ContactInvalid``, ``RateLimited``.
+    """
+    _shopper_alone(identity)
+    address = check_email(email)
+    with runtime.store.without_tenant() as session:
+        limits.hit(session, _bucket("ask", identity, identity.id), limit=_ASKED_PER_SESSION, window=_HOUR)
+        limits.hit(session, _bucket("ask", identity, address.lower()), limit=_ASKED_PER_ADDRESS, window=_HOUR)
+        limits.hit(session, f"code-ask:{identity.tenant_id}", limit=_ASKED_PER_SHOP, window=_HOUR)
+    return address
+
+
+def ask(session: Session, runtime: Runtime, identity: Identity, address: str) -> EmailCode:
+    """Make a code for ``address`` (as ``limit_asking`` spelled it) and have it sent. Earlier ones end with it."""
+    _shopper_alone(identity)
+    code_id, code = new_id("email_code"), f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}d}"
+    row = EmailCode(
+        tenant_id=identity.tenant_id,
+        id=code_id,
+        shopper_id=identity.id,
+        email=address,
+        code_hash=_hash(runtime.secret_key, identity.tenant_id, code_id, code),
+        expires_at=clock.now() + CODE_LIFE,
+    )
+    session.add(row)
+    session.flush()
+    sealed = seal(runtime.secret_key, identity.tenant_id, _context(code_id), code)
+    outbox.emit(session, identity.tenant_id, TOPIC, code_id, {"sealed": base64.b64encode(sealed).decode()})
+    audit.record(session, identity.tenant_id, actor=identity.id, action="customer.code_requested", subject=code_id)
+    return row
+
+
+def letter(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> Letter | None:
+    """What the mail of a ``customer.code_requested`` row says; ``None`` when the code is over or was used."""
+    code = session.get(EmailCode, (row.tenant_id, row.subject_id))
+    if code is None or code.used_at is not None or code.expires_at <= clock.now():
+        return None
+    sealed = base64.b64decode(row.payload["sealed"])
+    return Letter(code.email, unseal(runtime.secret_key, row.tenant_id, _context(code.id), sealed), code.expires_at)
+
+
+def check(runtime: Runtime, identity: Identity, email: str, code: str) -> str:
+    """The id of the code that was typed right, still to be ``spend``-t. Every try counts, also one that fails.
+
+    Raises ``CodeWrong``, ``ContactInvalid``, ``Forbidden``, ``RateLimited``.
+    """
+    _shopper_alone(identity)
+    address = check_email(email)
+    with runtime.store.without_tenant() as session:
+        bucket = _bucket("try", identity, address.lower())
+        limits.hit(session, bucket, limit=_TRIED_PER_ADDRESS, window=_HOUR)
+    asked = {"most": TRIES_PER_CODE, "tenant": identity.tenant_id, "shopper": identity.id, "email": address}
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        row = session.execute(_TRY, asked | {"now": clock.now()}).one_or_none()
+    code_id, expected = (row.id, row.code_hash) if row else ("", "")
+    given = _hash(runtime.secret_key, identity.tenant_id, code_id, re.sub(r"[\s\-]", "", code))
+    if not hmac.compare_digest(given, expected):
+        raise CodeWrong
+    return str(code_id)
+
+
+def spend(session: Session, identity: Identity, code_id: str) -> str:
+    """Use a checked code, once; returns the address that is proven. Raises ``CodeWrong`` when it is used or over."""
+    key = (identity.tenant_id, code_id)
+    row = session.get(EmailCode, key, with_for_update=True, populate_existing=True)
+    if row is None or row.shopper_id != identity.id or row.used_at is not None or row.expires_at <= clock.now():
+        raise CodeWrong
+    row.used_at = clock.now()
+    return row.email
+
+
+def mask_codes(session: Session, identity: Identity, words: str) -> str:
+    """``words`` without anything that could be the code this session waits for: it belongs on its form alone."""
+    if not _CODE.search(words) or not _waiting(session, identity):
+        return words
+    return _CODE.sub("••••••", words)
+
+
+def forget_old(session: Session, tenant_id: str) -> None:
+    """Drop codes a day after they ran out."""
+    session.execute(
+        delete(EmailCode).where(EmailCode.tenant_id == tenant_id, EmailCode.expires_at < clock.now() - _KEPT)
+    )
+
+
+def _waiting(session: Session, identity: Identity) -> bool:
+    query = select(func.count()).where(
+        EmailCode.tenant_id == identity.tenant_id,
+        EmailCode.shopper_id == identity.id,
+        EmailCode.used_at.is_(None),
+        EmailCode.expires_at > clock.now(),
+    )
+    return bool(session.scalar(query))
+
+
+def _shopper_alone(identity: Identity) -> None:
+    if identity.actor != Actor.SHOPPER:
+        raise Forbidden("Only a shopper's own session can prove an e-mail address.")
+
+
+def _bucket(what: str, identity: Identity, value: str) -> str:
+    return f"code-{what}:{hashlib.sha256(f'{identity.tenant_id}|{value}'.encode()).hexdigest()}"
+
+
+def _hash(secret_key: bytes, tenant_id: str, code_id: str, code: str) -> str:
+    key = derive(secret_key, "email-code")
+    return hmac.new(key, f"{tenant_id}|{code_id}|{code}".encode(), hashlib.sha256).hexdigest()
+
+
+def _context(code_id: str) -> str:
+    return f"email-code|{code_id}"
