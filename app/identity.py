@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from engine.customers import service as customers
@@ -118,6 +118,21 @@ def new_session(session: Session, identity: Identity) -> str:
         )
     )
     return token
+
+
+def rotate_session(session: Session, identity: Identity) -> str:
+    """A new cookie's value for this shopper; every earlier cookie of theirs opens nothing from now on."""
+    end_session(session, identity)
+    return new_session(session, identity)
+
+
+def end_session(session: Session, identity: Identity) -> None:
+    """Forget every browser that stands for this shopper."""
+    session.execute(
+        delete(BrowserSession).where(
+            BrowserSession.tenant_id == identity.tenant_id, BrowserSession.shopper_id == identity.id
+        )
+    )
 
 
 def check_same_site(headers: Mapping[str, str], own_origin: str) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from app.once import AskedDep, answer_once, json_response
-from app.routing import CallerDep, Guarded, SiteDep
+from app.routing import CallerDep, Guarded, SiteDep, client_address
 from engine.conversations.masking import mask_cards
 from engine.kit.errors import Forbidden
 from engine.kit.identity import Identity
 from engine.kit.views import View
-from engine.orders import notes, queries, service
+from engine.orders import lookups, notes, queries, service
 from engine.orders.filters import OrderFilter
 from engine.orders.models import NoteAudience
+from engine.orders.queries import MaskedStatus
 from engine.orders.schemas import OrderView
 
 router: Final = APIRouter(prefix="/v1/orders", tags=["orders"], route_class=Guarded)
@@ -35,6 +36,12 @@ class NewNote(BaseModel):
     text: Annotated[str, Field(max_length=2_000)]
     audience: NoteAudience = NoteAudience.SHOPPER
     """Only staff may write ``staff`` notes."""
+
+
+class Lookup(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    number: Annotated[str, Field(min_length=1, max_length=20)]
+    email: Annotated[str, Field(min_length=3, max_length=254)]
 
 
 class HoldReason(BaseModel):
@@ -62,6 +69,17 @@ def orders(
     with site.runtime.unit_of_work(identity.tenant_id) as session:
         page = queries.own_orders(session, identity, limit=limit, cursor=cursor, wanted=wanted)
         return json_response(OrderPage(items=list(page.items), next_cursor=page.next_cursor))
+
+
+@router.post("/lookup", responses={200: {"model": MaskedStatus}}, response_class=Response)
+def lookup(asked: Lookup, request: Request, site: SiteDep, caller: CallerDep) -> Response:
+    """The bare state of an order bought elsewhere, by its number and e-mail: no names, goods or addresses. A few an
+    hour. Seeing more takes a verified e-mail.
+    """
+    tenant_id, runtime = caller.merchant.id, site.runtime
+    lookups.limit(runtime, tenant_id, who=client_address(request), number=asked.number)
+    with runtime.unit_of_work(tenant_id) as session:
+        return json_response(queries.masked_status(session, tenant_id, number=asked.number, email=asked.email))
 
 
 @router.get("/{order_id}", responses={200: {"model": OrderView}}, response_class=Response)

@@ -14,6 +14,8 @@ from app import (
     cart,
     catalog,
     checkout,
+    customers,
+    customers_staff,
     finance,
     fulfillment,
     fulfillment_staff,
@@ -70,6 +72,10 @@ def create_app(site: Site) -> FastAPI:
         cardentry.webhooks,
         cart.router,
         checkout.router,
+        customers.identity,
+        customers.router,
+        customers_staff.router,
+        customers_staff.staff,
     ):
         app.include_router(router)
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")

@@ -10,6 +10,7 @@ import structlog
 from engine.backup.hold import reconcile_restore
 from engine.checkout import recovery
 from engine.conversations import deliver
+from engine.customers import codes, hearing, loyalty, wallet
 from engine.finance import settlements
 from engine.fulfillment.release import release_due
 from engine.fulfillment.tracking import find_lost, poll_carriers
@@ -49,6 +50,26 @@ def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
                 outbox.mark_delivered([row])
 
 
+def tell_customers(runtime: Runtime, tenant_id: str) -> None:
+    """What an order's life means to its customer: whose it is, and its points."""
+    with runtime.unit_of_work(tenant_id) as session:
+        for row in outbox.claim_batch(session, tenant_id, hearing.CONSUMER):
+            try:
+                with session.begin_nested():
+                    hearing.hear(session, row)
+            except Exception as error:
+                log.exception("customer not told", topic=row.topic, tenant=tenant_id)
+                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
+            else:
+                outbox.mark_delivered([row])
+
+
+def forget_codes(runtime: Runtime, tenant_id: str) -> None:
+    """Drop e-mail codes that ran out a day ago."""
+    with runtime.unit_of_work(tenant_id) as session:
+        codes.forget_old(session, tenant_id)
+
+
 def apply_gateway_events(runtime: Runtime, tenant_id: str) -> None:
     """Apply what gateways told and could not be applied before."""
     gateway_events.retry_waiting(runtime, tenant_id, on_charge=recovery.on_gateway_event)
@@ -79,14 +100,17 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     expire_changes,
     fill_backorders,
     tell_conversations,
+    tell_customers,
     seal_audit,
     free_expired_holds,
 )
-EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock, release_due, poll_carriers)
+EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock, release_due, poll_carriers, wallet.forget_removed)
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,
     settlements.import_payouts,
     stored_value.expire,
+    loyalty.expire,
+    forget_codes,
     find_lost,
 )
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due})

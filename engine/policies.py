@@ -19,6 +19,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "catalog": "engine.catalog.policy:CatalogPolicy",
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
+    "loyalty": "engine.customers.policy:LoyaltyPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",

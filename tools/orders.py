@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.conversations import handoff
-from engine.orders import queries
+from engine.orders import lookups, queries
 from tools import brief
 from tools.spec import Access, AgentName, Card, Outcome, ToolContext, tool
 
@@ -48,8 +48,10 @@ def find_order_status(
     """The bare state of an order made elsewhere, by its number and the buyer's e-mail: no names, items or
     addresses. More needs signing in.
     """
+    identity = context.identity
+    lookups.limit(context.runtime, identity.tenant_id, who=identity.id, number=number)
     with context.unit_of_work() as session:
-        status = queries.masked_status(session, context.identity, number=number, email=email)
+        status = queries.masked_status(session, identity.tenant_id, number=number, email=email)
     return Outcome(status.model_dump(mode="json"))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
@@ -14,6 +16,8 @@ from engine.conversations import service
 from engine.customers import service as customers
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Actor, Identity
+
+_THREADS: Final = "/v1/threads"
 
 
 def start_thread(site: Site, request: Request, caller: Caller, asked: Asked, given: NewThread) -> Response:
@@ -66,10 +70,22 @@ def _as_guest(site: Site, request: Request, merchant: Merchant) -> Response:
         view = _create(session, guest, merchant)
         token = new_session(session, guest)
     response = json_response(view, 201)
+    remember(site, request, response, merchant, token)
+    return response
+
+
+def remember(site: Site, request: Request, response: Response, merchant: Merchant, token: str) -> None:
+    """Have the browser keep this session; in demo mode also as the one of this shop, for when it comes back to it."""
     _remember(response, request, COOKIE, token)
     if site.runtime.demo:
-        _remember(response, request, _cookie_of(merchant), token, path=request.url.path)
-    return response
+        _remember(response, request, _cookie_of(merchant), token, path=_THREADS)
+
+
+def forget(site: Site, response: Response, merchant: Merchant) -> None:
+    """Have the browser drop its session."""
+    response.delete_cookie(COOKIE)
+    if site.runtime.demo:
+        response.delete_cookie(_cookie_of(merchant), path=_THREADS)
 
 
 def _remember(response: Response, request: Request, name: str, token: str, path: str = "/") -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from engine.checks import books, checkout, delegation, fulfillment, gateways, money, orders, stock
+from engine.checks import books, checkout, customers, delegation, fulfillment, gateways, money, orders, stock
 from engine.checks.rule import CheckResult, prove, verdict
 from engine.kit import audit
 from engine.kit.tenancy import Tenant
@@ -27,6 +27,7 @@ RULES: Final = (
     *checkout.RULES,
     *delegation.RULES,
     *fulfillment.RULES,
+    *customers.RULES,
 )
 
 

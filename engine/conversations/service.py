@@ -16,6 +16,8 @@ from engine.conversations.masking import mask_cards
 from engine.conversations.models import Audience, Event, Message, Run, RunStatus, Thread
 from engine.conversations.runs import identity_json
 from engine.conversations.schemas import InterruptView, MessageView, ResumeEntry, RunInput, RunView, Snapshot
+from engine.customers import codes
+from engine.customers import service as customers
 from engine.kit import ids
 from engine.kit.errors import Forbidden, InvalidInput, NotFound
 from engine.kit.identity import Actor, Identity
@@ -34,10 +36,12 @@ def create_thread(session: Session, identity: Identity) -> Thread:
 
 
 def thread_for(session: Session, identity: Identity, thread_id: str, *, lock: bool = False) -> Thread:
-    """The thread, for its owner and (to read) the tenant's staff. Raises ``NotFound`` for everybody else."""
+    """The thread, for its owner and, to read, for the customer it belongs to on other devices and the tenant's staff.
+    Raises ``NotFound`` for everybody else.
+    """
     key = (identity.tenant_id, thread_id)
     thread = session.get(Thread, key, with_for_update=lock, populate_existing=lock)
-    if thread is None or (thread.owner_id != identity.id and not identity.is_staff):
+    if thread is None or not (identity.is_staff or customers.is_same_person(session, identity, thread.owner_id)):
         raise NotFound("There is no such conversation.")
     return thread
 
@@ -56,7 +60,7 @@ def submit(session: Session, identity: Identity, thread_id: str, given: RunInput
         earlier = _decide(session, identity, thread, given.resume, channel)
         if earlier is not None:
             return earlier
-    run = _queue(session, identity, thread, _checked(given))
+    run = _queue(session, identity, thread, _without_code(session, identity, _checked(given)))
     if given.message is not None:
         words = events.text(ids.new_id("message"), "user", run.input["message"])
         log.append(session, thread.tenant_id, thread.id, run.id, words)
@@ -187,6 +191,13 @@ def _checked(given: RunInput) -> RunInput:
     if len(given.message) > MESSAGE_LIMIT:
         raise InvalidInput(f"A message may have at most {MESSAGE_LIMIT} characters.", param="message")
     return RunInput(message=mask_cards(given.message))
+
+
+def _without_code(session: Session, identity: Identity, given: RunInput) -> RunInput:
+    """A code from an e-mail belongs on its form: in the conversation nobody keeps it."""
+    if given.message is None:
+        return given
+    return RunInput(message=codes.mask_codes(session, identity, given.message))
 
 
 def _texts(given: RunInput) -> list[str]:

@@ -40,9 +40,9 @@ _CODE: Final = re.compile(r"(?<![\d.,])\d{3}[ \-]?\d{3}(?![\d]|[.,]\d)")
 TOPIC: Final = "customer.code_requested"
 _TRY: Final = text(
     "UPDATE app.email_codes SET attempts = attempts + 1 WHERE attempts < :most AND tenant_id = :tenant AND id = ("
-    " SELECT id FROM app.email_codes WHERE tenant_id = :tenant AND shopper_id = :shopper AND lower(email) = lower(:email)"
-    " AND used_at IS NULL AND expires_at > :now ORDER BY created_at DESC, id DESC LIMIT 1)"
-    " RETURNING id, code_hash"
+    " SELECT id FROM app.email_codes WHERE tenant_id = :tenant AND shopper_id = :shopper"
+    " AND lower(email) = lower(:email) AND used_at IS NULL AND expires_at > :now"
+    " ORDER BY created_at DESC, id DESC LIMIT 1) RETURNING id, code_hash"
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from engine.customers.book import own_profile
@@ -67,7 +68,7 @@ def standing(session: Session, tenant_id: str, customer_id: str) -> list[Contact
         select(ContactConsent)
         .where(ContactConsent.tenant_id == tenant_id, ContactConsent.customer_id == customer_id)
         .order_by(ContactConsent.topic, ContactConsent.channel, ContactConsent.at.desc(), ContactConsent.id.desc())
-        .distinct(ContactConsent.topic, ContactConsent.channel)
+        .ext(distinct_on(ContactConsent.topic, ContactConsent.channel))
     )
     return list(session.scalars(query))
 

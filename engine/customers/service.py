@@ -25,13 +25,30 @@ def shopper(session: Session, tenant_id: str, shopper_id: str) -> Identity | Non
     return Identity(tenant_id, Actor.SHOPPER, row.id, customer_id=row.customer_id) if row else None
 
 
+def is_same_person(session: Session, identity: Identity, owner_id: str) -> bool:
+    """Whether a session identity is the asker's own, or another session of the customer they have proven to be."""
+    if owner_id == identity.id or identity.customer_id is None:
+        return owner_id == identity.id
+    row = session.get(Shopper, (identity.tenant_id, owner_id))
+    return row is not None and row.customer_id == identity.customer_id
+
+
 def payment_methods(session: Session, identity: Identity) -> Sequence[PaymentMethod]:
     """Saved methods of a signed-in customer, the default first; a guest has none."""
     if identity.customer_id is None:
         return []
+    return methods_of(session, identity.tenant_id, identity.customer_id)
+
+
+def methods_of(session: Session, tenant_id: str, customer_id: str) -> Sequence[PaymentMethod]:
+    """Saved methods of a customer that were not removed, the default first."""
     return session.scalars(
         select(PaymentMethod)
-        .where(PaymentMethod.tenant_id == identity.tenant_id, PaymentMethod.customer_id == identity.customer_id)
+        .where(
+            PaymentMethod.tenant_id == tenant_id,
+            PaymentMethod.customer_id == customer_id,
+            PaymentMethod.removed_at.is_(None),
+        )
         .order_by(PaymentMethod.is_default.desc(), PaymentMethod.id)
     ).all()
 

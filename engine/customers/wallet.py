@@ -8,7 +8,6 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from engine.customers.book import own_profile
 from engine.customers.models import PaymentMethod
 from engine.kit import audit, clock
 from engine.kit.errors import NotFound
@@ -20,10 +19,9 @@ _BATCH: Final = 20
 
 
 def remove_method(session: Session, identity: Identity, method_id: str) -> None:
-    """Nobody sees it from now on; ``forget_removed`` tells the gateway. Raises ``NotFound``, ``EmailNeeded``."""
-    customer = own_profile(session, identity, lock=True)
-    row = session.get(PaymentMethod, (customer.tenant_id, method_id), populate_existing=True)
-    if row is None or row.customer_id != customer.id or row.removed_at is not None:
+    """Nobody sees it from now on; ``forget_removed`` tells the gateway. Raises ``NotFound``."""
+    row = session.get(PaymentMethod, (identity.tenant_id, method_id), with_for_update=True, populate_existing=True)
+    if row is None or row.customer_id != identity.customer_id or row.removed_at is not None:
         raise NotFound("There is no such saved payment method.")
     row.removed_at, row.is_default = clock.now(), False
     audit.record(session, row.tenant_id, actor=identity.id, action="customer.method_removed", subject=row.id)

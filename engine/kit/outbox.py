@@ -19,31 +19,32 @@ from engine.kit.tenancy import TenantRow
 CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog.product_changed": ("search",),
     "catalog.price_changed": ("search",),
-    "order.paid": ("conversation",),
+    "order.paid": ("conversation", "customers"),
     "payment.failed": ("conversation",),
     "checkout.changed": ("conversation",),
     "order.shipped": (),
-    "order.delivered": (),
+    "order.delivered": ("customers",),
     "shipment.exception": (),
     "order.held": (),
     "order.resumed": (),
-    "order.canceled": (),
+    "order.canceled": ("customers",),
     "order.closed": (),
-    "order.changed": (),
+    "order.changed": ("customers",),
     "order.change_failed": (),
     "order.allocated": (),
     "payment.captured": (),
     "payment.capture_failed": (),
     "payment.voided": (),
     "payment.authorization_expired": (),
-    "refund.succeeded": (),
+    "refund.succeeded": ("customers",),
     "refund.failed": (),
     "dispute.opened": (),
     "dispute.won": (),
     "dispute.lost": (),
+    "customer.code_requested": ("mail",),
 }
 """Topic → who is told. A topic without a consumer is not written."""
-INTERNAL: Final = frozenset({"search", "conversation"})
+INTERNAL: Final = frozenset({"search", "conversation", "customers"})
 """Consumers whose work stays in the house. Any other is outward: after a restore its rows wait until the tenant's books
 are reconciled (``engine.kit.holds``).
 """

@@ -48,7 +48,11 @@ class TenantRow(Base):
 
 
 class AppendOnly:
-    """Marks a table that the runtime role may only insert into and read."""
+    """Marks a table that the runtime role may only insert into and read, but for the ``erasable`` columns: what they
+    say of a person is overwritten when that person is erased.
+    """
+
+    erasable: ClassVar[tuple[str, ...]] = ()
 
 
 def tenant_fk(column: str, target: str, *, ondelete: str | None = None) -> ForeignKeyConstraint:
@@ -139,7 +143,8 @@ def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
     Run by the owner, idempotent. The runtime role is neither owner nor superuser and cannot bypass policies. A table
     that stands as it should is not touched: beside a running server each change would wait for everyone else's locks.
     """
-    append_only = {str(m.local_table) for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)}
+    history = [m for m in Base.registry.mappers if issubclass(m.class_, AppendOnly)]
+    append_only = {str(m.local_table) for m in history}
     guarded = set(tenant_tables())
     quote = connection.dialect.identifier_preparer.quote_identifier
     standing = {row.relname: row for row in connection.execute(text(_STANDING), {"role": role})}
@@ -163,4 +168,7 @@ def secure(connection: Connection, role: str = RUNTIME_ROLE) -> None:
                 run(f"DROP POLICY {quote(policy.partition('|')[0])} ON {table}")
             run(f"CREATE POLICY {_POLICY} ON {table} USING ({_MINE}) WITH CHECK ({_MINE})")
     run(f"GRANT UPDATE (seq, hash) ON {SCHEMA}.audit TO {role}")
+    for mapper in sorted(history, key=lambda m: str(m.local_table)):
+        if columns := ", ".join(mapper.class_.erasable):
+            run(f"GRANT UPDATE ({columns}) ON {mapper.local_table} TO {role}")
     run(f"GRANT SELECT ON {SCHEMA}.alembic_version TO {role}")

@@ -204,6 +204,9 @@ class Gateway(Protocol):
     def describe(self, card_ref: str, *, merchant: str, session_id: str) -> CardFacts | None:
         """The card behind a reference that this merchant may use in this session; ``None`` for any other."""
 
+    def forget(self, card_ref: str, *, merchant: str) -> None:
+        """Let go of a card for good; one that is not there any more is forgotten already."""
+
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
         """A single-use token (``vt_…``) for a card within an allowance; the same key gives the same token."""
 

@@ -85,6 +85,7 @@ class CaseNote(TenantRow, AppendOnly):
     """What staff tell each other about a case: never the shopper."""
 
     __tablename__ = "case_notes"
+    erasable = ("text",)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     case_id: Mapped[str] = mapped_column(String(40))

@@ -10,12 +10,15 @@ from typing import Any, Final
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.identity import COOKIE
 from app.routing import Guarded
 from app.server import create_app
 from engine.catalog import service
 from engine.conversations.models import Run
+from engine.customers import merging
+from engine.customers.models import Address, Customer, CustomerLink, PaymentMethod
 from engine.finance.models import JournalEntry
 from engine.fulfillment import release, shipments
 from engine.inventory import counting, inbound
@@ -36,7 +39,7 @@ SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks
 OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "/docs", *SIGNED}
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
-    r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments)(/|$)"
+    r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -52,6 +55,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/orders/{order_id}/notes": {"text": "hello"},
     "/v1/orders/{order_id}/changes": {"kind": "address", "ship_to": ADDRESS},
     "/v1/orders/{order_id}/changes/{change_id}/confirm": {"approved": True},
+    "/v1/me/addresses/{address_id}": {"city": "Salem"},
+    "/v1/staff/customers/merge": {"source_id": "cus_x", "target_id": "cus_y"},
     "/v1/staff/orders/{order_id}/hold": {"reason": "hello"},
     "/v1/staff/disputes/{dispute_id}/evidence": {"evidence": {"uncategorized_text": "hello"}},
     "/v1/staff/inventory/counts/{count_id}/submit": {"lines": [{"sku": "OWN", "counted": 1}]},
@@ -72,6 +77,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/inventory/import": {"csv": "sku,location,on_hand\nOWN,EAST,5\n"},
 }  # fmt: skip
 """A body that each write would take from whom it is for, so that what is refused is the caller."""
+PERSONAL: Final = {
+    "customer": "customer", "address": "address", "method": "payment_method", "link": "customer_link",
+}  # fmt: skip
 WORDS: Final = {"code": "customer_deposits", "section": "orders", "carrier": "embedded"}
 
 
@@ -106,6 +114,8 @@ def belongings(shop: Shop) -> dict[str, str]:
         coming = inbound.expect_purchase(
             session, tenant_id, actor="test", location_id=place, lines=[inbound.Coming(item, 1)]
         )
+        person, other = add_person(session, tenant_id), add_person(session, tenant_id)
+        merging.merge(session, desk.staff, source_id=other["customer_id"], target_id=person["customer_id"])
         count = counting.open_count(session, tenant_id, actor="test", location_id=place, variant_ids=[item])
         session.flush()
         ids = {
@@ -116,13 +126,38 @@ def belongings(shop: Shop) -> dict[str, str]:
             "entry_id": session.scalars(select(JournalEntry.id).where(JournalEntry.tenant_id == tenant_id)).first(),
             "inbound_id": coming.id,
             "count_id": count.id,
-        }
+        } | person
     return ids | {
         "order_id": desk.order_id,
         "change_id": change.id,
         "fulfillment_id": fulfillment_id,
         "shipment_id": parcel,
     }
+
+
+def add_person(session: Session, tenant_id: str) -> dict[str, str]:
+    """A known customer with an address, a card and an order that says it is theirs."""
+    ids = {f"{kind}_id": new_id(name) for kind, name in PERSONAL.items()}
+    key = {"tenant_id": tenant_id, "customer_id": ids["customer_id"]}
+    email = f"{ids['customer_id']}@theirs.example"
+    session.add(Customer(tenant_id=tenant_id, id=ids["customer_id"], email=email, name="THEIRS"))
+    session.flush()
+    session.add(Address(id=ids["address_id"], **key, **ADDRESS, country="US"))
+    session.add(
+        PaymentMethod(
+            id=ids["method_id"],
+            gateway="sandbox",
+            gateway_ref="card_test_visa",
+            brand="visa",
+            last4="4242",
+            exp_month=1,
+            exp_year=2040,
+            **key,
+        )
+    )
+    session.add(CustomerLink(id=ids["link_id"], email=email, source="acp", subject_id=ids["link_id"], **key))
+    session.flush()
+    return ids
 
 
 def all_routes(site) -> list[APIRoute]:

@@ -84,6 +84,10 @@ class SandboxGateway:
         row = self._card(card_ref, merchant, session_id)
         return CardFacts(card_ref, row["brand"], row["last4"]) if row else None
 
+    def forget(self, card_ref: str, *, merchant: str) -> None:
+        if card_ref not in BY_REF:
+            self.vault.forget(card_ref, merchant)
+
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
         behavior = self._behavior(card_ref, allowance)
         row = {

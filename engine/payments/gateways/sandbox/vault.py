@@ -100,6 +100,13 @@ class Vault:
             )
         return CardFacts(card_id, str(row["brand"]), number[-4:])
 
+    def forget(self, card_id: str, merchant: str) -> None:
+        """Drop a card of this merchant, and tokens of it that were not used yet."""
+        with self._pool.connection() as connection:
+            for table, column in (("cards", "id"), ("tokens", "status = 'live' AND card_ref")):
+                statement = f"DELETE FROM sandbox.{table} WHERE {column} = %s AND merchant = %s"  # noqa: S608 (our own)
+                connection.execute(statement, (card_id, merchant))
+
 
 def _check(number: str, entry: CardEntry) -> None:
     if not (12 <= len(number) <= 19 and luhn_valid(number)):

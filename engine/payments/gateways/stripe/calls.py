@@ -78,6 +78,9 @@ class Calls:
     def payment_method(self, method_id: str) -> Json:
         return self._one(lambda v1: v1.payment_methods.retrieve(method_id))
 
+    def detach_method(self, method_id: str) -> Json:
+        return self._one(lambda v1: v1.payment_methods.detach(method_id))
+
     def dispute(self, dispute_id: str) -> Json:
         return self._one(lambda v1: v1.disputes.retrieve(dispute_id))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from threading import Lock
 from typing import Final
@@ -73,6 +74,11 @@ class StripeGateway:
         method = self._method(card_ref, merchant, session_id)
         card = (method or {}).get("card")
         return CardFacts(card_ref, card["brand"], card["last4"]) if card else None
+
+    def forget(self, card_ref: str, *, merchant: str) -> None:
+        method_id = card_ref.rpartition("/")[2]
+        with suppress(Refused):  # it is nobody's any more
+            self._calls(merchant).detach_method(method_id)
 
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
         if self._method(card_ref, allowance.merchant, allowance.session_id) is None:

@@ -1,0 +1,26 @@
+"""What a merchant may decide about points."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from engine.kit.policies import Policy
+
+
+class LoyaltyPolicy(Policy):
+    """Points: what earns them, how long they live, and what they are worth as store credit."""
+
+    section: ClassVar[str] = "loyalty"
+
+    enabled: bool = False
+    earn_on: Literal["paid", "delivered"] = "delivered"
+    points_per_unit: Annotated[int, Field(ge=0, le=1_000)] = 1
+    """For every whole unit of the order's currency that is kept of its goods, without tax and shipping."""
+    expiry_days: Annotated[int, Field(ge=1, le=36_500)] | None = 365
+    """How long points live; ``None`` for ever."""
+    points_per_credit_unit: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """How many points become one unit of store credit in the shop's currency."""
+    redeem_minimum: Annotated[int, Field(ge=1)] = 500
+    """Fewer points are not redeemed at a time."""

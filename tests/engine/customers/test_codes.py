@@ -1,0 +1,154 @@
+"""A code opens what it was sent for, once, to the session that asked; a typed e-mail opens nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from engine.customers import codes, verifying
+from engine.customers.errors import AlreadyKnown, CodeWrong
+from engine.customers.models import Customer, EmailCode, Shopper
+from engine.kit import clock
+from engine.kit.audit import AuditRow
+from engine.kit.errors import Forbidden, RateLimited
+from engine.kit.outbox import OutboxRow
+from tests.engine.customers.people import code_for, known, staff
+from tests.shop import Shop
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+def test_a_right_code_makes_a_guest_known(shop: Shop) -> None:
+    guest = shop.shopper()
+
+    who = known(shop, "Ada@Example.com", guest)
+
+    assert (who.id, who.customer_id is not None) == (guest.id, True)
+    with shop.uow() as session:
+        row = session.scalars(select(Customer).where(Customer.tenant_id == shop.tenant.id)).one()
+        assert (row.id, row.email, row.email_verified_at is not None) == (who.customer_id, "Ada@example.com", True)
+
+
+def test_the_same_address_leads_to_the_same_customer_however_it_is_written(shop: Shop) -> None:
+    assert known(shop, "Ada@example.com").customer_id == known(shop, "ADA@EXAMPLE.COM").customer_id
+
+
+def test_a_code_is_used_once(shop: Shop) -> None:
+    guest = shop.shopper()
+    code = code_for(shop, guest, "ada@example.com")
+    code_id = codes.check(shop.runtime, guest, "ada@example.com", code)
+    with shop.uow() as session:
+        verifying.verify(session, guest, code_id)
+
+    with pytest.raises(CodeWrong), shop.uow() as session:
+        verifying.verify(session, guest, code_id)
+    with pytest.raises(CodeWrong):
+        codes.check(shop.runtime, guest, "ada@example.com", code)
+
+
+def test_another_session_or_address_cannot_use_it(shop: Shop) -> None:
+    guest, other = shop.shopper(), shop.shopper()
+    code = code_for(shop, guest, "ada@example.com")
+
+    for who, email in ((other, "ada@example.com"), (guest, "eve@example.com")):
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, who, email, code)
+    with pytest.raises(CodeWrong), shop.uow() as session:
+        verifying.verify(session, other, session.scalars(select(EmailCode.id)).one())
+    with shop.uow() as session:
+        assert session.scalars(select(Customer)).all() == []
+        assert session.scalars(select(Shopper.customer_id)).all() == [None, None]
+
+
+def test_five_tries_end_a_code_also_when_each_fails(shop: Shop) -> None:
+    guest = shop.shopper()
+    code = code_for(shop, guest, "ada@example.com")
+    for _ in range(codes.TRIES_PER_CODE):
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, guest, "ada@example.com", wrong(code))
+
+    with pytest.raises(CodeWrong):
+        codes.check(shop.runtime, guest, "ada@example.com", code)
+
+
+def test_a_code_runs_out_and_a_newer_one_ends_it(shop: Shop) -> None:
+    guest = shop.shopper()
+    first = code_for(shop, guest, "ada@example.com")
+    with clock.shifted(codes.CODE_LIFE + timedelta(seconds=1)), pytest.raises(CodeWrong):
+        codes.check(shop.runtime, guest, "ada@example.com", first)
+    second = code_for(shop, guest, "ada@example.com")
+    if first != second:
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, guest, "ada@example.com", first)
+
+    assert codes.check(shop.runtime, guest, "ada@example.com", f" {second[:3]}-{second[3:]} ")
+
+
+def test_asking_is_limited_for_each_session(shop: Shop) -> None:
+    guest = shop.shopper()
+    for number in range(6):
+        codes.limit_asking(shop.runtime, guest, f"ada{number}@example.com")
+
+    with pytest.raises(RateLimited):
+        codes.limit_asking(shop.runtime, guest, "ada7@example.com")
+
+
+def test_a_key_proves_no_address(shop: Shop) -> None:
+    with pytest.raises(Forbidden):
+        codes.limit_asking(shop.runtime, staff(shop), "ada@example.com")
+    with pytest.raises(Forbidden):
+        codes.check(shop.runtime, staff(shop), "ada@example.com", "123456")
+
+
+def test_somebody_known_does_not_become_somebody_else(shop: Shop) -> None:
+    ada = known(shop, "ada@example.com")
+    code_id = codes.check(shop.runtime, ada, "eve@example.com", code_for(shop, ada, "eve@example.com"))
+
+    with pytest.raises(AlreadyKnown), shop.uow() as session:
+        verifying.verify(session, ada, code_id)
+
+    with shop.uow() as session:
+        assert session.scalars(select(Customer.id)).all() == [ada.customer_id]
+
+
+def test_nothing_kept_tells_the_code(shop: Shop) -> None:
+    guest = shop.shopper()
+    code = code_for(shop, guest, "ada@example.com")
+
+    with shop.uow() as session:
+        row = session.scalars(select(EmailCode)).one()
+        told = session.scalars(select(OutboxRow.payload).where(OutboxRow.topic == codes.TOPIC)).one()
+        noted = session.scalars(select(AuditRow).where(AuditRow.action == "customer.code_requested")).one()
+        assert code not in f"{row.code_hash}{told}{noted.facts}{noted.subject}"
+        assert "ada@example.com" not in f"{told}{noted.facts}{noted.subject}"
+
+
+def test_old_codes_are_forgotten(shop: Shop) -> None:
+    code_for(shop, shop.shopper(), "ada@example.com")
+    with clock.shifted(timedelta(days=2)), shop.uow() as session:
+        codes.forget_old(session, shop.tenant.id)
+
+    with shop.uow() as session:
+        assert session.scalars(select(EmailCode)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("my code is 123456", "my code is ••••••"),
+        ("123-456", "••••••"),
+        ("it costs 123456.50 or 1234567", "it costs 123456.50 or 1234567"),
+        ("order TS10023", "order TS10023"),
+    ],
+)
+def test_a_code_in_the_conversation_is_masked_while_one_is_awaited(shop: Shop, said: str, kept: str) -> None:
+    guest = shop.shopper()
+    with shop.uow() as session:
+        assert codes.mask_codes(session, guest, said) == said
+    code_for(shop, guest, "ada@example.com")
+    with shop.uow() as session:
+        assert codes.mask_codes(session, guest, said) == kept
