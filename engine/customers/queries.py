@@ -75,7 +75,7 @@ def customer(session: Session, tenant_id: str, customer_id: str) -> CustomerView
     )
 
 
-def _filtered(query: Select[tuple[Customer, int]], wanted: CustomerFilter) -> Select[tuple[Customer, int]]:
+def _filtered(query: Select[Customer, int], wanted: CustomerFilter) -> Select[Customer, int]:
     if wanted.q is not None:
         said = wanted.q.strip().lower()
         named = func.lower(Customer.name).startswith(said, autoescape=True)
