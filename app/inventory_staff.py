@@ -10,10 +10,13 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from sqlalchemy.orm import Session
 
+from app.approvals import ANSWERS, shown, status_of
 from app.identity import Caller
 from app.once import Asked, AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
+from engine.approvals.asking import perform
+from engine.approvals.models import ApprovalKind
 from engine.inventory import adjusting, counting, inbound, listing, naming, stock_file
 from engine.inventory.inbound import Coming
 from engine.inventory.listing import CountView, InboundView
@@ -114,31 +117,34 @@ class Done(View):
 
 
 def _write(
-    site: Site, caller: Caller, asked: Asked, work: Callable[[Session, Identity], BaseModel], *, status: int = 200
+    site: Site,
+    caller: Caller,
+    asked: Asked,
+    work: Callable[[Session, Identity], BaseModel],
+    *,
+    status: int | Callable[[BaseModel], int] = 200,
 ) -> Response:
     identity = caller.staff
     return answer_once(site.runtime, identity, asked, lambda session: work(session, identity), status=status)
 
 
-@router.post("/adjust", responses={200: {"model": Done}}, response_class=Response)
+@router.post("/adjust", responses={200: {"model": Done}, 202: ANSWERS[202]}, response_class=Response)
 def adjust(site: SiteDep, caller: CallerDep, asked: AskedDep, given: Adjustment) -> Response:
-    """Write units on or off with a reason, within what one person may."""
+    """Write units on or off with a reason; above what one person may, somebody else has to approve it."""
 
-    def work(session: Session, identity: Identity) -> Done:
+    def work(session: Session, identity: Identity) -> BaseModel:
         names = naming.look_up(session, identity.tenant_id, skus=[given.sku], codes=[given.location])
-        with allocation.arriving(session, identity.tenant_id, [names.items[given.sku]]):
-            subject = adjusting.adjust(
-                session,
-                identity.tenant_id,
-                actor=identity.id,
-                variant_id=names.items[given.sku],
-                location_id=names.places[given.location],
-                delta=given.delta,
-                reason=given.reason,
-            )
-        return Done(subject=subject)
+        args = {
+            "variant_id": names.items[given.sku],
+            "location_id": names.places[given.location],
+            "delta": given.delta,
+            "reason": given.reason,
+        }
+        kind = ApprovalKind.WRITE_OFF if given.delta < 0 else ApprovalKind.STOCK_ADJUSTMENT
+        done = perform(session, site.runtime, identity, kind, args, reason=given.reason)
+        return Done(subject=done.outcome["subject"]) if done.outcome else shown(done)
 
-    return _write(site, caller, asked, work)
+    return _write(site, caller, asked, work, status=status_of)
 
 
 @router.post("/levels", responses={200: {"model": Done}}, response_class=Response)

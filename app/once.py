@@ -50,21 +50,30 @@ def answer_once(
     request: Asked,
     work: Callable[[Session], BaseModel],
     *,
-    status: int,
+    status: int | Callable[[BaseModel], int],
 ) -> Response:
-    """Do ``work`` and keep its answer in the same transaction; a repeat gets the kept answer."""
+    """Do ``work`` and keep its answer in the same transaction; a repeat gets the kept answer. ``status`` may depend on
+    the answer.
+    """
     claim = request.by(identity)
     with runtime.unit_of_work(identity.tenant_id) as session:
         stored = idempotency.claim(session, identity.tenant_id, claim)
         if stored is not None:
             return json_response(stored.body, stored.status, {"Idempotent-Replayed": "true"})
-        body = work(session).model_dump_json().encode()
-        idempotency.store(session, identity.tenant_id, claim, Stored(status, body))
-    return json_response(body, status)
+        view = work(session)
+        code = status if isinstance(status, int) else status(view)
+        body = view.model_dump_json().encode()
+        idempotency.store(session, identity.tenant_id, claim, Stored(code, body))
+    return json_response(body, code)
 
 
 def answer_after(
-    runtime: Runtime, identity: Identity, request: Asked, work: Callable[[], BaseModel], *, status: int
+    runtime: Runtime,
+    identity: Identity,
+    request: Asked,
+    work: Callable[[], BaseModel],
+    *,
+    status: int | Callable[[BaseModel], int],
 ) -> Response:
     """For ``work`` that has transactions of its own and does no harm when done twice: its answer is kept afterwards.
     A repeat gets the kept answer and does nothing.

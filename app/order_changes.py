@@ -7,11 +7,15 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, ConfigDict, StrictBool
 
+from app.approvals import ANSWERS, shown
 from app.once import AskedDep, answer_after, json_response
 from app.problems import problem
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
-from engine.kit.errors import Forbidden
+from engine.approvals.asking import Performed
+from engine.approvals.models import ApprovalKind
+from engine.approvals.order_changes import ask_for as approve_change
+from engine.kit.errors import DomainError, Forbidden
 from engine.kit.identity import Identity
 from engine.kit.views import View
 from engine.orders import queries
@@ -19,7 +23,7 @@ from engine.orders.changes import apply, listing
 from engine.orders.changes.propose import propose
 from engine.orders.changes.schemas import ChangeView
 from engine.orders.changes.wanted import AnyWanted
-from engine.orders.errors import ChangeOutdated
+from engine.orders.errors import ChangeOutdated, ConsentNeeded, OverStaffLimit
 
 router: Final = APIRouter(prefix="/v1/orders/{order_id}/changes", tags=["orders"], route_class=Guarded)
 staff: Final = APIRouter(prefix="/v1/staff/orders/{order_id}/changes", tags=["orders"], route_class=Guarded)
@@ -70,9 +74,11 @@ def confirm(
     return json_response(view)
 
 
-@staff.post("/{change_id}/apply", responses={200: {"model": ChangeView}}, response_class=Response)
+@staff.post("/{change_id}/apply", responses={200: {"model": ChangeView}, 202: ANSWERS[202]}, response_class=Response)
 def apply_change(order_id: str, change_id: str, request: Request, site: SiteDep, caller: CallerDep) -> Response:
-    """Staff answer for a change that charges nobody, within the shop's limits. Said twice it happens once."""
+    """Staff answer for a change that charges nobody; above the shop's limits somebody else has to approve it. Said
+    twice it happens once.
+    """
     identity = caller.known
     if not identity.is_staff:
         raise Forbidden("This is for the shop's staff.")
@@ -81,7 +87,18 @@ def apply_change(order_id: str, change_id: str, request: Request, site: SiteDep,
         view = apply.apply_as_staff(site.runtime, identity, found, change_id)
     except ChangeOutdated as outdated:
         return _outdated(request, outdated)
+    except (OverStaffLimit, ConsentNeeded) as refused:
+        return _ask(site, identity, found, change_id, refused)
     return json_response(view)
+
+
+def _ask(site: Site, identity: Identity, order_id: str, change_id: str, refused: DomainError) -> Response:
+    """202 with the approval that it waits for; what only the shopper can agree to stays refused."""
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        waiting = approve_change(session, identity, order_id, change_id)
+        if waiting is None:
+            raise refused
+        return json_response(shown(Performed(ApprovalKind.ORDER_CHANGE, approval=waiting)), 202)
 
 
 def _own_order_id(site: Site, identity: Identity, order_id: str) -> str:

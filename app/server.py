@@ -10,6 +10,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from app import (
+    approvals,
     cardentry,
     cart,
     catalog,
@@ -29,6 +30,8 @@ from app import (
     policies,
     prices,
     problems,
+    support,
+    support_staff,
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
@@ -76,6 +79,9 @@ def create_app(site: Site) -> FastAPI:
         customers.router,
         customers_staff.router,
         customers_staff.staff,
+        approvals.router,
+        support.router,
+        support_staff.router,
     ):
         app.include_router(router)
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")

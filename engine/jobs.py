@@ -7,6 +7,8 @@ from typing import Final
 
 import structlog
 
+from engine.approvals import service as approvals
+from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
 from engine.checkout import recovery
 from engine.conversations import deliver
@@ -20,6 +22,7 @@ from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.runtime import Runtime
+from engine.support import watch as support
 
 log = structlog.get_logger(__name__)
 
@@ -87,9 +90,29 @@ def watch_stock(runtime: Runtime, tenant_id: str) -> None:
         watching.watch_stock(session, tenant_id)
 
 
+def watch_approvals(runtime: Runtime, tenant_id: str) -> None:
+    """What nobody decides is told in time, and runs out."""
+    with runtime.unit_of_work(tenant_id) as session:
+        approvals_watch.end_old(session, tenant_id)
+        approvals_watch.warn(session, tenant_id)
+
+
+def tell_late_cases(runtime: Runtime, tenant_id: str) -> None:
+    """Who waits too long for an answer is an alert."""
+    with runtime.unit_of_work(tenant_id) as session:
+        support.tell_late(session, tenant_id)
+
+
+def close_old_cases(runtime: Runtime, tenant_id: str) -> None:
+    """What was resolved long ago is closed."""
+    with runtime.unit_of_work(tenant_id) as session:
+        support.close_old(session, tenant_id)
+
+
 Job = Callable[[Runtime, str], object]
 EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.recover_payments,
+    approvals.finish_claimed,
     captures.finish_pending,
     refunds.finish_pending,
     voids.finish_requested,
@@ -104,7 +127,14 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     seal_audit,
     free_expired_holds,
 )
-EVERY_MINUTE: Final[tuple[Job, ...]] = (watch_stock, release_due, poll_carriers, wallet.forget_removed)
+EVERY_MINUTE: Final[tuple[Job, ...]] = (
+    watch_stock,
+    release_due,
+    poll_carriers,
+    wallet.forget_removed,
+    tell_late_cases,
+    watch_approvals,
+)
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,
     settlements.import_payouts,
@@ -112,6 +142,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     loyalty.expire,
     forget_codes,
     find_lost,
+    close_old_cases,
 )
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they

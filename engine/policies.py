@@ -16,6 +16,7 @@ from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 
 POLICIES: Final[Mapping[str, str]] = {
+    "approvals": "engine.approvals.policy:ApprovalsPolicy",
     "catalog": "engine.catalog.policy:CatalogPolicy",
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
@@ -25,6 +26,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
     "risk": "engine.payments.risk:RiskPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
+    "support": "engine.support.policy:SupportPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(help="Keys for programs.", no_args_is_help=True, rich_markup_mode=None)
+_NAME_LIMIT = 80
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Shop = Annotated[str, typer.Option("--tenant", help="Slug of the shop.")]
 
@@ -16,6 +17,9 @@ def create(
     tenant: Shop,
     scopes: Annotated[str, typer.Option(help="Comma-separated: acp, staff, ops, admin.")],
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    person: Annotated[
+        str, typer.Option(help="Who works with it: the keys of one person never approve each other's requests.")
+    ] = "",
     json: Json = False,
 ) -> None:
     """Make a key and show it, this once."""
@@ -37,7 +41,14 @@ def create(
             tenant_id = _find(session, tenant).id
         with opened.unit_of_work(tenant_id) as session:
             session.add(
-                ApiKey(id=key_id, key_hash=hash_secret(secret), tenant_id=tenant_id, scopes=wanted, label=label)
+                ApiKey(
+                    id=key_id,
+                    key_hash=hash_secret(secret),
+                    tenant_id=tenant_id,
+                    scopes=wanted,
+                    label=label,
+                    person=_person(person),
+                )
             )
             facts = {"scopes": wanted}
             audit.record(session, tenant_id, actor="cli", action="key.created", subject=key_id, facts=facts)
@@ -70,7 +81,8 @@ def list_keys(
         return
     for row in rows:
         state = "revoked" if row["revoked_at"] else "live"
-        show(f"{row['id']}  {row['tenant']:<24} {','.join(row['scopes']):<20} {state:<8} {row['label']}")
+        who = row["person"] or "-"
+        show(f"{row['id']}  {row['tenant']:<24} {','.join(row['scopes']):<20} {state:<8} {who:<16} {row['label']}")
 
 
 @app.command("revoke")
@@ -108,12 +120,21 @@ def _scopes(text: str) -> list[str]:
     return wanted
 
 
+def _person(name: str) -> str | None:
+    """One spelling for one person."""
+    found = " ".join(name.split()).casefold()
+    if len(found) > _NAME_LIMIT:
+        raise typer.BadParameter(f"a person's name has at most {_NAME_LIMIT} characters", param_hint="--person")
+    return found or None
+
+
 def _facts(key: Any, slug: str) -> dict[str, Any]:
     return {
         "id": key.id,
         "tenant": slug,
         "scopes": list(key.scopes),
         "label": key.label,
+        "person": key.person,
         "created_at": key.created_at.isoformat(),
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
     }

@@ -11,7 +11,19 @@ from typing import Final
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from engine.checks import books, checkout, customers, delegation, fulfillment, gateways, money, orders, stock
+from engine.checks import (
+    approvals,
+    books,
+    checkout,
+    customers,
+    delegation,
+    fulfillment,
+    gateways,
+    money,
+    orders,
+    stock,
+    support,
+)
 from engine.checks.rule import CheckResult, prove, verdict
 from engine.kit import audit
 from engine.kit.tenancy import Tenant
@@ -28,6 +40,8 @@ RULES: Final = (
     *delegation.RULES,
     *fulfillment.RULES,
     *customers.RULES,
+    *approvals.RULES,
+    *support.RULES,
 )
 
 

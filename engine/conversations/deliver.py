@@ -9,7 +9,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from engine.conversations import cards, log
+from engine.approvals.words import outcome_words
+from engine.conversations import cards, events, log
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Thread
 from engine.kit.outbox import OutboxRow
@@ -37,6 +38,8 @@ def _news(session: Session, thread: Thread, row: OutboxRow) -> list[Emitted]:
             return _paid(session, thread, row)
         case "payment.failed":
             return _failed(session, row)
+        case "approval.decided":
+            return _decided(session, row)
         case _:
             return []
 
@@ -55,6 +58,14 @@ def _failed(session: Session, row: OutboxRow) -> list[Emitted]:
         return []
     message = DECLINES.get(code, DECLINES["card_declined"])
     return [cards.problem(consent_id, code=code, message=message, retryable=True)]
+
+
+def _decided(session: Session, row: OutboxRow) -> list[Emitted]:
+    message_id = f"msg-{row.subject_id}"
+    words = outcome_words(row.payload)
+    if words is None or _shown(session, row.tenant_id, message_id):
+        return []
+    return events.text(message_id, "assistant", words, name="Support")
 
 
 def _shown(session: Session, tenant_id: str, message_id: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -15,14 +14,14 @@ from engine.kit import audit, clock
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.tenancy import Tenant
+from engine.support import cases
 
 REASONS: Final = frozenset({"asked_for_person", "complaint", "payment_problem", "cannot_help", "other"})
-_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _SUMMARY_LIMIT: Final = 600
 
 
 def request(session: Session, identity: Identity, thread_id: str, *, reason: str, summary: str) -> HandoffView:
-    """Ask the shop's staff to take over; from then on no agent answers in this thread.
+    """Ask the shop's staff to take over: their case is opened, and from then on no agent answers in this thread.
 
     Asking again while it waits, or while a person is there, returns the first request. Raises ``NotFound``.
     """
@@ -35,12 +34,14 @@ def request(session: Session, identity: Identity, thread_id: str, *, reason: str
 
 
 def _open(session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str) -> None:
-    reference = "H-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
-    thread.mode = Mode.WAITING_HUMAN
+    words = mask_cards(summary)[:_SUMMARY_LIMIT]
+    case = cases.open_for(session, identity, thread, reason=reason, summary=words)
+    reference = case.number
+    thread.mode, thread.human = cases.mode_of(case), case.assignee
     thread.handoff = {
         "reference": reference,
         "reason": reason,
-        "summary": mask_cards(summary)[:_SUMMARY_LIMIT],
+        "summary": words,
         "requested_at": clock.now().isoformat(),
     }
     session.flush()

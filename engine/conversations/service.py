@@ -21,6 +21,7 @@ from engine.customers import service as customers
 from engine.kit import ids
 from engine.kit.errors import Forbidden, InvalidInput, NotFound
 from engine.kit.identity import Actor, Identity
+from engine.support import cases
 
 MESSAGE_LIMIT: Final = 8_000
 WAITING_LIMIT: Final = 20
@@ -64,6 +65,8 @@ def submit(session: Session, identity: Identity, thread_id: str, given: RunInput
     if given.message is not None:
         words = events.text(ids.new_id("message"), "user", run.input["message"])
         log.append(session, thread.tenant_id, thread.id, run.id, words)
+        if thread.handoff is not None:
+            cases.hear(session, thread)
     return run
 
 

@@ -40,6 +40,7 @@ MOVE_POINTS = (
 )
 """Money moving after the sale."""
 FULFILLMENT_POINTS = ("before_release_commit", "after_release_commit", "before_ship_commit", "after_ship_commit")
+APPROVAL_POINTS = ("approval_after_claim", "approval_before_commit", "approval_after_commit")
 
 
 def set_hook(hook: Hook | None) -> None:

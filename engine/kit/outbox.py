@@ -38,6 +38,8 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.authorization_expired": (),
     "refund.succeeded": ("customers",),
     "refund.failed": (),
+    "approval.requested": (),
+    "approval.decided": ("conversation",),
     "dispute.opened": (),
     "dispute.won": (),
     "dispute.lost": (),

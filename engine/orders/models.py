@@ -242,6 +242,7 @@ class OrderChange(TenantRow):
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         Index("ix_order_changes_order", "tenant_id", "order_id", "created_at"),
+        Index("uq_order_changes_approval", "tenant_id", "approval_id", unique=True),
         Index(
             "uq_order_changes_charging",
             "tenant_id",

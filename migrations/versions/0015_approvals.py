@@ -86,7 +86,11 @@ def upgrade() -> None:
         schema="app",
         postgresql_where=sa.text("status IN ('pending', 'claimed')"),
     )
+    op.create_index(
+        "uq_order_changes_approval", "order_changes", ["tenant_id", "approval_id"], unique=True, schema="app"
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("uq_order_changes_approval", "order_changes", schema="app")
     op.drop_table("approvals", schema="app")

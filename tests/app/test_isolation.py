@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from app.identity import COOKIE
 from app.routing import Guarded
 from app.server import create_app
+from engine.approvals import asking
+from engine.approvals.models import ApprovalKind
 from engine.catalog import service
 from engine.conversations.models import Run
 from engine.customers import merging
@@ -23,6 +25,7 @@ from engine.finance.models import JournalEntry
 from engine.fulfillment import release, shipments
 from engine.inventory import counting, inbound
 from engine.kit import clock
+from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.orders.changes import wanted
@@ -30,6 +33,7 @@ from engine.orders.changes.propose import propose
 from engine.payments.alerts import raise_alert
 from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Alert, Dispute, Payment
+from engine.support import cases, macros
 from tests.app.conftest import Browser, counted, paid_order
 from tests.engine.orders.desk import buy
 from tests.shop import Shop, open_shop
@@ -40,6 +44,7 @@ OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
+    r"|/v1/(cases|macros|approvals)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -74,6 +79,18 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "/v1/staff/inventory/receive": {"inbound_id": "inb_x", "received": [{"sku": "OWN", "quantity": 1}]},
     "/v1/staff/inventory/counts": {"location": "EAST", "skus": ["OWN"]},
+    "/v1/staff/cases": {"subject": "hello"},
+    "/v1/staff/cases/{case_id}/assign": {"assignee": "me", "expected": None},
+    "/v1/staff/cases/{case_id}/notes": {"text": "hello"},
+    "/v1/staff/cases/{case_id}/reply": {"text": "hello"},
+    "/v1/staff/cases/{case_id}/resolve": {"then": "agents"},
+    "/v1/staff/cases/{case_id}/priority": {"priority": "low"},
+    "/v1/staff/macros": {"name": "hello", "body": "hello"},
+    "/v1/staff/macros/{macro_id}": {"name": "hello"},
+    "/v1/staff/macros/{macro_id}/render": {"case_id": "cas_x"},
+    "/v1/staff/refunds": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
+    "/v1/staff/goodwill": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
+    "/v1/staff/courtesy-codes": {"percent_off": 5},
     "/v1/staff/inventory/import": {"csv": "sku,location,on_hand\nOWN,EAST,5\n"},
 }  # fmt: skip
 """A body that each write would take from whom it is for, so that what is refused is the caller."""
@@ -117,8 +134,16 @@ def belongings(shop: Shop) -> dict[str, str]:
         person, other = add_person(session, tenant_id), add_person(session, tenant_id)
         merging.merge(session, desk.staff, source_id=other["customer_id"], target_id=person["customer_id"])
         count = counting.open_count(session, tenant_id, actor="test", location_id=place, variant_ids=[item])
+        someone = Identity(tenant_id, Actor.API_KEY, "key_test", scopes=frozenset({Scope.STAFF}))
+        case = cases.open_by_hand(session, someone, subject="Something of THEIRS")
+        macro = macros.create(session, someone, name="THEIRS", body="Hello from THEIRS")
+        given = {"order_id": desk.order_id, "amount": 1, "reason": "THEIRS"}
+        approval = asking.ask(session, someone, ApprovalKind.GOODWILL, given, reason="THEIRS")
         session.flush()
         ids = {
+            "case_id": case.id,
+            "macro_id": macro.id,
+            "approval_id": approval.id,
             "product_id": service.product(session, tenant_id, item).id,
             "payment_id": payment.id,
             "dispute_id": dispute.id,

@@ -16,10 +16,32 @@ from engine.db import Addresses, Store, open_engine
 from engine.kit import audit
 from engine.runtime import Runtime
 from tests.conftest import new_tenant
-from tests.engine.planted import books, checkout, customers, delegation, fulfillment, money, orders, stock
+from tests.engine.planted import (
+    approvals,
+    books,
+    checkout,
+    customers,
+    delegation,
+    fulfillment,
+    money,
+    orders,
+    stock,
+    support,
+)
 from tests.shop import Shop, open_shop
 
-MODULES = (books, checkout, customers, delegation, fulfillment, money, orders, stock)
+MODULES = (
+    approvals,
+    books,
+    checkout,
+    customers,
+    delegation,
+    fulfillment,
+    money,
+    orders,
+    stock,
+    support,
+)
 FAULTS = {name: fault for module in MODULES for name, fault in module.FAULTS.items()}
 UNBREAKABLE = {
     "stock is never negative and never promised twice",

@@ -1,0 +1,155 @@
+"""Money given back on an order, and store credit given to its buyer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
+from engine.approvals.policy import ApprovalsPolicy
+from engine.kit import clock
+from engine.kit.errors import NotFound, OverLimit
+from engine.orders import service as orders
+from engine.orders.models import AdjustmentKind, Order
+from engine.payments import refunds, stored_value
+from engine.payments.stored_value_models import StoredValueKind
+from engine.runtime import Runtime
+
+_MONEY: Final = """
+SELECT (SELECT coalesce(sum(amount), 0) FROM app.captures
+        WHERE tenant_id = :tenant_id AND order_id = :order_id AND status = 'succeeded') AS taken,
+  (SELECT coalesce(sum(amount), 0) FROM app.refunds
+   WHERE tenant_id = :tenant_id AND order_id = :order_id AND status <> 'failed') AS back,
+  (SELECT count(*) FROM app.disputes WHERE tenant_id = :tenant_id AND order_id = :order_id) AS disputes,
+  (SELECT coalesce(-sum(a.amount), 0) FROM app.order_adjustments a
+   LEFT JOIN app.refunds r ON r.tenant_id = a.tenant_id AND r.id = a.refund_id
+   WHERE a.tenant_id = :tenant_id AND a.order_id = :order_id AND a.kind = 'goodwill' AND r.approved IS NULL
+     AND r.status IS DISTINCT FROM 'failed')::bigint AS alone
+"""
+_CREDIT: Final = """
+SELECT coalesce(sum(e.delta), 0)::bigint FROM app.stored_value_entries e
+JOIN app.stored_value_accounts a ON a.tenant_id = e.tenant_id AND a.id = e.account_id
+WHERE e.tenant_id = :tenant_id AND e.kind = 'issue' AND e.at > :since AND a.kind = 'store_credit'
+  AND a.currency = :currency AND (a.owner_id = :owner_id OR a.customer_id = :customer_id)
+  AND NOT EXISTS (SELECT FROM app.approvals p WHERE p.tenant_id = e.tenant_id AND p.status = 'approved'
+    AND p.outcome->>'account_id' = a.id)
+"""
+
+
+class RefundArgs(Args):
+    order_id: Annotated[str, Field(max_length=40)]
+    amount: Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    """Told to the shopper."""
+    destination: Literal["original", "store_credit"] = "original"
+
+
+class GoodwillArgs(Args):
+    order_id: Annotated[str, Field(max_length=40)]
+    amount: Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def _look_refund(session: Session, tenant_id: str, args: RefundArgs) -> Standing:
+    order = _placed(session, tenant_id, args.order_id)
+    money = _standing(session, order)
+    return Standing(
+        subject_id=order.id,
+        version=_version(money),
+        amount=args.amount,
+        currency=order.currency,
+        counted=int(money["alone"]) + args.amount,
+        thread_id=order.thread_id,
+    )
+
+
+def _refund(session: Session, doing: Doing, args: RefundArgs) -> Outcome:
+    """Money back that lowers what is due for the order: it takes no goods and no tax back."""
+    order = _placed(session, doing.tenant_id, args.order_id)
+    made = refunds.request(
+        session,
+        doing.tenant_id,
+        order_id=order.id,
+        amount=args.amount,
+        tax=0,
+        unearned=0,
+        reason=args.reason,
+        destination=args.destination,
+        requested_by=doing.actor,
+        approved=doing.approved,
+    )
+    for one in made:
+        orders.adjust(session, order, kind=AdjustmentKind.GOODWILL, amount=-one.amount, tax=0, refund_id=one.id)
+    orders.touch(order)
+    return {"order_id": order.id, "refund_ids": [one.id for one in made], "destination": args.destination}
+
+
+def _send_back(runtime: Runtime, tenant_id: str, outcome: Outcome) -> None:
+    for refund_id in outcome["refund_ids"]:
+        refunds.execute(runtime, tenant_id, refund_id)
+
+
+def _look_goodwill(session: Session, tenant_id: str, args: GoodwillArgs) -> Standing:
+    order = _placed(session, tenant_id, args.order_id)
+    key = {"tenant_id": tenant_id, "currency": order.currency, "since": clock.now() - timedelta(days=1)}
+    given = session.scalar(text(_CREDIT), key | {"owner_id": order.owner_id, "customer_id": order.customer_id})
+    return Standing(
+        subject_id=order.id,
+        version=_version(_standing(session, order)),
+        amount=args.amount,
+        currency=order.currency,
+        counted=int(given or 0) + args.amount,
+        thread_id=order.thread_id,
+    )
+
+
+def _goodwill(session: Session, doing: Doing, args: GoodwillArgs) -> Outcome:
+    order = _placed(session, doing.tenant_id, args.order_id)
+    issued = stored_value.issue(
+        session,
+        doing.tenant_id,
+        secret_key=doing.runtime.secret_key,
+        kind=StoredValueKind.STORE_CREDIT,
+        amount=args.amount,
+        currency=order.currency,
+        customer_id=order.customer_id,
+        owner_id=order.owner_id,
+        actor=doing.actor,
+    )
+    return {"order_id": order.id, "account_id": issued.account.id}
+
+
+def _placed(session: Session, tenant_id: str, order_id: str) -> Order:
+    """The order under its lock. Raises ``NotFound`` for one that never was."""
+    order = orders.lock(session, tenant_id, order_id)
+    if order.placed_at is None:
+        raise NotFound("There is no such order.")
+    return order
+
+
+def _standing(session: Session, order: Order) -> dict[str, Any]:
+    row = session.execute(text(_MONEY), {"tenant_id": order.tenant_id, "order_id": order.id}).mappings().one()
+    return dict(row)
+
+
+def _version(money: dict[str, Any]) -> str:
+    """How the order's money stands; that it was shipped meanwhile does not matter."""
+    return f"{money['taken']}|{money['back']}|{money['disputes']}"
+
+
+def _over_refund(policy: ApprovalsPolicy, _args: RefundArgs, standing: Standing) -> OverLimit | None:
+    words = "That is more than one person may give back on an order."
+    return over(policy.refund_limit, standing, rule="refund_limit", words=words)
+
+
+def _over_goodwill(policy: ApprovalsPolicy, _args: GoodwillArgs, standing: Standing) -> OverLimit | None:
+    words = "That is more store credit than one person may give a buyer in a day."
+    return over(policy.goodwill_limit, standing, rule="goodwill_limit", words=words)
+
+
+REFUND: Final = Act(RefundArgs, _look_refund, _over_refund, run=_refund, after=_send_back)
+GOODWILL: Final = Act(GoodwillArgs, _look_goodwill, _over_goodwill, run=_goodwill)

@@ -1,0 +1,37 @@
+"""Who may decide: the shop's people by its rules, and never whoever asked, whichever of their keys they show."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.approvals.errors import MayNotApprove, OwnRequest
+from engine.approvals.models import Approval
+from engine.approvals.policy import ApprovalsPolicy
+from engine.kit.identity import Identity
+from engine.kit.tenancy import ApiKey
+
+
+def check(session: Session, identity: Identity, row: Approval, policy: ApprovalsPolicy) -> None:
+    """Raises ``MayNotApprove`` for who may not decide anything, ``OwnRequest`` for who asked."""
+    if not identity.is_staff or not {str(scope) for scope in identity.scopes} & set(policy.approver_scopes):
+        raise MayNotApprove(f"This is decided with a key of scope {' or '.join(policy.approver_scopes)}.")
+    if policy.named_people_only and identity.person is None:
+        raise MayNotApprove("This is decided with a key that names who works with it.")
+    if is_one(session, identity, row.requested_by, row.requested_who):
+        raise OwnRequest("Somebody else must decide what you asked for.")
+
+
+def has_agreed(session: Session, identity: Identity, row: Approval) -> bool:
+    """Whether this person said yes before."""
+    return any(is_one(session, identity, one["by"], one["who"]) for one in row.agreed)
+
+
+def is_one(session: Session, identity: Identity, key_id: str, who: str) -> bool:
+    """Whether ``identity`` is the person who acted as ``who`` with the key ``key_id``, as it was named then or is
+    named now.
+    """
+    if identity.id == key_id or identity.who == who:
+        return True
+    named_now = session.scalar(select(ApiKey.person).where(ApiKey.tenant_id == identity.tenant_id, ApiKey.id == key_id))
+    return named_now is not None and named_now == identity.person

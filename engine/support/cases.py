@@ -1,0 +1,186 @@
+"""Cases as they come and come back: opened by a hand-off or by hand, woken by what the shopper writes."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.conversations.masking import mask_cards
+from engine.conversations.models import Mode, Thread
+from engine.kit import audit, clock
+from engine.kit.errors import NotFound
+from engine.kit.identity import Identity
+from engine.kit.ids import new_id
+from engine.kit.policies import policy_of
+from engine.orders.models import Order
+from engine.support import sla
+from engine.support.errors import CaseOver
+from engine.support.models import RANK, Case, CaseStatus, Priority
+from engine.support.policy import SupportPolicy
+from engine.support.states import CASE
+
+_ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+_SUBJECT_LIMIT: Final = 120
+
+
+def open_for(session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str) -> Case:
+    """The case of a conversation whose shopper asks for a person: the one there is, also one that was resolved not
+    long ago, else a new one. The caller holds the thread's lock.
+    """
+    case, policy = of_thread(session, thread), policy_of(session, thread.tenant_id, SupportPolicy)
+    if case is not None and case.status == CaseStatus.RESOLVED and not comes_back(case, policy):
+        end(session, case, policy, actor="system")
+        case = None
+    if case is not None:
+        case.reason, case.summary = reason, summary
+        wake(session, case, policy, actor=identity.id)
+        return case
+    about = Case(
+        tenant_id=thread.tenant_id,
+        thread_id=thread.id,
+        order_id=_last_order(session, thread),
+        shopper_id=thread.owner_id,
+        customer_id=identity.customer_id,
+        subject=_subject(summary),
+        reason=reason,
+        summary=summary,
+        priority=policy.priorities.get(reason, Priority.NORMAL),
+    )
+    return _open(session, about, policy, actor=identity.id)
+
+
+def open_by_hand(
+    session: Session,
+    identity: Identity,
+    *,
+    subject: str,
+    summary: str = "",
+    priority: Priority = Priority.NORMAL,
+    order_id: str | None = None,
+) -> Case:
+    """A case that staff write down themselves, about an order or about nothing there is. Raises ``NotFound``."""
+    order = session.get(Order, (identity.tenant_id, order_id)) if order_id else None
+    if order_id and order is None:
+        raise NotFound("There is no such order.")
+    about = Case(
+        tenant_id=identity.tenant_id,
+        order_id=order.id if order else None,
+        shopper_id=order.owner_id if order else None,
+        customer_id=order.customer_id if order else None,
+        subject=mask_cards(subject)[:_SUBJECT_LIMIT],
+        reason="by_hand",
+        summary=mask_cards(summary),
+        priority=priority,
+    )
+    return _open(session, about, policy_of(session, identity.tenant_id, SupportPolicy), actor=identity.id)
+
+
+def hear(session: Session, thread: Thread) -> None:
+    """The shopper wrote in a conversation that had a case: it is the shop's turn, or the case comes back. The caller
+    holds the thread's lock.
+    """
+    case = of_thread(session, thread)
+    if case is None:
+        return
+    policy = policy_of(session, thread.tenant_id, SupportPolicy)
+    if case.status == CaseStatus.WAITING_CUSTOMER:
+        sla.move(case, CaseStatus.WAITING_STAFF if case.assignee else CaseStatus.OPEN, policy)
+        touch(case)
+    elif case.status == CaseStatus.RESOLVED and policy.reopen_on == "message" and comes_back(case, policy):
+        wake(session, case, policy, actor=thread.owner_id)
+
+
+def wake(session: Session, case: Case, policy: SupportPolicy, *, actor: str) -> None:
+    """It is the shop's turn again; a case that was resolved begins a new round with who had it.
+
+    Raises ``CaseOver`` for one that is closed.
+    """
+    if case.status == CaseStatus.CLOSED:
+        raise CaseOver("This case is closed. What comes now is a new one.")
+    back = case.status == CaseStatus.RESOLVED
+    sla.move(case, CaseStatus.WAITING_STAFF if case.assignee else CaseStatus.OPEN, policy)
+    if back:
+        case.reopened += 1
+        case.resolved_at = None
+        sla.start(case, policy)
+        record(session, case, actor, "case.reopened")
+    touch(case)
+
+
+def end(session: Session, case: Case, policy: SupportPolicy, *, actor: str) -> None:
+    """Nothing brings the case back."""
+    sla.move(case, CASE.check(case.status, CaseStatus.CLOSED), policy)
+    case.closed_at = clock.now()
+    touch(case)
+    record(session, case, actor, "case.closed")
+
+
+def comes_back(case: Case, policy: SupportPolicy) -> bool:
+    """Whether a resolved case is still young enough to be reopened."""
+    return case.resolved_at is not None and clock.now() <= case.resolved_at + timedelta(days=policy.reopen_days)
+
+
+def of_thread(session: Session, thread: Thread) -> Case | None:
+    """The conversation's case that is not closed, locked and as it is now. The caller holds the thread's lock."""
+    return session.scalars(
+        select(Case)
+        .where(Case.tenant_id == thread.tenant_id, Case.thread_id == thread.id, Case.status != CaseStatus.CLOSED)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def touch(case: Case) -> None:
+    """Whoever looked before sees an old case."""
+    case.version += 1
+    case.updated_at = clock.now()
+
+
+def record(session: Session, case: Case, actor: str, action: str, facts: dict[str, object] | None = None) -> None:
+    """Write down who did what to a case."""
+    audit.record(session, case.tenant_id, actor=actor, action=action, subject=case.id, facts=facts)
+
+
+def new_number() -> str:
+    """What a shopper is told; a thousand million of them."""
+    return "H-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+
+
+def mode_of(case: Case) -> Mode:
+    """Who answers in the conversation of a case that is not over."""
+    return Mode.HUMAN if case.assignee else Mode.WAITING_HUMAN
+
+
+def _open(session: Session, case: Case, policy: SupportPolicy, *, actor: str) -> Case:
+    case.id, case.number = new_id("case"), new_number()
+    case.status, case.rank, case.opened_by = CaseStatus.OPEN, RANK[case.priority], actor
+    case.version, case.reopened, case.created_at = 1, 0, clock.now()
+    sla.start(case, policy)
+    session.add(case)
+    session.flush()
+    record(session, case, actor, "case.opened", {"reason": case.reason, "priority": str(case.priority)})
+    return case
+
+
+def _subject(summary: str) -> str:
+    first = summary.strip().split("\n", 1)[0]
+    return first[:_SUBJECT_LIMIT] or "A shopper asks for a person"
+
+
+def _last_order(session: Session, thread: Thread) -> str | None:
+    """What was bought in the conversation last."""
+    return session.scalars(
+        select(Order.id)
+        .where(
+            Order.tenant_id == thread.tenant_id,
+            Order.owner_id == thread.owner_id,
+            Order.thread_id == thread.id,
+            Order.placed_at.is_not(None),
+        )
+        .order_by(Order.placed_at.desc())
+        .limit(1)
+    ).one_or_none()
