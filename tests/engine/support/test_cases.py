@@ -324,4 +324,4 @@ def test_notes_stay_as_they_were_written(desk: Desk) -> None:
     with desk.shop.uow() as session:
         acts.note(session, desk.ann, case_id, "First")
     with pytest.raises(ProgrammingError, match="permission denied"), desk.shop.uow() as session:
-        session.scalars(select(CaseNote)).one().text = "Second"
+        session.scalars(select(CaseNote)).one().author = "bob"
