@@ -1,6 +1,7 @@
-"""The outbox consumer ``conversation``: what recovery or a webhook settled shows where it was asked for.
+"""The outbox consumer ``conversation``: what recovery or a webhook settled shows where it was asked for, and what
+happens to an order later is told to its shopper.
 
-The live run writes the same message ids, so that a second delivery changes nothing.
+The live run writes the same message ids, and news has its row's, so that a second delivery changes nothing.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+<<<<<<< HEAD
 from engine.approvals.words import outcome_words
 from engine.conversations import cards, events, log
+=======
+from engine.conversations import cards, events, log, news
+>>>>>>> 23ffb4f (News of an order reaches its shopper's conversation, once each)
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Thread
 from engine.kit.outbox import OutboxRow
@@ -19,17 +24,33 @@ from engine.payments.gateway import DECLINES
 from engine.runtime import Runtime
 
 CONSUMER: Final = "conversation"
+SPEAKER: Final = "Order updates"
 
 
 def deliver(session: Session, runtime: Runtime, row: OutboxRow) -> None:  # noqa: ARG001 (every consumer takes it)
     """Tell the thread that ``row`` names; nothing to do for what was bought outside a conversation."""
+    if row.topic in news.TELLERS:
+        _tell(session, row)
+        return
     thread_id = row.payload.get("thread_id")
     thread = session.get(Thread, (row.tenant_id, thread_id)) if thread_id else None
     if thread is None:
         return
-    news = [*_news(session, thread, row), *cards.outdated(session, row.tenant_id, thread.id)]
-    if news:
-        log.append(session, row.tenant_id, thread.id, None, news)
+    told = [*_news(session, thread, row), *cards.outdated(session, row.tenant_id, thread.id)]
+    if told:
+        log.append(session, row.tenant_id, thread.id, None, told)
+
+
+def _tell(session: Session, row: OutboxRow) -> None:
+    """News of an order, once, where its shopper hears of it."""
+    message_id = f"news-{row.id}"
+    order = news.order_of(session, row)
+    thread = news.thread_of(session, order) if order else None
+    if order is None or thread is None or _shown(session, row.tenant_id, message_id):
+        return
+    if said := news.words(session, row, order):
+        told = events.text(message_id, "assistant", said, name=SPEAKER)
+        log.append(session, row.tenant_id, thread.id, None, told)
 
 
 def _news(session: Session, thread: Thread, row: OutboxRow) -> list[Emitted]:

@@ -272,7 +272,12 @@ def _tell_short(session: Session, found: Work, rerouted: list[str], waiting: Map
     parts += [f"{sum(waiting.values())} waiting for stock"] if waiting else []
     words = f"Order {found.order.number}: units were not on the shelf; {' and '.join(parts)}."
     raise_alert(session, found.order.tenant_id, SHORT, found.fulfillment.id, words)
-    payload = {"fulfillment_id": found.fulfillment.id, "status": "short", "thread_id": found.order.thread_id}
+    payload = {
+        "fulfillment_id": found.fulfillment.id,
+        "status": "short",
+        "waiting": sum(waiting.values()),
+        "thread_id": found.order.thread_id,
+    }
     outbox.emit(session, found.order.tenant_id, "shipment.exception", found.order.id, payload)
 
 

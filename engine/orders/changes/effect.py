@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,15 @@ class Added(_Fact):
     unit_cost: int
     discount: int
     tax: int
+    later: int = 0
+    """Units that are not there yet and are promised for ``promised_on``."""
+    promised_on: date | None = None
+    backorder: str | None = None
+    """The kind of waiting: backorder or preorder."""
+    notice: str = ""
+    """What the shopper must know of them before agreeing."""
+    components: list[dict[str, Any]] = Field(default_factory=list)
+    """Of a bundle: [{variant_id, quantity}] per unit."""
 
     @property
     def total(self) -> int:
