@@ -17,7 +17,7 @@ from engine.customers.addresses import missing_parts
 from engine.fulfillment.routing import Plan
 from engine.inventory import service as inventory
 from engine.inventory.errors import OutOfStock
-from engine.inventory.items import Part, Recipe
+from engine.inventory.items import Recipe, bundled
 from engine.payments.tenders import Purse
 from engine.shipping import service as shipping
 
@@ -69,9 +69,7 @@ class PricedLine:
     @property
     def components(self) -> list[dict[str, Any]]:
         """Of a bundle: [{variant_id, quantity}] per unit."""
-        if self.parts in {(), (Part(self.variant_id),), (Part(self.variant_id, tracked=False),)}:
-            return []
-        return [{"variant_id": part.variant_id, "quantity": part.per_unit} for part in self.parts]
+        return bundled(self.variant_id, self.parts)
 
 
 @dataclass(frozen=True, slots=True)

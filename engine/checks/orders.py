@@ -99,11 +99,13 @@ RULES: Final = (
         " FROM app.order_changes c"
         " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.order_adjustments GROUP BY 1) a"
         " ON a.change_id = c.id"
-        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.payments WHERE status = 'captured' GROUP BY 1) p"
+        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.payments"
+        " WHERE status NOT IN ('processing', 'unknown', 'failed', 'canceled') GROUP BY 1) p"
         " ON p.change_id = c.id"
         " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.refunds GROUP BY 1) r ON r.change_id = c.id"
         " WHERE c.status = 'applied' AND (a.amount IS DISTINCT FROM (c.quote->>'amount')::bigint"
         " OR coalesce(p.amount, 0) <> (c.quote->'effect'->>'charge')::bigint"
+        " + coalesce((c.quote->'effect'->>'hold')::bigint, 0)"
         " OR coalesce(r.amount, 0) <> (c.quote->'effect'->>'refund')::bigint)",
     ),
     Rule(

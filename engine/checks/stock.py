@@ -40,7 +40,8 @@ RULES: Final = (
         "SELECT r.id, 'is held for a payment that is ' || coalesce(p.status, 'missing') FROM app.reservations r"
         " LEFT JOIN app.payments p ON p.tenant_id = r.tenant_id AND p.id = r.payment_id"
         " WHERE r.status = 'held' AND (p.id IS NULL OR p.status NOT IN ('processing', 'unknown'))"
-        " AND NOT (r.payment_id IS NULL AND r.expires_at IS NOT NULL)",
+        " AND NOT (r.payment_id IS NULL AND r.expires_at IS NOT NULL) AND NOT EXISTS (SELECT FROM app.order_changes c"
+        " WHERE c.tenant_id = p.tenant_id AND c.id = p.change_id AND c.status = 'requested')",
     ),
     Rule(
         "every unshipped unit of an open order is reserved or waits for stock",

@@ -113,10 +113,8 @@ def _target(session: Session, refund: Refund) -> str:
 
 
 def _goods(session: Session, order: Order, parcel: Shipment) -> str:
-    query = select(OrderLine.id, OrderLine.title).where(
-        OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id
-    )
-    titles: dict[str, str] = {line_id: title for line_id, title in session.execute(query)}
+    query = select(OrderLine).where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
+    titles = {line.id: line.title for line in session.scalars(query)}
     return ", ".join(f"{one['quantity']} x {titles[one['order_line_id']]}" for one in parcel.lines)
 
 

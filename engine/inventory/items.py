@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 PLENTY: Final = 9_999
 """What is said to be there of an item that nobody counts."""
@@ -23,6 +23,13 @@ class Part:
 
 
 Recipe = tuple[Part, ...]
+
+
+def bundled(variant_id: str, parts: Recipe) -> list[dict[str, Any]]:
+    """Of a bundle: [{variant_id, quantity}] per unit; empty for what is its own only part."""
+    if parts in {(), (Part(variant_id),), (Part(variant_id, tracked=False),)}:
+        return []
+    return [{"variant_id": part.variant_id, "quantity": part.per_unit} for part in parts]
 
 
 @dataclass(frozen=True, slots=True)

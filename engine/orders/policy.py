@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.kit.policies import Policy
 
 Changeable = Literal["cancel", "address", "payment_method", "items"]
-RefundTo = Literal["original", "store_credit"]
+RefundTo = Literal["original", "store_credit", "account"]
+"""Where money goes back to: the way it was paid, the buyer's store credit, or a gift card or credit that they name."""
 _ALL: tuple[Changeable, ...] = ("cancel", "address", "payment_method", "items")
 Minutes = Annotated[int, Field(ge=0, le=5_256_000)]
 """At most ten years."""
@@ -46,7 +47,7 @@ class OrdersPolicy(Policy):
     allow_after_item_change: tuple[Changeable, ...] = _ALL
     """What may still be changed once items were."""
     payment_change_requires_other_method: bool = True
-    refund_to: tuple[RefundTo, ...] = ("original", "store_credit")
+    refund_to: tuple[RefundTo, ...] = ("original", "store_credit", "account")
     after_release: Literal["ask", "refuse"] = "ask"
     """Goods that a warehouse or partner has in hand: ask it to give them back, or refuse at once."""
     quote_minutes: Annotated[int, Field(ge=1, le=120)] = 10

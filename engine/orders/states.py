@@ -25,7 +25,7 @@ CHANGE: Final = StateMachine(
     {
         C.QUOTED: _LOST | {C.CONFIRMED},
         C.CONFIRMED: _LOST | {C.CHARGING, C.REQUESTED, C.APPLIED},
-        C.CHARGING: frozenset({C.APPLIED, C.FAILED}),
+        C.CHARGING: frozenset({C.APPLIED, C.REQUESTED, C.FAILED}),
         C.REQUESTED: frozenset({C.APPLIED, C.REFUSED}),
         C.APPLIED: frozenset(),
         C.REFUSED: frozenset(),

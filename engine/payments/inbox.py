@@ -82,6 +82,7 @@ def _refund_again(session: Session, identity: Identity, alert: Alert) -> FollowU
         unearned=failed.unearned,
         reason=failed.reason,
         destination=failed.destination,
+        account_id=failed.stored_value_id,
         requested_by=identity.id,
         payment_id=failed.payment_id,
         change_id=failed.change_id,

@@ -142,6 +142,7 @@ class RefundStatus(StrEnum):
 class Destination(StrEnum):
     ORIGINAL = "original"  # the way it was paid
     STORE_CREDIT = "store_credit"
+    ACCOUNT = "account"  # a gift card or store credit of the buyer's that was named
 
 
 class Refund(TenantRow):

@@ -42,6 +42,7 @@ def request(
     unearned: int,
     reason: str,
     destination: str = Destination.ORIGINAL,
+    account_id: str | None = None,
     requested_by: str,
     payment_id: str | None = None,
     change_id: str | None = None,
@@ -51,9 +52,10 @@ def request(
     """Ask for money back out of an order's payments (or one of them), under their locks: a pending refund for each
     that gives. ``execute`` each after the commit, or the job does.
 
-    ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason`` is told to the
-    shopper, ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that stands for it: it
-    lifts the shop's limits, never the bound of what was taken. Raises
+    ``account_id`` is the gift card or store credit of a destination that is an account: of the same buyer and currency,
+    and good. ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason`` is told
+    to the shopper, ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that stands for
+    it: it lifts the shop's limits, never the bound of what was taken. Raises
     ``RefundExceedsCapture``, ``RefundBlockedByDispute``, ``RefundOverLimit``, ``InvalidInput``, ``NotFound``.
     """
     if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
@@ -71,7 +73,7 @@ def request(
     ]
     for refund in refunds:
         refund.note, refund.approved = note, approved
-    _name_accounts(session, tenant_id, order_id, refunds, by_id)
+    _name_accounts(session, tenant_id, order_id, refunds, by_id, account_id)
     session.add_all(refunds)
     for refund in refunds:
         facts = {"amount": refund.amount, "currency": refund.currency, "reason": reason, "order": order_id}
@@ -187,15 +189,27 @@ def _refund(
 
 
 def _name_accounts(
-    session: Session, tenant_id: str, order_id: str, refunds: Sequence[Refund], payments: dict[str, Payment]
+    session: Session,
+    tenant_id: str,
+    order_id: str,
+    refunds: Sequence[Refund],
+    payments: dict[str, Payment],
+    account_id: str | None,
 ) -> None:
-    """Which account is credited: the one that paid, or the buyer's store credit."""
+    """Which account is credited: the one that paid, the one that was named, or the buyer's store credit."""
     for refund in refunds:
         if refund.destination == Destination.ORIGINAL:
             refund.stored_value_id = payments[refund.payment_id].stored_value_id
             continue
         key = {"tenant_id": tenant_id, "order_id": order_id}
         customer_id, owner_id = session.execute(text(_ORDER), key).one()
+        if refund.destination == Destination.ACCOUNT:
+            target = stored_value.lock(session, tenant_id, account_id or "")
+            theirs = target.owner_id == owner_id or (customer_id is not None and target.customer_id == customer_id)
+            if not theirs or not stored_value.is_usable(target, refund.currency):
+                raise InvalidInput("That is not a gift card or credit of whoever bought.", param="refund_to")
+            refund.stored_value_id = target.id
+            continue
         refund.stored_value_id = stored_value.credit_account(
             session, tenant_id, currency=refund.currency, customer_id=customer_id, owner_id=owner_id
         )

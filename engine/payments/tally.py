@@ -21,7 +21,7 @@ LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS cap
   FROM app.captures WHERE tenant_id = p.tenant_id AND payment_id = p.id) c ON true
 LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS refunded,
     sum(amount) FILTER (WHERE status = 'pending') AS pending,
-    sum(amount) FILTER (WHERE status <> 'failed' AND destination = 'store_credit') AS elsewhere
+    sum(amount) FILTER (WHERE status <> 'failed' AND destination <> 'original') AS elsewhere
   FROM app.refunds WHERE tenant_id = p.tenant_id AND payment_id = p.id) r ON true
 LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status <> 'won') AS disputed, bool_or(status <> 'won') AS blocking
   FROM app.disputes WHERE tenant_id = p.tenant_id AND payment_id = p.id) d ON true

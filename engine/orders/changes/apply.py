@@ -9,30 +9,25 @@ from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent, ConsentStatus
 from engine.checkout.states import CONSENT
-from engine.fulfillment import requests
 from engine.inventory.errors import OutOfStock
 from engine.kit import audit, clock
 from engine.kit.errors import DomainError, Forbidden
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
 from engine.orders import queries
-from engine.orders.changes import charge, settle, views, write
+from engine.orders.changes import charge, partner, settle, views, write
 from engine.orders.changes import wanted as asked
 from engine.orders.changes.consent import decide, locked
 from engine.orders.changes.effect import Effect
-from engine.orders.changes.hold import still
 from engine.orders.changes.propose import over_limit, propose
 from engine.orders.changes.quote import digest, open_case, work_out
 from engine.orders.changes.schemas import ChangeView
 from engine.orders.errors import ChangeEnded, ChangeOutdated, ConsentNeeded
 from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
-from engine.payments import refunds, voids
-from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Payment
 from engine.runtime import Runtime
 
-WAITING: Final = "The warehouse has it in hand and is asked to give it back. Money moves once it agrees."
 _OVER: Final = frozenset({ChangeStatus.EXPIRED, ChangeStatus.SUPERSEDED, ChangeStatus.REFUSED, ChangeStatus.FAILED})
 
 
@@ -44,8 +39,7 @@ class _Outdated(Exception):
 class _Next:
     """What is left to do once the transaction is committed."""
 
-    refund_ids: tuple[str, ...] = ()
-    void_ids: tuple[str, ...] = ()
+    left: write.Applied = write.NOTHING
     payment: Payment | None = None
     token: str = field(default="", repr=False)
 
@@ -89,7 +83,7 @@ def change_as_staff(
     with runtime.unit_of_work(identity.tenant_id) as session:
         case = open_case(session, identity, queries.find_own(session, identity, order_id))
         effect = work_out(case, wanted)
-        if effect.charge:
+        if effect.charge or effect.hold:
             raise ConsentNeeded("It is charged: only the shopper can agree to this.")
         if approved is None and (refused := over_limit(case, effect)):
             raise refused
@@ -113,12 +107,9 @@ def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, 
         raise _fresh(runtime, identity, order_id, change_id) from None
     fault_point("after_t1_commit")
     if todo.payment is not None:
-        ended = charge.capture(runtime, todo.payment, todo.token)
+        ended = charge.take(runtime, todo.payment, todo.token)
         settle.settle_change(runtime, identity.tenant_id, todo.payment.id, ended)
-    for refund_id in todo.refund_ids:
-        refunds.execute(runtime, identity.tenant_id, refund_id)
-    for payment_id in todo.void_ids:
-        voids.execute(runtime, identity.tenant_id, payment_id)
+    settle.carry_out(runtime, identity.tenant_id, todo.left)
     return look(runtime, identity, order_id, change_id)
 
 
@@ -137,13 +128,13 @@ def _claim(
     effect = _agreed(session, identity, order, change, approved)
     if card is not None and card.status == ConsentStatus.APPROVED:
         card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
-    if effect.asks_partner and _waits(session, order, change, effect, identity):
-        return _Next()
-    if effect.charge:
+    if effect.charge or effect.hold:
         assert card is not None
         return _charge(session, runtime, order, change, card)
-    applied = write.apply(session, order, change)
-    return _Next(applied.refund_ids, applied.void_ids)
+    if effect.asks_partner and partner.ask(session, order, change):
+        write.try_refund(session, order, change)
+        return _Next()
+    return _Next(write.apply(session, order, change))
 
 
 def _authorize(
@@ -155,7 +146,7 @@ def _authorize(
     if card is not None and card.status == ConsentStatus.APPROVED and card.digest == change.digest:
         return
     if card is not None:
-        if approved is None or card.owner_id == change.requested_by or views.effect_of(change).charge:
+        if approved is None or card.owner_id == change.requested_by or _moves_money(change):
             raise ConsentNeeded("The shopper has not agreed to this.")
         card.status = CONSENT.check(card.status, ConsentStatus.SUPERSEDED)
         change.consent_id = None
@@ -176,6 +167,12 @@ def _authorize(
     )
 
 
+def _moves_money(change: OrderChange) -> bool:
+    """Whether it charges or sets aside: only the shopper agrees to that."""
+    effect = views.effect_of(change)
+    return bool(effect.charge or effect.hold)
+
+
 def _agreed(session: Session, identity: Identity, order: Order, change: OrderChange, approved: str | None) -> Effect:
     """The effect, if it is still what would happen. Raises ``_Outdated``, and ``OverStaffLimit`` for what staff answer
     for above their limit of this moment.
@@ -194,32 +191,12 @@ def _agreed(session: Session, identity: Identity, order: Order, change: OrderCha
     return effect
 
 
-def _waits(session: Session, order: Order, change: OrderChange, effect: Effect, identity: Identity) -> bool:
-    """Ask whoever has the goods; whether the answer is still to come."""
-    told = requests.request_cancel(
-        session,
-        order.tenant_id,
-        order_id=order.id,
-        change_id=change.id,
-        lines={one.line_id: one.at_partner for one in effect.ended if one.at_partner},
-        actor=identity.id,
-    )
-    if not told.waiting:
-        return False
-    write.try_refund(session, order, change)
-    change.status = CHANGE.check(change.status, ChangeStatus.REQUESTED)
-    change.message = WAITING
-    still(session, order, change, "A warehouse is asked to give goods back.")
-    return True
-
-
 def _charge(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> _Next:
     write.try_refund(session, order, change)
     payment = charge.start(session, runtime, order, change, card)
     if payment.stored_value_id is None:
         return _Next(payment=payment, token=charge.token_of(runtime, card))
-    done = Charge(payment.id, ChargeStatus.CAPTURED)
-    return _Next(refund_ids=settle.settle_here(session, order.tenant_id, payment.id, done))
+    return _Next(settle.settle_here(session, order.tenant_id, payment.id, charge.at_once(payment)))
 
 
 def _fresh(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> DomainError:

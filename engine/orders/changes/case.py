@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from engine.kit.identity import Identity
+from engine.kit.ids import is_id
 from engine.orders.changes import methods
 from engine.orders.changes.effect import Effect
 from engine.orders.errors import ChangeRefused
@@ -50,8 +51,7 @@ def effect_of(
     Money that is only held so far is neither: less, or more within what is held, will be captured.
     Raises ``ChangeRefused`` for a way to refund that the shop does not offer, and what ``methods.choose`` raises.
     """
-    if refund_to not in case.policy.refund_to:
-        raise ChangeRefused("This shop does not refund that way.")
+    back_to = _refund_target(case, refund_to)
     money = case.money
     due = money.due + amount
     charge = max(0, min(amount, due - money.settled - money.held))
@@ -59,7 +59,7 @@ def effect_of(
     balance = due - money.settled - charge + refund
     moves = _tax_that_moves(money, tax, settles=balance == 0, charged=charge > 0)
     charge_tax, refund_tax = max(0, min(moves, charge)), max(0, min(-moves, refund))
-    given = {"shipping": case.order.shipping, "shipping_tax": case.order.shipping_tax} | parts
+    given = {"shipping": case.order.shipping, "shipping_tax": case.order.shipping_tax} | back_to | parts
     return Effect(
         kind=kind,
         amount=amount,
@@ -70,11 +70,21 @@ def effect_of(
         refund=refund,
         refund_tax=refund_tax,
         moved_tax=moves - charge_tax + refund_tax,
-        refund_to=refund_to,
         due=due,
         balance=balance,
         **given,
     )
+
+
+def _refund_target(case: Case, wanted: str) -> dict[str, Any]:
+    """Where a refund is to go, in the effect's words. Raises ``ChangeRefused``, ``MethodNotOwned``."""
+    kind = "account" if is_id(wanted, "stored_value") else wanted
+    if kind not in case.policy.refund_to:
+        raise ChangeRefused("This shop does not refund that way.")
+    if kind != "account":
+        return {"refund_to": kind}
+    row = methods.account(case.session, case.identity, case.order, wanted)
+    return {"refund_to": kind, "refund_account": row.id, "refund_label": methods.label(row)}
 
 
 def _tax_that_moves(money: OrderMoney, tax: int, *, settles: bool, charged: bool) -> int:

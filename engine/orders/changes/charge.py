@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent
 from engine.inventory import service as inventory
+from engine.inventory.models import BackorderKind
 from engine.kit import audit, clock
 from engine.kit.envelope import unseal
 from engine.kit.errors import Unavailable
@@ -17,14 +19,14 @@ from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.kit.tenancy import hash_secret
-from engine.orders.changes.effect import Effect, Method
+from engine.orders.changes.effect import Added, Effect, Method
 from engine.orders.changes.hold import still
 from engine.orders.changes.views import effect_of
 from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
 from engine.payments import stored_value
 from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus
-from engine.payments.models import Payment, PaymentStatus
+from engine.payments.models import CaptureMode, Payment, PaymentStatus
 from engine.runtime import Runtime
 
 LEASE: Final = timedelta(seconds=20)
@@ -51,7 +53,7 @@ def start(session: Session, runtime: Runtime, order: Order, change: OrderChange,
             session,
             order.tenant_id,
             account_id=effect.method.stored_value_id,
-            amount=effect.charge,
+            amount=payment.amount,
             currency=order.currency,
             payment_id=payment.id,
         )
@@ -64,10 +66,16 @@ def start(session: Session, runtime: Runtime, order: Order, change: OrderChange,
     return payment
 
 
-def capture(runtime: Runtime, payment: Payment, token: str) -> Charge | None:
-    """Ask the gateway; ``None`` when nobody knows what became of it. Stored value needs no asking."""
+def at_once(payment: Payment) -> Charge:
+    """What became of a payment that no gateway has to be asked for."""
+    waits = payment.capture_mode == CaptureMode.AT_RELEASE
+    return Charge(payment.id, ChargeStatus.AUTHORIZED if waits else ChargeStatus.CAPTURED)
+
+
+def take(runtime: Runtime, payment: Payment, token: str) -> Charge | None:
+    """Ask the gateway to charge, or only to set aside; ``None`` when nobody knows what became of it."""
     if payment.stored_value_id:
-        return Charge(payment.id, ChargeStatus.CAPTURED)
+        return at_once(payment)
     gateway = runtime.gateways[payment.gateway]
     request = CaptureRequest(
         payment_id=payment.id,
@@ -79,7 +87,8 @@ def capture(runtime: Runtime, payment: Payment, token: str) -> Charge | None:
     fault_point("before_capture")
     charge: Charge | None
     try:
-        charge = gateway.capture(request)
+        waits = payment.capture_mode == CaptureMode.AT_RELEASE
+        charge = gateway.authorize(request) if waits else gateway.capture(request)
     except Unavailable:
         charge = _ask(runtime, payment)
     fault_point("after_capture")
@@ -117,7 +126,8 @@ def _payment(
         gateway=method.gateway,
         tender=method.tender,
         stored_value_id=method.stored_value_id,
-        amount=effect.charge,
+        capture_mode=CaptureMode.AT_RELEASE if effect.sets_aside else CaptureMode.NOW,
+        amount=effect.charge or effect.hold,
         currency=order.currency,
         method={"brand": method.brand, "last4": method.last4, "label": method.label},
         status=PaymentStatus.PROCESSING,
@@ -130,7 +140,29 @@ def _hold_units(session: Session, order: Order, change: OrderChange, effect: Eff
         return
     inventory.lock_stock(session, order.tenant_id, {one.variant_id for one in effect.added})
     region = (order.ship_to or {}).get("state", "")
-    for line_id, one in zip(change.quote["line_ids"], effect.added, strict=True):
-        stock = inventory.shippable(session, order.tenant_id, [one.variant_id])
-        allocations = inventory.route({one.variant_id: one.quantity}, stock, region=region)
-        inventory.hold(session, order.tenant_id, payment_id, allocations, {one.variant_id: line_id})
+    added = list(zip(change.quote["line_ids"], effect.added, strict=True))
+    for line_id, one in added:
+        if one.now:
+            stock = inventory.shippable(session, order.tenant_id, [one.variant_id])
+            allocations = inventory.route({one.variant_id: one.now}, stock, region=region)
+            inventory.hold(session, order.tenant_id, payment_id, allocations, {one.variant_id: line_id})
+    inventory.open_backorders(session, order.tenant_id, waiting(order.id, added, payment_id=payment_id))
+
+
+def waiting(
+    order_id: str, added: Sequence[tuple[str, Added]], *, payment_id: str | None = None
+) -> list[inventory.Wanted]:
+    """The units of new lines (by id) that are promised for later."""
+    return [
+        inventory.Wanted(
+            order_id,
+            line_id,
+            one.variant_id,
+            one.later,
+            BackorderKind(one.backorder or ""),
+            one.promised_on,
+            payment_id,
+        )
+        for line_id, one in added
+        if one.later
+    ]

@@ -52,6 +52,11 @@ class Added(_Fact):
     """Of a bundle: [{variant_id, quantity}] per unit."""
 
     @property
+    def now(self) -> int:
+        """Units that are there."""
+        return self.quantity - self.later
+
+    @property
     def total(self) -> int:
         return self.unit_price * self.quantity - self.discount + self.tax
 
@@ -86,13 +91,18 @@ class Effect(_Fact):
     tax: int
     charge: int = 0
     charge_tax: int = 0
+    hold: int = 0
+    """What is only set aside on ``method``, in place of what another payment holds."""
     method: Method | None = None
-    """What is charged."""
+    """What is charged, or holds the money."""
     refund: int = 0
     refund_tax: int = 0
     moved_tax: int = 0
     """Tax that moves in the books without a charge or refund to carry it."""
     refund_to: str = "original"
+    refund_account: str | None = None
+    """The gift card or store credit that they named."""
+    refund_label: str = ""
     old_payment_id: str | None = None
     """The payment that another method takes the place of."""
     due: int
@@ -100,6 +110,11 @@ class Effect(_Fact):
     balance: int
     """What is still to be paid afterwards."""
     reason: str | None = None
+
+    @property
+    def sets_aside(self) -> bool:
+        """Whether money is only held at first: in place of what is held, or until somebody who has the goods agrees."""
+        return self.hold > 0 or (self.charge > 0 and self.asks_partner)
 
     @property
     def asks_partner(self) -> bool:

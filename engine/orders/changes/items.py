@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from sqlalchemy import select
 
 from engine.catalog.models import Product, Variant
 from engine.catalog.prices import Selling, amount_now
+from engine.catalog.shop_file import StockPolicy
 from engine.inventory import service as inventory
+from engine.inventory.availability import recipes
+from engine.inventory.items import bundled
+from engine.inventory.service import Promise, PromiseKind
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.changes.cancel import end_units
@@ -20,6 +24,8 @@ from engine.orders.changes.wanted import ItemsWanted, Swap
 from engine.orders.errors import CountMismatch, ItemUnavailable, SameItem, WrongProduct, WrongStatus
 from engine.orders.models import ChangeKind, OrderLine
 from engine.tax import service as tax
+
+_AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ class _Move:
 
 def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     """New units cost today's price; what was taken off the old ones is taken off the new ones, as far as they cost
-    as much; taxes are today's at the order's address. Shipping stays.
+    as much; taxes are today's at the order's address. Shipping stays. Units that may be sold ahead of their stock come
+    later, and say so.
 
     Raises ``WrongStatus``, ``CountMismatch``, ``SameItem``, ``WrongProduct``, ``ItemUnavailable``, and for the
     difference what ``methods.choose`` raises.
@@ -95,9 +102,28 @@ def _added(case: Case, moves: list[_Move], units: dict[str, int]) -> list[Added]
         region = address.get("state", "")
         place = tax.jurisdiction(case.session, case.order.tenant_id, country=address["country"], region=region)
     off = _discounts(moves, units)
-    return [
-        _new_line(move, facts[move.to_variant_id], discount, place) for move, discount in zip(moves, off, strict=True)
-    ]
+    promised = _promises(case, moves, facts)
+    made_of = recipes(case.session, case.order.tenant_id, sorted(facts))
+    found = []
+    for move, discount in zip(moves, off, strict=True):
+        new = _new_line(move, facts[move.to_variant_id], discount, place)
+        waits = _waiting(move, new.title, promised)
+        parts = {"components": bundled(move.to_variant_id, made_of[move.to_variant_id])}
+        found.append(new.model_copy(update=waits | parts))
+    return found
+
+
+def _waiting(move: _Move, title: str, promised: dict[str, Promise]) -> dict[str, Any]:
+    """What of a move is promised for later; what is there goes to the first moves."""
+    promise = promised[move.to_variant_id]
+    now = min(move.quantity, promise.available_now)
+    later = move.quantity - now
+    promised[move.to_variant_id] = replace(promise, available_now=promise.available_now - now)
+    if not later:
+        return {}
+    own = replace(promise, quantity=move.quantity, available_now=now, later=later)
+    kind = str(promise.backorder_kind)
+    return {"later": later, "promised_on": promise.promised_on, "backorder": kind, "notice": own.words(title)}
 
 
 def _new_line(move: _Move, fact: Any, discount: int, place: tax.Jurisdiction) -> Added:
@@ -132,9 +158,7 @@ def _discounts(moves: list[_Move], units: dict[str, int]) -> list[int]:
 
 
 def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
-    """The wanted variants, of the same product as what they replace, sold in the order's currency, and there in these
-    numbers.
-    """
+    """The wanted variants, of the same product as what they replace, and sold in the order's currency."""
     wanted = {move.to_variant_id for move in moves}
     home = case.session.get_one(Tenant, case.order.tenant_id).currency
     selling = Selling(case.order.tenant_id, home, case.order.currency)
@@ -144,15 +168,29 @@ def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
         .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_(wanted))
     )
     facts = {row.Variant.id: row for row in rows}
-    stock = inventory.shippable(case.session, case.order.tenant_id, sorted(wanted))
     for move in moves:
         fact = facts.get(move.to_variant_id)
         if fact is None or fact.Variant.product_id != move.line.product_id:
             raise WrongProduct(f"{move.line.title} can only be swapped for another kind of the same.")
-        asked = sum(one.quantity for one in moves if one.to_variant_id == move.to_variant_id)
-        there = sum(place.available for place in stock[move.to_variant_id])
-        if not fact.Variant.sellable or fact.status != "active" or there < asked:
+        if not fact.Variant.sellable or fact.status != "active":
             raise ItemUnavailable(f"{fact.title} is not available like that.")
         if fact.price is None:
             raise ItemUnavailable(f"{fact.Variant.title} is not sold in {case.order.currency}.")
     return facts
+
+
+def _promises(case: Case, moves: list[_Move], facts: dict[str, Any]) -> dict[str, Promise]:
+    """What can be said of the wanted units, all of them together. Raises ``ItemUnavailable``."""
+    wanted: dict[str, int] = {}
+    for move in moves:
+        wanted[move.to_variant_id] = wanted.get(move.to_variant_id, 0) + move.quantity
+    tenant_id = case.order.tenant_id
+    stock = inventory.shippable(case.session, tenant_id, sorted(wanted))
+    waits = {variant_id for variant_id, fact in facts.items() if fact.Variant.stock_policy in _AHEAD}
+    shared = inventory.together(wanted, stock, waits=waits)
+    there = {one: inventory.clipped(places, shared.get(one, wanted[one])) for one, places in stock.items()}
+    promised = inventory.promises(case.session, tenant_id, wanted, stock=there)
+    for variant_id, promise in promised.items():
+        if promise.kind == PromiseKind.UNAVAILABLE:
+            raise ItemUnavailable(f"{facts[variant_id].title} is not available like that.")
+    return promised

@@ -7,15 +7,15 @@ from sqlalchemy.orm import Session
 
 from engine.checkout import service as checkout
 from engine.checkout.models import CheckoutSession
-from engine.kit import clock
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.ids import is_id
 from engine.orders.changes.effect import Effect, Method
 from engine.orders.errors import InsufficientBalance, MethodNotOwned
 from engine.orders.models import Order, OrderChange
+from engine.payments import stored_value
 from engine.payments.models import Payment
-from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind, StoredValueStatus
+from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
 
 _LABELS = {StoredValueKind.GIFT_CARD: "Gift card", StoredValueKind.STORE_CREDIT: "Store credit"}
 
@@ -39,12 +39,34 @@ def choose(session: Session, identity: Identity, order: Order, ref: str | None, 
             raise MethodNotOwned("Say which way to pay the difference; none is stored.")
         ref = known[0].ref
     if is_id(ref, "stored_value"):
-        return _account(session, who, order, ref, amount)
+        return _account(session, identity, order, ref, amount)
     try:
         found = checkout.method_of(session, who, ref)
     except InvalidInput:
         raise MethodNotOwned("That is not one of your ways to pay.") from None
     return Method(**found)
+
+
+def account(session: Session, identity: Identity, order: Order, account_id: str) -> StoredValueAccount:
+    """A gift card or store credit of the payer's, good for money in the order's currency. Raises ``MethodNotOwned``."""
+    who = payer(identity, order)
+    owned = StoredValueAccount.owner_id == who.id
+    if who.customer_id is not None:
+        owned = or_(owned, StoredValueAccount.customer_id == who.customer_id)
+    row = session.scalars(
+        select(StoredValueAccount).where(
+            StoredValueAccount.tenant_id == order.tenant_id, StoredValueAccount.id == account_id, owned
+        )
+    ).first()
+    if row is None or not stored_value.is_usable(row, order.currency):
+        raise MethodNotOwned("That is not one of your gift cards or credits.")
+    return row
+
+
+def label(row: StoredValueAccount) -> str:
+    """``Gift card •••• 1234`` or ``Store credit``."""
+    words = _LABELS[row.kind]
+    return f"{words} •••• {row.last4}" if row.last4 else words
 
 
 def of_payment(session: Session, payment: Payment) -> tuple[str, str]:
@@ -60,26 +82,16 @@ def of_payment(session: Session, payment: Payment) -> tuple[str, str]:
     return payment.gateway, str(method_row.get("ref", ""))
 
 
-def _account(session: Session, who: Identity, order: Order, ref: str, amount: int) -> Method:
-    owned = StoredValueAccount.owner_id == who.id
-    if who.customer_id is not None:
-        owned = or_(owned, StoredValueAccount.customer_id == who.customer_id)
-    row = session.scalars(
-        select(StoredValueAccount).where(
-            StoredValueAccount.tenant_id == order.tenant_id, StoredValueAccount.id == ref, owned
-        )
-    ).first()
-    if row is None or row.status != StoredValueStatus.ACTIVE or row.currency != order.currency:
-        raise MethodNotOwned("That is not one of your ways to pay.")
-    spent = row.expires_at is not None and row.expires_at <= clock.now()
-    if row.balance < amount or spent:
+def _account(session: Session, identity: Identity, order: Order, ref: str, amount: int) -> Method:
+    row = account(session, identity, order, ref)
+    if row.balance < amount:
         raise InsufficientBalance("There is not enough on it for the whole amount.")
     return Method(
         gateway="stored_value",
         ref=row.id,
         brand=str(row.kind),
         last4=row.last4,
-        label=f"{_LABELS[row.kind]} •••• {row.last4}" if row.last4 else _LABELS[row.kind],
+        label=label(row),
         stored_value_id=row.id,
         tender=f"{row.kind}:{row.id}",
     )

@@ -1,27 +1,33 @@
-"""Paying an order another way: the new method pays the whole, the old one gets everything back."""
+"""Paying an order another way: the new method pays the whole, the old one gets everything back.
+
+Money that is only set aside is set aside on the new method first; then the old one is let go.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.orders.changes import methods
 from engine.orders.changes.case import Case
-from engine.orders.changes.effect import Effect
+from engine.orders.changes.effect import Effect, Method
 from engine.orders.changes.wanted import PaymentMethodWanted
 from engine.orders.errors import ChangeRefused, SameMethod, WrongStatus
 from engine.orders.models import ChangeKind
-from engine.payments.models import Payment, PaymentStatus, RefundStatus
+from engine.payments.models import CaptureStatus, Payment, PaymentStatus, RefundStatus
+
+_PAYS: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED, PaymentStatus.PARTIALLY_CAPTURED})
 
 
 def work_out(case: Case, wanted: PaymentMethodWanted) -> Effect:
-    """Raises ``WrongStatus`` unless exactly one payment was taken and nothing of it went back, ``SameMethod``,
+    """Raises ``WrongStatus`` unless exactly one payment pays the order and nothing of it went back, ``SameMethod``,
     ``MethodNotOwned``, ``InsufficientBalance`` (stored value must cover the whole).
     """
+    if case.money.held:
+        return _held_elsewhere(case, wanted)
     old, money = _only_payment(case), case.money
     if money.balance:
         raise ChangeRefused("The order is not settled to the cent; its payment cannot be changed now.")
-    method = methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=money.settled)
-    same = methods.of_payment(case.session, old) == (method.gateway, method.ref)
-    if same and case.policy.payment_change_requires_other_method:
-        raise SameMethod("The order is paid with that already. Choose another way to pay.")
+    method = _other_method(case, old, wanted, amount=money.settled)
     return Effect(
         kind=ChangeKind.PAYMENT_METHOD,
         shipping=case.order.shipping,
@@ -39,11 +45,38 @@ def work_out(case: Case, wanted: PaymentMethodWanted) -> Effect:
     )
 
 
+def _held_elsewhere(case: Case, wanted: PaymentMethodWanted) -> Effect:
+    """What is due is set aside on the new method; nothing is taken."""
+    old, money = _only_payment(case), case.money
+    return Effect(
+        kind=ChangeKind.PAYMENT_METHOD,
+        shipping=case.order.shipping,
+        shipping_tax=case.order.shipping_tax,
+        amount=0,
+        tax=0,
+        hold=money.due,
+        method=_other_method(case, old, wanted, amount=money.due),
+        old_payment_id=old.id,
+        due=money.due,
+        balance=money.balance,
+    )
+
+
+def _other_method(case: Case, old: Payment, wanted: PaymentMethodWanted, *, amount: int) -> Method:
+    method = methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=amount)
+    same = methods.of_payment(case.session, old) == (method.gateway, method.ref)
+    if same and case.policy.payment_change_requires_other_method:
+        raise SameMethod("The order is paid with that already. Choose another way to pay.")
+    return method
+
+
 def _only_payment(case: Case) -> Payment:
-    taken = [row for row in case.parts.payments if row.status == PaymentStatus.CAPTURED and row.amount]
+    """The one payment that pays the order: taken whole, or set aside and not touched yet."""
+    pays = [row for row in case.parts.payments if row.status in _PAYS and row.amount]
     back = [row for row in case.parts.refunds if row.status != RefundStatus.FAILED]
-    if len(taken) != 1 or case.money.held:
-        raise WrongStatus("The way to pay can only be changed while one payment has paid the whole order.")
+    taking = [row for row in case.parts.captures if row.status != CaptureStatus.FAILED]
+    if len(pays) != 1 or (case.money.held and taking) or pays[0].void_requested_at is not None:
+        raise WrongStatus("The way to pay can only be changed while one payment pays the whole order.")
     if back:
         raise WrongStatus("Money of this order went back already; its way to pay can no longer be changed.")
-    return taken[0]
+    return pays[0]

@@ -58,7 +58,8 @@ def propose(
                     bucket = f"order-change:{identity.tenant_id}|{identity.id}"
                     limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
                 change = _write(case, change_id, wanted, effect, agreed, ends)
-                if not identity.is_staff or effect.charge or (over_limit(case, effect) and approved is None):
+                takes = effect.charge or effect.hold
+                if not identity.is_staff or takes or (over_limit(case, effect) and approved is None):
                     _ask(session, runtime, case, change, effect, token)
                 return views.view(order, change)
     raise ChangeOutdated("The order kept changing while this was worked out. Please try again.")
@@ -76,14 +77,15 @@ def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
 def _delegate(
     runtime: Runtime, tenant_id: str, change_id: str, effect: Effect, currency: str, agreed: str, ends: datetime
 ) -> str | None:
-    """A token that allows exactly this charge for this change; none where no card is charged."""
+    """A token that allows exactly this charge (or hold) for this change; none where no card is asked."""
     method = effect.method
-    if not effect.charge or method is None or method.stored_value_id:
+    amount = effect.charge or effect.hold
+    if not amount or method is None or method.stored_value_id:
         return None
     allowance = Allowance(
         merchant=tenant_id,
         session_id=change_id,
-        maximum=Money(effect.charge, currency),
+        maximum=Money(amount, currency),
         expires_at=ends + _TOKEN_GRACE,
     )
     return runtime.gateways[method.gateway].delegate(method.ref, allowance, key=f"{agreed}:{change_id}")
@@ -141,7 +143,7 @@ def _ask(
     change.consent_id = card.id
     card.summary = ChangeAgreement(
         change=views.view(order, change),
-        total=Price(amount=effect.charge, currency=currency),
+        total=Price(amount=effect.charge or effect.hold, currency=currency),
         refund=Price(amount=effect.refund, currency=currency),
         merchant=session.get_one(Tenant, order.tenant_id).name,
     ).model_dump(mode="json")

@@ -14,9 +14,8 @@ from engine.orders import queries
 from engine.orders.changes import address, cancel, items, payment
 from engine.orders.changes.case import Case
 from engine.orders.changes.effect import Effect
-from engine.orders.changes.rules import RETURN_PATH, check
+from engine.orders.changes.rules import check
 from engine.orders.changes.wanted import AddressWanted, CancelWanted, ItemsWanted, Wanted
-from engine.orders.errors import WrongStatus
 from engine.orders.models import ChangeKind, Order
 from engine.orders.policy import OrdersPolicy
 
@@ -33,10 +32,7 @@ def work_out(case: Case, wanted: Wanted) -> Effect:
     Raises the errors of ``orders.errors`` for what the shop's rules, the order's state or the world refuse.
     """
     check(case.order, case.parts, case.policy, ChangeKind(wanted.kind))
-    effect = _by_kind(case, wanted)
-    if effect.asks_partner and effect.charge:
-        raise WrongStatus("It is being packed already. " + RETURN_PATH)
-    return effect
+    return _by_kind(case, wanted)
 
 
 def digest(order: Order, effect: Effect) -> str:

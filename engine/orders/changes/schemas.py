@@ -17,6 +17,8 @@ class ChangeLineView(View):
     options: dict[str, str]
     quantity: int
     total: Price
+    notice: str = ""
+    """Of units that come: what is not there yet, and when it is promised."""
 
 
 class ChangeView(View):
@@ -35,8 +37,12 @@ class ChangeView(View):
     """What the order costs more because of it (less: negative), tax included."""
     charge: Price
     refund: Price
+    set_aside: Price
+    """What the new way to pay only holds, in place of the old one."""
     refund_to: str
-    """original or store_credit."""
+    """original, store_credit or account."""
+    refund_label: str = ""
+    """The gift card or store credit that was named."""
     totals: list[TotalView]
     """Of the order afterwards: items_base_amount, items_discount, subtotal, fulfillment, tax, total."""
     balance_after: Price
@@ -57,7 +63,7 @@ class ChangeView(View):
 
 
 class ChangeAgreement(View):
-    """What the consent's row keeps: what was agreed to, ``total`` being what is charged."""
+    """What the consent's row keeps: what was agreed to, ``total`` being what is charged or set aside."""
 
     change: ChangeView
     total: Price

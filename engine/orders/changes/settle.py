@@ -15,12 +15,12 @@ from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.orders import service
-from engine.orders.changes import write
+from engine.orders.changes import partner, write
 from engine.orders.changes.hold import go_on
 from engine.orders.changes.views import effect_of
 from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
-from engine.payments import refunds, stored_value
+from engine.payments import captures, refunds, stored_value, voids
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import DECLINES, Charge, ChargeStatus
 from engine.payments.models import Capture, CaptureStatus, Payment, PaymentStatus, Refund
@@ -30,6 +30,7 @@ from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 _UNSETTLED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
+_NOT_TAKEN = "In the meantime it could no longer be changed. Nothing was charged for it."
 _COULD_NOT = "In the meantime it could no longer be changed. What was charged for it goes back."
 
 
@@ -43,41 +44,70 @@ def settle_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Cha
     charge leaves it unknown, with all its holds. Its refunds are carried out afterwards.
     """
     with runtime.unit_of_work(tenant_id) as session:
-        refund_ids, payment = _settle(session, tenant_id, payment_id, charge)
+        left, payment = _settle(session, tenant_id, payment_id, charge)
         fault_point("before_t2_commit")
     fault_point("after_t2_commit")
-    for refund_id in refund_ids:
-        refunds.execute(runtime, tenant_id, refund_id)
+    carry_out(runtime, tenant_id, left)
     return payment
 
 
-def settle_here(session: Session, tenant_id: str, payment_id: str, charge: Charge) -> tuple[str, ...]:
-    """The same within a transaction that is under way, for what needs no gateway; returns the refunds to carry out."""
+def settle_here(session: Session, tenant_id: str, payment_id: str, charge: Charge) -> write.Applied:
+    """The same within a transaction that is under way, for what needs no gateway; what is left to ``carry_out``."""
     return _settle(session, tenant_id, payment_id, charge)[0]
 
 
-def _settle(
-    session: Session, tenant_id: str, payment_id: str, charge: Charge | None
-) -> tuple[tuple[str, ...], Payment]:
+def carry_out(runtime: Runtime, tenant_id: str, left: write.Applied) -> None:
+    """Ask the gateways for what was written; when nobody does, the payments' own jobs do."""
+    for capture_id in left.capture_ids:
+        captures.execute(runtime, tenant_id, capture_id)
+    for refund_id in left.refund_ids:
+        refunds.execute(runtime, tenant_id, refund_id)
+    for void_id in left.void_ids:
+        voids.execute(runtime, tenant_id, void_id)
+
+
+def _settle(session: Session, tenant_id: str, payment_id: str, charge: Charge | None) -> tuple[write.Applied, Payment]:
     seen = session.get_one(Payment, (tenant_id, payment_id))
     order = service.lock(session, tenant_id, seen.order_id)
     payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True, populate_existing=True)
     change = session.get_one(OrderChange, (tenant_id, payment.change_id), populate_existing=True)
     if payment.status not in _UNSETTLED:
-        return (), payment
+        return write.NOTHING, payment
     if charge is None or charge.status == ChargeStatus.PENDING:
         _unknown(session, payment)
-        return (), payment
+        return write.NOTHING, payment
     resolve_alert(session, tenant_id, "payment_unknown", payment.id)
     payment.gateway_payment_id = charge.gateway_id
-    payment.settled_at = clock.now()
     payment.lease_until = None
+    if charge.status == ChargeStatus.AUTHORIZED:
+        return _set_aside(session, order, change, payment, charge), payment
+    payment.settled_at = clock.now()
     if charge.status != ChargeStatus.CAPTURED:
         _failed(session, order, change, payment, charge)
-        return (), payment
+        return write.NOTHING, payment
     _captured(session, order, change, payment)
     go_on(session, order, change)
     return _apply(session, order, change, payment), payment
+
+
+def _set_aside(session: Session, order: Order, change: OrderChange, payment: Payment, charge: Charge) -> write.Applied:
+    """The money is held: whoever has the goods is asked now, or the change is true."""
+    payment.status = PAYMENT.check(payment.status, PaymentStatus.AUTHORIZED)
+    payment.authorized_at = clock.now()
+    payment.authorization_expires_at = charge.expires_at
+    facts = {"amount": payment.amount, "currency": payment.currency, "order": order.id, "change": change.id}
+    action = "payment.authorized"
+    audit.record(session, payment.tenant_id, actor="system", action=action, subject=payment.id, facts=facts)
+    session.flush()
+    go_on(session, order, change)
+    try:
+        with session.begin_nested():
+            if effect_of(change).asks_partner and partner.ask(session, order, change):
+                return write.NOTHING
+    except DomainError as refused:
+        session.expire_all()
+        return _give_back(session, order, change, payment, refused)
+    return _apply(session, order, change, payment)
 
 
 def _unknown(session: Session, payment: Payment) -> None:
@@ -122,11 +152,11 @@ def _captured(session: Session, order: Order, change: OrderChange, payment: Paym
     session.flush()
 
 
-def _apply(session: Session, order: Order, change: OrderChange, payment: Payment) -> tuple[str, ...]:
+def _apply(session: Session, order: Order, change: OrderChange, payment: Payment) -> write.Applied:
     """Make the change true; if the world no longer lets it, its money goes back whole."""
     try:
         with session.begin_nested():
-            return write.apply(session, order, change, payment_id=payment.id).refund_ids
+            return write.apply(session, order, change, payment_id=payment.id)
     except DomainError as refused:
         session.expire_all()
         return _give_back(session, order, change, payment, refused)
@@ -134,14 +164,18 @@ def _apply(session: Session, order: Order, change: OrderChange, payment: Payment
 
 def _give_back(
     session: Session, order: Order, change: OrderChange, payment: Payment, refused: DomainError
-) -> tuple[str, ...]:
+) -> write.Applied:
     inventory.release(session, order.tenant_id, payment.id)
+    if payment.status == PaymentStatus.AUTHORIZED:
+        voids.request(session, order.tenant_id, payment_id=payment.id)
+        _end(session, order, change, payment, _NOT_TAKEN, code=refused.code)
+        return write.Applied(void_ids=(payment.id,))
     rows = _whole_back(session, order, change, payment)
     _end(session, order, change, payment, _COULD_NOT, code=refused.code)
     how = "it goes back" if rows else "its refund was refused: a person must give it back"
     detail = f"{Money(payment.amount, payment.currency)} was charged for a change that could not be made; {how}."
     raise_alert(session, order.tenant_id, "change_not_applied", change.id, detail)
-    return tuple(row.id for row in rows)
+    return write.Applied(refund_ids=tuple(row.id for row in rows))
 
 
 def _whole_back(session: Session, order: Order, change: OrderChange, payment: Payment) -> list[Refund]:

@@ -70,13 +70,16 @@ def view(order: Order, change: OrderChange) -> ChangeView:
                 options=one.options,
                 quantity=one.quantity,
                 total=Price(amount=one.total, currency=currency),
+                notice=one.notice,
             )
             for one in effect.added
         ],
         difference=Price(amount=effect.amount, currency=currency),
         charge=Price(amount=effect.charge, currency=currency),
         refund=Price(amount=effect.refund, currency=currency),
+        set_aside=Price(amount=effect.hold, currency=currency),
         refund_to=effect.refund_to,
+        refund_label=effect.refund_label,
         totals=[TotalView(**row) for row in change.quote["totals"]],
         balance_after=Price(amount=effect.balance, currency=currency),
         payment_method=PaymentMethodView(brand=method.brand, last4=method.last4, label=method.label)

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from engine.kit.errors import InvalidInput
-from engine.orders.policy import RefundTo
 
 Ref = Annotated[str, Field(min_length=1, max_length=60)]
 Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Part = Annotated[str, Field(max_length=200)]
+RefundTarget = Annotated[str, Field(pattern="^(original|store_credit|sva_[0-9a-z]{10,36})$")]
+"""The way it was paid, the buyer's store credit, or the id of a gift card or store credit of theirs."""
 
 
 class _Asked(BaseModel):
@@ -32,7 +33,7 @@ class CancelWanted(_Asked):
     reason: Ref
     """A code of the shop's list."""
     lines: Annotated[list[LineUnits], Field(min_length=1, max_length=100)] | None = None
-    refund_to: RefundTo = "original"
+    refund_to: RefundTarget = "original"
 
 
 class NewAddress(_Asked):
@@ -51,7 +52,7 @@ class AddressWanted(_Asked):
     kind: Literal["address"]
     ship_to: NewAddress
     payment_method_ref: Ref | None = None
-    refund_to: RefundTo = "original"
+    refund_to: RefundTarget = "original"
 
 
 class PaymentMethodWanted(_Asked):
@@ -82,7 +83,7 @@ class ItemsWanted(_Asked):
     kind: Literal["items"]
     swaps: Annotated[list[Swap], Field(min_length=1, max_length=100)]
     payment_method_ref: Ref | None = None
-    refund_to: RefundTo = "original"
+    refund_to: RefundTarget = "original"
 
 
 Wanted = CancelWanted | AddressWanted | PaymentMethodWanted | ItemsWanted

@@ -6,6 +6,7 @@ The caller holds the locks of the consent and of the order; money comes next, th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from engine.finance.models import Account
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
 from engine.orders import service
+from engine.orders.changes.charge import waiting
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.views import effect_of
 from engine.orders.models import (
@@ -28,7 +30,7 @@ from engine.orders.models import (
 )
 from engine.orders.partners import in_hands
 from engine.orders.states import CHANGE
-from engine.payments import refunds, voids
+from engine.payments import captures, refunds, voids
 from engine.payments.models import Payment, PaymentStatus, Refund
 
 _ADJUSTMENT = {
@@ -49,8 +51,12 @@ _DONE = {
 class Applied:
     """What is written and still to be carried out at gateways; when nobody does, the payments' own jobs do."""
 
-    refund_ids: tuple[str, ...]
-    void_ids: tuple[str, ...]
+    refund_ids: tuple[str, ...] = ()
+    void_ids: tuple[str, ...] = ()
+    capture_ids: tuple[str, ...] = ()
+
+
+NOTHING: Final = Applied()
 
 
 def apply(
@@ -72,6 +78,7 @@ def apply(
     for line_id, tax in effect.taxes.items():
         lines[line_id].tax = tax
     _set_order(order, effect)
+    taken = _take_held(session, order, effect, payment_id)
     _book(session, order, change, effect, back)
     change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
     change.applied_at = clock.now()
@@ -80,11 +87,32 @@ def apply(
     session.flush()
     _tell(session, order, change, effect)
     service.end_if_done(session, order, service.lines_of(session, order), actor=change.requested_by)
-    return Applied(tuple(row.id for row in back), tuple(_let_go(session, order, change)))
+    return Applied(tuple(row.id for row in back), tuple(_let_go(session, order, change, effect)), taken)
 
 
-def _let_go(session: Session, order: Order, change: OrderChange) -> list[str]:
-    """Money that is held for an order of which nothing is left is asked for no more; the payments it is held by."""
+def _take_held(session: Session, order: Order, effect: Effect, payment_id: str | None) -> tuple[str, ...]:
+    """What was set aside for a charge until whoever had the goods agreed is asked for now."""
+    if payment_id is None or not (effect.charge and effect.sets_aside):
+        return ()
+    taken = captures.request(
+        session,
+        order.tenant_id,
+        payment_id=payment_id,
+        amount=effect.charge,
+        tax=effect.charge_tax,
+        final=True,
+        reason="change",
+    )
+    return (taken.id,)
+
+
+def _let_go(session: Session, order: Order, change: OrderChange, effect: Effect) -> list[str]:
+    """Money that is held for an order of which nothing is left, or that another method holds now, is asked for no more;
+    the payments it is held by.
+    """
+    if effect.hold and effect.old_payment_id:
+        voids.request(session, order.tenant_id, payment_id=effect.old_payment_id, actor=change.requested_by)
+        return [effect.old_payment_id]
     if order.status != OrderStatus.CANCELED:
         return []
     held = (PaymentStatus.AUTHORIZED, PaymentStatus.PARTIALLY_CAPTURED)
@@ -123,6 +151,7 @@ def _refund(session: Session, order: Order, change: OrderChange, effect: Effect,
         unearned=effect.refund - effect.refund_tax,
         reason=f"change:{change.kind}",
         destination=effect.refund_to,
+        account_id=effect.refund_account,
         requested_by=change.approved_by or change.requested_by,
         payment_id=effect.old_payment_id,
         change_id=change.id,
@@ -156,9 +185,10 @@ def _add_lines(
             "unit_price": one.unit_price,
             "unit_cost": one.unit_cost,
             "ordered": one.quantity,
-            "allocated": one.quantity,
+            "allocated": one.now,
             "discount": one.discount,
             "tax": one.tax,
+            "components": one.components,
             "change_id": change.id,
             "replaces_line_id": one.replaces_line_id,
         }
@@ -169,17 +199,21 @@ def _add_lines(
         inventory.commit(session, order.tenant_id, payment_id)
         return
     region = (order.ship_to or {}).get("state", "")
-    for line_id, one in zip(change.quote["line_ids"], effect.added, strict=True):
+    added = list(zip(change.quote["line_ids"], effect.added, strict=True))
+    for line_id, one in added:
+        if not one.now:
+            continue
         inventory.hold_line(
             session,
             order.tenant_id,
             order_line_id=line_id,
             order_id=order.id,
             variant_id=one.variant_id,
-            quantity=one.quantity,
+            quantity=one.now,
             region=region,
             subject=change.id,
         )
+    inventory.open_backorders(session, order.tenant_id, waiting(order.id, added))
 
 
 def _end_units(
