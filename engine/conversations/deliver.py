@@ -10,12 +10,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-<<<<<<< HEAD
 from engine.approvals.words import outcome_words
-from engine.conversations import cards, events, log
-=======
 from engine.conversations import cards, events, log, news
->>>>>>> 23ffb4f (News of an order reaches its shopper's conversation, once each)
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Thread
 from engine.kit.outbox import OutboxRow
