@@ -16,12 +16,13 @@ from engine.db import Addresses, Store, open_addresses
 from engine.kit import holds
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import Tenant
+from engine.mail.smtp import SmtpAddress, SmtpMailer
 from engine.payments.gateway import Gateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.payments.gateways.stripe.calls import installed
 from engine.payments.gateways.stripe.gateway import StripeGateway
 from engine.runtime import Runtime
-from engine.settings import Settings
+from engine.settings import Settings, SettingsError
 
 Say = Callable[[str], None]
 HEAVY: Final = ("chromadb", "litellm", "agents", "graph.runner")
@@ -100,7 +101,18 @@ def open_runtime(
         secret_key=addresses.secret_key,
         demo=settings.wants_demo,
         psp_url=lambda: psp_origin,
+        mailer=open_mailer(settings),
     )
+
+
+def open_mailer(settings: Settings) -> SmtpMailer | None:
+    """The mail server that ``ICOMMERCE_SMTP_URL`` names. Raises ``SettingsError`` for one that cannot be."""
+    if settings.smtp_url is None:
+        return None
+    try:
+        return SmtpMailer(SmtpAddress.parse(settings.smtp_url))
+    except ValueError as error:
+        raise SettingsError(f"ICOMMERCE_SMTP_URL cannot be used: {error}.") from None
 
 
 def open_gateways(

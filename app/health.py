@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.metrics import REGISTRY
 from app.routing import SiteDep
+from app.site import Site
 
 router: Final = APIRouter(tags=["health"])
 
@@ -24,9 +25,15 @@ async def healthz() -> dict[str, str]:
 async def readyz(site: SiteDep) -> JSONResponse:
     """200 once migrated, seeded and indexed; 503 with the present step before that."""
     if site.ready and not site.closing:
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready"} | _mail(site))
     status = {"status": "closing" if site.closing else "starting", "step": site.step}
     return JSONResponse(status, 503, headers={"Retry-After": "1"})
+
+
+def _mail(site: Site) -> dict[str, str]:
+    """Word of letters that go nowhere: no mail server is set, and this is no demo."""
+    runtime = site.runtime
+    return {} if runtime.mailer is not None or runtime.demo else {"mail": "not_set"}
 
 
 @router.get("/metrics")

@@ -18,6 +18,7 @@ from engine.fulfillment.release import release_due
 from engine.fulfillment.tracking import find_lost, poll_carriers
 from engine.inventory import adjusting, watching
 from engine.kit import audit, holds, idempotency, limits, outbox
+from engine.mail import consumer, sending
 from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
@@ -124,8 +125,10 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     fill_backorders,
     tell_conversations,
     tell_customers,
+    consumer.write_letters,
     seal_audit,
     free_expired_holds,
+    sending.send_mail,
 )
 EVERY_MINUTE: Final[tuple[Job, ...]] = (
     watch_stock,
@@ -134,6 +137,7 @@ EVERY_MINUTE: Final[tuple[Job, ...]] = (
     wallet.forget_removed,
     tell_late_cases,
     watch_approvals,
+    sending.erase_codes,
 )
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,
@@ -144,7 +148,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     find_lost,
     close_old_cases,
 )
-OUTWARD: Final[frozenset[Job]] = frozenset({release_due})
+OUTWARD: Final[frozenset[Job]] = frozenset({release_due, sending.send_mail})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
 """

@@ -21,12 +21,14 @@ POLICIES: Final[Mapping[str, str]] = {
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "loyalty": "engine.customers.policy:LoyaltyPolicy",
+    "mail": "engine.mail.policy:MailPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
     "risk": "engine.payments.risk:RiskPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
     "support": "engine.support.policy:SupportPolicy",
+    "seller": "engine.orders.seller:SellerPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 if TYPE_CHECKING:
     from engine.catalog.search import CatalogSearch
     from engine.db import Store
+    from engine.mail.mailer import Mailer
     from engine.payments.gateway import Gateway
     from engine.payments.risk import Risk
 
@@ -33,6 +34,8 @@ class Runtime:
     demo: bool
     psp_url: Callable[[], str]
     """Origin of the gateway's card-entry pages."""
+    mailer: Mailer | None = None
+    """What carries letters away; without one they wait. Demo shops need none."""
     risk: Risk | None = None
     """A service that is asked about every purchase; without one the shop's own thresholds count."""
 

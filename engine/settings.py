@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -28,6 +28,8 @@ class Settings:
     endpoint: str
     demo: bool | None
     """``None``: demo tenants in an embedded store, none elsewhere."""
+    smtp_url: str | None = field(default=None, repr=False)
+    """``smtp://user:password@host:port``; without it the letters of shops that are no demo wait."""
     durable: bool = True
     """``False`` gives up fsync in the embedded store: for tests alone."""
 
@@ -67,5 +69,6 @@ class Settings:
             secret_key=secret_key,
             endpoint=env.get("ICOMMERCE_ENDPOINT") or f"http://{host}:{port}",
             demo=None if demo is None else demo not in {"0", "false", "no", ""},
+            smtp_url=env.get("ICOMMERCE_SMTP_URL") or None,
             durable=env.get("ICOMMERCE_DURABLE", "1") != "0",
         )

@@ -32,10 +32,11 @@ def doctor(json: Json = False) -> None:
 
     settings = Settings.from_env()
     serving = _serving(settings)
-    tenants, restores, trouble = _tenants(settings)
+    tenants, restores, mail, trouble = _tenants(settings)
     report: dict[str, Any] = {
         "tenants": tenants,
         "restores": restores,
+        "mail": {"server": bool(settings.smtp_url), "shops": mail},
         "embedded": _embedded(settings, running=not trouble),
         "versions": _versions(),
         "psp": serving.get("psp"),
@@ -51,8 +52,11 @@ def doctor(json: Json = False) -> None:
         raise typer.Exit(UNREACHABLE)
 
 
-def _tenants(settings: Settings) -> tuple[list[dict[str, str]], list[dict[str, Any]], str]:
-    """The shops, what a restore still holds of each, and why there is no answer."""
+Found = list[dict[str, Any]]
+
+
+def _tenants(settings: Settings) -> tuple[Found, Found, Found, str]:
+    """The shops, what a restore still holds of each, how its letters do, and why there is no answer."""
     from sqlalchemy import select
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -66,12 +70,13 @@ def _tenants(settings: Settings) -> tuple[list[dict[str, str]], list[dict[str, A
             with opened.store.without_tenant() as session:
                 query = select(Tenant.id, Tenant.slug, Tenant.name).where(Tenant.status == "active")
                 rows = session.execute(query.order_by(Tenant.number)).all()
+            letters = [_mail_of(opened, row.id, row.slug) for row in rows]
             held = [facts for row in rows if (facts := _restore_of(opened, row.id, row.slug))]
-        return [{"slug": row.slug, "name": row.name} for row in rows], held, ""
+        return [{"slug": row.slug, "name": row.name} for row in rows], held, letters, ""
     except SQLAlchemyError as error:
-        return [], [], f"The database does not answer as expected ({type(error).__name__})."
+        return [], [], [], f"The database does not answer as expected ({type(error).__name__})."
     except (Unavailable, EmbeddedPostgresError) as error:
-        return [], [], str(error)
+        return [], [], [], str(error)
 
 
 def _restore_of(opened: Runtime, tenant_id: str, slug: str) -> dict[str, Any] | None:
@@ -90,6 +95,16 @@ def _restore_of(opened: Runtime, tenant_id: str, slug: str) -> dict[str, Any] | 
             "lifted_at": row.lifted_at.isoformat() if row.lifted_at else None,
             "waiting_for": row.waiting_for,
         }
+
+
+def _mail_of(opened: Runtime, tenant_id: str, slug: str) -> dict[str, Any]:
+    """How many letters of a shop wait, since when, and what it needs before they can go."""
+    from engine.kit.tenancy import Tenant
+    from engine.mail.health import facts_of
+
+    with opened.unit_of_work(tenant_id) as session:
+        tenant = session.get_one(Tenant, tenant_id)
+        return {"tenant": slug} | facts_of(session, tenant, server=opened.mailer is not None)
 
 
 def _serving(settings: Settings) -> dict[str, Any]:
@@ -144,6 +159,9 @@ def _print(report: dict[str, Any]) -> None:
         show(f"{name:<11} {kind} {facts.get('name', '')}".rstrip())
     shops = ", ".join(row["slug"] for row in report["tenants"])
     show(f"Shops       {shops or report['problem'] or 'none'}")
+    for row in report["mail"]["shops"]:
+        if row["problem"]:
+            show(f"Mail        {row['tenant']}: {row['problem']} ({row['waiting']} waiting)")
     for row in report["restores"]:
         if row["held"]:
             what = ", ".join(f"{name}: {left}" for name, left in row["waiting_for"].items()) or "the first look"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -27,6 +28,16 @@ def unseal(secret_key: bytes, tenant_id: str, context: str, sealed: bytes) -> st
     """The value again. Raises ``cryptography.exceptions.InvalidTag`` when it was sealed for something else."""
     data = f"{tenant_id}|{context}".encode()
     return _cipher(secret_key, tenant_id).decrypt(sealed[:_NONCE], sealed[_NONCE:], data).decode()
+
+
+def seal_code(secret_key: bytes, tenant_id: str, topic: str, subject_id: str, code: str) -> str:
+    """A code on its way through the outbox, as text: only whoever is told of this subject under this topic opens it."""
+    return base64.b64encode(seal(secret_key, tenant_id, f"outbox|{topic}|{subject_id}", code)).decode()
+
+
+def open_code(secret_key: bytes, tenant_id: str, topic: str, subject_id: str, sealed: str) -> str:
+    """The code again. Raises ``cryptography.exceptions.InvalidTag`` when it was sealed for something else."""
+    return unseal(secret_key, tenant_id, f"outbox|{topic}|{subject_id}", base64.b64decode(sealed))
 
 
 @lru_cache(maxsize=256)

@@ -49,8 +49,10 @@ class Mail(TenantRow):
     lease_until: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(default="")
     """Why it was not sent, without a word of the mail server's that could name anybody."""
+    secret: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    """Its body holds a code: nobody reads it here, and it is erased once the letter has gone out (``sending``)."""
     expires_at: Mapped[datetime | None]
-    """After this it is not sent any more; its body is erased once it was sent and this is over."""
+    """After this it is not sent any more."""
     erased_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     sent_at: Mapped[datetime | None]
@@ -64,8 +66,8 @@ class Mail(TenantRow):
         Index(
             "ix_mails_to_erase",
             "tenant_id",
-            "expires_at",
-            postgresql_where=sql("expires_at IS NOT NULL AND erased_at IS NULL"),
+            "id",
+            postgresql_where=sql("secret AND erased_at IS NULL"),
         ),
         CheckConstraint("status IN ('queued', 'sent', 'failed')", name="status_known"),
         CheckConstraint(

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("available_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -61,9 +62,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_mails_to_erase",
         "mails",
-        ["tenant_id", "expires_at"],
+        ["tenant_id", "id"],
         schema="app",
-        postgresql_where=sa.text("expires_at IS NOT NULL AND erased_at IS NULL"),
+        postgresql_where=sa.text("secret AND erased_at IS NULL"),
     )
     _invoices()
 
