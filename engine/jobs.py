@@ -21,6 +21,7 @@ from engine.kit import audit, holds, idempotency, limits, outbox
 from engine.mail import consumer, sending
 from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
+from engine.orders.documents.invoices import correct_invoiced
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.runtime import Runtime
 from engine.support import watch as support
@@ -138,6 +139,7 @@ EVERY_MINUTE: Final[tuple[Job, ...]] = (
     tell_late_cases,
     watch_approvals,
     sending.erase_codes,
+    correct_invoiced,
 )
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,

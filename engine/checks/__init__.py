@@ -19,6 +19,8 @@ from engine.checks import (
     delegation,
     fulfillment,
     gateways,
+    invoices,
+    mail,
     money,
     orders,
     stock,
@@ -42,6 +44,8 @@ RULES: Final = (
     *customers.RULES,
     *approvals.RULES,
     *support.RULES,
+    *mail.RULES,
+    *invoices.RULES,
 )
 
 

@@ -43,6 +43,8 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "return.label_ready": ("mail",),
     "customer.code_requested": ("mail",),
     "gift_card.issued": ("mail",),
+    "invoice.issued": (),
+    "credit_note.issued": (),
     "dispute.opened": (),
     "dispute.won": (),
     "dispute.lost": (),

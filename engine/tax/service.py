@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -33,15 +34,19 @@ class Jurisdiction:
 NO_TAX = Jurisdiction("none", 0, {}, taxes_shipping=False)
 
 
-def jurisdiction(session: Session, tenant_id: str, *, country: str, region: str) -> Jurisdiction:
-    """The narrowest place with a rate: the region's, else the country's; the newest that has started."""
+def jurisdiction(
+    session: Session, tenant_id: str, *, country: str, region: str, on: date | None = None
+) -> Jurisdiction:
+    """The narrowest place with a rate: the region's, else the country's; the newest that has started by ``on``, which
+    is today unless said.
+    """
     row = session.scalars(
         select(TaxRate)
         .where(
             TaxRate.tenant_id == tenant_id,
             TaxRate.country == country,
             TaxRate.region.in_([region, ""]),
-            TaxRate.valid_from <= clock.now().date(),
+            TaxRate.valid_from <= (on or clock.now().date()),
         )
         .order_by(TaxRate.region.desc(), TaxRate.valid_from.desc())
         .limit(1)

@@ -1,0 +1,1 @@
+"""Papers of an order: the receipt, the invoice and what corrects it."""

@@ -1,0 +1,146 @@
+"""What a paper says, as plain values in minor units: frozen with an invoice, made anew for a receipt.
+
+Every sum is made from the lines, and the lines from the shares that the books and the refunds are made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.catalog.models import Product
+from engine.kit.money import format_minor, share_ppm
+from engine.kit.tenancy import Tenant
+from engine.orders import shares
+from engine.orders.models import Order, OrderLine
+from engine.orders.seller import SellerPolicy
+from engine.tax import service as tax
+from engine.tax.service import NO_TAX, Jurisdiction
+
+Paper = dict[str, Any]
+_ROUNDING: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a paper."""
+
+    text: str
+    sku: str
+    quantity: int
+    unit_price: int
+    net: int
+    rate_ppm: int
+    tax: int
+
+    def told(self) -> dict[str, Any]:
+        return {
+            "text": self.text,
+            "sku": self.sku,
+            "quantity": self.quantity,
+            "unit_price": self.unit_price,
+            "net": self.net,
+            "rate_ppm": self.rate_ppm,
+            "tax": self.tax,
+            "total": self.net + self.tax,
+        }
+
+
+def rows_of(session: Session, order: Order, lines: Sequence[OrderLine]) -> list[Row]:
+    """The kept units of every line, then shipping."""
+    place = _place(session, order)
+    categories = _categories(session, order.tenant_id, lines)
+    rows = [_row(line, place, categories.get(line.product_id, "")) for line in lines if line.ordered > line.canceled]
+    if order.shipping or order.shipping_tax:
+        usual = place.rate_ppm if place.taxes_shipping else 0
+        rate = _rate(order.shipping, order.shipping_tax, usual)
+        title = str(order.fulfillment.get("title") or "Shipping")
+        rows.append(Row(f"Shipping: {title}", "", 1, order.shipping, order.shipping, rate, order.shipping_tax))
+    return rows
+
+
+def by_rate(rows: Iterable[Row]) -> list[dict[str, int]]:
+    """Net, tax and total of each rate, the highest first."""
+    sums: dict[int, list[int]] = {}
+    for row in rows:
+        found = sums.setdefault(row.rate_ppm, [0, 0])
+        found[0] += row.net
+        found[1] += row.tax
+    return [
+        {"rate_ppm": rate, "net": net, "tax": taxed, "total": net + taxed}
+        for rate, (net, taxed) in sorted(sums.items(), reverse=True)
+    ]
+
+
+def head(tenant: Tenant, policy: SellerPolicy, order: Order) -> Paper:
+    """Who sold what to whom, and when."""
+    address: Mapping[str, Any] = order.ship_to or {}
+    place = " ".join(str(address[part]) for part in ("postal_code", "city", "state") if address.get(part))
+    printed = [address.get("line_one"), address.get("line_two"), place, address.get("country")]
+    assert order.placed_at is not None
+    return {
+        "seller": {
+            "name": policy.legal_name or tenant.name,
+            "address": [line for line in policy.address if line],
+            "vat_id": policy.vat_id,
+            "registration": policy.registration,
+            "email": str(tenant.settings.get("support_email") or ""),
+        },
+        "buyer": {
+            "name": str(order.buyer.get("name") or address.get("name") or ""),
+            "address": [str(line) for line in printed if line],
+            "vat_id": str(order.buyer.get("vat_id") or ""),
+        },
+        "order_number": order.number,
+        "placed_on": order.placed_at.date().isoformat(),
+        "currency": order.currency,
+    }
+
+
+def rate_label(ppm: int) -> str:
+    """``82_500`` → ``8.25 %``."""
+    whole, rest = divmod(ppm, 10_000)
+    digits = f"{rest:04}".rstrip("0")
+    return f"{whole}.{digits} %" if digits else f"{whole} %"
+
+
+def money(amount: int, paper: Mapping[str, Any]) -> str:
+    """An amount of a paper, as it is printed."""
+    return format_minor(amount, paper["currency"])
+
+
+def _row(line: OrderLine, place: Jurisdiction, category: str) -> Row:
+    kept = shares.kept(line)
+    chosen = ", ".join(str(value) for value in line.options.values())
+    text = f"{line.title} ({chosen})" if chosen else line.title
+    usual = int(place.category_ppm.get(category, place.rate_ppm))
+    rate = _rate(line.unit_price * line.ordered - line.discount, line.tax, usual)
+    return Row(text, line.sku, line.ordered - line.canceled, line.unit_price, kept.net, rate, kept.tax)
+
+
+def _rate(net: int, taxed: int, usual: int) -> int:
+    """The rate a tax was taken at: the place's, or, where that does not give this tax, what the amounts say."""
+    if abs(share_ppm(net, usual) - taxed) <= _ROUNDING:
+        return usual
+    return (taxed * 10_000 * 2 + net) // (net * 2) * 100 if net else 0
+
+
+def _place(session: Session, order: Order) -> Jurisdiction:
+    address = order.ship_to or {}
+    if not address.get("country") or order.placed_at is None:
+        return NO_TAX
+    region = str(address.get("state") or "")
+    on = order.placed_at.date()
+    return tax.jurisdiction(session, order.tenant_id, country=str(address["country"]), region=region, on=on)
+
+
+def _categories(session: Session, tenant_id: str, lines: Sequence[OrderLine]) -> dict[str, str]:
+    ids = {line.product_id for line in lines}
+    rows = session.execute(
+        select(Product.id, Product.tax_category).where(Product.tenant_id == tenant_id, Product.id.in_(ids))
+    )
+    return {product_id: category for product_id, category in rows}  # noqa: C416 (rows are not typed as pairs)
