@@ -1,5 +1,5 @@
-"""``/v1/staff/mails``: what was written to whom. And, in demo mode alone, ``/outbox``: the letters of the demo shops, which
-go to nobody.
+"""``/v1/staff/mails``: what was written to whom. And, in demo mode alone, ``/outbox``: the letters of the demo shops,
+which go to nobody.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from engine.mail.models import Mail, MailStatus
 router: Final = APIRouter(prefix="/v1/staff/mails", tags=["mail"], route_class=Guarded)
 pages: Final = APIRouter(include_in_schema=False)
 _SHOWN: Final = 50
-_LETTER_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox"
+_LETTER_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self';"
+    " sandbox"
+)
 """A letter as mail programs show it: its own styles, and nothing that runs, loads or leads anywhere."""
 Word = Annotated[str | None, Query(max_length=254)]
 

@@ -67,6 +67,8 @@ class GiftCardIn(BaseModel):
     """Minor units."""
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
     expires_at: AwareDatetime | None = None
+    mail_to: Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$")] | None = None
+    """Whom its code is mailed to."""
 
 
 class GiftCardOut(StoredValueView):
@@ -210,6 +212,7 @@ def issue_gift_card(given: GiftCardIn, site: SiteDep, caller: CallerDep, asked: 
             currency=given.currency or caller.merchant.currency,
             expires_at=given.expires_at,
             actor=identity.id,
+            mail_to=given.mail_to,
         )
         view = GiftCardOut(**StoredValueView.of(issued.account).model_dump(), code=None)
         told.append(view.model_copy(update={"code": issued.code}))

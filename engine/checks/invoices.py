@@ -7,7 +7,8 @@ from typing import Final
 from engine.checks.rule import Rule
 
 _COVERED: Final = (
-    "SELECT i.id, i.total, i.tax, o.total + coalesce(sum(a.amount), 0) AS due, o.tax + coalesce(sum(a.tax), 0) AS due_tax"
+    "SELECT i.id, i.total, i.tax, o.total + coalesce(sum(a.amount), 0) AS due,"
+    " o.tax + coalesce(sum(a.tax), 0) AS due_tax"
     " FROM app.invoices i JOIN app.orders o ON o.tenant_id = i.tenant_id AND o.id = i.order_id"
     " LEFT JOIN app.order_adjustments a ON a.tenant_id = i.tenant_id AND a.order_id = i.order_id"
     " AND jsonb_exists(i.document->'covers', a.id)"
@@ -31,8 +32,8 @@ RULES: Final = (
     Rule(
         "a note says what was adjusted",
         "SELECT count(*) FROM app.invoices WHERE adjustment_id IS NOT NULL",
-        "SELECT i.id, 'says ' || i.total || ', adjusted was ' || coalesce(a.amount::text, 'nothing') FROM app.invoices i"
-        " LEFT JOIN app.order_adjustments a ON a.tenant_id = i.tenant_id AND a.id = i.adjustment_id"
+        "SELECT i.id, 'says ' || i.total || ', adjusted was ' || coalesce(a.amount::text, 'nothing')"
+        " FROM app.invoices i LEFT JOIN app.order_adjustments a ON a.tenant_id = i.tenant_id AND a.id = i.adjustment_id"
         " AND a.order_id = i.order_id WHERE i.adjustment_id IS NOT NULL AND (a.id IS NULL"
         " OR CASE i.kind WHEN 'credit_note' THEN -1 ELSE 1 END * i.total <> a.amount"
         " OR CASE i.kind WHEN 'credit_note' THEN -1 ELSE 1 END * i.tax <> a.tax)",

@@ -22,6 +22,7 @@ RULES: Final = (
     Rule(
         "an erased letter says nothing",
         "SELECT count(*) FROM app.mails WHERE erased_at IS NOT NULL",
-        "SELECT id, 'was erased and has words' FROM app.mails WHERE erased_at IS NOT NULL AND (text <> '' OR html <> '')",
+        "SELECT id, 'was erased and has words' FROM app.mails"
+        " WHERE erased_at IS NOT NULL AND (text <> '' OR html <> '')",
     ),
 )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from engine.customers import codes
 from engine.kit import envelope
 from engine.kit.money import format_minor
 from engine.kit.outbox import OutboxRow
@@ -161,12 +162,14 @@ def _return_label(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft 
     return seen.draft("return_label", row.subject_id, **{"return": told})
 
 
-def _code(_session: Session, runtime: Runtime, row: OutboxRow) -> Draft:
-    """Subject: the code's row. Payload: ``email``, ``sealed`` (``envelope.seal_code``), ``minutes``."""
-    minutes = int(row.payload["minutes"])
-    data = {"code": _opened(runtime, row), "minutes": minutes}
-    expires_at = row.created_at + timedelta(minutes=minutes)
-    return Draft("email_code", row.subject_id, row.payload["email"], data, expires_at=expires_at, secret=True)
+def _code(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
+    """What the customers' room says of a code; nothing when it is over or was used."""
+    letter = codes.letter(session, runtime, row)
+    if letter is None:
+        return None
+    minutes = round((letter.expires_at - row.created_at).total_seconds()) // 60
+    data = {"code": letter.code, "minutes": minutes}
+    return Draft("email_code", row.subject_id, letter.to, data, expires_at=letter.expires_at, secret=True)
 
 
 def _gift_card(_session: Session, runtime: Runtime, row: OutboxRow) -> Draft:

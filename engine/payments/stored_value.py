@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 from engine.finance import postings
 from engine.finance import service as finance
 from engine.finance.models import Account
-from engine.kit import audit, clock, limits
-from engine.kit.envelope import derive
+from engine.kit import audit, clock, limits, outbox
+from engine.kit.envelope import derive, seal_code
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
@@ -38,6 +38,7 @@ _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 16
 _TRIES_PER_HOUR: Final = 10
 _BATCH: Final = 100
+MAILED: Final = "gift_card.issued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,10 @@ def issue(
     owner_id: str | None = None,
     expires_at: datetime | None = None,
     actor: str,
+    mail_to: str | None = None,
 ) -> Issued:
-    """Give credit, and owe it: a gift card with a code, or store credit for a customer or session identity.
+    """Give credit, and owe it: a gift card with a code, or store credit for a customer or session identity. A card's
+    code also goes out by mail where ``mail_to`` says to whom.
 
     Raises ``InvalidInput`` for no amount, and for a currency that ISO 4217 does not know.
     """
@@ -87,7 +90,20 @@ def issue(
     )
     facts = {"amount": amount, "currency": currency, "kind": kind, "source": source}
     audit.record(session, tenant_id, actor=actor, action="stored_value.issued", subject=account.id, facts=facts)
+    if code is not None and mail_to:
+        _tell(session, account, amount, seal_code(secret_key, tenant_id, MAILED, account.id, code), mail_to)
     return Issued(account, code)
+
+
+def _tell(session: Session, account: StoredValueAccount, amount: int, sealed: str, email: str) -> None:
+    payload = {
+        "email": email,
+        "sealed": sealed,
+        "amount": amount,
+        "currency": account.currency,
+        "expires_on": account.expires_at.date().isoformat() if account.expires_at else "",
+    }
+    outbox.emit(session, account.tenant_id, MAILED, account.id, payload)
 
 
 def find_by_code(runtime: Runtime, identity: Identity, code: str) -> StoredValueAccount:

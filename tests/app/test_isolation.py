@@ -27,9 +27,14 @@ from engine.inventory import counting, inbound
 from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
+from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
+from engine.mail import service as mail
 from engine.orders.changes import wanted
 from engine.orders.changes.propose import propose
+from engine.orders.documents import invoices
+from engine.orders.models import Order
+from engine.orders.seller import SellerPolicy
 from engine.payments.alerts import raise_alert
 from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Alert, Dispute, Payment
@@ -40,11 +45,13 @@ from tests.shop import Shop, open_shop
 
 SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks/carriers/{carrier}"}
 """Doors for gateways and carriers: who calls is told by the signature on what is said."""
-OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "/docs", *SIGNED}
+DEMO: Final = {"/outbox", "/outbox/{slug}/{mail_id}"}
+"""Not there but in demo mode; there they show letters that go to nobody."""
+OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "/docs", *SIGNED, *DEMO}
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(cases|macros|approvals)(/|$)"
+    r"|/v1/(invoices|cases|macros|approvals)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -139,8 +146,16 @@ def belongings(shop: Shop) -> dict[str, str]:
         macro = macros.create(session, someone, name="THEIRS", body="Hello from THEIRS")
         given = {"order_id": desk.order_id, "amount": 1, "reason": "THEIRS"}
         approval = asking.ask(session, someone, ApprovalKind.GOODWILL, given, reason="THEIRS")
+        seller = {"legal_name": "THEIRS Ltd", "address": ("1 Road",)}
+        change_policy(session.get_one(Tenant, tenant_id), SellerPolicy, seller)
+        issued = invoices.issue(session, session.get_one(Order, (tenant_id, desk.order_id)), actor="test")
+        code = {"code": "THEIRS", "minutes": 1}
+        letter = mail.write(session, tenant_id, template="email_code", to="a@example.com", data=code, key="THEIRS")
+        assert letter is not None
         session.flush()
         ids = {
+            "document_id": issued.id,
+            "mail_id": letter,
             "case_id": case.id,
             "macro_id": macro.id,
             "approval_id": approval.id,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import exists, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from engine.kit import audit, clock, outbox
 from engine.kit.errors import DomainError, NotFound
@@ -85,7 +85,8 @@ def correct_invoiced(runtime: Runtime, tenant_id: str) -> None:
 
 def _uncorrected(tenant_id: str) -> Any:
     """Invoiced orders with an adjustment that neither their invoice covers nor a note documents."""
-    noted = exists().where(Invoice.tenant_id == tenant_id, Invoice.adjustment_id == OrderAdjustment.id)
+    note = aliased(Invoice)
+    noted = exists().where(note.tenant_id == tenant_id, note.adjustment_id == OrderAdjustment.id)
     return (
         select(OrderAdjustment.order_id)
         .join(Invoice, (Invoice.tenant_id == tenant_id) & (Invoice.order_id == OrderAdjustment.order_id))

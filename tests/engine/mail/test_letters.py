@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from engine.customers import codes
 from engine.fulfillment import tracking
 from engine.fulfillment.release import release
 from engine.fulfillment.shipments import ship_now
@@ -17,7 +18,8 @@ from engine.mail.models import Mail, MailStatus
 from engine.mail.policy import MailPolicy
 from engine.orders.models import ShipmentStatus
 from engine.orders.seller import SellerPolicy
-from engine.payments import refunds
+from engine.payments import refunds, stored_value
+from engine.payments.stored_value_models import StoredValueKind
 from tests.engine.mail.post import letters, of, say, written
 from tests.engine.orders.desk import Desk, buy, sibling
 from tests.shop import Shop
@@ -123,31 +125,51 @@ def test_a_goodwill_refund_is_told(desk: Desk) -> None:
 
 
 def test_a_code_goes_out_sealed_and_is_erased(shop: Shop) -> None:
-    tenant_id, topic, subject = shop.tenant.id, "customer.code_requested", "code_1"
-    sealed = envelope.seal_code(shop.runtime.secret_key, tenant_id, topic, subject, "481516")
+    tenant_id, buyer = shop.tenant.id, shop.shopper()
     with shop.uow() as session:
-        payload = {"email": "ada@example.com", "sealed": sealed, "minutes": 10}
-        outbox.emit(session, tenant_id, topic, subject, payload)
+        asked = codes.ask(session, shop.runtime, buyer, "ada@example.com")
+        made = codes.letter(session, shop.runtime, session.scalars(select(outbox.OutboxRow)).one())
+    assert made is not None
     (row,) = of(shop, "email_code")
-    assert "481516" not in sealed
-    assert "Your code is: 481516" in row.text
-    assert row.secret
-    assert row.expires_at is not None
+    assert (row.key, row.to_address) == (f"customer.code_requested|{asked.id}", "ada@example.com")
+    assert f"Your code is: {made.code}" in row.text
+    assert "It is good for 10 minutes" in row.text
+    assert (row.secret, row.expires_at) == (True, made.expires_at)
 
     sending.send_mail(shop.runtime, tenant_id)
     sending.erase_codes(shop.runtime, tenant_id)
-    assert "481516" in letters(shop)[0].text  # still good
+    assert made.code in letters(shop)[0].text  # still good
     with clock.shifted(timedelta(minutes=11)):
         sending.erase_codes(shop.runtime, tenant_id)
     (row,) = letters(shop)
     assert (row.text, row.html, row.status, row.erased_at is None) == ("", "", "sent", False)
 
 
-def test_a_code_sealed_for_another_subject_is_not_written(shop: Shop) -> None:
-    tenant_id, topic = shop.tenant.id, "customer.code_requested"
-    sealed = envelope.seal_code(shop.runtime.secret_key, tenant_id, topic, "code_1", "481516")
+def test_a_gift_card_goes_to_whom_it_is_for_and_is_erased_a_day_later(shop: Shop) -> None:
     with shop.uow() as session:
-        outbox.emit(session, tenant_id, topic, "code_2", {"email": "b@example.com", "sealed": sealed, "minutes": 10})
+        issued = stored_value.issue(
+            session, shop.tenant.id, secret_key=shop.runtime.secret_key, kind=StoredValueKind.GIFT_CARD,
+            amount=5000, currency="USD", actor="key_x", mail_to="bob@example.com",
+        )  # fmt: skip
+        assert issued.code is not None
+        payload = session.scalars(select(outbox.OutboxRow.payload)).one()
+        assert issued.code not in str(payload)
+    (row,) = of(shop, "gift_card")
+    assert (row.key, row.to_address) == (f"gift_card.issued|{issued.account.id}", "bob@example.com")
+    assert f"Its code is: {issued.code}" in row.text
+    assert "a gift card over $50.00" in row.text
+    sending.send_mail(shop.runtime, shop.tenant.id)
+    with clock.shifted(timedelta(hours=25)):
+        assert sending.erase_codes(shop.runtime, shop.tenant.id) == 1
+    assert letters(shop)[0].text == ""
+
+
+def test_a_code_sealed_for_another_subject_is_not_written(shop: Shop) -> None:
+    tenant_id, topic = shop.tenant.id, "gift_card.issued"
+    sealed = envelope.seal_code(shop.runtime.secret_key, tenant_id, topic, "sva_1", "481516")
+    with shop.uow() as session:
+        payload = {"email": "b@example.com", "sealed": sealed, "amount": 1, "currency": "USD"}
+        outbox.emit(session, tenant_id, topic, "sva_2", payload)
     assert written(shop) == []
     with shop.uow() as session:
         assert outbox.waiting(session, tenant_id, "mail") == 1
