@@ -74,6 +74,8 @@ class ShopRow(Row):
     free_shipping_hint: str = ""
     returns_policy: str
     order_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}$")]
+    seller: dict[str, str | list[str]] = {}
+    """The shop's policy ``seller``: legal name and address, as invoices and letters say them."""
 
 
 class LocationRow(Row):

@@ -25,6 +25,7 @@ from engine.kit import audit
 from engine.kit.errors import Conflict
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
+from engine.orders.seller import SellerPolicy
 from engine.shipping.models import ShippingZone
 from engine.tax.models import TaxRate
 
@@ -117,9 +118,18 @@ def _tenant(tenant_id: str, file: CatalogFile, *, slug: str, name: str, demo: bo
 
 
 def _policies(file: CatalogFile) -> dict[str, Any]:
-    """The currencies of the file as the shop's rule; nothing when it sells in its own alone."""
-    rule = file.shop.model_dump(mode="json", include={"currencies", "currency_by_country"})
-    return {"policies": {CatalogPolicy.section: rule}} if file.shop.currencies else {}
+    """The currencies and the seller of the file as the shop's rules; nothing of what it does not say.
+
+    Raises ``ValidationError`` for a seller that cannot be.
+    """
+    rules: dict[str, Any] = {}
+    if file.shop.currencies:
+        said = file.shop.model_dump(mode="json", include={"currencies", "currency_by_country"})
+        rules[CatalogPolicy.section] = said
+    if file.shop.seller:
+        seller = SellerPolicy.model_validate(file.shop.seller)
+        rules[SellerPolicy.section] = seller.model_dump(mode="json", exclude_unset=True)
+    return {"policies": rules} if rules else {}
 
 
 def _stock_cost(file: CatalogFile) -> int:
