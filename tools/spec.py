@@ -128,7 +128,7 @@ def tools_for(agent: AgentName) -> list[ToolSpec]:
 
 def load() -> Mapping[str, ToolSpec]:
     """Import every tool module once and return the registry."""
-    from tools import cart, catalog, checkout, orders, shop, stock  # noqa: F401 (registering is the import's effect)
+    from tools import cart, catalog, checkout, orders, requests, shop, stock  # noqa: F401 (registering is the import's effect)
 
     return TOOLS
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -13,6 +18,7 @@ from engine.approvals.errors import ApprovalDecided, ApprovalOutdated, MayNotApp
 from engine.approvals.models import Approval, ApprovalKind, ApprovalStatus
 from engine.approvals.service import finish_claimed
 from engine.carts.models import Discount
+from engine.db import Addresses
 from engine.jobs import tell_conversations, watch_approvals
 from engine.kit import clock, faults
 from engine.kit.audit import AuditRow
@@ -20,11 +26,14 @@ from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Scope
 from engine.kit.tenancy import ApiKey
 from engine.orders import service as orders
+from engine.payments import refunds
 from engine.payments.models import Alert
 from engine.payments.stored_value_models import StoredValueAccount
 from tests.engine.approvals.conftest import Office
 from tests.engine.orders.desk import broken, stock
 from tests.engine.support.conftest import staff
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_within_the_limit_it_is_done_at_once(office: Office) -> None:
@@ -58,7 +67,7 @@ def test_somebody_elses_yes_has_it_done_once_and_the_shopper_hears_it(office: Of
     assert office.refunds() == [(3000, "succeeded", waiting.id)]
     for _ in range(2):
         tell_conversations(office.shop.runtime, office.shop.tenant.id)
-    (heard,) = office.reads()
+    (heard,) = [one for one in office.reads() if one.startswith("Good news")]
     assert heard.startswith("Good news: the refund of $30.00 is approved.")
     assert broken(office.shop) == []
 
@@ -296,3 +305,47 @@ def test_arguments_that_cannot_be_are_refused(office: Office) -> None:
         office.ask(order_id="ord_x")
     with pytest.raises(NotFound):
         office.decide(Approval(tenant_id=office.shop.tenant.id, id="apv_x"), office.bob)
+
+
+_DIE = """
+import sys
+from engine.approvals.service import decide
+from engine.catalog.search import CatalogSearch
+from engine.db import Store
+from engine.kit import faults
+from engine.kit.identity import Actor, Identity, Scope
+from engine.migrate import load_models
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.runtime import Runtime
+point, tenant_id, approval_id, runtime_url, sandbox_url, key = sys.argv[1:]
+load_models()
+secret = bytes.fromhex(key)
+gateway = SandboxGateway(sandbox_url, secret, page_url=lambda: "")
+runtime = Runtime(Store(runtime_url), {"sandbox": gateway}, CatalogSearch(), secret, True, lambda: "")
+faults.set_hook(faults.kill_at(point))
+bob = Identity(tenant_id, Actor.API_KEY, "key_bob", scopes=frozenset({Scope.STAFF}), person="bob")
+decide(runtime, bob, approval_id, approve=True)
+"""
+
+
+@pytest.mark.parametrize("point", [*faults.APPROVAL_POINTS, "refund_after_gateway"])
+def test_killed_anywhere_it_is_done_once(office: Office, addresses: Addresses, point: str) -> None:
+    waiting, tenant_id = office.waiting(), office.shop.tenant.id
+    urls = (addresses.runtime, addresses.sandbox, addresses.secret_key.hex())
+
+    died = subprocess.run(
+        [sys.executable, "-c", _DIE, point, tenant_id, waiting.id, *urls],
+        check=False,
+        timeout=60,
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/agents"},
+    )
+    with clock.shifted(timedelta(minutes=5)):
+        finish_claimed(office.shop.runtime, tenant_id)
+        refunds.finish_pending(office.shop.runtime, tenant_id)
+
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert office.now(waiting).status == ApprovalStatus.APPROVED
+    assert office.refunds() == [(3000, "succeeded", waiting.id)]
+    assert broken(office.shop) == []

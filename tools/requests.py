@@ -1,0 +1,42 @@
+"""What an agent may ask the shop's people for. It never does it itself: somebody else has to say yes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from engine.approvals.asking import Where, ask
+from engine.approvals.models import ApprovalKind
+from engine.kit import limits
+from engine.kit.errors import InvalidInput
+from engine.orders import queries
+from tools.spec import Access, AgentName, Outcome, Ref, ToolContext, tool
+
+_A_DAY: Final = 5
+
+
+@tool(access=Access.WRITE, agents={AgentName.CUSTOMER_SERVICE})
+def request_refund(
+    context: ToolContext,
+    order_id: Annotated[str, Field(description="The ord_ id that get_order told.", max_length=60), Ref],
+    amount: Annotated[int, Field(description="Minor units of the order's currency.", gt=0, le=100_000_000)],
+    reason: Annotated[str, Field(description="What went wrong, in one plain sentence.", min_length=1, max_length=200)],
+) -> Outcome:
+    """Ask the shop's people to give money back on one of the shopper's own orders, when something was wrong with it and
+    the shopper keeps the goods. Nothing is refunded by this: a person decides, and the shopper hears of it here.
+    Promise nothing.
+    """
+    identity = context.identity
+    with context.unit_of_work() as session:
+        bucket = f"refund-request:{identity.tenant_id}|{identity.id}"
+        limits.hit(session, bucket, limit=_A_DAY, window=timedelta(days=1))
+        order = queries.find_own(session, identity, order_id)
+        if amount > order.total:
+            raise InvalidInput("That is more than the whole order cost.", param="amount")
+        given = {"order_id": order.id, "amount": amount, "reason": reason}
+        row = ask(
+            session, identity, ApprovalKind.REFUND, given, reason=reason, where=Where(thread_id=context.thread_id)
+        )
+        return Outcome({"request": row.id, "status": str(row.status), "decided_by": "a person of the shop"})
