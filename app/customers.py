@@ -29,6 +29,9 @@ from engine.customers.service import methods_of
 from engine.kit.identity import Identity
 from engine.kit.policies import policy_of
 from engine.kit.views import Price, View
+from engine.privacy import erasing
+from engine.privacy.exporting import PersonalData, export
+from engine.privacy.schemas import ErasureView
 
 identity: Final = APIRouter(prefix="/v1/identity", tags=["customers"], route_class=Guarded)
 router: Final = APIRouter(prefix="/v1/me", tags=["customers"], route_class=Guarded)
@@ -86,6 +89,11 @@ class SaidConsent(_Given):
 
 class WantedPoints(_Given):
     points: Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
+
+
+class WantedErasure(_Given):
+    code: Code
+    confirm: Literal["erase my data"]
 
 
 class CodeSent(View):
@@ -280,6 +288,32 @@ def redeem(given: WantedPoints, site: SiteDep, caller: CallerDep, asked: AskedDe
         return RedeemedView(points=done.points, credit=Price(amount=done.amount, currency=done.currency), balance=left)
 
     return answer_once(runtime, who, asked, work, status=201)
+
+
+@router.get("/export", responses={200: {"model": PersonalData}}, response_class=Response)
+def my_data(site: SiteDep, caller: CallerDep) -> Response:
+    """Everything the shop holds of this customer, in one document."""
+    who = caller.known
+    with site.runtime.unit_of_work(who.tenant_id) as session:
+        customer = book.own_profile(session, who)
+        return json_response(export(session, who.tenant_id, customer.id, actor=who.id))
+
+
+@router.post("/erasure", status_code=202, responses={202: {"model": ErasureView}}, response_class=Response)
+def erase_me(given: WantedErasure, site: SiteDep, caller: CallerDep) -> Response:
+    """Be forgotten. Asks for a fresh code, sent to the profile's own address, and the words ``erase my data``; there is
+    no way back. Store credit and points are gone with it. Deferred while an order or dispute is open.
+    """
+    who, runtime = caller.known, site.runtime
+    with runtime.unit_of_work(who.tenant_id) as session:
+        email = book.own_profile(session, who).email
+    code_id = codes.check(runtime, who, email, given.code)
+    with runtime.unit_of_work(who.tenant_id) as session:
+        codes.spend(session, who, code_id)
+        row = erasing.request(session, who.tenant_id, book.known(who), requested_by=who.id, reason="asked_by_customer")
+        view = ErasureView.of(row)
+    wallet.forget_removed(runtime, who.tenant_id)
+    return json_response(view, 202)
 
 
 def _addresses(session: Session, who: Identity) -> AddressList:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,10 +13,14 @@ from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from engine.customers import links, merging, queries
 from engine.customers.schemas import CustomerRow, CustomerView, LinkView, MergeView
+from engine.customers.wallet import forget_removed
 from engine.kit.views import View
 from engine.orders import queries as orders
 from engine.orders.filters import OrderFilter
 from engine.orders.schemas import OrderView
+from engine.privacy import erasing
+from engine.privacy.exporting import PersonalData, export
+from engine.privacy.schemas import ErasureView
 
 router: Final = APIRouter(prefix="/v1/customers", tags=["customers"], route_class=Guarded)
 staff: Final = APIRouter(prefix="/v1/staff/customers", tags=["customers"], route_class=Guarded)
@@ -37,6 +41,12 @@ class Merge(BaseModel):
     model_config = ConfigDict(extra="forbid")
     source_id: Id
     target_id: Id
+
+
+class WantedErasure(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    reason: Literal["asked_by_customer", "no_longer_needed", "unlawful", "legal_duty"]
+    """A code: words could name somebody, and this is kept."""
 
 
 @router.get("", responses={200: {"model": CustomerPage}}, response_class=Response)
@@ -79,6 +89,30 @@ def merge(given: Merge, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Re
         return MergeView.of(row)
 
     return answer_once(site.runtime, who, asked, work, status=201)
+
+
+@staff.get("/{customer_id}/export", responses={200: {"model": PersonalData}}, response_class=Response)
+def export_customer(customer_id: str, site: SiteDep, caller: CallerDep) -> Response:
+    """Everything the shop holds of a customer, to be handed to them."""
+    who = caller.staff
+    with site.runtime.unit_of_work(who.tenant_id) as session:
+        return json_response(export(session, who.tenant_id, customer_id, actor=who.who))
+
+
+@staff.post("/{customer_id}/erase", status_code=202, responses={202: {"model": ErasureView}}, response_class=Response)
+def erase_customer(
+    customer_id: str, given: WantedErasure, site: SiteDep, caller: CallerDep, asked: AskedDep
+) -> Response:
+    """Forget a customer for good, or as soon as what is open has ended."""
+    who = caller.staff
+
+    def work(session: Session) -> ErasureView:
+        row = erasing.request(session, who.tenant_id, customer_id, requested_by=who.who, reason=given.reason)
+        return ErasureView.of(row)
+
+    answer = answer_once(site.runtime, who, asked, work, status=202)
+    forget_removed(site.runtime, who.tenant_id)
+    return answer
 
 
 @staff.post("/links/{link_id}/reject", responses={200: {"model": LinkView}}, response_class=Response)

@@ -23,6 +23,7 @@ from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
 from engine.orders.documents.invoices import correct_invoiced
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
+from engine.privacy import erasing
 from engine.runtime import Runtime
 from engine.support import watch as support
 
@@ -147,6 +148,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     stored_value.expire,
     loyalty.expire,
     forget_codes,
+    erasing.erase_deferred,
     find_lost,
     close_old_cases,
 )

@@ -23,6 +23,7 @@ from engine.checks import (
     mail,
     money,
     orders,
+    privacy,
     stock,
     support,
 )
@@ -46,6 +47,7 @@ RULES: Final = (
     *support.RULES,
     *mail.RULES,
     *invoices.RULES,
+    *privacy.RULES,
 )
 
 

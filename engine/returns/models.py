@@ -195,6 +195,7 @@ class ReturnEvent(TenantRow, AppendOnly):
     """One step of a return: what the stock ledger and the books name as their cause."""
 
     __tablename__ = "return_events"
+    erasable = ("note",)
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     return_id: Mapped[str] = mapped_column(String(40))

@@ -102,7 +102,7 @@ def test_a_wrong_code_says_nothing_and_changes_nothing(browser: Browser, shop: S
 
 def test_a_guest_reaches_nothing_of_a_profile(browser: Browser, shop: Shop) -> None:
     browser.start(shop.tenant)
-    for path in ("", "/addresses", "/payment_methods", "/consents", "/points"):
+    for path in ("", "/addresses", "/payment_methods", "/consents", "/points", "/export"):
         answer = browser.get(f"/v1/me{path}")
         assert (answer.status_code, answer.json()["code"]) == (401, "email_not_verified"), path
 
@@ -256,6 +256,40 @@ def test_staff_merge_two_customers(open_browser, shop: Shop, make_key) -> None:
     assert (answer.status_code, answer.json()["moved"]) == (201, {"shoppers": 1})
     again = desk.post("/v1/staff/customers/merge", body, authorization=key)
     assert (again.status_code, again.json()["code"]) == (409, "customers_not_mergeable")
+
+
+def test_being_forgotten_takes_a_fresh_code_and_the_words(open_browser, shop: Shop) -> None:
+    browser = open_browser()
+    customer = sign_in(browser, shop)["id"]
+    browser.post("/v1/me/addresses", NEW)
+    for body in ({"code": "123456", "confirm": "yes"}, {"code": "000000", "confirm": "erase my data"}):
+        assert browser.post("/v1/me/erasure", body).status_code in {400, 422}
+    assert browser.get("/v1/me/export").json()["data"]["addresses"][0]["city"] == "Portland"
+    ask(browser)
+
+    done = browser.post("/v1/me/erasure", {"code": newest_code(shop), "confirm": "erase my data"})
+
+    assert (done.status_code, done.json()["status"], done.json()["waits_for"]) == (202, "done", [])
+    assert browser.get("/v1/me").status_code == 401
+    with shop.uow() as session:
+        assert session.scalars(select(Customer.email)).all() == [f"{customer}@erased.invalid"]
+        assert session.scalars(select(Address)).all() == []
+
+
+def test_staff_export_and_erase(open_browser, shop: Shop, make_key) -> None:
+    customer = sign_in(open_browser(), shop)["id"]
+    key, desk = make_key(shop.tenant, "staff"), open_browser()
+    told = desk.get(f"/v1/staff/customers/{customer}/export", authorization=key).json()
+    assert [one["email"] for one in told["data"]["customers"]] == [ADA]
+    path, body = f"/v1/staff/customers/{customer}/erase", {"reason": "asked_by_customer"}
+
+    answers = [desk.post(path, body, key="once", authorization=key) for _ in range(2)]
+
+    assert [(a.status_code, a.json()["status"]) for a in answers] == [(202, "done")] * 2
+    again = desk.post(path, body, authorization=key)
+    assert (again.status_code, again.json()["code"]) == (409, "customer_erased")
+    found = desk.get("/v1/customers?status=erased", authorization=key).json()["items"]
+    assert [(one["id"], one["name"]) for one in found] == [(customer, "")]
 
 
 @pytest.mark.parametrize("email", ["", "x", "a@b", "a b@example.com", "x" * 300 + "@example.com"])

@@ -68,6 +68,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/orders/{order_id}/changes": {"kind": "address", "ship_to": ADDRESS},
     "/v1/orders/{order_id}/changes/{change_id}/confirm": {"approved": True},
     "/v1/me/addresses/{address_id}": {"city": "Salem"},
+    "/v1/staff/customers/{customer_id}/erase": {"reason": "asked_by_customer"},
     "/v1/staff/customers/merge": {"source_id": "cus_x", "target_id": "cus_y"},
     "/v1/staff/orders/{order_id}/hold": {"reason": "hello"},
     "/v1/staff/disputes/{dispute_id}/evidence": {"evidence": {"uncategorized_text": "hello"}},

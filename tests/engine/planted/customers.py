@@ -19,4 +19,6 @@ FAULTS: dict[str, str] = {
     "every claim names an order, and none without a verified e-mail gave it away": "INSERT INTO app.customer_links"
     " (tenant_id, id, email, source, subject_id, status, created_at)"
     " SELECT tenant_id, 'cln_x', 'x@example.com', 'acp', id, 'verified', now() FROM app.orders",
+    "erased customers hold no personal data": f"{_ONE};"
+    "UPDATE app.customers SET erased_at = now(), email = id || '@erased.invalid' WHERE id = 'cus_x'",
 }

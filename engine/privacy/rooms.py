@@ -1,0 +1,398 @@
+"""The map of personal data: which tables hold something of a person, whose it is, and what is left of it afterwards.
+
+Export, erasure and the check that an erased customer holds nothing all read this one map. A mapped table or a free
+column that is not classified here fails ``tests/engine/privacy/test_map.py``: name it in ``ROOMS`` or in ``SHOP``.
+"""
+
+# ruff: noqa: S608 (names and conditions of our own map; values are bound)
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+PEOPLE: Final = """
+WITH people AS (SELECT id FROM app.customers WHERE {who}),
+their_shoppers AS (SELECT id FROM app.shoppers WHERE customer_id IN (SELECT id FROM people)),
+their_sessions AS (SELECT id FROM app.checkout_sessions WHERE owner_id IN (SELECT id FROM their_shoppers)),
+their_orders AS (SELECT id FROM app.orders WHERE customer_id IN (SELECT id FROM people)
+  OR owner_id IN (SELECT id FROM their_shoppers)),
+their_threads AS (SELECT id FROM app.threads WHERE owner_id IN (SELECT id FROM their_shoppers)),
+their_cases AS (SELECT id FROM app.cases WHERE customer_id IN (SELECT id FROM people)
+  OR shopper_id IN (SELECT id FROM their_shoppers) OR order_id IN (SELECT id FROM their_orders)
+  OR thread_id IN (SELECT id FROM their_threads)),
+their_returns AS (SELECT id FROM app.returns WHERE order_id IN (SELECT id FROM their_orders))
+"""
+"""Begins every statement; ``{who}`` says which customers."""
+
+
+def _blank_place(column: str) -> str:
+    """An address of which country and state alone are left: taxes were paid there."""
+    empty = ", ".join(f"'{part}', ''" for part in ("name", "line_one", "line_two", "city", "postal_code"))
+    kept = ", ".join(f"'{part}', coalesce({column} ->> '{part}', '')" for part in ("state", "country"))
+    return f"CASE WHEN jsonb_typeof({column}) = 'object' THEN jsonb_build_object({empty}, {kept}) ELSE NULL END"
+
+
+def _scrubbed(column: str, path: str) -> str:
+    """The JSON with the address at ``path`` blanked, where there is one."""
+    inner = f"{column} #> '{path}'"
+    return (
+        f"CASE WHEN jsonb_typeof({inner}) = 'object' THEN jsonb_set({column}, '{path}', {_blank_place(f'({inner})')})"
+        f" ELSE {column} END"
+    )
+
+
+def _cardless(column: str, path: str) -> str:
+    """The JSON without the digits of the card at ``path``, where there is one."""
+    inner = f"{column} #> '{path}'"
+    empty = """'{"last4": "", "label": ""}'::jsonb"""
+    return (
+        f"CASE WHEN jsonb_typeof({inner}) = 'object' THEN jsonb_set({column}, '{path}', ({inner}) || {empty})"
+        f" ELSE {column} END"
+    )
+
+
+def _steps(column: str, *steps: str) -> str:
+    """The JSON after one step after the other; each reads ``s.json``, what the one before it made."""
+    for step in steps:
+        column = f"(SELECT {step} FROM (SELECT {column} AS json) s)"
+    return column
+
+
+_NOBODY: Final = """'{"buyer": {"name": "", "email": "", "phone": ""}}'::jsonb"""
+_AGREEMENT: Final = _steps(
+    "t.summary",
+    _scrubbed("s.json", "{ship_to}"),
+    _scrubbed("s.json", "{change,ship_to}"),
+    _cardless("s.json", "{payment_method}"),
+    _cardless("s.json", "{change,payment_method}"),
+    f"s.json || CASE WHEN s.json ? 'buyer' THEN {_NOBODY} ELSE '{{}}'::jsonb END",
+)
+"""What was agreed to, without name, place and card: of a payment at the top, of a change one level below."""
+_QUOTE: Final = _steps("t.quote", _scrubbed("s.json", "{effect,ship_to}"), _cardless("s.json", "{effect,method}"))
+_ORDERS: Final = "t.order_id IN (SELECT id FROM their_orders)"
+_THREADS: Final = "t.thread_id IN (SELECT id FROM their_threads)"
+_PEOPLE: Final = "t.customer_id IN (SELECT id FROM people)"
+_OWNED: Final = "t.owner_id IN (SELECT id FROM their_shoppers)"
+_SHOPPERS: Final = "t.shopper_id IN (SELECT id FROM their_shoppers)"
+_AS_TOLD: Final = "t.audience = 'shopper'"
+_STAFFS: Final = "written by staff for staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One table. ``whose`` selects a person's rows (alias ``t``); ``erase`` says what each personal column becomes.
+
+    ``drop``: the rows go altogether, ``personal`` naming why. ``kept`` is the reason why personal columns stay by law.
+    ``plain`` are free columns that say nothing of a person. ``export`` is shown to them, of rows where ``only`` holds;
+    a personal column that is not shown has its reason in ``withheld``.
+    """
+
+    table: str
+    whose: str
+    erase: Mapping[str, str] = field(default_factory=dict)
+    drop: bool = False
+    personal: str = ""
+    kept: str = ""
+    plain: str = ""
+    export: str = ""
+    only: str = "true"
+    withheld: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def about_people(self) -> frozenset[str]:
+        """Its personal columns."""
+        return frozenset([*self.erase, *self.personal.split()])
+
+
+ROOMS: Final[tuple[Room, ...]] = (
+    Room(
+        "checkout_sessions",
+        _OWNED,
+        erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "payment_method": "NULL"},
+        plain="lines discount_codes tenders",
+        export="id status currency lines buyer ship_to payment_method created_at",
+    ),
+    Room(
+        "consents",
+        _OWNED,
+        erase={"summary": _AGREEMENT, "token_sealed": "NULL"},
+        plain="digest channel",
+        export="id kind status channel summary created_at decided_at",
+        withheld={"token_sealed": "a secret of the gateway"},
+    ),
+    Room(
+        "orders",
+        "t.id IN (SELECT id FROM their_orders)",
+        erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "hold_reason": "NULL"},
+        plain="number totals fulfillment discount_codes cancel_reason routing origin",
+        export="id number status currency totals total tax buyer ship_to fulfillment placed_at created_at",
+        withheld={"hold_reason": _STAFFS},
+    ),
+    Room(
+        "payments",
+        _ORDERS,
+        erase={"method": """'{"brand": "", "last4": "", "label": ""}'::jsonb"""},
+        plain="gateway tender capture_mode decline_code token_hash",
+        export="id order_id amount currency method status created_at",
+    ),
+    Room(
+        "order_lines",
+        _ORDERS,
+        plain="sku title options components",
+        export="id order_id sku title options unit_price ordered canceled shipped delivered returned discount tax",
+    ),
+    Room(
+        "order_notes",
+        _ORDERS,
+        erase={"text": "''"},
+        plain="author audience",
+        export="id order_id text created_at",
+        only=_AS_TOLD,
+    ),
+    Room(
+        "order_changes",
+        _ORDERS,
+        erase={
+            "wanted": f"{_scrubbed('t.wanted', '{ship_to}')} - 'text'",
+            "quote": _QUOTE,
+            "message": "NULL",
+        },
+        plain="requested_by reason digest approved_by",
+        export="id order_id kind status wanted message created_at applied_at",
+        withheld={"quote": "follows from what was wanted; its amounts are the order's"},
+    ),
+    Room(
+        "shipments",
+        _ORDERS,
+        erase={"tracking_number": "'erased ' || t.id", "events": "'[]'::jsonb"},
+        plain="carrier service lines packages remedy",
+        export="id order_id carrier tracking_number status lines events shipped_at delivered_at",
+    ),
+    Room(
+        "returns",
+        _ORDERS,
+        erase={"tracking_number": "NULL", "events": "'[]'::jsonb", "unexpected": "'[]'::jsonb", "message": "NULL"},
+        plain="number requested_by approved_by refund_to refund_at carrier problem",
+        export="id number order_id kind status tracking_number events message created_at",
+        withheld={"unexpected": _STAFFS},
+    ),
+    Room(
+        "return_lines",
+        "t.return_id IN (SELECT id FROM their_returns)",
+        plain="title reason condition exchange",
+        export="id return_id title quantity reason condition",
+    ),
+    Room(
+        "return_events",
+        "t.return_id IN (SELECT id FROM their_returns)",
+        erase={"note": "''"},
+        plain="step lines actor",
+        withheld={"note": _STAFFS},
+    ),
+    Room(
+        "refunds",
+        _ORDERS,
+        erase={"note": "''"},
+        plain="reason requested_by approved tender destination failure_code",
+        export="id order_id amount currency reason status created_at settled_at",
+        withheld={"note": _STAFFS},
+    ),
+    Room(
+        "disputes",
+        _ORDERS,
+        erase={"evidence": "'{}'::jsonb"},
+        plain="gateway reason",
+        export="id order_id amount currency reason status opened_at",
+        withheld={"evidence": _STAFFS},
+    ),
+    Room(
+        "invoices",
+        _ORDERS,
+        personal="document",
+        kept="tax law wants invoices kept as they were issued",
+        plain="label issued_by",
+        export="id kind label order_id currency net tax total document issued_at",
+    ),
+    Room(
+        "delegated_tokens",
+        "t.session_id IN (SELECT id FROM their_sessions)",
+        erase={"method_sealed": "''::bytea"},
+        plain="token_hash gateway method_hash consumed_by challenge_used_by",
+        withheld={"method_sealed": "a secret of the gateway"},
+    ),
+    Room(
+        "customers",
+        "t.id IN (SELECT id FROM people)",
+        erase={"email": "t.id || '@erased.invalid'", "name": "''", "phone": "''"},
+        plain="merged_into",
+        export="id email name phone email_verified_at merged_into created_at",
+    ),
+    Room(
+        "addresses",
+        _PEOPLE,
+        drop=True,
+        personal="name line_one line_two city state postal_code country",
+        export="id name line_one line_two city state postal_code country is_default",
+    ),
+    Room(
+        "payment_methods",
+        _PEOPLE,
+        erase={"brand": "''", "last4": "''", "removed_at": "coalesce(t.removed_at, now())"},
+        plain="gateway gateway_ref",
+        export="id kind brand last4 exp_month exp_year is_default removed_at",
+    ),
+    Room(
+        "email_codes",
+        _SHOPPERS,
+        drop=True,
+        personal="email code_hash",
+        export="id email created_at used_at",
+        withheld={"code_hash": "a secret"},
+    ),
+    Room(
+        "customer_links",
+        "t.customer_id IN (SELECT id FROM people) OR t.subject_id IN (SELECT id FROM their_orders)",
+        erase={"email": "''"},
+        plain="source",
+        export="id email source subject_id status created_at",
+    ),
+    Room("contact_consents", _PEOPLE, plain="topic channel text_version source", export="topic channel granted at"),
+    Room("loyalty_accounts", _PEOPLE, export="balance"),
+    Room("loyalty_entries", _PEOPLE, plain="subject", export="kind delta order_id expires_at at"),
+    Room("customer_merges", "t.target_id IN (SELECT id FROM people)", plain="merged_by moved", export="source_id at"),
+    Room("erasures", _PEOPLE, plain="requested_by reason holds erased", export="status requested_at done_at"),
+    Room(
+        "stored_value_accounts",
+        f"{_PEOPLE} OR {_OWNED}",
+        plain="code_hash last4",
+        export="id kind currency balance status expires_at created_at",
+    ),
+    Room("carts", _OWNED, plain="discount_codes", export="id status created_at"),
+    Room(
+        "cart_lines",
+        "t.cart_id IN (SELECT c.id FROM app.carts c WHERE c.owner_id IN (SELECT id FROM their_shoppers))",
+        export="cart_id variant_id quantity added_at",
+    ),
+    Room(
+        "events",
+        _THREADS,
+        drop=True,
+        personal="payload",
+        plain="audience",
+        export="thread_id seq payload created_at",
+        only=_AS_TOLD,
+    ),
+    Room(
+        "messages",
+        _THREADS,
+        drop=True,
+        personal="name content data",
+        plain="audience role activity_type",
+        export="thread_id role name content data created_at",
+        only=_AS_TOLD,
+    ),
+    Room("thread_references", _THREADS, drop=True, personal="ref", withheld={"ref": "ids that the messages name"}),
+    Room(
+        "runs",
+        _THREADS,
+        erase={"input": "'{}'::jsonb", "error": "NULL"},
+        plain="identity agent_path tool_calls usage",
+        withheld={"input": "what was said, which the messages show", "error": "a fault of the shop's machine"},
+    ),
+    Room(
+        "threads",
+        "t.id IN (SELECT id FROM their_threads)",
+        erase={"handoff": "NULL"},
+        plain="mode active_agent human",
+        export="id mode created_at updated_at",
+        withheld={"handoff": _STAFFS},
+    ),
+    Room(
+        "case_notes",
+        "t.case_id IN (SELECT id FROM their_cases)",
+        erase={"text": "''"},
+        plain="author",
+        withheld={"text": _STAFFS},
+    ),
+    Room(
+        "cases",
+        "t.id IN (SELECT id FROM their_cases)",
+        erase={"subject": "''", "summary": "''"},
+        plain="number reason priority assignee opened_by",
+        export="id number subject status created_at resolved_at",
+        withheld={"summary": _STAFFS},
+    ),
+    Room(
+        "approvals",
+        f"{_THREADS} OR t.subject_id IN (SELECT id FROM their_orders) OR t.case_id IN (SELECT id FROM their_cases)",
+        erase={"reason": "''", "note": "''"},
+        plain="subject_version digest args rule requested_by requested_who agreed decided_by outcome failure_code",
+        withheld={"reason": _STAFFS, "note": _STAFFS},
+    ),
+    Room(
+        "mails",
+        "t.customer_id IN (SELECT id FROM people) OR t.subject_id IN (SELECT id FROM their_orders)",
+        erase={"to_address": "'erased'", "subject": "''", "text": "''", "html": "''"},
+        plain="key topic template from_name from_address reply_to channel error",
+        export="id topic to_address subject text sent_at",
+        withheld={"html": "the same letter as its text"},
+    ),
+    Room(
+        "idempotency_keys",
+        "t.identity IN (SELECT id FROM their_shoppers)",
+        drop=True,
+        personal="response_body",
+        plain="identity operation key request_hash",
+        withheld={"response_body": "answers of the last day, made of what is shown here"},
+    ),
+    Room("shoppers", "t.customer_id IN (SELECT id FROM people)", export="id created_at last_seen_at"),
+)
+SHOP: Final[Mapping[str, str]] = {
+    "accounting_periods": "month locked_by",
+    "alerts": "subject detail action facts",
+    "api_keys": "key_hash scopes label person",
+    "audit": "actor action subject facts hash",
+    "audit_heads": "hash",
+    "backorders": "components",
+    "browser_sessions": "token_hash",
+    "bundle_components": "",
+    "captures": "failure_code reason",
+    "discounts": "code title amounts category",
+    "fulfillment_lines": "",
+    "fulfillments": "partner routing capture_ids",
+    "gateway_accounts": "gateway mode publishable_key secrets_sealed settings",
+    "gateway_events": "gateway body error",
+    "gateway_handles": "gateway key body_hash outcome",
+    "inbound_lines": "",
+    "inbounds": "reference created_by",
+    "journal_entries": "subject",
+    "ledger_accounts": "code number name type",
+    "locations": "code name country region city postal_code cannot_ship",
+    "macros": "name body created_by",
+    "order_adjustments": "",
+    "outbox": "consumer topic payload last_error",
+    "payout_lines": "reference match",
+    "payouts": "gateway",
+    "postings": "account",
+    "prices": "source",
+    "products": "slug title brand category description motif facts options tax_category restrictions search_strong"
+    " search_weak search",
+    "rate_limits": "bucket",
+    "reservations": "",
+    "restores": "waiting_for",
+    "shipping_zones": "name countries regions rates",
+    "stock_adjustments": "actor approved",
+    "stock_count_lines": "",
+    "stock_counts": "note opened_by submitted_by decided_by",
+    "stock_levels": "",
+    "stock_movements": "subject reason",
+    "stored_value_entries": "subject",
+    "tax_rates": "country region name category_ppm",
+    "tenants": "slug name host country settings",
+    "variants": "sku title options stock_policy",
+}
+"""Tables that hold nothing of a shopper, with their free columns: ids, codes, amounts and the shop's own words. Codes
+that wait in the outbox are sealed; audit facts are ids, counts and digests; limits count hashes. The catalog's search
+index holds products alone.
+"""
