@@ -5,6 +5,7 @@ the audit need stays, without a name. Locks: the customer, then the rooms in the
 # ruff: noqa: S608 (names and conditions of our own map; values are bound)
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -167,6 +168,6 @@ def _empty(session: Session, room: Room, ids: list[str]) -> int:
     return _run(session, f"UPDATE app.{room.table} t SET {values} WHERE {room.whose}", {"ids": ids})
 
 
-def _run(session: Session, statement: str, key: dict[str, object]) -> int:
+def _run(session: Session, statement: str, key: Mapping[str, object]) -> int:
     done: CursorResult[Any] = session.execute(text(ONE + statement), key)  # type: ignore[assignment] # of a write
     return int(done.rowcount)
