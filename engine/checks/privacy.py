@@ -11,9 +11,7 @@ from engine.privacy.rooms import PEOPLE, ROOMS, Room
 
 def _left(room: Room) -> str:
     """The rows of erased people in which something personal is left."""
-    kept = " OR ".join(
-        f"t.{column} IS DISTINCT FROM {blank}" for column, blank in room.erase.items() if column != "removed_at"
-    )
+    kept = " OR ".join(f"t.{column} IS DISTINCT FROM {blank}" for column, blank in room.erase.items())
     still = "true" if room.drop else kept
     said = f"'{room.table}', 'still says something of a person'"
     return f"SELECT {said} FROM app.{room.table} t WHERE ({room.whose}) AND ({still})"

@@ -21,7 +21,7 @@ from engine.kit.errors import Conflict, NotFound
 from engine.kit.ids import new_id
 from engine.kit.tenancy import BrowserSession
 from engine.privacy.holds import holds_of
-from engine.privacy.rooms import PEOPLE, ROOMS, Room
+from engine.privacy.rooms import LETTER, PEOPLE, ROOMS, UNSENT, Room
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,7 @@ _ENTERED_CARDS: Final = text(
     " AND s.payment_method ->> 'ref' IS NOT NULL AND NOT EXISTS (SELECT FROM app.payment_methods m"
     " WHERE m.tenant_id = s.tenant_id AND m.gateway_ref = s.payment_method ->> 'ref') ON CONFLICT DO NOTHING"
 )
+_LETTER: Final = ", ".join(f"{column} = {blank}" for column, blank in (LETTER | UNSENT).items())
 _MENTIONS: Final = (
     "UPDATE app.orders t SET buyer = t.buyer || '{\"email\": \"\"}' WHERE lower(t.buyer ->> 'email') = ANY(:emails)",
     (
@@ -56,10 +57,7 @@ _MENTIONS: Final = (
         " WHERE lower(t.summary #>> '{buyer,email}') = ANY(:emails)"
     ),
     "UPDATE app.customer_links t SET email = '' WHERE lower(t.email) = ANY(:emails)",
-    (
-        "UPDATE app.mails t SET to_address = 'erased', subject = '', text = '', html = ''"
-        " WHERE lower(t.to_address) = ANY(:emails)"
-    ),
+    f"UPDATE app.mails t SET {_LETTER} WHERE lower(t.to_address) = ANY(:emails)",
     "DELETE FROM app.email_codes t WHERE lower(t.email) = ANY(:emails)",
 )
 """The proven address where somebody else typed it: it goes there too, and nothing else of theirs does."""
@@ -164,7 +162,7 @@ def _erase(session: Session, customer: Customer, ids: list[str], row: Erasure) -
 def _empty(session: Session, room: Room, ids: list[str]) -> int:
     if room.drop:
         return _run(session, f"DELETE FROM app.{room.table} t WHERE {room.whose}", {"ids": ids})
-    values = ", ".join(f"{column} = {blank}" for column, blank in room.erase.items())
+    values = ", ".join(f"{column} = {blank}" for column, blank in (*room.erase.items(), *room.also.items()))
     return _run(session, f"UPDATE app.{room.table} t SET {values} WHERE {room.whose}", {"ids": ids})
 
 

@@ -77,11 +77,18 @@ _OWNED: Final = "t.owner_id IN (SELECT id FROM their_shoppers)"
 _SHOPPERS: Final = "t.shopper_id IN (SELECT id FROM their_shoppers)"
 _AS_TOLD: Final = "t.audience = 'shopper'"
 _STAFFS: Final = "written by staff for staff"
+LETTER: Final = {"to_address": "''", "subject": "'erased'", "text": "''", "html": "''"}
+UNSENT: Final = {
+    "erased_at": "coalesce(t.erased_at, now())",
+    "error": "CASE t.status WHEN 'queued' THEN 'erased' ELSE t.error END",
+    "status": "CASE t.status WHEN 'queued' THEN 'failed' ELSE t.status END",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """One table. ``whose`` selects a person's rows (alias ``t``); ``erase`` says what each personal column becomes.
+    """One table. ``whose`` selects a person's rows (alias ``t``); ``erase`` says what each personal column becomes, and
+    ``also`` what follows from it: what is erased is not sent or used any more.
 
     ``drop``: the rows go altogether, ``personal`` naming why. ``kept`` is the reason why personal columns stay by law.
     ``plain`` are free columns that say nothing of a person. ``export`` is shown to them, of rows where ``only`` holds;
@@ -91,6 +98,7 @@ class Room:
     table: str
     whose: str
     erase: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
     drop: bool = False
     personal: str = ""
     kept: str = ""
@@ -238,7 +246,8 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "payment_methods",
         _PEOPLE,
-        erase={"brand": "''", "last4": "''", "removed_at": "coalesce(t.removed_at, now())"},
+        erase={"brand": "''", "last4": "''"},
+        also={"removed_at": "coalesce(t.removed_at, now())"},
         plain="gateway gateway_ref",
         export="id kind brand last4 exp_month exp_year is_default removed_at",
     ),
@@ -333,7 +342,8 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "mails",
         "t.customer_id IN (SELECT id FROM people) OR t.subject_id IN (SELECT id FROM their_orders)",
-        erase={"to_address": "'erased'", "subject": "''", "text": "''", "html": "''"},
+        erase=LETTER,
+        also=UNSENT,
         plain="key topic template from_name from_address reply_to channel error",
         export="id topic to_address subject text sent_at",
         withheld={"html": "the same letter as its text"},

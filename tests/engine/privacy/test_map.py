@@ -50,7 +50,7 @@ def test_what_is_personal_is_shown_or_withheld_with_a_reason_and_goes_or_stays_b
     shown = set(room.export.split())
 
     assert shown <= set(TABLES[room.table].columns.keys())
-    assert room.about_people - shown - {"removed_at"} <= set(room.withheld) | shown
+    assert room.about_people - shown <= set(room.withheld) | shown
     assert not set(room.withheld) & shown
     assert all(room.withheld.values())
     assert not room.personal or room.drop or room.kept
