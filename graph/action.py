@@ -64,6 +64,8 @@ async def action(state: State, runtime: Runtime[RunContext]) -> Command[Literal[
     given = ACTION_ARGUMENTS[name].model_validate(wanted["args"]).model_dump()
     if name is ActionName.USE_PAYMENT_METHOD:
         noted = await _use_card(context, given["card_token"])
+    elif name is ActionName.SHOW_CHECKOUT:
+        noted = await _show_checkout(context)
     else:
         noted = await _press(context, name, given)
     return Command(goto="cards", update={"history": history.trimmed([*state["history"], *noted])})
@@ -95,6 +97,27 @@ async def _use_card(context: RunContext, card_token: str) -> list[Item]:
     if view.missing or view.problems:
         return noted
     return noted + await _press(context, ActionName.REQUEST_CONFIRMATION, {})
+
+
+async def _show_checkout(context: RunContext) -> list[Item]:
+    """The checkout as it is after its own fields changed it, and a fresh confirmation where it can be paid."""
+    try:
+        view = await in_thread(_look, context)
+    except DomainError as error:
+        context.turn.say(error.message)
+        return []
+    shown = Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))
+    context.turn.show(cards_of(shown, context.claim.run_id))
+    parts = ", ".join(one.label for one in view.tenders) or "no gift card or store credit"
+    noted = [history.user(f"[changed on the checkout card what pays: {parts}; {view.due} is left]")]
+    if view.missing or view.problems:
+        return noted
+    return noted + await _press(context, ActionName.REQUEST_CONFIRMATION, {})
+
+
+def _look(context: RunContext) -> CheckoutView:
+    with context.tools.unit_of_work() as session:
+        return checkout.current(session, context.claim.identity)
 
 
 def _set_card(context: RunContext, card_token: str) -> CheckoutView:

@@ -88,6 +88,22 @@ def list_payment_methods(context: ToolContext) -> Outcome:
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
+def use_store_credit(context: ToolContext) -> Outcome:
+    """Pay the running checkout with the shopper's own store credit as far as it reaches. A gift card's code is entered
+    in the checkout card's own field, never in the chat: ask the shopper to type it there.
+    """
+    with context.unit_of_work() as session:
+        return _outcome(service.use_store_credit(session, context.identity))
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
+def drop_stored_value(context: ToolContext) -> Outcome:
+    """Pay the running checkout without gift cards and store credit."""
+    with context.unit_of_work() as session:
+        return _outcome(service.drop_tenders(session, context.identity))
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
 def request_confirmation(context: ToolContext) -> Outcome:
     """Show the shopper the payment card with every line and the total. Only the shopper's press on that card pays;
     nothing said in the chat does. Fails with what is missing when the checkout is not complete.

@@ -1,4 +1,6 @@
-"""Card numbers never reach a store, a log or a model: they are masked where text comes in (trust rule 5)."""
+"""Card numbers and gift card codes never reach a store, a log or a model: they are masked where text comes in (trust
+rule 5).
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,31 @@ _PRINTED: Final = re.compile(
     r"(?<!\d)\d{4}[\W_]{1,5}(?:\d{4}[\W_]{1,5}\d{4}[\W_]{1,5}\d{1,7}|\d{6}[\W_]{1,5}\d{4,5})(?!\d)"
 )
 """The groups that are printed on cards, whatever stands between them."""
+_CODE: Final = re.compile(r"(?<![0-9A-Za-z])(?:[2-9A-HJ-NP-Z]{4}[ -]?){3}[2-9A-HJ-NP-Z]{4}(?![0-9A-Za-z])")
+_TYPED_CODE: Final = re.compile(r"(?<![0-9a-z])(?:[2-9a-hj-np-z]{4}-?){3}[2-9a-hj-np-z]{4}(?![0-9a-z])", re.IGNORECASE)
+"""A gift card's code as it is given out, and as it is typed."""
 _GROUP: Final = re.compile(r"\d+")
 _SHORTEST: Final = 13
 _LONGEST: Final = 19
 
 
 def mask_cards(text: str) -> str:
-    """``text`` with every Luhn-valid number of 13 to 19 digits cut to its last four, whatever separates the groups.
+    """``text`` with every Luhn-valid number of 13 to 19 digits, and every gift card's code, cut to its last four,
+    whatever separates the groups.
 
     A number is looked for at the edges of digit groups, so that one inside a longer number (a tracking number) stays.
     """
     spaced = _PRINTED.sub(lambda match: _mask_run(match.group()), text)
-    return _RUN.sub(lambda match: _mask_run(match.group()), spaced)
+    known = _RUN.sub(lambda match: _mask_run(match.group()), spaced)
+    return _TYPED_CODE.sub(_mask_code, _CODE.sub(_mask_code, known))
+
+
+def _mask_code(match: re.Match[str]) -> str:
+    """Codes mix letters and digits; a word, or a number alone, is none."""
+    said = match.group()
+    digits = sum(character.isdigit() for character in said)
+    letters = sum(character.isalpha() for character in said)
+    return f"•••• {said[-4:]}" if digits and letters else said
 
 
 def _mask_run(run: str) -> str:

@@ -84,6 +84,7 @@ class ActionName(StrEnum):
     SHOW_MORE = "show_more"
     REQUEST_CONFIRMATION = "request_confirmation"
     USE_PAYMENT_METHOD = "use_payment_method"
+    SHOW_CHECKOUT = "show_checkout"  # it changed by its card's own fields: gift card, store credit
     REQUEST_HUMAN = "request_human"
     RETRY = "retry"
 
@@ -95,6 +96,7 @@ ACTION_ARGUMENTS: Final[dict[ActionName, type[Input]]] = {
     ActionName.SHOW_MORE: More,
     ActionName.REQUEST_CONFIRMATION: NoArguments,
     ActionName.USE_PAYMENT_METHOD: CardToken,
+    ActionName.SHOW_CHECKOUT: NoArguments,
     ActionName.REQUEST_HUMAN: NoArguments,
     ActionName.RETRY: NoArguments,
 }

@@ -18,7 +18,7 @@ from engine.finance import service as finance
 from engine.finance.models import Account
 from engine.kit import audit, clock, limits, outbox
 from engine.kit.envelope import derive, seal_code
-from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.errors import InvalidInput, NotFound, RateLimited
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.money import is_currency
@@ -37,6 +37,9 @@ from engine.runtime import Runtime
 _ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 _CODE_LENGTH: Final = 16
 _TRIES_PER_HOUR: Final = 10
+_MISSES_PER_HOUR: Final = 300
+"""Of a whole shop. A code is one of 2^80: this is for whoever has a list of stolen ones."""
+_HOUR: Final = timedelta(hours=1)
 _BATCH: Final = 100
 MAILED: Final = "gift_card.issued"
 
@@ -107,14 +110,18 @@ def _tell(session: Session, account: StoredValueAccount, amount: int, sealed: st
 
 
 def find_by_code(runtime: Runtime, identity: Identity, code: str) -> StoredValueAccount:
-    """The active gift card behind a code; ten tries an hour for each identity, good or bad.
+    """The active gift card behind a code; ten tries an hour for each identity, good or bad, and so many bad ones for
+    the whole shop that nobody guesses with many identities.
 
     Raises ``NotFound``, ``RateLimited``.
     """
     tenant_id = identity.tenant_id
     bucket = hashlib.sha256(f"{tenant_id}|{identity.id}".encode()).hexdigest()
+    shop = f"gift-card-misses:{tenant_id}"
     with runtime.store.without_tenant() as session:
-        limits.hit(session, f"gift-card:{bucket}", limit=_TRIES_PER_HOUR, window=timedelta(hours=1))
+        limits.hit(session, f"gift-card:{bucket}", limit=_TRIES_PER_HOUR, window=_HOUR)
+        if limits.used(session, shop, window=_HOUR) >= _MISSES_PER_HOUR:
+            raise RateLimited("Too many codes were tried. Please try again later.", retry_after_seconds=600)
     with runtime.unit_of_work(tenant_id) as session:
         account = session.scalar(
             select(StoredValueAccount).where(
@@ -124,6 +131,8 @@ def find_by_code(runtime: Runtime, identity: Identity, code: str) -> StoredValue
             )
         )
     if account is None or _expired(account):
+        with runtime.store.without_tenant() as session:
+            limits.add(session, shop, 1, window=_HOUR)
         raise NotFound("There is no such gift card.")
     return account
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from engine.checkout import service
 from engine.customers import service as customers
 from engine.kit.identity import Identity
@@ -58,6 +60,19 @@ def test_a_gift_card_and_own_credit_lower_what_is_due(browser: Browser, shop: Sh
     assert [one["amount"] for one in both.json()["tenders"]] == [1000, 1000]
     assert both.json()["due"]["amount"] == 4155
     assert drop(browser, "two")["tenders"] == []
+
+
+def test_a_whole_shop_is_not_guessed_at_by_many(
+    open_browser: Callable[[], Browser], shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_value, "_MISSES_PER_HOUR", 3)
+    shop.add("TENT")
+    code = issue(shop, StoredValueKind.GIFT_CARD)
+    first, second = open_browser(), open_browser()
+    for browser in (first, second):
+        checking_out(browser, shop)
+    assert [first.post(PATH, {"code": f"GUESS{number}"}).status_code for number in range(3)] == [404] * 3
+    assert second.post(PATH, {"code": code}).status_code == 429
 
 
 def test_codes_are_not_guessed_and_credit_is_ones_own(open_browser: Callable[[], Browser], shop: Shop) -> None:

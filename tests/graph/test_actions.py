@@ -6,7 +6,10 @@ import asyncio
 import json
 from typing import Any
 
+from engine.checkout import service
 from engine.conversations.models import Run
+from engine.payments import stored_value
+from engine.payments.stored_value_models import StoredValueKind
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Call, Fail, Say, Script
 
@@ -68,6 +71,40 @@ def test_a_card_token_is_kept_nowhere(talk: Talk, running: Running) -> None:
         runs = session.query(Run).all()
         assert [run.input["action"]["args"] for run in runs] == [{}]
     assert token not in json.dumps(talk.events())
+
+
+def test_the_checkouts_own_fields_show_a_fresh_card_and_the_code_nowhere(talk: Talk, running: Running) -> None:
+    shop = talk.shop
+    shop.add("LAMP")
+    shop.ready(talk.identity, "LAMP")
+    with shop.uow() as session:
+        code = stored_value.issue(
+            session, shop.tenant.id, secret_key=shop.runtime.secret_key, kind=StoredValueKind.GIFT_CARD, amount=1000,
+            currency="USD", actor="key_staff",
+        ).code or ""  # fmt: skip
+    account = stored_value.find_by_code(shop.runtime, talk.identity, code)
+    with shop.uow() as session:
+        service.use_gift_card(session, talk.identity, account)
+    [view] = _press(talk, running, ("show_checkout", {}))
+    assert view.status == "interrupted"
+    card = talk.snapshot().interrupts[0].checkout
+    assert [(one.label, one.amount) for one in card.tenders] == [(f"Gift card •••• {code[-4:]}", 1000)]
+    assert code not in json.dumps(talk.events())
+
+
+def test_a_code_in_the_chat_is_kept_nowhere(talk: Talk, running: Running, script: Script) -> None:
+    script.add(Say("Please type it into the field on the checkout card."))
+
+    async def go() -> None:
+        async with running(talk):
+            await talk.say("pay with 7QK2MNPX9ABCD3EF")
+
+    asyncio.run(go())
+    with talk.shop.uow() as session:
+        kept = [run.input for run in session.query(Run).all()]
+    everything = json.dumps([kept, talk.events(), script.asked])
+    assert "7QK2MNPX9ABCD3EF" not in everything
+    assert "D3EF" in everything
 
 
 def test_show_a_card_and_pay_by_press_alone(talk: Talk, running: Running) -> None:

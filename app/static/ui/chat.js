@@ -121,6 +121,8 @@ class Chat extends LitElement {
     await this.opening;
     if (name === 'say') return this.say(args.text);
     if (name === 'enter_card') return this.#enterCard();
+    if (name === 'use_stored_value') return this.#storedValue(() => this.conversation.useStoredValue(args.code));
+    if (name === 'drop_stored_value') return this.#storedValue(() => this.conversation.dropStoredValue());
     this.follower.following = !QUIET_ACTIONS.includes(name);
     if (!QUIET_ACTIONS.includes(name)) this.#closeCart();
     return this.conversation.act(name, args);
@@ -174,6 +176,15 @@ class Chat extends LitElement {
     } catch {
       this.#say(texts.cardEntryFailed);
     }
+  }
+
+  async #storedValue(change) {
+    try {
+      await change();
+    } catch (problem) {
+      return this.#say(problem.status ? problem.message : texts.notApplied);
+    }
+    return this.onAction('show_checkout', {});
   }
 
   cardEntryClosed = () => {

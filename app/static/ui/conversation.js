@@ -1,8 +1,10 @@
 // One shopper's conversation: thread, stream, sends and decisions. Knows the server, not the page.
-import { Problem, get, post } from './api.js';
+import { Problem, get, post, remove } from './api.js';
 import { emptyState, find, reduce } from './store.js';
 import { subscribe } from './stream.js';
 import { texts } from './texts.js';
+
+const TENDERS = '/v1/checkout/tenders';
 
 /** Private windows may refuse storage: the conversation then lives as long as the tab. */
 const tolerant = (work) => {
@@ -84,6 +86,15 @@ export class Conversation extends EventTarget {
 
   async cardEntryUrl() {
     return (await get('/v1/checkout/card-entry')).url;
+  }
+
+  /** A gift card's code goes to the checkout alone: into no message, event or run. Without one: own store credit. */
+  async useStoredValue(code) {
+    await post(TENDERS, code ? { code } : {});
+  }
+
+  async dropStoredValue() {
+    await remove(TENDERS);
   }
 
   get #key() {

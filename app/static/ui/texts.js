@@ -50,6 +50,7 @@ export const texts = {
   cardEntry: 'Enter a card',
   cardEntryHint: 'This form belongs to the payment provider. The shop never sees your card number.',
   cardEntryFrame: 'Secure card form of the payment provider',
+  notApplied: 'That did not reach the shop. Please try again.',
   cardEntryFailed: 'The card form could not be opened.',
   cardAdded: (last4) => `The card ending in ${last4} is ready to use.`,
   tools: {

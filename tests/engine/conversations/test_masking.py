@@ -29,6 +29,13 @@ from engine.conversations.masking import mask_cards
         ("4242 4242 4242 4241", "4242 4242 4242 4241"),
         ("tracking 9400111899223100001234 and more", "tracking 9400111899223100001234 and more"),
         ("call +1 415 555 0132", "call +1 415 555 0132"),
+        ("my code is 7QK2MNPX9ABCD3EF", "my code is •••• D3EF"),
+        ("use 7QK2-MNPX-9ABC-D3EF please", "use •••• D3EF please"),
+        ("7QK2 MNPX 9ABC D3EF", "•••• D3EF"),
+        ("7qk2mnpx9abcd3ef", "•••• d3ef"),
+        ("ord_06h177ezyac3q7ty6krvxs482y", "ord_06h177ezyac3q7ty6krvxs482y"),
+        ("HAPPYBDAYHAPPYDAY", "HAPPYBDAYHAPPYDAY"),
+        ("that this with them", "that this with them"),
         ("", ""),
     ],
 )

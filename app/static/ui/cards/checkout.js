@@ -28,6 +28,7 @@ class Checkout extends Card {
         ])}
         ${open && ways.length > 1 ? this.#ways(ways, currency) : nothing}
         ${totals(soFar(session), currency)}
+        ${open ? this.#storedValue(session.tenders ?? []) : nothing}
         ${open ? this.#next(missing, problems) : nothing}
       </div>
     `;
@@ -43,6 +44,33 @@ class Checkout extends Card {
     return html`
       ${titled ? html`<h2 tabindex="-1">${texts.delivery}</h2>` : nothing}
       <div class="ways" role="group" aria-label=${texts.delivery}>${ways.map((way) => this.#way(way, currency))}</div>
+    `;
+  }
+
+  /** The code leaves this field for the server alone; the field is emptied at once. */
+  #storedValue(tenders) {
+    const apply = (event) => {
+      event.preventDefault();
+      const field = event.target.elements.code;
+      const code = field.value.trim();
+      field.value = '';
+      if (code) this.act('use_stored_value', { code });
+    };
+    return html`
+      <details>
+        <summary>${texts.storedValue}</summary>
+        <form class="bar" autocomplete="off" @submit=${apply}>
+          <label class="grow">
+            <span class="small">${texts.giftCode}</span>
+            <input name="code" maxlength="40" minlength="4" required autocomplete="off" spellcheck="false" />
+          </label>
+          <button>${texts.apply}</button>
+        </form>
+        <div class="bar">
+          <button type="button" @click=${() => this.act('use_stored_value')}>${texts.useCredit}</button>
+          ${tenders.length ? html`<button type="button" @click=${() => this.act('drop_stored_value')}>${texts.dropStored}</button>` : nothing}
+        </div>
+      </details>
     `;
   }
 
