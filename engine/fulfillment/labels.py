@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from engine.fulfillment import carriers
 from engine.inventory.models import Location
+from engine.kit import fonts
 from engine.kit.errors import NotFound
 from engine.orders.models import Order, Shipment
 
@@ -102,8 +103,20 @@ def _page(canvas: Any, label: Label) -> None:
 
 def _lines(canvas: Any, top: int, size: int, lines: Sequence[str]) -> None:
     for place, line in enumerate(lines):
-        canvas.setFont("Helvetica-Bold" if place == 0 else "Helvetica", size)
-        canvas.drawString(_MARGIN, top - place * (size + 4), _latin(line)[:46])
+        _line(canvas, top - place * (size + 4), size, _printable(line)[:46], bold=place == 0)
+
+
+def _line(canvas: Any, y: int, size: int, line: str, *, bold: bool) -> None:
+    """A built-in font where it has every letter, else the typeface that knows more scripts."""
+    if all(ord(character) < 256 for character in line):
+        canvas.setFont("Helvetica-Bold" if bold else "Helvetica", size)
+        canvas.drawString(_MARGIN, y, line)
+    else:
+        fonts.draw(canvas, _MARGIN, y, line, size, font=fonts.BOLD if bold else fonts.REGULAR)
+
+
+def _printable(text: str) -> str:
+    return "".join(character for character in text if character.isprintable())
 
 
 def _zpl(label: Label) -> str:

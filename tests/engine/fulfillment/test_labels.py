@@ -6,6 +6,7 @@ import re
 import zlib
 from base64 import a85decode
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -30,12 +31,8 @@ LABEL = Label(
 def texts(pdf: bytes) -> str:
     """The content streams of a PDF, as text."""
     streams = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
-    return "".join(
-        zlib.decompress(
-            a85decode(one.strip(), adobe=False) if b"~>" not in one else a85decode(one.strip().removesuffix(b"~>"))
-        ).decode("latin-1")
-        for one in streams
-    )
+    pages = [one.strip().removesuffix(b"~>") for one in streams if one.strip().endswith(b"~>")]
+    return "".join(zlib.decompress(a85decode(one)).decode("latin-1") for one in pages)
 
 
 def test_a_label_is_the_same_every_time_and_says_what_it_must() -> None:
@@ -46,6 +43,17 @@ def test_a_label_is_the_same_every_time_and_says_what_it_must() -> None:
     words = texts(made)
     for word in ("SP7K3M9Q2XWV8HX", "12 Pine St", "Order TS-10001", "Package 1 of 1   1.500 kg"):
         assert word in words
+
+
+def test_names_in_other_scripts_are_set_in_a_typeface_that_knows_them() -> None:
+    other = replace(LABEL, receiver=("Łódź Παπαδόπουλος", "Иван Петров", "山田太郎", "US"))
+    made = labels.pdf([other])
+    assert made == labels.pdf([other])
+    assert b"DejaVuSans" in made
+    assert b"STSong-Light" in made
+    assert b"DejaVuSans" not in labels.pdf([replace(LABEL, receiver=("Zoë", "12 Pine St", "US"))])
+    assert "12 Pine St" in texts(labels.pdf([LABEL]))
+    assert "山田太郎" in labels.zpl([other])
 
 
 def test_text_cannot_command_the_printer() -> None:
