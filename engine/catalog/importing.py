@@ -112,7 +112,9 @@ def _prices(tenant_id: str, file: CatalogFile, ids: Mapping[str, str]) -> Rows:
     for row in (row for product in file.products for row in product.variants):
         same = {"tenant_id": tenant_id, "variant_id": ids[row.sku], "source": "import"}
         always = {"compare_at": None, "starts_at": None, "ends_at": None}
-        found += [same | always | {"currency": code, "amount": amount} for code, amount in row.prices.items()]
+        listed = {code: sheet[row.sku] for code, sheet in file.price_lists.items() if row.sku in sheet}
+        everywhere = (listed | row.prices).items()
+        found += [same | always | {"currency": code, "amount": amount} for code, amount in everywhere]
         found += [same | one.model_dump() for one in row.scheduled]
     return [one | {"id": new_id("price")} for one in found]
 

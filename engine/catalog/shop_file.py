@@ -302,6 +302,8 @@ class CatalogFile(Row):
     shop: ShopRow
     locations: Annotated[list[LocationRow], Field(min_length=1)]
     products: list[ProductRow]
+    price_lists: dict[Currency, dict[str, Minor]] = {}
+    """Other currency → SKU → price, for who keeps a sheet per currency; the same as ``prices`` of the variants."""
     shipping_zones: list[ShippingZoneRow]
     tax_rates: list[TaxRateRow] = []
     discounts: list[DiscountRow] = []
@@ -334,6 +336,9 @@ class CatalogFile(Row):
                 problems.append(f"order of an unknown customer {order.customer}")
             if order.shipping not in rates:
                 problems.append(f"order of {order.customer}: no shipping rate {order.shipping}")
+        problems += [
+            f"price list {code}: no sku {sku}" for code, s in self.price_lists.items() for sku in s if sku not in known
+        ]
         problems += _currency_problems(self)
         if problems:
             raise ValueError("; ".join(problems[:10]))
@@ -346,6 +351,7 @@ def _currency_problems(file: CatalogFile) -> list[str]:
     said = [
         *((v.sku, set(v.prices)) for p in file.products for v in p.variants),
         *((v.sku, {one.currency for one in v.scheduled} - {home}) for p in file.products for v in p.variants),
+        ("price_lists", set(file.price_lists)),
         *((rate.code, set(rate.amounts)) for zone in file.shipping_zones for rate in zone.rates),
         *((code.code, set(code.amounts)) for code in file.discounts),
         ("currencies", {home} & others),

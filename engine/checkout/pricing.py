@@ -286,7 +286,8 @@ def _shipping(
         abroad=None if basket.currency == found.shop.currency else basket.currency,
     )
     if not options and not problems:
-        problems.append("We do not ship this order to that address.")
+        here = f" for prices in {basket.currency}" if basket.currency != found.shop.currency else ""
+        problems.append(f"We do not ship this order to that address{here}.")
     selected = next((o for o in options if o.id == basket.fulfillment_option_id), next(iter(options), None))
     return options, selected, problems
 

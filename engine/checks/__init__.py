@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from engine.checks import (
     approvals,
     books,
+    catalog,
     checkout,
     customers,
     delegation,
@@ -48,6 +49,7 @@ RULES: Final = (
     *mail.RULES,
     *invoices.RULES,
     *privacy.RULES,
+    *catalog.RULES,
 )
 
 

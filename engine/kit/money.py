@@ -16,6 +16,7 @@ _TWO = (
 _THREE = "BHD IQD JOD KWD LYD OMN TND"
 _EXPONENTS = {code: places for places, codes in ((0, _NONE), (2, _TWO), (3, _THREE)) for code in codes.split()}
 """Every currency of ISO 4217 that people pay with, and its decimal places."""
+CURRENCIES = frozenset(_EXPONENTS)
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "CAD": "CA$", "AUD": "A$"}
 
 

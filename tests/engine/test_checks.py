@@ -19,6 +19,7 @@ from tests.conftest import new_tenant
 from tests.engine.planted import (
     approvals,
     books,
+    catalog,
     checkout,
     customers,
     delegation,
@@ -35,6 +36,7 @@ from tests.shop import Shop, open_shop
 MODULES = (
     approvals,
     books,
+    catalog,
     checkout,
     customers,
     delegation,

@@ -1,5 +1,5 @@
-"""Random lives of orders, across every service, in two shops of two currencies: after each step the shop's invariants
-hold, and at the end of a life both shops', with nothing of the money left unknown.
+"""Random lives of orders, across every service, in two shops that each sell in two currencies: after each step the
+shop's invariants hold, and at the end of a life both shops', with nothing of the money left unknown.
 
 ``ICOMMERCE_LIVES=200`` runs so many lives instead of a few, each from fresh dice.
 """
@@ -21,6 +21,7 @@ from engine.checks import check_tenant
 from engine.kit import clock, faults
 from engine.kit.errors import DomainError
 from engine.runtime import Runtime
+from tests.currencies import price_everything, sell_in
 from tests.lives.afterwards import LATER
 from tests.shop import Shop
 from tests.storm.actions import ACTIONS
@@ -84,6 +85,9 @@ class Lives(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.shops = [make_shop(self.runtime, 1), make_shop(self.runtime, 2, currency="EUR")]
+        for shop, other in zip(self.shops, ("CAD", "JPY"), strict=True):
+            sell_in(shop, other)
+            price_everything(shop, other)
         for number in range(FIRST_ORDERS):
             for shop in (0, 1):
                 self._try(shop, "buy", number)

@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlalchemy import select
 
+from engine.carts import service as carts
+from engine.catalog.prices import currencies_of
 from engine.checkout import service
 from engine.checkout.complete import complete
 from engine.fulfillment import exceptions, release, requests, shipments, tracking
@@ -20,6 +22,7 @@ from engine.inventory.inbound import Coming
 from engine.inventory.models import Inbound
 from engine.kit import clock
 from engine.kit.identity import Identity
+from engine.kit.tenancy import Tenant
 from engine.orders.models import Order, Shipment, ShipmentStatus
 from tests.shop import ADDRESS
 from tests.storm import changes
@@ -142,9 +145,19 @@ ACTIONS: Final[Mapping[str, tuple[int, Action]]] = {
 """Name → how often, and what."""
 
 
+def _choose_currency(world: World, buyer: Identity) -> None:
+    """One of those the shop sells in."""
+    with world.shop.uow() as session:
+        tenant = session.get_one(Tenant, world.tenant_id)
+        sold = currencies_of(tenant.currency, tenant.settings)
+        if len(sold) > 1:
+            carts.set_currency(session, buyer, world.dice.choice(sold))
+
+
 def _ready(world: World) -> tuple[Identity, str]:
     """A shopper with a filled cart and an approved card."""
     buyer = world.shop.shopper()
+    _choose_currency(world, buyer)
     for sku in world.items():
         world.shop.fill(buyer, sku, world.dice.randint(1, 3))
     with world.shop.uow() as session:

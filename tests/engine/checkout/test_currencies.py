@@ -146,7 +146,7 @@ def test_without_a_way_of_shipping_in_it(shop: Shop) -> None:
     price(shop, "A", 4600, "EUR")
     with shop.uow() as session:
         change_policy(session.get_one(Tenant, shop.tenant.id), CatalogPolicy, {"currencies": ["EUR"]})
-    assert seen(shop, ready(shop)).problems == ["We do not ship this order to that address."]
+    assert seen(shop, ready(shop)).problems == ["We do not ship this order to that address for prices in EUR."]
 
 
 @pytest.mark.parametrize("edge", ["starts", "ends"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.kit.money import Money, allocate, format_minor, share_ppm
+from engine.kit.money import Money, allocate, exponent, format_minor, is_currency, share_ppm
 
 
 def test_amounts_read_like_prices() -> None:
@@ -12,6 +12,14 @@ def test_amounts_read_like_prices() -> None:
     assert str(Money(-5, "EUR")) == "-€0.05"
     assert format_minor(1500, "JPY") == "¥1,500"
     assert format_minor(1234567, "BHD") == "1,234.567 BHD"
+    assert [exponent(code) for code in ("USD", "KRW", "ISK", "KWD", "CLP")] == [2, 0, 0, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("code", "known"), [("USD", True), ("XPF", True), ("XXX", False), ("XAU", False), ("usd", False)]
+)
+def test_which_currencies_there_are(code: str, known: bool) -> None:
+    assert is_currency(code) is known
 
 
 def test_two_currencies_do_not_add_up() -> None:
