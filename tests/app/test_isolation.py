@@ -17,7 +17,8 @@ from app.routing import Guarded
 from app.server import create_app
 from engine.approvals import asking
 from engine.approvals.models import ApprovalKind
-from engine.catalog import service
+from engine.catalog import price_list, service
+from engine.catalog.price_list import Wanted
 from engine.conversations.models import Run
 from engine.customers import merging
 from engine.customers.models import Address, Customer, CustomerLink, PaymentMethod
@@ -51,7 +52,7 @@ OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(invoices|cases|macros|approvals)(/|$)"
+    r"|/v1/(invoices|cases|macros|approvals|prices)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -79,6 +80,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/shipments/{shipment_id}/remedy": {"remedy": "refund"},
     "/v1/staff/policies/{section}": {"cancel_in_part": True},
     "/v1/staff/gift-cards": {"amount": 100},
+    "/v1/staff/prices": {"prices": [{"sku": "OWN", "amount": 1}]},
     "/v1/staff/inventory/adjust": {"sku": "OWN", "location": "EAST", "delta": 1, "reason": "hello"},
     "/v1/staff/inventory/levels": {"sku": "OWN", "location": "EAST"},
     "/v1/staff/inventory/inbounds": {"location": "EAST", "lines": [{"sku": "OWN", "quantity": 1}]},
@@ -166,6 +168,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "alert_id": session.scalars(select(Alert.id).where(Alert.tenant_id == tenant_id)).one(),
             "entry_id": session.scalars(select(JournalEntry.id).where(JournalEntry.tenant_id == tenant_id)).first(),
             "inbound_id": coming.id,
+            "price_id": price_list.set_prices(session, desk.staff, [Wanted("THEIRS", 9, "EUR")])[0].id or "",
             "count_id": count.id,
         } | person
     return ids | {
