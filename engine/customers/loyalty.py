@@ -36,7 +36,8 @@ _LOCK_ORDER: Final = text(
 _FACTS: Final = text(
     "SELECT o.currency, o.status, o.total - o.tax - o.shipping + coalesce(a.amount, 0) - coalesce(a.tax, 0) AS goods,"
     " NOT EXISTS (SELECT FROM app.order_lines l WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id"
-    " AND l.canceled + l.delivered < l.ordered) AS delivered FROM app.orders o"
+    " AND l.canceled + l.delivered < l.ordered) AS delivered, o.currency = t.currency AS at_home FROM app.orders o"
+    " JOIN app.tenants t ON t.id = o.tenant_id"
     " LEFT JOIN (SELECT sum(amount) AS amount, sum(tax) AS tax FROM app.order_adjustments"
     " WHERE tenant_id = :tenant AND order_id = :order) a ON true WHERE o.tenant_id = :tenant AND o.id = :order"
 )
@@ -196,7 +197,7 @@ def _of_order(session: Session, tenant_id: str, order_id: str) -> tuple[int, int
 
 def _worth(session: Session, tenant_id: str, order_id: str, policy: LoyaltyPolicy, rate: int) -> int:
     facts = session.execute(_FACTS, {"tenant": tenant_id, "order": order_id}).one()
-    due = facts.status != "canceled" and (facts.delivered or policy.earn_on == "paid")
+    due = facts.at_home and facts.status != "canceled" and (facts.delivered or policy.earn_on == "paid")
     return max(0, int(facts.goods)) * rate // 10 ** exponent(facts.currency) if due else 0
 
 

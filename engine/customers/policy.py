@@ -17,7 +17,9 @@ class LoyaltyPolicy(Policy):
     enabled: bool = False
     earn_on: Literal["paid", "delivered"] = "delivered"
     points_per_unit: Annotated[int, Field(ge=0, le=1_000)] = 1
-    """For every whole unit of the order's currency that is kept of its goods, without tax and shipping."""
+    """For every whole unit that is kept of an order's goods, without tax and shipping. An order that is not in the
+    shop's own currency earns none: a point is worth the same wherever it came from, and nobody converts.
+    """
     expiry_days: Annotated[int, Field(ge=1, le=36_500)] | None = 365
     """How long points live; ``None`` for ever."""
     points_per_credit_unit: Annotated[int, Field(ge=1, le=1_000_000)] = 100

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from engine.carts import service as carts
 from engine.checkout.complete import complete
 from engine.checks import check_tenant
 from engine.customers import loyalty
@@ -21,6 +22,7 @@ from engine.kit.identity import Identity
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
 from engine.payments import stored_value
+from tests.currencies import price, sell_in
 from tests.engine.customers.people import known, tell
 from tests.engine.orders.desk import Desk
 from tests.shop import Shop
@@ -68,6 +70,19 @@ def test_points_are_earned_on_the_goods_alone_and_once(shop: Shop) -> None:
     assert points(shop, ada) == 200  # of goods for 100.00, without shipping and tax
     with shop.uow() as session:
         assert loyalty.settle_order(session, shop.tenant.id, desk.order_id) == 0
+
+
+def test_an_order_in_another_currency_earns_none(shop: Shop) -> None:
+    """A yen would earn as much as a dollar."""
+    rule(shop, earn_on="paid")
+    sell_in(shop, "JPY")
+    shop.add("A", price=5000)
+    price(shop, "A", 7300, "JPY")
+    who = known(shop)
+    with shop.uow() as session:
+        carts.set_currency(session, who, "JPY")
+    assert str(sold(shop, who).look().total) == "¥8,800"
+    assert (points(shop, who), entries(shop, who)) == (0, [])
 
 
 def test_a_shop_that_says_nothing_gives_none_and_a_guest_earns_none(shop: Shop) -> None:
