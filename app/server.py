@@ -32,6 +32,8 @@ from app import (
     policies,
     prices,
     problems,
+    returns,
+    returns_staff,
     support,
     support_staff,
 )
@@ -67,6 +69,9 @@ def create_app(site: Site) -> FastAPI:
         mail.pages,
         order_changes.router,
         order_changes.staff,
+        returns.of_order,
+        returns.router,
+        returns_staff.router,
         finance.router,
         payments.router,
         policies.router,

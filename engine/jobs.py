@@ -24,6 +24,7 @@ from engine.orders.changes.expiry import expire_changes
 from engine.orders.documents.invoices import correct_invoiced
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.privacy import erasing
+from engine.returns import deciding, parcel
 from engine.runtime import Runtime
 from engine.support import watch as support
 
@@ -124,6 +125,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     reconcile_restore,
     recovery.expire,
     expire_changes,
+    deciding.expire_returns,
     fill_backorders,
     tell_conversations,
     tell_customers,
@@ -150,6 +152,8 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_codes,
     erasing.erase_deferred,
     find_lost,
+    parcel.poll,
+    deciding.retry_blocked,
     close_old_cases,
 )
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due, sending.send_mail})

@@ -25,6 +25,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "orders": "engine.orders.policy:OrdersPolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
+    "returns": "engine.returns.policy:ReturnsPolicy",
     "risk": "engine.payments.risk:RiskPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",
     "support": "engine.support.policy:SupportPolicy",

@@ -50,7 +50,9 @@ def _look(session: Session, tenant_id: str, args: ChangeArgs) -> Standing:
     """Everything the change would do now, to the cent, is what is said yes to."""
     order = orders.lock(session, tenant_id, args.order_id)
     effect = work_out(open_case(session, _staff(tenant_id, "approvals"), order), wanted.read(args.wanted))
-    return Standing(order.id, digest(order, effect), effect.refund, order.currency, effect.refund, order.thread_id)
+    return Standing(
+        order.id, digest(order, effect), effect.gives_back, order.currency, effect.gives_back, order.thread_id
+    )
 
 
 def _perform(doing: Doing, args: ChangeArgs) -> Outcome:

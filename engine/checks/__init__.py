@@ -25,6 +25,7 @@ from engine.checks import (
     money,
     orders,
     privacy,
+    returns,
     stock,
     support,
 )
@@ -50,6 +51,7 @@ RULES: Final = (
     *invoices.RULES,
     *privacy.RULES,
     *catalog.RULES,
+    *returns.RULES,
 )
 
 

@@ -31,6 +31,8 @@ _ENDED: Final = (
     " AND r.status <> 'succeeded')"
     " AND NOT EXISTS (SELECT FROM app.order_changes g WHERE g.tenant_id = o.tenant_id AND g.order_id = o.id"
     " AND g.status IN ('charging', 'requested'))"
+    " AND NOT EXISTS (SELECT FROM app.returns b WHERE b.tenant_id = o.tenant_id AND b.order_id = o.id"
+    " AND b.charge > 0 AND b.status NOT IN ('closed', 'declined', 'canceled', 'expired'))"
 )
 """Orders of which every unit was sent or canceled, and whose money has come to rest where it belongs."""
 

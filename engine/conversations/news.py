@@ -26,8 +26,8 @@ _EXCEPTIONS: Final = {
 
 
 def order_of(session: Session, row: OutboxRow) -> Order | None:
-    """The placed order that a row is about."""
-    order = session.get(Order, (row.tenant_id, row.subject_id))
+    """The placed order that a row is about, or that its return is of."""
+    order = session.get(Order, (row.tenant_id, row.payload.get("order_id") or row.subject_id))
     return order if order is not None and order.placed_at is not None else None
 
 
@@ -104,6 +104,16 @@ def _refund_failed(session: Session, order: Order, told: Mapping[str, Any]) -> s
     return f"The refund of {amount} for order {order.number} did not arrive. The shop has been told and will settle it."
 
 
+def _replaced(session: Session, order: Order, told: Mapping[str, Any]) -> str:
+    first = session.get(Order, (order.tenant_id, told["replaces_order_id"]))
+    return f"Order {order.number} is being sent to make up for order {first.number if first else ''}. It costs nothing."
+
+
+def _return(_session: Session, _order: Order, told: Mapping[str, Any]) -> str:
+    """The words as they were when it happened."""
+    return str(told["words"])
+
+
 def _target(session: Session, refund: Refund) -> str:
     if refund.stored_value_id is None:
         payment = session.get_one(Payment, (refund.tenant_id, refund.payment_id))
@@ -131,4 +141,12 @@ TELLERS: Final[Mapping[str, Callable[[Session, Order, Mapping[str, Any]], str]]]
     "order.change_failed": _changed,
     "refund.succeeded": _refunded,
     "refund.failed": _refund_failed,
+    "order.replaced": _replaced,
+    "return.requested": _return,
+    "return.approved": _return,
+    "return.label_ready": _return,
+    "return.received": _return,
+    "return.refunded": _return,
+    "return.declined": _return,
+    "return.closed": _return,
 }

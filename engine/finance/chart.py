@@ -29,6 +29,7 @@ DEFAULT: Final[Mapping[Account, tuple[str, str, AccountType]]] = {
     Account.OPENING_STOCK: ("3000", "Opening stock", _Q),
     Account.REVENUE: ("4000", "Sales", _R),
     Account.SHIPPING_REVENUE: ("4100", "Shipping charged", _R),
+    Account.RETURN_FEES: ("4200", "Fees kept of returns", _R),
     Account.DISCOUNTS: ("4800", "Discounts given", _C),
     Account.SALES_RETURNS: ("4900", "Returns and refunds", _C),
     Account.COGS: ("5000", "Cost of goods sold", _X),
@@ -37,6 +38,9 @@ DEFAULT: Final[Mapping[Account, tuple[str, str, AccountType]]] = {
     Account.DISPUTE_LOSSES: ("6100", "Lost disputes", _X),
     Account.PROMOTIONS: ("6200", "Goodwill and promotions", _X),
     Account.WRITE_OFFS: ("6300", "Write-offs", _X),
+    Account.RETURN_LABELS: ("6400", "Labels of returns", _X),
+    Account.REPLACEMENT_EXPENSE: ("6410", "Goods sent again", _X),
+    Account.WARRANTY_EXPENSE: ("6420", "Goods sent under warranty", _X),
     Account.ROUNDING: ("6900", "Rounding", _X),
 }
 """Code → number, name, type. What a shop never changed is this."""

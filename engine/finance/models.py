@@ -28,6 +28,7 @@ class Account(StrEnum):
     REVENUE = "revenue"
     SHIPPING_REVENUE = "shipping_revenue"
     DISCOUNTS = "discounts"
+    RETURN_FEES = "return_fees"  # kept of what came back: restocking, labels
     SALES_RETURNS = "sales_returns"
     COGS = "cogs"
     INVENTORY_ADJUSTMENTS = "inventory_adjustments"  # shrinkage, and gain
@@ -35,6 +36,9 @@ class Account(StrEnum):
     DISPUTE_LOSSES = "dispute_losses"
     PROMOTIONS = "promotions"  # store credit given for goodwill
     WRITE_OFFS = "write_offs"
+    RETURN_LABELS = "return_labels"  # what parcels that come back cost
+    REPLACEMENT_EXPENSE = "replacement_expense"  # goods sent again for nothing
+    WARRANTY_EXPENSE = "warranty_expense"
     ROUNDING = "rounding"
 
 

@@ -41,6 +41,9 @@ class Kind(StrEnum):
     RECEIPT = "receipt"
     ADJUSTMENT = "adjustment"
     RESTOCK = "restock"
+    RETURN_FEE = "return_fee"  # the return's step, as for the next
+    EXCHANGE = "exchange"
+    RETURN_LABEL = "return_label"  # the return
     PAYOUT = "payout"
     WRITE_OFF = "write_off"
     OPENING_STOCK = "opening_stock"  # the tenant
@@ -69,7 +72,7 @@ def shipment(goods: int, discount: int, shipping: int, cost: int) -> Amounts:
     """Goods left: price, shipping fee and discount (all without tax) are earned, their cost is spent.
 
     Dr customer_deposits goods-discount+shipping, discounts discount · Cr revenue goods, shipping_revenue shipping;
-    Dr cogs cost · Cr inventory cost.
+    Dr cogs cost · Cr inventory cost. Goods that make up for something cost replacement_expense or warranty_expense.
     """
     _none_negative(goods=goods, discount=discount, shipping=shipping, cost=cost)
     if discount > goods + shipping:
@@ -161,6 +164,24 @@ def restock(cost: int) -> Amounts:
     return _pair(Account.INVENTORY, Account.COGS, cost)
 
 
+def return_fee(fee: int) -> Amounts:
+    """Of the price of goods that came back the shop keeps a fee. Dr sales_returns · Cr return_fees."""
+    return _pair(Account.SALES_RETURNS, Account.RETURN_FEES, fee)
+
+
+def exchange(returned: int, deposit: int, tax: int) -> Amounts:
+    """Goods that came back pay for others. ``tax`` is what more is owed for those; negative: less.
+
+    Dr sales_returns returned · Cr customer_deposits deposit, tax_payable tax.
+    """
+    return _moves({Account.SALES_RETURNS: returned, Account.CUSTOMER_DEPOSITS: -deposit, Account.TAX_PAYABLE: -tax})
+
+
+def return_label(cost: int) -> Amounts:
+    """A carrier brings goods back, its invoice is to come. Dr return_labels · Cr accounts_payable."""
+    return _pair(Account.RETURN_LABELS, Account.ACCOUNTS_PAYABLE, cost)
+
+
 def opening_stock(cost: int) -> Amounts:
     """Stock that was there before the books began. Dr inventory · Cr opening_stock."""
     return _pair(Account.INVENTORY, Account.OPENING_STOCK, cost)
@@ -234,6 +255,9 @@ EXAMPLES: Final[tuple[tuple[Kind, str, Amounts], ...]] = (
     (Kind.ADJUSTMENT, "stock is found", adjustment(40)),
     (Kind.ADJUSTMENT, "stock is missing", adjustment(-40)),
     (Kind.RESTOCK, "a return goes back on the shelf", restock(40)),
+    (Kind.RETURN_FEE, "a fee is kept of a return", return_fee(10)),
+    (Kind.EXCHANGE, "goods that came back pay for others", exchange(100, 90, 10)),
+    (Kind.RETURN_LABEL, "a label for a return is printed", return_label(5)),
     (Kind.PAYOUT, "the gateway pays out", payout(95, 5)),
     (Kind.WRITE_OFF, "a gateway's difference is given up", write_off(2)),
     (Kind.OPENING_STOCK, "the books begin", opening_stock(40)),

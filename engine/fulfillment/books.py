@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from engine.finance import postings
 from engine.finance import service as finance
+from engine.finance.models import Account
 from engine.fulfillment.shares import Earned
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order
@@ -33,25 +34,41 @@ class Books:
     def home(self) -> str:
         return self.session.get_one(Tenant, self.order.tenant_id).currency
 
+    def _worth(self, worth: Earned, fee: int, cost: int) -> postings.Amounts:
+        """What goods cost that make up for something is no cost of a sale."""
+        amounts = postings.shipment(worth.goods, worth.discount, fee, cost)
+        expense = self._expense
+        if expense and Account.COGS in amounts:
+            amounts[expense] = amounts.pop(Account.COGS)
+        return amounts
+
+    @property
+    def _expense(self) -> Account | None:
+        kind = (self.order.origin or {}).get("kind")
+        return Account.WARRANTY_EXPENSE if kind == "warranty" else Account.REPLACEMENT_EXPENSE if kind else None
+
     def earn(self, worth: Earned, fee: int) -> None:
         """Units and a shipping fee are earned: one entry in the home currency, else one in each."""
         home = self.home
         if self.order.currency == home:
-            self._post(SHIPPED, postings.shipment(worth.goods, worth.discount, fee, worth.cost), home)
+            self._post(SHIPPED, self._worth(worth, fee, worth.cost), home)
             return
         self._post(SHIPPED, postings.shipment(worth.goods, worth.discount, fee, 0), self.order.currency)
-        self._post(COST, postings.shipment_cost(worth.cost), home)
+        self._post(COST, self._cost(worth.cost), home)
 
     def take_back(self, worth: Earned, fee: int) -> None:
         """What ``earn`` posted, the other way round."""
         home = self.home
         if self.order.currency == home:
-            taken = postings.shipment(worth.goods, worth.discount, fee, worth.cost)
+            taken = self._worth(worth, fee, worth.cost)
             self._post(RETURNED, postings.mirror(taken), home)
             return
         taken = postings.shipment(worth.goods, worth.discount, fee, 0)
         self._post(RETURNED, postings.mirror(taken), self.order.currency)
-        self._post(COST_RETURNED, postings.mirror(postings.shipment_cost(worth.cost)), home)
+        self._post(COST_RETURNED, postings.mirror(self._cost(worth.cost)), home)
+
+    def _cost(self, cost: int) -> postings.Amounts:
+        return self._worth(Earned(0, 0, 0), 0, cost)
 
     def write_off(self, cost: int) -> None:
         """The goods are gone."""

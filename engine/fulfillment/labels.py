@@ -49,7 +49,7 @@ def labels_of(session: Session, tenant_id: str, shipment_id: str) -> list[Label]
             number=shipment.tracking_number,
             service=shipment.service or carriers.SANDBOX,
             sender=(place.name, f"{place.city} {place.region} {place.postal_code}", place.country),
-            receiver=_address(order.ship_to or {}),
+            receiver=address(order.ship_to or {}),
             reference=order.number,
             piece=f"{place_in_row} of {len(shipment.packages)}",
             weight=f"{package['weight_g'] // 1000}.{package['weight_g'] % 1000:03} kg",
@@ -152,7 +152,8 @@ def _fits(character: str) -> bool:
     return ord(character) < 256
 
 
-def _address(ship_to: Mapping[str, Any]) -> tuple[str, ...]:
+def address(ship_to: Mapping[str, Any]) -> tuple[str, ...]:
+    """The lines of an address as a label has them."""
     town = f"{ship_to.get('city', '')} {ship_to.get('state', '')} {ship_to.get('postal_code', '')}"
     parts = (ship_to.get("name"), ship_to.get("line_one"), ship_to.get("line_two"), town, ship_to.get("country"))
     return tuple(" ".join(str(part).split()) for part in parts if part)

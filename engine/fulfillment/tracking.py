@@ -25,6 +25,8 @@ from engine.kit.errors import InvalidInput, NotFound, Unauthenticated
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order, Shipment, ShipmentStatus
+from engine.payments import refunds
+from engine.returns import parcel
 from engine.runtime import Runtime
 
 TOLERANCE: Final = timedelta(minutes=5)
@@ -70,10 +72,21 @@ def receive_webhook(runtime: Runtime, carrier: str, body: bytes, headers: Mappin
     """
     event = _read(body)
     _verify(webhook_key(runtime.secret_key, event.account, carrier), body, headers)
+    sign_of_life = TrackingEvent(event.id, event.at, event.status, event.text)
     with runtime.unit_of_work(event.account) as session:
-        shipment_id = _shipment_of(session, event.account, carrier, event.tracking_number)
-        sign_of_life = TrackingEvent(event.id, event.at, event.status, event.text)
-        apply(session, event.account, shipment_id, [sign_of_life], actor=f"carrier:{carrier}")
+        made = _take(session, event, carrier, sign_of_life)
+    for refund_id in made:
+        refunds.execute(runtime, event.account, refund_id)
+
+
+def _take(session: Session, event: CarrierEvent, carrier: str, told: TrackingEvent) -> tuple[str, ...]:
+    """It may be a parcel that comes back; the refunds that follow from it."""
+    actor = f"carrier:{carrier}"
+    if return_id := parcel.by_number(session, event.account, carrier, event.tracking_number):
+        return parcel.take_signs(session, event.account, return_id, [told], actor=actor)
+    shipment_id = _shipment_of(session, event.account, carrier, event.tracking_number)
+    apply(session, event.account, shipment_id, [told], actor=actor)
+    return ()
 
 
 def poll_carriers(runtime: Runtime, tenant_id: str) -> int:

@@ -37,7 +37,7 @@ SELECT CASE
   WHEN t.refunded > 0 THEN
     CASE WHEN t.refunded >= t.captured - t.swapped THEN 'refunded' ELSE 'partially_refunded' END
   WHEN t.held > 0 THEN 'authorized'
-  WHEN t.paid THEN 'paid'
+  WHEN t.paid OR orders.origin IS NOT NULL THEN 'paid'
   ELSE 'unpaid' END
 FROM (
   SELECT

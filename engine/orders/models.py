@@ -195,6 +195,7 @@ class ChangeKind(StrEnum):
     ADDRESS = "address"
     PAYMENT_METHOD = "payment_method"
     ITEMS = "items"
+    RETURN = "return"
     NOTE = "note"
 
 

@@ -76,7 +76,7 @@ def add_up(
         settled_tax=sum(row.tax for row in taken) - sum(row.tax for row in back) + retaxed,
         disputed=sum(row.amount for row in disputes if row.status != DisputeStatus.WON),
         held=sum(held.values()),
-        paid=any(row.status in _ENDED_WELL for row in payments),
+        paid=order.origin is not None or any(row.status in _ENDED_WELL for row in payments),
     )
 
 

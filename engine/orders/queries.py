@@ -42,6 +42,7 @@ from engine.orders.schemas import (
 )
 from engine.orders.status import fulfillment_status, payment_status
 from engine.payments.models import Capture, CaptureStatus, Dispute, Payment, PaymentStatus, Refund
+from engine.returns.models import Return
 
 
 class MaskedStatus(View):
@@ -66,6 +67,7 @@ class Parts:
     adjustments: list[OrderAdjustment] = field(default_factory=list)
     notes: list[OrderNote] = field(default_factory=list)
     changes: list[OrderChange] = field(default_factory=list)
+    returns: list[Return] = field(default_factory=list)
 
     def money(self, order: Order) -> OrderMoney:
         return add_up(
@@ -77,7 +79,8 @@ class Parts:
             adjustments=self.adjustments,
             retaxed=sum(
                 change.quote["effect"]["moved_tax"] for change in self.changes if change.status == ChangeStatus.APPLIED
-            ),
+            )
+            + sum(row.moved_tax for row in self.returns),
         )
 
 
@@ -89,6 +92,7 @@ _EVERYTHING: Final[tuple[tuple[Any, str, Any], ...]] = (
     (OrderAdjustment, "adjustments", OrderAdjustment.at),
     (OrderNote, "notes", OrderNote.created_at),
     (OrderChange, "changes", OrderChange.created_at),
+    (Return, "returns", Return.created_at),
 )
 _OF_PAYMENTS: Final[tuple[tuple[Any, str], ...]] = ((Capture, "captures"), (Dispute, "disputes"))
 _SHOWN_CHANGES: Final = frozenset(

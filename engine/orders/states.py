@@ -26,7 +26,7 @@ CHANGE: Final = StateMachine(
         C.QUOTED: _LOST | {C.CONFIRMED},
         C.CONFIRMED: _LOST | {C.CHARGING, C.REQUESTED, C.APPLIED},
         C.CHARGING: frozenset({C.APPLIED, C.REQUESTED, C.FAILED}),
-        C.REQUESTED: frozenset({C.APPLIED, C.REFUSED}),
+        C.REQUESTED: frozenset({C.APPLIED, C.REFUSED, C.CHARGING}),
         C.APPLIED: frozenset(),
         C.REFUSED: frozenset(),
         C.FAILED: frozenset(),

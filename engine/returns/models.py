@@ -66,6 +66,8 @@ class Return(TenantRow):
     approved_by: Mapped[str | None] = mapped_column(String(80))
     approval_id: Mapped[str | None] = mapped_column(String(40))
     refund_to: Mapped[str] = mapped_column(String(12))
+    refund_account: Mapped[str | None] = mapped_column(String(40))
+    """The gift card or store credit that was named."""
     refund_at: Mapped[str] = mapped_column(String(12))
     """received, inspected, in_transit, or approved where the goods need not come back."""
     keep: Mapped[bool] = mapped_column(default=False)

@@ -56,6 +56,7 @@ def _returns() -> None:
         _text("approved_by", 80, nullable=True),
         _text("approval_id", nullable=True),
         _text("refund_to", 12),
+        _text("refund_account", nullable=True),
         _text("refund_at", 12),
         sa.Column("keep", sa.Boolean(), nullable=False),
         *_numbers("credit", "credit_tax", "fee", "replacement", "replacement_tax", "charge", "charge_tax"),

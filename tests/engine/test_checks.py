@@ -28,6 +28,7 @@ from tests.engine.planted import (
     mail,
     money,
     orders,
+    returns,
     stock,
     support,
 )
@@ -45,6 +46,7 @@ MODULES = (
     mail,
     money,
     orders,
+    returns,
     stock,
     support,
 )

@@ -26,6 +26,7 @@ from engine.orders.errors import ChangeEnded, ChangeOutdated, ConsentNeeded
 from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
 from engine.payments.models import Payment
+from engine.returns import opening
 from engine.runtime import Runtime
 
 _OVER: Final = frozenset({ChangeStatus.EXPIRED, ChangeStatus.SUPERSEDED, ChangeStatus.REFUSED, ChangeStatus.FAILED})
@@ -128,6 +129,9 @@ def _claim(
     effect = _agreed(session, identity, order, change, approved)
     if card is not None and card.status == ConsentStatus.APPROVED:
         card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
+    if effect.terms is not None and effect.terms.reviewed:
+        opening.wait_for_review(session, order, change, effect)
+        return _Next()
     if effect.charge or effect.hold:
         assert card is not None
         return _charge(session, runtime, order, change, card)

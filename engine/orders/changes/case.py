@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,7 @@ def effect_of(
     Money that is only held so far is neither: less, or more within what is held, will be captured.
     Raises ``ChangeRefused`` for a way to refund that the shop does not offer, and what ``methods.choose`` raises.
     """
-    back_to = _refund_target(case, refund_to)
+    back_to = refund_target(case, refund_to, case.policy.refund_to)
     money = case.money
     due = money.due + amount
     charge = max(0, min(amount, due - money.settled - money.held))
@@ -76,10 +77,10 @@ def effect_of(
     )
 
 
-def _refund_target(case: Case, wanted: str) -> dict[str, Any]:
+def refund_target(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, Any]:
     """Where a refund is to go, in the effect's words. Raises ``ChangeRefused``, ``MethodNotOwned``."""
     kind = "account" if is_id(wanted, "stored_value") else wanted
-    if kind not in case.policy.refund_to:
+    if kind not in offered:
         raise ChangeRefused("This shop does not refund that way.")
     if kind != "account":
         return {"refund_to": kind}

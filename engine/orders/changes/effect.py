@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.orders.models import ChangeKind
+from engine.returns.models import Condition
 
 
 class _Fact(BaseModel):
@@ -73,6 +74,58 @@ class Method(_Fact):
     tender: str = "card"
 
 
+class Returned(_Fact):
+    """Units that are to come back; amounts for all of them, as a row of ``return_lines`` keeps them."""
+
+    line_id: str
+    component_variant_id: str | None = None
+    variant_id: str
+    title: str
+    options: dict[str, str]
+    quantity: int
+    reason: str
+    condition: Condition
+    goods: int
+    discount: int
+    tax: int
+    shipping: int = 0
+    shipping_tax: int = 0
+    fee: int = 0
+    withheld: int = 0
+    withheld_tax: int = 0
+
+    @property
+    def credit(self) -> int:
+        """What they count for, tax included."""
+        return self.goods - self.discount + self.tax + self.shipping + self.shipping_tax - self.withheld
+
+    @property
+    def credit_tax(self) -> int:
+        return self.tax + self.shipping_tax - self.withheld_tax
+
+
+class Terms(_Fact):
+    """On what terms goods come back: ``credit - fee - replacement + charge = refund``."""
+
+    credit: int
+    credit_tax: int
+    fee: int
+    replacement: int
+    replacement_tax: int
+    refund: int
+    """What goes back, at once where the goods may be kept, else when they have come as far as ``refund_at``."""
+    refund_tax: int
+    keep: bool
+    reviewed: bool
+    """Somebody of the shop looks at it before anything is sent."""
+    refund_at: str
+    label: str
+    """Who pays for the label: shop or customer; none where nothing is sent."""
+    send_within_days: int
+    valid_minutes: int | None = None
+    """How long the quote stands, where it is not as long as for any change."""
+
+
 class Effect(_Fact):
     """Everything that was agreed to. Minor units of the order's currency; ``amount`` and ``tax`` are how what is due
     moves, tax included in the first.
@@ -110,6 +163,14 @@ class Effect(_Fact):
     balance: int
     """What is still to be paid afterwards."""
     reason: str | None = None
+    returned: tuple[Returned, ...] = ()
+    terms: Terms | None = None
+    """Of a return."""
+
+    @property
+    def gives_back(self) -> int:
+        """All the money that goes back because of it, now or when goods have come back."""
+        return self.terms.refund if self.terms else self.refund
 
     @property
     def sets_aside(self) -> bool:

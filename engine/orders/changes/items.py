@@ -29,7 +29,7 @@ _AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Move:
     """Units of one line that become units of another variant."""
 
     line: OrderLine
@@ -52,7 +52,7 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     for move in moves:
         units[move.line.id] = units.get(move.line.id, 0) + move.quantity
     ended = [end_units(line, units[line.id], case.policy) for line in case.parts.lines if line.id in units]
-    added = _added(case, moves, units)
+    added = priced(case, moves, _discounts(moves, units))
     back = sum(
         (shares.last_canceled(line, units[line.id]) for line in case.parts.lines if line.id in units), shares.NOTHING
     )
@@ -68,10 +68,10 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     )
 
 
-def _moves(case: Case, swaps: list[Swap]) -> list[_Move]:
+def _moves(case: Case, swaps: list[Swap]) -> list[Move]:
     """Which line gives which units: each unit once, lines in their order. Equal moves are one."""
     left = {line.id: line.ordered - line.canceled - line.shipped for line in case.parts.lines}
-    found: dict[tuple[str, str], _Move] = {}
+    found: dict[tuple[str, str], Move] = {}
     for swap in swaps:
         still = swap.quantity
         for line in _sources(case, swap):
@@ -81,7 +81,7 @@ def _moves(case: Case, swaps: list[Swap]) -> list[_Move]:
                 still -= take
                 before = found.get((line.id, swap.to_variant_id))
                 units = take + (before.quantity if before else 0)
-                found[line.id, swap.to_variant_id] = _Move(line, swap.to_variant_id, units)
+                found[line.id, swap.to_variant_id] = Move(line, swap.to_variant_id, units)
         if still:
             raise CountMismatch("The order has not so many of it that were not shipped.")
     return list(found.values())
@@ -94,14 +94,16 @@ def _sources(case: Case, swap: Swap) -> list[OrderLine]:
     return lines
 
 
-def _added(case: Case, moves: list[_Move], units: dict[str, int]) -> list[Added]:
+def priced(case: Case, moves: list[Move], off: list[int]) -> list[Added]:
+    """The lines that take the place of the moves' units, at today's price and taxes; ``off`` is what was taken off
+    the units of each. Raises ``WrongProduct``, ``ItemUnavailable``.
+    """
     facts = _facts(case, moves)
     address = case.order.ship_to or {}
     place = tax.NO_TAX
     if address.get("country"):
         region = address.get("state", "")
         place = tax.jurisdiction(case.session, case.order.tenant_id, country=address["country"], region=region)
-    off = _discounts(moves, units)
     promised = _promises(case, moves, facts)
     made_of = recipes(case.session, case.order.tenant_id, sorted(facts))
     found = []
@@ -113,7 +115,7 @@ def _added(case: Case, moves: list[_Move], units: dict[str, int]) -> list[Added]
     return found
 
 
-def _waiting(move: _Move, title: str, promised: dict[str, Promise]) -> dict[str, Any]:
+def _waiting(move: Move, title: str, promised: dict[str, Promise]) -> dict[str, Any]:
     """What of a move is promised for later; what is there goes to the first moves."""
     promise = promised[move.to_variant_id]
     now = min(move.quantity, promise.available_now)
@@ -126,7 +128,7 @@ def _waiting(move: _Move, title: str, promised: dict[str, Promise]) -> dict[str,
     return {"later": later, "promised_on": promise.promised_on, "backorder": kind, "notice": own.words(title)}
 
 
-def _new_line(move: _Move, fact: Any, discount: int, place: tax.Jurisdiction) -> Added:
+def _new_line(move: Move, fact: Any, discount: int, place: tax.Jurisdiction) -> Added:
     variant: Variant = fact.Variant
     goods = fact.price * move.quantity
     discount = min(discount, goods)
@@ -145,7 +147,7 @@ def _new_line(move: _Move, fact: Any, discount: int, place: tax.Jurisdiction) ->
     )
 
 
-def _discounts(moves: list[_Move], units: dict[str, int]) -> list[int]:
+def _discounts(moves: list[Move], units: dict[str, int]) -> list[int]:
     """What was taken off the units of each move: together exactly what the ended units had."""
     given: dict[str, int] = {}
     found = []
@@ -157,7 +159,7 @@ def _discounts(moves: list[_Move], units: dict[str, int]) -> list[int]:
     return found
 
 
-def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
+def _facts(case: Case, moves: list[Move]) -> dict[str, Any]:
     """The wanted variants, of the same product as what they replace, and sold in the order's currency."""
     wanted = {move.to_variant_id for move in moves}
     home = case.session.get_one(Tenant, case.order.tenant_id).currency
@@ -179,7 +181,7 @@ def _facts(case: Case, moves: list[_Move]) -> dict[str, Any]:
     return facts
 
 
-def _promises(case: Case, moves: list[_Move], facts: dict[str, Any]) -> dict[str, Promise]:
+def _promises(case: Case, moves: list[Move], facts: dict[str, Any]) -> dict[str, Promise]:
     """What can be said of the wanted units, all of them together. Raises ``ItemUnavailable``."""
     wanted: dict[str, int] = {}
     for move in moves:

@@ -48,7 +48,7 @@ def propose(
             order = queries.find_own(session, identity, order_id)
             case = open_case(session, identity, order)
             effect = work_out(case, wanted)
-            agreed, ends = digest(order, effect), clock.now() + timedelta(minutes=case.policy.quote_minutes)
+            agreed, ends = digest(order, effect), clock.now() + _stands_for(case, effect)
         token = _delegate(runtime, identity.tenant_id, change_id, effect, order.currency, agreed, ends)
         with runtime.unit_of_work(identity.tenant_id) as session:
             order = service.lock(session, identity.tenant_id, order.id)
@@ -65,13 +65,19 @@ def propose(
     raise ChangeOutdated("The order kept changing while this was worked out. Please try again.")
 
 
+def _stands_for(case: Case, effect: Effect) -> timedelta:
+    """How long a quote may be agreed to."""
+    longer = effect.terms.valid_minutes if effect.terms else None
+    return timedelta(minutes=longer or case.policy.quote_minutes)
+
+
 def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
     """Why staff may not answer for this change alone, if they may not."""
     limit, currency = case.policy.staff_refund_limit, case.order.currency
-    if limit is None or effect.refund <= limit:
+    if limit is None or effect.gives_back <= limit:
         return None
     words = f"Staff give back at most {Money(limit, currency)} by a change; more takes the shopper's or another's word."
-    return OverStaffLimit(words, limit=limit, amount=effect.refund, currency=currency, rule="staff_refund_limit")
+    return OverStaffLimit(words, limit=limit, amount=effect.gives_back, currency=currency, rule="staff_refund_limit")
 
 
 def _delegate(
@@ -144,7 +150,7 @@ def _ask(
     card.summary = ChangeAgreement(
         change=views.view(order, change),
         total=Price(amount=effect.charge or effect.hold, currency=currency),
-        refund=Price(amount=effect.refund, currency=currency),
+        refund=Price(amount=effect.gives_back, currency=currency),
         merchant=session.get_one(Tenant, order.tenant_id).name,
     ).model_dump(mode="json")
     if token:

@@ -15,9 +15,17 @@ from engine.orders.changes import address, cancel, items, payment
 from engine.orders.changes.case import Case
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.rules import check
-from engine.orders.changes.wanted import AddressWanted, CancelWanted, ItemsWanted, Wanted
+from engine.orders.changes.wanted import (
+    AddressWanted,
+    CancelWanted,
+    ItemsWanted,
+    PaymentMethodWanted,
+    ReturnWanted,
+    Wanted,
+)
 from engine.orders.models import ChangeKind, Order
 from engine.orders.policy import OrdersPolicy
+from engine.returns import returning
 
 
 def open_case(session: Session, identity: Identity, order: Order) -> Case:
@@ -31,6 +39,8 @@ def work_out(case: Case, wanted: Wanted) -> Effect:
 
     Raises the errors of ``orders.errors`` for what the shop's rules, the order's state or the world refuse.
     """
+    if isinstance(wanted, ReturnWanted):
+        return returning.work_out(case, wanted)
     check(case.order, case.parts, case.policy, ChangeKind(wanted.kind))
     return _by_kind(case, wanted)
 
@@ -47,7 +57,7 @@ def digest(order: Order, effect: Effect) -> str:
     return hashlib.sha256(canonical_json(bound)).hexdigest()
 
 
-def _by_kind(case: Case, wanted: Wanted) -> Effect:
+def _by_kind(case: Case, wanted: CancelWanted | AddressWanted | ItemsWanted | PaymentMethodWanted) -> Effect:
     if isinstance(wanted, CancelWanted):
         return cancel.work_out(case, wanted)
     if isinstance(wanted, AddressWanted):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from engine.kit import clock
 from engine.orders.errors import AlreadyChanged, ChangeRefused, OrderBusy, WindowClosed, WrongStatus
-from engine.orders.models import ChangeKind, ChangeStatus, Order, OrderStatus
+from engine.orders.models import ChangeKind, ChangeStatus, Order, OrderChange, OrderStatus
 from engine.orders.policy import OrdersPolicy
 from engine.orders.queries import Parts
 
@@ -31,7 +31,7 @@ def check(order: Order, parts: Parts, policy: OrdersPolicy, kind: ChangeKind) ->
 def _check_state(order: Order, parts: Parts, kind: ChangeKind) -> None:
     if any(change.status == ChangeStatus.CHARGING for change in parts.changes):
         raise OrderBusy("The payment for another change of this order is being made. Please wait a moment.")
-    if any(change.status == ChangeStatus.REQUESTED for change in parts.changes):
+    if any(_asked_for(change) for change in parts.changes):
         raise OrderBusy("The warehouse has not answered yet to what was asked before.")
     if order.status not in {OrderStatus.OPEN, OrderStatus.ON_HOLD}:
         raise WrongStatus(f"This order is {order.status}; it can no longer be {_WORDS[kind]}.")
@@ -40,6 +40,11 @@ def _check_state(order: Order, parts: Parts, kind: ChangeKind) -> None:
         raise WrongStatus(RETURN_PATH)
     if kind == ChangeKind.ADDRESS and any(line.released for line in parts.lines):
         raise WrongStatus("It is being packed for the old address already. " + RETURN_PATH)
+
+
+def _asked_for(change: OrderChange) -> bool:
+    """A warehouse has not answered yet. A return that the shop looks at stands in nobody's way."""
+    return change.status == ChangeStatus.REQUESTED and change.kind != ChangeKind.RETURN
 
 
 def _check_history(order: Order, parts: Parts, policy: OrdersPolicy, kind: ChangeKind) -> None:

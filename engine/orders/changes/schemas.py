@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from engine.checkout.schemas import AddressView, FulfillmentOptionView, PaymentMethodView, TotalView
 from engine.kit.views import Price, View
 
@@ -19,6 +21,26 @@ class ChangeLineView(View):
     total: Price
     notice: str = ""
     """Of units that come: what is not there yet, and when it is promised."""
+
+
+class ReturnTermsView(View):
+    """On what terms goods come back."""
+
+    refund: Price
+    """What goes back: at once when ``keep``, else when the goods have come as far as ``refund_at``."""
+    fee: Price
+    """Kept by the shop."""
+    shipping: Price
+    """How much of the shipping goes back, tax included."""
+    refund_at: str
+    """approved, in_transit, received or inspected."""
+    keep: bool
+    """The goods need not come back."""
+    reviewed: bool
+    """The shop looks at it before anything is sent or charged."""
+    label: str
+    """Who pays for the label: shop or customer; empty where nothing is sent."""
+    send_within_days: int
 
 
 class ChangeView(View):
@@ -60,6 +82,12 @@ class ChangeView(View):
     expires_at: datetime
     digest: str
     order_version: int
+    returned: list[ChangeLineView] = Field(default_factory=list)
+    """Units that come back; ``total`` is what they count for."""
+    terms: ReturnTermsView | None = None
+    """Of a return."""
+    return_path: str | None = None
+    """Where to ask what can be sent back, when that is the way that is left."""
 
 
 class ChangeAgreement(View):

@@ -7,8 +7,9 @@ from typing import Any
 from engine.checkout.schemas import AddressView, FulfillmentOptionView, PaymentMethodView, TotalView
 from engine.kit.views import Price
 from engine.orders import shares
-from engine.orders.changes.effect import Effect
-from engine.orders.changes.schemas import ChangeLineView, ChangeView
+from engine.orders.changes.effect import Effect, Returned
+from engine.orders.changes.rules import RETURN_PATH
+from engine.orders.changes.schemas import ChangeLineView, ChangeView, ReturnTermsView
 from engine.orders.models import Order, OrderChange, OrderLine
 
 
@@ -94,4 +95,34 @@ def view(order: Order, change: OrderChange) -> ChangeView:
         expires_at=change.expires_at,
         digest=change.digest,
         order_version=change.order_version,
+        returned=[_back(one, currency) for one in effect.returned],
+        terms=_terms(effect, currency),
+        return_path=f"/v1/orders/{order.id}/returnable" if RETURN_PATH in (change.message or "") else None,
+    )
+
+
+def _back(one: Returned, currency: str) -> ChangeLineView:
+    return ChangeLineView(
+        line_id=one.line_id,
+        variant_id=one.variant_id,
+        title=one.title,
+        options=one.options,
+        quantity=one.quantity,
+        total=Price(amount=one.credit, currency=currency),
+    )
+
+
+def _terms(effect: Effect, currency: str) -> ReturnTermsView | None:
+    terms = effect.terms
+    if terms is None:
+        return None
+    return ReturnTermsView(
+        refund=Price(amount=terms.refund, currency=currency),
+        fee=Price(amount=terms.fee, currency=currency),
+        shipping=Price(amount=sum(one.shipping + one.shipping_tax for one in effect.returned), currency=currency),
+        refund_at=terms.refund_at,
+        keep=terms.keep,
+        reviewed=terms.reviewed,
+        label=terms.label,
+        send_within_days=terms.send_within_days,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from engine.kit.errors import InvalidInput
+from engine.returns.models import Condition
 
 Ref = Annotated[str, Field(min_length=1, max_length=60)]
 Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
@@ -86,7 +87,30 @@ class ItemsWanted(_Asked):
     refund_to: RefundTarget = "original"
 
 
-Wanted = CancelWanted | AddressWanted | PaymentMethodWanted | ItemsWanted
+class BackUnits(_Asked):
+    """Units of one line that are to come back, why, and in which state."""
+
+    line_id: Ref
+    quantity: Units = 1
+    reason: Ref
+    """A code of the shop's list."""
+    condition: Condition = Condition.UNOPENED
+    component_variant_id: Ref | None = None
+    """Only this part of a bundle; ``quantity`` counts its own units then."""
+    exchange_variant_id: Ref | None = None
+    """Another variant of the same product, to be sent instead."""
+
+
+class ReturnWanted(_Asked):
+    """Send goods back that have arrived, for money, or all of them for other variants."""
+
+    kind: Literal["return"]
+    lines: Annotated[list[BackUnits], Field(min_length=1, max_length=100)]
+    payment_method_ref: Ref | None = None
+    refund_to: RefundTarget = "original"
+
+
+Wanted = CancelWanted | AddressWanted | PaymentMethodWanted | ItemsWanted | ReturnWanted
 AnyWanted = Annotated[Wanted, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Wanted] = TypeAdapter(AnyWanted)
 

@@ -32,6 +32,7 @@ from engine.orders.partners import in_hands
 from engine.orders.states import CHANGE
 from engine.payments import captures, refunds, voids
 from engine.payments.models import Payment, PaymentStatus, Refund
+from engine.returns import opening
 
 _ADJUSTMENT = {
     ChangeKind.CANCEL: AdjustmentKind.CANCEL,
@@ -68,6 +69,8 @@ def apply(
     Raises ``OutOfStock``, ``NotReserved`` and what refunds refuse; then the transaction must not commit.
     """
     effect = effect_of(change)
+    if effect.kind == ChangeKind.RETURN:
+        return Applied(opening.open_return(session, order, change, effect, word=word), ())
     back = _refund(session, order, change, effect, word)
     lines = {line.id: line for line in service.lines_of(session, order)}
     variants = {one.variant_id for one in effect.ended} | {one.variant_id for one in effect.added}

@@ -1,0 +1,104 @@
+"""Exchanging goods that are here: the new line joins the order, paid by what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from engine.finance import postings
+from engine.finance import service as finance
+from engine.kit import clock
+from engine.orders import service as orders
+from engine.orders.changes.effect import Added
+from engine.orders.models import AdjustmentKind, Order, OrderLine, OrderStatus
+from engine.orders.states import ORDER
+from engine.payments.models import Refund
+from engine.returns import goods, money, news
+from engine.returns.models import Return, ReturnLine, ReturnStep
+
+
+def exchange(
+    session: Session, order: Order, row: Return, lines: Sequence[ReturnLine], *, actor: str, word: str | None
+) -> list[Refund]:
+    """The new goods are the order's, which goes on; what they cost less goes back. The refunds to carry out."""
+    tax = max(0, min(row.credit_tax - row.replacement_tax, row.refund))
+    standing = money.money_of(session, order)
+    owed = money.bounded(standing, money.Owed(row.refund, tax, row.fee))
+    step = money.record(session, row, ReturnStep.EXCHANGED, {line: line.quantity for line in lines}, owed, actor)
+    made = money.give_back(session, order, row, owed, actor=actor, word=word)
+    withheld = row.refund - owed.amount
+    back = row.credit - row.fee - withheld
+    _add_lines(session, order, row, lines)
+    money.adjust(session, order, row, row.replacement, row.replacement_tax, [], kind=AdjustmentKind.ITEMS)
+    money.adjust(session, order, row, -back - row.charge, -row.credit_tax - row.charge_tax, made)
+    _post(session, order, row, step.id, owed, withheld)
+    money.post_fee(session, order, step, row.fee)
+    row.given += owed.amount
+    _reopen(session, order)
+    news.tell(session, order, row, "return.refunded", amount=owed.amount)
+    return made
+
+
+def undo(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine], *, actor: str) -> list[Refund]:
+    """The exchange comes to nothing: its goods are free, and what was charged for it goes back."""
+    goods.let_go(session, row, lines)
+    if not row.charge:
+        return []
+    owed = money.Owed(row.charge, row.charge_tax)
+    money.record(session, row, ReturnStep.UNDONE, {}, owed, actor)
+    earned = row.charge - row.charge_tax
+    made = money.give_back(session, order, row, owed, actor=actor, word=row.change_id, unearned=earned)
+    money.adjust(session, order, row, -row.charge, -row.charge_tax, made)
+    row.given += row.charge
+    orders.touch(order)
+    return made
+
+
+def _add_lines(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine]) -> None:
+    position = max(line.position for line in orders.lines_of(session, order))
+    for place, line in enumerate(lines, start=1):
+        assert line.exchange is not None
+        told = dict(line.exchange)
+        new_id, one = told.pop("line_id"), Added.model_validate(told)
+        new = OrderLine(
+            tenant_id=order.tenant_id,
+            id=new_id,
+            order_id=order.id,
+            position=position + place,
+            ordered=one.quantity,
+            return_id=row.id,
+            change_id=row.change_id,
+            **one.model_dump(exclude={"quantity", "later", "promised_on", "backorder", "notice"}),
+        )
+        session.add(new)
+        session.flush()
+        goods.promise(session, order, new, row.id)
+    session.flush()
+
+
+def _post(session: Session, order: Order, row: Return, subject: str, owed: money.Owed, withheld: int) -> None:
+    """What came back pays for what goes out: returned sales become a deposit, and the tax follows."""
+    net, new_net = row.credit - row.credit_tax, row.replacement - row.replacement_tax
+    tax = row.replacement_tax - row.charge_tax - (row.credit_tax - owed.tax)
+    returned = net - row.fee - withheld - (owed.amount - owed.tax)
+    row.moved_tax += tax
+    finance.post(
+        session,
+        order.tenant_id,
+        kind=postings.Kind.EXCHANGE,
+        subject=subject,
+        currency=order.currency,
+        amounts=postings.exchange(returned, new_net - (row.charge - row.charge_tax), tax),
+        order_id=order.id,
+    )
+
+
+def _reopen(session: Session, order: Order) -> None:
+    """There is something to send again."""
+    orders.touch(order)
+    if order.status == OrderStatus.CLOSED:
+        order.status = ORDER.check(order.status, OrderStatus.OPEN)
+        order.closed_at = None
+    order.updated_at = clock.now()
+    session.flush()

@@ -1,0 +1,184 @@
+"""The parcel that comes back: its label, and the signs its carrier gives of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.catalog.models import Variant
+from engine.finance import postings
+from engine.finance import service as finance
+from engine.fulfillment import carriers, labels
+from engine.fulfillment.carriers import TrackingEvent
+from engine.fulfillment.labels import Label
+from engine.inventory.models import Location
+from engine.kit import audit, clock
+from engine.kit.errors import NotFound
+from engine.kit.tenancy import Tenant
+from engine.orders import service as orders
+from engine.orders.models import Order, ShipmentStatus
+from engine.payments import refunds
+from engine.returns import news, settling
+from engine.returns.errors import NoReturn, WrongStep
+from engine.returns.models import Return, ReturnLine, ReturnStatus
+from engine.returns.states import RETURN
+from engine.returns.taken import lines_of
+from engine.runtime import Runtime
+
+_BATCH: Final = 200
+_MOVES: Final = frozenset({ShipmentStatus.SHIPPED, ShipmentStatus.IN_TRANSIT, ShipmentStatus.OUT_FOR_DELIVERY})
+_UNDER_WAY: Final = (ReturnStatus.LABEL_READY, ReturnStatus.IN_TRANSIT)
+
+
+def lock(session: Session, tenant_id: str, return_id: str) -> tuple[Order, Return]:
+    """The order and the return, locked in this order. Raises ``NoReturn``."""
+    seen = session.get(Return, (tenant_id, return_id))
+    if seen is None:
+        raise NoReturn("There is no such return.")
+    order = orders.lock(session, tenant_id, seen.order_id)
+    row = session.get_one(Return, (tenant_id, return_id), with_for_update=True, populate_existing=True)
+    return order, row
+
+
+def print_label(session: Session, order: Order, row: Return) -> None:
+    """A label of the embedded carrier, addressed to the shop; what it costs is the shop's."""
+    row.carrier, row.tracking_number = carriers.SANDBOX, carriers.tracking_number(row.id)
+    row.label_cost = carriers.price(_weight(session, row))
+    row.label_at = clock.now()
+    row.status = RETURN.check(row.status, ReturnStatus.LABEL_READY)
+    row.version += 1
+    finance.post(
+        session,
+        row.tenant_id,
+        kind=postings.Kind.RETURN_LABEL,
+        subject=row.id,
+        currency=session.get_one(Tenant, row.tenant_id).currency,
+        amounts=postings.return_label(row.label_cost),
+        order_id=order.id,
+    )
+    news.tell(session, order, row, "return.label_ready")
+
+
+def label_pdf(session: Session, row: Return) -> bytes:
+    """The label to print. Raises ``NotFound`` where nothing is to be sent."""
+    if row.label_at is None or row.tracking_number is None:
+        raise NotFound("This return has no label.")
+    order = session.get_one(Order, (row.tenant_id, row.order_id))
+    place = session.get_one(Location, (row.tenant_id, row.location_id))
+    weight = _weight(session, row)
+    town = f"{place.city} {place.region} {place.postal_code}"
+    label = Label(
+        number=row.tracking_number,
+        service="Return",
+        sender=labels.address(order.ship_to or {}),
+        receiver=(session.get_one(Tenant, row.tenant_id).name, place.name, town, place.country),
+        reference=row.number,
+        piece="1 of 1",
+        weight=f"{weight // 1000}.{weight % 1000:03} kg",
+    )
+    return labels.pdf([label])
+
+
+def handed_in(session: Session, tenant_id: str, return_id: str, *, actor: str) -> Return:
+    """The shopper gave it to the carrier; from now on the carrier is asked about it. Said twice it counts once.
+
+    Raises ``NoReturn``, ``WrongStep``.
+    """
+    _, row = lock(session, tenant_id, return_id)
+    if row.sent_at is not None:
+        return row
+    if row.status != ReturnStatus.LABEL_READY:
+        raise WrongStep(f"A return that is {ReturnStatus(row.status).value} cannot be handed in.")
+    row.sent_at = clock.now()
+    row.version += 1
+    audit.record(session, tenant_id, actor=actor, action="return.handed_in", subject=return_id)
+    return row
+
+
+def take_signs(
+    session: Session, tenant_id: str, return_id: str, events: Iterable[TrackingEvent], *, actor: str
+) -> tuple[str, ...]:
+    """What is new of the parcel, each sign once; the refunds that follow where money goes back once it is sent."""
+    order, row = lock(session, tenant_id, return_id)
+    known = {event["id"] for event in row.events}
+    fresh = {event.id: event for event in events if event.id not in known}
+    if not fresh:
+        return ()
+    row.events = sorted([*row.events, *map(_row, fresh.values())], key=lambda one: (one["at"], one["id"]))
+    row.version += 1
+    if row.status != ReturnStatus.LABEL_READY or not any(one.status in _MOVES for one in fresh.values()):
+        return ()
+    row.status = RETURN.check(row.status, ReturnStatus.IN_TRANSIT)
+    row.sent_at = row.sent_at or clock.now()
+    audit.record(session, tenant_id, actor=actor, action="return.in_transit", subject=return_id)
+    return settle_due(session, order, row, actor=actor)
+
+
+def settle_due(session: Session, order: Order, row: Return, *, actor: str, word: str | None = None) -> tuple[str, ...]:
+    """Give back what is due by now; the refunds to carry out."""
+    session.flush()
+    lines: list[ReturnLine] = lines_of(session, row)
+    due = settling.left_to_settle(row, lines)
+    return settling.settle(session, order, row, due, actor=actor, word=word or settling.word_of(session, row))
+
+
+def poll(runtime: Runtime, tenant_id: str) -> int:
+    """Ask the embedded carrier for every parcel that was handed in; how many it was asked for."""
+    with runtime.unit_of_work(tenant_id) as session:
+        ids = session.scalars(
+            select(Return.id)
+            .where(
+                Return.tenant_id == tenant_id,
+                Return.carrier == carriers.SANDBOX,
+                Return.sent_at.is_not(None),
+                Return.status.in_(_UNDER_WAY),
+            )
+            .order_by(Return.id)
+            .limit(_BATCH)
+        ).all()
+    for return_id in ids:
+        with runtime.unit_of_work(tenant_id) as session:
+            made = _poll(session, tenant_id, return_id)
+        for refund_id in made:
+            refunds.execute(runtime, tenant_id, refund_id)
+    return len(ids)
+
+
+def by_number(session: Session, tenant_id: str, carrier: str, number: str) -> str | None:
+    """The return whose parcel has this tracking number."""
+    rows = session.execute(
+        select(Return.id, Return.carrier).where(Return.tenant_id == tenant_id, Return.tracking_number == number)
+    )
+    return next((return_id for return_id, name in rows if name and carriers.slug(name) == carrier), None)
+
+
+def _poll(session: Session, tenant_id: str, return_id: str) -> tuple[str, ...]:
+    order, row = lock(session, tenant_id, return_id)
+    assert row.sent_at is not None
+    assert row.tracking_number is not None
+    told = carriers.journey(row.tracking_number, shipped_at=row.sent_at, option=order.fulfillment, ship_to=None)
+    due = [event for event in told if event.at <= clock.now()]
+    return take_signs(session, tenant_id, return_id, due, actor="carrier:sandbox-post")
+
+
+def _weight(session: Session, row: Return) -> int:
+    lines = lines_of(session, row)
+    order = session.get_one(Order, (row.tenant_id, row.order_id))
+    bought = {line.id: line.variant_id for line in orders.lines_of(session, order)}
+    of_line = {line.id: line.component_variant_id or bought[line.order_line_id] for line in lines}
+    rows = session.execute(
+        select(Variant.id, Variant.weight_g).where(
+            Variant.tenant_id == row.tenant_id, Variant.id.in_(set(of_line.values()))
+        )
+    )
+    weights = {found.id: found.weight_g for found in rows}
+    return sum(weights.get(of_line[line.id], 0) * line.quantity for line in lines)
+
+
+def _row(event: TrackingEvent) -> dict[str, Any]:
+    at: datetime = event.at if event.at.tzinfo else event.at.replace(tzinfo=UTC)
+    return {"id": event.id, "at": at.astimezone(UTC).isoformat(), "status": event.status.value, "text": event.text}

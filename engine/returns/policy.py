@@ -1,0 +1,102 @@
+"""A merchant's rules for goods that come back: what, until when, in which state, at whose cost."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.kit.policies import Policy
+from engine.orders.policy import RefundTo
+from engine.returns.models import Condition
+
+Days = Annotated[int, Field(ge=0, le=3_650)]
+Amount = Annotated[int, Field(ge=0)]
+Percent = Annotated[int, Field(ge=0, le=100)]
+RefundAt = Literal["received", "inspected", "in_transit"]
+_PPM: Final = 10_000
+
+
+class ReturnReason(BaseModel):
+    """One entry of the closed list of reasons to send something back."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}")]
+    text: Annotated[str, Field(min_length=1, max_length=120)]
+    shop_fault: bool = False
+    """The shop made the mistake: no fee, a free label, the shipping back, and no final sale."""
+
+
+class ReturnsPolicy(Policy):
+    """Windows count from the day a unit arrived; amounts are minor units of the order's currency."""
+
+    section: ClassVar[str] = "returns"
+
+    enabled: bool = True
+    window_days: Days | None = 30
+    """``None``: as long as one likes."""
+    window_by_category: dict[str, Days | None] = Field(default_factory=dict)
+    fault_window_days: Days | None = 60
+    """For reasons that are the shop's fault, where it is longer."""
+    final_sale_categories: tuple[str, ...] = ()
+    final_sale_skus: tuple[str, ...] = ()
+    final_sale_discount_percent: Percent | None = None
+    """What was sold at least so much cheaper is not taken back."""
+    reasons: Annotated[tuple[ReturnReason, ...], Field(min_length=1, max_length=50)] = (
+        ReturnReason(code="does_not_fit", text="Does not fit"),
+        ReturnReason(code="changed_mind", text="Changed my mind"),
+        ReturnReason(code="found_cheaper", text="Found cheaper elsewhere"),
+        ReturnReason(code="arrived_late", text="Arrived too late", shop_fault=True),
+        ReturnReason(code="damaged", text="Damaged or defective", shop_fault=True),
+        ReturnReason(code="wrong_item", text="Not what I ordered", shop_fault=True),
+        ReturnReason(code="other", text="Another reason"),
+    )
+    conditions: tuple[Condition, ...] = (Condition.UNOPENED, Condition.OPENED)
+    """In which state goods are taken back; in any, when the fault is the shop's."""
+    restocking_fee_percent: Percent = 0
+    """Of the price without tax; never for a fault of the shop or an exchange."""
+    restocking_fee_by_category: dict[str, Percent] = Field(default_factory=dict)
+    opened_fee_percent: Percent | None = None
+    """Instead, for what is not unopened."""
+    label_paid_by: Literal["shop", "customer"] = "shop"
+    label_fee: Amount = 0
+    """What a label costs a customer who pays for it."""
+    free_exchange_label: bool = True
+    keep_below: Amount | None = None
+    """Goods worth no more than this, all in all, need not come back: the money goes back at once."""
+    keep_only_for_fault: bool = True
+    refund_at: RefundAt = "received"
+    refund_shipping: Literal["never", "full_return", "share"] = "never"
+    """What the shopper paid for shipping; a fault of the shop gives back its share in any case."""
+    refund_to: Annotated[tuple[RefundTo, ...], Field(min_length=1)] = ("original", "store_credit", "account")
+    exchanges: bool = True
+    auto_approve: bool = True
+    review_above: Amount | None = None
+    """Worth more than this, somebody of the shop looks at it first."""
+    review_reasons: tuple[str, ...] = ()
+    review_days: Annotated[int, Field(ge=1, le=30)] = 5
+    send_within_days: Annotated[int, Field(ge=1, le=365)] = 14
+    returns_per_order: Annotated[int, Field(ge=1)] | None = None
+    return_to: str | None = None
+    """Code of the location that takes goods back; without one the first that ships."""
+    quarantine_location: str | None = None
+    """Code of the location where goods lie that cannot be sold now; without one they are in no stock."""
+    staff_refund_limit: Amount | None = None
+    """The most that staff may let come back without the shopper's consent; ``None``: no limit but those of payments."""
+
+    def reason(self, code: str) -> ReturnReason | None:
+        """The reason of that code; ``None`` for one that is not on the list."""
+        return next((reason for reason in self.reasons if reason.code == code), None)
+
+    def window(self, category: str, *, shop_fault: bool) -> int | None:
+        """Days after it arrived; ``None`` without end."""
+        days = self.window_by_category.get(category, self.window_days)
+        if not shop_fault or days is None:
+            return days
+        return None if self.fault_window_days is None else max(days, self.fault_window_days)
+
+    def restocking_ppm(self, category: str, condition: Condition) -> int:
+        """The restocking fee in millionths of the price."""
+        if condition != Condition.UNOPENED and self.opened_fee_percent is not None:
+            return self.opened_fee_percent * _PPM
+        return self.restocking_fee_by_category.get(category, self.restocking_fee_percent) * _PPM

@@ -1,0 +1,303 @@
+"""Working out a return or an exchange: which units, what they count for, and what of it is money. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from engine.catalog.models import Variant
+from engine.kit.money import share_ppm
+from engine.kit.policies import policy_of
+from engine.orders.changes import items, methods
+from engine.orders.changes.case import Case, refund_target
+from engine.orders.changes.effect import Added, Effect, Returned, Terms
+from engine.orders.changes.wanted import BackUnits, ReturnWanted
+from engine.orders.errors import ItemUnavailable, OrderBusy
+from engine.orders.models import ChangeKind, ChangeStatus
+from engine.orders.shares import Worth, kept, share
+from engine.returns import eligibility
+from engine.returns.eligibility import Facts
+from engine.returns.errors import ExchangeRefused, TooManyUnits
+from engine.returns.policy import ReturnReason, ReturnsPolicy
+from engine.returns.taken import Before, parts_of, taken_before
+from engine.returns.worth import next_worth, spread, whole_units
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The order as a return finds it, and the rules."""
+
+    case: Case
+    policy: ReturnsPolicy
+    before: Before
+    facts: dict[str, Facts]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Units that are asked for, with what they stand for."""
+
+    asked: BackUnits
+    facts: Facts
+    reason: ReturnReason
+    worth: Worth
+
+
+def scene_of(case: Case) -> Scene:
+    """Everything a decision about a return rests on, read now."""
+    session, order = case.session, case.order
+    before = taken_before(session, order.tenant_id, order.id)
+    known = eligibility.categories(session, order.tenant_id, case.parts.lines)
+    facts = {
+        line.id: Facts(
+            line,
+            known.get(line.product_id, ""),
+            eligibility.arrivals(case.parts.shipments, line.id),
+            parts_of(session, line),
+            before.of(line.id),
+        )
+        for line in case.parts.lines
+    }
+    return Scene(case, policy_of(session, order.tenant_id, ReturnsPolicy), before, facts)
+
+
+def work_out(case: Case, wanted: ReturnWanted) -> Effect:
+    """What the return would do.
+
+    Raises the errors of ``returns.errors`` for what the shop's rules or the order's state refuse; for an exchange also
+    ``WrongProduct``, ``ItemUnavailable``, and for its difference what ``methods.choose`` raises.
+    """
+    scene = scene_of(case)
+    eligibility.check_order(case.order, case.money, scene.policy, returns_before=scene.before.count)
+    if any(change.status == ChangeStatus.CHARGING for change in case.parts.changes):
+        raise OrderBusy("The payment for another change of this order is being made. Please wait a moment.")
+    exchange = _is_exchange(scene, wanted)
+    pieces = _pieces(scene, wanted)
+    added = _replacements(case, pieces) if exchange else []
+    keep = not exchange and _may_keep(scene.policy, pieces)
+    back = _capped(scene, _priced(scene, pieces, keep=keep, exchange=exchange))
+    return _effect(scene, wanted, back, added, keep=keep)
+
+
+def _is_exchange(scene: Scene, wanted: ReturnWanted) -> bool:
+    asked = [one.exchange_variant_id is not None for one in wanted.lines]
+    if any(asked) and not all(asked):
+        raise ExchangeRefused("Exchange these goods and return the others separately, please.")
+    if any(asked) and not scene.policy.exchanges:
+        raise ExchangeRefused("This shop exchanges nothing. Send it back and buy the other one.")
+    if any(one.exchange_variant_id and one.component_variant_id for one in wanted.lines):
+        raise ExchangeRefused("A part of a bundle cannot be exchanged by itself.")
+    return any(asked)
+
+
+def _pieces(scene: Scene, wanted: ReturnWanted) -> list[_Piece]:
+    """What is asked for, piece after piece: each may take only what those before it left."""
+    found: list[_Piece] = []
+    facts = dict(scene.facts)
+    for one in wanted.lines:
+        known = facts.get(one.line_id)
+        if known is None:
+            raise TooManyUnits("The order has no such line.")
+        reason = eligibility.reason_of(scene.policy, one.reason)
+        eligibility.check_condition(scene.policy, reason, one.condition, known.line.title)
+        verdict = eligibility.judge(known, scene.policy, shop_fault=reason.shop_fault, part=one.component_variant_id)
+        if verdict.refusal is not None:
+            raise verdict.refusal
+        if one.quantity > verdict.units:
+            raise TooManyUnits(f"Of {known.line.title} only {verdict.units} can come back.")
+        part = one.component_variant_id
+        worth = next_worth(known.line, known.parts, known.taken, one.quantity, part)
+        found.append(_Piece(one, known, reason, worth))
+        after = known.taken.plus(one.quantity, part, worth)
+        facts[one.line_id] = Facts(known.line, known.category, known.arrived, known.parts, after)
+    return found
+
+
+def _may_keep(policy: ReturnsPolicy, pieces: Sequence[_Piece]) -> bool:
+    if policy.keep_below is None or sum(one.worth.total for one in pieces) > policy.keep_below:
+        return False
+    return not policy.keep_only_for_fault or all(one.reason.shop_fault for one in pieces)
+
+
+def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool, exchange: bool) -> list[Returned]:
+    shipping = [Worth(0, 0, 0) for _ in pieces] if exchange else _shipping(scene, pieces)
+    fees = _fees(scene.policy, pieces, keep=keep, exchange=exchange)
+    titles = part_titles(scene)
+    return [
+        Returned(
+            line_id=one.asked.line_id,
+            component_variant_id=one.asked.component_variant_id,
+            variant_id=one.asked.component_variant_id or one.facts.line.variant_id,
+            title=titles.get(one.asked.component_variant_id or "", one.facts.line.title),
+            options=one.facts.line.options if one.asked.component_variant_id is None else {},
+            quantity=one.asked.quantity,
+            reason=one.reason.code,
+            condition=one.asked.condition,
+            goods=one.worth.goods,
+            discount=one.worth.discount,
+            tax=one.worth.tax,
+            shipping=ship.goods,
+            shipping_tax=ship.tax,
+            fee=fee,
+        )
+        for one, ship, fee in zip(pieces, shipping, fees, strict=True)
+    ]
+
+
+def part_titles(scene: Scene) -> dict[str, str]:
+    """Part of a bundle → what it is called."""
+    ids = {one.variant_id for facts in scene.facts.values() for one in facts.parts}
+    if not ids:
+        return {}
+    tenant_id = scene.case.order.tenant_id
+    rows = scene.case.session.execute(
+        select(Variant.id, Variant.title).where(Variant.tenant_id == tenant_id, Variant.id.in_(ids))
+    )
+    return {row.id: row.title for row in rows}
+
+
+def _shipping(scene: Scene, pieces: Sequence[_Piece]) -> list[Worth]:
+    """What each piece gets back of what was paid for shipping: its share of what the goods were paid, to the cent."""
+    order, policy = scene.case.order, scene.policy
+    gets = [one.reason.shop_fault or policy.refund_shipping == "share" for one in pieces]
+    everything = _all_back(scene, pieces)
+    if everything and (policy.refund_shipping == "full_return" or all(gets)):
+        gets, target = [True for _ in pieces], Worth(order.shipping, 0, order.shipping_tax)
+    else:
+        whole = sum(kept(line).net for line in scene.case.parts.lines)
+        net = sum(one.worth.net for one, yes in zip(pieces, gets, strict=True) if yes)
+        net += sum(net for code, net in scene.before.shipping_net.items() if _shares(policy, code))
+        target = Worth(_of(order.shipping, whole, net), 0, _of(order.shipping_tax, whole, net))
+    fee = max(0, target.goods - scene.before.shipping.goods)
+    tax = max(0, target.tax - scene.before.shipping.tax)
+    if not any(gets):
+        return [Worth(0, 0, 0) for _ in pieces]
+    weights = [one.worth.net + 1 if yes else 0 for one, yes in zip(pieces, gets, strict=True)]
+    return [Worth(part, 0, taxed) for part, taxed in zip(spread(fee, weights), spread(tax, weights), strict=True)]
+
+
+def _shares(policy: ReturnsPolicy, code: str) -> bool:
+    reason = policy.reason(code)
+    return policy.refund_shipping == "share" or (reason is not None and reason.shop_fault)
+
+
+def _of(amount: int, whole: int, part: int) -> int:
+    return share(amount, whole, 0, min(part, whole)) if whole else 0
+
+
+def _all_back(scene: Scene, pieces: Sequence[_Piece]) -> bool:
+    """Whether nothing that was kept stays with the shopper."""
+    after = {line_id: facts.taken for line_id, facts in scene.facts.items()}
+    for one in pieces:
+        part = one.asked.component_variant_id
+        after[one.asked.line_id] = after[one.asked.line_id].plus(one.asked.quantity, part, Worth(0, 0, 0))
+    return all(
+        line.ordered - line.canceled == whole_units(scene.facts[line.id].parts, after[line.id])
+        for line in scene.case.parts.lines
+    )
+
+
+def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, keep: bool, exchange: bool) -> list[int]:
+    """Restocking and label, by piece; never more than what was paid for it without tax."""
+    own = [
+        0
+        if one.reason.shop_fault or keep or exchange
+        else share_ppm(one.worth.net, policy.restocking_ppm(one.facts.category, one.asked.condition))
+        for one in pieces
+    ]
+    fault = any(one.reason.shop_fault for one in pieces)
+    label = policy.label_fee if _label(policy, fault=fault, keep=keep, exchange=exchange) == "customer" else 0
+    labels = spread(label, [one.worth.net for one in pieces])
+    return [min(one.worth.net, fee + part) for one, fee, part in zip(pieces, own, labels, strict=True)]
+
+
+def _label(policy: ReturnsPolicy, *, fault: bool, keep: bool, exchange: bool) -> str:
+    """Who pays for it; nobody where nothing is sent."""
+    if keep:
+        return ""
+    return "shop" if fault or (exchange and policy.free_exchange_label) else policy.label_paid_by
+
+
+def _capped(scene: Scene, back: list[Returned]) -> list[Returned]:
+    """No more than what is left of what was paid: goodwill that was given before is part of it."""
+    money, before = scene.case.money, scene.before
+    taxes, nets = [one.credit_tax for one in back], [one.credit - one.credit_tax - one.fee for one in back]
+    over = sum(one.credit for one in back) - max(0, min(money.due, money.settled) - before.outstanding)
+    if over <= 0:
+        return back
+    tax_left = max(0, min(money.due_tax, money.settled_tax) - before.outstanding_tax)
+    tax = min(sum(taxes), over, max(0, sum(taxes) - tax_left, over - sum(nets)))
+    less, less_tax = spread(min(sum(nets), over - tax), nets), spread(tax, taxes)
+    return [
+        one.model_copy(update={"withheld": off + off_tax, "withheld_tax": off_tax})
+        for one, off, off_tax in zip(back, less, less_tax, strict=True)
+    ]
+
+
+def _replacements(case: Case, pieces: Sequence[_Piece]) -> list[Added]:
+    """The new lines, one for each piece: today's price, less what was taken off the old units."""
+    moves = [items.Move(one.facts.line, str(one.asked.exchange_variant_id), one.asked.quantity) for one in pieces]
+    added = items.priced(case, moves, [one.worth.discount for one in pieces])
+    if short := next((one for one in added if one.later), None):
+        raise ItemUnavailable(f"{short.title} is not available like that.")
+    return added
+
+
+def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: list[Added], *, keep: bool) -> Effect:
+    case, policy, money = scene.case, scene.policy, scene.case.money
+    credit, credit_tax = sum(one.credit for one in back), sum(one.credit_tax for one in back)
+    fee, cost, cost_tax = sum(one.fee for one in back), sum(one.total for one in added), sum(one.tax for one in added)
+    charge, refund = max(0, cost + fee - credit), max(0, credit - fee - cost)
+    charge_tax, refund_tax = max(0, min(cost_tax - credit_tax, charge)), max(0, min(credit_tax - cost_tax, refund))
+    method = None
+    if charge:
+        method = methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=charge)
+    reviewed = _is_reviewed(case, policy, back, credit)
+    terms = Terms(
+        credit=credit,
+        credit_tax=credit_tax,
+        fee=fee,
+        replacement=cost,
+        replacement_tax=cost_tax,
+        refund=refund,
+        refund_tax=refund_tax,
+        keep=keep,
+        reviewed=reviewed,
+        refund_at="approved" if keep else policy.refund_at,
+        label=_label(policy, fault=_at_fault(policy, back), keep=keep, exchange=bool(added)),
+        send_within_days=policy.send_within_days,
+        valid_minutes=policy.review_days * 24 * 60 if reviewed else None,
+    )
+    now: dict[str, Any] = {"amount": charge, "tax": charge_tax}
+    if keep:
+        now = {"amount": -refund, "tax": -refund_tax, "refund": refund, "refund_tax": refund_tax}
+    return Effect(
+        kind=ChangeKind.RETURN,
+        added=tuple(added),
+        shipping=case.order.shipping,
+        shipping_tax=case.order.shipping_tax,
+        charge=charge,
+        charge_tax=charge_tax,
+        method=method,
+        due=money.due + now["amount"],
+        balance=money.balance + now["amount"] - charge + now.get("refund", 0),
+        reason=back[0].reason,
+        returned=tuple(back),
+        terms=terms,
+        **refund_target(case, wanted.refund_to, policy.refund_to),
+        **now,
+    )
+
+
+def _at_fault(policy: ReturnsPolicy, back: Sequence[Returned]) -> bool:
+    return any((found := policy.reason(one.reason)) is not None and found.shop_fault for one in back)
+
+
+def _is_reviewed(case: Case, policy: ReturnsPolicy, back: Sequence[Returned], credit: int) -> bool:
+    if case.identity.is_staff:
+        return False
+    dear = policy.review_above is not None and credit > policy.review_above
+    return not policy.auto_approve or dear or any(one.reason in policy.review_reasons for one in back)

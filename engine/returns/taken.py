@@ -1,0 +1,108 @@
+"""What of an order has come back, or is agreed to: by line, in units and money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.catalog.models import Variant
+from engine.orders.models import OrderLine
+from engine.orders.shares import NOTHING, Worth
+from engine.returns.models import Return, ReturnLine, ReturnStatus
+from engine.returns.states import ENDED, GIVEN_UP
+from engine.returns.worth import Part, Taken, some_of
+
+
+@dataclass(slots=True)
+class Before:
+    """Everything of one order that other returns have taken, or are to take."""
+
+    lines: dict[str, Taken] = field(default_factory=dict)
+    shipping: Worth = NOTHING
+    """``goods`` is the fee, ``tax`` its tax."""
+    shipping_net: dict[str, int] = field(default_factory=dict)
+    """Reason → what the goods were paid, without tax."""
+    outstanding: int = 0
+    """What open returns are still to give back."""
+    outstanding_tax: int = 0
+    count: int = 0
+    """Returns that were not given up."""
+
+    def of(self, line_id: str) -> Taken:
+        return self.lines.get(line_id, Taken())
+
+
+def taken_before(session: Session, tenant_id: str, order_id: str, *, settled: bool = False) -> Before:
+    """What the order's returns stand for, those left out that came to nothing; ``settled``: only units whose money went
+    back.
+    """
+    found = Before()
+    rows = session.execute(
+        select(Return, ReturnLine)
+        .join(ReturnLine, (ReturnLine.tenant_id == Return.tenant_id) & (ReturnLine.return_id == Return.id))
+        .where(Return.tenant_id == tenant_id, Return.order_id == order_id, Return.status.not_in(GIVEN_UP))
+        .order_by(Return.id, ReturnLine.position)
+    ).all()
+    for row, line in rows:
+        _add(found, row, line, settled=settled)
+    opened = {row.id: row for row, _ in rows if row.status not in ENDED}
+    found.count = len({row.id for row, _ in rows})
+    found.outstanding = sum(row.credit - row.fee for row in opened.values()) - _settled(rows)
+    found.outstanding_tax = sum(row.credit_tax for row in opened.values())
+    return found
+
+
+def lines_of(session: Session, row: Return) -> list[ReturnLine]:
+    """The return's lines, locked, in their order."""
+    found = session.scalars(
+        select(ReturnLine)
+        .where(ReturnLine.tenant_id == row.tenant_id, ReturnLine.return_id == row.id)
+        .order_by(ReturnLine.position)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
+
+
+def parts_of(session: Session, line: OrderLine) -> list[Part]:
+    """The parts of a bundle with their list prices: those of the purchase, or where it kept none today's."""
+    if not line.components:
+        return []
+    ids = [row["variant_id"] for row in line.components]
+    rows = session.execute(
+        select(Variant.id, Variant.price).where(Variant.tenant_id == line.tenant_id, Variant.id.in_(ids))
+    )
+    today = {row.id: row.price for row in rows}
+    return [
+        Part(row["variant_id"], row["quantity"], row.get("price", today.get(row["variant_id"], 0)))
+        for row in line.components
+    ]
+
+
+def keep_prices(line: OrderLine, parts: Sequence[Part]) -> None:
+    """From the first part that comes back on, a bundle is split by the same prices."""
+    prices = {one.variant_id: one.price for one in parts}
+    kept = [{"price": prices[row["variant_id"]]} | row for row in line.components]
+    if kept != line.components:
+        line.components = kept
+
+
+def _add(found: Before, row: Return, line: ReturnLine, *, settled: bool) -> None:
+    done = line.settled + line.rejected
+    units = done if row.status == ReturnStatus.CLOSED else line.quantity
+    if settled:
+        units = line.settled
+    given = Worth(*(some_of(amount, line.quantity, 0, units) for amount in (line.goods, line.discount, line.tax)))
+    before = found.of(line.order_line_id)
+    found.lines[line.order_line_id] = before.plus(units, line.component_variant_id, given)
+    fee, tax = (some_of(amount, line.quantity, 0, units) for amount in (line.shipping, line.shipping_tax))
+    found.shipping += Worth(fee, 0, tax)
+    found.shipping_net[line.reason] = found.shipping_net.get(line.reason, 0) + given.net
+
+
+def _settled(rows: Sequence[tuple[Return, ReturnLine]]) -> int:
+    """Of what open returns stand for, what went back already."""
+    return sum({row.id: row.given for row, _ in rows if row.status not in ENDED}.values())

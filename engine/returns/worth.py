@@ -1,0 +1,88 @@
+"""What units that come back stand for. Pure, minor units, exact to the cent.
+
+Every amount is the difference between what all units returned so far stand for and what they were given: whatever
+comes back in which order, and whichever return is given up in between, all of it together is what was paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.kit.money import allocate
+from engine.orders.models import OrderLine
+from engine.orders.shares import NOTHING, Worth, kept, share, worth
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component of a bundle: ``per_unit`` of it in each unit, ``price`` a piece in the list when it was sold."""
+
+    variant_id: str
+    per_unit: int
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What of a line came back or is to: whole units, single parts of a bundle, and what they were given."""
+
+    whole: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
+    worth: Worth = NOTHING
+
+    def plus(self, units: int, part: str | None, given: Worth) -> Taken:
+        """With ``units`` more, of the whole or of one part."""
+        if part is None:
+            return Taken(self.whole + units, self.parts, self.worth + given)
+        parts = dict(self.parts) | {part: self.parts.get(part, 0) + units}
+        return Taken(self.whole, parts, self.worth + given)
+
+
+def units_left(line: OrderLine, parts: Sequence[Part], taken: Taken, part: str | None = None) -> int:
+    """How many units that arrived can still come back, whole or of one part."""
+    if part is not None:
+        per_unit = next((one.per_unit for one in parts if one.variant_id == part), 0)
+        return (line.delivered - taken.whole) * per_unit - taken.parts.get(part, 0)
+    broken = max((-(-taken.parts.get(one.variant_id, 0) // one.per_unit) for one in parts), default=0)
+    return line.delivered - taken.whole - broken
+
+
+def whole_units(parts: Sequence[Part], taken: Taken) -> int:
+    """Units of which everything came back, at once or part by part."""
+    return taken.whole + min((taken.parts.get(one.variant_id, 0) // one.per_unit for one in parts), default=0)
+
+
+def next_worth(line: OrderLine, parts: Sequence[Part], taken: Taken, units: int, part: str | None = None) -> Worth:
+    """What ``units`` more stand for, after ``taken``."""
+    after = taken.plus(units, part, NOTHING)
+    target, before = _target(line, parts, after), taken.worth
+    goods = max(0, target.goods - before.goods)
+    discount = min(goods, max(0, target.discount - before.discount))
+    return Worth(goods, discount, max(0, target.tax - before.tax))
+
+
+def some_of(amount: int, quantity: int, done: int, units: int) -> int:
+    """The part of a return line's ``amount`` that ``units`` more of its units bear, after ``done``."""
+    return share(amount, quantity, done, done + units)
+
+
+def spread(amount: int, weights: Sequence[int]) -> list[int]:
+    """``amount`` by largest remainder; evenly where all weigh nothing."""
+    return allocate(amount, weights if any(weights) else [1 for _ in weights])
+
+
+def _target(line: OrderLine, parts: Sequence[Part], taken: Taken) -> Worth:
+    if not any(taken.parts.values()):
+        return worth(line, 0, taken.whole)
+    whole, units = kept(line), line.ordered - line.canceled
+    weights = [one.price * one.per_unit for one in parts]
+    split = [spread(amount, weights) for amount in (whole.goods, whole.discount, whole.tax)]
+    sums = [
+        sum(
+            share(amount, units * one.per_unit, 0, taken.whole * one.per_unit + taken.parts.get(one.variant_id, 0))
+            for amount, one in zip(amounts, parts, strict=True)
+        )
+        for amounts in split
+    ]
+    return Worth(*sums)

@@ -1,0 +1,108 @@
+"""Returns over HTTP: a shopper asks, agrees, prints and hands in; staff receive and inspect; nobody sees another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.identity import COOKIE, new_session
+from engine.kit.tenancy import Tenant
+from tests.app.conftest import Browser
+from tests.engine.orders.desk import Desk, broken, buy
+from tests.engine.returns.coming import deliver, lines_of, rule, the_return
+from tests.shop import Shop
+
+
+@pytest.fixture
+def desk(shop: Shop) -> Desk:
+    shop.add("A", price=5000)
+    desk = buy(shop, "A", 2)
+    deliver(desk)
+    return desk
+
+
+@pytest.fixture
+def mine(desk: Desk, open_browser: Callable[[], Browser]) -> Browser:
+    """The browser of whoever bought."""
+    browser = open_browser()
+    with desk.shop.uow() as session:
+        browser.http.cookies.set(COOKIE, new_session(session, desk.buyer))
+    return browser
+
+
+def agreed(desk: Desk, mine: Browser, quantity: int = 1) -> str:
+    body = {"lines": [{"line_id": desk.line("A").id, "quantity": quantity, "reason": "changed_mind"}]}
+    quoted = mine.post(f"/v1/orders/{desk.order_id}/returns", body)
+    assert quoted.status_code == 201, quoted.text
+    view = quoted.json()
+    assert (view["kind"], view["terms"]["refund"]["amount"]) == ("return", 5500 * quantity)
+    done = mine.post(f"/v1/orders/{desk.order_id}/changes/{view['id']}/confirm", {"approved": True})
+    assert (done.status_code, done.json()["status"]) == (200, "applied")
+    return the_return(desk).id
+
+
+def test_from_what_can_come_back_to_the_money(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    can = mine.get(f"/v1/orders/{desk.order_id}/returnable").json()
+    assert (can["possible"], can["lines"][0]["units"], can["lines"][0]["worth"]["amount"]) == (True, 2, 11000)
+    found = agreed(desk, mine)
+    label = mine.get(f"/v1/returns/{found}/label.pdf")
+    assert (label.status_code, label.content[:5]) == (200, b"%PDF-")
+    assert mine.post(f"/v1/returns/{found}/sent", {}).status_code == 200
+    assert mine.post(f"/v1/returns/{found}/cancel", {}).status_code == 409
+    staff, key = open_browser(), make_key(tenant, "staff")
+    line = lines_of(desk, the_return(desk))[0]
+    who = {"Authorization": key}
+    came = staff.post(f"/v1/staff/returns/{found}/receive", {"units": {line.id: 1}}, key="r", **who)
+    assert (came.status_code, came.json()["given"]["amount"]) == (200, 5500)
+    again = staff.post(f"/v1/staff/returns/{found}/receive", {"units": {line.id: 1}}, key="r", **who)
+    assert again.json() == came.json()
+    looked = {"findings": [{"return_line_id": line.id, "outcome": {"restock": 1}}]}
+    done = staff.post(f"/v1/staff/returns/{found}/inspect", looked, **who)
+    assert (done.status_code, done.json()["status"]) == (200, "closed")
+    seen = mine.get(f"/v1/returns/{found}").json()
+    assert (seen["status"], seen["steps"], seen["lines"][0]["outcome"]) == ("closed", [], None)
+    listed = staff.get("/v1/returns?status=closed", **who).json()
+    assert [one["id"] for one in listed["items"]] == [found]
+    assert staff.get("/v1/returns?status=requested", **who).json()["items"] == []
+    assert broken(desk.shop) == []
+
+
+def test_pages_follow_each_other(desk: Desk, mine: Browser) -> None:
+    first, second = agreed(desk, mine), agreed(desk, mine)
+    page = mine.get("/v1/returns?limit=1").json()
+    assert [one["id"] for one in page["items"]] == [second]
+    rest = mine.get(f"/v1/returns?limit=1&cursor={page['next_cursor']}").json()
+    assert ([one["id"] for one in rest["items"]], rest["next_cursor"]) == ([first], None)
+
+
+def test_nobody_else_sees_or_does_anything(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    found = agreed(desk, mine)
+    stranger = open_browser()
+    stranger.start(tenant)
+    assert stranger.get(f"/v1/returns/{found}").status_code == 404
+    assert stranger.get(f"/v1/returns/{found}/label.pdf").status_code == 404
+    assert stranger.get(f"/v1/orders/{desk.order_id}/returnable").status_code == 404
+    assert stranger.post(f"/v1/returns/{found}/cancel", {}).status_code == 404
+    assert stranger.get("/v1/returns").json()["items"] == []
+    for act in ("approve", "receive", "close", "settle"):
+        assert mine.post(f"/v1/staff/returns/{found}/{act}", {}).status_code in {401, 403}
+
+
+def test_the_shop_declines_in_words(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    rule(desk.shop, auto_approve=False)
+    body = {"lines": [{"line_id": desk.line("A").id, "reason": "changed_mind"}]}
+    view = mine.post(f"/v1/orders/{desk.order_id}/returns", body).json()
+    url = f"/v1/orders/{desk.order_id}/changes/{view['id']}/confirm"
+    assert mine.post(url, {"approved": True}).json()["status"] == "requested"
+    found = the_return(desk).id
+    who = {"Authorization": make_key(tenant, "staff")}
+    said = open_browser().post(f"/v1/staff/returns/{found}/decline", {"words": "It was worn."}, **who)
+    assert (said.status_code, said.json()["status"], said.json()["message"]) == (200, "declined", "It was worn.")
+    assert broken(desk.shop) == []
