@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint, text
@@ -14,11 +15,19 @@ from engine.kit import clock
 from engine.kit.tenancy import TenantRow, tenant_fk
 
 
+class ProductStatus(StrEnum):
+    DRAFT = "draft"  # not sold yet
+    ACTIVE = "active"
+    ARCHIVED = "archived"  # not sold any more
+
+
 class Product(TenantRow):
     __tablename__ = "products"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     slug: Mapped[str] = mapped_column(String(80))
+    external_id: Mapped[str | None] = mapped_column(String(80))
+    """What the merchant's own system calls it."""
     title: Mapped[str]
     brand: Mapped[str]
     category: Mapped[str]
@@ -28,12 +37,15 @@ class Product(TenantRow):
     """features[], materials[], compatibility[], care, attributes{}, synonyms[] as in the catalog file."""
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Option name → values in display order (order of names kept in ``facts.option_names``)."""
+    collections: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
+    """Slugs of the collections it is in, such as ``summer-sale``."""
     tax_category: Mapped[str] = mapped_column(String(20))
     restrictions: Mapped[list[str]] = mapped_column(default=list)
     warranty_months: Mapped[int]
     rating: Mapped[int] = mapped_column(default=0)
     rating_count: Mapped[int] = mapped_column(default=0)
     status: Mapped[str] = mapped_column(String(20), default="active")
+    """A ``ProductStatus``: only what is active is sold."""
     position: Mapped[int] = mapped_column(default=0)
     search_strong: Mapped[str] = mapped_column(default="")
     """Title, brand, category, synonyms, option values: weight A of the full text."""
@@ -54,6 +66,7 @@ class Product(TenantRow):
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 (SQLAlchemy's own idiom)
     __table_args__ = (
         UniqueConstraint("tenant_id", "slug"),
+        Index("uq_products_external", "tenant_id", "external_id", unique=True),
         Index("ix_products_category", "tenant_id", "category", "position", "id"),
         Index("ix_products_search", "search", postgresql_using="gin"),
     )
@@ -132,3 +145,23 @@ class ListedPrice(TenantRow):
             postgresql_where=text("starts_at IS NULL AND ends_at IS NULL"),
         ),
     )
+
+
+class CatalogImport(TenantRow):
+    """A file of the catalog that was handed in: what it would change, and what became of it."""
+
+    __tablename__ = "catalog_imports"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    format: Mapped[str] = mapped_column(String(4))  # csv | json
+    atomic: Mapped[bool]
+    """All of it or nothing."""
+    digest: Mapped[str] = mapped_column(String(64))
+    content: Mapped[str | None]
+    """The file, until it is applied."""
+    status: Mapped[str] = mapped_column(String(10))  # reported | applied | refused
+    report: Mapped[dict[str, Any]]
+    outcome: Mapped[dict[str, Any] | None]
+    made_by: Mapped[str] = mapped_column(String(40))
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    applied_at: Mapped[datetime | None]

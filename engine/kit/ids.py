@@ -42,6 +42,7 @@ PREFIXES: Final = {
     "rate": "rat",
     "tax": "tax",
     "discount": "dsc",
+    "import": "imp",
     "audit": "aud",
     "card": "card",
     "challenge": "chl",

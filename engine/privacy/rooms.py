@@ -368,7 +368,9 @@ SHOP: Final[Mapping[str, str]] = {
     "browser_sessions": "token_hash",
     "bundle_components": "",
     "captures": "failure_code reason",
-    "discounts": "code title amounts category",
+    "catalog_imports": "format digest content status report outcome made_by",
+    "discount_uses": "",
+    "discounts": "code title kind amounts category rules stacking",
     "fulfillment_lines": "",
     "fulfillments": "partner routing capture_ids",
     "gateway_accounts": "gateway mode publishable_key secrets_sealed settings",
@@ -386,8 +388,8 @@ SHOP: Final[Mapping[str, str]] = {
     "payouts": "gateway",
     "postings": "account",
     "prices": "source",
-    "products": "slug title brand category description motif facts options tax_category restrictions search_strong"
-    " search_weak search",
+    "products": "slug external_id title brand category description motif facts options collections tax_category"
+    " restrictions search_strong search_weak search",
     "rate_limits": "bucket",
     "reservations": "",
     "restores": "waiting_for",
