@@ -8,9 +8,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
-from app.bench import database_cpu_seconds, drive, prepare
 from app.bench_operations import BENCHMARKS
 from app.bench_scene import Scene, set_scene
+from app.bench_timing import database_cpu_seconds, drive, prepare
 from app.boot import House, open_runtime
 from engine.db import Addresses
 from engine.settings import Settings
