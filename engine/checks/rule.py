@@ -10,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _SHOWN: Final = 5
+_FIRST: Final = "WITH found AS MATERIALIZED ({}) SELECT * FROM found LIMIT {}"
+"""As a rule there is nothing to be found: a plan for being quick about the first rows would be slow about all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Rule:
 def prove(session: Session, slug: str, rule: Rule) -> CheckResult:
     """Look at the rows of the session's tenant."""
     looked_at = session.execute(text(rule.count)).scalar_one()
-    broken = session.execute(text(f"SELECT * FROM ({rule.broken}) AS found LIMIT {_SHOWN + 1}")).all()  # noqa: S608 (our own)
+    broken = session.execute(text(_FIRST.format(rule.broken, _SHOWN + 1))).all()
     return verdict(rule.name, slug, looked_at, [f"{row[0]} {row[1]}" for row in broken])
 
 
