@@ -17,6 +17,7 @@ from engine.catalog.embedder import Embedder
 from engine.catalog.errors import IndexUnavailable
 from engine.catalog.indexing import index_pending
 from engine.catalog.vectors import VectorIndex
+from engine.due import search_waits
 from engine.kit.errors import DomainError
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 
@@ -67,7 +68,7 @@ class Jobs:
         runtime = self._site.runtime
         for tenant_id in runtime.store.tenant_ids():
             try:
-                if index_pending(runtime.store, tenant_id, self._index, self._embedder):
+                if search_waits(runtime.store, tenant_id) and index_pending(runtime.store, tenant_id, self._index, self._embedder):
                     runtime.search.forget(tenant_id)
             except IndexUnavailable:
                 log.warning("search index unavailable", tenant=tenant_id)

@@ -78,6 +78,20 @@ class Store:
         return answers.rows()
 
     @contextmanager
+    def alone(self, tenant_id: str, task: str) -> Iterator[bool]:
+        """Whether nobody else is at this task of the tenant's, in any process; then nobody will be until the block
+        ends. A connection of its own holds the lock, and lets go when its process is killed.
+        """
+        key = {"key": f"{tenant_id}|{task}"}
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as line:
+            mine = bool(line.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:key, 0))"), key))
+            try:
+                yield mine
+            finally:
+                if mine:
+                    line.execute(text("SELECT pg_advisory_unlock(hashtextextended(:key, 0))"), key)
+
+    @contextmanager
     def without_tenant(self) -> Iterator[Session]:
         """A transaction that sees only the allow-listed tables (tenants, key and cookie hashes, rate limits)."""
         with self._sessions() as session, session.begin():

@@ -1,12 +1,16 @@
-"""The engine's housekeeping, tenant by tenant: each job binds its tenant, one failure stops no other."""
+"""The engine's housekeeping, tenant by tenant: each job binds its tenant, one failure stops no other.
+
+A round looks first which jobs have anything to do, and one process at a time keeps a tenant's house.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import structlog
 
+from engine import due
 from engine.approvals import service as approvals
 from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
@@ -17,7 +21,7 @@ from engine.finance import settlements
 from engine.fulfillment.release import release_due
 from engine.fulfillment.tracking import find_lost, poll_carriers
 from engine.inventory import adjusting, watching
-from engine.kit import audit, holds, idempotency, limits, outbox
+from engine.kit import audit, clock, holds, idempotency, limits, outbox
 from engine.mail import consumer, sending
 from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
@@ -156,6 +160,25 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     deciding.retry_blocked,
     close_old_cases,
 )
+DUE: Final[Mapping[Job, tuple[str, ...]]] = {
+    recovery.recover_payments: (due.PAYMENTS_UNFINISHED,),
+    captures.finish_pending: (due.CAPTURES_PENDING,),
+    refunds.finish_pending: (due.REFUNDS_PENDING,),
+    voids.finish_requested: (due.VOIDS_REQUESTED,),
+    voids.expire_authorizations: (due.AUTHORIZATIONS_OVER,),
+    apply_gateway_events: (due.GATEWAY_EVENTS,),
+    reconcile_restore: (due.RESTORED,),
+    recovery.expire: (due.CARDS_OVER, due.CHECKOUTS_OVER),
+    expire_changes: (due.CHANGES_OVER,),
+    fill_backorders: (due.BACKORDERS,),
+    tell_conversations: (due.CONVERSATIONS,),
+    seal_audit: (due.UNSEALED,),
+    free_expired_holds: (due.HOLDS_OVER,),
+}
+"""What says that a job has something to do; a job that is not named here has its turn every time."""
+SECOND, MINUTE, HOUR = "jobs of every second", "jobs of every minute", "jobs of every hour"
+"""What a process is alone at: one lock each, or the rare ones would miss their turn beside the others."""
+_LOOK: Final = due.look(DUE.values())
 OUTWARD: Final[frozenset[Job]] = frozenset({release_due, sending.send_mail})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
@@ -174,15 +197,46 @@ def run_once(runtime: Runtime, *, minutely: bool = False, hourly: bool = False) 
 
 
 def keep_house(runtime: Runtime, tenant_id: str, *, minutely: bool = False, hourly: bool = False) -> None:
-    """One tenant's round. Never raises."""
-    for job in EVERY_SECOND + (EVERY_MINUTE if minutely else ()) + (EVERY_HOUR if hourly else ()):
-        try:
-            if job not in OUTWARD or not _held(runtime, tenant_id):
-                job(runtime, tenant_id)
-        except Exception:
-            log.exception("job failed", job=job.__name__, tenant=tenant_id)
+    """One tenant's round. Never raises. What another process is at is left to it."""
+    try:
+        if first := due_now(runtime, tenant_id):
+            with runtime.store.alone(tenant_id, SECOND) as mine:
+                if mine:
+                    _run_due(runtime, tenant_id, first)
+        for wanted, task, jobs in ((minutely, MINUTE, EVERY_MINUTE), (hourly, HOUR, EVERY_HOUR)):
+            if wanted:
+                with runtime.store.alone(tenant_id, task) as mine:
+                    if mine:
+                        _run(runtime, tenant_id, jobs)
+    except Exception:
+        log.exception("house not kept", tenant=tenant_id)
+
+
+def due_now(runtime: Runtime, tenant_id: str, *, but: Collection[Job] = ()) -> list[Job]:
+    """Which of the jobs of every second have something to do, in their order; one round trip."""
+    ((found,),) = runtime.store.ask(tenant_id, (_LOOK, {"tenant": tenant_id, "now": clock.now()}))
+    idle = {job for place, job in enumerate(DUE) if not found[f"due_{place}"]}
+    return [job for job in EVERY_SECOND if job not in idle and job not in but]
 
 
 def _held(runtime: Runtime, tenant_id: str) -> bool:
     with runtime.unit_of_work(tenant_id) as session:
         return holds.held(session, tenant_id)
+
+
+def _run_due(runtime: Runtime, tenant_id: str, jobs: Collection[Job]) -> None:
+    """These, and what they leave for each other to do; each once in a round."""
+    ran: set[Job] = set()
+    while jobs:
+        _run(runtime, tenant_id, jobs)
+        ran.update(jobs)
+        jobs = due_now(runtime, tenant_id, but=ran)
+
+
+def _run(runtime: Runtime, tenant_id: str, jobs: Collection[Job]) -> None:
+    for job in jobs:
+        try:
+            if job not in OUTWARD or not _held(runtime, tenant_id):
+                job(runtime, tenant_id)
+        except Exception:
+            log.exception("job failed", job=job.__name__, tenant=tenant_id)

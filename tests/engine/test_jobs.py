@@ -11,10 +11,13 @@ from engine import jobs
 from engine.checkout import service
 from engine.checkout.complete import complete
 from engine.conversations import service as conversations
+from engine.db import Store
 from engine.kit import audit, clock, faults, outbox
+from engine.kit.direct import Ask, Row
 from engine.kit.identity import Identity
 from engine.kit.tenancy import Tenant
 from engine.orders import queries
+from engine.runtime import Runtime
 from tests.engine.checkout.test_complete import Killed, die_at
 from tests.shop import ADDRESS, Shop
 
@@ -86,3 +89,43 @@ def test_a_job_that_fails_stops_no_other(shop: Shop, monkeypatch: pytest.MonkeyP
     jobs.run_once(shop.runtime)
     assert shop.tenant.id in ran
     assert f"then {shop.tenant.id}" in ran
+
+
+def test_a_shop_in_which_nothing_waits_is_looked_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs.keep_house(shop.runtime, shop.tenant.id)
+    looks: list[int] = []
+
+    def ask(store: Store, tenant_id: str, *asks: Ask) -> list[list[Row]]:
+        looks.append(len(asks))
+        return asked(store, tenant_id, *asks)
+
+    asked = Store.ask
+    monkeypatch.setattr(Store, "ask", ask)
+    monkeypatch.setattr(Store, "unit_of_work", None)
+    monkeypatch.setattr(Store, "alone", None)
+    jobs.keep_house(shop.runtime, shop.tenant.id)
+    assert looks == [1]
+
+
+def test_what_one_job_leaves_to_another_is_done_in_the_same_round(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def writes(_runtime: Runtime, tenant_id: str) -> None:
+        with shop.uow() as session:
+            audit.record(session, tenant_id, actor="system", action="test.written", subject=tenant_id)
+
+    jobs.keep_house(shop.runtime, shop.tenant.id)
+    monkeypatch.setattr(jobs, "EVERY_SECOND", (jobs.seal_audit, writes))
+    jobs.keep_house(shop.runtime, shop.tenant.id)
+    with shop.uow() as session:
+        assert session.scalars(select(audit.AuditRow.id).where(audit.AuditRow.hash.is_(None))).all() == []
+
+
+def test_one_process_at_a_time_keeps_a_house(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(jobs, "EVERY_SECOND", (lambda _runtime, _tenant: ran.append("second"),))
+    monkeypatch.setattr(jobs, "EVERY_MINUTE", (lambda _runtime, _tenant: ran.append("minute"),))
+    with shop.runtime.store.alone(shop.tenant.id, jobs.SECOND) as mine:
+        assert mine
+        jobs.keep_house(shop.runtime, shop.tenant.id, minutely=True)
+        assert ran == ["minute"]
+    jobs.keep_house(shop.runtime, shop.tenant.id)
+    assert ran == ["minute", "second"]

@@ -113,7 +113,7 @@ class Lives(RuleBasedStateMachine):
         """Time passes, and whoever keeps house does so."""
         self.time.enter_context(clock.shifted(timedelta(minutes=minutes)))
         for number, shop in enumerate(self.shops):
-            keep_house(shop)
+            keep_house(shop, alone=True)
             self._prove(number)
 
     def teardown(self) -> None:

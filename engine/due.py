@@ -1,0 +1,57 @@
+"""Whether there is anything to do: one look per shop and tick, so that a quiet shop costs one short trip of reads.
+
+A condition may say yes too often, never too seldom: it is what the job itself looks for, or more. Each is met by an
+index of its own that holds only what waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from engine.db import Store
+from engine.kit import clock
+from engine.kit.direct import Statement
+
+PAYMENTS_UNFINISHED: Final = """SELECT FROM app.payments WHERE tenant_id = %(tenant)s
+AND status IN ('processing', 'unknown') AND lease_until <= %(now)s"""
+CAPTURES_PENDING: Final = """SELECT FROM app.captures WHERE tenant_id = %(tenant)s
+AND status = 'pending' AND lease_until <= %(now)s"""
+REFUNDS_PENDING: Final = """SELECT FROM app.refunds WHERE tenant_id = %(tenant)s
+AND status = 'pending' AND lease_until <= %(now)s"""
+VOIDS_REQUESTED: Final = """SELECT FROM app.payments WHERE tenant_id = %(tenant)s
+AND status IN ('authorized', 'partially_captured') AND void_requested_at IS NOT NULL AND lease_until <= %(now)s"""
+AUTHORIZATIONS_OVER: Final = """SELECT FROM app.payments WHERE tenant_id = %(tenant)s
+AND status IN ('authorized', 'partially_captured') AND authorization_expires_at <= %(now)s"""
+GATEWAY_EVENTS: Final = """SELECT FROM app.gateway_events WHERE tenant_id = %(tenant)s
+AND applied_at IS NULL AND available_at <= %(now)s"""
+RESTORED: Final = "SELECT FROM app.restores WHERE tenant_id = %(tenant)s AND lifted_at IS NULL"
+CARDS_OVER: Final = """SELECT FROM app.consents WHERE tenant_id = %(tenant)s
+AND status IN ('open', 'approved') AND expires_at <= %(now)s"""
+CHECKOUTS_OVER: Final = """SELECT FROM app.checkout_sessions WHERE tenant_id = %(tenant)s
+AND status NOT IN ('completed', 'canceled', 'expired') AND status <> 'complete_in_progress' AND expires_at <= %(now)s"""
+CHANGES_OVER: Final = """SELECT FROM app.order_changes WHERE tenant_id = %(tenant)s
+AND status IN ('quoted', 'confirmed') AND expires_at <= %(now)s"""
+BACKORDERS: Final = "SELECT FROM app.backorders WHERE tenant_id = %(tenant)s AND status = 'waiting'"
+CONVERSATIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'conversation' AND delivered_at IS NULL AND available_at <= %(now)s"""
+UNSEALED: Final = "SELECT FROM app.audit WHERE tenant_id = %(tenant)s AND hash IS NULL"
+HOLDS_OVER: Final = """SELECT FROM app.reservations WHERE tenant_id = %(tenant)s
+AND status = 'held' AND expires_at <= %(now)s"""
+SEARCH: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'search' AND delivered_at IS NULL AND available_at <= %(now)s"""
+
+
+def look(conditions: Iterable[tuple[str, ...]]) -> Statement:
+    """One row of booleans ``due_0``, ``due_1``, …: whether any of the first conditions is met, of the second, …"""
+    found = (" OR ".join(f"EXISTS ({one})" for one in any_of) for any_of in conditions)
+    return Statement("SELECT " + ", ".join(f"{words} AS due_{place}" for place, words in enumerate(found)))
+
+
+_SEARCH_LOOK: Final = look([(SEARCH,)])
+
+
+def search_waits(store: Store, tenant_id: str) -> bool:
+    """Whether the search index is behind the outbox."""
+    ((found,),) = store.ask(tenant_id, (_SEARCH_LOOK, {"tenant": tenant_id, "now": clock.now()}))
+    return bool(found["due_0"])
