@@ -68,7 +68,8 @@ class Jobs:
         runtime = self._site.runtime
         for tenant_id in runtime.store.tenant_ids():
             try:
-                if search_waits(runtime.store, tenant_id) and index_pending(runtime.store, tenant_id, self._index, self._embedder):
+                waits = search_waits(runtime.store, tenant_id)
+                if waits and index_pending(runtime.store, tenant_id, self._index, self._embedder):
                     runtime.search.forget(tenant_id)
             except IndexUnavailable:
                 log.warning("search index unavailable", tenant=tenant_id)

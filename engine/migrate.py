@@ -119,12 +119,12 @@ def known_revisions() -> frozenset[str]:
 
 
 def pending(addresses: Addresses) -> bool:
-    """Whether the database lacks the newest revision (asked as the runtime role)."""
+    """Whether the database lacks the newest revision; as its owner one can ask even before there is a schema."""
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
     head = ScriptDirectory(str(_SCRIPTS)).get_current_head()
-    engine = open_engine(addresses.runtime, pool_size=1)
+    engine = open_engine(addresses.owner or addresses.runtime, pool_size=1)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table_schema": "app"})
         current = context.get_current_revision()

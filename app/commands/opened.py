@@ -34,9 +34,10 @@ def database(settings: Settings, *, start: bool) -> Iterator[Addresses]:
 def runtime(settings: Settings, *, start: bool = False, migrated: bool = False) -> Iterator[Runtime]:
     """A runtime without search index or agents; ``migrated`` brings the schema up to date first."""
     from app.boot import bring_schema, close_runtime, open_runtime
+    from engine.migrate import pending
 
     with database(settings, start=start) as addresses:
-        if migrated:
+        if migrated and pending(addresses):  # a server beside us has done it, and works on
             bring_schema(addresses, say)
         opened = open_runtime(settings, addresses)
         try:
