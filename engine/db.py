@@ -24,7 +24,7 @@ from engine.embedded_postgres import (
     start_or_attach,
     update_secrets,
 )
-from engine.kit.direct import Answers, Ask, Row, asking
+from engine.kit.direct import Answers, Ask, Row, asking, begin_bound
 from engine.kit.envelope import derive
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
@@ -64,7 +64,8 @@ class Store:
         with self._sessions() as session, session.begin():
             if snapshot:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
+            if snapshot or not begin_bound(session.connection(), tenant_id):
+                session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
             yield session
 
     def asking(self, tenant_id: str, *asks: Ask) -> AbstractContextManager[Answers]:

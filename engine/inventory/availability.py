@@ -14,6 +14,7 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     ScalarSelect,
+    Select,
     and_,
     case,
     cast,
@@ -132,19 +133,14 @@ def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -
     Whoever changes the stock of several lines in one transaction calls this first, with all of their variants.
     """
     parts = {part.variant_id for one in recipes(session, tenant_id, variant_ids).values() for part in one}
-    lock_sellable(session, tenant_id, parts)
+    session.execute(_locked_levels(tenant_id, parts))
 
 
 def lock_sellable(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, dict[str, int]]:
     """Location that ships → variant → sellable units, in the shop's order of places. All the variants' levels are
     locked.
     """
-    levels = session.execute(
-        select(StockLevel.variant_id, StockLevel.location_id, SELLABLE.label("units"))
-        .where(StockLevel.tenant_id == tenant_id, StockLevel.variant_id.in_(variant_ids))
-        .order_by(StockLevel.variant_id, StockLevel.location_id)
-        .with_for_update()
-    ).all()
+    levels = session.execute(_locked_levels(tenant_id, variant_ids)).all()
     places = session.scalars(
         select(Location.id)
         .where(Location.tenant_id == tenant_id, Location.ships)
@@ -155,6 +151,15 @@ def lock_sellable(session: Session, tenant_id: str, variant_ids: Collection[str]
         if level.location_id in pool:
             pool[level.location_id][level.variant_id] = level.units
     return pool
+
+
+def _locked_levels(tenant_id: str, variant_ids: Collection[str]) -> Select[str, str, int]:
+    return (
+        select(StockLevel.variant_id, StockLevel.location_id, SELLABLE.label("units"))
+        .where(StockLevel.tenant_id == tenant_id, StockLevel.variant_id.in_(variant_ids))
+        .order_by(StockLevel.variant_id, StockLevel.location_id)
+        .with_for_update()
+    )
 
 
 def _recipe(rows: Any) -> Recipe:

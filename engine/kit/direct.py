@@ -19,9 +19,10 @@ from typing import Any, Final
 from psycopg import Connection, abc
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.numeric import Int8
+from sqlalchemy import Connection as Line
 from sqlalchemy import Engine
 
 Row = dict[str, Any]
@@ -92,6 +93,17 @@ def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
         raise
     finally:
         pooled.close()
+
+
+def begin_bound(connection: Line, tenant_id: str) -> bool:
+    """Begin the connection's transaction and bind it to its tenant, both in one trip; ``False`` when the database did
+    not (a statement in the ordinary way then says why).
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, Connection)
+    tenant = Escaping(driver.pgconn).escape_literal(tenant_id.encode())
+    result = driver.pgconn.exec_(b"BEGIN; SELECT set_config('app.tenant_id', %s, true)" % tenant)
+    return result.status == ExecStatus.TUPLES_OK
 
 
 class _Trip:

@@ -30,7 +30,8 @@ P = TypeVar("P", bound=Policy)
 
 def policy_of(session: Session, tenant_id: str, kind: type[P]) -> P:
     """The tenant's policy of one domain, defaults filled in."""
-    return read_policy(session.get_one(Tenant, tenant_id).settings, kind)
+    tenant = session.info.setdefault(tenant_id, session.get_one(Tenant, tenant_id))  # kept: a session forgets
+    return read_policy(tenant.settings, kind)
 
 
 def read_policy(settings: dict[str, Any], kind: type[P]) -> P:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -95,6 +95,17 @@ _EVERYTHING: Final[tuple[tuple[Any, str, Any], ...]] = (
     (Return, "returns", Return.created_at),
 )
 _OF_PAYMENTS: Final[tuple[tuple[Any, str], ...]] = ((Capture, "captures"), (Dispute, "disputes"))
+_THERE: Final = text("""
+SELECT
+  EXISTS (SELECT FROM app.shipments WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS shipments,
+  EXISTS (SELECT FROM app.refunds WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS refunds,
+  EXISTS (SELECT FROM app.order_adjustments WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS adjustments,
+  EXISTS (SELECT FROM app.order_notes WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS notes,
+  EXISTS (SELECT FROM app.order_changes WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS changes,
+  EXISTS (SELECT FROM app.disputes d JOIN app.payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id
+    WHERE p.tenant_id = :tenant_id AND p.order_id = ANY(:ids)) AS disputes
+""")
+"""What most orders have nothing of is asked for together, and read only where there is some."""
 _SHOWN_CHANGES: Final = frozenset(
     {
         ChangeStatus.CHARGING,
@@ -137,13 +148,16 @@ def own_order(session: Session, identity: Identity, wanted: str) -> OrderView:
     return _views(session, identity.tenant_id, [find_own(session, identity, wanted)], identity)[0]
 
 
-def find_own(session: Session, identity: Identity, wanted: str) -> Order:
-    """The row of one of the identity's own orders, by id or number. Raises ``NotFound``."""
+def find_own(session: Session, identity: Identity, wanted: str, *, lock: bool = False) -> Order:
+    """The row of one of the identity's own orders, by id or number; locked for who wants to change it.
+
+    Raises ``NotFound``.
+    """
     text = wanted.strip().lstrip("#")
     query = placed(identity.tenant_id).where(or_(Order.id == text, Order.number == text.upper()))
     if not identity.is_staff:
         query = query.where(is_own(identity))
-    row = session.scalars(query).first()
+    row = session.scalars(query.with_for_update() if lock else query).first()
     if row is None:
         raise NotFound("There is no such order among yours.")
     return row
@@ -205,20 +219,26 @@ def parts_of(session: Session, tenant_id: str, order_ids: Sequence[str]) -> dict
     found: dict[str, Parts] = {order_id: Parts() for order_id in order_ids}
     if not order_ids:
         return found
+    known = {"tenant_id": tenant_id, "ids": list(order_ids)}
+    there = session.execute(_THERE, known).mappings().one()
     for model, name, order in _EVERYTHING:
+        if not there.get(name, True):
+            continue
         rows = session.scalars(
             select(model).where(model.tenant_id == tenant_id, model.order_id.in_(order_ids)).order_by(order, model.id)
         )
         for row in rows:
             getattr(found[row.order_id], name).append(row)
-    _add_moves(session, tenant_id, found)
+    _add_moves(session, tenant_id, found, there)
     return found
 
 
-def _add_moves(session: Session, tenant_id: str, found: dict[str, Parts]) -> None:
+def _add_moves(session: Session, tenant_id: str, found: dict[str, Parts], there: Mapping[Any, Any]) -> None:
     """What belongs to payments is found by them: an index is there for it."""
     order_of = {payment.id: order_id for order_id, parts in found.items() for payment in parts.payments}
     for model, name in _OF_PAYMENTS:
+        if not there.get(name, True):
+            continue
         rows = session.scalars(select(model).where(model.tenant_id == tenant_id, model.payment_id.in_(order_of)))
         for row in rows:
             getattr(found[order_of[row.payment_id]], name).append(row)

@@ -14,7 +14,7 @@ from engine.payments.gateway import Gateway, Move, MoveStatus
 LEASE: Final = timedelta(seconds=20)
 """Longer than a gateway's time-out."""
 BATCH: Final = 50
-_LONGEST: Final = timedelta(minutes=10)
+LONGEST: Final = timedelta(minutes=10)
 log = structlog.get_logger(__name__)
 
 
@@ -33,7 +33,7 @@ def take(row: Leased) -> bool:
     if row.attempts and row.lease_until is not None and row.lease_until > now:
         return False
     row.attempts += 1
-    row.lease_until = now + min(LEASE * row.attempts, _LONGEST)
+    row.lease_until = now + min(LEASE * row.attempts, LONGEST)
     return True
 
 

@@ -43,6 +43,8 @@ class _Next:
     left: write.Applied = write.NOTHING
     payment: Payment | None = None
     token: str = field(default="", repr=False)
+    seen: ChangeView | None = None
+    """The change, where nothing that is left to do moves it."""
 
 
 def confirm(
@@ -103,6 +105,7 @@ def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, 
     try:
         with runtime.unit_of_work(identity.tenant_id) as session:
             todo = _claim(session, runtime, identity, order_id, change_id, approved)
+            session.flush()
             fault_point("before_t1_commit")
     except (_Outdated, OutOfStock):
         raise _fresh(runtime, identity, order_id, change_id) from None
@@ -111,7 +114,7 @@ def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, 
         ended = charge.take(runtime, todo.payment, todo.token)
         settle.settle_change(runtime, identity.tenant_id, todo.payment.id, ended)
     settle.carry_out(runtime, identity.tenant_id, todo.left)
-    return look(runtime, identity, order_id, change_id)
+    return todo.seen or look(runtime, identity, order_id, change_id)
 
 
 def _claim(
@@ -138,7 +141,8 @@ def _claim(
     if effect.asks_partner and partner.ask(session, order, change):
         write.try_refund(session, order, change)
         return _Next()
-    return _Next(write.apply(session, order, change))
+    applied = write.apply(session, order, change)
+    return _Next(applied, seen=views.view(order, change))
 
 
 def _authorize(

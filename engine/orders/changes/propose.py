@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -45,23 +46,19 @@ def propose(
     change_id = new_id("change")
     for _ in range(_TRIES):
         with runtime.unit_of_work(identity.tenant_id) as session:
-            order = queries.find_own(session, identity, order_id)
+            order = queries.find_own(session, identity, order_id, lock=True)
             case = open_case(session, identity, order)
             effect = work_out(case, wanted)
             agreed, ends = digest(order, effect), clock.now() + _stands_for(case, effect)
-        token = _delegate(runtime, identity.tenant_id, change_id, effect, order.currency, agreed, ends)
+            quote = _Quote(change_id, wanted, effect, agreed, ends, approved)
+            if not quote.needs_token:
+                return _quote(runtime, case, quote, None)
+        token = _delegate(runtime, identity.tenant_id, quote, order.currency)
         with runtime.unit_of_work(identity.tenant_id) as session:
             order = service.lock(session, identity.tenant_id, order.id)
             case = open_case(session, identity, order)
             if digest(order, effect) == agreed and work_out(case, wanted) == effect:
-                if not identity.is_staff:
-                    bucket = f"order-change:{identity.tenant_id}|{identity.id}"
-                    limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
-                change = _write(case, change_id, wanted, effect, agreed, ends)
-                takes = effect.charge or effect.hold
-                if not identity.is_staff or takes or (over_limit(case, effect) and approved is None):
-                    _ask(session, runtime, case, change, effect, token)
-                return views.view(order, change)
+                return _quote(runtime, case, quote, token)
     raise ChangeOutdated("The order kept changing while this was worked out. Please try again.")
 
 
@@ -69,6 +66,46 @@ def _stands_for(case: Case, effect: Effect) -> timedelta:
     """How long a quote may be agreed to."""
     longer = effect.terms.valid_minutes if effect.terms else None
     return timedelta(minutes=longer or case.policy.quote_minutes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Quote:
+    """A change worked out, and until when it stands."""
+
+    change_id: str
+    wanted: Wanted
+    effect: Effect
+    digest: str
+    ends: datetime
+    approved: str | None
+
+    @property
+    def takes(self) -> int:
+        """What is charged for it, or held."""
+        return self.effect.charge or self.effect.hold
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether a gateway has to let us take it: where a card is asked."""
+        method = self.effect.method
+        return self.takes > 0 and method is not None and not method.stored_value_id
+
+    def needs_consent(self, case: Case) -> bool:
+        """Whether the shopper has to agree, whoever asked for it."""
+        over = self.approved is None and over_limit(case, self.effect) is not None
+        return not case.identity.is_staff or self.takes > 0 or over
+
+
+def _quote(runtime: Runtime, case: Case, quote: _Quote, token: str | None) -> ChangeView:
+    """Write it down, under the order's lock."""
+    session, identity = case.session, case.identity
+    if not identity.is_staff:
+        bucket = f"order-change:{identity.tenant_id}|{identity.id}"
+        limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
+    change = _write(case, quote)
+    if quote.needs_consent(case):
+        _ask(session, runtime, case, change, quote.effect, token)
+    return views.view(case.order, change)
 
 
 def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
@@ -80,25 +117,21 @@ def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
     return OverStaffLimit(words, limit=limit, amount=effect.gives_back, currency=currency, rule="staff_refund_limit")
 
 
-def _delegate(
-    runtime: Runtime, tenant_id: str, change_id: str, effect: Effect, currency: str, agreed: str, ends: datetime
-) -> str | None:
-    """A token that allows exactly this charge (or hold) for this change; none where no card is asked."""
-    method = effect.method
-    amount = effect.charge or effect.hold
-    if not amount or method is None or method.stored_value_id:
-        return None
+def _delegate(runtime: Runtime, tenant_id: str, quote: _Quote, currency: str) -> str:
+    """A token that allows exactly this charge (or hold) for this change."""
+    method = quote.effect.method
+    assert method is not None
     allowance = Allowance(
         merchant=tenant_id,
-        session_id=change_id,
-        maximum=Money(amount, currency),
-        expires_at=ends + _TOKEN_GRACE,
+        session_id=quote.change_id,
+        maximum=Money(quote.takes, currency),
+        expires_at=quote.ends + _TOKEN_GRACE,
     )
-    return runtime.gateways[method.gateway].delegate(method.ref, allowance, key=f"{agreed}:{change_id}")
+    return runtime.gateways[method.gateway].delegate(method.ref, allowance, key=f"{quote.digest}:{quote.change_id}")
 
 
-def _write(case: Case, change_id: str, wanted: Wanted, effect: Effect, agreed: str, ends: datetime) -> OrderChange:
-    order = case.order
+def _write(case: Case, quote: _Quote) -> OrderChange:
+    order, wanted, effect, change_id, agreed = case.order, quote.wanted, quote.effect, quote.change_id, quote.digest
     change = OrderChange(
         tenant_id=order.tenant_id,
         id=change_id,
@@ -116,7 +149,7 @@ def _write(case: Case, change_id: str, wanted: Wanted, effect: Effect, agreed: s
         },
         digest=agreed,
         order_version=order.version,
-        expires_at=ends,
+        expires_at=quote.ends,
     )
     case.session.add(change)
     facts = {"change": change_id, "kind": wanted.kind, "amount": effect.amount, "digest": agreed}

@@ -80,16 +80,18 @@ def apply(
     _end_units(session, order, change, effect, lines)
     for line_id, tax in effect.taxes.items():
         lines[line_id].tax = tax
-    _set_order(order, effect)
+    kept = service.lines_of(session, order) if effect.added else list(lines.values())
     taken = _take_held(session, order, effect, payment_id)
-    _book(session, order, change, effect, back)
-    change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
-    change.applied_at = clock.now()
-    change.message = _DONE[change.kind]
-    service.touch(order)
-    session.flush()
-    _tell(session, order, change, effect)
-    service.end_if_done(session, order, service.lines_of(session, order), actor=change.requested_by)
+    with session.no_autoflush:  # from here on nothing is read: the rows are written together
+        _set_order(order, effect)
+        _book(session, order, change, effect, back)
+        change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
+        change.applied_at = clock.now()
+        change.message = _DONE[change.kind]
+        service.touch(order)
+        _tell(session, order, change, effect)
+        service.end_if_done(session, order, kept, actor=change.requested_by)
+        session.flush()
     return Applied(tuple(row.id for row in back), tuple(_let_go(session, order, change, effect)), taken)
 
 
