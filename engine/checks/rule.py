@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 _SHOWN: Final = 5
 _FIRST: Final = "WITH found AS MATERIALIZED ({}) SELECT * FROM found LIMIT {}"
-"""As a rule there is nothing to be found: a plan for being quick about the first rows would be slow about all of them."""
+"""As a rule there is nothing to be found: a plan made for the first rows would be slow about all of them."""
 
 
 @dataclass(frozen=True, slots=True)

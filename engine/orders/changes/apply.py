@@ -129,7 +129,8 @@ def _claim(
     if change.expires_at <= clock.now():
         raise ChangeEnded("The quote has run out. Nothing was changed; ask for a fresh one.")
     _authorize(session, identity, card, change, approved)
-    effect = _agreed(session, identity, order, change, approved)
+    with session.no_autoflush:
+        effect = _agreed(session, identity, order, change, approved)
     if card is not None and card.status == ConsentStatus.APPROVED:
         card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
     if effect.terms is not None and effect.terms.reviewed:

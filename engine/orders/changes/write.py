@@ -71,7 +71,8 @@ def apply(
     effect = effect_of(change)
     if effect.kind == ChangeKind.RETURN:
         return Applied(opening.open_return(session, order, change, effect, word=word), ())
-    back = _refund(session, order, change, effect, word)
+    with session.no_autoflush:  # it reads of payments only, and ends with a flush
+        back = _refund(session, order, change, effect, word)
     lines = {line.id: line for line in service.lines_of(session, order)}
     variants = {one.variant_id for one in effect.ended} | {one.variant_id for one in effect.added}
     if variants:
@@ -224,19 +225,22 @@ def _add_lines(
 def _end_units(
     session: Session, order: Order, change: OrderChange, effect: Effect, lines: dict[str, OrderLine]
 ) -> None:
-    kept = in_hands(session, order.tenant_id, [one.line_id for one in effect.ended])
-    for one in effect.ended:
-        line = lines[one.line_id]
-        freed = inventory.free_line(
+    released = [one.line_id for one in effect.ended if lines[one.line_id].released]
+    kept = in_hands(session, order.tenant_id, released)
+    freed = {
+        one.line_id: inventory.free_line(
             session,
             order.tenant_id,
-            order_line_id=line.id,
+            order_line_id=one.line_id,
             quantity=one.quantity,
             subject=change.id,
-            keep=kept.get(line.id),
+            keep=kept.get(one.line_id),
         )
-        line.allocated -= freed
-        line.canceled += one.quantity
+        for one in effect.ended
+    }
+    for one in effect.ended:
+        lines[one.line_id].allocated -= freed[one.line_id]
+        lines[one.line_id].canceled += one.quantity
 
 
 def _set_order(order: Order, effect: Effect) -> None:
