@@ -172,6 +172,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     expire_changes: (due.CHANGES_OVER,),
     fill_backorders: (due.BACKORDERS,),
     tell_conversations: (due.CONVERSATIONS,),
+    tell_customers: (due.CUSTOMERS,),
     seal_audit: (due.UNSEALED,),
     free_expired_holds: (due.HOLDS_OVER,),
 }

@@ -124,6 +124,14 @@ class OrderLine(TenantRow):
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         Index("ix_order_lines_order", "tenant_id", "order_id", "position"),
+        Index(
+            "ix_order_lines_outstanding",
+            "tenant_id",
+            "order_id",
+            postgresql_where=text("ordered > canceled + delivered"),
+        ),
+        Index("ix_order_lines_returned", "tenant_id", "order_id", postgresql_where=text("returned > 0")),
+        Index("ix_order_lines_canceled", "tenant_id", "order_id", postgresql_where=text("canceled > 0")),
         Index("ix_order_lines_unreleased", "tenant_id", "order_id", postgresql_where=text("allocated > released")),
         CheckConstraint(
             "ordered > 0 AND canceled >= 0 AND canceled + allocated <= ordered AND released <= allocated"

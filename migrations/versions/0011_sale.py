@@ -14,13 +14,27 @@ depends_on = None
 _KIND = "text NOT NULL DEFAULT 'card' CHECK (kind IN ('card', 'wallet'))"
 
 
+_LINES = {"outstanding": "ordered > canceled + delivered", "returned": "returned > 0", "canceled": "canceled > 0"}
+"""What the filters of the order list look for, of which there is little beside what is over and done."""
+
+
 def upgrade() -> None:
+    for name, where in _LINES.items():
+        op.create_index(
+            f"ix_order_lines_{name}",
+            "order_lines",
+            ["tenant_id", "order_id"],
+            schema="app",
+            postgresql_where=sa.text(where),
+        )
     op.add_column("orders", sa.Column("routing", postgresql.JSONB(), nullable=True), schema="app")
     op.execute(f"ALTER TABLE sandbox.cards ADD COLUMN kind {_KIND}")
     op.execute(f"ALTER TABLE sandbox.tokens ADD COLUMN kind {_KIND}")
 
 
 def downgrade() -> None:
+    for name in _LINES:
+        op.drop_index(f"ix_order_lines_{name}", table_name="order_lines", schema="app")
     op.execute("ALTER TABLE sandbox.tokens DROP COLUMN kind")
     op.execute("ALTER TABLE sandbox.cards DROP COLUMN kind")
     op.drop_column("orders", "routing", schema="app")
