@@ -62,15 +62,16 @@ FROM (
     SELECT sum(x.amount) AS disputed FROM app.disputes x
     WHERE x.tenant_id = p.tenant_id AND x.payment_id = p.id AND x.status <> 'won') d ON true
   WHERE p.tenant_id = orders.tenant_id AND p.order_id = orders.id) t)"""
-_OURS: Final = "tenant_id = current_setting('app.tenant_id', true)"
-_LINES: Final = f"SELECT order_id FROM app.order_lines WHERE {_OURS} AND"
+_LINES: Final = "SELECT order_id FROM app.order_lines WHERE tenant_id = current_setting('app.tenant_id', true) AND"
 _OUTSTANDING: Final = f"{_LINES} ordered > canceled + delivered"
 _RETURNED: Final = f"{_LINES} returned > 0"
-_HELD: Final = f"""SELECT order_id FROM app.payments
-WHERE {_OURS} AND status IN ('authorized', 'partially_captured')"""
-_REFUNDED: Final = f"SELECT order_id FROM app.refunds WHERE {_OURS} AND status = 'succeeded'"
-_DISPUTED: Final = f"""SELECT p.order_id FROM app.disputes d
-JOIN app.payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id WHERE d.{_OURS} AND d.status <> 'won'"""
+_HELD: Final = """SELECT order_id FROM app.payments
+WHERE tenant_id = current_setting('app.tenant_id', true) AND status IN ('authorized', 'partially_captured')"""
+_REFUNDED: Final = """SELECT order_id FROM app.refunds
+WHERE tenant_id = current_setting('app.tenant_id', true) AND status = 'succeeded'"""
+_DISPUTED: Final = """SELECT p.order_id
+FROM app.disputes d JOIN app.payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id
+WHERE d.tenant_id = current_setting('app.tenant_id', true) AND d.status <> 'won'"""
 _AMONG: Final[Mapping[PaymentState | FulfillmentState, str]] = {
     FulfillmentState.CANCELED: f"{_LINES} canceled > 0",
     FulfillmentState.BACKORDERED: _OUTSTANDING,
