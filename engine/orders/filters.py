@@ -63,7 +63,7 @@ FROM (
     WHERE x.tenant_id = p.tenant_id AND x.payment_id = p.id AND x.status <> 'won') d ON true
   WHERE p.tenant_id = orders.tenant_id AND p.order_id = orders.id) t)"""
 _LINES: Final = "SELECT order_id FROM app.order_lines WHERE tenant_id = current_setting('app.tenant_id', true) AND"
-_OUTSTANDING: Final = f"{_LINES} ordered > canceled + delivered"
+_OUTSTANDING: Final = f"{_LINES} ordered - canceled - delivered > 0"
 _RETURNED: Final = f"{_LINES} returned > 0"
 _HELD: Final = """SELECT order_id FROM app.payments
 WHERE tenant_id = current_setting('app.tenant_id', true) AND status IN ('authorized', 'partially_captured')"""
@@ -72,6 +72,9 @@ WHERE tenant_id = current_setting('app.tenant_id', true) AND status = 'succeeded
 _DISPUTED: Final = """SELECT p.order_id
 FROM app.disputes d JOIN app.payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id
 WHERE d.tenant_id = current_setting('app.tenant_id', true) AND d.status <> 'won'"""
+_NEVER_PAID: Final = """SELECT o.id FROM app.orders o
+WHERE o.tenant_id = current_setting('app.tenant_id', true) AND NOT EXISTS (SELECT FROM app.payments p
+  WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id AND p.status IN ('captured', 'partially_captured'))"""
 _AMONG: Final[Mapping[PaymentState | FulfillmentState, str]] = {
     FulfillmentState.CANCELED: f"{_LINES} canceled > 0",
     FulfillmentState.BACKORDERED: _OUTSTANDING,
@@ -83,6 +86,7 @@ _AMONG: Final[Mapping[PaymentState | FulfillmentState, str]] = {
     FulfillmentState.PARTIALLY_RETURNED: _RETURNED,
     FulfillmentState.RETURNED: _RETURNED,
     FulfillmentState.EXCHANGED: _RETURNED,
+    PaymentState.UNPAID: _NEVER_PAID,
     PaymentState.AUTHORIZED: _HELD,
     PaymentState.PARTIALLY_REFUNDED: _REFUNDED,
     PaymentState.REFUNDED: _REFUNDED,

@@ -128,7 +128,7 @@ class OrderLine(TenantRow):
             "ix_order_lines_outstanding",
             "tenant_id",
             "order_id",
-            postgresql_where=text("ordered > canceled + delivered"),
+            postgresql_where=text("ordered - canceled - delivered > 0"),
         ),
         Index("ix_order_lines_returned", "tenant_id", "order_id", postgresql_where=text("returned > 0")),
         Index("ix_order_lines_canceled", "tenant_id", "order_id", postgresql_where=text("canceled > 0")),

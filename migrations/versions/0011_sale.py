@@ -14,7 +14,7 @@ depends_on = None
 _KIND = "text NOT NULL DEFAULT 'card' CHECK (kind IN ('card', 'wallet'))"
 
 
-_LINES = {"outstanding": "ordered > canceled + delivered", "returned": "returned > 0", "canceled": "canceled > 0"}
+_LINES = {"outstanding": "ordered - canceled - delivered > 0", "returned": "returned > 0", "canceled": "canceled > 0"}
 """What the filters of the order list look for, of which there is little beside what is over and done."""
 
 
@@ -27,12 +27,16 @@ def upgrade() -> None:
             schema="app",
             postgresql_where=sa.text(where),
         )
+    op.execute(  # without it the planner takes a third of all lines for outstanding
+        "CREATE STATISTICS app.st_order_lines_outstanding ON (ordered - canceled - delivered) FROM app.order_lines"
+    )
     op.add_column("orders", sa.Column("routing", postgresql.JSONB(), nullable=True), schema="app")
     op.execute(f"ALTER TABLE sandbox.cards ADD COLUMN kind {_KIND}")
     op.execute(f"ALTER TABLE sandbox.tokens ADD COLUMN kind {_KIND}")
 
 
 def downgrade() -> None:
+    op.execute("DROP STATISTICS app.st_order_lines_outstanding")
     for name in _LINES:
         op.drop_index(f"ix_order_lines_{name}", table_name="order_lines", schema="app")
     op.execute("ALTER TABLE sandbox.tokens DROP COLUMN kind")

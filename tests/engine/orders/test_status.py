@@ -16,7 +16,7 @@ from engine.orders.filters import OrderFilter
 from engine.orders.models import AdjustmentKind, Order, OrderAdjustment, OrderLine
 from engine.orders.money import OrderMoney
 from engine.orders.status import FulfillmentState, PaymentState, fulfillment_status, payment_status
-from engine.payments.models import Refund
+from engine.payments.models import Dispute, Refund
 from tests.shop import Shop
 
 F, P = FulfillmentState, PaymentState
@@ -149,6 +149,13 @@ def test_the_database_computes_payment_as_python_does(shop: Shop) -> None:
         session.execute(text("UPDATE app.payments SET status = 'authorized'"))
         session.execute(text("UPDATE app.captures SET status = 'failed'"))
     both("authorized")
+    with shop.uow() as session:
+        session.execute(text("UPDATE app.payments SET status = 'captured'"))
+        session.add(Dispute(id="dp_1", gateway="sandbox", gateway_dispute_id="du_1", order_id=order_id, amount=100,
+            currency="USD", reason="fraudulent", status="lost", tenant_id=shop.tenant.id, payment_id=payment_id))  # fmt: skip
+    both("disputed")
+    with shop.uow() as session:
+        session.execute(text("UPDATE app.disputes SET status = 'won'"))
     with shop.uow() as session:
         session.execute(text("UPDATE app.payments SET status = 'voided'"))
     both("unpaid")
