@@ -86,9 +86,8 @@ def flat_rows(scene: Scene, say: Say, n: int) -> Iterator[dict[str, Any]]:
         sides = [_Side(opened.enter_context(_copied(scene, server, number)), number) for number in STEPS]
         for side in sides:
             say(f"{FLAT}: {side.orders} orders")
-            item = {side.scene.variants[0]: 1}
-            grow(side.scene, server, side.scene.paid(item), side.orders - 1)
-            side.operations = prepare(side.scene, lambda each, item=item: bench_complete(each, item), n, clients=1)
+            grow(side.scene, server, side.scene.paid(_one(side.scene)), side.orders - 1)
+            side.operations = prepare(side.scene, lambda each: bench_complete(each, _one(each)), n, clients=1)
         say(f"{FLAT}: {n} in turns")
         for first in range(0, n, _TURN):
             for side in sides if first // _TURN % 2 else reversed(sides):
@@ -99,9 +98,13 @@ def flat_rows(scene: Scene, say: Say, n: int) -> Iterator[dict[str, Any]]:
             yield row | {"name": f"{FLAT}_{side.orders}", "size": size}
 
 
+def _one(scene: Scene) -> dict[str, int]:
+    return {scene.variants[0]: 1}
+
+
 def grow(scene: Scene, server: EmbeddedPostgres, order: OrderView, copies: int) -> None:
-    """Copy an order and all that belongs to it. What points to what is right by the way it is made: the database is
-    not asked to look each row up again, which the benchmark's test does once for all of them.
+    """Copy an order and all that belongs to it. What points to what is right by the way it is made, so the database is
+    not asked to look each row up again.
     """
     database = scene.house.addresses.runtime.split("?")[0].rpartition("/")[2]
     with psycopg.connect(_superuser(server, database)) as line:
@@ -146,10 +149,15 @@ def _copied(scene: Scene, server: EmbeddedPostgres, number: int) -> Iterator[Sce
     close_runtime(scene.runtime)  # a database that somebody uses cannot be copied; the next use opens it again
     with psycopg.connect(_superuser(server, SUPERUSER), autocommit=True) as line:
         line.execute(f"CREATE DATABASE {database} TEMPLATE {DATABASE}")
-    moved = {role: _elsewhere(getattr(addresses, role), database) for role in ("runtime", "owner", "sandbox")}
-    runtime = open_runtime(Settings.from_env({}), replace(addresses, **moved))
+    moved = replace(
+        addresses,
+        runtime=_elsewhere(addresses.runtime, database),
+        owner=_elsewhere(addresses.owner or "", database),
+        sandbox=_elsewhere(addresses.sandbox, database),
+    )
+    runtime = open_runtime(Settings.from_env({}), moved)
     try:
-        yield set_scene(House(replace(addresses, **moved), runtime), scene.tenant_id, seed=0)
+        yield set_scene(House(moved, runtime), scene.tenant_id, seed=0)
     finally:
         close_runtime(runtime)
 

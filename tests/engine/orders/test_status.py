@@ -151,8 +151,8 @@ def test_the_database_computes_payment_as_python_does(shop: Shop) -> None:
     both("authorized")
     with shop.uow() as session:
         session.execute(text("UPDATE app.payments SET status = 'captured'"))
-        session.add(Dispute(id="dp_1", gateway="sandbox", gateway_dispute_id="du_1", order_id=order_id, amount=100,
-            currency="USD", reason="fraudulent", status="lost", tenant_id=shop.tenant.id, payment_id=payment_id))  # fmt: skip
+        lost = {"gateway": "sandbox", "amount": 100, "fee": 0, "currency": "USD", "reason": "x", "status": "lost"}
+        session.add(Dispute(id="dp_1", gateway_dispute_id="du_1", opened_at=clock.now(), **lost, **base))
     both("disputed")
     with shop.uow() as session:
         session.execute(text("UPDATE app.disputes SET status = 'won'"))
