@@ -37,6 +37,12 @@ CONVERSATIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'conversation' AND delivered_at IS NULL AND available_at <= %(now)s"""
 CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'customers' AND delivered_at IS NULL AND available_at <= %(now)s"""
+APPROVALS: Final = """SELECT FROM app.approvals WHERE tenant_id = %(tenant)s
+AND status = 'claimed' AND lease_until <= %(now)s"""
+LETTERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'mail' AND delivered_at IS NULL AND available_at <= %(now)s"""
+MAIL: Final = """SELECT FROM app.mails WHERE tenant_id = %(tenant)s
+AND status = 'queued' AND available_at <= %(now)s"""
 UNSEALED: Final = "SELECT FROM app.audit WHERE tenant_id = %(tenant)s AND hash IS NULL"
 HOLDS_OVER: Final = """SELECT FROM app.reservations WHERE tenant_id = %(tenant)s
 AND status = 'held' AND expires_at <= %(now)s"""
