@@ -181,7 +181,7 @@ ROOMS: Final[tuple[Room, ...]] = (
         "returns",
         _ORDERS,
         erase={"tracking_number": "NULL", "events": "'[]'::jsonb", "unexpected": "'[]'::jsonb", "message": "NULL"},
-        plain="number requested_by approved_by refund_to refund_at carrier problem",
+        plain="number requested_by approved_by refund_to refund_account refund_at carrier problem",
         export="id number order_id kind status tracking_number events message created_at",
         withheld={"unexpected": _STAFFS},
     ),

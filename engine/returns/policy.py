@@ -81,8 +81,6 @@ class ReturnsPolicy(Policy):
     """Code of the location that takes goods back; without one the first that ships."""
     quarantine_location: str | None = None
     """Code of the location where goods lie that cannot be sold now; without one they are in no stock."""
-    staff_refund_limit: Amount | None = None
-    """The most that staff may let come back without the shopper's consent; ``None``: no limit but those of payments."""
 
     def reason(self, code: str) -> ReturnReason | None:
         """The reason of that code; ``None`` for one that is not on the list."""

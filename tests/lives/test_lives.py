@@ -23,6 +23,7 @@ from engine.kit.errors import DomainError
 from engine.runtime import Runtime
 from tests.currencies import price_everything, sell_in
 from tests.lives.afterwards import LATER
+from tests.lives.coming_back import COMING_BACK
 from tests.shop import Shop
 from tests.storm.actions import ACTIONS
 from tests.storm.storm import calm, keep_house
@@ -31,9 +32,14 @@ from tests.storm.world import World, make_shop
 LIVES: Final = int(os.environ.get("ICOMMERCE_LIVES", "0"))
 DAYS: Final = 8
 FIRST_ORDERS: Final = 2
-EVERYTHING: Final[dict[str, Callable[[World], None]]] = {name: act for name, (_, act) in ACTIONS.items()} | LATER
+EVERYTHING: Final[dict[str, Callable[[World], None]]] = {
+    **{name: act for name, (_, act) in ACTIONS.items()},
+    **LATER,
+    **COMING_BACK,
+}
 OFTEN: Final = ("buy", "buy", "buy", "release", "release", "ship", "ship", "carry")
-NAMES: Final = st.sampled_from([*OFTEN, *sorted(EVERYTHING)])
+COME_BACK: Final = ("send_back", "exchange", "take_back", "look_over")
+NAMES: Final = st.sampled_from([*OFTEN, *COME_BACK, *sorted(EVERYTHING)])
 SHOPS: Final = st.integers(0, 1)
 DICE: Final = st.integers(0, 2**16)
 REFUND: Final = tuple(point for point in faults.MOVE_POINTS if point.startswith("refund"))
@@ -43,6 +49,9 @@ DEATHS: Final[dict[str, tuple[str, ...]]] = {
     "swap": (*faults.POINTS, *REFUND),
     "cancel_all": (*faults.POINTS[:2], *REFUND),
     "goodwill": REFUND,
+    "exchange": faults.POINTS,
+    "take_back": REFUND,
+    "send_back": REFUND,
     "dispute": DISPUTE,
     "release": faults.FULFILLMENT_POINTS[:2],
     "ship": faults.FULFILLMENT_POINTS[2:],
