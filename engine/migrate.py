@@ -43,6 +43,7 @@ MODELS: Final = (
     "engine.shipping.models",
     "engine.support.models",
     "engine.tax.models",
+    "engine.warranties.models",
 )
 SCHEMAS: Final = ("app", "sandbox", "graph", "dbos")
 _LOCK: Final = 7_402_311

@@ -73,6 +73,10 @@ PREFIXES: Final = {
     "return": "ret",
     "return_line": "rtl",
     "return_event": "rte",
+    "warranty": "wty",
+    "claim": "clm",
+    "claim_event": "cle",
+    "evidence": "evd",
 }
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 

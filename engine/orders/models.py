@@ -189,6 +189,7 @@ class OrderAdjustment(TenantRow, AppendOnly):
     change_id: Mapped[str | None] = mapped_column(String(40))
     refund_id: Mapped[str | None] = mapped_column(String(40))
     return_id: Mapped[str | None] = mapped_column(String(40))
+    claim_id: Mapped[str | None] = mapped_column(String(40))
     at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (

@@ -97,6 +97,7 @@ def adjust(
     change_id: str | None = None,
     refund_id: str | None = None,
     return_id: str | None = None,
+    claim_id: str | None = None,
 ) -> None:
     """What is due for the order moves by ``amount`` (tax included; negative is in the shopper's favor). Every refund
     or charge of an order that is no payment of its total rests on one of these.
@@ -111,6 +112,7 @@ def adjust(
         "change_id": change_id,
         "refund_id": refund_id,
         "return_id": return_id,
+        "claim_id": claim_id,
         "at": clock.now(),
     }
     session.execute(insert(OrderAdjustment), [row])

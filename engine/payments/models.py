@@ -155,6 +155,7 @@ class Refund(TenantRow):
     order_id: Mapped[str | None] = mapped_column(String(40))
     change_id: Mapped[str | None] = mapped_column(String(40))
     return_id: Mapped[str | None] = mapped_column(String(40))
+    claim_id: Mapped[str | None] = mapped_column(String(40))
     amount: Mapped[int]
     tax: Mapped[int] = mapped_column(default=0)
     """How much of the amount is tax."""

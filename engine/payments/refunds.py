@@ -60,6 +60,7 @@ def request(
     note: str = "",
     approved: str | None = None,
     return_id: str | None = None,
+    claim_id: str | None = None,
 ) -> list[Refund]:
     """Ask for money back out of an order's payments (or one of them), under their locks: a pending refund for each
     that gives. ``execute`` each after the commit, or the job does.
@@ -84,7 +85,7 @@ def request(
         for share in shares
     ]
     for refund in refunds:
-        refund.note, refund.approved, refund.return_id = note, approved, return_id
+        refund.note, refund.approved, refund.return_id, refund.claim_id = note, approved, return_id, claim_id
     _name_accounts(session, tenant_id, order_id, refunds, by_id, account_id)
     session.add_all(refunds)
     for refund in refunds:

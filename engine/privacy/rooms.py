@@ -21,7 +21,8 @@ their_threads AS (SELECT id FROM app.threads WHERE owner_id IN (SELECT id FROM t
 their_cases AS (SELECT id FROM app.cases WHERE customer_id IN (SELECT id FROM people)
   OR shopper_id IN (SELECT id FROM their_shoppers) OR order_id IN (SELECT id FROM their_orders)
   OR thread_id IN (SELECT id FROM their_threads)),
-their_returns AS (SELECT id FROM app.returns WHERE order_id IN (SELECT id FROM their_orders))
+their_returns AS (SELECT id FROM app.returns WHERE order_id IN (SELECT id FROM their_orders)),
+their_claims AS (SELECT id FROM app.warranty_claims WHERE order_id IN (SELECT id FROM their_orders))
 """
 """Begins every statement; ``{who}`` says which customers."""
 
@@ -197,6 +198,44 @@ ROOMS: Final[tuple[Room, ...]] = (
         erase={"note": "''"},
         plain="step lines actor",
         withheld={"note": _STAFFS},
+    ),
+    Room(
+        "warranties",
+        _ORDERS,
+        erase={"serial": "NULL"},
+        plain="sku title terms",
+        export="id order_id title serial starts_on ends_on status",
+    ),
+    Room(
+        "warranty_claims",
+        _ORDERS,
+        erase={
+            "description": "''",
+            "message": "NULL",
+            "staff_note": "NULL",
+            "tracking_number": "NULL",
+            "back_number": "NULL",
+        },
+        plain="number requested_by symptom offers resolution reviewed_by decided_by refund_to problem carrier"
+        " back_carrier",
+        export="id number order_id status symptom description message tracking_number back_number created_at",
+        withheld={"staff_note": _STAFFS},
+    ),
+    Room(
+        "claim_evidence",
+        "t.claim_id IN (SELECT id FROM their_claims)",
+        erase={"name": "''", "content": "''::bytea", "sha256": "t.id"},
+        plain="media_type added_by",
+        export="id claim_id name media_type size sha256 created_at",
+        withheld={"content": "given out at /v1/claims/{claim}/evidence/{id}"},
+    ),
+    Room(
+        "claim_events",
+        "t.claim_id IN (SELECT id FROM their_claims)",
+        erase={"text": "''"},
+        plain="step actor audience",
+        export="id claim_id step text at",
+        only=_AS_TOLD,
     ),
     Room(
         "refunds",
