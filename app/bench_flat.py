@@ -57,6 +57,14 @@ UPDATE app.stock_levels s SET reserved = s.reserved + r.quantity * %(copies)s
 FROM app.reservations r, app.order_lines l WHERE l.order_id = %(order)s AND r.order_line_id = l.id
   AND r.status = 'committed' AND s.variant_id = r.variant_id AND s.location_id = r.location_id
 """
+_CHARGE: Final = """
+INSERT INTO sandbox.charges SELECT (jsonb_populate_record(c, jsonb_build_object(
+  'key_hash', c.key_hash || '-' || n, 'id', c.id || '-' || n,
+  'payment_id', regexp_replace(c.payment_id, '^pay_.{18}', 'pay_' || lpad(n::text, 18, '0'))))).*
+FROM sandbox.charges c, generate_series(1, %(copies)s::int) AS n
+WHERE c.payment_id IN (SELECT id FROM app.payments WHERE order_id = %(order)s)
+"""
+"""What the gateway has of it in its own books."""
 
 
 @dataclass(slots=True)
@@ -111,7 +119,8 @@ def grow(scene: Scene, server: EmbeddedPostgres, order: OrderView, copies: int) 
         line.execute("SET session_replication_role = replica")
         for table, belongs in _OF_ORDER.items():
             _copy(line, table, belongs, order.id, copies)
-        line.execute(_RESERVE, {"order": order.id, "copies": copies})
+        for statement in (_RESERVE, _CHARGE):
+            line.execute(statement, {"order": order.id, "copies": copies})
 
 
 def _copy(line: psycopg.Connection[Any], table: str, belongs: str, order_id: str, copies: int) -> None:
