@@ -9,9 +9,12 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.orm import Session
 
+from app.approvals import ANSWERS, About, act
 from app.once import Asked, AskedDep, answer_after, answer_once
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
+from engine.approvals.models import ApprovalKind
+from engine.approvals.returned import ReturnArgs
 from engine.kit.identity import Identity
 from engine.payments import refunds
 from engine.returns import arriving, deciding, queries
@@ -56,6 +59,14 @@ class FindingIn(_Body):
     note: Note = ""
 
 
+class SettleIn(About):
+    pass
+
+
+class Settling(About, ReturnArgs):
+    pass
+
+
 class Inspected(_Body):
     findings: Annotated[list[FindingIn], Field(min_length=1, max_length=200)]
 
@@ -80,11 +91,11 @@ def decline(return_id: str, given: Words, site: SiteDep, caller: CallerDep, aske
     """No, in words for the shopper."""
     identity = caller.staff
 
-    def act(session: Session, found: str) -> tuple[str, ...]:
+    def step(session: Session, found: str) -> tuple[str, ...]:
         deciding.decline(session, identity.tenant_id, found, words=given.words, actor=identity.id)
         return ()
 
-    return _do(site, identity, asked, return_id, act)
+    return _do(site, identity, asked, return_id, step)
 
 
 @router.post("/receive", responses={200: {"model": ReturnView}}, response_class=Response)
@@ -93,7 +104,7 @@ def receive(return_id: str, given: Received, site: SiteDep, caller: CallerDep, a
     identity = caller.staff
     strays = [Stray(one.what, one.quantity, one.note) for one in given.unexpected]
 
-    def act(session: Session, found: str) -> tuple[str, ...]:
+    def step(session: Session, found: str) -> tuple[str, ...]:
         return arriving.receive(
             session,
             identity.tenant_id,
@@ -104,7 +115,7 @@ def receive(return_id: str, given: Received, site: SiteDep, caller: CallerDep, a
             note=given.note,
         )
 
-    return _do(site, identity, asked, return_id, act)
+    return _do(site, identity, asked, return_id, step)
 
 
 @router.post("/inspect", responses={200: {"model": ReturnView}}, response_class=Response)
@@ -113,10 +124,10 @@ def inspect(return_id: str, given: Inspected, site: SiteDep, caller: CallerDep, 
     identity = caller.staff
     found = [Finding(one.return_line_id, one.outcome, one.rejected, one.note) for one in given.findings]
 
-    def act(session: Session, row_id: str) -> tuple[str, ...]:
+    def step(session: Session, row_id: str) -> tuple[str, ...]:
         return arriving.inspect(session, identity.tenant_id, row_id, findings=found, actor=identity.id)
 
-    return _do(site, identity, asked, return_id, act)
+    return _do(site, identity, asked, return_id, step)
 
 
 @router.post("/close", responses={200: {"model": ReturnView}}, response_class=Response)
@@ -124,32 +135,33 @@ def close(return_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> 
     """Nothing more will come: what is here is settled."""
     identity = caller.staff
 
-    def act(session: Session, found: str) -> tuple[str, ...]:
+    def step(session: Session, found: str) -> tuple[str, ...]:
         return deciding.close(session, identity.tenant_id, found, actor=identity.id)
 
-    return _do(site, identity, asked, return_id, act)
+    return _do(site, identity, asked, return_id, step)
 
 
-@router.post("/settle", responses={200: {"model": ReturnView}}, response_class=Response)
-def settle(return_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
-    """Try once more to give back what could not be given back."""
+@router.post("/settle", responses=ANSWERS, response_class=Response)
+def settle(return_id: str, given: SettleIn, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
+    """Try once more to give back what could not be given back; above what one person may give back it waits for
+    somebody else's yes (202).
+    """
     identity = caller.staff
-
-    def act(session: Session, found: str) -> tuple[str, ...]:
-        return deciding.settle_again(session, identity.tenant_id, found, actor=identity.id)
-
-    return _do(site, identity, asked, return_id, act)
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        found = queries.find(session, identity, return_id).id
+    wanted = Settling(return_id=found, note=given.note, case_id=given.case_id)
+    return act(site, caller, asked, ApprovalKind.RETURN_REFUND, wanted)
 
 
 def _do(
-    site: Site, identity: Identity, asked: Asked, return_id: str, act: Callable[[Session, str], tuple[str, ...]]
+    site: Site, identity: Identity, asked: Asked, return_id: str, step: Callable[[Session, str], tuple[str, ...]]
 ) -> Response:
     """One step, its answer kept with it; its refunds go out when it is committed."""
     made: list[str] = []
 
     def work(session: Session) -> ReturnView:
         found = queries.find(session, identity, return_id).id
-        made.extend(act(session, found))
+        made.extend(step(session, found))
         session.flush()
         return queries.one(session, identity, found)
 

@@ -76,6 +76,7 @@ ACTS: Final[Mapping[ApprovalKind, str]] = {
     ApprovalKind.DISCOUNT: "engine.approvals.codes:DISCOUNT",
     ApprovalKind.WRITE_OFF: "engine.approvals.goods:STOCK",
     ApprovalKind.STOCK_ADJUSTMENT: "engine.approvals.goods:STOCK",
+    ApprovalKind.RETURN_REFUND: "engine.approvals.returned:RETURN_REFUND",
     ApprovalKind.ORDER_CHANGE: "engine.approvals.order_changes:ORDER_CHANGE",
 }
 """``module:constant``, imported when it is asked for: the domains call approvals, and approvals them."""

@@ -107,18 +107,16 @@ def close(
 
 
 def settle_again(
-    session: Session, tenant_id: str, return_id: str, *, actor: str, approved: str | None = None
+    session: Session, tenant_id: str, return_id: str, *, actor: str, approved: str | None = None, strict: bool = False
 ) -> tuple[str, ...]:
     """Try once more to give back what could not be given back; ``approved`` lifts the shop's limits.
 
-    Raises ``NoReturn``, ``WrongStep`` when nothing was in its way.
+    Raises ``NoReturn``, ``WrongStep`` when nothing was in its way, and when ``strict`` what refunds refuse.
     """
     order, row = lock(session, tenant_id, return_id)
     if row.problem is None:
         raise WrongStep("Nothing keeps its money from going back.")
-    if approved is not None:
-        row.approval_id = approved
-    made = settle_due(session, order, row, actor=actor)
+    made = settle_due(session, order, row, actor=actor, word=approved, strict=strict)
     close_if_done(session, order, row)
     return made
 

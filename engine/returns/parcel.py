@@ -118,12 +118,16 @@ def take_signs(
     return settle_due(session, order, row, actor=actor)
 
 
-def settle_due(session: Session, order: Order, row: Return, *, actor: str, word: str | None = None) -> tuple[str, ...]:
-    """Give back what is due by now; the refunds to carry out."""
+def settle_due(
+    session: Session, order: Order, row: Return, *, actor: str, word: str | None = None, strict: bool = False
+) -> tuple[str, ...]:
+    """Give back what is due by now; the refunds to carry out. ``strict`` raises what refunds refuse."""
     session.flush()
     lines: list[ReturnLine] = lines_of(session, row)
     due = settling.left_to_settle(row, lines)
-    return settling.settle(session, order, row, due, actor=actor, word=word or settling.word_of(session, row))
+    return settling.settle(
+        session, order, row, due, actor=actor, word=word or settling.word_of(session, row), strict=strict
+    )
 
 
 def poll(runtime: Runtime, tenant_id: str) -> int:

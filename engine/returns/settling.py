@@ -50,10 +50,17 @@ def settle_kept(session: Session, order: Order, row: Return, *, word: str | None
 
 
 def settle(
-    session: Session, order: Order, row: Return, units: Mapping[ReturnLine, int], *, actor: str, word: str | None
+    session: Session,
+    order: Order,
+    row: Return,
+    units: Mapping[ReturnLine, int],
+    *,
+    actor: str,
+    word: str | None,
+    strict: bool = False,
 ) -> tuple[str, ...]:
     """Give back what these units stand for, or exchange them; the refunds to carry out. What cannot be given now stays
-    owed: the return names its problem, and staff are told.
+    owed: the return names its problem, and staff are told; ``strict`` raises what refunds refuse instead.
     """
     due = {line: count for line, count in units.items() if count}
     if not due:
@@ -63,6 +70,8 @@ def settle(
             made = _settle(session, order, row, due, actor=actor, word=word)
             session.flush()
     except DomainError as refused:
+        if strict:
+            raise
         session.expire_all()
         _blocked(session, order, row, refused)
         return ()
@@ -97,6 +106,14 @@ def close_if_done(session: Session, order: Order, row: Return) -> None:
             return  # somebody decides what becomes of the exchange
         finish(row, ReturnStatus.CLOSED, "Everything is here and settled.")
         news.tell(session, order, row, "return.closed")
+
+
+def due_now(row: Return, lines: Sequence[ReturnLine]) -> int:
+    """The money that is due by what has come so far, and did not go back yet."""
+    units = left_to_settle(row, lines)
+    if row.kind == ReturnKind.EXCHANGE:
+        return row.refund if any(units.values()) else 0
+    return sum(owed_for(line, count).amount for line, count in units.items())
 
 
 def _ripe(row: Return, line: ReturnLine) -> int:
