@@ -30,6 +30,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "routing": "engine.fulfillment.policies:RoutingPolicy",
     "support": "engine.support.policy:SupportPolicy",
     "seller": "engine.orders.seller:SellerPolicy",
+    "tax": "engine.tax.policy:TaxPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""
 

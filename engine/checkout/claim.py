@@ -57,21 +57,24 @@ WITH same AS (
   RETURNING k.id
 ), placed AS (
   INSERT INTO app.orders (tenant_id, id, number, session_id, owner_id, customer_id, thread_id, status, currency, totals,
-    total, tax, shipping, shipping_tax, buyer, ship_to, fulfillment, routing, discount_codes, hold_reason, created_at,
-    updated_at, version)
+    total, tax, tax_included, taxes, shipping, shipping_tax, buyer, ship_to, fulfillment, routing, discount_codes,
+    hold_reason, created_at, updated_at, version)
   SELECT %(tenant)s, %(order)s, %(prefix)s::text || nextval('app.order_numbers'), %(session_id)s, %(owner_id)s,
-    %(customer_id)s, %(thread_id)s, 'pending_payment', %(currency)s, %(totals)s, %(total)s, %(tax)s, %(shipping)s,
-    %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(routing)s, %(discount_codes)s::text[], %(hold_reason)s,
+    %(customer_id)s, %(thread_id)s, 'pending_payment', %(currency)s, %(totals)s, %(total)s, %(tax)s,
+    %(tax_included)s, %(taxes)s, %(shipping)s, %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(routing)s,
+    %(discount_codes)s::text[], %(hold_reason)s,
     %(now)s, %(now)s, 1
   FROM card RETURNING number
 ), lines AS (
   INSERT INTO app.order_lines (tenant_id, id, order_id, position, product_id, variant_id, sku, title, options,
-    unit_price, unit_cost, ordered, canceled, allocated, shipped, delivered, returned, discount, tax, components)
+    unit_price, unit_cost, ordered, canceled, allocated, shipped, delivered, returned, discount, tax, tax_included,
+    taxes, components)
   SELECT %(tenant)s, l.id, %(order)s, l.position, l.product_id, l.variant_id, l.sku, l.title, l.options,
-    l.unit_price, l.unit_cost, l.ordered, 0, l.allocated, 0, 0, 0, l.discount, l.tax, l.components
+    l.unit_price, l.unit_cost, l.ordered, 0, l.allocated, 0, 0, 0, l.discount, l.tax, l.tax_included, l.taxes,
+    l.components
   FROM card, jsonb_to_recordset(%(lines)s) AS l(id text, position int, product_id text, variant_id text, sku text,
     title text, options jsonb, unit_price int, unit_cost int, ordered int, allocated int, discount int, tax int,
-    components jsonb)
+    tax_included boolean, taxes jsonb, components jsonb)
 ), paying AS (
   INSERT INTO app.payments (tenant_id, id, session_id, order_id, consent_id, token_hash, gateway, tender,
     capture_mode, amount, currency, method, status, lease_until, recovery_attempts, created_at)

@@ -22,9 +22,11 @@ from engine.inventory.availability import recipes
 from engine.inventory.items import Recipe
 from engine.inventory.service import Place, Promise
 from engine.kit import clock
+from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.payments.tenders import Purse, purses
-from engine.tax.service import NO_TAX, Jurisdiction
+from engine.tax import service as tax
+from engine.tax.policy import TaxPolicy
 
 
 class Basket(Protocol):
@@ -83,7 +85,7 @@ class Facts:
     items: Mapping[str, Mapping[str, Any]]
     stock: Mapping[str, Sequence[Place]]
     zones: Sequence[Zone]
-    tax: Jurisdiction
+    tax: tax.Rules
     codes: Mapping[str, Discount]
     cart: Mapping[str, Any] | None
     """status, discount_codes and lines (variant → quantity) of the cart it came from."""
@@ -111,12 +113,16 @@ class Facts:
         return sum(place.available for place in self.stock[variant_id])
 
 
+_SEVERAL: Final = ("items", "zones", "rates", "exemptions", "codes")
 _AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
 
 SCOPE: Final = """
   CROSS JOIN LATERAL (
     SELECT ARRAY(SELECT line->>'variant_id' FROM jsonb_array_elements(c.lines) AS line) AS variants,
-      coalesce(c.ship_to->>'country', '') AS country, coalesce(c.ship_to->>'state', '') AS region) AS w
+      coalesce(c.ship_to->>'country', '') AS country, coalesce(c.ship_to->>'state', '') AS region,
+      coalesce(c.ship_to->>'city', '') AS city, coalesce(c.ship_to->>'postal_code', '') AS postal, (
+        SELECT h.customer_id FROM app.shoppers h
+        WHERE h.tenant_id = c.tenant_id AND h.id = c.owner_id) AS customer) AS w
   JOIN app.tenants t ON t.id = c.tenant_id
 """
 """What a checkout ``c`` asks for, and its shop."""
@@ -126,8 +132,9 @@ _ITEMS: Final = f"""app.variants v JOIN app.products p ON p.tenant_id = v.tenant
     LEFT JOIN LATERAL ({_PRICE}) AS q ON true
     WHERE v.tenant_id = c.tenant_id AND v.id = ANY(w.variants)"""
 _ZONES: Final = "app.shipping_zones z WHERE z.tenant_id = c.tenant_id AND w.country = ANY(z.countries)"
-_TAX: Final = """app.tax_rates x WHERE x.tenant_id = c.tenant_id AND x.country = w.country
-    AND x.region IN (w.region, '') AND x.valid_from <= %(today)s ORDER BY x.region DESC, x.valid_from DESC LIMIT 1"""
+_WHERE: Final = {"tenant": "c.tenant_id", "country": "w.country", "home": "t.country"}
+_RATES: Final = tax.RATES.format(**_WHERE, region="w.region", city="w.city", postal="w.postal")
+_EXEMPTIONS: Final = tax.EXEMPTIONS.format(**_WHERE, customer="w.customer")
 _CODES: Final = "app.discounts d WHERE d.tenant_id = c.tenant_id AND d.code = ANY(c.discount_codes)"
 _CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
 _PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
@@ -135,7 +142,8 @@ _SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latit
     l.handling_cost, l.cannot_ship
     FROM app.locations l WHERE l.tenant_id = c.tenant_id AND l.ships ORDER BY l.position, l.id"""
 _ITEM_STAMP: Final = "concat_ws('.', v.xmin, p.xmin, q.id, q.stamp)"
-_TAX_STAMP: Final = "concat(x.id, '.', x.xmin)"
+_RATE_STAMP: Final = "concat(x.id, '.', x.xmin)"
+_EXEMPTION_STAMP: Final = "concat(e.id, '.', e.xmin)"
 _CODE_STAMP: Final = (
     "concat_ws('.', d.code, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category, d.starts_at, d.ends_at)"
 )
@@ -153,8 +161,10 @@ COLUMNS: Final = f"""
   (SELECT json_agg(z) FROM (
     SELECT z.countries, z.regions, z.rates, z.xmin::text AS stamp FROM {_ZONES}
     ORDER BY z.position, z.id) AS z) AS zones,
-  (SELECT row_to_json(x) FROM (
-    SELECT x.name, x.rate_ppm, x.category_ppm, x.taxes_shipping, {_TAX_STAMP} AS stamp FROM {_TAX}) AS x) AS tax,
+  (SELECT json_agg(x) FROM (
+    SELECT {tax.COLUMNS}, {_RATE_STAMP} AS stamp FROM {_RATES} ORDER BY x.id) AS x) AS rates,
+  (SELECT json_agg(e) FROM (
+    SELECT e.kind, e.region, {_EXEMPTION_STAMP} AS stamp FROM {_EXEMPTIONS} ORDER BY e.id) AS e) AS exemptions,
   (SELECT json_agg(d) FROM (
     SELECT d.code, d.title, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category, d.usage_limit, d.used,
       d.starts_at, d.ends_at, {_CODE_STAMP} AS stamp FROM {_CODES} ORDER BY d.code) AS d) AS codes,
@@ -169,7 +179,8 @@ COLUMNS: Final = f"""
 STAMP: Final = f"""concat_ws('|', t.xmin,
     (SELECT string_agg({_ITEM_STAMP}, ',' ORDER BY v.id) FROM {_ITEMS}),
     (SELECT string_agg(z.xmin::text, ',' ORDER BY z.position, z.id) FROM {_ZONES}),
-    (SELECT {_TAX_STAMP} FROM {_TAX}),
+    (SELECT string_agg({_RATE_STAMP}, ',' ORDER BY x.id) FROM {_RATES}),
+    (SELECT string_agg({_EXEMPTION_STAMP}, ',' ORDER BY e.id) FROM {_EXEMPTIONS}),
     (SELECT string_agg({_CODE_STAMP}, ',' ORDER BY d.code) FROM {_CODES}),
     (SELECT {_CART_STAMP} FROM {_CART}))"""  # noqa: S608 (our own)
 """The versions of everything a price rests on, as ``Facts.stamp`` has them at ``moment``: another price in force is
@@ -233,7 +244,6 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
     places: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
     for place in row["places"] or ():
         places[place["variant_id"]].append(stock.place(place))
-    tax = row["tax"]
     items = {item["id"]: item for item in row["items"] or ()}
     return Facts(
         shop=shop,
@@ -242,7 +252,7 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
         sites=row["sites"] or (),
         shared=_shared(basket, items, places),
         zones=[Zone(**zone) for zone in row["zones"] or ()],
-        tax=Jurisdiction(*(tax[name] for name in Jurisdiction.__slots__)) if tax else NO_TAX,
+        tax=_taxes(basket, shop, row),
         codes={code["code"]: _code(code) for code in row["codes"] or ()},
         cart=row["cart"],
         stamp=_stamp(row),
@@ -260,13 +270,24 @@ def _shared(
     return inventory.together(wanted, places, waits=waits)
 
 
+def _taxes(basket: Basket, shop: Shop, row: Mapping[str, Any]) -> tax.Rules:
+    address = basket.ship_to or {}
+    return tax.rules(
+        read_policy(dict(shop.settings), TaxPolicy),
+        row["rates"] or (),
+        row["exemptions"] or (),
+        home=shop.country,
+        country=address.get("country") or "",
+        region=address.get("state") or "",
+        currency=basket.currency,
+    )
+
+
 def _stamp(row: Mapping[str, Any]) -> str:
     """What ``STAMP`` would say of the same rows."""
-    several = [",".join(one["stamp"] for one in row[name]) for name in ("items", "zones") if row[name]]
-    tax = [row["tax"]["stamp"]] if row["tax"] else []
-    codes = [",".join(one["stamp"] for one in row["codes"])] if row["codes"] else []
+    several = [",".join(one["stamp"] for one in row[name]) for name in _SEVERAL if row[name]]
     cart = [row["cart"]["stamp"]] if row["cart"] else []
-    return "|".join([row["stamp"], *several, *tax, *codes, *cart])
+    return "|".join([row["stamp"], *several, *cart])
 
 
 def _code(row: Mapping[str, Any]) -> Discount:

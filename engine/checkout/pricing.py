@@ -20,6 +20,7 @@ from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Recipe, bundled
 from engine.payments.tenders import Purse
 from engine.shipping import service as shipping
+from engine.tax import service as taxes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,19 @@ class PricedLine:
     """What was found out about units that are not there."""
     discount: int = 0
     tax: int = 0
+    taxes: tuple[dict[str, Any], ...] = ()
+    """Whose the tax is: {jurisdiction, level, rate_ppm, amount}."""
+    tax_included: bool = False
+    """Whether the tax is within the price."""
 
     @property
     def base(self) -> int:
         return self.unit_price * self.quantity
+
+    @property
+    def total(self) -> int:
+        """What is paid for it."""
+        return self.base - self.discount + (0 if self.tax_included else self.tax)
 
     @property
     def later(self) -> int:
@@ -91,9 +101,15 @@ class Quote:
     discount_titles: tuple[str, ...]
     tax_name: str
     shipping_tax: int
+    """Within ``fee`` where prices include tax."""
     problems: tuple[str, ...]
     missing: tuple[str, ...]
     tenders: tuple[Tender, ...] = ()
+    tax_included: bool = False
+    taxes: tuple[dict[str, Any], ...] = ()
+    """Whose the tax of the whole is: {jurisdiction, level, rate_ppm, amount}."""
+    notices: tuple[str, ...] = ()
+    """What the shopper must know before agreeing."""
     plan: Plan | None = None
     """Where what ships at once is to be reserved; ``None`` while that is not known, or when nothing does."""
 
@@ -110,8 +126,14 @@ class Quote:
         return sum(line.tax for line in self.lines) + self.shipping_tax
 
     @property
-    def shipping(self) -> int:
+    def fee(self) -> int:
+        """What is asked for shipping, with its tax where prices include it."""
         return self.selected.amount if self.selected else 0
+
+    @property
+    def shipping(self) -> int:
+        """What is asked for shipping, without tax."""
+        return self.fee - (self.shipping_tax if self.tax_included else 0)
 
     @property
     def ships_later(self) -> bool:
@@ -120,7 +142,7 @@ class Quote:
 
     @property
     def total(self) -> int:
-        return self.items - self.discount + self.shipping + self.tax
+        return self.items - self.discount + self.fee + (0 if self.tax_included else self.tax)
 
     @property
     def due(self) -> int:
@@ -128,16 +150,20 @@ class Quote:
         return self.total - sum(tender.amount for tender in self.tenders)
 
     def totals(self) -> list[dict[str, Any]]:
-        """ACP totals in display order (arithmetic: specs acp §2.5)."""
+        """ACP totals in display order (arithmetic: specs acp §2.5); tax that is ``included`` adds nothing to them."""
         rows = [("items_base_amount", "Items", self.items)]
         if self.discount:
             rows.append(("items_discount", "Discount: " + ", ".join(self.discount_titles), self.discount))
         rows.append(("subtotal", "Subtotal", self.items - self.discount))
         if self.selected:
-            rows.append(("fulfillment", f"Shipping: {self.selected.title}", self.shipping))
-        rows.append(("tax", f"Tax: {self.tax_name}", self.tax))
+            rows.append(("fulfillment", f"Shipping: {self.selected.title}", self.fee))
+        words = "Tax included" if self.tax_included else "Tax"
+        rows.append(("tax", f"{words}: {self.tax_name}", self.tax))
         rows.append(("total", "Total", self.total))
-        return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
+        told: list[dict[str, Any]] = [{"type": kind, "display_text": said, "amount": much} for kind, said, much in rows]
+        if self.tax_included:
+            told[-2]["included"] = True
+        return told
 
 
 def quote(session: Session, basket: Basket) -> Quote:
@@ -157,7 +183,8 @@ def price(basket: Basket, found: Facts) -> Quote:
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
     options, selected, trouble = _shipping(basket, found, lines)
     plan, unroutable = (None, []) if problems or trouble else _routing(basket, found, lines, selected)
-    lines = [replace(line, tax=found.tax.on(line.tax_category, line.base - line.discount)) for line in lines]
+    bill = _bill(found, lines, selected)
+    lines = [_taxed(line, one, found) for line, one in zip(lines, bill.items, strict=True)]
     priced = Quote(
         shop=found.shop,
         lines=tuple(lines),
@@ -165,15 +192,28 @@ def price(basket: Basket, found: Facts) -> Quote:
         selected=selected,
         discount_titles=applied.titles,
         tax_name=found.tax.name,
-        shipping_tax=found.tax.on_shipping(selected.amount) if selected else 0,
+        shipping_tax=bill.shipping.amount,
         problems=(*problems, *applied.problems, *trouble, *unroutable),
         missing=(),
         plan=plan,
+        tax_included=found.tax.included,
+        taxes=tuple(bill.by_jurisdiction()),
+        notices=(found.tax.notice,) if found.tax.notice else (),
     )
     if basket.tenders:
         priced = replace(priced, tenders=_tenders(basket, found, priced.total))
     missing = _missing(basket, due=priced.due)
     return replace(priced, missing=tuple(missing)) if missing else priced
+
+
+def _bill(found: Facts, lines: Sequence[PricedLine], selected: shipping.Option | None) -> taxes.Bill:
+    items = [taxes.Item(line.tax_category, line.base - line.discount, line.quantity) for line in lines]
+    return found.tax.bill(items, shipping=selected.amount if selected else 0)
+
+
+def _taxed(line: PricedLine, tax: taxes.Taxed, found: Facts) -> PricedLine:
+    parts = tuple(part.told() for part in tax.parts)
+    return replace(line, tax=tax.amount, taxes=parts, tax_included=found.tax.included)
 
 
 def _routing(
@@ -242,7 +282,7 @@ def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
         restrictions=tuple(item["restrictions"]),
         weight_g=item["weight_g"],
         quantity=quantity,
-        unit_price=item["price"],
+        unit_price=found.tax.unit_price(item["tax_category"], item["price"]),
         unit_cost=item["cost"],
         available=found.ready(item["id"]),
         alone=found.alone(item["id"]),

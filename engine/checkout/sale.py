@@ -33,9 +33,9 @@ LEASE: Final = timedelta(seconds=20)
 Model = TypeVar("Model", bound=TenantRow)
 _ORDER_VALUES: Final = (
     *("session_id", "owner_id", "customer_id", "thread_id", "currency"),
-    *("total", "tax", "shipping", "shipping_tax", "discount_codes", "hold_reason"),
+    *("total", "tax", "tax_included", "shipping", "shipping_tax", "discount_codes", "hold_reason"),
 )
-_ORDER_DOCUMENTS: Final = ("totals", "buyer", "ship_to", "fulfillment", "routing")
+_ORDER_DOCUMENTS: Final = ("totals", "taxes", "buyer", "ship_to", "fulfillment", "routing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +207,8 @@ def _order(identity: Identity, card: Card, quote: Quote, now: datetime) -> Row:
         "totals": quote.totals(),
         "total": quote.total,
         "tax": quote.tax,
+        "tax_included": quote.tax_included,
+        "taxes": list(quote.taxes),
         "shipping": quote.shipping,
         "shipping_tax": quote.shipping_tax,
         "buyer": card.buyer,
@@ -240,6 +242,8 @@ def _line(card: Card, order_id: str, position: int, line: PricedLine) -> Row:
         "returned": 0,
         "discount": line.discount,
         "tax": line.tax,
+        "tax_included": line.tax_included,
+        "taxes": list(line.taxes),
         "components": line.components,
     }
 

@@ -15,6 +15,8 @@ class TotalView(View):
     type: str
     display_text: str
     amount: int
+    included: bool = False
+    """Of tax: it is within the other amounts and adds nothing to the total."""
 
 
 class AddressView(View):
@@ -46,7 +48,7 @@ class CheckoutLineView(View):
     discount: int
     tax: int
     total: int
-    """base_amount - discount + tax, minor units."""
+    """base_amount - discount + tax (which adds nothing where prices include it), minor units."""
     notice: str = ""
     """What is not in stock, and when it is promised; empty when all of it ships at once."""
 

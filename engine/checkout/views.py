@@ -98,6 +98,8 @@ def digest(checkout: Basket, quote: Quote) -> str:
     }
     if promised := [_promised(line) for line in quote.lines if line.later]:
         bound["promised"] = promised
+    if quote.tax_included:
+        bound["tax_included"] = True
     if quote.tenders:
         bound["tenders"] = [[one.purse.account_id, one.amount] for one in quote.tenders]
     return hashlib.sha256(canonical_json(bound)).hexdigest()
@@ -123,7 +125,7 @@ def line_view(line: PricedLine, currency: str) -> CheckoutLineView:
         base_amount=line.base,
         discount=line.discount,
         tax=line.tax,
-        total=line.base - line.discount + line.tax,
+        total=line.total,
         notice=line.notice,
     )
 

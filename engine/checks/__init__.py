@@ -28,6 +28,7 @@ from engine.checks import (
     returns,
     stock,
     support,
+    tax,
 )
 from engine.checks.rule import CheckResult, prove, verdict
 from engine.kit import audit
@@ -52,6 +53,7 @@ RULES: Final = (
     *privacy.RULES,
     *catalog.RULES,
     *returns.RULES,
+    *tax.RULES,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.checks.rule import Rule
+from engine.checks.tax import tax_of
 from engine.finance.models import Account
 
 _KNOWN: Final = ", ".join(f"'{account}'" for account in Account)
@@ -136,7 +137,7 @@ RULES: Final = (
         f"SELECT count(*) FROM ({_ENDED}) o",  # noqa: S608 (ours)
         "SELECT o.id, 'kept goods and shipping with ' || k.tax + o.shipping_tax + coalesce(a.tax, 0)"  # noqa: S608 (ours)
         f" || ' tax, and owes ' || coalesce(b.tax, 0) FROM ({_ENDED}) o JOIN (SELECT order_id,"
-        " sum(tax::bigint * (ordered - canceled) / ordered) AS tax FROM app.order_lines GROUP BY 1) k"
+        f" sum({tax_of('(ordered - canceled)')}) AS tax FROM app.order_lines GROUP BY 1) k"
         " ON k.order_id = o.id LEFT JOIN (SELECT order_id, sum(tax) AS tax FROM app.order_adjustments"
         " WHERE kind IN ('return', 'goodwill') GROUP BY 1) a ON a.order_id = o.id"
         " LEFT JOIN (SELECT e.order_id, -sum(p.amount) AS tax FROM app.journal_entries e JOIN app.postings p"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.checks.rule import Rule
+from engine.checks.tax import tax_of
 
 _PARCEL_UNITS: Final = (
     "SELECT s.tenant_id, s.id, s.fulfillment_id, s.status, u->>'order_line_id' AS line_id,"
@@ -55,7 +56,9 @@ RULES: Final[tuple[Rule, ...]] = (
         "SELECT count(*) FROM app.journal_entries WHERE kind IN ('shipment', 'shipment_returned')",
         "SELECT w.order_id, 'earned ' || coalesce(b.goods, 0) || ' less ' || coalesce(b.discount, 0) || ' at '"
         " || coalesce(b.cost, 0) || ', parcels hold ' || w.goods || ' less ' || w.discount || ' at ' || w.cost"
-        " FROM (SELECT order_id, sum(unit_price::bigint * shipped) AS goods, sum(unit_cost::bigint * shipped) AS cost,"
+        " FROM (SELECT order_id, sum(unit_price::bigint * shipped"
+        f" - CASE WHEN tax_included THEN {tax_of('shipped')} ELSE 0 END) AS goods,"
+        " sum(unit_cost::bigint * shipped) AS cost,"
         " sum(discount::bigint * shipped / ordered) AS discount, sum(shipped) AS units"
         " FROM app.order_lines GROUP BY 1) w"
         " LEFT JOIN (SELECT e.order_id, -coalesce(sum(p.amount) FILTER (WHERE p.account = 'revenue'), 0) AS goods,"

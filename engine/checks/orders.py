@@ -8,7 +8,8 @@ from engine.checks.rule import Rule
 
 _KEPT: Final = (
     "SELECT l.order_id, sum(l.unit_price * (l.ordered - l.canceled) - l.discount * (l.ordered - l.canceled) / l.ordered"
-    " + l.tax * (l.ordered - l.canceled) / l.ordered) AS worth FROM app.order_lines l GROUP BY l.order_id"
+    " + CASE WHEN l.tax_included THEN 0 ELSE l.tax::bigint * (l.ordered - l.canceled) / l.ordered END) AS worth"
+    " FROM app.order_lines l GROUP BY l.order_id"
 )
 _MONEY: Final = (
     "SELECT o.id, o.status, o.total + coalesce(a.amount, 0) AS due,"
@@ -29,7 +30,8 @@ RULES: Final = (
         "SELECT count(*) FROM app.orders",
         "SELECT o.id, 'total ' || o.total || ', parts ' || x.parts FROM app.orders o CROSS JOIN LATERAL ("
         " SELECT sum(CASE t->>'type' WHEN 'items_base_amount' THEN (t->>'amount')::bigint"
-        " WHEN 'fulfillment' THEN (t->>'amount')::bigint WHEN 'tax' THEN (t->>'amount')::bigint"
+        " WHEN 'fulfillment' THEN (t->>'amount')::bigint WHEN 'tax' THEN CASE WHEN o.tax_included THEN 0"
+        " ELSE (t->>'amount')::bigint END"
         " WHEN 'items_discount' THEN -(t->>'amount')::bigint WHEN 'discount' THEN -(t->>'amount')::bigint ELSE 0 END)"
         " AS parts FROM jsonb_array_elements(o.totals) t) x WHERE x.parts <> o.total",
     ),

@@ -68,6 +68,11 @@ class _Line:
     def goods(self) -> int:
         return int(self.row["unit_price"] * self.row["ordered"])
 
+    def net(self, quantity: int) -> int:
+        """What some of its units were sold for, without tax."""
+        within = self.share(self.row["tax"], quantity) if self.row["tax_included"] else 0
+        return int(self.row["unit_price"] * quantity - within)
+
     @property
     def waiting(self) -> int:
         return int(self.row["ordered"] - self.row["canceled"] - self.row["shipped"])
@@ -152,16 +157,21 @@ def _sale(session: Session, shop: _Shop, plan: PastOrderRow, at: datetime) -> _S
     ledger, person = shop.ledger, shop.people[plan.customer]
     address, card = person.addresses[0], person.cards[0] if person.cards else None
     order_id, lines = new_id("order"), [_line(shop, line.sku, line.quantity) for line in plan.lines]
-    place = tax.jurisdiction(session, ledger.tenant_id, country=address.country, region=address.state)
-    for position, line in enumerate(lines):
+    rules = tax.rules_at(session, ledger.tenant_id, address.model_dump(), currency=ledger.currency)
+    option = _option(session, shop, plan, address, lines)
+    goods, fee = sum(line.goods for line in lines), option.amount if option else 0
+    items = [tax.Item(line.tax_category, line.goods, line.row["ordered"]) for line in lines]
+    bill = rules.bill(items, shipping=fee)
+    for position, (line, one) in enumerate(zip(lines, bill.items, strict=True)):
         line.row |= {
             "order_id": order_id,
             "position": position,
-            "tax": place.on(line.tax_category, line.goods),
+            "tax": one.amount,
+            "taxes": [part.told() for part in one.parts],
+            "tax_included": rules.included,
         }
-    option = _option(session, shop, plan, address, lines)
-    goods, charged = sum(line.goods for line in lines), option.amount if option else 0
-    taxed = sum(line.row["tax"] for line in lines) + place.on_shipping(charged)
+    taxed, fee_tax = bill.total, bill.shipping.amount
+    charged = fee - (fee_tax if rules.included else 0)
     order = {
         "id": order_id,
         "number": f"{shop.prefix}-{session.execute(order_numbers.next_value()).scalar_one()}",
@@ -169,11 +179,13 @@ def _sale(session: Session, shop: _Shop, plan: PastOrderRow, at: datetime) -> _S
         "owner_id": shop.customer_ids[plan.customer],
         "customer_id": shop.customer_ids[plan.customer],
         "currency": ledger.currency,
-        "totals": _totals(goods, option, taxed, place.name),
-        "total": goods + charged + taxed,
+        "totals": _totals(goods, option, taxed, rules),
+        "total": goods + fee + (0 if rules.included else taxed),
         "tax": taxed,
+        "tax_included": rules.included,
+        "taxes": bill.by_jurisdiction(),
         "shipping": charged,
-        "shipping_tax": place.on_shipping(charged),
+        "shipping_tax": fee_tax,
         "buyer": {"name": person.name, "email": person.email, "phone": person.phone},
         "ship_to": address.model_dump(),
         "fulfillment": _chosen(option),
@@ -225,13 +237,17 @@ def _option(
     return next((option for option in offered if option.id == plan.shipping), next(iter(offered), None))
 
 
-def _totals(goods: int, option: shipping.Option | None, taxed: int, tax_name: str) -> list[Row]:
+def _totals(goods: int, option: shipping.Option | None, taxed: int, rules: tax.Rules) -> list[Row]:
     rows = [("items_base_amount", "Items", goods), ("subtotal", "Subtotal", goods)]
     if option:
         rows.append(("fulfillment", f"Shipping: {option.title}", option.amount))
-    rows.append(("tax", f"Tax: {tax_name}", taxed))
-    rows.append(("total", "Total", goods + taxed + (option.amount if option else 0)))
-    return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
+    rows.append(("tax", f"{'Tax included' if rules.included else 'Tax'}: {rules.name}", taxed))
+    on_top = 0 if rules.included else taxed
+    rows.append(("total", "Total", goods + on_top + (option.amount if option else 0)))
+    told: list[Row] = [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
+    if rules.included:
+        told[-2]["included"] = True
+    return told
 
 
 def _chosen(option: shipping.Option | None) -> Row:
@@ -326,7 +342,7 @@ def _ship(shop: _Shop, sale: _Sale) -> None:
         one = Allocation(line.row["variant_id"], shop.home, line.row["ordered"])
         ledger.move(one, MovementKind.RECEIPT, "history", sale.at, on_hand=one.quantity, reserved=0)
         ledger.move(one, MovementKind.SHIP, shipment_id, at, on_hand=-one.quantity, reserved=0)
-    goods = sum(line.goods for line in sent)
+    goods = sum(line.net(line.row["ordered"]) for line in sent)
     cost = sum(line.row["unit_cost"] * line.row["ordered"] for line in sent)
     amounts = postings.shipment(goods, 0, sale.shipping_amount, cost)
     ledger.post("shipment", shipment_id, sale.order["id"], at, amounts)
@@ -401,7 +417,7 @@ def _take_back(shop: _Shop, sale: _Sale, *, everything: bool) -> None:
             quantity -= 1
         line.row["returned"] = quantity
         taxed += line.share(line.row["tax"], quantity)
-        amount += line.row["unit_price"] * quantity
+        amount += line.net(quantity)
     if everything:
         amount, taxed = sale.order["total"] - sale.order["tax"], sale.order["tax"]
     _refund(shop, sale, amount + taxed, taxed, "Returned in good condition.", shipped=True)

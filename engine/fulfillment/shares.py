@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.orders.shares import share
+from engine.orders.shares import share, tax_share
 
 
 class Line(Protocol):
@@ -21,6 +21,7 @@ class Line(Protocol):
     shipped: int
     discount: int
     tax: int
+    tax_included: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def shipped(lines: Iterable[Line]) -> Earned:
     """What the units that have left stand for."""
     rows = [
         (
-            line.unit_price * line.shipped,
+            _goods(line, line.shipped),
             share(line.discount, line.ordered, 0, line.shipped),
             line.unit_cost * line.shipped,
         )
@@ -62,8 +63,14 @@ def shipped(lines: Iterable[Line]) -> Earned:
 def released(lines: Iterable[Line], *, shipping: int, shipping_tax: int) -> Owed:
     """What the released units cost, with tax; shipping is owed with the first of them."""
     rows = list(lines)
-    tax = sum(share(line.tax, line.ordered, 0, line.released) for line in rows)
-    net = sum(line.unit_price * line.released - share(line.discount, line.ordered, 0, line.released) for line in rows)
+    tax = sum(tax_share(line, line.tax, 0, line.released) for line in rows)
+    net = sum(_goods(line, line.released) - share(line.discount, line.ordered, 0, line.released) for line in rows)
     if any(line.released for line in rows):
         tax, net = tax + shipping_tax, net + shipping
     return Owed(net + tax, tax)
+
+
+def _goods(line: Line, units: int) -> int:
+    """The price of its first units, without the tax in it."""
+    tax = tax_share(line, line.tax, 0, units) if line.tax_included else 0
+    return line.unit_price * units - tax

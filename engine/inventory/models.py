@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any, Final
 
@@ -35,6 +35,10 @@ class Location(TenantRow):
     """Minor units of the tenant's currency for each parcel that leaves."""
     cannot_ship: Mapped[list[str]] = mapped_column(default=list, server_default="{}")
     """Restrictions of products (``Product.restrictions``) that may not leave from here."""
+    time_zone: Mapped[str] = mapped_column(default="UTC", server_default="UTC")
+    """IANA name: where the clock of ``cut_off`` hangs."""
+    cut_off: Mapped[time | None]
+    """What is ordered by then leaves a day earlier than what comes after; ``None``: the shop's policy says."""
 
     __table_args__ = (UniqueConstraint("tenant_id", "code"),)
 

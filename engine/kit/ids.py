@@ -41,6 +41,7 @@ PREFIXES: Final = {
     "zone": "zon",
     "rate": "rat",
     "tax": "tax",
+    "tax_exemption": "txe",
     "discount": "dsc",
     "import": "imp",
     "audit": "aud",

@@ -46,6 +46,10 @@ class Order(TenantRow):
     shipping: Mapped[int] = mapped_column(default=0, server_default="0")
     """What is asked for shipping now, without tax; starts as agreed and moves with changes."""
     shipping_tax: Mapped[int] = mapped_column(default=0, server_default="0")
+    tax_included: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether its prices were shown with their tax in them."""
+    taxes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """[{jurisdiction, level, rate_ppm, amount, of_shipping}] of the whole order when its taxes were last worked out."""
     buyer: Mapped[dict[str, Any]]
     ship_to: Mapped[dict[str, Any] | None]
     fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -113,6 +117,10 @@ class OrderLine(TenantRow):
     returned: Mapped[int] = mapped_column(default=0)
     discount: Mapped[int] = mapped_column(default=0)
     tax: Mapped[int] = mapped_column(default=0)
+    tax_included: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether ``tax`` is within the price less the discount; else it comes on top."""
+    taxes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """[{jurisdiction, level, rate_ppm, amount}] that make up ``tax``; none where it was not worked out by places."""
     components: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """Of a bundle: [{variant_id, quantity}] per unit, as it was at purchase."""
     change_id: Mapped[str | None] = mapped_column(String(40))

@@ -6,13 +6,17 @@ taken in which order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.orders.models import OrderLine
 
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """Money of some units, minor units: their price, what was taken off it, and the tax on the rest."""
+    """Money of some units, minor units: their price without tax, what was taken off it, and the tax on the rest.
+
+    Where prices include tax, ``goods`` is the price less all tax that is in it; the discount stays as it was told.
+    """
 
     goods: int
     discount: int
@@ -39,12 +43,36 @@ def share(amount: int, units: int, first: int, last: int) -> int:
     return amount * last // units - amount * first // units
 
 
+class Taxed(Protocol):
+    """The part of an order line that its tax is spread by."""
+
+    unit_price: int
+    ordered: int
+    discount: int
+    tax_included: bool
+
+
+def tax_share(line: Taxed, tax: int, first: int, last: int) -> int:
+    """The part of a line's ``tax`` that some of its units bear: evenly, or, within the price, by what is paid for each,
+    so that no unit bears more than that.
+    """
+    if not line.tax_included:
+        return share(tax, line.ordered, first, last)
+    whole = _paid(line, line.ordered)
+    return share(tax, whole, _paid(line, first), _paid(line, last)) if whole else 0
+
+
+def _paid(line: Taxed, units: int) -> int:
+    return line.unit_price * units - share(line.discount, line.ordered, 0, units)
+
+
 def worth(line: OrderLine, first: int, last: int) -> Worth:
     """What the units ``first`` up to, not including, ``last`` of a line stand for."""
+    tax = tax_share(line, line.tax, first, last)
     return Worth(
-        goods=line.unit_price * (last - first),
+        goods=line.unit_price * (last - first) - (tax if line.tax_included else 0),
         discount=share(line.discount, line.ordered, first, last),
-        tax=share(line.tax, line.ordered, first, last),
+        tax=tax,
     )
 
 

@@ -31,6 +31,7 @@ from tests.engine.planted import (
     returns,
     stock,
     support,
+    tax,
 )
 from tests.shop import Shop, open_shop
 
@@ -49,6 +50,7 @@ MODULES = (
     returns,
     stock,
     support,
+    tax,
 )
 FAULTS = {name: fault for module in MODULES for name, fault in module.FAULTS.items()}
 UNBREAKABLE = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -35,27 +35,49 @@ def work_out(case: Case, wanted: AddressWanted) -> Effect:
     kept = [line for line in case.parts.lines if line.ordered > line.canceled]
     facts = _facts(case, kept)
     option = _option(case, kept, facts, ship_to)
-    place = tax.jurisdiction(case.session, case.order.tenant_id, country=ship_to["country"], region=ship_to["state"])
-    taxes = {
-        line.id: place.on(facts[line.variant_id]["tax_category"], line.unit_price * line.ordered - line.discount)
-        for line in kept
-    }
-    fee, fee_tax = option.amount, place.on_shipping(option.amount)
-    more_tax = sum(_kept_share(line, taxes[line.id]) - shares.kept(line).tax for line in kept)
-    more_tax += fee_tax - case.order.shipping_tax
+    bill = _bill(case, kept, facts, option, ship_to)
+    taxes = {line.id: one.amount for line, one in zip(kept, bill.items, strict=True)}
+    fee_tax, included = bill.shipping.amount, case.order.tax_included
+    fee = option.amount - (fee_tax if included else 0)
+    of_goods = sum(_kept_share(line, taxes[line.id]) - shares.kept(line).tax for line in kept)
+    more_tax = of_goods + fee_tax - case.order.shipping_tax
     return effect_of(
         case,
         ChangeKind.ADDRESS,
-        amount=fee - case.order.shipping + more_tax,
+        amount=fee - case.order.shipping + more_tax - (of_goods if included else 0),
         tax=more_tax,
         refund_to=wanted.refund_to,
         method_ref=wanted.payment_method_ref,
         taxes=taxes,
+        tax_parts={line.id: [part.told() for part in one.parts] for line, one in zip(kept, bill.items, strict=True)},
+        order_taxes=bill.by_jurisdiction(),
         shipping=fee,
         shipping_tax=fee_tax,
         ship_to=ship_to,
         fulfillment=asdict(option),
     )
+
+
+def _bill(
+    case: Case,
+    lines: list[OrderLine],
+    facts: Mapping[str, Mapping[str, Any]],
+    option: shipping.Option,
+    ship_to: Mapping[str, str],
+) -> tax.Bill:
+    """The taxes there, within prices or on top of them as the order was sold."""
+    items = [
+        tax.Item(facts[line.variant_id]["tax_category"], line.unit_price * line.ordered - line.discount, line.ordered)
+        for line in lines
+    ]
+    return rules_of(case, ship_to).bill(items, shipping=option.amount)
+
+
+def rules_of(case: Case, address: Mapping[str, Any]) -> tax.Rules:
+    """The taxes at an address for the order's buyer."""
+    order = case.order
+    found = tax.rules_at(case.session, order.tenant_id, address, currency=order.currency, customer_id=order.customer_id)
+    return replace(found, included=order.tax_included)
 
 
 def _complete(wanted: AddressWanted) -> dict[str, str]:
@@ -67,7 +89,7 @@ def _complete(wanted: AddressWanted) -> dict[str, str]:
 
 
 def _kept_share(line: OrderLine, whole: int) -> int:
-    return shares.share(whole, line.ordered, 0, line.ordered - line.canceled)
+    return shares.tax_share(line, whole, 0, line.ordered - line.canceled)
 
 
 def _facts(case: Case, lines: list[OrderLine]) -> dict[str, Mapping[str, Any]]:

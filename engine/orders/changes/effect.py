@@ -42,6 +42,8 @@ class Added(_Fact):
     unit_cost: int
     discount: int
     tax: int
+    taxes: list[dict[str, Any]] = Field(default_factory=list)
+    tax_included: bool = False
     later: int = 0
     """Units that are not there yet and are promised for ``promised_on``."""
     promised_on: date | None = None
@@ -59,7 +61,7 @@ class Added(_Fact):
 
     @property
     def total(self) -> int:
-        return self.unit_price * self.quantity - self.discount + self.tax
+        return self.unit_price * self.quantity - self.discount + (0 if self.tax_included else self.tax)
 
 
 class Method(_Fact):
@@ -136,6 +138,10 @@ class Effect(_Fact):
     added: tuple[Added, ...] = ()
     taxes: dict[str, int] = Field(default_factory=dict)
     """Line → its tax at the new address, for all its units."""
+    tax_parts: dict[str, list[dict[str, Any]]] = Field(default_factory=dict)
+    """Line → whose that tax is."""
+    order_taxes: list[dict[str, Any]] | None = None
+    """Whose the order's tax is then."""
     shipping: int
     shipping_tax: int
     ship_to: dict[str, Any] | None = None

@@ -16,6 +16,7 @@ from engine.inventory.items import bundled
 from engine.inventory.service import Promise, PromiseKind
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
+from engine.orders.changes.address import rules_of
 from engine.orders.changes.cancel import end_units
 from engine.orders.changes.case import Case, effect_of
 from engine.orders.changes.effect import Added, Effect
@@ -100,10 +101,7 @@ def priced(case: Case, moves: list[Move], off: list[int]) -> list[Added]:
     """
     facts = _facts(case, moves)
     address = case.order.ship_to or {}
-    place = tax.NO_TAX
-    if address.get("country"):
-        region = address.get("state", "")
-        place = tax.jurisdiction(case.session, case.order.tenant_id, country=address["country"], region=region)
+    place = rules_of(case, address)
     promised = _promises(case, moves, facts)
     made_of = recipes(case.session, case.order.tenant_id, sorted(facts))
     found = []
@@ -128,10 +126,12 @@ def _waiting(move: Move, title: str, promised: dict[str, Promise]) -> dict[str, 
     return {"later": later, "promised_on": promise.promised_on, "backorder": kind, "notice": own.words(title)}
 
 
-def _new_line(move: Move, fact: Any, discount: int, place: tax.Jurisdiction) -> Added:
+def _new_line(move: Move, fact: Any, discount: int, place: tax.Rules) -> Added:
     variant: Variant = fact.Variant
-    goods = fact.price * move.quantity
+    price = place.unit_price(fact.tax_category, fact.price)
+    goods = price * move.quantity
     discount = min(discount, goods)
+    taxed = place.bill([tax.Item(fact.tax_category, goods - discount, move.quantity)]).items[0]
     return Added(
         replaces_line_id=move.line.id,
         product_id=variant.product_id,
@@ -140,10 +140,12 @@ def _new_line(move: Move, fact: Any, discount: int, place: tax.Jurisdiction) -> 
         title=fact.title,
         options=variant.options,
         quantity=move.quantity,
-        unit_price=fact.price,
+        unit_price=price,
         unit_cost=variant.cost,
         discount=discount,
-        tax=place.on(fact.tax_category, goods - discount),
+        tax=taxed.amount,
+        taxes=[part.told() for part in taxed.parts],
+        tax_included=place.included,
     )
 
 

@@ -24,9 +24,8 @@ def totals_after(order: Order, lines: list[OrderLine], effect: Effect) -> list[d
     worth = shares.NOTHING
     for line in lines:
         units = line.ordered - line.canceled - ends.get(line.id, 0)
-        taxed = effect.taxes.get(line.id, line.tax)
-        base = shares.worth(line, 0, units)
-        worth += shares.Worth(base.goods, base.discount, shares.share(taxed, line.ordered, 0, units))
+        taxed = shares.tax_share(line, effect.taxes.get(line.id, line.tax), 0, units)
+        worth += shares.Worth(line.unit_price * units, shares.worth(line, 0, units).discount, taxed)
     for one in effect.added:
         worth += shares.Worth(one.unit_price * one.quantity, one.discount, one.tax)
     rows = [("items_base_amount", "Items", worth.goods)]
@@ -34,12 +33,17 @@ def totals_after(order: Order, lines: list[OrderLine], effect: Effect) -> list[d
         rows.append(("items_discount", "Discount", worth.discount))
     rows.append(("subtotal", "Subtotal", worth.net))
     option = effect.fulfillment or order.fulfillment
+    included, fee = order.tax_included, effect.shipping
+    fee += effect.shipping_tax if included else 0
     if option:
-        rows.append(("fulfillment", f"Shipping: {option.get('title', '')}", effect.shipping))
+        rows.append(("fulfillment", f"Shipping: {option.get('title', '')}", fee))
     tax = worth.tax + effect.shipping_tax
-    rows.append(("tax", "Tax", tax))
-    rows.append(("total", "Total", worth.net + effect.shipping + tax))
-    return [{"type": kind, "display_text": words, "amount": amount} for kind, words, amount in rows]
+    rows.append(("tax", "Tax included" if included else "Tax", tax))
+    rows.append(("total", "Total", worth.net + fee + (0 if included else tax)))
+    told: list[dict[str, Any]] = [{"type": kind, "display_text": said, "amount": much} for kind, said, much in rows]
+    if included:
+        told[-2]["included"] = True
+    return told
 
 
 def view(order: Order, change: OrderChange) -> ChangeView:

@@ -80,7 +80,7 @@ def apply(
     _add_lines(session, order, change, effect, lines, payment_id)
     _end_units(session, order, change, effect, lines)
     for line_id, tax in effect.taxes.items():
-        lines[line_id].tax = tax
+        lines[line_id].tax, lines[line_id].taxes = tax, effect.tax_parts.get(line_id, [])
     kept = service.lines_of(session, order) if effect.added else list(lines.values())
     taken = _take_held(session, order, effect, payment_id)
     with session.no_autoflush:  # from here on nothing is read: the rows are written together
@@ -194,6 +194,8 @@ def _add_lines(
             "allocated": one.now,
             "discount": one.discount,
             "tax": one.tax,
+            "taxes": one.taxes,
+            "tax_included": one.tax_included,
             "components": one.components,
             "change_id": change.id,
             "replaces_line_id": one.replaces_line_id,
@@ -245,6 +247,8 @@ def _end_units(
 
 def _set_order(order: Order, effect: Effect) -> None:
     order.shipping, order.shipping_tax = effect.shipping, effect.shipping_tax
+    if effect.order_taxes is not None:
+        order.taxes = effect.order_taxes
     if effect.ship_to is not None:
         order.ship_to = effect.ship_to
     if effect.fulfillment is not None:

@@ -238,5 +238,7 @@ def _title(kind: InvoiceKind, policy: SellerPolicy) -> str:
 def _notes(policy: SellerPolicy, made: Paper) -> Iterable[str]:
     if not made["tax"]:
         yield policy.reverse_charge_note if made["buyer"]["vat_id"] else policy.untaxed_note
+    if made["tax_included"]:
+        yield "Unit prices include tax."
     if policy.invoice_note:
         yield policy.invoice_note

@@ -19,7 +19,6 @@ from engine.orders import shares
 from engine.orders.models import Order, OrderLine
 from engine.orders.seller import SellerPolicy
 from engine.tax import service as tax
-from engine.tax.service import NO_TAX, Jurisdiction
 
 Paper = dict[str, Any]
 _ROUNDING: Final = 1
@@ -56,8 +55,7 @@ def rows_of(session: Session, order: Order, lines: Sequence[OrderLine]) -> list[
     categories = _categories(session, order.tenant_id, lines)
     rows = [_row(line, place, categories.get(line.product_id, "")) for line in lines if line.ordered > line.canceled]
     if order.shipping or order.shipping_tax:
-        usual = place.rate_ppm if place.taxes_shipping else 0
-        rate = _rate(order.shipping, order.shipping_tax, usual)
+        rate = _rate(order.shipping, order.shipping_tax, _usual_of_shipping(order, place))
         title = str(order.fulfillment.get("title") or "Shipping")
         rows.append(Row(f"Shipping: {title}", "", 1, order.shipping, order.shipping, rate, order.shipping_tax))
     return rows
@@ -98,6 +96,7 @@ def head(tenant: Tenant, policy: SellerPolicy, order: Order) -> Paper:
         "order_number": order.number,
         "placed_on": order.placed_at.date().isoformat(),
         "currency": order.currency,
+        "tax_included": order.tax_included,
     }
 
 
@@ -113,12 +112,14 @@ def money(amount: int, paper: Mapping[str, Any]) -> str:
     return format_minor(amount, paper["currency"])
 
 
-def _row(line: OrderLine, place: Jurisdiction, category: str) -> Row:
+def _row(line: OrderLine, place: tax.Rules, category: str) -> Row:
     kept = shares.kept(line)
     chosen = ", ".join(str(value) for value in line.options.values())
     text = f"{line.title} ({chosen})" if chosen else line.title
-    usual = int(place.category_ppm.get(category, place.rate_ppm))
-    rate = _rate(line.unit_price * line.ordered - line.discount, line.tax, usual)
+    usual = sum(int(part["rate_ppm"]) for part in line.taxes)
+    if not line.taxes:
+        usual = sum(levy.ppm(category) for levy in place.levies)
+    rate = _rate(shares.worth(line, 0, line.ordered).net, line.tax, usual)
     return Row(text, line.sku, line.ordered - line.canceled, line.unit_price, kept.net, rate, kept.tax)
 
 
@@ -129,13 +130,19 @@ def _rate(net: int, taxed: int, usual: int) -> int:
     return (taxed * 10_000 * 2 + net) // (net * 2) * 100 if net else 0
 
 
-def _place(session: Session, order: Order) -> Jurisdiction:
+def _usual_of_shipping(order: Order, place: tax.Rules) -> int:
+    if order.taxes:
+        return sum(int(part["rate_ppm"]) for part in order.taxes if part["of_shipping"])
+    return sum(levy.rate_ppm for levy in place.levies if levy.taxes_shipping)
+
+
+def _place(session: Session, order: Order) -> tax.Rules:
+    """The rules of the day, for lines that do not say themselves what they were taxed at."""
     address = order.ship_to or {}
     if not address.get("country") or order.placed_at is None:
-        return NO_TAX
-    region = str(address.get("state") or "")
+        return tax.NO_TAX
     on = order.placed_at.date()
-    return tax.jurisdiction(session, order.tenant_id, country=str(address["country"]), region=region, on=on)
+    return tax.rules_at(session, order.tenant_id, address, currency=order.currency, on=on)
 
 
 def _categories(session: Session, tenant_id: str, lines: Sequence[OrderLine]) -> dict[str, str]:

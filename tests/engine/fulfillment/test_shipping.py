@@ -271,7 +271,8 @@ def test_orders_that_cannot_go_stand_in_nobodys_way(warehouse: Warehouse, monkey
 class Line:
     """The part of an order line that shares look at."""
 
-    def __init__(self, unit_price: int, ordered: int, discount: int, tax: int) -> None:
+    def __init__(self, unit_price: int, ordered: int, discount: int, tax: int, *, tax_included: bool = False) -> None:
+        self.tax_included = tax_included
         self.unit_price, self.ordered, self.discount, self.tax = unit_price, ordered, discount, tax
         self.unit_cost = unit_price // 2
         self.released = self.shipped = 0
@@ -283,7 +284,9 @@ def parcelled(draw: st.DrawFn) -> tuple[list[Line], list[tuple[int, int]]]:
     lines, parcels = [], []
     for number in range(draw(st.integers(1, 4))):
         price, ordered = draw(st.integers(0, 10_000)), draw(st.integers(1, 9))
-        line = Line(price, ordered, draw(st.integers(0, price * ordered)), draw(st.integers(0, 5_000)))
+        discount, included = draw(st.integers(0, price * ordered)), draw(st.booleans())
+        most = price * ordered - discount if included else 5_000
+        line = Line(price, ordered, discount, draw(st.integers(0, most)), tax_included=included)
         lines.append(line)
         left = ordered
         while left:
@@ -306,7 +309,7 @@ def test_all_parcels_together_make_the_order_exactly(order: tuple[list[Line], li
         assert gained.discount <= gained.goods
         goods, discount, cost = goods + gained.goods, discount + gained.discount, cost + gained.cost
         owed += shares.released(lines, shipping=595, shipping_tax=59).amount - owed_before.amount
-    assert goods == sum(line.unit_price * line.ordered for line in lines)
+    assert goods == sum(line.unit_price * line.ordered - line.tax * line.tax_included for line in lines)
     assert discount == sum(line.discount for line in lines)
     assert cost == sum(line.unit_cost * line.ordered for line in lines)
     assert owed == goods - discount + sum(line.tax for line in lines) + 595 + 59

@@ -23,7 +23,8 @@ FAULTS: dict[str, str] = {
     "the lines of a return add up to it": _OPEN + _LINE,
     "a return gave back what its refunds and steps say": _GIVEN,
     "what is due moved by what a return charged and gave": _GIVEN,
-    "no return gives back more than was agreed to": _GIVEN + "; UPDATE app.returns SET credit = 2, fee = 1, replacement = 1, refund = 0",
+    "no return gives back more than was agreed to": _GIVEN
+    + "; UPDATE app.returns SET credit = 2, fee = 1, replacement = 1, refund = 0",
     "every return was agreed to": _OPEN,
     "goods that came back are in the stock ledger": _OPEN + _STEP,
     "goods for an exchange under way are set aside": _OPEN + _LINE,

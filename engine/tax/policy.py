@@ -1,0 +1,55 @@
+"""What a merchant may decide about tax."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from engine.kit.policies import Policy
+
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+Place = Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
+class TaxPolicy(Policy):
+    """Whether prices include tax, how it is rounded, and where the shop collects it."""
+
+    section: ClassVar[str] = "tax"
+
+    prices_include_tax: bool = False
+    """In every country and currency."""
+    included_in_countries: tuple[Country, ...] = ()
+    """Prices include tax for addresses there."""
+    included_in_currencies: tuple[Currency, ...] = ()
+    """Prices in these include tax."""
+    rounding: Literal["line", "document"] = "line"
+    """Once for each line, or once for each rate of the document."""
+    registrations: tuple[Place, ...] | None = None
+    """Where the shop collects tax: countries, or ``US-NY``. ``None``: wherever it has rates."""
+    union: tuple[Country, ...] = ()
+    """Countries to which ``within_union`` applies, the shop's own among them, such as those of the EU."""
+    within_union: Literal["destination", "home"] = "destination"
+    """Sales between them are taxed where the goods go, or at home as long as the shop is below the threshold (EU:
+    10,000 EUR a year for all of them together, Directive 2006/112/EC art. 59c)."""
+    untaxed_prices: Literal["keep", "without_tax"] = "keep"
+    """Where prices include tax and none is due: the shopper pays the same, or the price without the tax of home."""
+    import_notice: str = "Import duties and taxes are not in this price: the carrier collects them on delivery."
+    """Said where goods leave the country and no tax is collected; empty: nothing."""
+
+    def includes(self, *, country: str, currency: str) -> bool:
+        """Whether prices are shown with their tax in them."""
+        listed = country in self.included_in_countries or currency in self.included_in_currencies
+        return self.prices_include_tax or listed
+
+    def supply(self, *, home: str, country: str) -> str:
+        """The country whose rates hold for goods that go from ``home`` to ``country``."""
+        united = home in self.union and country in self.union
+        return home if united and self.within_union == "home" else country
+
+    def registered(self, *, country: str, region: str) -> bool:
+        """Whether the shop collects what a jurisdiction there asks for."""
+        if self.registrations is None:
+            return True
+        return country in self.registrations or f"{country}-{region}" in self.registrations

@@ -1,0 +1,13 @@
+"""What breaks each rule of ``engine/checks/tax.py``."""
+
+# ruff: noqa: E501, S608
+from __future__ import annotations
+
+_PART = """'[{"jurisdiction": "X", "level": "region", "rate_ppm": 100000, "amount": 1, "of_shipping": 0}]'"""
+
+FAULTS: dict[str, str] = {
+    "the tax of a line is what its places get": f"UPDATE app.order_lines SET taxes = {_PART}, tax = 2",
+    "the tax of an order is what its places get": f"UPDATE app.orders SET taxes = {_PART}, tax = 2",
+    "tax that is within a price is no more than it": "UPDATE app.order_lines SET tax_included = true, taxes = '[]', tax = unit_price * ordered + 1",
+    "all of an order is sold with its tax in the price, or none of it": "UPDATE app.order_lines SET tax_included = true",
+}
