@@ -39,6 +39,7 @@ from engine.orders.seller import SellerPolicy
 from engine.payments.alerts import raise_alert
 from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Alert, Dispute, Payment
+from engine.returns.models import Return
 from engine.support import cases, macros
 from tests.app.conftest import Browser, counted, paid_order
 from tests.engine.orders.desk import buy
@@ -68,6 +69,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/orders/{order_id}/notes": {"text": "hello"},
     "/v1/orders/{order_id}/changes": {"kind": "address", "ship_to": ADDRESS},
     "/v1/orders/{order_id}/changes/{change_id}/confirm": {"approved": True},
+    "/v1/orders/{order_id}/returns": {"lines": [{"line_id": "oli_x", "reason": "other"}]},
+    "/v1/staff/returns/{return_id}/decline": {"words": "hello"},
+    "/v1/staff/returns/{return_id}/receive": {"units": {"rtl_1": 1}},
+    "/v1/staff/returns/{return_id}/inspect": {"findings": [{"return_line_id": "rtl_1", "outcome": {"scrap": 1}}]},
     "/v1/me/addresses/{address_id}": {"city": "Salem"},
     "/v1/staff/customers/{customer_id}/erase": {"reason": "asked_by_customer"},
     "/v1/staff/customers/merge": {"source_id": "cus_x", "target_id": "cus_y"},
@@ -155,8 +160,15 @@ def belongings(shop: Shop) -> dict[str, str]:
         code = {"code": "THEIRS", "minutes": 1}
         letter = mail.write(session, tenant_id, template="email_code", to="a@example.com", data=code, key="THEIRS")
         assert letter is not None
+        back = Return(
+            tenant_id=tenant_id, id=new_id("return"), number="THEIRS-R1", order_id=desk.order_id, change_id=change.id,
+            kind="return", status="label_ready", requested_by="test", refund_to="original", refund_at="received",
+            credit=1, credit_tax=0, refund=1, location_id=place, expires_at=clock.now(),
+        )  # fmt: skip
+        session.add(back)
         session.flush()
         ids = {
+            "return_id": back.id,
             "document_id": issued.id,
             "mail_id": letter,
             "case_id": case.id,
