@@ -82,6 +82,7 @@ def bench_refund(scene: Scene) -> Operation:
                 unearned=100,
                 reason="bench",
                 requested_by="bench",
+                approved="bench",
             )
         for one in asked:
             if refunds.execute(scene.runtime, scene.tenant_id, one.id).status != RefundStatus.SUCCEEDED:
@@ -97,8 +98,8 @@ def bench_order_change(scene: Scene) -> Operation:
 
     def run() -> None:
         wanted = read({"kind": "cancel", "reason": "other"})
-        quoted = propose(scene.runtime, staff, order_id, wanted)
-        done = apply_as_staff(scene.runtime, staff, order_id, quoted.id)
+        quoted = propose(scene.runtime, staff, order_id, wanted, approved="bench")
+        done = apply_as_staff(scene.runtime, staff, order_id, quoted.id, approved="bench")
         if done.status != ChangeStatus.APPLIED:
             raise RuntimeError(f"the benchmark's change ended as {done.status}: {done.message}")
 

@@ -17,6 +17,7 @@ from engine.kit import holds
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import Tenant
 from engine.mail.smtp import SmtpAddress, SmtpMailer
+from engine.migrate import load_models
 from engine.payments.gateway import Gateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.payments.gateways.stripe.calls import installed
@@ -92,7 +93,10 @@ def open_runtime(
     embedder: Embedder | None = None,
     psp_origin: str = "",
 ) -> Runtime:
-    """What every edge holds; without an index search goes by words alone."""
+    """What every edge holds; without an index search goes by words alone. Every table is mapped from here on: a write
+    may need any other's.
+    """
+    load_models()
     store = Store(addresses.runtime)
     return Runtime(
         store=store,

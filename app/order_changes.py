@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Request, Response
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from app.approvals import ANSWERS, shown
-from app.once import AskedDep, answer_after, json_response
+from app.once import Asked, AskedDep, answer_after, json_response
 from app.problems import problem
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
@@ -59,7 +60,13 @@ def changes(order_id: str, site: SiteDep, caller: CallerDep) -> Response:
 
 @router.post("/{change_id}/confirm", responses={200: {"model": ChangeView}}, response_class=Response)
 def confirm(
-    order_id: str, change_id: str, said: Decision, request: Request, site: SiteDep, caller: CallerDep
+    order_id: str,
+    change_id: str,
+    said: Decision,
+    request: Request,
+    site: SiteDep,
+    caller: CallerDep,
+    asked: AskedDep,
 ) -> Response:
     """The shopper's own yes or no; a yes applies the change. Staff and keys are refused. Said twice it happens once.
 
@@ -67,15 +74,17 @@ def confirm(
     """
     identity = caller.for_thing()
     found = _own_order_id(site, identity, order_id)
-    try:
-        view = apply.confirm(site.runtime, identity, found, change_id, approved=said.approved, channel="order_page")
-    except ChangeOutdated as outdated:
-        return _outdated(request, outdated)
-    return json_response(view)
+
+    def work() -> ChangeView:
+        return apply.confirm(site.runtime, identity, found, change_id, approved=said.approved, channel="order_page")
+
+    return _once(site, identity, request, asked, work)
 
 
 @staff.post("/{change_id}/apply", responses={200: {"model": ChangeView}, 202: ANSWERS[202]}, response_class=Response)
-def apply_change(order_id: str, change_id: str, request: Request, site: SiteDep, caller: CallerDep) -> Response:
+def apply_change(
+    order_id: str, change_id: str, request: Request, site: SiteDep, caller: CallerDep, asked: AskedDep
+) -> Response:
     """Staff answer for a change that charges nobody; above the shop's limits somebody else has to approve it. Said
     twice it happens once.
     """
@@ -84,12 +93,19 @@ def apply_change(order_id: str, change_id: str, request: Request, site: SiteDep,
         raise Forbidden("This is for the shop's staff.")
     found = _own_order_id(site, identity, order_id)
     try:
-        view = apply.apply_as_staff(site.runtime, identity, found, change_id)
-    except ChangeOutdated as outdated:
-        return _outdated(request, outdated)
+        return _once(
+            site, identity, request, asked, lambda: apply.apply_as_staff(site.runtime, identity, found, change_id)
+        )
     except (OverStaffLimit, ConsentNeeded) as refused:
         return _ask(site, identity, found, change_id, refused)
-    return json_response(view)
+
+
+def _once(site: Site, identity: Identity, request: Request, asked: Asked, work: Callable[[], ChangeView]) -> Response:
+    """The decision and what followed from it; a refusal keeps no answer."""
+    try:
+        return answer_after(site.runtime, identity, asked, work, status=200)
+    except ChangeOutdated as outdated:
+        return _outdated(request, outdated)
 
 
 def _ask(site: Site, identity: Identity, order_id: str, change_id: str, refused: DomainError) -> Response:

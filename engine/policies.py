@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit import audit
 from engine.kit.errors import InvalidInput
+from engine.kit.ids import echo
 from engine.kit.policies import Policy, change_policy, read_policy
 from engine.kit.tenancy import Tenant
 from engine.kit.views import View
@@ -49,7 +50,8 @@ def policy_kind(section: str) -> type[Policy]:
     place = POLICIES.get(section)
     if place is None:
         raise InvalidInput(
-            f"There is no policy {section!r}; there are: {', '.join(sorted(POLICIES))}.", param="section"
+            f"There is no policy {echo(section, 'of that name')}; there are: {', '.join(sorted(POLICIES))}.",
+            param="section",
         )
     module, _, name = place.partition(":")
     kind: type[Policy] = getattr(import_module(module), name)
@@ -71,7 +73,8 @@ def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[s
     unknown = sorted(set(values) - set(kind.model_fields))
     if unknown:
         keys = ", ".join(kind.model_fields)
-        raise InvalidInput(f"{section} has no {unknown[0]!r}; it has: {keys}.", param=f"{section}.{unknown[0]}")
+        named = echo(unknown[0], "such value")
+        raise InvalidInput(f"{section} has no {named}; it has: {keys}.", param=f"{section}.{named}")
     query = select(Tenant).where(Tenant.id == tenant_id).with_for_update().execution_options(populate_existing=True)
     tenant = session.scalars(query).one()
     before = kind().model_dump(mode="json") | tenant.settings.get("policies", {}).get(section, {})

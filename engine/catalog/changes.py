@@ -12,6 +12,7 @@ from engine.catalog.models import Product, Variant
 from engine.kit import audit, clock, outbox
 from engine.kit.errors import Forbidden, InvalidInput, NotFound
 from engine.kit.identity import Actor, Identity
+from engine.kit.ids import echo
 
 MAX_AMOUNT: Final = 100_000_000
 EDITABLE: Final = frozenset({"title", "brand", "category", "description", "facts", "status"})
@@ -50,7 +51,8 @@ def update_product(session: Session, identity: Identity, *, product_id: str, cha
     """
     staff_only(identity)
     if unknown := sorted(set(changes) - EDITABLE):
-        raise InvalidInput(f"Not to be changed here: {', '.join(unknown)}.", param=unknown[0])
+        named = echo(unknown[0], "that")
+        raise InvalidInput(f"Not to be changed here: {named}.", param=named)
     product = session.get(Product, (identity.tenant_id, product_id), with_for_update=True)
     if product is None:
         raise NotFound("There is no such product in this shop.")

@@ -76,6 +76,8 @@ class ShopRow(Row):
     order_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}$")]
     seller: dict[str, str | list[str]] = {}
     """The shop's policy ``seller``: legal name and address, as invoices and letters say them."""
+    policies: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Section → values that are not the default (``icommerce tenants policy SLUG`` lists them)."""
 
 
 class LocationRow(Row):

@@ -23,8 +23,10 @@ from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
 from engine.orders.models import OrderStatus
 from engine.payments import tenders
+from engine.payments.alerts import REVIEW_NEEDED, Action
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import PaymentStatus
+from engine.payments.risk import REVIEW
 from engine.runtime import Runtime
 
 LIVE_RUN: Final = timedelta(seconds=5)
@@ -109,6 +111,11 @@ WITH due AS (
 ), noted AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
   SELECT %(tenant)s, %(now)s, '', 'system', %(action)s, %(payment)s, %(facts)s FROM paid
+), asked AS (
+  INSERT INTO app.alerts (tenant_id, id, kind, subject, detail, action, facts, created_at)
+  SELECT %(tenant)s, %(alert)s, %(review)s::text, %(order)s, %(review_words)s, %(decide)s, '{}', %(now)s
+  FROM paid WHERE %(review)s::text IS NOT NULL
+  ON CONFLICT DO NOTHING
 ), answered AS (
   UPDATE app.alerts a SET resolved_at = %(now)s FROM paid
   WHERE a.tenant_id = %(tenant)s AND a.kind = 'payment_unknown' AND a.subject = %(payment)s AND a.resolved_at IS NULL
@@ -174,6 +181,10 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "payload": Jsonb(payload),
         "consumers": list(CONSUMERS["order.paid"]),
         "facts": Jsonb(facts),
+        "alert": new_id("alert"),
+        "review": REVIEW_NEEDED if sale.hold_reason == REVIEW else None,
+        "review_words": "An order waits for a person to look at it: let it go on, or cancel it.",
+        "decide": Action.DECIDE_ORDER.value,
     }
 
 

@@ -91,14 +91,16 @@ RULES: Final = (
     Rule(
         "no more goes back out of a payment than came in",
         "SELECT count(*) FROM app.payments",
-        "SELECT p.id, 'captured ' || c.taken || ', refunded or pending ' || r.given || ', disputed ' || d.gone"
+        "SELECT p.id, 'captured ' || c.taken || ', refunded or pending ' || r.given || ', of it back and arrived '"
+        " || r.back || ', disputed ' || d.gone"
         " FROM app.payments p CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS taken FROM app.captures"
         " WHERE tenant_id = p.tenant_id AND payment_id = p.id AND status = 'succeeded') c"
-        " CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS given FROM app.refunds"
+        " CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS given, coalesce(sum(amount)"
+        " FILTER (WHERE status = 'succeeded' AND destination = 'original'), 0) AS back FROM app.refunds"
         " WHERE tenant_id = p.tenant_id AND payment_id = p.id AND status <> 'failed') r"
         " CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS gone FROM app.disputes"
         " WHERE tenant_id = p.tenant_id AND payment_id = p.id AND status <> 'won') d"
-        " WHERE r.given + d.gone > c.taken",
+        " WHERE r.given > c.taken OR r.back + d.gone > c.taken",
     ),
     Rule(
         "stored value equals its ledger",

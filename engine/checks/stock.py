@@ -73,6 +73,14 @@ RULES: Final = (
         " OR l.allocated - l.shipped <> coalesce(k.most, 0))",
     ),
     Rule(
+        "what was written on or off by hand is in the stock ledger",
+        "SELECT count(*) FROM app.stock_adjustments WHERE id NOT LIKE 'inb%'",
+        "SELECT a.id, 'counts ' || a.units || ' units, the ledger ' || coalesce(m.units, 0)"
+        " FROM app.stock_adjustments a LEFT JOIN (SELECT subject, sum(abs(on_hand_delta)) AS units"
+        " FROM app.stock_movements WHERE kind IN ('adjust', 'count') GROUP BY 1) m ON m.subject = a.id"
+        " WHERE a.id NOT LIKE 'inb%' AND a.units <> coalesce(m.units, 0)",
+    ),
+    Rule(
         "nobody waits for a sale that never was",
         "SELECT count(*) FROM app.backorders",
         "SELECT b.id, 'waits for ' || (b.quantity - b.allocated - b.canceled) || ' of an order that is '"

@@ -24,8 +24,10 @@ from engine.inventory.models import Location
 from engine.kit import audit
 from engine.kit.errors import Conflict
 from engine.kit.ids import new_id
+from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.orders.seller import SellerPolicy
+from engine.policies import policy_kind
 from engine.shipping.models import ShippingZone
 from engine.tax.models import TaxRate
 
@@ -106,6 +108,8 @@ def seed_tenant(
 
 def _tenant(tenant_id: str, file: CatalogFile, *, slug: str, name: str, demo: bool) -> Tenant:
     shop = file.shop
+    for section in shop.policies:
+        read_policy({"policies": shop.policies}, policy_kind(section))
     return Tenant(
         id=tenant_id,
         slug=slug,
@@ -118,11 +122,11 @@ def _tenant(tenant_id: str, file: CatalogFile, *, slug: str, name: str, demo: bo
 
 
 def _policies(file: CatalogFile) -> dict[str, Any]:
-    """The currencies and the seller of the file as the shop's rules; nothing of what it does not say.
+    """The rules, the currencies and the seller of the file as the shop's rules; nothing of what it does not say.
 
     Raises ``ValidationError`` for a seller that cannot be.
     """
-    rules: dict[str, Any] = {}
+    rules: dict[str, Any] = dict(file.shop.policies)
     if file.shop.currencies:
         said = file.shop.model_dump(mode="json", include={"currencies", "currency_by_country"})
         rules[CatalogPolicy.section] = said

@@ -13,6 +13,7 @@ from engine.finance.models import Account, AccountType, LedgerAccount
 from engine.finance.schemas import AccountView
 from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.ids import echo
 
 _A, _L, _Q = AccountType.ASSET, AccountType.LIABILITY, AccountType.EQUITY
 _R, _C, _X = AccountType.REVENUE, AccountType.CONTRA_REVENUE, AccountType.EXPENSE
@@ -68,7 +69,7 @@ def change_account(
     """
     accounts = chart(session, tenant_id)
     if code not in accounts:
-        raise NotFound(f"There is no account {code!r}.")
+        raise NotFound(f"There is no account {echo(code, 'of that code')}.")
     present = accounts[code]
     number, name = _clean(number, present.number, "number", 20), _clean(name, present.name, "name", 80)
     if any(other.number == number and other.code != code for other in accounts.values()):

@@ -22,6 +22,7 @@ from engine.finance.schemas import (
     TrialBalanceView,
 )
 from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.ids import echo
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
 
 
@@ -133,7 +134,7 @@ def known(account: str) -> Account:
     try:
         return Account(account)
     except ValueError:
-        raise InvalidInput(f"There is no account {account!r}.", param="account") from None
+        raise InvalidInput(f"There is no account {echo(account, 'of that code')}.", param="account") from None
 
 
 def within(start: date | None, end: date | None) -> list[ColumnElement[bool]]:

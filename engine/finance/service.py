@@ -14,7 +14,7 @@ from engine.finance.errors import AlreadyReversed
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.kit import clock
 from engine.kit.errors import NotFound
-from engine.kit.ids import new_id
+from engine.kit.ids import echo, new_id
 
 _WRITE: Final = text("""
 WITH entry AS (
@@ -83,7 +83,7 @@ def reverse(
     """
     original = session.get(JournalEntry, (tenant_id, entry_id))
     if original is None:
-        raise NotFound(f"There is no journal entry {entry_id}.")
+        raise NotFound(f"There is no journal entry {echo(entry_id, 'of that id')}.")
     if entry_reversing(session, tenant_id, entry_id):
         raise AlreadyReversed(f"Journal entry {entry_id} was reversed before.")
     rows = session.execute(

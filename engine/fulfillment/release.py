@@ -23,7 +23,7 @@ from engine.inventory.errors import NotReserved, OutOfStock
 from engine.inventory.lines import reserved_at
 from engine.inventory.models import Location
 from engine.kit import audit, clock
-from engine.kit.errors import DomainError
+from engine.kit.errors import DomainError, NotFound
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
@@ -107,17 +107,19 @@ def release_due(runtime: Runtime, tenant_id: str) -> int:
 
 def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str, Any]]:
     """Why an order's units were reserved where they were at the sale, why each fulfillment is where it is, and for
-    units still to be released what routing would do now.
+    units still to be released what routing would do now. Locks nothing: it stands in nobody's way.
 
     Raises ``NotFound``.
     """
-    order = orders.lock(session, tenant_id, order_id)
+    order = session.get(Order, (tenant_id, order_id))
+    if order is None:
+        raise NotFound("There is no such order.")
     told: list[Mapping[str, Any]] = [_told("sale", order.routing)] if order.routing else []
     told += [
         _told("release", one.routing, one.id, one.location_id) for one in work.of_order(session, tenant_id, order_id)
     ]
-    lines = work.lock_lines(session, order)
-    units = _unreleased(session, tenant_id, lines)
+    lines = work.lines_in_place(session, order)
+    units = _unreleased(session, tenant_id, lines, lock=False)
     if units:
         told.append(_told("now", _would(session, order, lines, units)))
     return told
@@ -183,14 +185,14 @@ def _due(
     return [(order_id, placed_at) for order_id, placed_at in rows if placed_at is not None]
 
 
-def _unreleased(session: Session, tenant_id: str, lines: Mapping[str, OrderLine]) -> Units:
+def _unreleased(session: Session, tenant_id: str, lines: Mapping[str, OrderLine], *, lock: bool = True) -> Units:
     """Units with stock that no fulfillment has yet, by where they are reserved."""
     wanting = {key: line.allocated - line.released for key, line in lines.items() if line.allocated > line.released}
     busy = _busy(session, tenant_id, list(wanting))
     found: Units = {}
     for key, wanted in wanting.items():
         left = wanted
-        for location, there in sorted(reserved_at(session, tenant_id, key).items()):
+        for location, there in sorted(reserved_at(session, tenant_id, key, lock=lock).items()):
             take = min(left, there - busy.get((key, location), 0))
             if take > 0:
                 found.setdefault(key, {})[location] = take

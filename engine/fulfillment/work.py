@@ -47,6 +47,13 @@ def lock_lines(session: Session, order: Order) -> dict[str, OrderLine]:
     return {row.id: row for row in sorted(rows, key=lambda line: (line.position, line.id))}
 
 
+def lines_in_place(session: Session, order: Order) -> dict[str, OrderLine]:
+    """The same, only looked at."""
+    mine = (OrderLine.tenant_id == order.tenant_id) & (OrderLine.order_id == order.id)
+    rows = session.scalars(select(OrderLine).where(mine).order_by(OrderLine.position, OrderLine.id))
+    return {row.id: row for row in rows}
+
+
 def lock_work(session: Session, tenant_id: str, fulfillment_id: str, *, version: int | None = None) -> Work:
     """Raises ``NotFound``, ``StaleVersion`` when it is not at the version the caller saw."""
     order_id = session.scalar(

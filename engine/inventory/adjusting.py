@@ -31,7 +31,7 @@ from engine.inventory.routing import route
 from engine.inventory.taking import Taking, reserve
 from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput, NotFound
-from engine.kit.ids import new_id
+from engine.kit.ids import echo, new_id
 from engine.kit.policies import policy_of
 
 
@@ -159,7 +159,7 @@ def known_stocked(session: Session, tenant_id: str, variant_ids: Collection[str]
         )
     ).all()
     if missing := set(variant_ids) - {row.id for row in rows}:
-        raise NotFound(f"This shop has no item {min(missing)}.")
+        raise NotFound(f"This shop has no item {echo(min(missing), 'of that id')}.")
     for _, sku, policy, bundled in rows:
         if bundled or policy == StockPolicy.UNTRACKED:
             raise NotStocked(f"{sku} has no stock of its own: it is a bundle or not counted.")

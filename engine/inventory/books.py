@@ -11,6 +11,7 @@ from engine.catalog.models import Variant
 from engine.finance import postings
 from engine.finance import service as finance
 from engine.kit.errors import NotFound
+from engine.kit.ids import echo
 from engine.kit.tenancy import Tenant
 
 
@@ -19,7 +20,7 @@ def costs_of(session: Session, tenant_id: str, variant_ids: Collection[str]) -> 
     query = select(Variant.id, Variant.cost).where(Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids))
     costs = {variant_id: cost for variant_id, cost in session.execute(query)}  # noqa: C416 (rows are not typed as pairs)
     if missing := set(variant_ids) - set(costs):
-        raise NotFound(f"This shop has no item {min(missing)}.")
+        raise NotFound(f"This shop has no item {echo(min(missing), 'of that id')}.")
     return costs
 
 

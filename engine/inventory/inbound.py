@@ -12,7 +12,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.inventory import levels
+from engine.inventory import adjust_limits, levels
 from engine.inventory.adjusting import known_place, known_stocked
 from engine.inventory.books import costs_of, post_adjustment, post_receipt
 from engine.inventory.errors import BelowReserved, OverReceipt
@@ -22,7 +22,7 @@ from engine.inventory.policy import InventoryPolicy
 from engine.inventory.states import INBOUND
 from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput, NotFound
-from engine.kit.ids import new_id
+from engine.kit.ids import echo, new_id
 from engine.kit.policies import policy_of
 
 
@@ -111,8 +111,14 @@ def receive_transfer(
     return receive_inbound(session, tenant_id, actor=actor, inbound_id=inbound_id, received=came)
 
 
-def close_inbound(session: Session, tenant_id: str, *, actor: str, inbound_id: str, lost: bool = False) -> Inbound:
-    """Nothing more of it will come. The rest of a transfer is back at its source, or ``lost`` and written off."""
+def close_inbound(
+    session: Session, tenant_id: str, *, actor: str, inbound_id: str, lost: bool = False, approved: str | None = None
+) -> Inbound:
+    """Nothing more of it will come. The rest of a transfer is back at its source, or ``lost`` and written off.
+
+    Raises ``NeedsCount`` when more is lost than one person may write off in a day (``approved`` names the approval that
+    lifts it), ``NotFound``, ``IllegalTransition``.
+    """
     inbound, lines = locked_inbound(session, tenant_id, inbound_id)
     came = any(line.received for line in lines.values())
     rest = {line.variant_id: line.expected - line.received for line in lines.values()}
@@ -123,10 +129,20 @@ def close_inbound(session: Session, tenant_id: str, *, actor: str, inbound_id: s
     session.flush()
     if inbound.source_location_id and lost:
         cost = sum(units * lines[variant_id].unit_cost for variant_id, units in rest.items())
+        adjust_limits.claim(
+            session,
+            tenant_id,
+            actor=actor,
+            subject=inbound.id,
+            units=sum(rest.values()),
+            value=cost,
+            approved=approved,
+        )
         post_adjustment(session, tenant_id, subject=inbound.id, cost=-cost)
     elif inbound.source_location_id:
         _move(session, inbound, inbound.source_location_id, rest)
-    _record(session, inbound, actor, "inbound.closed", {"rest": rest, "lost": lost})
+    word = {"approved": approved} if approved else {}
+    _record(session, inbound, actor, "inbound.closed", {"rest": rest, "lost": lost} | word)
     return inbound
 
 
@@ -181,7 +197,7 @@ def _within_expected(
     for variant_id, quantity in received.items():
         line = lines.get(variant_id)
         if line is None:
-            raise NotFound(f"The delivery has no item {variant_id}.")
+            raise NotFound(f"The delivery has no item {echo(variant_id, 'of that id')}.")
         if line.received + quantity > line.expected + line.expected * more // 100:
             raise OverReceipt(f"{line.expected - line.received} of {variant_id} are still expected.")
 

@@ -140,9 +140,10 @@ def restock(
     _must(levels.change(session, tenant_id, moves))
 
 
-def reserved_at(session: Session, tenant_id: str, order_line_id: str) -> dict[str, int]:
-    """Location → line units that wait there to be shipped; locks them."""
-    rows = reservations.locked(session, tenant_id, order_line_id)
+def reserved_at(session: Session, tenant_id: str, order_line_id: str, *, lock: bool = True) -> dict[str, int]:
+    """Location → line units that wait there to be shipped; locks them, unless only asked."""
+    read = reservations.locked if lock else reservations.seen
+    rows = read(session, tenant_id, order_line_id)
     places = dict.fromkeys(row.location_id for row in rows)
     return {place: reservations.whole_units(_at(rows, place)) for place in places}
 

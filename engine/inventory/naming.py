@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine.catalog.models import Variant
 from engine.inventory.models import Location
 from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.ids import echo
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,9 @@ def look_up(session: Session, tenant_id: str, *, skus: Collection[str], codes: C
     )
     names = Names({sku: item for sku, item in variants}, {code: place for code, place in places})  # noqa: C416 (untyped rows)
     if missing := sorted(set(skus) - set(names.items)):
-        raise NotFound(f"This shop has no item {missing[0]!r}.")
+        raise NotFound(f"This shop has no item {echo(missing[0], 'of that SKU')}.")
     if missing := sorted(set(codes) - set(names.places)):
-        raise NotFound(f"This shop has no location {missing[0]!r}.")
+        raise NotFound(f"This shop has no location {echo(missing[0], 'of that code')}.")
     return names
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from engine.inventory.items import Part, Recipe
@@ -15,18 +15,24 @@ from engine.kit.ids import new_id
 
 def locked(session: Session, tenant_id: str, order_line_id: str) -> list[Reservation]:
     """The line's committed reservations, locked in the order stock is locked."""
-    return list(
-        session.scalars(
-            select(Reservation)
-            .where(
-                Reservation.tenant_id == tenant_id,
-                Reservation.order_line_id == order_line_id,
-                Reservation.status == ReservationStatus.COMMITTED,
-            )
-            .order_by(Reservation.variant_id, Reservation.location_id, Reservation.id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
+    query = _committed(tenant_id, order_line_id).with_for_update()
+    return list(session.scalars(query.execution_options(populate_existing=True)))
+
+
+def seen(session: Session, tenant_id: str, order_line_id: str) -> list[Reservation]:
+    """The same, only looked at."""
+    return list(session.scalars(_committed(tenant_id, order_line_id)))
+
+
+def _committed(tenant_id: str, order_line_id: str) -> Select[Reservation]:
+    return (
+        select(Reservation)
+        .where(
+            Reservation.tenant_id == tenant_id,
+            Reservation.order_line_id == order_line_id,
+            Reservation.status == ReservationStatus.COMMITTED,
         )
+        .order_by(Reservation.variant_id, Reservation.location_id, Reservation.id)
     )
 
 

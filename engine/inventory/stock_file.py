@@ -20,7 +20,7 @@ from engine.inventory.levels import Move
 from engine.inventory.models import Location, MovementKind, StockLevel
 from engine.kit import audit
 from engine.kit.errors import InvalidInput
-from engine.kit.ids import new_id
+from engine.kit.ids import echo, new_id
 from engine.kit.views import View
 
 COLUMNS: Final = ("sku", "location", "on_hand", "safety_stock", "low_stock_at")
@@ -144,7 +144,7 @@ def _read(text: str) -> tuple[list[_Row], list[Problem]]:
             problems.append(Problem(line=table.line_num, message=str(error)))
             continue
         if (row.sku, row.location) in seen:
-            problems.append(Problem(line=row.line, message=f"{row.sku} at {row.location} is named twice."))
+            problems.append(Problem(line=row.line, message="This item at this location is named twice."))
         else:
             rows.append(row)
         seen.add((row.sku, row.location))
@@ -160,7 +160,7 @@ def _row(line: int, cells: Mapping[str | None, str | Sequence[str] | None]) -> _
         raise ValueError("It does not say how many are on hand.")
     for name, cell in numbers.items():
         if not (cell.isascii() and cell.isdigit() and len(cell) <= _DIGITS and int(cell) <= _MAX_UNITS):
-            raise ValueError(f"{name} is {cell[:20]!r}, not a whole number from 0.")
+            raise ValueError(f"{name} is not a whole number from 0.")
     return _Row(line, texts["sku"], texts["location"], {name: int(cell) for name, cell in numbers.items()})
 
 
@@ -177,9 +177,9 @@ def _unknown(
     found = []
     for row in rows:
         if row.sku not in items:
-            found.append(Problem(line=row.line, message=f"There is no item {row.sku}."))
+            found.append(Problem(line=row.line, message=f"There is no item {echo(row.sku, 'of that SKU')}."))
         elif row.location not in places:
-            found.append(Problem(line=row.line, message=f"There is no location {row.location}."))
+            found.append(Problem(line=row.line, message=f"There is no location {echo(row.location, 'of that code')}."))
     try:
         known_stocked(session, tenant_id, set(items.values()))
     except NotStocked as refused:

@@ -79,6 +79,8 @@ PREFIXES: Final = {
     "claim_event": "cle",
     "evidence": "evd",
 }
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
+_DIGITS: Final = re.compile(r"\d(?:[./_-]?\d){10}")
 ID: Final = re.compile(r"\b(?:" + "|".join(sorted(PREFIXES.values(), key=len, reverse=True)) + r")_[0-9a-z]{26}\b")
 
 
@@ -92,6 +94,13 @@ def is_id(value: str, kind: str | None = None) -> bool:
     """Whether ``value`` has the form of an id (of ``kind``)."""
     found = ID.fullmatch(value)
     return bool(found) and (kind is None or value.startswith(f"{PREFIXES[kind]}_"))
+
+
+def echo(value: str, otherwise: str) -> str:
+    """A name somebody sent, to be shown to them again: only one that looks like an id, a SKU or a code. Anything else
+    (a card number, a script, a novel) is ``otherwise``.
+    """
+    return value if _PLAIN.fullmatch(value) and not _DIGITS.search(value) else otherwise
 
 
 def made_at(value: str) -> datetime:

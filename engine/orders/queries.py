@@ -77,11 +77,13 @@ class Parts:
             refunds=self.refunds,
             disputes=self.disputes,
             adjustments=self.adjustments,
-            retaxed=sum(
-                change.quote["effect"]["moved_tax"] for change in self.changes if change.status == ChangeStatus.APPLIED
-            )
+            retaxed=sum(change.quote["effect"]["moved_tax"] for change in self.applied)
             + sum(row.moved_tax for row in self.returns),
         )
+
+    @property
+    def applied(self) -> list[OrderChange]:
+        return [change for change in self.changes if change.status == ChangeStatus.APPLIED]
 
 
 _EVERYTHING: Final[tuple[tuple[Any, str, Any], ...]] = (
@@ -342,12 +344,22 @@ def _shipment_view(shipment: Shipment, titles: dict[str, str]) -> ShipmentView:
     )
 
 
+_CHANGED: Final = {
+    "change:cancel": "Canceled",
+    "change:items": "Items were changed",
+    "change:address": "Another address",
+    "change:payment_method": "Paid another way",
+    "change:not_applied": "A change that could not be made",
+}
+"""What a refund of a change is for, in words for its shopper."""
+
+
 def _refund_view(refund: Refund) -> AdjustmentView:
     return AdjustmentView(
         id=refund.id,
         type="refund",
         status=refund.status,
         amount=refund.amount,
-        reason=refund.reason,
+        reason=_CHANGED.get(refund.reason, refund.reason),
         occurred_at=refund.created_at,
     )

@@ -13,6 +13,7 @@ from engine.kit.ids import new_id
 from engine.orders.models import AdjustmentKind, Order, OrderAdjustment, OrderLine, OrderStatus
 from engine.orders.states import ORDER
 from engine.orders.status import is_canceled, is_done
+from engine.payments.alerts import REVIEW_NEEDED, resolve_alert
 
 
 def lock(session: Session, tenant_id: str, order_id: str) -> Order:
@@ -61,6 +62,7 @@ def resume(session: Session, order: Order, *, actor: str) -> None:
     """
     order.status = ORDER.check(order.status, OrderStatus.OPEN)
     order.hold_reason = None
+    resolve_alert(session, order.tenant_id, REVIEW_NEEDED, order.id)
     touch(order)
     audit.record(session, order.tenant_id, actor=actor, action="order.resumed", subject=order.id)
     outbox.emit(session, order.tenant_id, "order.resumed", order.id)
@@ -80,6 +82,8 @@ def end_if_done(session: Session, order: Order, lines: Sequence[OrderLine], *, a
     else:
         order.status = ORDER.check(order.status, OrderStatus.CLOSED)
         order.closed_at = now
+    if order.hold_reason is not None:
+        resolve_alert(session, order.tenant_id, REVIEW_NEEDED, order.id)
     order.hold_reason = None
     touch(order)
     action = f"order.{order.status}"

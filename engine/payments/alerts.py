@@ -22,9 +22,12 @@ class Action(StrEnum):
     REFUND_AGAIN = "refund_again"  # a new refund in place of one that failed
     RESUBMIT_EVIDENCE = "resubmit_evidence"  # send what was written and not taken
     GIVE_BACK = "give_back"  # refund a capture that has no order here
+    DECIDE_ORDER = "decide_order"  # let the held order go on, or cancel it: there
     NONE = "none"  # nothing but closing it: a person has dealt with it
 
 
+REVIEW_NEEDED: Final = "review_needed"
+"""Subject: the order. Resolved when it goes on or ends."""
 ACTIONS: Final[Mapping[str, Action]] = {
     "payment_unknown": Action.RETRY_LOOKUP,
     "capture_unknown": Action.RETRY_LOOKUP,

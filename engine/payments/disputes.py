@@ -20,6 +20,7 @@ from engine.payments.errors import EvidenceTooLate
 from engine.payments.gateway import DisputeFacts, DisputeStatus
 from engine.payments.models import Dispute, Payment
 from engine.payments.states import DISPUTE
+from engine.payments.tally import standing_of
 from engine.runtime import Runtime
 
 _OVER: Final = frozenset({DisputeStatus.WON, DisputeStatus.LOST})
@@ -148,10 +149,18 @@ def _opened(session: Session, payment: Payment, facts: DisputeFacts) -> Dispute:
     session.flush()
     _post(session, dispute, postings.Kind.CHARGEBACK_OPENED, postings.chargeback_opened(dispute.amount, dispute.fee))
     due = f" Evidence is due by {facts.evidence_due_at:%Y-%m-%d %H:%M} UTC." if facts.evidence_due_at else ""
-    words = f"{facts.amount} of a payment is disputed ({facts.reason}).{due}"
+    words = f"{facts.amount} of a payment is disputed ({facts.reason}).{due}{_given_already(session, payment)}"
     raise_alert(session, dispute.tenant_id, "dispute_opened", dispute.id, words, facts={"order_id": payment.order_id})
     _tell(session, dispute, "dispute.opened")
     return dispute
+
+
+def _given_already(session: Session, payment: Payment) -> str:
+    """What of the payment was given back as store credit: the bank knows nothing of it, and takes it once more."""
+    given = standing_of(session, payment.tenant_id, [payment.id])[payment.id].refunded_elsewhere
+    if not given:
+        return ""
+    return f" Store credit of {Money(given, payment.currency)} was given for it already: block it, and say so."
 
 
 def _moved_on(session: Session, dispute: Dispute, status: DisputeStatus) -> None:

@@ -7,7 +7,7 @@ repeat of the same key with the first result before it looks at anything else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -95,6 +95,8 @@ class Standing:
     refunded: int
     disputed: int
     """Taken back by disputes that are open or lost."""
+    disputed_at: datetime | None = field(default=None, compare=False)
+    """When the gateway last moved a dispute of it: we may not have heard yet."""
 
     @property
     def net(self) -> int:

@@ -81,6 +81,8 @@ def _refund_again(session: Session, identity: Identity, alert: Alert) -> FollowU
         tax=failed.tax,
         unearned=failed.unearned,
         reason=failed.reason,
+        note=failed.note,
+        approved=failed.approved,
         destination=failed.destination,
         account_id=failed.stored_value_id,
         requested_by=identity.id,

@@ -189,6 +189,7 @@ class Refund(TenantRow):
         CheckConstraint("tax >= 0 AND unearned >= 0 AND tax + unearned <= amount", name="parts_fit"),
         Index("ix_refunds_payment", "tenant_id", "payment_id"),
         Index("ix_refunds_order", "tenant_id", "order_id"),
+        Index("ix_refunds_recent", "tenant_id", "created_at"),
         Index("ix_refunds_pending", "tenant_id", "lease_until", postgresql_where=_PENDING),
     )
 

@@ -13,14 +13,17 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class PaymentsPolicy(Policy):
-    """Refunds and stored value. Limits are in minor units of each currency, cumulative, and ``None`` for none."""
+    """Refunds and stored value. Limits bind what is given back without the shopper's consent and without an approval.
+    They are written in minor units of the shop's own currency, cumulative, and ``None`` for none; of orders in another
+    currency the same number counts, each currency by itself.
+    """
 
     section: ClassVar[str] = "payments"
 
-    refund_limit_per_order: Limit = None
-    refund_limit_per_customer_day: Limit = None
+    refund_limit_per_order: Limit = 20_000
+    refund_limit_per_customer_day: Limit = 30_000
     """In any 24 hours."""
-    refund_limit_per_day: Limit = None
+    refund_limit_per_day: Limit = 200_000
     """Of the whole shop, in any 24 hours."""
     refund_order: Literal["stored_value_first", "card_first"] = "stored_value_first"
     """Which tender of a split payment gets its money back first; within a kind, the last one in."""

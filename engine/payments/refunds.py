@@ -73,7 +73,7 @@ def request(
     """
     if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
         raise InvalidInput("A refund is more than nothing, and its parts fit in it.", param="amount")
-    policy = refund_limits.begin(session, tenant_id)
+    policy = refund_limits.begin(session, tenant_id, approved=approved)
     payments = _locked(session, tenant_id, order_id, payment_id, policy)
     wanted = Money(amount, payments[0].currency)
     shares = _shares(session, tenant_id, payments, amount=amount, tax=tax, unearned=unearned)

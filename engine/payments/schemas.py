@@ -99,7 +99,12 @@ class RefundView(View):
     destination: str
     tender: str
     reason: str
+    """Told to the shopper."""
+    note: str
+    """For the shop's people only."""
     requested_by: str
+    approved: str | None
+    """The approval or consent on whose word it was asked for."""
     failure_code: str | None
     created_at: datetime
     settled_at: datetime | None
@@ -117,7 +122,9 @@ class RefundView(View):
             destination=row.destination,
             tender=row.tender.partition(":")[0],
             reason=row.reason,
+            note=row.note,
             requested_by=row.requested_by,
+            approved=row.approved,
             failure_code=row.failure_code,
             created_at=row.created_at,
             settled_at=row.settled_at,

@@ -14,6 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("refunds", sa.Column("note", sa.Text(), server_default="", nullable=False), schema="app")
     op.add_column("refunds", sa.Column("approved", sa.String(length=40), nullable=True), schema="app")
+    op.create_index("ix_refunds_recent", "refunds", ["tenant_id", "created_at"], schema="app")
     op.add_column("order_changes", sa.Column("approval_id", sa.String(length=40), nullable=True), schema="app")
     op.create_table(
         "stock_adjustments",
@@ -34,5 +35,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("stock_adjustments", schema="app")
     op.drop_column("order_changes", "approval_id", schema="app")
+    op.drop_index("ix_refunds_recent", "refunds", schema="app")
     op.drop_column("refunds", "approved", schema="app")
     op.drop_column("refunds", "note", schema="app")

@@ -53,6 +53,26 @@ def test_a_shopper_quotes_and_agrees(desk: Desk, mine: Browser) -> None:
     assert broken(desk.shop) == []
 
 
+def test_a_decision_claims_its_key(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    url = f"/v1/orders/{desk.order_id}/changes"
+    some = CANCEL | {"lines": [{"line_id": desk.line("A").id, "quantity": 1}]}
+    change = mine.post(url, some).json()["id"]
+    done = mine.post(f"{url}/{change}/confirm", {"approved": True}, key="yes")
+    again = mine.post(f"{url}/{change}/confirm", {"approved": True}, key="yes")
+    assert (done.status_code, again.content, again.headers["Idempotent-Replayed"]) == (200, done.content, "true")
+    other = mine.post(f"{url}/{change}/confirm", {"approved": False}, key="yes")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_conflict")
+    staff, key = open_browser(), make_key(tenant, "staff")
+    told = staff.post(url, CANCEL, authorization=key).json()["id"]
+    applied = staff.post(f"/v1/staff{url[3:]}/{told}/apply", authorization=key, key="do")
+    replayed = staff.post(f"/v1/staff{url[3:]}/{told}/apply", authorization=key, key="do")
+    assert (applied.json()["status"], replayed.content) == ("applied", applied.content)
+    assert replayed.headers["Idempotent-Replayed"] == "true"
+    assert broken(desk.shop) == []
+
+
 def test_nobody_else_agrees(
     desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
 ) -> None:

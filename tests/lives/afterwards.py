@@ -12,11 +12,8 @@ from app.cardentry import receive_event
 from engine.finance import settlements
 from engine.inventory import adjusting
 from engine.kit import clock
-from engine.kit.money import share_ppm
 from engine.orders import queries
-from engine.orders import service as orders
-from engine.orders.models import AdjustmentKind, Order
-from engine.payments import refunds
+from engine.orders.models import Order
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.payments.models import Dispute, Payment
 from tests.storm.world import PLACES, World
@@ -58,28 +55,6 @@ def pay_out(world: World) -> None:
     settlements.import_payouts(world.runtime, world.tenant_id)
 
 
-def goodwill(world: World) -> None:
-    """A little money back, for a scratch."""
-    order_id = world.any_of(Order.id, Order.status.in_(["open", "closed"]))
-    with world.shop.uow() as session:
-        order = orders.lock(session, world.tenant_id, order_id)
-        amount = share_ppm(order.total, 50_000)
-        made = refunds.request(
-            session,
-            world.tenant_id,
-            order_id=order_id,
-            amount=amount,
-            tax=0,
-            unearned=0,
-            reason="A scratch",
-            requested_by="key_lives",
-        )
-        for one in made:
-            orders.adjust(session, order, kind=AdjustmentKind.GOODWILL, amount=-one.amount, tax=0, refund_id=one.id)
-    for one in made:
-        refunds.execute(world.runtime, world.tenant_id, one.id)
-
-
 def write_off(world: World) -> None:
     """Units are found, or broken."""
     delta = world.dice.choice([-2, -1, 1, 2])
@@ -108,7 +83,6 @@ LATER: Final[dict[str, Callable[[World], None]]] = {
     "dispute": dispute,
     "decide": decide,
     "pay_out": pay_out,
-    "goodwill": goodwill,
     "write_off": write_off,
     "one_more_look": one_more_look,
 }

@@ -5,7 +5,7 @@ An action may be refused (a ``DomainError``: sold out, too late, somebody was fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import select
@@ -24,10 +24,14 @@ from engine.kit import clock
 from engine.kit.identity import Identity
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order, Shipment, ShipmentStatus
+from engine.payments import stored_value
+from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
 from tests.shop import ADDRESS
 from tests.storm import changes
-from tests.storm.world import PLACES, World, bring_more
+from tests.storm.world import CODES, PLACES, World, bring_more
 
+GIFT: Final = StoredValueKind.GIFT_CARD
+CREDIT: Final = StoredValueKind.STORE_CREDIT
 CARDS: Final = {
     "card_test_visa": 80,
     "card_test_declined": 8,
@@ -40,6 +44,34 @@ Action = Callable[[World], None]
 def buy(world: World) -> None:
     """A cart of a few items, the address, the card, the payment."""
     buyer, card = _ready(world)
+    complete(world.runtime, buyer, card)
+
+
+def buy_with_code(world: World) -> None:
+    """With a discount code, some of them used up."""
+    buyer = world.shop.shopper()
+    world.shop.fill(buyer, world.items(1)[0], 2)
+    with world.shop.uow() as session:
+        carts.set_discount_code(session, buyer, world.dice.choice(CODES))
+    buyer, card = _ready(world, buyer)
+    complete(world.runtime, buyer, card)
+
+
+def buy_with_value(world: World) -> None:
+    """With a gift card, store credit or both first, and the card for what they do not reach."""
+    buyer = world.shop.shopper()
+    kinds = world.dice.choice([[GIFT], [CREDIT], [GIFT, CREDIT], [GIFT, GIFT]])
+    gifts = [code for code in (_give(world, buyer, kind) for kind in kinds) if code]
+    found = [stored_value.find_by_code(world.runtime, buyer, code) for code in gifts]
+    buyer, card = _ready(world, buyer, found, credit=CREDIT in kinds)
+    complete(world.runtime, buyer, card)
+
+
+def buy_ahead(world: World) -> None:
+    """Units that are not there yet: the money is held, and taken when they are sent."""
+    buyer = world.shop.shopper()
+    world.shop.fill(buyer, world.ahead(), world.dice.randint(1, 4))
+    buyer, card = _ready(world, buyer)
     complete(world.runtime, buyer, card)
 
 
@@ -126,6 +158,9 @@ def carry(world: World) -> None:
 
 ACTIONS: Final[Mapping[str, tuple[int, Action]]] = {
     "buy": (40, buy),
+    "buy_with_code": (6, buy_with_code),
+    "buy_with_value": (6, buy_with_value),
+    "buy_ahead": (6, buy_ahead),
     "buy_twice": (5, buy_twice_at_once),
     "change_of_mind": (5, change_of_mind),
     "receive": (8, bring_more),
@@ -139,6 +174,8 @@ ACTIONS: Final[Mapping[str, tuple[int, Action]]] = {
     "cancel_all": (8, changes.cancel_all),
     "cancel_some": (8, changes.cancel_some),
     "cancel_as_staff": (4, changes.cancel_as_staff),
+    "cancel_to_credit": (3, changes.cancel_to_credit),
+    "goodwill": (4, changes.goodwill_given),
     "swap": (8, changes.swap),
     "move_house": (4, changes.move_house),
 }
@@ -154,14 +191,37 @@ def _choose_currency(world: World, buyer: Identity) -> None:
             carts.set_currency(session, buyer, world.dice.choice(sold))
 
 
-def _ready(world: World) -> tuple[Identity, str]:
+def _give(world: World, buyer: Identity, kind: StoredValueKind) -> str | None:
+    """Some stored value for them; a gift card's code."""
+    mine = {"owner_id": buyer.id} if kind == CREDIT else {}
+    with world.shop.uow() as session:
+        return stored_value.issue(
+            session,
+            world.tenant_id,
+            secret_key=world.runtime.secret_key,
+            kind=kind,
+            amount=world.dice.choice([1, 700, 5_000, 90_000]),
+            currency=world.shop.tenant.currency,
+            actor="key_storm",
+            **mine,
+        ).code
+
+
+def _ready(
+    world: World, buyer: Identity | None = None, gifts: Sequence[StoredValueAccount] = (), *, credit: bool = False
+) -> tuple[Identity, str]:
     """A shopper with a filled cart and an approved card."""
-    buyer = world.shop.shopper()
-    _choose_currency(world, buyer)
+    if buyer is None:
+        buyer = world.shop.shopper()
+        _choose_currency(world, buyer)
     for sku in world.items():
         world.shop.fill(buyer, sku, world.dice.randint(1, 3))
     with world.shop.uow() as session:
         service.update(session, buyer, service.Details(email="ada@example.com", **ADDRESS))
+        for gift in gifts:
+            service.use_gift_card(session, buyer, gift)
+        if credit:
+            service.use_store_credit(session, buyer)
     card = world.dice.choices(list(CARDS), list(CARDS.values()))[0]
     if card != "card_test_visa":
         world.shop.pay_with(buyer, card)

@@ -8,10 +8,13 @@ from engine.catalog.models import Variant
 from engine.customers import service as customers
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
+from engine.kit.money import share_ppm
+from engine.orders import goodwill
 from engine.orders.changes import apply
 from engine.orders.changes.propose import propose
 from engine.orders.changes.wanted import Wanted, read
 from engine.orders.models import Order, OrderLine
+from engine.payments import refunds
 from tests.shop import ADDRESS
 from tests.storm.world import World
 
@@ -33,6 +36,32 @@ def cancel_as_staff(world: World) -> None:
     order_id = _some_order(world)
     change = propose(world.runtime, world.staff(), order_id, read({"kind": "cancel", "reason": "takes_too_long"}))
     apply.apply_as_staff(world.runtime, world.staff(), order_id, change.id)
+
+
+def cancel_to_credit(world: World) -> None:
+    """A shopper cancels for store credit."""
+    wanted = {"kind": "cancel", "reason": "found_cheaper", "refund_to": "store_credit"}
+    _as_shopper(world, _some_order(world), read(wanted))
+
+
+def goodwill_given(world: World) -> None:
+    """Money back for a scratch: a little, or all that is left."""
+    order_id = world.any_of(Order.id, Order.status.in_(["open", "closed"]))
+    with world.shop.uow() as session:
+        total = session.get_one(Order, (world.tenant_id, order_id)).total
+    with world.shop.uow() as session:
+        made = goodwill.give(
+            session,
+            world.tenant_id,
+            order_id=order_id,
+            amount=max(1, share_ppm(total, world.dice.choice([50_000, 500_000, 1_000_000]))),
+            reason="A scratch",
+            destination=world.dice.choice(["original", "original", "store_credit"]),
+            requested_by="key_storm",
+            approved=world.dice.choice([None, "apv_storm"]),
+        )
+    for one in made:
+        refunds.execute(world.runtime, world.tenant_id, one.id)
 
 
 def swap(world: World) -> None:

@@ -6,16 +6,20 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from engine.carts.models import Discount
 from engine.catalog.models import Variant
 from engine.catalog.search import CatalogSearch
 from engine.db import Addresses, Store
 from engine.inventory.models import Location, MovementKind
 from engine.inventory.service import Allocation, receive
+from engine.kit import clock
 from engine.kit.errors import NotFound
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
@@ -26,6 +30,12 @@ from engine.runtime import Runtime
 from tests.shop import Shop, open_shop
 
 ITEMS = 20
+CODES = ("TENTH", "FIVER", "RARE")
+_DISCOUNTS: Final[tuple[dict[str, Any], ...]] = (
+    {"code": "TENTH", "title": "A tenth off", "percent_off": 10},
+    {"code": "FIVER", "title": "Five off", "amount_off": 500, "minimum": 1000},
+    {"code": "RARE", "title": "A third off, a few times", "percent_off": 33, "usage_limit": 12},
+)
 PLACES = ("EAST", "WEST")
 
 
@@ -47,6 +57,10 @@ class World:
     def items(self, most: int = 3) -> list[str]:
         """A few different items of the shop, by SKU."""
         return self.dice.sample(sorted(self.shop.variants), self.dice.randint(1, most))
+
+    def ahead(self) -> str:
+        """An item that sells before it is there."""
+        return self.dice.choice([sku for sku in sorted(self.shop.variants) if sku.startswith("AHEAD")])
 
     def any_of(self, column: InstrumentedAttribute[str], condition: ColumnElement[bool]) -> str:
         """Some row's id. Raises ``NotFound`` when there is none."""
@@ -78,7 +92,23 @@ def make_shop(runtime: Runtime, seed: int, *, currency: str = "USD") -> Shop:
     for number in range(0, ITEMS, 2):
         first = shop.add(f"SKU-{number:02}", price=dice.randrange(500, 20_000, 5), stock=_stock(dice))
         _add_sister(shop, first, f"SKU-{number + 1:02}", dice)
+    _add_ahead(shop, dice)
+    with shop.uow() as session:
+        session.add_all(Discount(tenant_id=tenant_id, id=new_id("discount"), **facts) for facts in _DISCOUNTS)
     return shop
+
+
+def _add_ahead(shop: Shop, dice: Random) -> None:
+    """Items that sell before they are there."""
+    later = (clock.now() + timedelta(days=3)).date()
+    for sku, how in (
+        ("AHEAD-0", {"stock_policy": "backorder", "lead_days": 5, "backorder_limit": 40}),
+        ("AHEAD-1", {"stock_policy": "backorder", "lead_days": 2}),
+        ("AHEAD-2", {"stock_policy": "preorder", "available_on": later}),
+    ):
+        variant_id = shop.add(sku, price=dice.randrange(500, 20_000, 5), stock={"EAST": 2})
+        with shop.uow() as session:
+            session.execute(update(Variant).where(Variant.id == variant_id).values(**how))
 
 
 def _stock(dice: Random) -> dict[str, int]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit.identity import Identity
 from engine.kit.ids import is_id
+from engine.orders import goodwill
 from engine.orders.changes import methods
 from engine.orders.changes.effect import Effect
 from engine.orders.errors import ChangeRefused
@@ -54,11 +55,12 @@ def effect_of(
     """
     back_to = refund_target(case, refund_to, case.policy.refund_to)
     money = case.money
-    due = money.due + amount
+    taken_up = _absorbed(case, money, amount, tax)
+    due = money.due + amount + taken_up.amount
     charge = max(0, min(amount, due - money.settled - money.held))
     refund = max(0, min(-amount, money.settled - due))
     balance = due - money.settled - charge + refund
-    moves = _tax_that_moves(money, tax, settles=balance == 0, charged=charge > 0)
+    moves = _tax_that_moves(money, tax + taken_up.tax, settles=balance == 0, charged=charge > 0)
     charge_tax, refund_tax = max(0, min(moves, charge)), max(0, min(-moves, refund))
     given = {"shipping": case.order.shipping, "shipping_tax": case.order.shipping_tax} | back_to | parts
     return Effect(
@@ -71,6 +73,9 @@ def effect_of(
         refund=refund,
         refund_tax=refund_tax,
         moved_tax=moves - charge_tax + refund_tax,
+        absorbed=taken_up.amount,
+        absorbed_tax=taken_up.tax,
+        moved_returns=taken_up.in_returns,
         due=due,
         balance=balance,
         **given,
@@ -86,6 +91,24 @@ def refund_target(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, 
         return {"refund_to": kind}
     row = methods.account(case.session, case.identity, case.order, wanted)
     return {"refund_to": kind, "refund_account": row.id, "refund_label": methods.label(row)}
+
+
+@dataclass(frozen=True, slots=True)
+class _TakenUp:
+    """Goodwill that a change takes up."""
+
+    amount: int
+    tax: int
+    in_returns: int
+
+
+def _absorbed(case: Case, money: OrderMoney, amount: int, tax: int) -> _TakenUp:
+    """What was given back as goodwill beyond what will be kept: without it less than nothing would be due."""
+    taken = max(0, -(money.due + amount))
+    taxed = min(taken, max(0, -(money.due_tax + tax)))
+    before = sum(change.quote["effect"].get("moved_returns", 0) for change in case.parts.applied)
+    booked = goodwill.in_returns(case.parts.adjustments, case.parts.refunds) - before
+    return _TakenUp(taken, taxed, max(0, min(taken - taxed, booked)))
 
 
 def _tax_that_moves(money: OrderMoney, tax: int, *, settles: bool, charged: bool) -> int:

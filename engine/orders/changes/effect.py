@@ -158,6 +158,11 @@ class Effect(_Fact):
     refund_tax: int = 0
     moved_tax: int = 0
     """Tax that moves in the books without a charge or refund to carry it."""
+    absorbed: int = 0
+    """Goodwill given before for what ends now: it counts as part of what goes back, and is due again."""
+    absorbed_tax: int = 0
+    moved_returns: int = 0
+    """How much of it stands in the books as returned sales, and turns out never to have been earned."""
     refund_to: str = "original"
     refund_account: str | None = None
     """The gift card or store credit that they named."""

@@ -269,6 +269,29 @@ def _book(session: Session, order: Order, change: OrderChange, effect: Effect, b
         change_id=change.id,
         refund_id=back[0].id if len(back) == 1 else None,
     )
+    if effect.absorbed:
+        service.adjust(
+            session,
+            order,
+            kind=AdjustmentKind.GOODWILL,
+            amount=effect.absorbed,
+            tax=effect.absorbed_tax,
+            change_id=change.id,
+        )
+    _post(session, order, change, effect)
+
+
+def _post(session: Session, order: Order, change: OrderChange, effect: Effect) -> None:
+    """What moves in the books without money to carry it."""
+    finance.post(
+        session,
+        order.tenant_id,
+        kind="goodwill_absorbed",
+        subject=change.id,
+        currency=order.currency,
+        amounts={Account.CUSTOMER_DEPOSITS: effect.moved_returns, Account.SALES_RETURNS: -effect.moved_returns},
+        order_id=order.id,
+    )
     finance.post(
         session,
         order.tenant_id,

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.checkout import recovery
 from engine.checkout.complete import Completion, Result, complete, outcome_of
@@ -25,13 +26,18 @@ from engine.kit.tenancy import Tenant
 from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.allocation import fill_backorders
+from engine.orders.changes import apply
+from engine.orders.changes.propose import propose
+from engine.orders.changes.wanted import read
 from engine.orders.models import Order
-from engine.payments import voids
+from engine.payments import inbox, voids
+from engine.payments.errors import SettledElsewhere
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Alert, Capture, Payment, PaymentStatus
 from engine.payments.risk import Purchase, RiskAnswer, RiskPolicy
 from tests.engine.checkout.test_complete import assert_clean, captured
 from tests.engine.inventory.stocked import levels, set_variant
+from tests.engine.orders.desk import staff
 from tests.shop import Shop
 
 TOTAL = 11655
@@ -205,10 +211,34 @@ def test_a_purchase_to_be_looked_at_is_held_until_it_was(shop: Shop) -> None:
     with shop.uow() as session:
         order = orders.lock(session, shop.tenant.id, done.order.id)
         assert order.hold_reason == "review"
+        assert waiting(session) == [("review_needed", done.order.id, "decide_order")]
         orders.resume(session, order, actor="key_staff")
+        assert waiting(session) == []
     release_now(shop.runtime, shop.tenant.id, done.order.id)
     assert list(captured(shop).values()) == [TOTAL]
     assert_clean(shop)
+
+
+def test_a_review_ends_with_the_order_and_is_settled_nowhere_else(shop: Shop) -> None:
+    shop.add("A", price=5000)
+    rule(shop, review_from=1)
+    buyer, _, done = buy(shop)
+    assert done.order is not None
+    with shop.uow() as session:
+        assert waiting(session) == [("review_needed", done.order.id, "decide_order")]
+        alert_id = session.scalars(select(Alert.id)).one()
+    with shop.uow() as session, pytest.raises(SettledElsewhere):
+        inbox.begin(session, staff(shop), alert_id)
+    change = propose(shop.runtime, buyer, done.order.id, read({"kind": "cancel", "reason": "other"}))
+    apply.confirm(shop.runtime, buyer, done.order.id, change.id, approved=True, channel="test")
+    with shop.uow() as session:
+        assert waiting(session) == []
+    assert_clean(shop)
+
+
+def waiting(session: Session) -> list[tuple[str, str, str | None]]:
+    rows = session.execute(select(Alert.kind, Alert.subject, Alert.action).where(Alert.resolved_at.is_(None)))
+    return [tuple(row) for row in rows]
 
 
 def test_a_cent_less_is_simply_taken(shop: Shop) -> None:

@@ -8,13 +8,17 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
-from engine.fulfillment import routing
+from engine.fulfillment import release, routing
 from engine.fulfillment.geography import Point, distance_km, middle_of
 from engine.fulfillment.policies import RoutingPolicy
 from engine.fulfillment.routing import Destination, Site, Stock, plan
 from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Part
+from engine.orders import service as orders
+from tests.engine.orders.desk import buy
+from tests.shop import Shop
 
 WA = Destination.of({"country": "US", "state": "WA"})
 EAST = Site("loc_e", "EAST", "US", "OH", 0, Point(40.4, -82.9))
@@ -229,3 +233,16 @@ def test_the_same_question_gets_the_same_answer() -> None:
     turned = Stock([WEST, EAST], {"b": {"loc_e": 1}, "a": {"loc_e": 2, "loc_w": 2}})
     one = plan({"a": 1, "b": 1}, stock, policy=PLAIN, destination=WA)
     assert one == plan({"b": 1, "a": 1}, turned, policy=PLAIN, destination=WA)
+
+
+def test_a_look_at_the_routing_locks_nothing(shop: Shop) -> None:
+    shop.add("A", price=5000)
+    order_id = buy(shop, "A", 2).order_id
+    tenant_id = shop.tenant.id
+    with shop.uow() as busy:
+        orders.lines_of(busy, orders.lock(busy, tenant_id, order_id))
+        busy.execute(text("SELECT FROM app.reservations FOR UPDATE"))
+        with shop.uow() as session:
+            session.execute(text("SET LOCAL lock_timeout = '1s'"))
+            (told,) = release.explain(session, tenant_id, order_id)
+    assert told["fulfillment_id"] is None

@@ -194,8 +194,8 @@ def test_one_bad_row_stops_the_whole_file(shop: Shop) -> None:
         (4, "There is no item XXX."),
         (5, "There is no location MOON."),
         (6, "SET has no stock of its own"),
-        (7, "AAA at WEST is named twice."),
-        (8, "on_hand is '-1', not a whole number from 0."),
+        (7, "This item at this location is named twice."),
+        (8, "on_hand is not a whole number from 0."),
         (9, "It has not as many cells as the first line."),
     ]
     assert not told.applied

@@ -6,7 +6,7 @@ import pytest
 
 from engine.finance import service as finance
 from engine.inventory import inbound, queries
-from engine.inventory.errors import BelowReserved, NotStocked, OverReceipt
+from engine.inventory.errors import BelowReserved, NeedsCount, NotStocked, OverReceipt
 from engine.inventory.inbound import Coming
 from engine.inventory.models import Inbound
 from engine.inventory.policy import InventoryPolicy
@@ -119,6 +119,24 @@ def test_the_rest_of_a_transfer_goes_back_or_is_written_off(shop: Shop, lost: bo
     assert levels(shop, "A") == {"EAST": (1 if lost else 4, 0), "WEST": (1, 0)}
     assert books(shop) == ({"inventory": -1500, "inventory_adjustments": 1500} if lost else {})
     assert incoming(shop, "A") == 0
+
+
+def test_nobody_loses_more_of_a_transfer_than_they_may_write_off(shop: Shop) -> None:
+    shop.add("A", price=1000, stock={"EAST": 30})
+    sent = send(shop, "EAST", "WEST", {"A": 21})
+
+    def lose(approved: str | None = None) -> str:
+        with shop.uow() as session:
+            return inbound.close_inbound(
+                session, shop.tenant.id, actor="key_1", inbound_id=sent, lost=True, approved=approved
+            ).status
+
+    with pytest.raises(NeedsCount):
+        lose()
+    assert (incoming(shop, "A"), books(shop)) == (21, {})
+    assert lose("apv_1") == "canceled"
+    assert books(shop) == {"inventory": -10500, "inventory_adjustments": 10500}
+    assert_stock_adds_up(shop)
 
 
 def test_a_purchase_that_never_came_is_canceled(shop: Shop) -> None:

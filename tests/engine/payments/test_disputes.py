@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select, update
 
+from engine.checks import check_tenant
 from engine.kit import clock, faults
-from engine.kit.errors import InvalidInput
-from engine.payments import disputes, inbox
+from engine.kit.errors import Conflict, InvalidInput
+from engine.payments import disputes, gateway_events, inbox
 from engine.payments.errors import EvidenceTooLate
 from engine.payments.gateway import DisputeFacts, GatewayTimeout
-from engine.payments.models import Dispute
+from engine.payments.models import Alert, Dispute, StoredGatewayEvent
 from tests.engine.payments.paying import SOON, TAX, TOTAL, Till, death_at
 
 PAID = {"psp_clearing": TOTAL, "customer_deposits": TAX - TOTAL, "tax_payable": -TAX}
@@ -139,3 +141,46 @@ def test_evidence_has_a_time_and_a_size(till: Till) -> None:
 def write_nothing(till: Till, dispute_id: str) -> None:
     with till.shop.uow() as session:
         disputes.write_evidence(session, till.tenant_id, dispute_id=dispute_id, evidence={}, actor="key_staff")
+
+
+def differs(till: Till) -> bool:
+    results = check_tenant(till.runtime, till.tenant_id, till.shop.tenant.slug)
+    return not next(result.ok for result in results if result.name == "our payments equal the gateway's")
+
+
+def test_the_check_waits_for_a_webhook_on_its_way_and_then_does_not(till: Till) -> None:
+    _, payment_id = till.sale()
+    till.gateway.open_dispute(payment_id, merchant=till.tenant_id)
+    till.assert_clean()
+    with clock.shifted(timedelta(minutes=6)):
+        assert differs(till)
+        till.hear(till.sent())
+        till.assert_clean()
+
+
+def test_the_check_waits_for_a_dispute_in_the_inbox_until_a_person_is_asked(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise Conflict("not now")
+
+    _, payment_id = till.sale()
+    till.gateway.open_dispute(payment_id, merchant=till.tenant_id)
+    monkeypatch.setattr(disputes, "settle", refuse)
+    till.hear(till.sent())
+    with clock.shifted(timedelta(minutes=6)):
+        till.assert_clean()
+        with till.shop.uow() as session:
+            session.execute(update(StoredGatewayEvent).values(attempts=gateway_events.MAX_ATTEMPTS))
+        assert differs(till)
+
+
+def test_store_credit_given_before_is_told_with_the_dispute(till: Till) -> None:
+    order_id, payment_id = till.sale()
+    till.refunded(order_id, TOTAL, destination="store_credit")
+    till.gateway.open_dispute(payment_id, merchant=till.tenant_id)
+    till.hear(till.sent())
+    with till.shop.uow() as session:
+        (words,) = session.scalars(select(Alert.detail).where(Alert.kind == "dispute_opened"))
+    assert words.endswith("Store credit of $61.55 was given for it already: block it, and say so.")
+    till.assert_clean()

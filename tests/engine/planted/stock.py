@@ -13,6 +13,10 @@ FAULTS: dict[str, str] = {
         "UPDATE app.reservations SET quantity = quantity * 2, per_unit = 2;"
         "UPDATE app.order_lines SET ordered = ordered + 1, allocated = allocated + 1"
     ),
+    "what was written on or off by hand is in the stock ledger": (
+        "INSERT INTO app.stock_adjustments (tenant_id, id, actor, units, value, at)"
+        " SELECT tenant_id, 'mov_x', 'key_x', 1, 0, now() FROM app.variants LIMIT 1"
+    ),
     "nobody waits for a sale that never was": (
         "INSERT INTO app.backorders (tenant_id, id, order_id, order_line_id, variant_id, quantity, kind, status,"
         " created_at) SELECT tenant_id, 'bko_x', 'ord_x', 'oli_x', id, 1, 'backorder', 'waiting', now()"

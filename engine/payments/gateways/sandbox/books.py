@@ -56,14 +56,14 @@ ORDER BY 1, 2, 3
 
 def standings(db: Db, merchant: str) -> dict[str, Standing]:
     rows = db.execute(
-        "SELECT payment_id, currency, amount, captured, refunded, disputed FROM sandbox.charges"
-        " WHERE merchant = %s AND status IN ('captured', 'authorized', 'voided')",
+        "SELECT c.payment_id, currency, amount AS authorized, captured, refunded, disputed, d.disputed_at"
+        " FROM sandbox.charges c LEFT JOIN (SELECT merchant, payment_id, max(coalesce(closed_at, opened_at))"
+        " AS disputed_at FROM sandbox.disputes GROUP BY 1, 2) d"
+        " ON d.merchant = c.merchant AND d.payment_id = c.payment_id"
+        " WHERE c.merchant = %s AND status IN ('captured', 'authorized', 'voided')",
         (merchant,),
     ).fetchall()
-    return {
-        row["payment_id"]: Standing(row["currency"], row["amount"], row["captured"], row["refunded"], row["disputed"])
-        for row in rows
-    }
+    return {row.pop("payment_id"): Standing(**row) for row in rows}
 
 
 def pay_out(db: Db, merchant: str, *, before: datetime) -> list[str]:

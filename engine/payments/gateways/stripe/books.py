@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from engine.payments.gateway import DisputeStatus, PayoutFacts, Standing
 from engine.payments.gateways.stripe import facts
@@ -16,7 +16,8 @@ _TAKEN = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, Di
 
 def standings(calls: Calls, merchant: str) -> Mapping[str, Standing]:
     """Payment id → its sums. Reads every intent, refund and dispute of the account, a hundred at a time."""
-    refunded, disputed = _refunded(calls), _disputed(calls)
+    disputes = [row for row in calls.disputes() if row.get("payment_intent")]
+    refunded, disputed, last = _refunded(calls), _disputed(disputes), _last(disputes)
     found: dict[str, Standing] = {}
     for intent in calls.intents():
         known = intent.get("metadata") or {}
@@ -30,6 +31,7 @@ def standings(calls: Calls, merchant: str) -> Mapping[str, Standing]:
             captured=intent["amount_received"],
             refunded=refunded[intent["id"]],
             disputed=disputed[intent["id"]],
+            disputed_at=last.get(intent["id"]),
         )
     return found
 
@@ -54,13 +56,22 @@ def _refunded(calls: Calls) -> Counter[str]:
     return sums
 
 
-def _disputed(calls: Calls) -> Counter[str]:
+def _disputed(disputes: Sequence[Json]) -> Counter[str]:
     sums: Counter[str] = Counter()
-    for row in calls.disputes():
+    for row in disputes:
         told = facts.dispute(row, "")
-        if told and told.status in _TAKEN and row.get("payment_intent"):
+        if told and told.status in _TAKEN:
             sums[row["payment_intent"]] += row["amount"]
     return sums
+
+
+def _last(disputes: Sequence[Json]) -> dict[str, datetime]:
+    """When money of each intent last moved because of a dispute."""
+    last: dict[str, int] = {}
+    for row in disputes:
+        moved = [row["created"], *(one["created"] for one in row.get("balance_transactions") or [] if "created" in one)]
+        last[row["payment_intent"]] = max([last.get(row["payment_intent"], 0), *moved])
+    return {intent: datetime.fromtimestamp(moment, UTC) for intent, moment in last.items()}
 
 
 def _was_authorized(intent: Json) -> bool:
