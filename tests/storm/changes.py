@@ -58,7 +58,7 @@ def goodwill_given(world: World) -> None:
             reason="A scratch",
             destination=world.dice.choice(["original", "original", "store_credit"]),
             requested_by="key_storm",
-            approved=world.dice.choice([None, "apv_storm"]),
+            approved=world.dice.choice([None, "word"]),
         )
     for one in made:
         refunds.execute(world.runtime, world.tenant_id, one.id)

@@ -107,8 +107,8 @@ def test_the_limit_is_a_person_s_day_by_hand_by_file_and_by_small_counts(shop: S
     assert load(shop, "sku,location,on_hand\nA,EAST,40\n").applied
     assert count(shop, {"A": 38}, by="key_1")[1] == CountStatus.SUBMITTED
     assert levels(shop, "A") == {"EAST": (40, 0)}
-    assert adjust(shop, "A", -20, approved="apv_1").startswith("mov_")
-    assert load(shop, "sku,location,on_hand\nA,EAST,0\n", approved="apv_2").over_limit is None
+    assert adjust(shop, "A", -20, approved="word_1").startswith("mov_")
+    assert load(shop, "sku,location,on_hand\nA,EAST,0\n", approved="word_2").over_limit is None
     with clock.shifted(timedelta(hours=25)):
         adjust(shop, "A", 20)
     assert levels(shop, "A") == {"EAST": (20, 0)}

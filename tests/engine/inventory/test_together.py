@@ -118,7 +118,7 @@ class Hand:
                 location_id=self._place(),
                 delta=-1,
                 reason="broken",
-                approved="apv_test",
+                approved="word",
             )
 
     @property

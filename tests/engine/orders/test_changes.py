@@ -309,7 +309,7 @@ def test_staff_answer_for_refunds_within_their_limit_and_never_charge(desk: Desk
         owners = set(session.scalars(select(Consent.owner_id).where(Consent.kind == "order_change")))
     assert owners == {desk.buyer.id}
     with pytest.raises(ConsentNeeded):
-        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, dearer.id, approved="apv_1")
+        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, dearer.id, approved="word_1")
     assert desk.agree(dearer).status == "applied"
     assert broken(desk.shop) == []
 
@@ -325,20 +325,20 @@ def test_an_approval_lets_staff_answer_for_more_than_their_limit(desk: Desk) -> 
     error = refused.value
     assert (error.rule, error.limit, error.amount) == ("staff_refund_limit", 1000, 19355)
     shown = desk.ask("cancel", by=desk.staff, reason="other")
-    done = apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, shown.id, approved="apv_1")
+    done = apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, shown.id, approved="word_1")
     assert (done.status, held(desk.shop)) == ("applied", 0)
     with desk.shop.uow() as session:
         assert set(session.scalars(select(Consent.status).where(Consent.kind == "order_change"))) == {"superseded"}
-        assert set(session.scalars(select(Refund.approved))) == {"apv_1"}
+        assert set(session.scalars(select(Refund.approved))) == {"word_1"}
         change = session.scalars(select(OrderChange)).one()
-        assert (change.approved_by, change.approval_id, change.consent_id) == (desk.staff.id, "apv_1", None)
+        assert (change.approved_by, change.approval_id, change.consent_id) == (desk.staff.id, "word_1", None)
     assert broken(desk.shop) == []
 
 
 def test_nobody_approves_in_place_of_a_shopper_who_was_asked_by_themselves(desk: Desk) -> None:
     own = desk.ask("cancel", reason="other")
     with pytest.raises(ConsentNeeded):
-        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, own.id, approved="apv_1")
+        apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, own.id, approved="word_1")
     assert desk.look().status == "open"
 
 
@@ -348,7 +348,7 @@ def test_a_limit_that_was_lowered_holds_for_what_was_quoted_before(desk: Desk) -
     with pytest.raises(OverStaffLimit):
         apply.apply_as_staff(desk.shop.runtime, desk.staff, desk.order_id, shown.id)
     done = apply.change_as_staff(
-        desk.shop.runtime, desk.staff, desk.order_id, read({"kind": "cancel", "reason": "other"}), approved="apv_1"
+        desk.shop.runtime, desk.staff, desk.order_id, read({"kind": "cancel", "reason": "other"}), approved="word_1"
     )
     assert done.status == "applied"
 

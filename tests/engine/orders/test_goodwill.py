@@ -128,12 +128,12 @@ def test_goodwill_to_store_credit_and_a_cancel_to_the_card(desk: Desk) -> None:
 def test_nobody_gives_more_than_is_due_and_a_refusal_leaves_nothing(desk: Desk) -> None:
     before = desk.rows()
     with pytest.raises(RefundExceedsCapture):
-        give(desk, TOTAL + 1, approved="apv_1")
+        give(desk, TOTAL + 1, approved="word_1")
     limit(desk, PaymentsPolicy, refund_limit_per_order=999)
     with pytest.raises(RefundOverLimit):
         give(desk, 1000)
     assert desk.rows() == before
-    assert [one.approved for one in give(desk, 1000, approved="apv_1", note="A difficult person")] == ["apv_1"]
+    assert [one.approved for one in give(desk, 1000, approved="word_1", note="A difficult person")] == ["word_1"]
     with desk.shop.uow() as session:
         shown = queries.own_order(session, desk.buyer, desk.order_id).model_dump_json()
     assert ("A scratch" in shown, "A difficult person" in shown) == (True, False)

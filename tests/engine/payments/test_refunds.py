@@ -267,11 +267,11 @@ def test_an_approval_lifts_the_limits_and_counts_towards_none_but_never_the_capt
     error = refused.value
     assert (error.code, error.kind, error.rule) == ("refund_over_limit", "forbidden", "refund_limit_per_order")
     assert (error.limit, error.amount, error.currency) == (1000, 1400, "USD")
-    [refund] = till.refund(order_id, 1000, approved="apv_1", note="for the staff")
-    assert (refund.approved, refund.note) == ("apv_1", "for the staff")
+    [refund] = till.refund(order_id, 1000, approved="word_1", note="for the staff")
+    assert (refund.approved, refund.note) == ("word_1", "for the staff")
     [_] = till.refund(order_id, 600)
     with pytest.raises(RefundExceedsCapture):
-        till.refund(order_id, TOTAL - 1999, approved="apv_1")
+        till.refund(order_id, TOTAL - 1999, approved="word_1")
     with clock.shifted(SOON):
         till.recover()
     assert till.tally(payment_id).refunded == 2000
@@ -279,5 +279,5 @@ def test_an_approval_lifts_the_limits_and_counts_towards_none_but_never_the_capt
         facts = session.scalars(
             select(AuditRow.facts).where(AuditRow.action == "refund.requested", AuditRow.subject == refund.id)
         ).one()
-    assert facts["approved"] == "apv_1"
+    assert facts["approved"] == "word_1"
     till.assert_clean()
