@@ -218,7 +218,13 @@ def _wait_for_stock(session: Session, found: Work, line: OrderLine, quantity: in
     """The units lose their reservation and wait, first come, first served, like any other backorder."""
     keep = {found.fulfillment.location_id: max(0, found.lines[line.id].open)}
     inventory.free_line(
-        session, line.tenant_id, order_line_id=line.id, quantity=quantity, subject=found.fulfillment.id, keep=keep
+        session,
+        line.tenant_id,
+        order_line_id=line.id,
+        quantity=quantity,
+        subject=found.fulfillment.id,
+        keep=keep,
+        waiting_first=False,
     )
     line.allocated -= quantity
     _backorder(session, line, quantity)

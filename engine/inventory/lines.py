@@ -62,13 +62,15 @@ def free_line(
     quantity: int,
     subject: str,
     keep: Mapping[str, int] | None = None,
+    waiting_first: bool = True,
 ) -> int:
-    """Give back ``quantity`` line units: units that wait for stock first, then reserved ones, youngest first.
+    """Give back ``quantity`` line units: units that wait for stock first, then reserved ones, youngest first; without
+    ``waiting_first`` only reserved ones.
 
     ``keep`` names units by location that a partner has and that stay. Returns the units freed from stock (the rest
     had none yet). Raises ``NotReserved`` when the line has not so many; then nothing is freed.
     """
-    waited = backorders.waiting_of_line(session, tenant_id, order_line_id)
+    waited = backorders.waiting_of_line(session, tenant_id, order_line_id) if waiting_first else []
     from_stock = max(0, quantity - sum(row.waiting for row in waited))
     freed = _choose(session, reservations.locked(session, tenant_id, order_line_id), from_stock, keep or {})
     backorders.cancel(waited, quantity - from_stock)

@@ -17,6 +17,7 @@ from engine.kit.errors import Conflict, InvalidInput
 from engine.orders.models import Order, OrderStatus, ShipmentStatus
 from tests.engine.fulfillment.conftest import Warehouse
 from tests.engine.fulfillment.test_tracking import sent, sign, tell
+from tests.engine.inventory.stocked import set_variant
 
 Placed = Callable[[], tuple[str, list[str]]]
 S = ShipmentStatus
@@ -61,6 +62,20 @@ def test_units_that_nobody_has_wait_for_stock(warehouse: Warehouse, placed: Plac
     with warehouse.shop.uow() as session:
         rows = [(b.quantity, b.status) for b in session.query(Backorder)]
     assert rows == [(1, "waiting")]
+    assert warehouse.broken() == []
+
+
+def test_a_short_pick_of_a_line_that_also_waits_frees_what_was_on_the_shelf(warehouse: Warehouse) -> None:
+    warehouse.shop.add("A", stock={"EAST": 2})
+    set_variant(warehouse.shop, "A", stock_policy="backorder")
+    order_id = warehouse.buy(A=3)
+    [work_id] = warehouse.release(order_id)
+    line = warehouse.lines(order_id)["A"]
+    short(warehouse, work_id, **{line.id: 1})
+    after = warehouse.lines(order_id)["A"]
+    assert (after.allocated, after.released, after.canceled) == (1, 1, 0)
+    with warehouse.shop.uow() as session:
+        assert sum(row.waiting for row in session.query(Backorder)) == 2
     assert warehouse.broken() == []
 
 
