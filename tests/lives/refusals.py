@@ -43,4 +43,12 @@ EXPECTED: Final[Mapping[str, frozenset[str]]] = {
     "pay_out": frozenset(),
     "write_off": frozenset({"below_reserved", "needs_count"}),
     "one_more_look": frozenset(),
+    "send_back": _CHANGE,
+    "exchange": _CHANGE | {"unavailable"},
+    "change_rules": frozenset(),
+    "decide_return": _NONE,
+    "hand_in": _NONE,
+    "take_back": _NONE,
+    "look_over": _NONE,
+    "end_return": _NONE,
 }
