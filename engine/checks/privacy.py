@@ -10,11 +10,11 @@ from engine.privacy.rooms import PEOPLE, ROOMS, Room
 
 
 def _left(room: Room) -> str:
-    """The rows of erased people in which something personal is left."""
+    """The rows of erased people in which something personal is left. Whose a row is is asked first: the rest is dear."""
     kept = " OR ".join(f"t.{column} IS DISTINCT FROM {blank}" for column, blank in room.erase.items())
     still = "true" if room.drop else kept
     said = f"'{room.table}', 'still says something of a person'"
-    return f"SELECT {said} FROM app.{room.table} t WHERE ({room.whose}) AND ({still})"
+    return f"SELECT {said} FROM app.{room.table} t WHERE CASE WHEN {room.whose} THEN {still} END"
 
 
 RULES: Final = (

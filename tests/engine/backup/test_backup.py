@@ -28,7 +28,7 @@ from engine.checkout.complete import Result, complete
 from engine.checks import run_checks
 from engine.db import open_engine
 from engine.kit import audit, clock, holds
-from engine.migrate import prepare, upgrade
+from engine.migrate import known_revisions, prepare, upgrade
 from engine.runtime import Runtime
 from tests.engine.backup.conftest import MakePlace, Place, shop_in
 from tests.shop import Shop
@@ -148,7 +148,7 @@ def test_the_file_is_private_and_holds_no_key(source: Place, selling: Shop, file
     assert source.addresses.secret_key not in everything
     assert source.addresses.secret_key.hex().encode() not in everything
     assert made.rows == sum(table.rows for table in made.tables) > 0
-    assert made.revision == "0009"
+    assert made.revision == max(known_revisions())
 
 
 def test_a_backup_that_fails_leaves_the_old_file(source: Place, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
