@@ -9,11 +9,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import structlog
+from sqlalchemy.orm import Session
 
 from engine import due
 from engine.approvals import service as approvals
 from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
+from engine.carts import discounts
 from engine.checkout import recovery
 from engine.conversations import deliver
 from engine.customers import codes, hearing, loyalty, wallet
@@ -63,13 +65,25 @@ def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
 
 def tell_customers(runtime: Runtime, tenant_id: str) -> None:
     """What an order's life means to its customer: whose it is, and its points."""
+    _tell(runtime, tenant_id, hearing.CONSUMER, hearing.hear, "customer not told")
+
+
+def free_promotions(runtime: Runtime, tenant_id: str) -> None:
+    """An order that was canceled gives its uses of promotions back."""
+    _tell(runtime, tenant_id, discounts.CONSUMER, discounts.hear, "use not given back")
+
+
+def _tell(
+    runtime: Runtime, tenant_id: str, name: str, hear: Callable[[Session, outbox.OutboxRow], None], failed: str
+) -> None:
+    """Deliver what waits for a consumer; what fails waits and comes again."""
     with runtime.unit_of_work(tenant_id) as session:
-        for row in outbox.claim_batch(session, tenant_id, hearing.CONSUMER):
+        for row in outbox.claim_batch(session, tenant_id, name):
             try:
                 with session.begin_nested():
-                    hearing.hear(session, row)
+                    hear(session, row)
             except Exception as error:
-                log.exception("customer not told", topic=row.topic, tenant=tenant_id)
+                log.exception(failed, topic=row.topic, tenant=tenant_id)
                 outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
             else:
                 outbox.mark_delivered([row])
@@ -133,6 +147,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     fill_backorders,
     tell_conversations,
     tell_customers,
+    free_promotions,
     consumer.write_letters,
     seal_audit,
     free_expired_holds,

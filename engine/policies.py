@@ -25,6 +25,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "mail": "engine.mail.policy:MailPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
+    "promotions": "engine.carts.policy:PromotionsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
     "returns": "engine.returns.policy:ReturnsPolicy",
     "risk": "engine.payments.risk:RiskPolicy",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from engine.carts import service
+from engine.carts import discounts, service
 from engine.carts.schemas import CartView
 from tools import brief
 from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
@@ -88,5 +88,7 @@ def set_discount_code(
     ],
 ) -> Outcome:
     """Use a discount code for this cart and its checkout. Says plainly if the code does not apply."""
+    if code.strip():
+        discounts.count_try(context.runtime, context.identity)
     with context.unit_of_work() as session:
         return _outcome(service.set_discount_code(session, context.identity, code))

@@ -1,148 +1,141 @@
-"""What discount codes take off, shared out over the lines to the cent."""
+"""Uses of promotions: claimed by the sale in its own transaction, given back when it came to nothing.
+
+A buyer is known by the session, the verified customer and the e-mail that was typed: each alone is enough to be the one
+who has used it before. Who they were, the orders say.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import update
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engine.carts.models import Discount
-from engine.kit import clock
-from engine.kit.money import allocate, format_minor, share_ppm
+from engine.carts.policy import PromotionsPolicy
+from engine.carts.promotions import Offered
+from engine.kit import audit, limits
+from engine.kit.direct import Statement
+from engine.kit.identity import Identity
+from engine.kit.outbox import OutboxRow
+from engine.kit.policies import policy_of
+from engine.runtime import Runtime
 
-_PERCENT_PPM: Final = 10_000
+CONSUMER: Final = "promotions"
+_TRIES_AN_HOUR: Final = 20
+_SHOP_TRIES_AN_HOUR: Final = 2_000
+_HOUR: Final = timedelta(hours=1)
+
+BUYERS: Final = """
+  o.tenant_id = {c}.tenant_id AND o.placed_at IS NOT NULL AND (o.owner_id = {c}.owner_id
+    OR o.customer_id = (SELECT s.customer_id FROM app.shoppers s
+      WHERE s.tenant_id = {c}.tenant_id AND s.id = {c}.owner_id)
+    OR lower(o.buyer ->> 'email') = lower(nullif({c}.buyer ->> 'email', '')))
+"""
+"""Placed orders ``o`` of whoever buys by the row ``{c}``, which has owner_id and buyer."""
+
+_SAME: Final = BUYERS.replace("o.placed_at IS NOT NULL", "true")
+_MINE: Final = f"""CASE WHEN d.per_customer_limit IS NOT NULL THEN (
+      SELECT count(*) FROM app.orders o JOIN app.discount_uses u ON u.tenant_id = o.tenant_id AND u.order_id = o.id
+        AND u.discount_id = d.id AND u.given_back_at IS NULL WHERE {_SAME.format(c="c")}) ELSE 0 END AS by_buyer,
+    CASE WHEN d.first_order_only THEN EXISTS (SELECT FROM app.orders o WHERE {BUYERS.format(c="c")}) ELSE false END
+      AS returning"""  # noqa: S608 (our own)
+_TIME: Final = "(d.starts_at IS NULL OR d.starts_at <= %(moment)s) AND (d.ends_at IS NULL OR d.ends_at > %(moment)s)"
+KNOWN: Final = f"""app.discounts d WHERE d.tenant_id = c.tenant_id
+    AND (d.code = ANY(c.discount_codes) OR (d.code IS NULL AND {_TIME}))"""
+"""The promotions that have to do with the checkout ``c`` at ``moment``: its codes, and the automatic ones."""
+STAMP: Final = """concat_ws('.', d.id, d.code, d.kind, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category,
+    d.rules, d.priority, d.stacking, d.first_order_only, d.per_customer_limit, d.starts_at, d.ends_at)"""
+"""Its version, but for its uses: those are claimed and so checked by themselves."""
+COLUMNS: Final = f"""d.id, d.code, d.title, d.kind, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category,
+    d.rules, d.priority, d.stacking, d.first_order_only, d.per_customer_limit, d.usage_limit, d.used, d.starts_at,
+    d.ends_at, {_MINE}, {STAMP} AS stamp"""
+
+USE: Final = Statement("""
+WITH used AS (
+  UPDATE app.discounts SET used = used + 1
+  WHERE tenant_id = %(tenant)s AND id = %(discount)s AND (usage_limit IS NULL OR used < usage_limit)
+  RETURNING id
+), noted AS (
+  INSERT INTO app.discount_uses (tenant_id, discount_id, order_id, amount, shipping, currency, used_at)
+  SELECT %(tenant)s, id, %(order)s, %(amount)s, %(shipping)s, %(currency)s, %(now)s FROM used
+  RETURNING discount_id)
+SELECT 1 / count(*) AS whole FROM noted
+""")
+"""One use by an order, unless somebody else had the last. It also locks the promotion's row until the sale is
+committed, so that ``STILL`` sees every use there is."""
+
+STILL: Final = Statement(f"""
+SELECT 1 / count(*) AS whole FROM app.discounts d JOIN app.orders c ON c.tenant_id = d.tenant_id AND c.id = %(order)s
+WHERE d.tenant_id = %(tenant)s AND d.id = %(discount)s AND (d.per_customer_limit IS NULL OR d.per_customer_limit >= (
+  SELECT count(*) FROM app.orders o JOIN app.discount_uses u ON u.tenant_id = o.tenant_id AND u.order_id = o.id
+    AND u.discount_id = d.id AND u.given_back_at IS NULL WHERE {_SAME.format(c="c")}))
+  AND NOT (d.first_order_only AND EXISTS (SELECT FROM app.orders o WHERE {BUYERS.format(c="c")}))
+""")  # noqa: S608 (our own)
+"""With this one, the buyer has used it no more often than allowed, and has not ordered before where that matters."""
+
+_FREE: Final = text("""
+WITH freed AS (
+  UPDATE app.discount_uses SET given_back_at = now()
+  WHERE tenant_id = :tenant AND order_id = :order AND given_back_at IS NULL RETURNING discount_id)
+UPDATE app.discounts d SET used = used - 1 FROM freed WHERE d.tenant_id = :tenant AND d.id = freed.discount_id
+RETURNING d.id
+""")
+_LOCK: Final = text("""
+SELECT d.id FROM app.discounts d JOIN app.discount_uses u ON u.tenant_id = d.tenant_id AND u.discount_id = d.id
+WHERE u.tenant_id = :tenant AND u.order_id = :order ORDER BY d.id FOR UPDATE OF d
+""")
 
 
-@dataclass(frozen=True, slots=True)
-class Discountable:
-    """A line as discounts see it: its category and what it costs before them."""
-
-    category: str
-    base: int
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """Minor units taken off each line, which codes did it, and why others did not."""
-
-    per_line: tuple[int, ...]
-    titles: tuple[str, ...]
-    problems: tuple[str, ...]
+def give_back(session: Session, tenant_id: str, order_id: str) -> list[str]:
+    """The order's uses are free again; the ids of the promotions. A second time does nothing."""
+    key = {"tenant": tenant_id, "order": order_id}
+    session.flush()
+    session.execute(_LOCK, key)
+    return sorted(session.scalars(_FREE, key))
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a code asks for and gives in one currency, in its minor units."""
-
-    amount_off: int
-    minimum: int
-
-
-def terms_of(row: Discount, currency: str, *, home: str) -> Terms | None:
-    """The code's terms; ``None`` where it has no meaning. Nothing is converted: what is worth money, or asks for a
-    minimum, says so for each currency; a plain percentage is one in any.
+def hear(session: Session, row: OutboxRow) -> None:
+    """The outbox consumer ``promotions``: an order that was canceled as a whole gives its uses back, if the shop
+    wishes so.
     """
-    if currency == home:
-        return Terms(row.amount_off or 0, row.minimum)
-    said: dict[str, int] | None = row.amounts.get(currency)
-    if said is None:
-        return None if row.amount_off is not None or row.minimum else Terms(0, 0)
-    return Terms(said.get("amount_off", 0), said.get("minimum", 0))
+    if not policy_of(session, row.tenant_id, PromotionsPolicy).give_back_on_cancel:
+        return
+    if freed := give_back(session, row.tenant_id, row.subject_id):
+        action, facts = "discount.given_back", {"discounts": freed}
+        audit.record(session, row.tenant_id, actor="system", action=action, subject=row.subject_id, facts=facts)
 
 
-def work_out(
-    known: Mapping[str, Discount], codes: Sequence[str], lines: Sequence[Discountable], currency: str, *, home: str
-) -> Applied:
-    """Apply codes in the order given, each to what the ones before left. A code counts once. ``home`` is the currency
-    of the codes' own columns.
+def count_try(runtime: Runtime, identity: Identity) -> None:
+    """Count a code that is tried, good or bad, so that nobody guesses: for the identity, and for the whole shop.
+
+    Raises ``RateLimited``.
     """
-    left = [line.base for line in lines]
-    titles, problems = [], []
-    for code in dict.fromkeys(codes):
-        row = known.get(code)
-        terms = terms_of(row, currency, home=home) if row else None
-        problem = _refusal(row, terms, code, lines, left, currency)
-        if problem or row is None or terms is None:
-            problems.append(problem)
-            continue
-        weights = [
-            amount if row.category in {None, line.category} else 0 for line, amount in zip(lines, left, strict=True)
-        ]
-        for index, part in enumerate(allocate(_worth(row, terms, sum(weights)), weights)):
-            left[index] -= part
-        titles.append(f"{row.title} ({row.code})")
-    taken = tuple(line.base - rest for line, rest in zip(lines, left, strict=True))
-    return Applied(taken, tuple(titles), tuple(problems))
+    who = hashlib.sha256(f"{identity.tenant_id}|{identity.id}".encode()).hexdigest()
+    with runtime.store.without_tenant() as session:
+        limits.hit(session, f"promotion-code:{who}", limit=_TRIES_AN_HOUR, window=_HOUR)
+        limits.hit(session, f"promotion-codes:{identity.tenant_id}", limit=_SHOP_TRIES_AN_HOUR, window=_HOUR)
 
 
-def use(session: Session, tenant_id: str, codes: Sequence[str]) -> bool:
-    """Count one use of each code, in code order; false when one has been used up by somebody else."""
-    for code in sorted(set(codes)):
-        done = session.execute(
-            update(Discount)
-            .where(
-                Discount.tenant_id == tenant_id,
-                Discount.code == code,
-                Discount.usage_limit.is_(None) | (Discount.used < Discount.usage_limit),
-            )
-            .values(used=Discount.used + 1)
-            .returning(Discount.code)
-        ).first()
-        if done is None:
-            return False
-    return True
+def offered_to(session: Session, identity: Identity, email: str | None, codes: Sequence[str]) -> list[Offered]:
+    """These codes as the identity may use them, before there is a checkout."""
+    if not codes:
+        return []
+    values: dict[str, Any] = {"tenant": identity.tenant_id, "owner": identity.id, "codes": list(codes)}
+    found = session.execute(_TO, values | {"email": email or ""}).all()
+    rows = session.scalars(
+        select(Discount).where(Discount.tenant_id == identity.tenant_id, Discount.code.in_(list(codes)))
+    )
+    mine = {one.id: one for one in found}
+    return [Offered(row, mine[row.id].by_buyer, mine[row.id].returning) for row in rows]
 
 
-def give_back(session: Session, tenant_id: str, codes: Sequence[str]) -> None:
-    """The payment came to nothing: its uses are free again."""
-    for code in sorted(set(codes)):
-        session.execute(
-            update(Discount)
-            .where(Discount.tenant_id == tenant_id, Discount.code == code, Discount.used > 0)
-            .values(used=Discount.used - 1)
-        )
-
-
-def _worth(row: Discount, terms: Terms, eligible: int) -> int:
-    if row.percent_off is not None:
-        return share_ppm(eligible, row.percent_off * _PERCENT_PPM)
-    return min(terms.amount_off, eligible)
-
-
-def _refusal(
-    row: Discount | None,
-    terms: Terms | None,
-    code: str,
-    lines: Sequence[Discountable],
-    left: Sequence[int],
-    currency: str,
-) -> str:
-    if problem := not_now(row, code):
-        return problem
-    if row is None or terms is None:
-        return not_in(code, currency)
-    if sum(left) < terms.minimum:
-        return f"{code} needs goods worth {format_minor(terms.minimum, currency)}."
-    if row.category and all(line.category != row.category for line in lines):
-        return f"{code} is for {row.category} only."
-    return ""
-
-
-def not_now(row: Discount | None, code: str) -> str:
-    """Why a code cannot be used at this moment, whatever is bought; empty when it can."""
-    now = clock.now()
-    if row is None or (row.starts_at and row.starts_at > now):
-        return f"{code} is not a code of this shop."
-    if row.ends_at and row.ends_at <= now:
-        return f"{code} has expired."
-    if row.usage_limit is not None and row.used >= row.usage_limit:
-        return f"{code} has been used up."
-    return ""
-
-
-def not_in(code: str, currency: str) -> str:
-    """The refusal of a code that has no terms in a currency."""
-    return f"{code} cannot be used in {currency}."
+_TO: Final = text(f"""
+SELECT d.id, {_MINE} FROM app.discounts d CROSS JOIN (
+  SELECT CAST(:tenant AS text) AS tenant_id, CAST(:owner AS text) AS owner_id,
+    jsonb_build_object('email', CAST(:email AS text)) AS buyer) AS c
+WHERE d.tenant_id = c.tenant_id AND d.code = ANY(:codes)
+""")  # noqa: S608 (our own)

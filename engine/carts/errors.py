@@ -21,3 +21,15 @@ class NotAvailable(DomainError):
 class CodeNotValid(DomainError):
     code = "coupon_invalid"
     kind = Kind.UNPROCESSABLE
+
+
+class CodeTaken(Conflict):
+    code = "code_taken"
+
+
+class TooManyAutomatic(Conflict):
+    code = "too_many_automatic"
+
+
+class PromotionOver(Conflict):
+    code = "promotion_over"

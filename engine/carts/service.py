@@ -10,9 +10,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from engine.carts.discounts import not_in, not_now, terms_of
+from engine.carts.discounts import offered_to
 from engine.carts.errors import CartFull, CodeNotValid, NotAvailable, NotInCart
 from engine.carts.models import Cart, CartLine, Discount
+from engine.carts.promotions import not_for, not_in, not_now, terms_of
 from engine.carts.schemas import CartLineView, CartView
 from engine.catalog.errors import NotSoldInCurrency, OutOfStock
 from engine.catalog.matching import match_option
@@ -188,7 +189,7 @@ def set_discount_code(session: Session, identity: Identity, code: str) -> CartVi
     """Use one code, or none with an empty text. Raises ``CodeNotValid`` with the reason."""
     wanted = code.strip().upper()
     if wanted:
-        _check_code(session, _selling(session, identity, open_cart(session, identity)), wanted)
+        _check_code(session, identity, _selling(session, identity, open_cart(session, identity)), wanted)
     cart = _ensure(session, identity)
     cart.discount_codes = [wanted] if wanted else []
     return view(session, identity)
@@ -215,11 +216,10 @@ def mark_ordered(session: Session, tenant_id: str, cart_id: str, bought: Mapping
     cart.discount_codes = []
 
 
-def _check_code(session: Session, selling: Selling, code: str) -> None:
-    row = session.scalars(
-        select(Discount).where(Discount.tenant_id == selling.tenant_id, Discount.code == code)
-    ).first()
-    if problem := not_now(row, code):
+def _check_code(session: Session, identity: Identity, selling: Selling, code: str) -> None:
+    offered = next(iter(offered_to(session, identity, None, [code])), None)
+    row = offered.row if offered else None
+    if problem := not_now(row, code) or (offered and not_for(offered, code)):
         raise CodeNotValid(problem)
     if row is None or terms_of(row, selling.currency, home=selling.home) is None:
         raise CodeNotValid(not_in(code, selling.currency))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
+from engine.carts import discounts
 from engine.checkout import facts, pricing
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.facts import Facts
@@ -108,14 +109,6 @@ WITH taken AS (
 SELECT 1 / count(*) AS whole FROM taken
 """)
 
-USE_CODE: Final = Statement("""
-WITH used AS (
-  UPDATE app.discounts SET used = used + 1
-  WHERE tenant_id = %(tenant)s AND code = %(code)s AND (usage_limit IS NULL OR used < usage_limit)
-  RETURNING code)
-SELECT 1 / count(*) AS whole FROM used
-""")
-
 
 class Changed(Exception):
     """T1 ended without a trace: the world is not what was agreed to."""
@@ -187,7 +180,8 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         (CLAIM, values),
         *((tenders.HOLD, row) for row in draft.tenders),
         *((TAKE_STOCK, {"tenant": card.tenant_id} | take) for take in holds.takes),
-        *((USE_CODE, {"tenant": card.tenant_id, "code": code}) for code in sorted(set(card.discount_codes))),
+        *((discounts.USE, row) for row in draft.uses),
+        *((discounts.STILL, row) for row in draft.uses),
         *((stock.TURN, {"key": stock.turn_of(card.tenant_id, row["variant_id"])}) for row in draft.waiting),
         *((stock.WAIT, row) for row in draft.waiting),
     ]

@@ -13,7 +13,9 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy.orm import Session
 
+from engine.carts import discounts
 from engine.carts.models import Discount
+from engine.carts.promotions import Offered
 from engine.catalog.prices import IN_FORCE, currencies_of
 from engine.catalog.shop_file import StockPolicy
 from engine.inventory import direct as stock
@@ -86,7 +88,8 @@ class Facts:
     stock: Mapping[str, Sequence[Place]]
     zones: Sequence[Zone]
     tax: tax.Rules
-    codes: Mapping[str, Discount]
+    promotions: Sequence[Offered]
+    """Those of the checkout's codes that exist, and the automatic ones of the moment."""
     cart: Mapping[str, Any] | None
     """status, discount_codes and lines (variant → quantity) of the cart it came from."""
     stamp: str
@@ -113,7 +116,7 @@ class Facts:
         return sum(place.available for place in self.stock[variant_id])
 
 
-_SEVERAL: Final = ("items", "zones", "rates", "exemptions", "codes")
+_SEVERAL: Final = ("items", "zones", "rates", "exemptions", "promotions")
 _AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
 
 SCOPE: Final = """
@@ -135,7 +138,6 @@ _ZONES: Final = "app.shipping_zones z WHERE z.tenant_id = c.tenant_id AND w.coun
 _WHERE: Final = {"tenant": "c.tenant_id", "country": "w.country", "home": "t.country"}
 _RATES: Final = tax.RATES.format(**_WHERE, region="w.region", city="w.city", postal="w.postal")
 _EXEMPTIONS: Final = tax.EXEMPTIONS.format(**_WHERE, customer="w.customer")
-_CODES: Final = "app.discounts d WHERE d.tenant_id = c.tenant_id AND d.code = ANY(c.discount_codes)"
 _CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
 _PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
 _SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latitude, l.longitude, l.handling_days,
@@ -144,9 +146,6 @@ _SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latit
 _ITEM_STAMP: Final = "concat_ws('.', v.xmin, p.xmin, q.id, q.stamp)"
 _RATE_STAMP: Final = "concat(x.id, '.', x.xmin)"
 _EXEMPTION_STAMP: Final = "concat(e.id, '.', e.xmin)"
-_CODE_STAMP: Final = (
-    "concat_ws('.', d.code, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category, d.starts_at, d.ends_at)"
-)
 _CART_STAMP: Final = "concat_ws('.', r.status, r.updated_at, r.discount_codes)"
 
 COLUMNS: Final = f"""
@@ -154,7 +153,7 @@ COLUMNS: Final = f"""
   (SELECT json_agg(i ORDER BY i.id) FROM (
     SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.sellable, v.stock_policy,
       coalesce(q.amount, CASE WHEN c.currency = t.currency THEN v.price END) AS price,
-      p.title, p.category, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
+      p.title, p.category, p.collections, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,
   (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
   (SELECT json_agg(l) FROM ({_SITES}) AS l) AS sites,
@@ -166,8 +165,7 @@ COLUMNS: Final = f"""
   (SELECT json_agg(e) FROM (
     SELECT e.kind, e.region, {_EXEMPTION_STAMP} AS stamp FROM {_EXEMPTIONS} ORDER BY e.id) AS e) AS exemptions,
   (SELECT json_agg(d) FROM (
-    SELECT d.code, d.title, d.percent_off, d.amount_off, d.minimum, d.amounts, d.category, d.usage_limit, d.used,
-      d.starts_at, d.ends_at, {_CODE_STAMP} AS stamp FROM {_CODES} ORDER BY d.code) AS d) AS codes,
+    SELECT {discounts.COLUMNS} FROM {discounts.KNOWN} ORDER BY d.id) AS d) AS promotions,
   (SELECT row_to_json(r) FROM (
     SELECT r.status, r.discount_codes, {_CART_STAMP} AS stamp, (
       SELECT json_object_agg(l.variant_id, l.quantity) FROM app.cart_lines l
@@ -181,7 +179,7 @@ STAMP: Final = f"""concat_ws('|', t.xmin,
     (SELECT string_agg(z.xmin::text, ',' ORDER BY z.position, z.id) FROM {_ZONES}),
     (SELECT string_agg({_RATE_STAMP}, ',' ORDER BY x.id) FROM {_RATES}),
     (SELECT string_agg({_EXEMPTION_STAMP}, ',' ORDER BY e.id) FROM {_EXEMPTIONS}),
-    (SELECT string_agg({_CODE_STAMP}, ',' ORDER BY d.code) FROM {_CODES}),
+    (SELECT string_agg({discounts.STAMP}, ',' ORDER BY d.id) FROM {discounts.KNOWN}),
     (SELECT {_CART_STAMP} FROM {_CART}))"""  # noqa: S608 (our own)
 """The versions of everything a price rests on, as ``Facts.stamp`` has them at ``moment``: another price in force is
 another version. But for stock and uses of codes, which are
@@ -253,7 +251,7 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
         shared=_shared(basket, items, places),
         zones=[Zone(**zone) for zone in row["zones"] or ()],
         tax=_taxes(basket, shop, row),
-        codes={code["code"]: _code(code) for code in row["codes"] or ()},
+        promotions=[_offered(one) for one in row["promotions"] or ()],
         cart=row["cart"],
         stamp=_stamp(row),
     )
@@ -290,6 +288,10 @@ def _stamp(row: Mapping[str, Any]) -> str:
     return "|".join([row["stamp"], *several, *cart])
 
 
-def _code(row: Mapping[str, Any]) -> Discount:
+_ABOUT_BUYER: Final = frozenset({"by_buyer", "returning", "stamp"})
+
+
+def _offered(row: Mapping[str, Any]) -> Offered:
     moments = {name: datetime.fromisoformat(row[name]) for name in ("starts_at", "ends_at") if row[name]}
-    return Discount(**{name: value for name, value in row.items() if name != "stamp"} | moments)
+    same = {name: value for name, value in row.items() if name not in _ABOUT_BUYER}
+    return Offered(Discount(**same | moments), row["by_buyer"], row["returning"])

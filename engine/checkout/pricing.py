@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from engine.carts import discounts
+from engine.carts.promotions import Applied, Discountable, Taken, work_out
 from engine.checkout import facts
 from engine.checkout.facts import Basket, Facts, Shop
 from engine.checkout.routed import routed
@@ -33,6 +33,7 @@ class PricedLine:
     title: str
     options: dict[str, Any]
     category: str
+    collections: tuple[str, ...]
     tax_category: str
     restrictions: tuple[str, ...]
     weight_g: int
@@ -98,7 +99,8 @@ class Quote:
     lines: tuple[PricedLine, ...]
     options: tuple[shipping.Option, ...]
     selected: shipping.Option | None
-    discount_titles: tuple[str, ...]
+    promotions: tuple[Taken, ...]
+    """What takes something off, each to be used once by the sale."""
     tax_name: str
     shipping_tax: int
     """Within ``fee`` where prices include tax."""
@@ -153,10 +155,10 @@ class Quote:
         """ACP totals in display order (arithmetic: specs acp §2.5); tax that is ``included`` adds nothing to them."""
         rows = [("items_base_amount", "Items", self.items)]
         if self.discount:
-            rows.append(("items_discount", "Discount: " + ", ".join(self.discount_titles), self.discount))
+            rows.append(("items_discount", self._words("Discount", off_goods=True), self.discount))
         rows.append(("subtotal", "Subtotal", self.items - self.discount))
         if self.selected:
-            rows.append(("fulfillment", f"Shipping: {self.selected.title}", self.fee))
+            rows.append(("fulfillment", self._words(f"Shipping: {self.selected.title}", off_goods=False), self.fee))
         words = "Tax included" if self.tax_included else "Tax"
         rows.append(("tax", f"{words}: {self.tax_name}", self.tax))
         rows.append(("total", "Total", self.total))
@@ -164,6 +166,11 @@ class Quote:
         if self.tax_included:
             told[-2]["included"] = True
         return told
+
+    def _words(self, head: str, *, off_goods: bool) -> str:
+        """A row's words, and the promotions that it is less for."""
+        named = [one.label for one in self.promotions if (one.amount if off_goods else one.shipping)]
+        return f"{head}{': ' if off_goods else ', '}{', '.join(named)}" if named else head
 
 
 def quote(session: Session, basket: Basket) -> Quote:
@@ -176,12 +183,11 @@ def price(basket: Basket, found: Facts) -> Quote:
     lines = _lines(basket, found)
     problems = [problem for line in lines for problem in _stock_problems(line)]
     problems += _unsold(basket, found)
-    eligible = [discounts.Discountable(line.category, line.base) for line in lines]
-    applied = discounts.work_out(
-        found.codes, basket.discount_codes, eligible, basket.currency, home=found.shop.currency
-    )
+    applied = _promotions(basket, found, lines)
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
     options, selected, trouble = _shipping(basket, found, lines)
+    full = selected.amount if selected else 0
+    options, selected = _freed(applied, options, selected)
     plan, unroutable = (None, []) if problems or trouble else _routing(basket, found, lines, selected)
     bill = _bill(found, lines, selected)
     lines = [_taxed(line, one, found) for line, one in zip(lines, bill.items, strict=True)]
@@ -190,7 +196,7 @@ def price(basket: Basket, found: Facts) -> Quote:
         lines=tuple(lines),
         options=tuple(options),
         selected=selected,
-        discount_titles=applied.titles,
+        promotions=_claimed(applied, full),
         tax_name=found.tax.name,
         shipping_tax=bill.shipping.amount,
         problems=(*problems, *applied.problems, *trouble, *unroutable),
@@ -198,7 +204,7 @@ def price(basket: Basket, found: Facts) -> Quote:
         plan=plan,
         tax_included=found.tax.included,
         taxes=tuple(bill.by_jurisdiction()),
-        notices=(found.tax.notice,) if found.tax.notice else (),
+        notices=(*applied.notices, *((found.tax.notice,) if found.tax.notice else ())),
     )
     if basket.tenders:
         priced = replace(priced, tenders=_tenders(basket, found, priced.total))
@@ -278,6 +284,7 @@ def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
         title=item["title"],
         options=item["options"],
         category=item["category"],
+        collections=tuple(item["collections"]),
         tax_category=item["tax_category"],
         restrictions=tuple(item["restrictions"]),
         weight_g=item["weight_g"],
@@ -302,9 +309,41 @@ def _stock_problems(line: PricedLine) -> list[str]:
     return [f"Only {line.available} of {line.title} can be delivered."]
 
 
+def _promotions(basket: Basket, found: Facts, lines: Sequence[PricedLine]) -> Applied:
+    """What promotions take off, with the shipping that is chosen in view."""
+    eligible = [
+        Discountable(line.category, line.base, line.product_id, line.collections, line.quantity) for line in lines
+    ]
+
+    def cost(goods: int) -> int:
+        _, selected, _ = _shipping(basket, found, lines, goods=goods)
+        return selected.amount if selected else 0
+
+    home = found.shop.currency
+    return work_out(found.promotions, basket.discount_codes, eligible, basket.currency, home=home, shipping=cost)
+
+
+def _freed(
+    applied: Applied, options: Sequence[shipping.Option], selected: shipping.Option | None
+) -> tuple[list[shipping.Option], shipping.Option | None]:
+    """The ways to ship at what a promotion leaves of their price; the chosen way stays the chosen one."""
+    if applied.free_shipping is None:
+        return list(options), selected
+    freed = {one.id: replace(one, amount=one.amount - applied.shipping_off(one.amount)) for one in options}
+    return list(freed.values()), freed[selected.id] if selected else None
+
+
+def _claimed(applied: Applied, full: int) -> tuple[Taken, ...]:
+    """Every promotion that takes something off the goods, or off the ``full`` price of the chosen way to ship."""
+    return tuple(one for one in applied.taken if one.amount or (full and applied.shipping_off(full)))
+
+
 def _shipping(
-    basket: Basket, found: Facts, lines: Sequence[PricedLine]
+    basket: Basket, found: Facts, lines: Sequence[PricedLine], *, goods: int | None = None
 ) -> tuple[list[shipping.Option], shipping.Option | None, list[str]]:
+    """The ways to ship, the chosen one, and what stands in the way; for goods worth ``goods``, else for the lines after
+    their discounts.
+    """
     address = basket.ship_to or {}
     if not address.get("country") or "state" in missing_parts(address):
         return [], None, []
@@ -321,7 +360,7 @@ def _shipping(
         country=address["country"],
         region=address["state"],
         weight_g=sum(line.weight_g * line.quantity for line in lines),
-        goods=sum(line.base - line.discount for line in lines),
+        goods=sum(line.base - line.discount for line in lines) if goods is None else goods,
         ground_only=compliance.ground_only(line.restrictions for line in lines),
         abroad=None if basket.currency == found.shop.currency else basket.currency,
     )

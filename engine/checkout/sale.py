@@ -123,6 +123,8 @@ class Draft:
     """The backorders, by variant."""
     tenders: Sequence[Row] = ()
     """What is held of stored value, by account."""
+    uses: Sequence[Row] = ()
+    """The uses of promotions, by promotion."""
 
     @classmethod
     def of(
@@ -151,7 +153,8 @@ class Draft:
             parts=tuple(sorted(parts, key=lambda part: part.payment_id)),
         )
         waiting = [_waiting(one, row, payment) for one, row in zip(quote.lines, lines, strict=True) if one.later]
-        return cls(sale, order, lines, payment, sorted(waiting, key=lambda row: str(row["variant_id"])), tenders)
+        waiting = sorted(waiting, key=lambda row: str(row["variant_id"]))
+        return cls(sale, order, lines, payment, waiting, tenders, _uses(order, quote))
 
     def holds(self, allocations: Sequence[Allocation]) -> stock.Plan:
         """The reservations of what the lines are allocated, and what is taken for them."""
@@ -246,6 +249,22 @@ def _line(card: Card, order_id: str, position: int, line: PricedLine) -> Row:
         "taxes": list(line.taxes),
         "components": line.components,
     }
+
+
+def _uses(order: Row, quote: Quote) -> list[Row]:
+    rows = [
+        {
+            "tenant": order["tenant_id"],
+            "discount": one.discount_id,
+            "order": order["id"],
+            "amount": one.amount,
+            "shipping": one.shipping,
+            "currency": order["currency"],
+            "now": order["created_at"],
+        }
+        for one in quote.promotions
+    ]
+    return sorted(rows, key=lambda row: str(row["discount"]))
 
 
 def _waiting(line: PricedLine, row: Row, payment: Row) -> Row:

@@ -151,7 +151,7 @@ def _failed(
     orders.abandon(session, payment.tenant_id, payment.order_id)
     tenders.release(session, payment.tenant_id, payment.order_id, ended=status)
     inventory.release(session, payment.tenant_id, payment.id)
-    discounts.give_back(session, payment.tenant_id, checkout.discount_codes)
+    discounts.give_back(session, payment.tenant_id, payment.order_id)
     checkout.declines += 1
     closed = checkout.declines >= MAX_DECLINES
     checkout.status = SESSION.check(checkout.status, SessionStatus.CANCELED if closed else SessionStatus.READY)

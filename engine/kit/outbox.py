@@ -27,7 +27,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "shipment.exception": ("conversation",),
     "order.held": (),
     "order.resumed": (),
-    "order.canceled": ("conversation", "customers", "mail"),
+    "order.canceled": ("conversation", "customers", "mail", "promotions"),
     "order.closed": (),
     "order.changed": ("conversation", "customers", "mail"),
     "order.change_failed": ("conversation", "mail"),
@@ -57,7 +57,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "dispute.lost": (),
 }
 """Topic → who is told. A topic without a consumer is not written."""
-INTERNAL: Final = frozenset({"search", "conversation", "customers"})
+INTERNAL: Final = frozenset({"search", "conversation", "customers", "promotions"})
 """Consumers whose work stays in the house. Any other is outward: after a restore its rows wait until the tenant's books
 are reconciled (``engine.kit.holds``).
 """

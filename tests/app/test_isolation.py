@@ -17,6 +17,8 @@ from app.routing import Guarded
 from app.server import create_app
 from engine.approvals import asking
 from engine.approvals.models import ApprovalKind
+from engine.carts import promoting
+from engine.carts.promoting import Promotion
 from engine.catalog import price_list, service
 from engine.catalog.price_list import Wanted
 from engine.conversations.models import Run
@@ -53,7 +55,7 @@ OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(invoices|cases|macros|approvals|prices)(/|$)"
+    r"|/v1/(discounts|invoices|cases|macros|approvals|prices)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -105,6 +107,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/macros/{macro_id}/render": {"case_id": "cas_x"},
     "/v1/staff/refunds": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
     "/v1/staff/goodwill": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
+    "/v1/staff/discounts": {"title": "hello", "percent_off": 5},
+    "/v1/staff/discounts/{discount_id}": {"title": "hello"},
     "/v1/staff/courtesy-codes": {"percent_off": 5},
     "/v1/staff/inventory/import": {"csv": "sku,location,on_hand\nOWN,EAST,5\n"},
 }  # fmt: skip
@@ -180,6 +184,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "alert_id": session.scalars(select(Alert.id).where(Alert.tenant_id == tenant_id)).one(),
             "entry_id": session.scalars(select(JournalEntry.id).where(JournalEntry.tenant_id == tenant_id)).first(),
             "inbound_id": coming.id,
+            "discount_id": promoting.create(session, desk.staff, Promotion(title="THEIRS", percent_off=1)).id,
             "price_id": price_list.set_prices(session, desk.staff, [Wanted("THEIRS", 9, "EUR")])[0].id or "",
             "count_id": count.id,
         } | person
