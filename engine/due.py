@@ -37,6 +37,8 @@ CONVERSATIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'conversation' AND delivered_at IS NULL AND available_at <= %(now)s"""
 CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'customers' AND delivered_at IS NULL AND available_at <= %(now)s"""
+PROMOTIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'promotions' AND delivered_at IS NULL AND available_at <= %(now)s"""
 APPROVALS: Final = """SELECT FROM app.approvals WHERE tenant_id = %(tenant)s
 AND status = 'claimed' AND lease_until <= %(now)s"""
 LETTERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s

@@ -191,6 +191,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     sending.send_mail: (due.MAIL,),
     tell_conversations: (due.CONVERSATIONS,),
     tell_customers: (due.CUSTOMERS,),
+    free_promotions: (due.PROMOTIONS,),
     seal_audit: (due.UNSEALED,),
     free_expired_holds: (due.HOLDS_OVER,),
 }

@@ -1,5 +1,6 @@
 """Promotions and their uses."""
 
+# ruff: noqa: S608 (names of our own)
 from __future__ import annotations
 
 from typing import Final

@@ -141,7 +141,7 @@ def test_a_canceled_order_gives_it_back_as_the_shop_wishes(shop: Shop, gives_bac
         change_policy(tenant, PromotionsPolicy, {"give_back_on_cancel": gives_back})
     buyer, consent = ready(shop, "A", code="ONCE")
     done = complete(shop.runtime, buyer, consent)
-    Desk(shop, buyer, done.order.id).do("cancel", reason="changed_mind")
+    Desk(shop, buyer, done.order.id).do("cancel", reason="no_longer_needed")
     for _ in range(2):
         jobs.free_promotions(shop.runtime, shop.tenant.id)
     assert used(shop, once) == left
