@@ -14,13 +14,12 @@ from app.origins import known_origin, shop_origins
 from app.routing import CallerDep, Guarded, SiteDep, own_origin
 from app.site import Site
 from engine.checkout import recovery
-from engine.checkout.errors import NoCheckout
-from engine.checkout.service import running_session_id
+from engine.checkout import service as checkout
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 from engine.payments import gateway_events
-from engine.payments.gateways.sandbox.vault import Grant, issue_grant
+from engine.payments.gateway import EntryKind
 from engine.payments.gateways.stripe.gateway import MERCHANT_HEADER
 from engine.runtime import Runtime
 
@@ -31,7 +30,11 @@ _BODY_LIMIT: Final = 65_536
 
 class CardEntry(View):
     url: str
-    """A page of the payment gateway, for a frame. It tells its parent a card token, never a number."""
+    """A page on the payment pages' own origin, for a frame. It tells its parent a card token, never a number."""
+    gateway: str
+    kind: EntryKind
+    wallets: list[str]
+    """Wallets that it may offer."""
 
 
 @router.get("/v1/checkout/card-entry", responses={200: {"model": CardEntry}}, response_class=Response)
@@ -39,16 +42,11 @@ def card_entry(request: Request, site: SiteDep, caller: CallerDep) -> Response:
     """Where to enter a card for the running checkout; works for half an hour."""
     identity, merchant = caller.known, caller.merchant
     site.hit(f"card-entry:{identity.id}", site.limits.cards_per_identity)
-    if not merchant.demo:
-        raise NotFound("This shop takes no cards here.")
-    with site.runtime.unit_of_work(identity.tenant_id) as session:
-        session_id = running_session_id(session, identity)
-    if session_id is None:
-        raise NoCheckout("There is no checkout running.")
-    grant = issue_grant(site.runtime.secret_key, Grant(identity.tenant_id, session_id))
+    offered = checkout.card_entry(site.runtime, identity)
     page = known_origin(site.settings, merchant.host, own_origin(request))
-    known = {"grant": grant, "origin": page or shop_origins(site.settings, merchant.host)[0]}
-    return json_response(CardEntry(url=f"{site.psp_origin}/card-entry?{urlencode(known)}"))
+    known = urlencode({"origin": page or shop_origins(site.settings, merchant.host)[0]})
+    url = f"{site.psp_origin}{offered.path}&{known}"
+    return json_response(CardEntry(url=url, gateway=offered.gateway, kind=offered.kind, wallets=list(offered.wallets)))
 
 
 @webhooks.post("/webhooks/{gateway}", status_code=204, response_class=Response)

@@ -71,11 +71,20 @@ class Edge:
                 await problem(request, 500, "internal_error", words)(scope, receive, sending)
 
 
-def content_policy(*, frames: Iterable[str] = (), ancestors: str = "'none'", trusted_types: bool = True) -> str:
-    """Everything from our own origin, nothing inline, frames only where named."""
+def content_policy(
+    *,
+    frames: Iterable[str] = (),
+    scripts: Iterable[str] = (),
+    connects: Iterable[str] = (),
+    ancestors: str = "'none'",
+    trusted_types: bool = True,
+) -> str:
+    """Everything from our own origin and what is named, nothing inline, frames only where named."""
     frame_src = " ".join(frames) or "'none'"
+    script_src, connect_src = " ".join(["'self'", *scripts]), " ".join(["'self'", *connects])
     policy = (
-        f"default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        f"default-src 'self'; script-src {script_src}; style-src 'self'; img-src 'self' data:;"
+        f" connect-src {connect_src};"
         f" worker-src 'self'; frame-src {frame_src}; object-src 'none'; base-uri 'none'; form-action 'self';"
         f" frame-ancestors {ancestors}"
     )

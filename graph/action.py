@@ -121,5 +121,4 @@ def _look(context: RunContext) -> CheckoutView:
 
 
 def _set_card(context: RunContext, card_token: str) -> CheckoutView:
-    with context.tools.unit_of_work() as session:
-        return checkout.use_card(session, context.runtime, context.claim.identity, card_token)
+    return checkout.use_card(context.runtime, context.claim.identity, card_token)

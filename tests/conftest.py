@@ -17,7 +17,7 @@ from psycopg import sql
 from engine.catalog.search import CatalogSearch
 from engine.db import Addresses, Store, open_addresses
 from engine.embedded_postgres import SUPERUSER, read_secrets, wipe
-from engine.kit import faults
+from engine.kit import clock, faults
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.migrate import load_models, migrate
@@ -133,6 +133,13 @@ def runtime(addresses: Addresses, store: Store) -> Iterator[Runtime]:
 def shop(runtime: Runtime, tenant: Tenant) -> Shop:
     """A small stocked shop."""
     return open_shop(runtime, tenant)
+
+
+@pytest.fixture
+def still_clock() -> Iterator[None]:
+    """Only ``clock.shifted`` moves the time: what the sandbox does later waits for the test, not the machine."""
+    with clock.stopped():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,5 @@
-"""The sandbox gateway's own pages, on an origin of their own: card entry and the bank's question.
+"""The payment pages, on an origin of their own: the sandbox gateway's card entry and the bank's question, and the page
+around a vendor's card form.
 
 Card numbers pass through here and nowhere else. No body of this app is ever logged or echoed.
 """
@@ -6,6 +7,7 @@ Card numbers pass through here and nowhere else. No body of this app is ever log
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request
@@ -15,7 +17,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import select
 
 from app import pages, problems
-from app.middleware import Edge, content_policy
+from app.middleware import HEADERS, Edge, content_policy
 from app.origins import known_origin, shop_origins
 from app.problems import problem
 from app.routing import SiteDep
@@ -25,12 +27,26 @@ from engine.kit.ids import is_id
 from engine.kit.money import format_minor
 from engine.kit.tenancy import Tenant
 from engine.kit.views import View
-from engine.payments.gateways.sandbox.cards import TEST_CARDS
+from engine.payments.gateway import CardFacts, EntryKind, MethodKind
+from engine.payments.gateways.grants import Grant, read_grant
+from engine.payments.gateways.sandbox.cards import TEST_CARDS, TEST_WALLETS
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
-from engine.payments.gateways.sandbox.vault import CardEntry, Grant, read_grant
+from engine.payments.gateways.sandbox.vault import CardEntry, WalletEntry
+from engine.payments.naming import method_label
 
 router: Final = APIRouter()
-_PARTS: Final = ("number", "exp_month", "exp_year", "cvc", "name", "session")
+_PARTS: Final = (
+    "number",
+    "exp_month",
+    "exp_year",
+    "cvc",
+    "name",
+    "session",
+    "network_token",
+    "cryptogram",
+    "eci",
+    "last4",
+)
 _WORDS: Final = {"number": "Check the card number.", "cvc": "Check the security code.", "name": "Check the name."}
 GrantText = Annotated[str, Query(max_length=400)]
 
@@ -53,10 +69,36 @@ class CardIn(BaseModel):
     __str__ = __repr__
 
 
+class WalletIn(BaseModel):
+    """What the Demo Wallet handed over. Shows nothing of it."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    session: Annotated[str, Field(max_length=400)]
+    network_token: Annotated[str, Field(max_length=19)]
+    exp_month: StrictInt
+    exp_year: StrictInt
+    cryptogram: Annotated[str, Field(max_length=64)]
+    eci: Annotated[str, Field(max_length=2)]
+    last4: Annotated[str, Field(max_length=4)]
+
+    def __repr__(self) -> str:
+        return "WalletIn(…)"
+
+    __str__ = __repr__
+
+
 class CardOut(View):
     token: str
+    kind: MethodKind
     brand: str
     last4: str
+    label: str
+
+    @classmethod
+    def of(cls, facts: CardFacts) -> CardOut:
+        label = method_label(facts.brand, facts.last4, wallet=facts.wallet)
+        return cls(token=facts.ref, kind=facts.kind, brand=facts.brand, last4=facts.last4, label=label)
 
 
 def create_psp_app(site: Site) -> FastAPI:
@@ -81,11 +123,14 @@ async def healthz() -> dict[str, str]:
 @router.get("/card-entry")
 def card_form(site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_length=300)] = "") -> Response:
     """The form, for the shop's page to frame."""
-    merchant = _merchant(site, read_grant(site.runtime.secret_key, grant))
-    parent = known_origin(site.settings, merchant.host, origin)
-    parent = parent or shop_origins(site.settings, merchant.host)[0]
+    merchant = _demo_merchant(site, read_grant(site.runtime.secret_key, grant))
+    parent = _parent(site, merchant, origin)
     cards = [{"number": card.number, "brand": card.brand, "note": card.label} for card in TEST_CARDS]
-    config = {"session": grant, "parent_origin": parent, "test_cards": cards}
+    passes = [
+        {"network_token": card.number, "brand": card.brand, "last4": card.last4, "note": card.label}
+        for card in TEST_WALLETS
+    ]
+    config = {"session": grant, "parent_origin": parent, "test_cards": cards, "passes": passes}
     page = pages.render("card_entry.html", merchant=merchant.name, config_json=json.dumps(config))
     page.headers["Content-Security-Policy"] = content_policy(ancestors=parent)
     page.headers["Cache-Control"] = "no-store"
@@ -95,12 +140,49 @@ def card_form(site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_
 @router.post("/card-entry", responses={200: {"model": CardOut}})
 def keep_card(site: SiteDep, given: CardIn) -> CardOut:
     """Take a card; answers with a token that works in this checkout alone."""
-    grant = read_grant(site.runtime.secret_key, given.session)
-    _merchant(site, grant)
-    site.hit(f"card:{grant.session_id}", site.limits.cards_per_session)
+    grant = _counted(site, given.session)
     entry = CardEntry(given.number, given.exp_month, given.exp_year, given.cvc, given.name)
-    facts = _gateway(site).vault.keep(grant, entry)
-    return CardOut(token=facts.ref, brand=facts.brand, last4=facts.last4)
+    return CardOut.of(_gateway(site).vault.keep(grant, entry))
+
+
+@router.post("/wallet-entry", responses={200: {"model": CardOut}})
+def keep_wallet(site: SiteDep, given: WalletIn) -> CardOut:
+    """Take a card out of the Demo Wallet; answers with a token that works in this checkout alone."""
+    grant = _counted(site, given.session)
+    entry = WalletEntry(given.network_token, given.exp_month, given.exp_year, given.cryptogram, given.eci, given.last4)
+    return CardOut.of(_gateway(site).vault.keep_wallet(grant, entry))
+
+
+@router.get("/card-element/{gateway}")
+def card_element(
+    gateway: str, site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_length=300)] = ""
+) -> Response:
+    """A vendor's own card form, where the shop has an account that offers it. The vendor's script runs on this page
+    alone: its origins are in no other page's policy.
+    """
+    leave = read_grant(site.runtime.secret_key, grant)
+    merchant = _merchant(site, leave)
+    door = site.runtime.gateways.get(gateway)
+    if door is None:
+        raise NotFound("There is no such gateway.")
+    element = door.entry(merchant=merchant.id, session_id=leave.session_id)
+    if element.kind is not EntryKind.ELEMENT:
+        raise NotFound("This gateway has a page of its own.")
+    parent = _parent(site, merchant, origin)
+    config = {"parent_origin": parent, "publishable_key": element.publishable_key, "currency": merchant.currency}
+    page = pages.render(
+        "card_element.html", merchant=merchant.name, script_url=element.script_url, config_json=json.dumps(config)
+    )
+    page.headers["Content-Security-Policy"] = content_policy(
+        scripts=element.script_origins,
+        frames=element.frame_origins,
+        connects=element.connect_origins,
+        ancestors=parent,
+        trusted_types=False,
+    )
+    page.headers["Permissions-Policy"] = _pays_in(element.frame_origins)
+    page.headers["Cache-Control"] = "no-store"
+    return page
 
 
 @router.get("/challenge/{challenge_id}")
@@ -127,9 +209,36 @@ def answer(challenge_id: str, site: SiteDep, approve: Annotated[str, Form(max_le
 def _merchant(site: Site, grant: Grant) -> Tenant:
     with site.runtime.store.without_tenant() as session:
         found = session.scalar(select(Tenant).where(Tenant.id == grant.merchant, Tenant.status == "active"))
-    if found is None or not found.demo:
+    if found is None:
         raise Unauthenticated("This card form is not valid any more. Please open it again.")
     return found
+
+
+def _demo_merchant(site: Site, grant: Grant) -> Tenant:
+    """Imaginary money is for demo shops."""
+    found = _merchant(site, grant)
+    if not found.demo:
+        raise Unauthenticated("This card form is not valid any more. Please open it again.")
+    return found
+
+
+def _counted(site: Site, session: str) -> Grant:
+    """The leave to enter a card, one try of it used up."""
+    grant = read_grant(site.runtime.secret_key, session)
+    _demo_merchant(site, grant)
+    site.hit(f"card:{grant.session_id}", site.limits.cards_per_session)
+    return grant
+
+
+def _parent(site: Site, merchant: Tenant, origin: str) -> str:
+    """The page that may frame a form and hear of a card."""
+    return known_origin(site.settings, merchant.host, origin) or shop_origins(site.settings, merchant.host)[0]
+
+
+def _pays_in(origins: Iterable[str]) -> str:
+    """The usual permissions, with the browser's wallets for the vendor's frames too."""
+    named = " ".join(f'"{one}"' for one in origins)
+    return HEADERS["Permissions-Policy"].replace("payment=(self)", f"payment=(self {named})")
 
 
 def _gateway(site: Site) -> SandboxGateway:

@@ -263,6 +263,8 @@ class CardRow(Row):
     last4: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}$")]
     exp_month: Annotated[int, Field(ge=1, le=12)]
     exp_year: Annotated[int, Field(ge=2027, le=2040)]
+    wallet: Literal["", "demo_wallet"] = ""
+    """The wallet that the card is in."""
 
 
 class CustomerRow(Row):

@@ -67,7 +67,7 @@ class PaymentMethodView(View):
     brand: str
     last4: str
     label: str
-    """``Visa •••• 4242`` or ``Test Visa •••• 4242``."""
+    """``Visa •••• 4242``, ``Test Visa •••• 4242`` or ``Demo Wallet · Visa ending 4242``."""
 
 
 class TenderView(View):
@@ -135,6 +135,8 @@ class PaymentMethodChoice(View):
 
     ref: str
     """``pm_…`` of a stored method, or ``test_visa`` in a demo shop."""
+    kind: str = "card"
+    """card or wallet."""
     brand: str
     last4: str
     label: str

@@ -24,19 +24,15 @@ from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
-from engine.payments import stored_value
+from engine.payments import entering, stored_value
+from engine.payments.gateway import EntryElement
+from engine.payments.naming import method_label
 from engine.payments.stored_value_models import StoredValueAccount
 from engine.runtime import Runtime
 
 SESSION_LIFE: Final = timedelta(hours=6)
 MAX_TENDERS: Final = 5
 _ADDRESS: Final = (*PARTS, "line_two")
-_BRANDS: Final = {
-    "visa": "Visa",
-    "mastercard": "Mastercard",
-    "amex": "American Express",
-    "discover": "Discover",
-}
 TEST_REF: Final = "test_visa"
 _TEST_VISA: Final = {
     "gateway": "sandbox",
@@ -102,24 +98,38 @@ def update(session: Session, identity: Identity, details: Details, *, thread_id:
     return _refreshed(session, identity, checkout)
 
 
-def use_card(session: Session, runtime: Runtime, identity: Identity, card_token: str) -> CheckoutView:
-    """Pay with a card just entered on the gateway's own page. Raises ``InvalidInput`` for a token not of this
-    checkout.
+def card_entry(runtime: Runtime, identity: Identity) -> EntryElement:
+    """Where to enter a card for the running checkout. Raises ``NoCheckout``, and what ``element_of`` raises."""
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        session_id = running_session_id(session, identity)
+        demo = facts.shop_of(session, identity.tenant_id).demo
+    if session_id is None:
+        raise NoCheckout("There is no checkout running.")
+    return entering.element_of(runtime, identity.tenant_id, session_id=session_id, demo=demo)
+
+
+def use_card(runtime: Runtime, identity: Identity, card_token: str) -> CheckoutView:
+    """Pay with a card, or one in a wallet, that was just entered on the gateway's own element; the gateway is asked
+    between two transactions. Raises ``InvalidInput`` for a token not of this checkout.
     """
-    checkout = _require(session, identity)
-    gateway = runtime.gateways["sandbox"]
-    facts = gateway.describe(card_token, merchant=identity.tenant_id, session_id=checkout.id)
-    if facts is None or not card_token.startswith("card_") or card_token.startswith("card_test_"):
-        raise InvalidInput("That card was not entered for this checkout.", param="card_token")
-    label = f"{_BRANDS.get(facts.brand, 'Card')} •••• {facts.last4}"
-    checkout.payment_method = {
-        "gateway": gateway.name,
-        "ref": facts.ref,
-        "brand": facts.brand,
-        "last4": facts.last4,
-        "label": label,
-    }
-    return _refreshed(session, identity, checkout)
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        session_id = _require(session, identity).id
+        demo = facts.shop_of(session, identity.tenant_id).demo
+    offered = entering.element_of(runtime, identity.tenant_id, session_id=session_id, demo=demo)
+    gateway = runtime.gateways[offered.gateway]
+    card = gateway.describe(card_token, merchant=identity.tenant_id, session_id=session_id)
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        checkout = _require(session, identity)
+        if card is None or not card.entered or checkout.id != session_id:
+            raise InvalidInput("That card was not entered for this checkout.", param="card_token")
+        checkout.payment_method = {
+            "gateway": gateway.name,
+            "ref": card.ref,
+            "brand": card.brand,
+            "last4": card.last4,
+            "label": method_label(card.brand, card.last4, wallet=card.wallet),
+        }
+        return _refreshed(session, identity, checkout)
 
 
 def use_gift_card(session: Session, identity: Identity, account: StoredValueAccount) -> CheckoutView:
@@ -186,9 +196,10 @@ def payment_methods(session: Session, identity: Identity) -> list[PaymentMethodC
     saved = [
         PaymentMethodChoice(
             ref=row.id,
+            kind=row.kind,
             brand=row.brand,
             last4=row.last4,
-            label=f"{_BRANDS.get(row.brand, 'Card')} •••• {row.last4}",
+            label=method_label(row.brand, row.last4, wallet=row.wallet),
         )
         for row in customers.payment_methods(session, identity)
     ]
@@ -327,13 +338,12 @@ def method_of(session: Session, identity: Identity, ref: str) -> dict[str, Any]:
     """The way to pay behind a reference: gateway, ref, brand, last4, label. Raises ``InvalidInput`` for another's."""
     for row in customers.payment_methods(session, identity):
         if row.id == ref:
-            label = f"{_BRANDS.get(row.brand, 'Card')} •••• {row.last4}"
             return {
                 "gateway": row.gateway,
                 "ref": row.gateway_ref,
                 "brand": row.brand,
                 "last4": row.last4,
-                "label": label,
+                "label": method_label(row.brand, row.last4, wallet=row.wallet),
             }
     if ref == TEST_REF and facts.shop_of(session, identity.tenant_id).demo:
         return dict(_TEST_VISA)

@@ -84,6 +84,8 @@ class PaymentMethod(TenantRow):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     customer_id: Mapped[str] = mapped_column(String(40))
     kind: Mapped[str] = mapped_column(String(12), default="card")  # card | wallet
+    wallet: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    """Which wallet, for a card in one."""
     gateway: Mapped[str] = mapped_column(String(20))
     gateway_ref: Mapped[str]
     brand: Mapped[str] = mapped_column(String(20))

@@ -14,6 +14,7 @@ from engine.customers.models import (
     PaymentMethod,
 )
 from engine.kit.views import Price, View
+from engine.payments.naming import method_label
 
 
 class ProfileView(View):
@@ -62,10 +63,13 @@ class SavedMethodView(View):
     exp_month: int
     exp_year: int
     is_default: bool
+    label: str
+    """``Visa •••• 4242`` or ``Demo Wallet · Visa ending 4242``."""
 
     @classmethod
     def of(cls, row: PaymentMethod) -> SavedMethodView:
-        return cls(**{field: getattr(row, field) for field in cls.model_fields})
+        known = {field: getattr(row, field) for field in cls.model_fields if field != "label"}
+        return cls(**known, label=method_label(row.brand, row.last4, wallet=row.wallet))
 
 
 class ContactConsentView(View):

@@ -28,7 +28,7 @@ from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.compliance import service as compliance
 from engine.demo.ledger import Ledger, Row
 from engine.demo.payouts import add_payouts
-from engine.demo.people import TEST_REFS
+from engine.demo.people import TEST_REFS, WALLET_REFS
 from engine.finance import postings
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
 from engine.inventory.service import Allocation
@@ -45,6 +45,7 @@ from engine.orders.models import (
     order_numbers,
 )
 from engine.payments.models import Payment, PaymentStatus, Refund, RefundStatus
+from engine.payments.naming import method_label
 from engine.shipping import service as shipping
 from engine.tax import service as tax
 
@@ -52,7 +53,6 @@ GATEWAY: Final = "seed"
 """Payments of before our time: captured, and unknown to every gateway we have."""
 _TO_SHIP: Final = frozenset({Stage.PAID, Stage.PARTLY_SHIPPED})
 _ARRIVED: Final = frozenset({Stage.DELIVERED, Stage.PARTLY_RETURNED, Stage.RETURNED})
-_BRANDS: Final = {"visa": "Visa", "mastercard": "Mastercard", "amex": "American Express"}
 
 
 @dataclass(slots=True)
@@ -256,13 +256,13 @@ def _chosen(option: shipping.Option | None) -> Row:
 
 
 def _method(card: CardRow | None) -> Row:
-    brand, last4 = (card.brand, card.last4) if card else ("visa", "4242")
+    brand, last4, wallet = (card.brand, card.last4, card.wallet) if card else ("visa", "4242", "")
     return {
         "gateway": GATEWAY,
-        "ref": TEST_REFS[brand],
+        "ref": (WALLET_REFS if wallet else TEST_REFS)[brand],
         "brand": brand,
         "last4": last4,
-        "label": f"{_BRANDS[brand]} •••• {last4}",
+        "label": method_label(brand, last4, wallet=wallet),
     }
 
 

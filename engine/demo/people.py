@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine.catalog.shop_file import CardRow, CatalogFile
 from engine.customers.models import Address, Customer, PaymentMethod
 from engine.kit.ids import new_id
+from engine.payments.gateway import MethodKind
 
 TEST_REFS: Final[Mapping[str, str]] = {
     "visa": "card_test_visa",
@@ -18,6 +19,13 @@ TEST_REFS: Final[Mapping[str, str]] = {
     "amex": "card_test_amex",
 }
 """Brand → the sandbox gateway's reference that pays: a demo customer's saved card is a test card."""
+
+WALLET_REFS: Final[Mapping[str, str]] = {
+    "visa": "wallet_test_visa",
+    "mastercard": "wallet_test_mastercard",
+    "amex": "wallet_test_amex",
+}
+"""The same for a card in the Demo Wallet."""
 
 
 def add_customers(session: Session, tenant_id: str, file: CatalogFile) -> dict[str, str]:
@@ -48,6 +56,7 @@ def _card(card: CardRow, *, is_default: bool) -> dict[str, Any]:
     return card.model_dump() | {
         "id": new_id("payment_method"),
         "gateway": "sandbox",
-        "gateway_ref": TEST_REFS[card.brand],
+        "kind": MethodKind.WALLET if card.wallet else MethodKind.CARD,
+        "gateway_ref": (WALLET_REFS if card.wallet else TEST_REFS)[card.brand],
         "is_default": is_default,
     }

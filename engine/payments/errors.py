@@ -72,6 +72,13 @@ class GatewayMisconfigured(Unavailable):
     retryable = False
 
 
+class CardEntryUnavailable(Unavailable):
+    """The shop's account at the gateway lacks what its card form needs. Nothing happened."""
+
+    code = "card_entry_unavailable"
+    retryable = False
+
+
 class StoredValueShort(Conflict):
     """The account cannot pay this: too little on it, blocked, expired, or of another currency."""
 

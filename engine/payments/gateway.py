@@ -145,6 +145,11 @@ class Allowance:
     expires_at: datetime
 
 
+class MethodKind(StrEnum):
+    CARD = "card"
+    WALLET = "wallet"  # a card in a wallet: the network's token of it, proven by a cryptogram
+
+
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """What may be known of a card outside the vault."""
@@ -152,6 +157,15 @@ class CardFacts:
     ref: str
     brand: str
     last4: str
+    """Of the card as its holder knows it, in a wallet too."""
+    wallet: str = ""
+    """The wallet it is in: ``apple_pay``, ``google_pay``, ``demo_wallet``, …; empty for a plain card."""
+    entered: bool = False
+    """Whether it was entered for this one session, on the gateway's own element."""
+
+    @property
+    def kind(self) -> MethodKind:
+        return MethodKind.WALLET if self.wallet else MethodKind.CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +173,30 @@ class TokenFacts:
     usable: bool
     challenge_url: str | None = None
     """Set when the card's bank wants its holder to prove who they are first (3-D Secure)."""
+    kind: MethodKind = MethodKind.CARD
+
+
+class EntryKind(StrEnum):
+    PAGE = "page"  # the gateway's own page
+    ELEMENT = "element"  # the vendor's script, on a page of ours that serves nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class EntryElement:
+    """Where a way to pay is entered at a gateway. Nothing in it is secret."""
+
+    gateway: str
+    kind: EntryKind
+    path: str
+    """The page to frame, on the payment pages' own origin; its parent is told a card reference, never a number."""
+    publishable_key: str = ""
+    wallets: tuple[str, ...] = ()
+    """Wallets that it may offer, as in ``CardFacts.wallet``."""
+    script_url: str = ""
+    """An element's script at the vendor."""
+    script_origins: tuple[str, ...] = ()
+    frame_origins: tuple[str, ...] = ()
+    connect_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +240,15 @@ class Gateway(Protocol):
     """
 
     name: str
+    demo_only: bool
+    """Whether its money is imaginary: it serves demo shops alone."""
+
+    def entry(self, *, merchant: str, session_id: str) -> EntryElement:
+        """Where a card is entered for this checkout session. Asks nobody over the network.
+
+        Raises ``GatewayNotConfigured`` for a merchant without an account, ``CardEntryUnavailable`` where theirs offers
+        no such thing.
+        """
 
     def describe(self, card_ref: str, *, merchant: str, session_id: str) -> CardFacts | None:
         """The card behind a reference that this merchant may use in this session; ``None`` for any other."""
@@ -260,6 +307,9 @@ DECLINES: Mapping[str, str] = {
     "insufficient_funds": "The bank says there is not enough on this card.",
     "expired_card": "This card has expired.",
     "incorrect_cvc": "The security code did not match.",
+    "wallet_refused": "The bank does not take this card from the wallet. The card itself may work.",
+    "cryptogram_invalid": "The wallet's proof for this payment did not match. Please choose the card in it again.",
+    "wallet_suspended": "This card is locked in the wallet.",
     "authentication_required": "The bank wants to check that it is you before it pays.",
     "token_expired": "The payment card on screen was too old.",
     "token_invalid": "This way to pay cannot be used for this order.",

@@ -285,10 +285,10 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "payment_methods",
         _PEOPLE,
-        erase={"brand": "''", "last4": "''"},
+        erase={"brand": "''", "last4": "''", "wallet": "''"},
         also={"removed_at": "coalesce(t.removed_at, now())"},
         plain="gateway gateway_ref",
-        export="id kind brand last4 exp_month exp_year is_default removed_at",
+        export="id kind wallet brand last4 exp_month exp_year is_default removed_at",
     ),
     Room(
         "email_codes",

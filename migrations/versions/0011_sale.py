@@ -1,4 +1,4 @@
-"""Sale: an order remembers why its units were reserved where; the sandbox gateway knows wallets from cards."""
+"""Sale: an order remembers why its units were reserved where; gateways know wallets from cards."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def upgrade() -> None:
         "CREATE STATISTICS app.st_order_lines_outstanding ON (ordered - canceled - delivered) FROM app.order_lines"
     )
     op.add_column("orders", sa.Column("routing", postgresql.JSONB(), nullable=True), schema="app")
+    op.add_column(
+        "delegated_tokens", sa.Column("kind", sa.String(8), server_default="card", nullable=False), schema="app"
+    )
+    op.add_column(
+        "payment_methods", sa.Column("wallet", sa.String(20), server_default="", nullable=False), schema="app"
+    )
     op.execute(f"ALTER TABLE sandbox.cards ADD COLUMN kind {_KIND}")
     op.execute(f"ALTER TABLE sandbox.tokens ADD COLUMN kind {_KIND}")
 
@@ -41,4 +47,6 @@ def downgrade() -> None:
         op.drop_index(f"ix_order_lines_{name}", table_name="order_lines", schema="app")
     op.execute("ALTER TABLE sandbox.tokens DROP COLUMN kind")
     op.execute("ALTER TABLE sandbox.cards DROP COLUMN kind")
+    op.drop_column("payment_methods", "wallet", schema="app")
+    op.drop_column("delegated_tokens", "kind", schema="app")
     op.drop_column("orders", "routing", schema="app")

@@ -74,8 +74,9 @@ def test_a_card_becomes_a_token(grant: str, gateway_pages: TestClient, capfd) ->
 
     assert answer.status_code == 200
     body = answer.json()
-    assert set(body) == {"token", "brand", "last4"}
-    assert (body["brand"], body["last4"]) == ("visa", "4242")
+    assert set(body) == {"token", "kind", "brand", "last4", "label"}
+    assert (body["kind"], body["brand"], body["last4"]) == ("card", "visa", "4242")
+    assert body["label"] == "Visa •••• 4242"
     assert body["token"].startswith("card_")
     assert "access-control-allow-origin" not in answer.headers
     logged = "".join(capfd.readouterr())
@@ -169,6 +170,7 @@ def test_a_webhook_needs_its_signature(browser: Browser, shop: Shop) -> None:
     assert browser.http.post("/webhooks/other", content=b"{}").status_code == 404
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_late_capture_settles_by_webhook_and_the_second_telling_changes_nothing(browser: Browser, shop: Shop) -> None:
     from datetime import timedelta
 

@@ -66,6 +66,7 @@ def test_another_shops_money_is_not_there(
     assert browser.get(f"/v1/payments/{payment_id}", **other).status_code == 404
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_an_item_is_acted_on_once(browser: Browser, till: Till, staff: dict[str, str]) -> None:
     order_id, _ = till.sale("card_test_refund_refused")
     till.refunded(order_id, 1000)

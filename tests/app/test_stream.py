@@ -37,7 +37,7 @@ async def until(frames: AsyncIterator[bytes], wanted: int) -> list[tuple[int, di
     """Read events until ``wanted`` came."""
     found: list[tuple[int, dict]] = []
     while len(found) < wanted:
-        text = (await asyncio.wait_for(anext(frames), 10)).decode()
+        text = (await asyncio.wait_for(anext(frames), 60)).decode()
         for block in text.split("\n\n"):
             fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
             if "data" in fields:
@@ -124,7 +124,7 @@ def test_a_stream_ends_with_the_server(site: Site, shop: Shop) -> None:
         await asyncio.sleep(0.1)
         site.live.close()
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(ending, 5)
+            await asyncio.wait_for(ending, 60)
         assert site.live.listeners == 0
 
     asyncio.run(scenario())
@@ -139,7 +139,7 @@ def test_a_stream_ends_with_its_shop(site: Site, shop: Shop) -> None:
         with shop.runtime.store.without_tenant() as session:
             session.get_one(Tenant, shop.tenant.id).status = "suspended"
         with pytest.raises(StopAsyncIteration):
-            await asyncio.wait_for(anext(frames), 10)
+            await asyncio.wait_for(anext(frames), 60)
 
     asyncio.run(scenario())
 
@@ -151,7 +151,7 @@ def test_silence_is_broken_by_comments(site: Site, shop: Shop, monkeypatch) -> N
     async def scenario() -> bytes:
         frames = await opened(site, identity, thread_id)
         await anext(frames)
-        return await asyncio.wait_for(anext(frames), 5)
+        return await asyncio.wait_for(anext(frames), 60)
 
     assert asyncio.run(scenario()) == b": keep-alive\n\n"
 

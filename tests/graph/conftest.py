@@ -60,7 +60,7 @@ class Talk:
     async def wait(self, run_id: str) -> RunView:
         assert self.runner is not None
         self.runner.wake(self.shop.tenant.id, self.thread_id)
-        for _ in range(1000):
+        for _ in range(10_000):
             view = await asyncio.to_thread(self.run, run_id)
             if view.status != "running":
                 return view

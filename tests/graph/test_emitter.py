@@ -83,7 +83,7 @@ def test_a_failed_write_is_raised_to_whoever_comes_next(emitter: Emitter, monkey
 
 
 def test_flush_of_nothing_returns(emitter: Emitter) -> None:
-    assert asyncio.run(asyncio.wait_for(emitter.flush(), 5)) is None
+    assert asyncio.run(asyncio.wait_for(emitter.flush(), 60)) is None
 
 
 def test_neighboring_pieces_become_one() -> None:

@@ -3,7 +3,9 @@ const main = document.querySelector('main');
 const form = main.querySelector('form');
 const submit = form.querySelector('button');
 const problem = form.querySelector('.problem');
-const config = JSON.parse(main.dataset.config); // {session, parent_origin, test_cards: [{number, brand, note}]}
+const wallet = main.querySelector('.wallet');
+// {session, parent_origin, test_cards: [{number, brand, note}], passes: [{network_token, brand, last4, note}]}
+const config = JSON.parse(main.dataset.config);
 
 const WORDS = {
   number: 'Check the card number.',
@@ -92,26 +94,42 @@ form.addEventListener('submit', async (event) => {
   if (submit.getAttribute('aria-disabled') === 'true') return undefined;
   say(true);
   try {
-    tell(await exchange());
+    tell(await exchange('/card-entry', typed()));
   } catch (error) {
     say(false, error.message);
   }
   return undefined;
 });
 
-async function exchange() {
+function typed() {
   const { month, year } = expiry();
-  const response = await fetch('/card-entry', {
+  return {
+    number: digits(form.number.value),
+    exp_month: month,
+    exp_year: year,
+    cvc: digits(form.cvc.value),
+    name: form.elements.name.value.trim(),
+  };
+}
+
+/** As a device hands it over: the network's token of the card, and a fresh proof for this one payment. */
+function handedOver(pass) {
+  const proof = crypto.getRandomValues(new Uint8Array(20));
+  return {
+    network_token: pass.network_token,
+    exp_month: 12,
+    exp_year: new Date().getFullYear() + 3,
+    cryptogram: btoa(String.fromCharCode(...proof)),
+    eci: pass.brand === 'mastercard' ? '02' : '05',
+    last4: pass.last4,
+  };
+}
+
+async function exchange(door, given) {
+  const response = await fetch(door, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() },
-    body: JSON.stringify({
-      session: config.session,
-      number: digits(form.number.value),
-      exp_month: month,
-      exp_year: year,
-      cvc: digits(form.cvc.value),
-      name: form.elements.name.value.trim(),
-    }),
+    body: JSON.stringify({ session: config.session, ...given }),
   }).catch(() => {
     throw new Error(WORDS.failed);
   });
@@ -120,9 +138,9 @@ async function exchange() {
   return body;
 }
 
-function tell({ token, brand, last4 }) {
+function tell({ token, brand, last4, label }) {
   form.reset();
-  parent.postMessage({ type: 'icommerce.card', token, brand, last4 }, config.parent_origin);
+  parent.postMessage({ type: 'icommerce.card', token, brand, last4, label }, config.parent_origin);
 }
 
 function say(busy, words = '') {
@@ -132,18 +150,41 @@ function say(busy, words = '') {
   problem.hidden = !words;
 }
 
-function offer(card) {
+function choice(words, note, onChosen) {
   const row = document.createElement('li');
   const button = document.createElement('button');
-  const number = document.createElement('b');
-  const note = document.createElement('span');
-  number.textContent = grouped(digits(card.number));
-  note.textContent = [card.brand, card.note].filter(Boolean).join(' · ');
+  button.append(document.createElement('b'), document.createElement('span'));
+  button.firstChild.textContent = words;
+  button.lastChild.textContent = note;
   button.type = 'button';
-  button.append(number, note);
-  button.addEventListener('click', () => fill(card));
+  button.addEventListener('click', onChosen);
   row.append(button);
   return row;
+}
+
+function offer(card) {
+  return choice(grouped(digits(card.number)), [card.brand, card.note].filter(Boolean).join(' · '), () => fill(card));
+}
+
+function pass(card) {
+  return choice(`${card.brand} ending ${card.last4}`, card.note, () => hand(card));
+}
+
+async function hand(card) {
+  const refused = wallet.querySelector('.problem');
+  refused.hidden = true;
+  try {
+    tell(await exchange('/wallet-entry', handedOver(card)));
+  } catch (error) {
+    refused.textContent = error.message;
+    refused.hidden = false;
+  }
+}
+
+function openWallet(button) {
+  const open = button.getAttribute('aria-expanded') === 'true';
+  button.setAttribute('aria-expanded', String(!open));
+  wallet.querySelector('ul').hidden = open;
 }
 
 function fill(card) {
@@ -158,4 +199,10 @@ function fill(card) {
 if (config.test_cards?.length) {
   main.querySelector('.tests').hidden = false;
   main.querySelector('.tests ul').append(...config.test_cards.map(offer));
+}
+
+if (config.passes?.length) {
+  wallet.hidden = false;
+  wallet.querySelector('ul').append(...config.passes.map(pass));
+  wallet.querySelector('button').addEventListener('click', ({ currentTarget }) => openWallet(currentTarget));
 }

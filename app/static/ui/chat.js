@@ -197,7 +197,7 @@ class Chat extends LitElement {
     if (!frame || source !== frame.contentWindow || origin !== new URL(this.entry).origin) return;
     if (data?.type !== 'icommerce.card' || typeof data.token !== 'string') return;
     this.querySelector('#card-sheet').close();
-    this.#say(texts.cardAdded(data.last4));
+    this.#say(typeof data.label === 'string' ? texts.methodAdded(data.label) : texts.cardAdded(data.last4));
     this.onAction('use_payment_method', { card_token: data.token });
   }
 

@@ -52,6 +52,7 @@ export const texts = {
   cardEntryFrame: 'Secure card form of the payment provider',
   notApplied: 'That did not reach the shop. Please try again.',
   cardEntryFailed: 'The card form could not be opened.',
+  methodAdded: (label) => `${label} is ready to use.`,
   cardAdded: (last4) => `The card ending in ${last4} is ready to use.`,
   tools: {
     search_products: 'Searching the shop…',

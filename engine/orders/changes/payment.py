@@ -1,6 +1,7 @@
 """Paying an order another way: the new method pays the whole, the old one gets everything back.
 
-Money that is only set aside is set aside on the new method first; then the old one is let go.
+Money that is only set aside is set aside on the new method first; then the old one is let go. What was set aside and
+lapsed is set aside anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def work_out(case: Case, wanted: PaymentMethodWanted) -> Effect:
     """
     if case.money.held:
         return _held_elsewhere(case, wanted)
+    if _has_lapsed(case):
+        return _held_anew(case, wanted)
     old, money = _only_payment(case), case.money
     if money.balance:
         raise ChangeRefused("The order is not settled to the cent; its payment cannot be changed now.")
@@ -57,6 +60,29 @@ def _held_elsewhere(case: Case, wanted: PaymentMethodWanted) -> Effect:
         hold=money.due,
         method=_other_method(case, old, wanted, amount=money.due),
         old_payment_id=old.id,
+        due=money.due,
+        balance=money.balance,
+    )
+
+
+def _has_lapsed(case: Case) -> bool:
+    """Whether nothing pays the order any more because what was set aside for it lapsed before anything was taken."""
+    rows = [row for row in case.parts.payments if row.amount]
+    pays = [row for row in rows if row.status in _PAYS]
+    return not pays and any(row.status == PaymentStatus.EXPIRED for row in rows) and case.money.balance > 0
+
+
+def _held_anew(case: Case, wanted: PaymentMethodWanted) -> Effect:
+    """What is due is set aside again, with the same method or another; nothing is to be let go."""
+    money = case.money
+    return Effect(
+        kind=ChangeKind.PAYMENT_METHOD,
+        shipping=case.order.shipping,
+        shipping_tax=case.order.shipping_tax,
+        amount=0,
+        tax=0,
+        hold=money.due,
+        method=methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=money.due),
         due=money.due,
         balance=money.balance,
     )

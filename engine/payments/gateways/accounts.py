@@ -103,6 +103,14 @@ def listed(session: Session, tenant_id: str) -> list[AccountFacts]:
     return [_facts(row) for row in rows]
 
 
+def publishable_key(session: Session, tenant_id: str, gateway: str) -> str:
+    """The key that pages may know; empty when there is none. Raises ``GatewayNotConfigured``."""
+    row = session.get(GatewayAccount, (tenant_id, gateway))
+    if row is None:
+        raise GatewayNotConfigured(f"This shop has no {gateway} account.")
+    return row.publishable_key
+
+
 def configured(session: Session, tenant_id: str, gateway: str) -> bool:
     """Whether the tenant has an account at ``gateway``."""
     return session.get(GatewayAccount, (tenant_id, gateway)) is not None

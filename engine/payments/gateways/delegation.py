@@ -18,7 +18,7 @@ from engine.kit import clock
 from engine.kit.envelope import derive, seal, unseal
 from engine.kit.tenancy import hash_secret
 from engine.payments.errors import TokenRefused
-from engine.payments.gateway import Allowance, CaptureRequest
+from engine.payments.gateway import Allowance, CaptureRequest, MethodKind
 from engine.payments.gateways.models import DelegatedToken
 
 _PREFIX = "vt_"
@@ -41,7 +41,7 @@ class Delegation:
         self._token_key = derive(secret_key, f"delegated-token:{gateway}")
         self._method_key = derive(secret_key, f"delegated-method:{gateway}")
 
-    def issue(self, session: Session, method: str, allowance: Allowance, *, key: str) -> str:
+    def issue(self, session: Session, method: str, allowance: Allowance, *, key: str, kind: MethodKind) -> str:
         """The token of ``key``. Raises ``TokenRefused`` when the key was used for something else."""
         token = _PREFIX + self._keyed(self._token_key, allowance.merchant, key)
         row = {
@@ -51,6 +51,7 @@ class Delegation:
             "session_id": allowance.session_id,
             "method_hash": self._method_hash(allowance.merchant, method),
             "method_sealed": seal(self._secret_key, allowance.merchant, self._context(token), method),
+            "kind": kind,
             "currency": allowance.maximum.currency,
             "max_amount": allowance.maximum.amount,
             "expires_at": allowance.expires_at,

@@ -46,6 +46,8 @@ class DelegatedToken(TenantRow):
     method_hash: Mapped[str] = mapped_column(String(64))
     """A keyed digest that tells whether two tokens are for one card."""
     method_sealed: Mapped[bytes]
+    kind: Mapped[str] = mapped_column(String(8), default="card", server_default="card")
+    """card or wallet."""
     currency: Mapped[str] = mapped_column(String(3))
     max_amount: Mapped[int]
     expires_at: Mapped[datetime]

@@ -32,9 +32,12 @@ class Hands(Protocol):
     merchant: str
 
     def card(self, behavior: str) -> str:
-        """``pays``, a decline code, ``challenge``, ``refund_pending``; or one whose answer is lost after the work was
-        done: ``capture_lost``, ``move_lost``, ``refund_lost``.
+        """``pays``, ``wallet``, a decline code, ``challenge``, ``refund_pending``; or one whose answer is lost after
+        the work was done: ``capture_lost``, ``move_lost``, ``refund_lost``.
         """
+
+    def publish(self, publishable_key: str) -> None:
+        """Let the merchant's account offer its card form, where that needs a key."""
 
     def pass_challenge(self, url: str) -> None: ...
 
@@ -119,6 +122,7 @@ class SandboxHands:
 
     CARDS: Mapping[str, str] = {
         "pays": "card_test_visa",
+        "wallet": "wallet_test_visa",
         "card_declined": "card_test_declined",
         "insufficient_funds": "card_test_funds",
         "expired_card": "card_test_expired",
@@ -136,6 +140,9 @@ class SandboxHands:
 
     def card(self, behavior: str) -> str:
         return self.CARDS[behavior]
+
+    def publish(self, publishable_key: str) -> None:
+        """It needs none."""
 
     def pass_challenge(self, url: str) -> None:
         self.gateway.pass_challenge(url.rpartition("/")[2])
@@ -178,12 +185,21 @@ class StripeHands:
         self.double = double
         self.merchant = merchant
         self.ledger: Ledger = double.account(secret_key)
+        self.store: Store
+        self.key: bytes
         self.webhook_secret = f"whsec_{secret_key[-12:]}"
 
     def card(self, behavior: str) -> str:
         if behavior in self.LOST:
             self.double.plant(self.LOST[behavior], "lost_after")
+        if behavior == "wallet":
+            return self.ledger.add_card(wallet="apple_pay")
         return self.ledger.add_card(self.CARDS.get(behavior, "pm_card_visa"))
+
+    def publish(self, publishable_key: str) -> None:
+        with self.store.unit_of_work(self.merchant) as session:
+            change = accounts.Change(publishable_key=publishable_key)
+            accounts.put(session, self.key, self.merchant, "stripe", change, actor="test")
 
     def pass_challenge(self, url: str) -> None:
         self.ledger.pass_challenge(url.rpartition("/")[2])
@@ -226,6 +242,7 @@ def stripe_hands(
         store, addresses.secret_key, api_base=double.url, return_url=lambda: "https://shop.example/paid"
     )
     hands = StripeHands(gateway, double, merchant, secret_key)
+    hands.store, hands.key = store, addresses.secret_key
     hands.ledger.multicapture = multicapture
     change = accounts.Change(
         mode=AccountMode.TEST,

@@ -72,14 +72,17 @@ class Ledger:
 
     # what a test does at the vendor's side
 
-    def add_card(self, behavior: str = "pm_card_visa", *, customer: str | None = None) -> str:
+    def add_card(
+        self, behavior: str = "pm_card_visa", *, customer: str | None = None, wallet: str | None = None
+    ) -> str:
         method_id = fresh("pm")
         self.behaviors[method_id] = behavior
         self.methods[method_id] = {
             "id": method_id, "object": "payment_method", "type": "card", "customer": customer, "created": now(),
             "livemode": False, "metadata": {}, "allow_redisplay": "unspecified", "billing_details": {**NOBODY},
             "card": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2040, "funding": "credit",
-                     "regulated_status": "unregulated"},
+                     "regulated_status": "unregulated",
+                     "wallet": {"type": wallet, "dynamic_last4": "9900", wallet: {}} if wallet else None},
         }  # fmt: skip
         return method_id
 

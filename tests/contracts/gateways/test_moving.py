@@ -159,6 +159,7 @@ def test_a_lost_answer_to_a_refund_is_found_again(bench: Bench) -> None:
     assert standing(bench, payment_id).refunded == 1000
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_pending_refund_arrives_later(bench: Bench) -> None:
     payment_id, key = bench.paid(behavior="refund_pending"), new_id("refund")
     pending = bench.refund(payment_id, 1000, key=key)

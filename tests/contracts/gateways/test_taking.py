@@ -12,7 +12,7 @@ from engine.kit import clock
 from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.payments.errors import TokenRefused
-from engine.payments.gateway import ChargeStatus, GatewayTimeout
+from engine.payments.gateway import ChargeStatus, EntryKind, GatewayTimeout, MethodKind, MoveStatus
 from tests.contracts.gateways.bench import Bench
 
 DECLINES = ("card_declined", "insufficient_funds", "expired_card", "incorrect_cvc")
@@ -23,6 +23,46 @@ def test_a_card_is_described_by_brand_and_last_digits(bench: Bench) -> None:
     card = bench.gateway.describe(ref, merchant=bench.merchant, session_id=bench.session_id)
     assert card is not None
     assert (card.ref, card.brand, card.last4) == (ref, "visa", "4242")
+
+
+def test_a_card_in_a_wallet_is_told_as_one(bench: Bench) -> None:
+    ref = bench.hands.card("wallet")
+    card = bench.gateway.describe(ref, merchant=bench.merchant, session_id=bench.session_id)
+    assert card is not None
+    assert (card.kind, card.brand, card.last4) == (MethodKind.WALLET, "visa", "4242")
+    plain = bench.gateway.describe(bench.hands.card("pays"), merchant=bench.merchant, session_id=bench.session_id)
+    assert plain is not None
+    assert (plain.kind, plain.wallet) == (MethodKind.CARD, "")
+
+
+@pytest.mark.parametrize(("behavior", "kind"), [("pays", MethodKind.CARD), ("wallet", MethodKind.WALLET)])
+def test_a_token_says_what_kind_it_stands_for(bench: Bench, behavior: str, kind: MethodKind) -> None:
+    facts = bench.gateway.inspect(bench.token(behavior), merchant=bench.merchant, session_id=bench.session_id)
+    assert (facts.usable, facts.challenge_url, facts.kind) == (True, None, kind)
+
+
+def test_a_wallet_pays_and_is_paid_back(bench: Bench) -> None:
+    payment_id = bench.paid(5000, "wallet")
+    back = bench.refund(payment_id, 1500)
+    assert (back.status, back.amount) == (MoveStatus.SUCCEEDED, Money(1500, "USD"))
+    standing = bench.gateway.standings(merchant=bench.merchant)[payment_id]
+    assert (standing.captured, standing.refunded) == (5000, 1500)
+
+
+def test_a_wallet_is_held_taken_in_parts_and_let_go(bench: Bench) -> None:
+    payment_id = bench.held(5000, "wallet")
+    assert bench.take(payment_id, 2000).status == MoveStatus.SUCCEEDED
+    charge = bench.gateway.void(payment_id, merchant=bench.merchant, key="void_1")
+    assert (charge.status, charge.amount) == (ChargeStatus.CAPTURED, Money(2000, "USD"))
+
+
+def test_where_cards_are_entered_is_data(bench: Bench) -> None:
+    bench.hands.publish("pk_test_1")
+    element = bench.gateway.entry(merchant=bench.merchant, session_id=bench.session_id)
+    assert element.gateway == bench.gateway.name
+    assert element.path.startswith("/card-")
+    assert bool(element.publishable_key) == bool(element.script_origins) == (element.kind == EntryKind.ELEMENT)
+    assert element.wallets
 
 
 def test_a_reference_nobody_gave_out_describes_nothing(bench: Bench) -> None:

@@ -154,6 +154,7 @@ def test_a_failed_payment_waits_for_nothing(shop: Shop) -> None:
     assert_clean(shop)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_an_unknown_payment_keeps_its_place_in_the_queue(shop: Shop) -> None:
     shop.add("A", stock={})
     set_variant(shop, "A", stock_policy="backorder", backorder_limit=1)

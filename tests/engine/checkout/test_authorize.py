@@ -168,6 +168,7 @@ def test_a_declined_authorization_frees_everything(shop: Shop) -> None:
     assert_clean(shop)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_money_held_for_a_payment_given_up_is_let_go(shop: Shop) -> None:
     ahead(shop)
     buy(shop, card="card_test_late")

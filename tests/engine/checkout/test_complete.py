@@ -336,6 +336,7 @@ def test_a_lost_answer_is_asked_for_at_once(shop: Shop) -> None:
     assert_clean(shop)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_late_capture_is_unknown_then_paid(shop: Shop) -> None:
     shop.add("A")
     buyer = shop.shopper()
@@ -461,6 +462,7 @@ def test_nothing_changes_while_the_payment_is_under_way(shop: Shop) -> None:
     assert len(captured(shop)) == 1
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_capture_reported_after_failure_is_refunded(shop: Shop) -> None:
     shop.add("A")
     buyer = shop.shopper()

@@ -224,6 +224,7 @@ def test_death_anywhere_takes_all_tenders_or_none(shop_of_a: Shop, point: str, l
         assert_clean(shop)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_an_unknown_payment_keeps_the_gift_card_until_it_ends(shop_of_a: Shop) -> None:
     shop = shop_of_a
     assert buy(shop, gift(shop, 3000), card="card_test_late").result == Result.UNKNOWN

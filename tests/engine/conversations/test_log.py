@@ -131,5 +131,5 @@ def test_listeners_are_woken_by_the_commit(shop: Shop, thread: Thread) -> None:
     with psycopg.connect(shop.runtime.store.url, autocommit=True) as listener:
         listener.execute(f"LISTEN {log.CHANNEL}")
         _append(shop, thread, events.step_started("a"))
-        [note] = list(listener.notifies(timeout=5, stop_after=1))
+        [note] = list(listener.notifies(timeout=60, stop_after=1))
     assert note.payload == f"{shop.tenant.id}:{thread.id}"

@@ -16,9 +16,11 @@ from engine.inventory.policy import InventoryPolicy
 from engine.inventory.stock_file import StockDiff
 from engine.kit import clock
 from engine.kit.errors import InvalidInput
+from engine.kit.ids import new_id
 from engine.kit.policies import change_policy
-from engine.kit.tenancy import Tenant
+from engine.kit.tenancy import ApiKey, Tenant
 from engine.payments.models import Alert
+from tests.conftest import MakeTenant
 from tests.engine.inventory.stocked import assert_stock_adds_up, bundle, levels, line_of, set_level, set_variant
 from tests.shop import Shop
 
@@ -113,6 +115,25 @@ def test_the_limit_is_a_person_s_day_by_hand_by_file_and_by_small_counts(shop: S
         adjust(shop, "A", 20)
     assert levels(shop, "A") == {"EAST": (20, 0)}
     assert_stock_adds_up(shop)
+
+
+def test_all_keys_of_one_person_count_together(shop: Shop, make_tenant: MakeTenant) -> None:
+    shop.add("A", price=1000, stock={"EAST": 50})
+    mine, other, hers, elsewhere = (new_id("key") for _ in range(4))
+    people = ((mine, "ada", shop.tenant), (other, "ada", shop.tenant), (hers, "eve", shop.tenant))
+    with shop.runtime.store.without_tenant() as session:
+        for key, person, tenant in (*people, (elsewhere, "ada", make_tenant())):
+            session.add(ApiKey(id=key, key_hash=key, tenant_id=tenant.id, scopes=["staff"], person=person))
+    adjust(shop, "A", -12, actor=mine)
+    with pytest.raises(NeedsCount) as refused:
+        adjust(shop, "A", -9, actor=other)
+    assert (refused.value.limit, refused.value.amount) == (20, 21)
+    assert levels(shop, "A") == {"EAST": (38, 0)}
+    adjust(shop, "A", -8, actor=other)
+    with pytest.raises(NeedsCount):
+        adjust(shop, "A", -1, actor=mine)
+    adjust(shop, "A", -20, actor=hers)
+    assert levels(shop, "A") == {"EAST": (10, 0)}
 
 
 def test_the_limit_holds_for_one_person_in_many_places_at_once(shop: Shop) -> None:

@@ -11,11 +11,13 @@ from engine.catalog.models import Variant
 from engine.inventory.models import Backorder, BackorderKind, MovementKind
 from engine.inventory.service import Allocation, Wanted, open_backorders, receive
 from engine.kit import clock
+from engine.kit.money import Money
 from engine.orders import allocation
 from engine.orders.changes.expiry import expire_changes
-from engine.orders.errors import InsufficientBalance, MethodNotOwned
+from engine.orders.errors import InsufficientBalance, MethodNotOwned, SameMethod
 from engine.orders.models import OrderLine
 from engine.payments import stored_value
+from engine.payments.gateway import ChargeStatus
 from engine.payments.models import Payment
 from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
 from tests.engine.orders.desk import Desk, broken, buy, changes, held, sibling, stock
@@ -108,6 +110,41 @@ def test_money_that_is_only_held_is_let_go_not_refunded(desk: Desk) -> None:
         [payment] = session.scalars(select(Payment))
         assert payment.void_requested_at is not None
     assert desk.look().status == "canceled"
+
+
+def test_what_was_set_aside_and_lapsed_is_set_aside_anew(desk: Desk) -> None:
+    with desk.shop.uow() as session:
+        session.execute(update(Payment).values(status="expired", capture_mode="at_release"))
+        session.execute(text("UPDATE app.captures SET status = 'failed'"))
+    assert desk.look().payment_status == "unpaid"
+    with pytest.raises(MethodNotOwned):
+        desk.ask("payment_method", payment_method_ref="pm_somebody_elses")
+    asked = desk.ask("payment_method", payment_method_ref="test_visa")
+    assert (asked.charge.amount, asked.refund.amount, asked.set_aside.amount) == (0, 0, 11655)
+    assert desk.agree(asked).status == "applied"
+    with desk.shop.uow() as session:
+        rows = session.execute(select(Payment.status, Payment.amount, Payment.change_id.is_(None))).all()
+        anew = session.scalars(select(Payment).where(Payment.status == "authorized")).one()
+        found = desk.shop.runtime.gateways["sandbox"].find(anew.id, merchant=desk.shop.tenant.id)
+        assert anew.authorization_expires_at is not None
+        assert anew.void_requested_at is None
+    assert sorted(map(tuple, rows)) == [("authorized", 11655, False), ("expired", 11655, True)]
+    assert found is not None
+    assert (found.status, found.amount) == (ChargeStatus.AUTHORIZED, Money(11655, "USD"))
+    assert desk.look().payment_status == "authorized"
+    with pytest.raises(SameMethod):
+        desk.ask("payment_method", payment_method_ref="test_visa")
+
+
+def test_a_lapsed_order_is_renewed_once_and_a_declined_card_changes_nothing(desk: Desk) -> None:
+    with desk.shop.uow() as session:
+        session.execute(update(Payment).values(status="expired", capture_mode="at_release"))
+        session.execute(text("UPDATE app.captures SET status = 'failed'"))
+    change = desk.ask("payment_method", payment_method_ref="test_visa")
+    assert desk.agree(change, approved=False).status != "applied"
+    assert desk.look().payment_status == "unpaid"
+    with desk.shop.uow() as session:
+        assert session.scalars(select(Payment.status)).all() == ["expired"]
 
 
 def test_stock_that_comes_in_goes_to_who_waits_longest(shop: Shop) -> None:

@@ -16,6 +16,8 @@ from engine.payments.gateway import DisputeFacts, GatewayTimeout
 from engine.payments.models import Alert, Dispute, StoredGatewayEvent
 from tests.engine.payments.paying import SOON, TAX, TOTAL, Till, death_at
 
+pytestmark = pytest.mark.usefixtures("still_clock")
+
 PAID = {"psp_clearing": TOTAL, "customer_deposits": TAX - TOTAL, "tax_payable": -TAX}
 FEE = 1500
 EVIDENCE_POINTS = [point for point in faults.MOVE_POINTS if point.startswith("evidence_")]

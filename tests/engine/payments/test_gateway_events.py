@@ -16,6 +16,8 @@ from engine.payments.gateway import EventKind
 from engine.payments.models import StoredGatewayEvent
 from tests.engine.payments.paying import Till
 
+pytestmark = pytest.mark.usefixtures("still_clock")
+
 
 def stored(till: Till) -> list[StoredGatewayEvent]:
     with till.shop.uow() as session:

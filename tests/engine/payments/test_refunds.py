@@ -195,6 +195,7 @@ def test_a_lost_answer_is_asked_for_at_once(till: Till) -> None:
     till.assert_clean()
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_pending_refund_is_heard_of_by_webhook(till: Till) -> None:
     order_id, payment_id = till.sale("card_test_refund_late")
     assert till.refunded(order_id, 1000) == ["pending"]
@@ -206,6 +207,7 @@ def test_a_pending_refund_is_heard_of_by_webhook(till: Till) -> None:
         till.assert_clean()
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("card", ["card_test_refund_fails", "card_test_refund_refused"])
 def test_a_refund_that_fails_is_taken_back_and_made_again(till: Till, card: str) -> None:
     order_id, payment_id = till.sale(card)
@@ -228,6 +230,7 @@ def test_a_refund_that_fails_is_taken_back_and_made_again(till: Till, card: str)
         assert (again.amount, again.tax, again.unearned, again.requested_by) == (1000, 91, 500, "key_staff")
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_news_in_the_wrong_order_ends_in_the_last_state(till: Till) -> None:
     order_id, payment_id = till.sale("card_test_refund_fails")
     [refund] = till.refund(order_id, 1000)

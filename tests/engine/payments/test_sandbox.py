@@ -34,6 +34,8 @@ from engine.payments.gateway import (
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.runtime import Runtime
 
+pytestmark = pytest.mark.usefixtures("still_clock")
+
 LATER = timedelta(seconds=10)
 
 

@@ -14,6 +14,9 @@ class Behavior(StrEnum):
     DECLINE = "card_declined"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     EXPIRED = "expired_card"
+    WALLET_REFUSED = "wallet_refused"  # the bank takes the card, and not out of this wallet
+    WALLET_UNPROVEN = "cryptogram_invalid"  # what the wallet proves the payment with does not match
+    WALLET_SUSPENDED = "wallet_suspended"  # its holder or the bank has locked the card on the device
     INCORRECT_CVC = "incorrect_cvc"
     CHALLENGE = "challenge"  # approves once its holder has passed 3-D Secure
     TIMEOUT_AFTER_CAPTURE = "timeout_after_capture"  # takes the money, and the answer is lost
@@ -27,6 +30,22 @@ class Behavior(StrEnum):
     DISPUTE = "dispute"  # pays, and its holder disputes it seconds later
 
 
+REFUSED: Final = tuple(
+    behavior.value
+    for behavior in (
+        Behavior.DECLINE,
+        Behavior.INSUFFICIENT_FUNDS,
+        Behavior.EXPIRED,
+        Behavior.INCORRECT_CVC,
+        Behavior.WALLET_REFUSED,
+        Behavior.WALLET_UNPROVEN,
+        Behavior.WALLET_SUSPENDED,
+    )
+)
+"""A definite no of the bank; the decline code is the behavior's own name."""
+WALLET: Final = "demo_wallet"
+
+
 @dataclass(frozen=True, slots=True)
 class TestCard:
     ref: str
@@ -36,9 +55,16 @@ class TestCard:
     behavior: Behavior
     label: str
 
+    shown: str = ""
+    """The last digits of a card in a wallet, as its holder knows it; its ``number`` is the network's token of it."""
+
     @property
     def last4(self) -> str:
-        return self.number[-4:]
+        return self.shown or self.number[-4:]
+
+    @property
+    def wallet(self) -> str:
+        return WALLET if self.shown else ""
 
 
 TEST_CARDS: Final = (
@@ -90,8 +116,32 @@ TEST_CARDS: Final = (
     ),
     TestCard("card_test_dispute", "4000000000002685", "visa", Behavior.DISPUTE, "Is disputed some seconds later"),
 )
+TEST_WALLETS: Final = (
+    TestCard("wallet_test_visa", "4895370012003478", "visa", Behavior.APPROVE, "Pays", "4242"),
+    TestCard("wallet_test_mastercard", "5204240250197840", "mastercard", Behavior.APPROVE, "Pays", "4444"),
+    TestCard("wallet_test_amex", "374987004541500", "amex", Behavior.APPROVE, "Pays", "0005"),
+    TestCard("wallet_test_refused", "4895370013341471", "visa", Behavior.WALLET_REFUSED, "The bank refuses it", "0002"),
+    TestCard(
+        "wallet_test_unproven",
+        "4895370013596306",
+        "visa",
+        Behavior.WALLET_UNPROVEN,
+        "Its cryptogram does not match",
+        "0127",
+    ),
+    TestCard(
+        "wallet_test_suspended",
+        "4895370013666604",
+        "visa",
+        Behavior.WALLET_SUSPENDED,
+        "Is locked on the device",
+        "0069",
+    ),
+)
+"""Cards in the Demo Wallet."""
 BY_NUMBER: Final = {card.number: card for card in TEST_CARDS}
-BY_REF: Final = {card.ref: card for card in TEST_CARDS}
+BY_NETWORK_TOKEN: Final = {card.number: card for card in TEST_WALLETS}
+BY_REF: Final = {card.ref: card for card in (*TEST_CARDS, *TEST_WALLETS)}
 
 
 def luhn_valid(digits: str) -> bool:

@@ -13,7 +13,7 @@ from engine.kit import clock
 from engine.kit.idempotency import canonical_json
 from engine.payments.errors import TokenRefused
 from engine.payments.gateway import CaptureRequest
-from engine.payments.gateways.sandbox.cards import Behavior
+from engine.payments.gateways.sandbox.cards import REFUSED, Behavior
 from engine.payments.gateways.sandbox.store import Db, new_ref
 
 LATE_BY: Final = timedelta(seconds=4)
@@ -30,8 +30,7 @@ WITH token AS (
 outcome AS (
   SELECT token.behavior AS taken, coalesce(token.behavior, 'approve') AS behavior, token.challenge_id,
     CASE WHEN token.behavior IS NULL THEN 'token_invalid'
-      WHEN token.behavior IN ('card_declined', 'insufficient_funds', 'expired_card', 'incorrect_cvc')
-        THEN token.behavior
+      WHEN token.behavior = ANY(%(refused)s) THEN token.behavior
       WHEN token.behavior = 'challenge' AND NOT token.authenticated THEN 'authentication_required'
     END AS decline_code
   FROM (SELECT) AS one LEFT JOIN token ON true),
@@ -81,6 +80,7 @@ def charge(db: Db, request: CaptureRequest, *, key_hash: str, intent: str) -> tu
         "currency": request.amount.currency,
         "intent": intent,
         "done": "captured" if intent == "capture" else "authorized",
+        "refused": list(REFUSED),
         "now": now,
         "late": now + LATE_BY,
         "until": now + AUTHORIZED_FOR if intent == "authorize" else None,

@@ -27,16 +27,20 @@ from engine.payments.gateway import (
     CardFacts,
     Charge,
     DisputeFacts,
+    EntryElement,
+    EntryKind,
     EventKind,
     GatewayEvent,
     GatewayTimeout,
+    MethodKind,
     Move,
     PayoutFacts,
     Standing,
     TokenFacts,
 )
+from engine.payments.gateways.grants import Grant, issue_grant
 from engine.payments.gateways.sandbox import books, charges, disputes, moves, ripening, words
-from engine.payments.gateways.sandbox.cards import BY_REF, Behavior
+from engine.payments.gateways.sandbox.cards import BY_REF, WALLET, Behavior
 from engine.payments.gateways.sandbox.charges import ANSWER_LOST
 from engine.payments.gateways.sandbox.store import Db, open_pool
 from engine.payments.gateways.sandbox.vault import Vault
@@ -44,9 +48,9 @@ from engine.payments.gateways.sandbox.vault import Vault
 _LOST = "The payment provider did not answer in time."
 _DELEGATE = """
 INSERT INTO sandbox.tokens (id, key_hash, merchant, session_id, card_ref, behavior, currency, max_amount, expires_at,
-  challenge_id, authenticated)
+  challenge_id, kind, authenticated)
 VALUES (%(id)s, %(key_hash)s, %(merchant)s, %(session_id)s, %(card_ref)s, %(behavior)s, %(currency)s, %(max_amount)s,
-  %(expires_at)s, %(challenge_id)s, EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s
+  %(expires_at)s, %(challenge_id)s, %(kind)s, EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s
     AND session_id = %(session_id)s AND card_ref = %(card_ref)s AND authenticated))
 ON CONFLICT (key_hash) DO UPDATE SET key_hash = EXCLUDED.key_hash RETURNING id
 """
@@ -66,30 +70,39 @@ class SandboxGateway:
     """The gateway, called in-process on its own connections and commits."""
 
     name = "sandbox"
+    demo_only = True
 
     def __init__(self, url: str, secret_key: bytes, *, page_url: Callable[[], str] = lambda: "") -> None:
         self._pool: ConnectionPool[Any] = open_pool(url)
         self._hmac_key = derive(secret_key, "sandbox-idempotency")
         self._webhook_key = derive(secret_key, "sandbox-webhook")
+        self._secret_key = secret_key
         self._page_url = page_url
         self.vault = Vault(self._pool, secret_key)
 
     def close(self) -> None:
         self._pool.close()
 
+    def entry(self, *, merchant: str, session_id: str) -> EntryElement:
+        grant = issue_grant(self._secret_key, Grant(merchant, session_id))
+        return EntryElement(self.name, EntryKind.PAGE, f"/card-entry?grant={grant}", wallets=(WALLET,))
+
     def describe(self, card_ref: str, *, merchant: str, session_id: str) -> CardFacts | None:
         if card_ref in BY_REF:
             card = BY_REF[card_ref]
-            return CardFacts(card_ref, card.brand, card.last4)
+            return CardFacts(card_ref, card.brand, card.last4, wallet=card.wallet)
         row = self._card(card_ref, merchant, session_id)
-        return CardFacts(card_ref, row["brand"], row["last4"]) if row else None
+        if row is None:
+            return None
+        wallet = WALLET if row["kind"] == MethodKind.WALLET else ""
+        return CardFacts(card_ref, row["brand"], row["last4"], wallet=wallet, entered=row["session_id"] is not None)
 
     def forget(self, card_ref: str, *, merchant: str) -> None:
         if card_ref not in BY_REF:
             self.vault.forget(card_ref, merchant)
 
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
-        behavior = self._behavior(card_ref, allowance)
+        behavior, kind = self._behavior(card_ref, allowance)
         row = {
             "id": "vt_" + secrets.token_hex(16),
             "key_hash": self._keyed(allowance.merchant, f"delegate:{key}"),
@@ -101,6 +114,7 @@ class SandboxGateway:
             "max_amount": allowance.maximum.amount,
             "expires_at": allowance.expires_at,
             "challenge_id": new_id("challenge") if behavior == Behavior.CHALLENGE else None,
+            "kind": kind,
         }
         with self._pool.connection() as db:
             found = db.execute(_DELEGATE, row).fetchone()
@@ -109,14 +123,15 @@ class SandboxGateway:
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         with self._pool.connection() as db:
             row = db.execute(
-                "SELECT status, expires_at, behavior, authenticated, challenge_id FROM sandbox.tokens"
+                "SELECT status, expires_at, behavior, authenticated, challenge_id, kind FROM sandbox.tokens"
                 " WHERE id = %s AND merchant = %s AND session_id = %s",
                 (token, merchant, session_id),
             ).fetchone()
         if row is None or row["status"] != "live" or row["expires_at"] <= clock.now():
             return TokenFacts(usable=False)
         open_question = row["behavior"] == Behavior.CHALLENGE and not row["authenticated"]
-        return TokenFacts(usable=True, challenge_url=self._challenge_url(row) if open_question else None)
+        url = self._challenge_url(row) if open_question else None
+        return TokenFacts(usable=True, challenge_url=url, kind=MethodKind(row["kind"]))
 
     def capture(self, request: CaptureRequest) -> Charge:
         return self._take(request, "capture")
@@ -274,19 +289,20 @@ class SandboxGateway:
     def _card(self, card_ref: str, merchant: str, session_id: str) -> Mapping[str, Any] | None:
         with self._pool.connection() as db:
             row: Mapping[str, Any] | None = db.execute(
-                "SELECT brand, last4, behavior FROM sandbox.cards WHERE id = %s AND merchant = %s"
+                "SELECT brand, last4, behavior, kind, session_id FROM sandbox.cards WHERE id = %s AND merchant = %s"
                 " AND (session_id IS NULL OR session_id = %s)",
                 (card_ref, merchant, session_id),
             ).fetchone()
         return row
 
-    def _behavior(self, card_ref: str, allowance: Allowance) -> Behavior:
+    def _behavior(self, card_ref: str, allowance: Allowance) -> tuple[Behavior, MethodKind]:
         if card_ref in BY_REF:
-            return BY_REF[card_ref].behavior
+            known = BY_REF[card_ref]
+            return known.behavior, MethodKind.WALLET if known.wallet else MethodKind.CARD
         row = self._card(card_ref, allowance.merchant, allowance.session_id)
         if row is None:
             raise TokenRefused("This card cannot be used for this checkout.")
-        return Behavior(row["behavior"])
+        return Behavior(row["behavior"]), MethodKind(row["kind"])
 
     def _challenge_url(self, row: Mapping[str, Any]) -> str:
         return f"{self._page_url()}/challenge/{row['challenge_id']}"

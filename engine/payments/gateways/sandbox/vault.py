@@ -1,35 +1,41 @@
-"""Taking a card: checked, sealed, and answered with a reference. The number and the code never leave this module."""
+"""Taking a card, or a card in a wallet: checked, sealed, and answered with a reference. Numbers and codes never leave
+this module.
+"""
 
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
-import json
 import re
+from binascii import Error as NotBase64
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg_pool import ConnectionPool
 
 from engine.kit import clock
-from engine.kit.envelope import derive, seal
-from engine.kit.errors import Unauthenticated
+from engine.kit.envelope import seal
 from engine.kit.ids import new_id
 from engine.payments.errors import CardRejected
 from engine.payments.gateway import CardFacts
-from engine.payments.gateways.sandbox.cards import BY_NUMBER, Behavior, brand_of, luhn_valid
+from engine.payments.gateways.grants import Grant
+from engine.payments.gateways.sandbox.cards import (
+    BY_NETWORK_TOKEN,
+    BY_NUMBER,
+    WALLET,
+    Behavior,
+    brand_of,
+    luhn_valid,
+)
 
-GRANT_LIFE: Final = timedelta(minutes=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Leave to enter one card for one checkout session of one merchant."""
-
-    merchant: str
-    session_id: str
+CRYPTOGRAM_BYTES: Final = 20
+"""EMV payment tokenisation: a cryptogram of one payment is 20 bytes, told in base64."""
+_ECI: Final = frozenset({"02", "05", "06", "07"})
+"""Electronic commerce indicators of a payment by network token: who vouches for its holder."""
+_INSERT: Final = """
+INSERT INTO sandbox.cards (id, merchant, session_id, number_sealed, brand, last4, exp_month, exp_year, behavior, kind)
+VALUES (%(id)s, %(merchant)s, %(session_id)s, %(number_sealed)s, %(brand)s, %(last4)s, %(exp_month)s, %(exp_year)s,
+  %(behavior)s, %(kind)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +52,21 @@ class CardEntry:
         return "CardEntry(…)"
 
 
-def issue_grant(secret_key: bytes, grant: Grant) -> str:
-    """A signed, expiring grant to put into the card-entry page's address."""
-    expires = int((clock.now() + GRANT_LIFE).timestamp())
-    body = _b64(json.dumps([grant.merchant, grant.session_id, expires]).encode())
-    return f"{body}.{_sign(secret_key, body)}"
+@dataclass(frozen=True, slots=True)
+class WalletEntry:
+    """What a wallet hands over: a network token in place of the number, a cryptogram of this one payment, and the last
+    digits of the card as its holder knows it. Its ``repr`` shows nothing.
+    """
 
+    network_token: str
+    exp_month: int
+    exp_year: int
+    cryptogram: str
+    eci: str
+    last4: str
 
-def read_grant(secret_key: bytes, token: str) -> Grant:
-    """The grant again. Raises ``Unauthenticated`` when it is forged or too old."""
-    body, _, signature = token.partition(".")
-    if not hmac.compare_digest(signature, _sign(secret_key, body)):
-        raise Unauthenticated("This card form is not valid any more. Please open it again.")
-    merchant, session_id, expires = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    if datetime.fromtimestamp(expires, tz=clock.now().tzinfo) < clock.now():
-        raise Unauthenticated("This card form is not valid any more. Please open it again.")
-    return Grant(merchant, session_id)
+    def __repr__(self) -> str:
+        return "WalletEntry(…)"
 
 
 class Vault:
@@ -77,28 +82,21 @@ class Vault:
         Raises ``CardRejected`` with the faulty part's name, never its content.
         """
         number = re.sub(r"[ -]", "", entry.number)
-        _check(number, entry)
+        _check_number(number, "number")
+        _check_expiry(entry)
+        if not re.fullmatch(r"[0-9]{3,4}", entry.cvc):
+            raise CardRejected("The security code has three or four digits.", param="cvc")
         known = BY_NUMBER.get(number)
-        card_id = new_id("card")
-        row = {
-            "id": card_id,
-            "merchant": grant.merchant,
-            "session_id": grant.session_id,
-            "number_sealed": seal(self._secret_key, "sandbox-vault", card_id, number),
-            "brand": brand_of(number),
-            "last4": number[-4:],
-            "exp_month": entry.exp_month,
-            "exp_year": entry.exp_year,
-            "behavior": known.behavior if known else Behavior.APPROVE,
-        }
-        with self._pool.connection() as connection:
-            connection.execute(
-                "INSERT INTO sandbox.cards (id, merchant, session_id, number_sealed, brand, last4, exp_month, exp_year,"
-                " behavior) VALUES (%(id)s, %(merchant)s, %(session_id)s, %(number_sealed)s, %(brand)s, %(last4)s,"
-                " %(exp_month)s, %(exp_year)s, %(behavior)s)",
-                row,
-            )
-        return CardFacts(card_id, str(row["brand"]), number[-4:])
+        return self._seal(grant, entry, number, last4=number[-4:], behavior=known.behavior if known else None)
+
+    def keep_wallet(self, grant: Grant, entry: WalletEntry) -> CardFacts:
+        """Check and seal a card in a wallet, as ``keep``. The cryptogram is looked at and kept nowhere."""
+        _check_number(entry.network_token, "network_token")
+        _check_expiry(entry)
+        _check_proof(entry)
+        known = BY_NETWORK_TOKEN.get(entry.network_token)
+        behavior = known.behavior if known else None
+        return self._seal(grant, entry, entry.network_token, last4=entry.last4, behavior=behavior, wallet=WALLET)
 
     def forget(self, card_id: str, merchant: str) -> None:
         """Drop a card of this merchant, and tokens of it that were not used yet."""
@@ -107,22 +105,56 @@ class Vault:
                 statement = f"DELETE FROM sandbox.{table} WHERE {column} = %s AND merchant = %s"  # noqa: S608 (our own)
                 connection.execute(statement, (card_id, merchant))
 
+    def _seal(
+        self,
+        grant: Grant,
+        entry: CardEntry | WalletEntry,
+        number: str,
+        *,
+        last4: str,
+        behavior: Behavior | None,
+        wallet: str = "",
+    ) -> CardFacts:
+        card_id = new_id("card")
+        facts = CardFacts(card_id, brand_of(number), last4, wallet=wallet, entered=True)
+        row = {
+            "id": card_id,
+            "merchant": grant.merchant,
+            "session_id": grant.session_id,
+            "number_sealed": seal(self._secret_key, "sandbox-vault", card_id, number),
+            "brand": facts.brand,
+            "last4": last4,
+            "exp_month": entry.exp_month,
+            "exp_year": entry.exp_year,
+            "behavior": behavior or Behavior.APPROVE,
+            "kind": facts.kind,
+        }
+        with self._pool.connection() as connection:
+            connection.execute(_INSERT, row)
+        return facts
 
-def _check(number: str, entry: CardEntry) -> None:
+
+def _check_number(number: str, param: str) -> None:
     if not (12 <= len(number) <= 19 and luhn_valid(number)):
-        raise CardRejected("That card number is not valid.", param="number")
+        raise CardRejected("That card number is not valid.", param=param)
+
+
+def _check_expiry(entry: CardEntry | WalletEntry) -> None:
     today = clock.now()
     if not 1 <= entry.exp_month <= 12 or (entry.exp_year, entry.exp_month) < (today.year, today.month):
         raise CardRejected("That expiry date has passed or does not exist.", param="exp_month")
     if entry.exp_year > today.year + 25:
         raise CardRejected("That expiry year is too far away.", param="exp_year")
-    if not re.fullmatch(r"[0-9]{3,4}", entry.cvc):
-        raise CardRejected("The security code has three or four digits.", param="cvc")
 
 
-def _b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _sign(secret_key: bytes, body: str) -> str:
-    return _b64(hmac.new(derive(secret_key, "card-entry"), body.encode(), hashlib.sha256).digest())
+def _check_proof(entry: WalletEntry) -> None:
+    try:
+        proof = base64.b64decode(entry.cryptogram, validate=True)
+    except (NotBase64, ValueError):
+        proof = b""
+    if len(proof) != CRYPTOGRAM_BYTES:
+        raise CardRejected("The wallet's cryptogram is not valid.", param="cryptogram")
+    if entry.eci not in _ECI:
+        raise CardRejected("The wallet's indicator (ECI) is not one of a network token.", param="eci")
+    if not re.fullmatch(r"[0-9]{4}", entry.last4):
+        raise CardRejected("The wallet did not say which card it is.", param="last4")

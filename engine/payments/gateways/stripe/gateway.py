@@ -12,7 +12,7 @@ from engine.db import Store
 from engine.kit.errors import Unauthenticated
 from engine.kit.money import Money
 from engine.kit.tenancy import hash_secret
-from engine.payments.errors import GatewayNotConfigured, TokenRefused
+from engine.payments.errors import CardEntryUnavailable, GatewayNotConfigured, TokenRefused
 from engine.payments.gateway import (
     Allowance,
     CaptureRequest,
@@ -20,7 +20,9 @@ from engine.payments.gateway import (
     Charge,
     ChargeStatus,
     DisputeFacts,
+    EntryElement,
     GatewayEvent,
+    MethodKind,
     Move,
     PayoutFacts,
     Standing,
@@ -29,10 +31,12 @@ from engine.payments.gateway import (
 from engine.payments.gateways import accounts, handles
 from engine.payments.gateways.accounts import Account
 from engine.payments.gateways.delegation import Delegation
+from engine.payments.gateways.grants import Grant, issue_grant
 from engine.payments.gateways.handles import Handle
 from engine.payments.gateways.stripe import books, facts, forgotten, webhooks
 from engine.payments.gateways.stripe.calls import Calls, Json, Refused
 from engine.payments.gateways.stripe.charging import GATEWAY, Charging, Work, ended, stop
+from engine.payments.gateways.stripe.element import card_facts, element
 from engine.payments.gateways.stripe.evidence import submit
 from engine.payments.gateways.stripe.facts import PaymentOf
 from engine.payments.gateways.stripe.moves import Moves
@@ -51,6 +55,7 @@ class StripeGateway:
     """
 
     name = GATEWAY
+    demo_only = False
 
     def __init__(
         self,
@@ -70,10 +75,18 @@ class StripeGateway:
         self._doors: dict[str, Calls] = {}
         self._lock = Lock()
 
+    def entry(self, *, merchant: str, session_id: str) -> EntryElement:
+        with self._store.unit_of_work(merchant) as session:
+            key = accounts.publishable_key(session, merchant, GATEWAY)
+        if not key:
+            raise CardEntryUnavailable("This shop's card form is not set up: its account has no publishable key.")
+        grant = issue_grant(self._secret_key, Grant(merchant, session_id))
+        return element(GATEWAY, f"/card-element/{GATEWAY}?grant={grant}", key)
+
     def describe(self, card_ref: str, *, merchant: str, session_id: str) -> CardFacts | None:
         method = self._method(card_ref, merchant, session_id)
         card = (method or {}).get("card")
-        return CardFacts(card_ref, card["brand"], card["last4"]) if card else None
+        return card_facts(card_ref, card) if card else None
 
     def forget(self, card_ref: str, *, merchant: str) -> None:
         method_id = card_ref.rpartition("/")[2]
@@ -81,10 +94,11 @@ class StripeGateway:
             self._calls(merchant).detach_method(method_id)
 
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
-        if self._method(card_ref, allowance.merchant, allowance.session_id) is None:
+        known = self.describe(card_ref, merchant=allowance.merchant, session_id=allowance.session_id)
+        if known is None:
             raise TokenRefused("This card cannot be used for this checkout.")
         with self._store.unit_of_work(allowance.merchant) as session:
-            return self._tokens.issue(session, card_ref, allowance, key=key)
+            return self._tokens.issue(session, card_ref, allowance, key=key, kind=known.kind)
 
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         with self._store.unit_of_work(merchant) as session:
@@ -93,7 +107,7 @@ class StripeGateway:
         if row is None:
             return TokenFacts(usable=False)
         url = facts.challenge_url(self._calls(merchant).intent(waiting)) if waiting else None
-        return TokenFacts(usable=True, challenge_url=url)
+        return TokenFacts(usable=True, challenge_url=url, kind=MethodKind(row.kind))
 
     def capture(self, request: CaptureRequest) -> Charge:
         return self._charging(request.merchant).take(request, hold=False)

@@ -1,0 +1,49 @@
+// The page around Stripe's own card form. What is typed goes to Stripe alone; the shop's page hears a reference.
+const main = document.querySelector('main');
+const form = main.querySelector('form');
+const submit = form.querySelector('button');
+const problem = form.querySelector('.problem');
+const config = JSON.parse(main.dataset.config); // {parent_origin, publishable_key, currency}
+
+const WORDS = {
+  absent: 'The card form could not be loaded. Please try again later.',
+  refused: 'This card was not accepted.',
+  ready: 'Use this card',
+  busy: 'Checking…',
+};
+
+function say(busy, words = '') {
+  submit.setAttribute('aria-disabled', String(busy));
+  submit.textContent = busy ? WORDS.busy : WORDS.ready;
+  problem.textContent = words;
+  problem.hidden = !words;
+}
+
+function start() {
+  const stripe = window.Stripe(config.publishable_key);
+  const elements = stripe.elements({
+    mode: 'setup',
+    currency: config.currency.toLowerCase(),
+    paymentMethodCreation: 'manual',
+    paymentMethodTypes: ['card'],
+  });
+  elements.create('payment').mount('#element');
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (submit.getAttribute('aria-disabled') !== 'true') exchange(stripe, elements);
+  });
+}
+
+async function exchange(stripe, elements) {
+  say(true);
+  const checked = await elements.submit();
+  const made = checked.error ? checked : await stripe.createPaymentMethod({ elements });
+  say(false, made.error ? made.error.message || WORDS.refused : '');
+  if (made.error) return;
+  const { id, card } = made.paymentMethod;
+  const told = { type: 'icommerce.card', token: id, brand: card.brand, last4: card.last4 };
+  parent.postMessage(told, config.parent_origin);
+}
+
+if (window.Stripe) start();
+else say(true, WORDS.absent);

@@ -1,0 +1,25 @@
+"""How a way to pay is called wherever people read it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_BRANDS: Final = {
+    "visa": "Visa",
+    "mastercard": "Mastercard",
+    "amex": "American Express",
+    "discover": "Discover",
+}
+_WALLETS: Final = {
+    "demo_wallet": "Demo Wallet",
+    "apple_pay": "Apple Pay",
+    "google_pay": "Google Pay",
+    "samsung_pay": "Samsung Pay",
+    "link": "Link",
+}
+
+
+def method_label(brand: str, last4: str, *, wallet: str = "") -> str:
+    """``Visa •••• 4242``, or for a card in a wallet ``Demo Wallet · Visa ending 4242``."""
+    name = _BRANDS.get(brand, "Card")
+    return f"{_WALLETS.get(wallet, 'Wallet')} · {name} ending {last4}" if wallet else f"{name} •••• {last4}"
