@@ -38,7 +38,14 @@ def product_detail(view: ProductDetail) -> dict[str, Any]:
         "restrictions": view.restrictions,
         "warranty_months": view.warranty_months,
         "weight_g": view.weight_g,
+        **_where_said(view),
     }
+
+
+def _where_said(view: ProductDetail) -> dict[str, Any]:
+    """Facts that few products have, where they are."""
+    facts = {name: getattr(view, name) for name in ("constraints", "safety", "units", "dimensions", "faqs")}
+    return {name: value for name, value in facts.items() if value}
 
 
 def cart(view: CartView) -> dict[str, Any]:

@@ -39,3 +39,13 @@ class NotSoldInCurrency(Conflict):
 
 class PriceOver(Conflict):
     code = "price_over"
+
+
+class SlugTaken(Conflict):
+    """A slug, SKU or external id that the shop has already."""
+
+    code = "already_there"
+
+
+class NotSellable(Conflict):
+    code = "not_sellable"

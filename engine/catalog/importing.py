@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
@@ -16,6 +16,8 @@ from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS, OutboxRow
 
 Rows = list[dict[str, Any]]
+_ALWAYS: Final = {"features", "materials", "compatibility", "care", "attributes", "synonyms"}
+_WHERE_SAID: Final = {"constraints", "safety", "units", "dimensions", "faqs"}
 
 
 def import_products(
@@ -53,9 +55,8 @@ def _insert(session: Session, model: type[Any], rows: Rows) -> None:
 
 
 def _product(tenant_id: str, row: ProductRow, position: int) -> dict[str, Any]:
-    facts = row.model_dump(
-        mode="json", include={"features", "materials", "compatibility", "care", "attributes", "synonyms"}
-    ) | {"option_names": list(row.options)}
+    facts = row.model_dump(mode="json", include=_ALWAYS) | {"option_names": list(row.options)}
+    facts |= {name: value for name, value in row.model_dump(mode="json", include=_WHERE_SAID).items() if value}
     same = row.model_dump(
         mode="json",
         include={
@@ -66,6 +67,7 @@ def _product(tenant_id: str, row: ProductRow, position: int) -> dict[str, Any]:
             "description",
             "motif",
             "options",
+            "collections",
             "tax_category",
             "restrictions",
             "warranty_months",

@@ -51,7 +51,16 @@ class ProductDetail(ProductView):
     materials: list[str]
     compatibility: list[str]
     care: str
+    constraints: list[str]
+    """What it must not be used for, and where it ends."""
+    safety: list[str]
     attributes: dict[str, Any]
+    units: dict[str, str]
+    """Attribute → its unit, where it has one."""
+    dimensions: dict[str, int] | None
+    """Of the thing in use: length_mm, width_mm, height_mm, weight_g."""
+    faqs: list[dict[str, str]]
+    """[{question, answer}]"""
     restrictions: list[str]
     warranty_months: int
     weight_g: int

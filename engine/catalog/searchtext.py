@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from engine.catalog.models import Product
 
+_LISTS: Final = ("features", "materials", "compatibility", "constraints", "safety")
 _APOSTROPHES: Final = str.maketrans("", "", "'\u2019")
 
 
@@ -25,9 +26,13 @@ def strong(title: str, brand: str, category: str, synonyms: Iterable[str], optio
 
 def weak(description: str, facts: Mapping[str, Any]) -> str:
     """Weight C: what is said about it."""
-    lists = [item for key in ("features", "materials", "compatibility") for item in facts.get(key, [])]
-    said = [attribute_text(name, value) for name, value in facts.get("attributes", {}).items()]
-    return " ".join(words_of(" ".join([description, *lists, *said, facts.get("care", "")])))
+    lists = [item for key in _LISTS for item in facts.get(key, [])]
+    units = facts.get("units", {})
+    said = [
+        f"{attribute_text(name, value)} {units.get(name, '')}" for name, value in facts.get("attributes", {}).items()
+    ]
+    asked = [f"{faq['question']} {faq['answer']}" for faq in facts.get("faqs", [])]
+    return " ".join(words_of(" ".join([description, *lists, *said, facts.get("care", ""), *asked])))
 
 
 def attribute_text(name: str, value: str | int | bool) -> str:

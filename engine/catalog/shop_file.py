@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from engine.catalog.facts import Dimensions, Faq, Sayings
 from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
@@ -160,6 +161,13 @@ class ProductRow(Row):
     care: str = ""
     attributes: dict[str, str | int | bool] = {}
     """Facts a shopper compares: capacity_liters, season, waterproof, sleeps, ports, battery_hours, ..."""
+    constraints: Sayings = []
+    safety: Sayings = []
+    units: dict[str, str] = {}
+    """Attribute → its unit."""
+    dimensions: Dimensions | None = None
+    faqs: list[Faq] = []
+    collections: list[Slug] = []
     synonyms: list[str] = []
     """Other words shoppers use for it; they are searched, never shown."""
     tax_category: TaxCategory = TaxCategory.STANDARD

@@ -55,7 +55,7 @@ OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(discounts|invoices|cases|macros|approvals|prices)(/|$)"
+    r"|/v1/(discounts|variants|invoices|cases|macros|approvals|prices)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -107,6 +107,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/macros/{macro_id}/render": {"case_id": "cas_x"},
     "/v1/staff/refunds": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
     "/v1/staff/goodwill": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
+    "/v1/products": {"slug": "hello", "title": "hello", "category": "things"},
+    "/v1/products/{product_id}": {"title": "hello"},
+    "/v1/products/{product_id}/variants": {"sku": "HELLO", "price": 1, "weight_g": 1},
+    "/v1/variants/{variant_id}": {"price": 1},
     "/v1/staff/discounts": {"title": "hello", "percent_off": 5},
     "/v1/staff/discounts/{discount_id}": {"title": "hello"},
     "/v1/staff/courtesy-codes": {"percent_off": 5},
@@ -179,6 +183,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "macro_id": macro.id,
             "approval_id": approval.id,
             "product_id": service.product(session, tenant_id, item).id,
+            "variant_id": item,
             "payment_id": payment.id,
             "dispute_id": dispute.id,
             "alert_id": session.scalars(select(Alert.id).where(Alert.tenant_id == tenant_id)).one(),
@@ -259,9 +264,10 @@ def _request(browser: Browser, method: str, path: str, body: Any = None, **heade
     return browser.http.request(method, path, json=body or {}, headers=sent)
 
 
-def expected(name: str, path: str) -> set[int]:
+def expected(name: str, path: str, method: str = "GET") -> set[int]:
     """What a stranger hears at a route that names an id of ours."""
-    if not STAFF.match(path) or name in {"staff", "ops", "admin"}:
+    staffs = STAFF.match(path) or (path.startswith("/v1/products/") and method != "GET")
+    if not staffs or name in {"staff", "ops", "admin"}:
         return {404}
     return {401} if name == "nobody" else {403}
 
@@ -277,7 +283,7 @@ def test_no_id_of_another_shop_is_found(site, theirs, open_browser, make_tenant,
                 continue
             for method in route.methods:
                 answer = ask(method, path.format(**theirs), BODIES.get(path))
-                assert answer.status_code in expected(name, path), (name, method, path, answer.text)
+                assert answer.status_code in expected(name, path, method), (name, method, path, answer.text)
                 assert "THEIRS" not in answer.text
                 swept.add((method, path))
     assert len(swept) >= 34
@@ -298,7 +304,7 @@ def test_a_shopper_of_the_same_shop_finds_nothing(runtime, make_tenant, site, op
                 continue
             for method in route.methods:
                 answer = everybody[name](method, path.format(**ids), BODIES.get(path))
-                assert answer.status_code in expected(name, path), (name, method, path, answer.text)
+                assert answer.status_code in expected(name, path, method), (name, method, path, answer.text)
                 assert "THEIRS" not in answer.text
 
 
