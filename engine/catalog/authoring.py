@@ -210,7 +210,7 @@ def change_variant(
     _touch(product)
     _write(session)
     _require_sellable(session, product)
-    facts = {"variant": variant.id, "changed": sorted(changes)}
+    facts: dict[str, Any] = {"variant": variant.id, "changed": sorted(changes)}
     if variant.price != before:
         facts |= {"from": before, "to": variant.price}
     _tell(session, identity, product, "catalog.variant_changed", facts)
