@@ -19,6 +19,9 @@ from app.problems import problem
 
 log = structlog.get_logger("icommerce.http")
 BODY_LIMIT: Final = 256 * 1024
+UPLOAD_LIMIT: Final = 3 * 1024 * 1024
+"""Of a body that brings a file, in base64."""
+UPLOADS: Final = re.compile(r"/v1/claims/[^/]+/evidence")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 HEADERS: Final = {
@@ -99,9 +102,10 @@ def _request_id(scope: Scope) -> str:
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Reads at most ``BODY_LIMIT`` bytes of a body. Raises 413 beyond."""
+    """Reads at most ``BODY_LIMIT`` bytes of a body, ``UPLOAD_LIMIT`` where files come. Raises 413 beyond."""
+    limit = UPLOAD_LIMIT if UPLOADS.fullmatch(str(scope.get("path", ""))) else BODY_LIMIT
     declared = Headers(scope=scope).get("content-length", "")
-    too_large = declared.isdigit() and (len(declared) > 9 or int(declared) > BODY_LIMIT)
+    too_large = declared.isdigit() and (len(declared) > 9 or int(declared) > limit)
     taken = 0
 
     async def limited() -> Message:
@@ -111,7 +115,7 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "http.request":
             taken += len(message.get("body", b""))
-            if taken > BODY_LIMIT:
+            if taken > limit:
                 raise HTTPException(413, headers={"Connection": "close"})
         return message
 

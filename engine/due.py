@@ -39,6 +39,11 @@ CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'customers' AND delivered_at IS NULL AND available_at <= %(now)s"""
 PROMOTIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'promotions' AND delivered_at IS NULL AND available_at <= %(now)s"""
+WARRANTIES: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'warranties' AND delivered_at IS NULL AND available_at <= %(now)s"""
+CLAIMS_DECIDED: Final = """SELECT FROM app.warranty_claims WHERE tenant_id = %(tenant)s
+AND status = 'approved' AND resolution IN ('refund', 'replacement') AND problem IS NULL
+AND (NOT comes_back OR received_at IS NOT NULL)"""
 APPROVALS: Final = """SELECT FROM app.approvals WHERE tenant_id = %(tenant)s
 AND status = 'claimed' AND lease_until <= %(now)s"""
 LETTERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s

@@ -33,6 +33,8 @@ from engine.privacy import erasing
 from engine.returns import deciding, parcel
 from engine.runtime import Runtime
 from engine.support import watch as support
+from engine.warranties import registering, resolving
+from engine.warranties import watch as claims
 
 log = structlog.get_logger(__name__)
 
@@ -148,6 +150,8 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     tell_conversations,
     tell_customers,
     free_promotions,
+    registering.hear_orders,
+    resolving.finish_approved,
     consumer.write_letters,
     seal_audit,
     free_expired_holds,
@@ -160,6 +164,7 @@ EVERY_MINUTE: Final[tuple[Job, ...]] = (
     wallet.forget_removed,
     tell_late_cases,
     watch_approvals,
+    claims.watch_claims,
     sending.erase_codes,
     correct_invoiced,
 )
@@ -173,6 +178,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     find_lost,
     parcel.poll,
     deciding.retry_blocked,
+    resolving.retry_blocked,
     close_old_cases,
 )
 DUE: Final[Mapping[Job, tuple[str, ...]]] = {
@@ -192,6 +198,8 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     tell_conversations: (due.CONVERSATIONS,),
     tell_customers: (due.CUSTOMERS,),
     free_promotions: (due.PROMOTIONS,),
+    registering.hear_orders: (due.WARRANTIES,),
+    resolving.finish_approved: (due.CLAIMS_DECIDED,),
     seal_audit: (due.UNSEALED,),
     free_expired_holds: (due.HOLDS_OVER,),
 }

@@ -33,6 +33,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "support": "engine.support.policy:SupportPolicy",
     "seller": "engine.orders.seller:SellerPolicy",
     "tax": "engine.tax.policy:TaxPolicy",
+    "warranties": "engine.warranties.policy:WarrantiesPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""
 

@@ -78,6 +78,7 @@ class ConsentStatus(StrEnum):
 class ConsentKind(StrEnum):
     PAYMENT = "payment"
     ORDER_CHANGE = "order_change"
+    WARRANTY = "warranty"
 
 
 class Consent(TenantRow):

@@ -30,6 +30,7 @@ from engine.checks import (
     stock,
     support,
     tax,
+    warranties,
 )
 from engine.checks.rule import CheckResult, prove, verdict
 from engine.kit import audit
@@ -56,6 +57,7 @@ RULES: Final = (
     *catalog.RULES,
     *returns.RULES,
     *tax.RULES,
+    *warranties.RULES,
 )
 
 

@@ -21,14 +21,17 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "returned units are the returns' units",
         "SELECT count(*) FROM app.order_lines WHERE returned > 0",
-        "SELECT l.id, 'returned ' || l.returned || ', returns say ' || w.units + p.units FROM app.order_lines l"
+        "SELECT l.id, 'returned ' || l.returned || ', returns and warranties say ' || w.units + p.units + g.units"
+        " FROM app.order_lines l CROSS JOIN LATERAL (SELECT count(*) AS units FROM app.warranties"
+        " WHERE tenant_id = l.tenant_id AND order_line_id = l.id AND root_id = id AND status = 'refunded') g"
         f" CROSS JOIN LATERAL (SELECT coalesce(sum(x.settled), 0) AS units FROM {_LINES}"
         " AND x.component_variant_id IS NULL) w"
         " CROSS JOIN LATERAL (SELECT coalesce(min(coalesce(s.units, 0) / (part->>'quantity')::int), 0) AS units"
         " FROM jsonb_array_elements(l.components) part LEFT JOIN LATERAL (SELECT sum(x.settled) AS units"
         f" FROM {_LINES} AND x.component_variant_id = part->>'variant_id') s ON true) p"
-        " WHERE l.returned <> w.units + p.units AND NOT EXISTS (SELECT FROM app.order_adjustments a"
-        " WHERE a.tenant_id = l.tenant_id AND a.order_id = l.order_id AND a.kind = 'return' AND a.return_id IS NULL)",
+        " WHERE l.returned <> w.units + p.units + g.units AND NOT EXISTS (SELECT FROM app.order_adjustments a"
+        " WHERE a.tenant_id = l.tenant_id AND a.order_id = l.order_id AND a.kind = 'return' AND a.return_id IS NULL"
+        " AND a.claim_id IS NULL)",
     ),
     Rule(
         "no more comes back than arrived",

@@ -16,6 +16,7 @@ from engine.orders.changes.views import effect_of
 from engine.orders.models import ChangeKind, ChangeStatus, Order, OrderChange, OrderLine, OrderStatus, Shipment
 from engine.payments.models import Payment, Refund
 from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
+from engine.warranties.news import TOPICS as CLAIMS
 
 _ENDED: Final = (ChangeStatus.REFUSED, ChangeStatus.FAILED)
 _EXCEPTIONS: Final = {
@@ -26,7 +27,7 @@ _EXCEPTIONS: Final = {
 
 
 def order_of(session: Session, row: OutboxRow) -> Order | None:
-    """The placed order that a row is about, or that its return is of."""
+    """The placed order that a row is about, or that its return or claim is of."""
     order = session.get(Order, (row.tenant_id, row.payload.get("order_id") or row.subject_id))
     return order if order is not None and order.placed_at is not None else None
 
@@ -149,4 +150,5 @@ TELLERS: Final[Mapping[str, Callable[[Session, Order, Mapping[str, Any]], str]]]
     "return.refunded": _return,
     "return.declined": _return,
     "return.closed": _return,
+    **dict.fromkeys(CLAIMS, _return),
 }

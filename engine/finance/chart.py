@@ -41,7 +41,7 @@ DEFAULT: Final[Mapping[Account, tuple[str, str, AccountType]]] = {
     Account.WRITE_OFFS: ("6300", "Write-offs", _X),
     Account.RETURN_LABELS: ("6400", "Labels of returns", _X),
     Account.REPLACEMENT_EXPENSE: ("6410", "Goods sent again", _X),
-    Account.WARRANTY_EXPENSE: ("6420", "Goods sent under warranty", _X),
+    Account.WARRANTY_EXPENSE: ("6420", "Goods and parcels under warranty", _X),
     Account.ROUNDING: ("6900", "Rounding", _X),
 }
 """Code → number, name, type. What a shop never changed is this."""

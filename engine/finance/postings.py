@@ -44,6 +44,8 @@ class Kind(StrEnum):
     RETURN_FEE = "return_fee"  # the return's step, as for the next
     EXCHANGE = "exchange"
     RETURN_LABEL = "return_label"  # the return
+    WARRANTY_PARCEL_IN = "warranty_parcel_in"  # the claim
+    WARRANTY_PARCEL_BACK = "warranty_parcel_back"  # the claim
     PAYOUT = "payout"
     WRITE_OFF = "write_off"
     OPENING_STOCK = "opening_stock"  # the tenant
@@ -182,6 +184,14 @@ def return_label(cost: int) -> Amounts:
     return _pair(Account.RETURN_LABELS, Account.ACCOUNTS_PAYABLE, cost)
 
 
+def warranty_parcel(cost: int) -> Amounts:
+    """A carrier brings a unit in or takes it back repaired, its invoice is to come.
+
+    Dr warranty_expense · Cr accounts_payable.
+    """
+    return _pair(Account.WARRANTY_EXPENSE, Account.ACCOUNTS_PAYABLE, cost)
+
+
 def opening_stock(cost: int) -> Amounts:
     """Stock that was there before the books began. Dr inventory · Cr opening_stock."""
     return _pair(Account.INVENTORY, Account.OPENING_STOCK, cost)
@@ -258,6 +268,8 @@ EXAMPLES: Final[tuple[tuple[Kind, str, Amounts], ...]] = (
     (Kind.RETURN_FEE, "a fee is kept of a return", return_fee(10)),
     (Kind.EXCHANGE, "goods that came back pay for others", exchange(100, 90, 10)),
     (Kind.RETURN_LABEL, "a label for a return is printed", return_label(5)),
+    (Kind.WARRANTY_PARCEL_IN, "a label for a warranty claim is printed", warranty_parcel(5)),
+    (Kind.WARRANTY_PARCEL_BACK, "a repaired unit goes back", warranty_parcel(5)),
     (Kind.PAYOUT, "the gateway pays out", payout(95, 5)),
     (Kind.WRITE_OFF, "a gateway's difference is given up", write_off(2)),
     (Kind.OPENING_STOCK, "the books begin", opening_stock(40)),

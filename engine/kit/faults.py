@@ -39,6 +39,8 @@ MOVE_POINTS = (
     "dispute_after_commit",
 )
 """Money moving after the sale."""
+CLAIM_POINTS = ("claim_before_commit", "claim_after_commit")
+"""A warranty claim that is carried out."""
 FULFILLMENT_POINTS = ("before_release_commit", "after_release_commit", "before_ship_commit", "after_ship_commit")
 APPROVAL_POINTS = ("approval_after_claim", "approval_before_commit", "approval_after_commit")
 

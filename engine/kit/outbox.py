@@ -23,7 +23,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.failed": ("conversation",),
     "checkout.changed": ("conversation",),
     "order.shipped": ("conversation", "mail"),
-    "order.delivered": ("conversation", "customers", "mail"),
+    "order.delivered": ("conversation", "customers", "mail", "warranties"),
     "shipment.exception": ("conversation",),
     "order.held": (),
     "order.resumed": (),
@@ -36,7 +36,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "payment.capture_failed": (),
     "payment.voided": (),
     "payment.authorization_expired": (),
-    "refund.succeeded": ("conversation", "customers", "mail"),
+    "refund.succeeded": ("conversation", "customers", "mail", "warranties"),
     "refund.failed": ("conversation",),
     "approval.requested": (),
     "approval.decided": ("conversation",),
@@ -49,15 +49,22 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "return.approved": ("conversation",),
     "return.label_ready": ("conversation", "mail"),
     "return.received": ("conversation",),
-    "return.refunded": ("conversation",),
+    "return.refunded": ("conversation", "warranties"),
     "return.declined": ("conversation",),
-    "return.closed": ("conversation",),
+    "return.closed": ("conversation", "warranties"),
+    "claim.submitted": ("conversation",),
+    "claim.asked": ("conversation", "mail"),
+    "claim.approved": ("conversation", "mail"),
+    "claim.denied": ("conversation", "mail"),
+    "claim.received": ("conversation",),
+    "claim.resolved": ("conversation",),
+    "claim.closed": ("conversation",),
     "dispute.opened": (),
     "dispute.won": (),
     "dispute.lost": (),
 }
 """Topic → who is told. A topic without a consumer is not written."""
-INTERNAL: Final = frozenset({"search", "conversation", "customers", "promotions"})
+INTERNAL: Final = frozenset({"search", "conversation", "customers", "promotions", "warranties"})
 """Consumers whose work stays in the house. Any other is outward: after a restore its rows wait until the tenant's books
 are reconciled (``engine.kit.holds``).
 """

@@ -162,6 +162,15 @@ def _return_label(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft 
     return seen.draft("return_label", row.subject_id, **{"return": told})
 
 
+def _claim(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft | None:
+    """What the shop says of a warranty claim, in the words of that moment."""
+    seen = _seen(session, row, row.payload["order_id"])
+    if seen is None:
+        return None
+    told = {"number": row.payload["number"], "words": row.payload["words"]}
+    return seen.draft("warranty_decision", f"{row.subject_id}|{row.id}", claim=told)
+
+
 def _code(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
     """What the customers' room says of a code; nothing when it is over or was used."""
     letter = codes.letter(session, runtime, row)
@@ -206,6 +215,9 @@ LETTERS: Final[Mapping[str, Write]] = {
     "order.changed": _changed,
     "order.change_failed": _change_failed,
     "return.label_ready": _return_label,
+    "claim.asked": _claim,
+    "claim.approved": _claim,
+    "claim.denied": _claim,
     "customer.code_requested": _code,
     "gift_card.issued": _gift_card,
 }

@@ -32,6 +32,7 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "order_changed": _ORDER | _CHANGE | {"tables": {"items": _ITEMS, "totals": _TOTALS}},
     "order_change_failed": _ORDER | _CHANGE,
     "refund": _ORDER | {"refund": {"amount": "$5.00", "to": "your Visa ending in 4242"}},
+    "warranty_decision": _ORDER | {"claim": {"number": "A-1-W1", "words": "Warranty claim A-1-W1 is approved."}},
     "return_label": _ORDER | {"return": {"number": "R1", "instructions": ""}},
     "email_code": {"code": "123456", "minutes": 10},
     "gift_card": {"code": "ABCD-EFGH", "amount": "$50.00", "expires_on": "", "message": ""},

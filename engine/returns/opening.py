@@ -101,7 +101,7 @@ def _write(session: Session, order: Order, change: OrderChange, effect: Effect) 
         charge=effect.charge,
         charge_tax=effect.charge_tax,
         refund=terms.refund,
-        location_id=_place(session, order.tenant_id),
+        location_id=return_place(session, order.tenant_id),
         expires_at=change.expires_at,
     )
     session.add(row)
@@ -146,7 +146,7 @@ def _number(session: Session, order: Order) -> str:
     return f"{order.number}-R{(before or 0) + 1}"
 
 
-def _place(session: Session, tenant_id: str) -> str:
+def return_place(session: Session, tenant_id: str) -> str:
     """Where the shop takes goods back. Raises ``ReturnRefused`` when it has no such place."""
     code = policy_of(session, tenant_id, ReturnsPolicy).return_to
     query = select(Location.id).where(Location.tenant_id == tenant_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from engine.orders.shares import NOTHING, Worth
 from engine.returns.models import Return, ReturnLine, ReturnStatus
 from engine.returns.states import ENDED, GIVEN_UP
 from engine.returns.worth import Part, Taken, some_of
+from engine.warranties.spoken import spoken_for
 
 
 @dataclass(slots=True)
@@ -35,9 +36,11 @@ class Before:
         return self.lines.get(line_id, Taken())
 
 
-def taken_before(session: Session, tenant_id: str, order_id: str, *, settled: bool = False) -> Before:
-    """What the order's returns stand for, those left out that came to nothing; ``settled``: only units whose money went
-    back.
+def taken_before(
+    session: Session, tenant_id: str, order_id: str, *, settled: bool = False, but: str | None = None
+) -> Before:
+    """What the order's returns stand for, those left out that came to nothing, and what warranties did for its units
+    (that of the warranty ``but`` left out); ``settled``: only units whose money went back.
     """
     found = Before()
     rows = session.execute(
@@ -48,6 +51,9 @@ def taken_before(session: Session, tenant_id: str, order_id: str, *, settled: bo
     ).all()
     for row, line in rows:
         _add(found, row, line, settled=settled)
+    for line_id, spoken in spoken_for(session, tenant_id, order_id, but=but).items():
+        taken = found.of(line_id).plus(spoken.refunded, None, spoken.worth)
+        found.lines[line_id] = replace(taken, gone=0 if settled else spoken.gone)
     opened = {row.id: row for row, _ in rows if row.status not in ENDED}
     found.count = len({row.id for row, _ in rows})
     found.outstanding = sum(row.credit - row.fee for row in opened.values()) - _settled(rows)

@@ -30,22 +30,24 @@ class Taken:
     whole: int = 0
     parts: Mapping[str, int] = field(default_factory=dict)
     worth: Worth = NOTHING
+    gone: int = 0
+    """Units that are spoken for elsewhere: replaced under warranty, or about to be made good."""
 
     def plus(self, units: int, part: str | None, given: Worth) -> Taken:
         """With ``units`` more, of the whole or of one part."""
         if part is None:
-            return Taken(self.whole + units, self.parts, self.worth + given)
+            return Taken(self.whole + units, self.parts, self.worth + given, self.gone)
         parts = dict(self.parts) | {part: self.parts.get(part, 0) + units}
-        return Taken(self.whole, parts, self.worth + given)
+        return Taken(self.whole, parts, self.worth + given, self.gone)
 
 
 def units_left(line: OrderLine, parts: Sequence[Part], taken: Taken, part: str | None = None) -> int:
     """How many units that arrived can still come back, whole or of one part."""
     if part is not None:
         per_unit = next((one.per_unit for one in parts if one.variant_id == part), 0)
-        return (line.delivered - taken.whole) * per_unit - taken.parts.get(part, 0)
+        return (line.delivered - taken.whole - taken.gone) * per_unit - taken.parts.get(part, 0)
     broken = max((-(-taken.parts.get(one.variant_id, 0) // one.per_unit) for one in parts), default=0)
-    return line.delivered - taken.whole - broken
+    return line.delivered - taken.whole - taken.gone - broken
 
 
 def whole_units(parts: Sequence[Part], taken: Taken) -> int:

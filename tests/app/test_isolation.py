@@ -43,8 +43,10 @@ from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Alert, Dispute, Payment
 from engine.returns.models import Return
 from engine.support import cases, macros
+from engine.warranties import claiming, registering
 from tests.app.conftest import Browser, counted, paid_order
 from tests.engine.orders.desk import buy
+from tests.engine.returns.coming import deliver
 from tests.shop import Shop, open_shop
 
 SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks/carriers/{carrier}"}
@@ -96,6 +98,13 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "/v1/staff/inventory/receive": {"inbound_id": "inb_x", "received": [{"sku": "OWN", "quantity": 1}]},
     "/v1/staff/inventory/counts": {"location": "EAST", "skus": ["OWN"]},
+    "/v1/warranties/{warranty_id}/claims": {"symptom": "other", "description": "hello"},
+    "/v1/claims/{claim_id}/evidence": {"name": "a.png", "content": "aGVsbG8="},
+    "/v1/claims/{claim_id}/answer": {"text": "hello"},
+    "/v1/claims/{claim_id}/choose": {"resolution": "refund"},
+    "/v1/staff/claims/{claim_id}/ask": {"question": "hello"},
+    "/v1/staff/claims/{claim_id}/approve": {"offers": ["refund"]},
+    "/v1/staff/claims/{claim_id}/deny": {"message": "hello"},
     "/v1/staff/cases": {"subject": "hello"},
     "/v1/staff/cases/{case_id}/assign": {"assignee": "me", "expected": None},
     "/v1/staff/cases/{case_id}/notes": {"text": "hello"},
@@ -193,12 +202,27 @@ def belongings(shop: Shop) -> dict[str, str]:
             "price_id": price_list.set_prices(session, desk.staff, [Wanted("THEIRS", 9, "EUR")])[0].id or "",
             "count_id": count.id,
         } | person
-    return ids | {
-        "order_id": desk.order_id,
-        "change_id": change.id,
-        "fulfillment_id": fulfillment_id,
-        "shipment_id": parcel,
-    }
+    return (
+        ids
+        | claimed(shop)
+        | {
+            "order_id": desk.order_id,
+            "change_id": change.id,
+            "fulfillment_id": fulfillment_id,
+            "shipment_id": parcel,
+        }
+    )
+
+
+def claimed(shop: Shop) -> dict[str, str]:
+    """A unit that arrived, its warranty, and a claim with a picture."""
+    desk = buy(shop, "THEIRS")
+    deliver(desk)
+    with shop.uow() as session:
+        (unit,) = registering.register(session, shop.tenant.id, desk.order_id)
+        claim = claiming.submit(session, desk.buyer, unit.id, symptom="other", description="THEIRS broke")
+        piece = claiming.add_evidence(session, desk.buyer, claim.id, name="THEIRS.pdf", content=b"%PDF-THEIRS")
+        return {"warranty_id": unit.id, "claim_id": claim.id, "evidence_id": piece.id}
 
 
 def add_person(session: Session, tenant_id: str) -> dict[str, str]:

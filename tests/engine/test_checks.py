@@ -33,6 +33,7 @@ from tests.engine.planted import (
     stock,
     support,
     tax,
+    warranties,
 )
 from tests.shop import Shop, open_shop
 
@@ -53,6 +54,7 @@ MODULES = (
     stock,
     support,
     tax,
+    warranties,
 )
 FAULTS = {name: fault for module in MODULES for name, fault in module.FAULTS.items()}
 UNBREAKABLE = {

@@ -1,0 +1,210 @@
+"""The outbox consumer ``warranties``: every unit that arrives gets its warranty, every unit that goes loses it.
+
+An event only says that something of an order moved: what is to be done follows from the order's lines, so that an event
+that comes twice, late or in another order changes nothing.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.catalog.models import Product
+from engine.kit import audit, clock, outbox
+from engine.kit.ids import new_id
+from engine.kit.outbox import OutboxRow
+from engine.kit.policies import policy_of
+from engine.orders import service as orders
+from engine.orders.models import Order, OrderLine, Shipment
+from engine.returns.eligibility import arrivals
+from engine.returns.models import Return, ReturnLine
+from engine.runtime import Runtime
+from engine.warranties import closing
+from engine.warranties.models import Claim, Warranty, WarrantyStatus
+from engine.warranties.policy import WarrantiesPolicy
+
+CONSUMER: Final = "warranties"
+log = structlog.get_logger(__name__)
+
+
+def hear_orders(runtime: Runtime, tenant_id: str) -> None:
+    """Bring warranties up to what happened to orders; what fails waits and comes again."""
+    with runtime.unit_of_work(tenant_id) as session:
+        for row in outbox.claim_batch(session, tenant_id, CONSUMER):
+            try:
+                with session.begin_nested():
+                    hear(session, row)
+            except Exception as error:
+                log.exception("warranty not registered", topic=row.topic, tenant=tenant_id)
+                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
+            else:
+                outbox.mark_delivered([row])
+
+
+def hear(session: Session, row: OutboxRow) -> None:
+    """One event of an order or of its returns."""
+    order_id = str(row.payload.get("order_id") or row.subject_id)
+    if session.get(Order, (row.tenant_id, order_id)) is not None:
+        register(session, row.tenant_id, order_id)
+
+
+def register(session: Session, tenant_id: str, order_id: str) -> list[Warranty]:
+    """Warranties of one order as its lines say; those that are new. Safe to repeat."""
+    order = orders.lock(session, tenant_id, order_id)
+    query = select(Shipment).where(Shipment.tenant_id == tenant_id, Shipment.order_id == order_id)
+    shipments = session.scalars(query.order_by(Shipment.shipped_at)).all()
+    made: list[Warranty] = []
+    for line in orders.lines_of(session, order):
+        known = _known(session, line)
+        _end_gone(session, order, line, known)
+        made += _begin(session, order, line, known, arrivals(shipments, line.id))
+    session.flush()
+    closing.replacement_arrived(session, order)
+    closing.refund_arrived(session, order)
+    return made
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of a later month, or its last."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def _known(session: Session, line: OrderLine) -> list[Warranty]:
+    query = select(Warranty).where(Warranty.tenant_id == line.tenant_id, Warranty.order_line_id == line.id)
+    locked = query.order_by(Warranty.unit).with_for_update().execution_options(populate_existing=True)
+    return list(session.scalars(locked))
+
+
+def _end_gone(session: Session, order: Order, line: OrderLine, known: Sequence[Warranty]) -> None:
+    """Units that came back, and those that did not arrive after all."""
+    status = [one.status for one in known]
+    back = line.returned - status.count(WarrantyStatus.REFUNDED) - status.count(WarrantyStatus.RETURNED)
+    _end(session, order, [one for one in known if one.status == WarrantyStatus.ACTIVE], back, WarrantyStatus.RETURNED)
+    there = [one for one in known if one.status != WarrantyStatus.VOID]
+    active = [one for one in reversed(there) if one.status == WarrantyStatus.ACTIVE]
+    _end(session, order, active, len(there) - line.delivered, WarrantyStatus.VOID)
+
+
+def _end(session: Session, order: Order, rows: Sequence[Warranty], units: int, status: WarrantyStatus) -> None:
+    """Of some warranties so many end: first those that nobody claims."""
+    if units <= 0 or not rows:
+        return
+    claimed = closing.open_claims(session, order.tenant_id, [one.id for one in rows])
+    free = [one for one in rows if one.id not in claimed]
+    for one in [*free, *(one for one in rows if one.id in claimed)][:units]:
+        one.status, one.ended_at = status, clock.now()
+        audit.record(session, order.tenant_id, actor="system", action=f"warranty.{status}", subject=one.id)
+        if one.id in claimed:
+            closing.unit_gone(session, order, claimed[one.id])
+
+
+def _begin(
+    session: Session,
+    order: Order,
+    line: OrderLine,
+    known: Sequence[Warranty],
+    arrived: tuple[tuple[object, int], ...],
+) -> list[Warranty]:
+    missing = line.delivered - sum(one.status != WarrantyStatus.VOID for one in known)
+    if missing <= 0:
+        return []
+    policy = policy_of(session, order.tenant_id, WarrantiesPolicy)
+    product = session.get(Product, (order.tenant_id, line.product_id))
+    category = product.category if product else ""
+    own = product.warranty_months if product else 0
+    months = policy.months(category, line.sku, own)
+    before = _before(session, order, line)
+    if not months and before is None:
+        return []
+    days = [moment.date() for moment, units in arrived for _ in range(units)]  # type: ignore[attr-defined]
+    days = (sorted(days) or [clock.now().date()])[-missing:]
+    terms = {"months": own, "extra_months": months - own, "category": category}
+    made: list[Warranty] = []
+    for place in range(missing):
+        start = days[min(place, len(days) - 1)]
+        made.append(_row(line, len(known) + place + 1, start, add_months(start, months), terms))
+    if before is not None:
+        _go_on(made[0], before, policy, replaced=order.origin is not None)
+    session.add_all(made)
+    session.flush()
+    for one in made:
+        facts = {"line": line.id, "unit": one.unit, "ends_on": one.ends_on.isoformat()}
+        audit.record(
+            session, order.tenant_id, actor="system", action="warranty.registered", subject=one.id, facts=facts
+        )
+    return made
+
+
+def _row(line: OrderLine, unit: int, start: date, end: date, terms: dict[str, object]) -> Warranty:
+    own = new_id("warranty")
+    return Warranty(
+        tenant_id=line.tenant_id,
+        id=own,
+        order_id=line.order_id,
+        order_line_id=line.id,
+        unit=unit,
+        variant_id=line.variant_id,
+        sku=line.sku,
+        title=line.title,
+        starts_on=start,
+        ends_on=end,
+        terms=terms,
+        status=WarrantyStatus.ACTIVE,
+        root_id=own,
+    )
+
+
+def _before(session: Session, order: Order, line: OrderLine) -> Warranty | None:
+    """The warranty of the unit whose place this one takes."""
+    claim_id = (order.origin or {}).get("claim_id")
+    if claim_id is not None:
+        claim = session.get(Claim, (order.tenant_id, claim_id))
+        found = session.get(Warranty, (order.tenant_id, claim.warranty_id)) if claim else None
+    elif line.return_id is not None:
+        found = _exchanged(session, order, line)
+    else:
+        return None
+    if found is None:
+        return None
+    taken = select(Warranty.id).where(Warranty.tenant_id == order.tenant_id, Warranty.follows_id == found.id)
+    return None if session.scalars(taken).first() else found
+
+
+def _exchanged(session: Session, order: Order, line: OrderLine) -> Warranty | None:
+    """A warranty that ended with what was sent back for it, and that no other goes on from."""
+    query = (
+        select(Warranty)
+        .join(
+            ReturnLine,
+            (ReturnLine.tenant_id == Warranty.tenant_id) & (ReturnLine.order_line_id == Warranty.order_line_id),
+        )
+        .join(Return, (Return.tenant_id == ReturnLine.tenant_id) & (Return.id == ReturnLine.return_id))
+        .where(
+            Warranty.tenant_id == order.tenant_id,
+            Return.id == line.return_id,
+            ReturnLine.exchange["line_id"].astext == line.id,
+            Warranty.status == WarrantyStatus.RETURNED,
+        )
+        .order_by(Warranty.ended_at.desc(), Warranty.unit)
+    )
+    return session.scalars(query).first()
+
+
+def _go_on(new: Warranty, before: Warranty, policy: WarrantiesPolicy, *, replaced: bool) -> None:
+    """The rest of the term, or one of its own; which unit was paid for stays known."""
+    new.follows_id = before.id
+    if replaced:
+        new.root_id = before.root_id
+    if (policy.replacement_term if replaced else policy.exchange_term) == "rest":
+        least = policy.replacement_min_days if replaced else 0
+        new.ends_on = max(before.ends_on, new.starts_on + timedelta(days=least))
+        new.terms = new.terms | {"rest_of": before.id}
+    elif new.ends_on <= new.starts_on:
+        new.ends_on = max(new.starts_on, before.ends_on)
