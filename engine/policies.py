@@ -32,6 +32,8 @@ POLICIES: Final[Mapping[str, str]] = {
     "routing": "engine.fulfillment.policies:RoutingPolicy",
     "support": "engine.support.policy:SupportPolicy",
     "seller": "engine.orders.seller:SellerPolicy",
+    "shipping": "engine.shipping.policy:ShippingPolicy",
+    "compliance": "engine.compliance.policy:CompliancePolicy",
     "tax": "engine.tax.policy:TaxPolicy",
     "warranties": "engine.warranties.policy:WarrantiesPolicy",
 }

@@ -104,5 +104,5 @@ def _ships(tenant_id: str, country: str, home: str) -> list[ColumnElement[bool]]
 
 def barred_restrictions(*, home: str, country: str) -> list[str]:
     """Restrictions that keep an item from a country altogether, as the compliance rules say."""
-    where = {"home": home, "country": country, "region": "", "line_one": ""}
-    return [one.value for one in Restriction if compliance.problems([("", [one.value])], **where)]
+    place = compliance.Place(home=home, country=country)
+    return [one.value for one in Restriction if compliance.findings([compliance.Item("", [one.value])], place)]

@@ -8,16 +8,17 @@ millimetres, tax rates parts per million.
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import available_timezones
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from engine.catalog.facts import Dimensions, Faq, Sayings
-from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts
+from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts, RateBands, Surcharge
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -40,6 +41,7 @@ class Restriction(StrEnum):
     FLAMMABLE = "flammable"  # fuel, sprays: ground only, domestic only
     OVERSIZE = "oversize"  # not to PO boxes
     DOMESTIC_ONLY = "domestic_only"
+    PROP_65 = "prop_65"  # California's notice
 
 
 class TaxCategory(StrEnum):
@@ -81,6 +83,12 @@ class ShopRow(Row):
     """Section → values that are not the default (``icommerce tenants policy SLUG`` lists them)."""
 
 
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name} is not a time zone")
+    return name
+
+
 class LocationRow(Row):
     code: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{2,12}$")]
     name: str
@@ -97,6 +105,10 @@ class LocationRow(Row):
     handling_cost: Minor = 0
     """For each parcel that leaves."""
     cannot_ship: list[Restriction] = []
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """IANA name, such as ``America/New_York``."""
+    cut_off: time | None = None
+    """What is ordered by then, on its own clock, is handled the same day; without it the shop's policy says."""
 
 
 class BundlePart(Row):
@@ -211,6 +223,16 @@ class ShippingRateRow(Row):
     max_days: Annotated[int, Field(ge=0)]
     air: bool = False
     """Air transport: refused for lithium batteries and flammables."""
+    type: Literal["shipping", "pickup", "local_delivery"] = "shipping"
+    po_box: bool = True
+    """Whether it reaches PO boxes."""
+    max_weight_g: Annotated[int, Field(gt=0)] | None = None
+    max_length_mm: Annotated[int, Field(gt=0)] | None = None
+    dim_divisor: Annotated[int, Field(gt=0)] | None = None
+    """Weight is at least the packed volume in mm³ over this, in grams (5000 is usual)."""
+    bands: RateBands | None = None
+    """Prices in steps in place of ``price``."""
+    surcharges: list[Surcharge] = []
     amounts: dict[Currency, RateAmounts] = {}
 
 
@@ -220,6 +242,13 @@ class ShippingZoneRow(Row):
     regions: list[str] = []
     """State or province codes; empty means the whole country. The narrowest zone wins."""
     rates: list[ShippingRateRow]
+
+
+class TaxThreshold(Row):
+    """A unit that costs less is free of this tax; one that does not is taxed in full, or only beyond it."""
+
+    amounts: dict[Currency, Minor]
+    taxes: Literal["all", "excess"] = "all"
 
 
 class TaxRateRow(Row):
@@ -232,6 +261,17 @@ class TaxRateRow(Row):
     reduced_ppm: dict[TaxCategory, Annotated[int, Field(ge=0, le=300_000)]] = {}
     taxes_shipping: bool = False
     valid_from: date = date(2020, 1, 1)
+    valid_to: date | None = None
+    """The last day."""
+    level: Literal["country", "region", "county", "city", "district"] | None = None
+    """``region`` where there is one, else ``country``, unless said."""
+    city: str = ""
+    postal_prefixes: list[str] = []
+    thresholds: dict[TaxCategory, TaxThreshold] = {}
+    shipping_as_goods: bool = False
+    """Shipping is taxed like the goods it carries, and not at the standard rate."""
+    replaces_wider: bool = False
+    """Nothing is due to the wider jurisdictions here."""
 
 
 class DiscountRow(Row):

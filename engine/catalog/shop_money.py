@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -37,12 +37,41 @@ class PriceRow(MoneyRow):
         return self
 
 
+class RateStep(MoneyRow):
+    """``price`` as far as ``up_to``, inclusive; without it for all that is more."""
+
+    up_to: Annotated[int, Field(ge=0)] | None = None
+    price: Minor
+
+
+class RateBands(MoneyRow):
+    """Steps by grams, by the value of the goods after discount, or by units; the first that reaches far enough holds,
+    and where none does the way is not offered.
+    """
+
+    by: Literal["weight", "goods", "units"]
+    steps: Annotated[list[RateStep], Field(min_length=1)]
+
+
+class Surcharge(MoneyRow):
+    """Asked for on top where any of its reasons holds, and always when it has none."""
+
+    title: str
+    amount: Minor
+    postal_prefixes: list[str] = []
+    regions: list[str] = []
+    longer_than_mm: Annotated[int, Field(ge=0)] | None = None
+    heavier_than_g: Annotated[int, Field(ge=0)] | None = None
+
+
 class RateAmounts(MoneyRow):
     """The prices of a way of shipping in another currency."""
 
     price: Minor
     per_kg: Minor = 0
     free_over: Minor | None = None
+    bands: RateBands | None = None
+    surcharges: list[Surcharge] = []
 
 
 class DiscountAmounts(MoneyRow):

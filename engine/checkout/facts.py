@@ -141,7 +141,7 @@ _EXEMPTIONS: Final = tax.EXEMPTIONS.format(**_WHERE, customer="w.customer")
 _CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
 _PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
 _SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latitude, l.longitude, l.handling_days,
-    l.handling_cost, l.cannot_ship
+    l.handling_cost, l.cannot_ship, l.time_zone, l.cut_off
     FROM app.locations l WHERE l.tenant_id = c.tenant_id AND l.ships ORDER BY l.position, l.id"""
 _ITEM_STAMP: Final = "concat_ws('.', v.xmin, p.xmin, q.id, q.stamp)"
 _RATE_STAMP: Final = "concat(x.id, '.', x.xmin)"
@@ -151,7 +151,8 @@ _CART_STAMP: Final = "concat_ws('.', r.status, r.updated_at, r.discount_codes)"
 COLUMNS: Final = f"""
   t.name, t.currency AS shop_currency, t.country, t.demo, t.settings, t.xmin::text AS stamp,
   (SELECT json_agg(i ORDER BY i.id) FROM (
-    SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.sellable, v.stock_policy,
+    SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.length_mm, v.width_mm, v.height_mm, v.sellable,
+      v.stock_policy,
       coalesce(q.amount, CASE WHEN c.currency = t.currency THEN v.price END) AS price,
       p.title, p.category, p.collections, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,

@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 
 from engine.carts.promotions import Applied, Discountable, Taken, work_out
 from engine.checkout import facts
+from engine.checkout.delivery import Delivery, dated, delivery
 from engine.checkout.facts import Basket, Facts, Shop
 from engine.checkout.routed import routed
-from engine.compliance import service as compliance
 from engine.customers.addresses import missing_parts
 from engine.fulfillment.routing import Plan
 from engine.inventory import service as inventory
 from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Recipe, bundled
+from engine.kit import clock
 from engine.payments.tenders import Purse
 from engine.shipping import service as shipping
 from engine.tax import service as taxes
@@ -37,6 +38,7 @@ class PricedLine:
     tax_category: str
     restrictions: tuple[str, ...]
     weight_g: int
+    size_mm: tuple[int, int, int]
     quantity: int
     unit_price: int
     unit_cost: int
@@ -185,31 +187,38 @@ def price(basket: Basket, found: Facts) -> Quote:
     problems += _unsold(basket, found)
     applied = _promotions(basket, found, lines)
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
-    options, selected, trouble = _shipping(basket, found, lines)
-    full = selected.amount if selected else 0
-    options, selected = _freed(applied, options, selected)
-    plan, unroutable = (None, []) if problems or trouble else _routing(basket, found, lines, selected)
+    way = delivery(basket, found, lines)
+    full = way.selected.amount if way.selected else 0
+    way = _freed(applied, way)
+    plan, unroutable = (None, []) if problems or way.problems else _routing(basket, found, lines, way.selected)
+    way = _dated(way, found, plan)
+    selected = way.selected
     bill = _bill(found, lines, selected)
     lines = [_taxed(line, one, found) for line, one in zip(lines, bill.items, strict=True)]
     priced = Quote(
         shop=found.shop,
         lines=tuple(lines),
-        options=tuple(options),
+        options=way.options,
         selected=selected,
         promotions=_claimed(applied, full),
         tax_name=found.tax.name,
         shipping_tax=bill.shipping.amount,
-        problems=(*problems, *applied.problems, *trouble, *unroutable),
+        problems=(*problems, *applied.problems, *way.problems, *unroutable),
         missing=(),
         plan=plan,
         tax_included=found.tax.included,
         taxes=tuple(bill.by_jurisdiction()),
-        notices=(*applied.notices, *((found.tax.notice,) if found.tax.notice else ())),
+        notices=(*applied.notices, *way.notices, *([found.tax.notice] if found.tax.notice else [])),
     )
     if basket.tenders:
         priced = replace(priced, tenders=_tenders(basket, found, priced.total))
     missing = _missing(basket, due=priced.due)
     return replace(priced, missing=tuple(missing)) if missing else priced
+
+
+def _dated(way: Delivery, found: Facts, plan: Plan | None) -> Delivery:
+    places = [one.location_id for one in plan.allocations] if plan else []
+    return dated(way, found, places, clock.now())
 
 
 def _bill(found: Facts, lines: Sequence[PricedLine], selected: shipping.Option | None) -> taxes.Bill:
@@ -288,6 +297,7 @@ def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
         tax_category=item["tax_category"],
         restrictions=tuple(item["restrictions"]),
         weight_g=item["weight_g"],
+        size_mm=(item["length_mm"], item["width_mm"], item["height_mm"]),
         quantity=quantity,
         unit_price=found.tax.unit_price(item["tax_category"], item["price"]),
         unit_cost=item["cost"],
@@ -316,59 +326,25 @@ def _promotions(basket: Basket, found: Facts, lines: Sequence[PricedLine]) -> Ap
     ]
 
     def cost(goods: int) -> int:
-        _, selected, _ = _shipping(basket, found, lines, goods=goods)
+        selected = delivery(basket, found, lines, goods=goods).selected
         return selected.amount if selected else 0
 
     home = found.shop.currency
     return work_out(found.promotions, basket.discount_codes, eligible, basket.currency, home=home, shipping=cost)
 
 
-def _freed(
-    applied: Applied, options: Sequence[shipping.Option], selected: shipping.Option | None
-) -> tuple[list[shipping.Option], shipping.Option | None]:
+def _freed(applied: Applied, way: Delivery) -> Delivery:
     """The ways to ship at what a promotion leaves of their price; the chosen way stays the chosen one."""
     if applied.free_shipping is None:
-        return list(options), selected
-    freed = {one.id: replace(one, amount=one.amount - applied.shipping_off(one.amount)) for one in options}
-    return list(freed.values()), freed[selected.id] if selected else None
+        return way
+    freed = {one.id: replace(one, amount=one.amount - applied.shipping_off(one.amount)) for one in way.options}
+    chosen = freed[way.selected.id] if way.selected else None
+    return replace(way, options=tuple(freed.values()), selected=chosen)
 
 
 def _claimed(applied: Applied, full: int) -> tuple[Taken, ...]:
     """Every promotion that takes something off the goods, or off the ``full`` price of the chosen way to ship."""
     return tuple(one for one in applied.taken if one.amount or (full and applied.shipping_off(full)))
-
-
-def _shipping(
-    basket: Basket, found: Facts, lines: Sequence[PricedLine], *, goods: int | None = None
-) -> tuple[list[shipping.Option], shipping.Option | None, list[str]]:
-    """The ways to ship, the chosen one, and what stands in the way; for goods worth ``goods``, else for the lines after
-    their discounts.
-    """
-    address = basket.ship_to or {}
-    if not address.get("country") or "state" in missing_parts(address):
-        return [], None, []
-    restricted = [(line.title, line.restrictions) for line in lines]
-    problems = compliance.problems(
-        restricted,
-        home=found.shop.country,
-        country=address["country"],
-        region=address["state"],
-        line_one=address.get("line_one", ""),
-    )
-    options = shipping.offered(
-        found.zones,
-        country=address["country"],
-        region=address["state"],
-        weight_g=sum(line.weight_g * line.quantity for line in lines),
-        goods=sum(line.base - line.discount for line in lines) if goods is None else goods,
-        ground_only=compliance.ground_only(line.restrictions for line in lines),
-        abroad=None if basket.currency == found.shop.currency else basket.currency,
-    )
-    if not options and not problems:
-        here = f" for prices in {basket.currency}" if basket.currency != found.shop.currency else ""
-        problems.append(f"We do not ship this order to that address{here}.")
-    selected = next((o for o in options if o.id == basket.fulfillment_option_id), next(iter(options), None))
-    return options, selected, problems
 
 
 def _missing(basket: Basket, *, due: int) -> list[str]:

@@ -61,6 +61,13 @@ class FulfillmentOptionView(View):
     min_days: int
     max_days: int
     selected: bool
+    type: str = "shipping"
+    """shipping, pickup or local_delivery."""
+    surcharges: list[str] = Field(default_factory=list)
+    """What is in the amount on top of the usual price."""
+    earliest: str = ""
+    """First and last day (ISO) on which it arrives when it is ordered now; empty while that is not known."""
+    latest: str = ""
 
 
 class PaymentMethodView(View):
@@ -98,6 +105,8 @@ class CheckoutView(View):
     """What is still needed before payment, of: email, name, address, fulfillment_option, payment_method."""
     problems: list[str]
     """Plain sentences on why it can't be bought as it is: out of stock, cannot ship there, code not valid."""
+    notices: list[str] = Field(default_factory=list)
+    """What the shopper must know before agreeing: who signs for it, what the carrier collects."""
     expires_at: datetime
 
 

@@ -49,6 +49,7 @@ def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
         discount_codes=list(checkout.discount_codes),
         missing=list(quote.missing),
         problems=list(quote.problems),
+        notices=list(quote.notices),
         expires_at=checkout.expires_at,
     )
 
@@ -138,6 +139,10 @@ def option_view(option: Option, selected: Option | None) -> FulfillmentOptionVie
         amount=option.amount,
         min_days=option.min_days,
         max_days=option.max_days,
+        type=option.type,
+        surcharges=list(option.surcharges),
+        earliest=option.earliest,
+        latest=option.latest,
         selected=selected is not None and option.id == selected.id,
     )
 

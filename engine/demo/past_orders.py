@@ -224,14 +224,22 @@ def _line(shop: _Shop, sku: str, quantity: int) -> _Line:
 def _option(
     session: Session, shop: _Shop, plan: PastOrderRow, address: AddressRow, lines: list[_Line]
 ) -> shipping.Option | None:
+    parcel = shipping.Parcel(
+        weight_g=sum(line.weight_g * line.row["ordered"] for line in lines),
+        goods=sum(line.goods for line in lines),
+        units=sum(line.row["ordered"] for line in lines),
+        region=address.state,
+        postal_code=address.postal_code,
+        po_box=shipping.to_po_box(address.line_one),
+    )
+    items = [compliance.Item(line.row["title"], line.restrictions) for line in lines]
+    place = compliance.Place(shop.country, address.country, address.state, po_box=parcel.po_box)
     offered = shipping.options(
         session,
         shop.ledger.tenant_id,
+        parcel,
         country=address.country,
-        region=address.state,
-        weight_g=sum(line.weight_g * line.row["ordered"] for line in lines),
-        goods=sum(line.goods for line in lines),
-        ground_only=compliance.ground_only(line.restrictions for line in lines),
+        ground_only=compliance.ground_only(items, place),
         currency=shop.ledger.currency,
     )
     return next((option for option in offered if option.id == plan.shipping), next(iter(offered), None))

@@ -168,8 +168,10 @@ def _zone(row: ShippingZoneRow, position: int) -> dict[str, Any]:
 
 def _tax(row: TaxRateRow) -> dict[str, Any]:
     special = dict.fromkeys(map(str, row.exempt), 0) | {str(key): ppm for key, ppm in row.reduced_ppm.items()}
-    same = row.model_dump(include={"country", "region", "name", "rate_ppm", "taxes_shipping", "valid_from"})
-    return same | {"id": new_id("tax"), "category_ppm": special}
+    same = row.model_dump(exclude={"exempt", "reduced_ppm", "thresholds", "level"})
+    level = row.level or ("region" if row.region else "country")
+    limits = {str(key): dict(one.amounts) | {"taxes": one.taxes} for key, one in row.thresholds.items()}
+    return same | {"id": new_id("tax"), "level": level, "category_ppm": special, "thresholds": limits}
 
 
 def _discount(row: DiscountRow) -> dict[str, Any]:

@@ -10,7 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.kit.tenancy import Tenant
+from engine.shipping import rates
 from engine.shipping.models import ShippingZone
+from engine.shipping.rates import Parcel
+
+__all__ = ["Offer", "Option", "Parcel", "offer", "options", "terms_of", "to_po_box", "zones"]
 
 
 class Zone(Protocol):
@@ -34,6 +38,21 @@ class Option:
     amount: int
     min_days: int
     max_days: int
+    type: str = "shipping"
+    """shipping, pickup or local_delivery."""
+    surcharges: tuple[str, ...] = ()
+    """What is in the amount on top of the rate."""
+    earliest: str = ""
+    """First day on which it may arrive, ISO; empty while that is not known."""
+    latest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Ways to ship, cheapest first, and in words the ones that cannot be had and why."""
+
+    options: tuple[Option, ...] = ()
+    withheld: tuple[str, ...] = ()
 
 
 def zones(session: Session, tenant_id: str) -> list[ShippingZone]:
@@ -45,60 +64,63 @@ def zones(session: Session, tenant_id: str) -> list[ShippingZone]:
 
 
 def options(
-    session: Session,
-    tenant_id: str,
-    *,
-    country: str,
-    region: str,
-    weight_g: int,
-    goods: int,
-    ground_only: bool,
-    currency: str,
+    session: Session, tenant_id: str, parcel: Parcel, *, country: str, ground_only: bool, currency: str
 ) -> list[Option]:
-    """Ways to ship, cheapest first; empty where we do not ship. ``goods`` is the goods value after discount.
+    """Ways to ship, cheapest first; empty where we do not ship.
 
     A way without a price in ``currency`` is not offered in it.
     """
     home = session.get_one(Tenant, tenant_id).currency
-    return offered(
-        zones(session, tenant_id),
-        country=country,
-        region=region,
-        weight_g=weight_g,
-        goods=goods,
-        ground_only=ground_only,
-        abroad=None if currency == home else currency,
-    )
+    abroad = None if currency == home else currency
+    found = offer(zones(session, tenant_id), parcel, country=country, ground_only=ground_only, abroad=abroad)
+    return list(found.options)
 
 
-def offered(
-    rows: Sequence[Zone],
-    *,
-    country: str,
-    region: str,
-    weight_g: int,
-    goods: int,
-    ground_only: bool,
-    abroad: str | None = None,
-) -> list[Option]:
+def offer(rows: Sequence[Zone], parcel: Parcel, *, country: str, ground_only: bool, abroad: str | None = None) -> Offer:
     """What ``options`` says, with the zones at hand in their order; ``abroad`` is a currency that is not the home's."""
-    zone = _zone_for(rows, country, region)
+    zone = _zone_for(rows, country, parcel.region)
     if zone is None:
-        return []
-    found = [
-        Option(r["code"], r["title"], r["carrier"], _price(terms, weight_g, goods), r["min_days"], r["max_days"])
-        for r in zone.rates
-        if not (ground_only and r["air"]) and (terms := terms_of(r, abroad)) is not None
-    ]
-    return sorted(found, key=lambda option: (option.amount, option.max_days, option.id))
+        return Offer()
+    found, withheld = [], []
+    for rate in zone.rates:
+        if (terms := terms_of(rate, abroad)) is None:
+            continue
+        reason = "goes by air, which something in this order may not" if ground_only and rate["air"] else None
+        reason = reason or rates.refusal(rate, parcel)
+        if reason:
+            withheld.append(f"{rate['title']} is not possible: it {reason}.")
+        elif price := rates.price(rate, terms, parcel):
+            found.append(_option(rate, price))
+    found.sort(key=lambda option: (option.amount, option.max_days, option.id))
+    return Offer(tuple(found), tuple(withheld))
 
 
 def terms_of(rate: Mapping[str, Any], abroad: str | None) -> Mapping[str, Any] | None:
-    """price, per_kg and free_over of a rate, in the home currency or in another; ``None`` when it has none there."""
+    """price, per_kg, free_over, bands and surcharges of a rate, in the home currency or in another; ``None`` when it
+    has none there.
+    """
     if abroad is None:
         return rate
     found: Mapping[str, Any] | None = rate.get("amounts", {}).get(abroad)
     return found
+
+
+def to_po_box(line_one: str) -> bool:
+    """Whether an address's first line is a PO box."""
+    return line_one.lower().replace(".", "").replace(" ", "").startswith("pobox")
+
+
+def _option(rate: Mapping[str, Any], price: rates.Price) -> Option:
+    return Option(
+        rate["code"],
+        rate["title"],
+        rate["carrier"],
+        price.amount,
+        rate["min_days"],
+        rate["max_days"],
+        rate.get("type") or "shipping",
+        price.surcharges,
+    )
 
 
 def _zone_for(rows: Sequence[Zone], country: str, region: str) -> Zone | None:
@@ -106,11 +128,3 @@ def _zone_for(rows: Sequence[Zone], country: str, region: str) -> Zone | None:
     exact = [zone for zone in here if region in zone.regions]
     whole = [zone for zone in here if not zone.regions]
     return next(iter(exact + whole), None)
-
-
-def _price(terms: Mapping[str, Any], weight_g: int, goods: int) -> int:
-    free_over = terms.get("free_over")
-    if free_over is not None and goods >= free_over:
-        return 0
-    kilograms = -(-weight_g // 1000)
-    return int(terms["price"]) + int(terms.get("per_kg", 0)) * max(0, kilograms - 1)

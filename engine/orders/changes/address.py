@@ -10,8 +10,10 @@ from sqlalchemy import select
 
 from engine.catalog.models import Product, Variant
 from engine.compliance import service as compliance
+from engine.compliance.policy import CompliancePolicy
 from engine.customers.addresses import missing_parts, normalize
 from engine.customers.errors import AddressIncomplete
+from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.changes.case import Case, effect_of
@@ -95,7 +97,10 @@ def _kept_share(line: OrderLine, whole: int) -> int:
 def _facts(case: Case, lines: list[OrderLine]) -> dict[str, Mapping[str, Any]]:
     """Variant → what shipping and taxes ask of it, as the catalog says today."""
     rows = case.session.execute(
-        select(Variant.id, Variant.weight_g, Product.tax_category, Product.restrictions)
+        select(
+            *(Variant.id, Variant.weight_g, Variant.length_mm, Variant.width_mm, Variant.height_mm),
+            *(Product.tax_category, Product.restrictions),
+        )
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_({line.variant_id for line in lines}))
     )
@@ -106,26 +111,46 @@ def _option(
     case: Case, lines: list[OrderLine], facts: Mapping[str, Mapping[str, Any]], ship_to: Mapping[str, str]
 ) -> shipping.Option:
     tenant_id = case.order.tenant_id
-    problems = compliance.problems(
-        [(line.title, tuple(facts[line.variant_id]["restrictions"])) for line in lines],
-        home=case.session.get_one(Tenant, tenant_id).country,
-        country=ship_to["country"],
-        region=ship_to["state"],
-        line_one=ship_to["line_one"],
-    )
-    if problems:
+    tenant = case.session.get_one(Tenant, tenant_id)
+    policy, place = read_policy(tenant.settings, CompliancePolicy), _place(tenant, ship_to)
+    items = [
+        compliance.Item(line.title, facts[line.variant_id]["restrictions"], line.ordered - line.canceled)
+        for line in lines
+    ]
+    if problems := compliance.problems(items, place, policy):
         raise NotDeliverable(" ".join(problems))
     offered = shipping.options(
         case.session,
         tenant_id,
+        _parcel(lines, facts, ship_to),
         country=ship_to["country"],
-        region=ship_to["state"],
-        weight_g=sum(facts[line.variant_id]["weight_g"] * (line.ordered - line.canceled) for line in lines),
-        goods=sum(shares.kept(line).net for line in lines),
-        ground_only=compliance.ground_only(facts[line.variant_id]["restrictions"] for line in lines),
+        ground_only=compliance.ground_only(items, place, policy),
         currency=case.order.currency,
     )
     if not offered:
         raise NotDeliverable("We do not ship this order to that address.")
     same = case.order.fulfillment.get("id")
     return next((option for option in offered if option.id == same), offered[0])
+
+
+def _place(tenant: Tenant, ship_to: Mapping[str, str]) -> compliance.Place:
+    box = shipping.to_po_box(ship_to["line_one"])
+    return compliance.Place(tenant.country, ship_to["country"], ship_to["state"], po_box=box)
+
+
+def _parcel(
+    lines: list[OrderLine], facts: Mapping[str, Mapping[str, Any]], ship_to: Mapping[str, str]
+) -> shipping.Parcel:
+    rows = [(facts[line.variant_id], line.ordered - line.canceled) for line in lines]
+    sizes = [(row["length_mm"], row["width_mm"], row["height_mm"]) for row, _ in rows]
+    paid = [shares.kept(line) for line in lines]
+    return shipping.Parcel(
+        weight_g=sum(row["weight_g"] * units for row, units in rows),
+        goods=sum(one.net + (one.tax if line.tax_included else 0) for line, one in zip(lines, paid, strict=True)),
+        units=sum(units for _, units in rows),
+        volume_mm3=sum(a * b * c * units for (a, b, c), (_, units) in zip(sizes, rows, strict=True)),
+        longest_mm=max((max(size) for size in sizes), default=0),
+        region=ship_to["state"],
+        postal_code=ship_to["postal_code"],
+        po_box=shipping.to_po_box(ship_to["line_one"]),
+    )

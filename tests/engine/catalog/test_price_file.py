@@ -72,11 +72,13 @@ def test_everything_in_the_file_is_in_the_shop(runtime: Runtime) -> None:
         euros = service.product(session, tenant_id, product_id, currency="EUR")
         dollars = service.product(session, tenant_id, product_id)
         code = session.scalars(select(Discount)).one()
-        place = {"country": "DE", "region": "", "weight_g": 1, "ground_only": False}
-        fees = [
-            [way.amount for way in shipping.options(session, tenant_id, **place, goods=goods, currency=currency)]  # type: ignore[arg-type]
+        offers = [
+            shipping.options(
+                session, tenant_id, shipping.Parcel(1, goods), country="DE", ground_only=False, currency=currency
+            )
             for currency, goods in (("USD", 9000), ("EUR", 4999), ("EUR", 5000), ("GBP", 1))
         ]
+        fees = [[way.amount for way in ways] for ways in offers]
     assert listed == [
         ("P-S", "EUR", 900, None, "import"),
         ("P-M", "EUR", 950, None, "import"),
