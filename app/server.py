@@ -40,6 +40,7 @@ from app import (
     returns_staff,
     support,
     support_staff,
+    tax,
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
@@ -101,6 +102,7 @@ def create_app(site: Site) -> FastAPI:
         approvals.router,
         support.router,
         support_staff.router,
+        tax.router,
     ):
         app.include_router(router)
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")

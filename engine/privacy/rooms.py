@@ -134,7 +134,7 @@ ROOMS: Final[tuple[Room, ...]] = (
         "orders",
         "t.id IN (SELECT id FROM their_orders)",
         erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "hold_reason": "NULL"},
-        plain="number totals fulfillment discount_codes cancel_reason routing origin",
+        plain="number totals fulfillment discount_codes cancel_reason routing origin taxes",
         export="id number status currency totals total tax buyer ship_to fulfillment placed_at created_at",
         withheld={"hold_reason": _STAFFS},
     ),
@@ -148,7 +148,7 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "order_lines",
         _ORDERS,
-        plain="sku title options components",
+        plain="sku title options components taxes",
         export="id order_id sku title options unit_price ordered canceled shipped delivered returned discount tax",
     ),
     Room(
@@ -291,6 +291,14 @@ ROOMS: Final[tuple[Room, ...]] = (
         export="id kind wallet brand last4 exp_month exp_year is_default removed_at",
     ),
     Room(
+        "tax_exemptions",
+        _PEOPLE,
+        erase={"certificate": "''", "note": "''"},
+        plain="country region decided_by",
+        export="id kind country region certificate valid_from valid_to status created_at",
+        withheld={"note": _STAFFS},
+    ),
+    Room(
         "email_codes",
         _SHOPPERS,
         drop=True,
@@ -419,7 +427,7 @@ SHOP: Final[Mapping[str, str]] = {
     "inbounds": "reference created_by",
     "journal_entries": "subject",
     "ledger_accounts": "code number name type",
-    "locations": "code name country region city postal_code cannot_ship",
+    "locations": "code name country region city postal_code cannot_ship time_zone cut_off",
     "macros": "name body created_by",
     "order_adjustments": "",
     "outbox": "consumer topic payload last_error",
@@ -439,7 +447,7 @@ SHOP: Final[Mapping[str, str]] = {
     "stock_levels": "",
     "stock_movements": "subject reason",
     "stored_value_entries": "subject",
-    "tax_rates": "country region name category_ppm",
+    "tax_rates": "country region level city postal_prefixes name category_ppm thresholds",
     "tenants": "slug name host country settings",
     "variants": "sku title options stock_policy",
 }

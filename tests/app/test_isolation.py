@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ from engine.payments.models import Alert, Dispute, Payment
 from engine.returns.models import Return
 from engine.support import cases, macros
 from engine.warranties import claiming, registering
+from engine.tax import desk as tax
 from tests.app.conftest import Browser, counted, paid_order
 from tests.engine.orders.desk import buy
 from tests.engine.returns.coming import deliver
@@ -57,7 +59,7 @@ OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(discounts|variants|invoices|cases|macros|approvals|prices)(/|$)"
+    r"|/v1/(discounts|variants|invoices|cases|macros|approvals|prices|tax|shipping|restrictions)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -90,6 +92,15 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/policies/{section}": {"cancel_in_part": True},
     "/v1/staff/gift-cards": {"amount": 100},
     "/v1/staff/prices": {"prices": [{"sku": "OWN", "amount": 1}]},
+    "/v1/staff/tax/rates": {
+        "rates": [{"country": "US", "level": "country", "name": "X", "rate_ppm": 1, "valid_from": "2026-01-01"}],
+    },
+    "/v1/staff/tax/rates/{tax_rate_id}/end": {"last_day": "2040-01-01"},
+    "/v1/staff/tax/exemptions": {
+        "customer_id": "cus_x", "kind": "resale", "country": "US", "certificate": "1", "valid_from": "2026-01-01",
+    },
+    "/v1/staff/tax/exemptions/{tax_exemption_id}/decide": {"status": "verified"},
+    "/v1/tax/quote": {"country": "US", "items": [{"unit_price": 1}]},
     "/v1/staff/inventory/adjust": {"sku": "OWN", "location": "EAST", "delta": 1, "reason": "hello"},
     "/v1/staff/inventory/levels": {"sku": "OWN", "location": "EAST"},
     "/v1/staff/inventory/inbounds": {"location": "EAST", "lines": [{"sku": "OWN", "quantity": 1}]},
@@ -169,6 +180,8 @@ def belongings(shop: Shop) -> dict[str, str]:
         someone = Identity(tenant_id, Actor.API_KEY, "key_test", scopes=frozenset({Scope.STAFF}))
         case = cases.open_by_hand(session, someone, subject="Something of THEIRS")
         macro = macros.create(session, someone, name="THEIRS", body="Hello from THEIRS")
+        certificate: dict[str, Any] = {"kind": "resale", "country": "US", "valid_from": date(2026, 1, 1)}
+        certificate |= {"customer_id": person["customer_id"], "certificate": "THEIRS"}
         given = {"order_id": desk.order_id, "amount": 1, "reason": "THEIRS"}
         approval = asking.ask(session, someone, ApprovalKind.GOODWILL, given, reason="THEIRS")
         seller = {"legal_name": "THEIRS Ltd", "address": ("1 Road",)}
@@ -201,6 +214,8 @@ def belongings(shop: Shop) -> dict[str, str]:
             "discount_id": promoting.create(session, desk.staff, Promotion(title="THEIRS", percent_off=1)).id,
             "price_id": price_list.set_prices(session, desk.staff, [Wanted("THEIRS", 9, "EUR")])[0].id or "",
             "count_id": count.id,
+            "tax_rate_id": tax.rates(session, tenant_id).items[0].id,
+            "tax_exemption_id": tax.add_exemption(session, desk.staff, certificate).id,
         } | person
     return (
         ids
