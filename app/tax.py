@@ -11,12 +11,15 @@ from sqlalchemy.orm import Session
 
 from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from engine.catalog.shop_file import ShippingZoneRow
 from engine.compliance.policy import CompliancePolicy, Rule
 from engine.kit.identity import Identity
 from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 from engine.shipping import service as shipping
+from engine.shipping import zones
+from engine.shipping.models import ShippingZone
 from engine.tax import desk
 from engine.tax import service as tax
 from engine.tax.desk import ExemptionView, RateView
@@ -271,10 +274,29 @@ def shipping_zones(site: SiteDep, caller: CallerDep) -> Response:
     """Where the shop ships, how, and for how much."""
     tenant_id = caller.staff.tenant_id
     with site.runtime.unit_of_work(tenant_id) as session:
-        rows = shipping.zones(session, tenant_id)
-        return json_response(
-            Zones(items=[ZoneView(**{name: getattr(row, name) for name in ZoneView.model_fields}) for row in rows])
-        )
+        return json_response(Zones(items=[_zone(row) for row in shipping.zones(session, tenant_id)]))
+
+
+@router.post("/v1/staff/shipping/zones", responses={201: {"model": ZoneView}}, response_class=Response)
+def add_zone(site: SiteDep, caller: CallerDep, asked: AskedDep, given: ShippingZoneRow) -> Response:
+    """Ship somewhere else too; the zone is the last in the shop's order."""
+    identity = caller.staff
+    return answer_once(
+        site.runtime, identity, asked, lambda session: _zone(zones.add(session, identity, _kept(given))), status=201
+    )
+
+
+@router.put("/v1/staff/shipping/zones/{zone_id}", responses={200: {"model": ZoneView}}, response_class=Response)
+def set_zone(zone_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: ShippingZoneRow) -> Response:
+    """A zone as it is to be from now on: places and every way to ship there."""
+    identity = caller.staff
+    return answer_once(
+        site.runtime,
+        identity,
+        asked,
+        lambda session: _zone(zones.change(session, identity, zone_id, _kept(given))),
+        status=200,
+    )
 
 
 @router.get("/v1/restrictions", responses={200: {"model": Restrictions}}, response_class=Response)
@@ -288,6 +310,14 @@ def restrictions(site: SiteDep, caller: CallerDep) -> Response:
             rules=list(policy.in_force()), embargoed=list(policy.embargoed), max_per_order=dict(policy.max_per_order)
         )
     )
+
+
+def _kept(given: ShippingZoneRow) -> dict[str, Any]:
+    return given.model_dump(mode="json")
+
+
+def _zone(row: ShippingZone) -> ZoneView:
+    return ZoneView(**{name: getattr(row, name) for name in ZoneView.model_fields})
 
 
 def _preview(session: Session, identity: Identity, given: QuoteIn) -> TaxQuote:

@@ -143,7 +143,10 @@ def decide(
     status: Literal[ExemptionStatus.VERIFIED, ExemptionStatus.REJECTED, ExemptionStatus.REVOKED],
     note: str = "",
 ) -> ExemptionView:
-    """Verify, reject or revoke a certificate. Sales from now on follow it. Raises ``NotFound``, ``IllegalTransition``."""
+    """Verify, reject or revoke a certificate; sales from now on follow it.
+
+    Raises ``NotFound``, ``IllegalTransition``.
+    """
     row = session.get(TaxExemption, (identity.tenant_id, exemption_id), with_for_update=True)
     if row is None:
         raise NotFound("There is no such certificate.")

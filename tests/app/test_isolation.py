@@ -43,6 +43,7 @@ from engine.payments.alerts import raise_alert
 from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Alert, Dispute, Payment
 from engine.returns.models import Return
+from engine.shipping import service as shipping
 from engine.support import cases, macros
 from engine.warranties import claiming, registering
 from engine.tax import desk as tax
@@ -95,6 +96,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/tax/rates": {
         "rates": [{"country": "US", "level": "country", "name": "X", "rate_ppm": 1, "valid_from": "2026-01-01"}],
     },
+    "/v1/staff/shipping/zones": {"name": "X", "countries": ["US"], "rates": []},
+    "/v1/staff/shipping/zones/{zone_id}": {"name": "X", "countries": ["US"], "rates": []},
     "/v1/staff/tax/rates/{tax_rate_id}/end": {"last_day": "2040-01-01"},
     "/v1/staff/tax/exemptions": {
         "customer_id": "cus_x", "kind": "resale", "country": "US", "certificate": "1", "valid_from": "2026-01-01",
@@ -214,6 +217,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "discount_id": promoting.create(session, desk.staff, Promotion(title="THEIRS", percent_off=1)).id,
             "price_id": price_list.set_prices(session, desk.staff, [Wanted("THEIRS", 9, "EUR")])[0].id or "",
             "count_id": count.id,
+            "zone_id": shipping.zones(session, tenant_id)[0].id,
             "tax_rate_id": tax.rates(session, tenant_id).items[0].id,
             "tax_exemption_id": tax.add_exemption(session, desk.staff, certificate).id,
         } | person

@@ -12,6 +12,7 @@ from engine.customers.models import Customer, Shopper
 from engine.kit import clock
 from engine.kit.audit import AuditRow
 from engine.kit.ids import new_id
+from engine.shipping.models import ShippingZone
 from engine.tax.models import TaxExemption, TaxRate
 from tests.app.conftest import Browser, counted
 from tests.shop import Shop
@@ -99,6 +100,17 @@ def test_a_certificate_frees_its_customer_once_it_is_verified(browser: Browser, 
 def test_zones_and_restrictions_are_shown(browser: Browser, shop: Shop, key: str) -> None:
     zones = browser.get("/v1/shipping/zones", authorization=key).json()["items"]
     assert [(zone["name"], len(zone["rates"])) for zone in zones] == [("US", 2)]
+    way = {"code": "ca", "title": "To Canada", "carrier": "Post", "price": 900, "min_days": 5, "max_days": 9,
+           "surcharges": [{"title": "Far", "amount": 300, "regions": ["YT"]}]}  # fmt: skip
+    zone = {"name": "Canada", "countries": ["CA"], "rates": [way]}
+    made = browser.post("/v1/staff/shipping/zones", body=zone, authorization=key)
+    assert (made.status_code, made.json()["rates"][0]["surcharges"][0]["amount"]) == (201, 300)
+    headers = {"Idempotency-Key": "z-1", "Authorization": key}
+    path = f"/v1/staff/shipping/zones/{made.json()['id']}"
+    assert browser.http.put(path, json=zone | {"name": "North"}, headers=headers).json()["name"] == "North"
+    bad = browser.post("/v1/staff/shipping/zones", body=zone | {"rates": [way | {"price": -1}]}, authorization=key)
+    assert bad.status_code == 400
+    assert counted(shop, ShippingZone) == 2
     told = browser.get("/v1/restrictions", authorization=key).json()
     assert {"lithium_by_air", "california_65"} <= {rule["code"] for rule in told["rules"]}
     assert told["embargoed"] == ["CU", "IR", "KP", "SY"]
