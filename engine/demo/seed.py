@@ -126,7 +126,10 @@ def _policies(file: CatalogFile) -> dict[str, Any]:
 
     Raises ``ValidationError`` for a seller that cannot be.
     """
-    rules: dict[str, Any] = dict(file.shop.policies)
+    rules: dict[str, Any] = {
+        section: policy_kind(section).model_validate(values).model_dump(mode="json", exclude_unset=True)
+        for section, values in file.shop.policies.items()
+    }
     if file.shop.currencies:
         said = file.shop.model_dump(mode="json", include={"currencies", "currency_by_country"})
         rules[CatalogPolicy.section] = said
