@@ -45,8 +45,8 @@ from engine.payments.models import Alert, Dispute, Payment
 from engine.returns.models import Return
 from engine.shipping import service as shipping
 from engine.support import cases, macros
-from engine.warranties import claiming, registering
 from engine.tax import desk as tax
+from engine.warranties import claiming, registering
 from tests.app.conftest import Browser, counted, paid_order
 from tests.engine.orders.desk import buy
 from tests.engine.returns.coming import deliver
