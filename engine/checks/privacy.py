@@ -10,7 +10,7 @@ from engine.privacy.rooms import PEOPLE, ROOMS, Room
 
 
 def _left(room: Room) -> str:
-    """The rows of erased people in which something personal is left. Whose a row is is asked first: the rest is dear."""
+    """The rows of erased people in which something personal is left. Whose a row is comes first: the rest is dear."""
     kept = " OR ".join(f"t.{column} IS DISTINCT FROM {blank}" for column, blank in room.erase.items())
     still = "true" if room.drop else kept
     said = f"'{room.table}', 'still says something of a person'"
