@@ -9,6 +9,7 @@ import typer
 from app.commands import (
     backups,
     books,
+    catalog,
     checks,
     doctor,
     exporting,
@@ -46,6 +47,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(gateways.app, name="gateways")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(importing.app, name="import")
+app.add_typer(catalog.app, name="catalog")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``icommerce import stock``: what a file would change, and with ``--apply`` changing it."""
+"""``icommerce import stock`` and ``import products``: what a file would change, and changing it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from engine.catalog.bulk.working import Report
     from engine.inventory.stock_file import StockDiff
 
 app = typer.Typer(help="Files into a shop.", no_args_is_help=True, rich_markup_mode=None)
@@ -49,6 +50,47 @@ def stock(
             show(line)
     if diff.problems:
         raise typer.Exit(FAILED)
+
+
+@app.command("products")
+def products(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV (a row per variant) or JSON.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="Slug of the shop.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    atomic: Annotated[bool, typer.Option("--atomic", help="All of it, or nothing when one is bad.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Bring products, variants, prices and stock to what a file says; the good ones go in, the bad ones are told."""
+    from app.commands.opened import runtime
+    from app.commands.outcome import FAILED, show, show_json
+    from app.commands.tenants import _find
+    from engine.catalog.bulk.working import Verdict, run
+    from engine.kit.identity import Actor, Identity
+    from engine.settings import Settings
+
+    text = file.read_text(encoding="utf-8-sig")
+    form = "json" if file.suffix.lower() == ".json" else "csv"
+    with runtime(Settings.from_env(), start=True) as opened:
+        with opened.store.without_tenant() as session:
+            tenant_id = _find(session, tenant).id
+        identity = Identity(tenant_id, Actor.SYSTEM, "cli")
+        report = run(opened, identity, text, form, dry_run=dry_run, atomic=atomic)
+    if json:
+        show_json(report.model_dump(mode="json"))
+    else:
+        for line in _product_lines(report):
+            show(line)
+    if report.counts[Verdict.REFUSED]:
+        raise typer.Exit(FAILED)
+
+
+def _product_lines(report: Report) -> list[str]:
+    lines = []
+    for row in report.rows:
+        said = row.problems or [f"{one.field} {one.before} → {one.after}" for one in row.changes]
+        lines.append(f"line {row.line}: {row.key} {row.verdict}" + (f": {'; '.join(said)}" if said else ""))
+    counts = ", ".join(f"{count} {name.value}" for name, count in report.counts.items())
+    return [*lines, f"{counts}: {'in the shop' if report.applied else 'nothing was changed'}."]
 
 
 def _lines(diff: StockDiff) -> list[str]:

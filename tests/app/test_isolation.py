@@ -21,6 +21,7 @@ from engine.approvals.models import ApprovalKind
 from engine.carts import promoting
 from engine.carts.promoting import Promotion
 from engine.catalog import price_list, service
+from engine.catalog.bulk import handing_in
 from engine.catalog.price_list import Wanted
 from engine.conversations.models import Run
 from engine.customers import merging
@@ -60,7 +61,7 @@ OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(discounts|variants|invoices|cases|macros|approvals|prices|tax|shipping|restrictions)(/|$)"
+    r"|/v1/(discounts|variants|products/gaps|invoices|cases|macros|approvals|prices|tax|shipping|restrictions)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -133,6 +134,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/products": {"slug": "hello", "title": "hello", "category": "things"},
     "/v1/products/{product_id}": {"title": "hello"},
     "/v1/products/{product_id}/variants": {"sku": "HELLO", "price": 1, "weight_g": 1},
+    "/v1/staff/imports": {"format": "csv", "content": "slug\n"},
     "/v1/variants/{variant_id}": {"price": 1},
     "/v1/staff/discounts": {"title": "hello", "percent_off": 5},
     "/v1/staff/discounts/{discount_id}": {"title": "hello"},
@@ -164,6 +166,7 @@ def belongings(shop: Shop) -> dict[str, str]:
     change = propose(shop.runtime, desk.buyer, desk.order_id, wanted.read({"kind": "cancel", "reason": "other"}))
     (fulfillment_id,) = release.release_now(shop.runtime, tenant_id, desk.order_id)
     parcel = shipments.ship_now(shop.runtime, tenant_id, fulfillment_id)
+    imported = handing_in.report(shop.runtime, desk.staff, "slug\nx\n", "csv", atomic=False).id
     with shop.uow() as session:
         payment = session.scalars(select(Payment).where(Payment.tenant_id == tenant_id)).one()
         dispute = Dispute(
@@ -209,6 +212,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "approval_id": approval.id,
             "product_id": service.product(session, tenant_id, item).id,
             "variant_id": item,
+            "import_id": imported,
             "payment_id": payment.id,
             "dispute_id": dispute.id,
             "alert_id": session.scalars(select(Alert.id).where(Alert.tenant_id == tenant_id)).one(),

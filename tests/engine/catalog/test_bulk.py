@@ -1,0 +1,95 @@
+"""Files of products: what they would change, item by item, all at once, again without effect, and back out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from engine.catalog.bulk import exporting
+from engine.catalog.bulk.working import Report, Verdict, run
+from engine.catalog.models import Product, Variant
+from engine.checks import check_tenant
+from engine.inventory.models import StockLevel
+from engine.kit.errors import InvalidInput
+from tests.engine.catalog.test_authoring import staff
+from tests.shop import Shop
+
+CSV = """slug,title,category,description,status,materials,attribute:capacity,unit:capacity,sku,option:color,price,\
+cost,weight_g,price:EUR,stock:EAST
+steel-mug,Steel Mug,mugs,=HYPERLINK(1) a mug,active,steel | cork,1,l,MUG-RED,red,1900,700,120,1700,5
+steel-mug,,,,,,,,MUG-BLUE,blue,2000,700,120,,
+big-mug,Big Mug,mugs,,draft,,,,BIG-MUG,,-5,700,120,,
+cup,Cup,Cups!,,draft,,,,CUP-ONE,,500,100,50,,
+"""
+
+
+def load(shop: Shop, text: str, form: str = "csv", **more: Any) -> Report:
+    return run(shop.runtime, staff(shop), text, form, **({"dry_run": False, "atomic": False} | more))
+
+
+def counts(report: Report) -> tuple[int, ...]:
+    return tuple(report.counts[one] for one in Verdict)
+
+
+def products(shop: Shop) -> int:
+    with shop.uow() as session:
+        return session.scalar(select(func.count()).select_from(Product)) or 0
+
+
+def test_a_dry_run_tells_and_keeps_nothing(shop: Shop) -> None:
+    report = load(shop, CSV, dry_run=True)
+    assert (counts(report), report.applied, products(shop)) == ((1, 0, 0, 2), False, 0)
+    refused = [(row.line, row.key, row.problems) for row in report.rows if row.verdict == Verdict.REFUSED]
+    assert refused == [
+        (4, "big-mug", ["variants.0.price: Input should be greater than or equal to 0"]),
+        (5, "cup", ["category: String should match pattern '^[a-z][a-z &'-]+$'"]),
+    ]
+
+
+def test_all_at_once_is_none_with_one_that_is_bad(shop: Shop) -> None:
+    report = load(shop, CSV, atomic=True)
+    assert (counts(report), report.applied, products(shop)) == ((1, 0, 0, 2), False, 0)
+
+
+def test_good_ones_go_in_and_a_second_time_nothing_changes(shop: Shop) -> None:
+    report = load(shop, CSV)
+    assert (counts(report), report.applied, products(shop)) == ((1, 0, 0, 2), True, 1)
+    with shop.uow() as session:
+        rows = session.execute(select(Variant.sku, Variant.title, StockLevel.on_hand).outerjoin(
+            StockLevel, StockLevel.variant_id == Variant.id).order_by(Variant.sku)).all()  # fmt: skip
+    assert [tuple(row) for row in rows] == [("MUG-BLUE", "Steel Mug (blue)", None), ("MUG-RED", "Steel Mug (red)", 5)]
+    assert counts(load(shop, CSV)) == (0, 0, 1, 2)
+    changed = load(shop, "slug,sku,price,stock:EAST\nsteel-mug,MUG-RED,2100,9\n")
+    assert [(one.field, one.before, one.after) for one in changed.rows[0].changes] == [
+        ("MUG-RED.price", 1900, 2100), ("MUG-RED.stock.EAST", 5, 9),
+    ]  # fmt: skip
+    assert [r for r in check_tenant(shop.runtime, shop.tenant.id, shop.tenant.slug) if not r.ok] == []
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_goes_out_comes_in_without_a_change(shop: Shop, form: str) -> None:
+    load(shop, CSV)
+    with shop.uow() as session:
+        write = exporting.to_csv if form == "csv" else exporting.to_json
+        text = write(session, shop.tenant.id)
+    assert form == "json" or ",'=HYPERLINK(1) a mug" in text
+    assert counts(load(shop, text, form)) == (0, 0, 1, 0)
+
+
+def test_a_large_file_goes_in_by_chunks(shop: Shop) -> None:
+    rows = [
+        {"slug": f"p-{n}", "title": f"P {n}", "category": "things",
+         "variants": [{"sku": f"SKU-{n}", "price": 100, "weight_g": 1}]}
+        for n in range(250)
+    ]  # fmt: skip
+    report = load(shop, json.dumps({"products": rows}), "json")
+    assert (counts(report), len(report.rows)) == ((250, 0, 0, 0), 250)
+
+
+@pytest.mark.parametrize(("text", "form"), [("a,b\n1,2\n", "csv"), ("{", "json"), ('{"products": 1}', "json")])
+def test_what_is_no_such_file(shop: Shop, text: str, form: str) -> None:
+    with pytest.raises(InvalidInput):
+        load(shop, text, form)
