@@ -81,7 +81,7 @@ WHERE v.tenant_id = :tenant
 def _all(session: Session, tenant_id: str, category: str | None) -> Iterator[ProductGaps]:
     tenant = session.get_one(Tenant, tenant_id)
     others = currencies_of(tenant.currency, tenant.settings)[1:]
-    units = dict(session.execute(_STOCK, {"tenant": tenant_id}).tuples().all())
+    units: dict[str, int] = {one.product_id: one.units for one in session.execute(_STOCK, {"tenant": tenant_id})}
     priced = {(one.id, one.currency) for one in session.execute(_PRICED, {"tenant": tenant_id})} if others else set()
     variants: dict[str, list[Variant]] = defaultdict(list)
     for variant in session.scalars(select(Variant).where(Variant.tenant_id == tenant_id, Variant.sellable)):

@@ -106,7 +106,9 @@ class CheckoutView(View):
     problems: list[str]
     """Plain sentences on why it can't be bought as it is: out of stock, cannot ship there, code not valid."""
     notices: list[str] = Field(default_factory=list)
-    """What the shopper must know before agreeing: who signs for it, what the carrier collects."""
+    """What the shopper must know before agreeing: who signs for it, what the carrier collects, why a good code takes
+    nothing off.
+    """
     expires_at: datetime
 
 
