@@ -13,8 +13,9 @@ from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
 from engine.approvals.policy import ApprovalsPolicy
 from engine.kit import clock
 from engine.kit.errors import NotFound, OverLimit
+from engine.orders import goodwill
 from engine.orders import service as orders
-from engine.orders.models import AdjustmentKind, Order
+from engine.orders.models import Order
 from engine.payments import refunds, stored_value
 from engine.payments.stored_value_models import StoredValueKind
 from engine.runtime import Runtime
@@ -38,6 +39,9 @@ WHERE e.tenant_id = :tenant_id AND e.kind = 'issue' AND e.at > :since AND a.kind
   AND NOT EXISTS (SELECT FROM app.approvals p WHERE p.tenant_id = e.tenant_id AND p.status = 'approved'
     AND p.outcome->>'account_id' = a.id)
 """
+
+_ONE_BUYER: Final = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
+"""The limit counts all of a buyer's orders: their credit is given one after the other."""
 
 
 class RefundArgs(Args):
@@ -69,23 +73,17 @@ def _look_refund(session: Session, tenant_id: str, args: RefundArgs) -> Standing
 
 def _refund(session: Session, doing: Doing, args: RefundArgs) -> Outcome:
     """Money back that lowers what is due for the order: it takes no goods and no tax back."""
-    order = _placed(session, doing.tenant_id, args.order_id)
-    made = refunds.request(
+    made = goodwill.give(
         session,
         doing.tenant_id,
-        order_id=order.id,
+        order_id=args.order_id,
         amount=args.amount,
-        tax=0,
-        unearned=0,
         reason=args.reason,
         destination=args.destination,
         requested_by=doing.actor,
         approved=doing.approved,
     )
-    for one in made:
-        orders.adjust(session, order, kind=AdjustmentKind.GOODWILL, amount=-one.amount, tax=0, refund_id=one.id)
-    orders.touch(order)
-    return {"order_id": order.id, "refund_ids": [one.id for one in made], "destination": args.destination}
+    return {"order_id": args.order_id, "refund_ids": [one.id for one in made], "destination": args.destination}
 
 
 def _send_back(runtime: Runtime, tenant_id: str, outcome: Outcome) -> None:
@@ -95,6 +93,7 @@ def _send_back(runtime: Runtime, tenant_id: str, outcome: Outcome) -> None:
 
 def _look_goodwill(session: Session, tenant_id: str, args: GoodwillArgs) -> Standing:
     order = _placed(session, tenant_id, args.order_id)
+    session.execute(text(_ONE_BUYER), {"key": f"goodwill:{tenant_id}:{order.customer_id or order.owner_id}"})
     key = {"tenant_id": tenant_id, "currency": order.currency, "since": clock.now() - timedelta(days=1)}
     given = session.scalar(text(_CREDIT), key | {"owner_id": order.owner_id, "customer_id": order.customer_id})
     return Standing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any, Final
 
 from engine.customers.errors import AddressIncomplete, ContactInvalid
@@ -99,8 +100,12 @@ def missing_parts(address: dict[str, Any] | None, *, region_needed: bool = True)
 
 
 def check_email(text: str) -> str:
-    """The address in one spelling. Raises ``ContactInvalid``; existence is not checked (no network)."""
-    value = text.strip()
+    """The address in one spelling. Raises ``ContactInvalid``; existence is not checked (no network).
+
+    Letters beyond ASCII have one case: what folds them differs from program to program (``İ`` is ``i`` to some), and
+    nobody is to become somebody else by it.
+    """
+    value = "".join(one if one.isascii() else one.lower() for one in unicodedata.normalize("NFC", text.strip()))
     if len(value) > 254 or not _EMAIL.fullmatch(value) or ".." in value:
         raise ContactInvalid("That e-mail address does not look right.", param="email")
     local, _, domain = value.rpartition("@")

@@ -99,6 +99,8 @@ def paid_back_to(payment: Payment, refund: Refund) -> str:
     """Where a refund went, in words."""
     if refund.destination == Destination.STORE_CREDIT:
         return "your store credit"
+    if refund.destination == Destination.ACCOUNT:
+        return "your gift card or store credit"
     return f"your {payment.method.get('label') or 'payment method'}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -117,14 +118,15 @@ def inspect(
         raise WrongStep("Nothing of it has been received yet." if row.closed_at is None else "This return has ended.")
     lines = {line.id: line for line in lines_of(session, row)}
     _check_findings(row, lines, findings)
-    said = "; ".join(found.note for found in findings if found.note)
+    said, at = "; ".join(found.note for found in findings if found.note), clock.now()
     step_id = new_id("return_event")
-    told = _place(session, order, row, lines, findings, step_id)
-    _record(session, row, ReturnStep.INSPECTED, step_id, told, actor, said)
+    before = _count(lines, findings)
     if all(line.inspected == line.received for line in lines.values()):
         row.status = RETURN.check(row.status, ReturnStatus.INSPECTED)
     row.version += 1
     made = settle_due(session, order, row, actor=actor)
+    told = _place(session, order, row, lines, findings, before, step_id)
+    _record(session, row, ReturnStep.INSPECTED, step_id, told, actor, said, at=at)
     close_if_done(session, order, row)
     return made
 
@@ -150,12 +152,25 @@ def _check_findings(row: Return, lines: Mapping[str, ReturnLine], findings: Sequ
             )
 
 
+def _count(lines: Mapping[str, ReturnLine], findings: Sequence[Finding]) -> dict[str, int]:
+    """Write down what became of the units; return line → how many were looked at before."""
+    before = {line.id: line.inspected for line in lines.values()}
+    for one in findings:
+        line = lines[one.return_line_id]
+        for outcome, units in one.outcome.items():
+            setattr(line, _COLUMN[outcome], getattr(line, _COLUMN[outcome]) + units)
+        line.inspected += one.units
+        line.rejected += one.rejected
+    return before
+
+
 def _place(
     session: Session,
     order: Order,
     row: Return,
     lines: Mapping[str, ReturnLine],
     findings: Sequence[Finding],
+    before: Mapping[str, int],
     step_id: str,
 ) -> list[dict[str, object]]:
     """Every unit to where it belongs, its cost back in the books where it lies on a shelf again; what was done."""
@@ -164,15 +179,13 @@ def _place(
     cost = 0
     told: list[dict[str, object]] = []
     for one in sorted(findings, key=lambda found: found.return_line_id):
-        line, stocked = lines[one.return_line_id], 0
+        line, done, stocked = lines[one.return_line_id], before[one.return_line_id], 0
         for outcome, units in sorted(one.outcome.items()):
             place = row.location_id if outcome == Disposition.RESTOCK else apart if outcome in _SET_APART else None
             if units and place is not None:
-                cost += goods.cost_of(session, line, line.inspected, units)
+                cost += goods.cost_of(session, line, done, units)
                 stocked += goods.shelve(session, row, line, units, location_id=place, subject=step_id)
-            setattr(line, _COLUMN[outcome], getattr(line, _COLUMN[outcome]) + units)
-            line.inspected += units
-        line.rejected += one.rejected
+            done += units
         told.append(
             {"return_line_id": line.id, "stocked": stocked, "rejected": one.rejected, "outcome": dict(one.outcome)}
         )
@@ -220,6 +233,8 @@ def _record(
     lines: list[dict[str, object]],
     actor: str,
     note: str,
+    *,
+    at: datetime | None = None,
 ) -> None:
     session.add(
         ReturnEvent(
@@ -230,6 +245,7 @@ def _record(
             lines=lines,
             actor=actor,
             note=note[:500],
+            at=at or clock.now(),
         )
     )
     facts = {"lines": lines}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -23,7 +24,7 @@ from engine.payments import refunds
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Payment
-from engine.returns import exchanging, news
+from engine.returns import exchanging, goods, news
 from engine.returns.errors import NoReturn, NotInspected, WrongStep
 from engine.returns.models import Return, ReturnKind, ReturnStatus
 from engine.returns.parcel import lock, settle_due
@@ -51,6 +52,7 @@ def approve(runtime: Runtime, identity: Identity, return_id: str, *, approved: s
         card, order, change, row = _locked(session, identity.tenant_id, return_id)
         if row.status != ReturnStatus.REQUESTED or change.status != ChangeStatus.REQUESTED:
             raise WrongStep(f"A return that is {ReturnStatus(row.status).value} waits for nobody's yes.")
+        exchanging.check_undisputed(session, order, row)
         change.approved_by, row.approved_by = identity.id, identity.id
         change.approval_id = approved or change.approval_id
         if effect_of(change).charge and card is not None:
@@ -96,11 +98,14 @@ def close(
     if any(line.inspected < line.received for line in lines):
         raise NotInspected("Say first what becomes of the goods that are here.")
     made: list[str] = []
-    if row.kind == ReturnKind.EXCHANGE and not all(line.settled for line in lines):
-        made += [one.id for one in exchanging.undo(session, order, row, lines, actor=actor)]
+    undone = row.kind == ReturnKind.EXCHANGE and not all(line.settled for line in lines)
+    if undone:
+        made += [one.id for one in exchanging.give_charge_back(session, order, row, actor=actor)]
         row.kind = ReturnKind.RETURN
         session.flush()
     made += settle_due(session, order, row, actor=actor, word=approved)
+    if undone:
+        goods.let_go(session, row, lines_of(session, row))
     if row.problem is None:
         _end(session, order, row, "It is closed; what came back is settled.", actor)
     return tuple(made)
@@ -135,11 +140,7 @@ def expire_returns(runtime: Runtime, tenant_id: str) -> int:
             .order_by(Return.expires_at)
             .limit(_BATCH)
         ).all()
-    for return_id in ids:
-        with runtime.unit_of_work(tenant_id) as session:
-            made = _expire(session, tenant_id, return_id)
-        _carry_out(runtime, tenant_id, made)
-    return len(ids)
+    return sum(_one_of_many(runtime, tenant_id, return_id, _expire) for return_id in ids)
 
 
 def retry_blocked(runtime: Runtime, tenant_id: str) -> int:
@@ -151,11 +152,25 @@ def retry_blocked(runtime: Runtime, tenant_id: str) -> int:
             .order_by(Return.id)
             .limit(_BATCH)
         ).all()
-    for return_id in ids:
+    return sum(_one_of_many(runtime, tenant_id, return_id, _again) for return_id in ids)
+
+
+def _one_of_many(
+    runtime: Runtime, tenant_id: str, return_id: str, step: Callable[[Session, str, str], tuple[str, ...]]
+) -> bool:
+    """One step of a job, in a transaction of its own: what it refuses keeps no other return waiting."""
+    try:
         with runtime.unit_of_work(tenant_id) as session:
-            made = settle_again(session, tenant_id, return_id, actor="system")
-        _carry_out(runtime, tenant_id, made)
-    return len(ids)
+            made = step(session, tenant_id, return_id)
+    except DomainError:
+        log.exception("return left as it is", return_id=return_id)
+        return False
+    _carry_out(runtime, tenant_id, made)
+    return True
+
+
+def _again(session: Session, tenant_id: str, return_id: str) -> tuple[str, ...]:
+    return settle_again(session, tenant_id, return_id, actor="system")
 
 
 def _locked(session: Session, tenant_id: str, return_id: str) -> tuple[Consent | None, Order, OrderChange, Return]:
@@ -223,7 +238,7 @@ def _refuse(
     change.message = words
     finish(row, status, words)
     orders.touch(order)
-    audit.record(session, row.tenant_id, actor=actor, action=f"return.{status}", subject=row.id, facts={"words": words})
+    audit.record(session, row.tenant_id, actor=actor, action=f"return.{status}", subject=row.id)
 
 
 def _end(session: Session, order: Order, row: Return, words: str, actor: str) -> None:

@@ -81,7 +81,7 @@ def judge(facts: Facts, policy: ReturnsPolicy, *, shop_fault: bool, part: str | 
         return Verdict(left)
     ends = [(moment + timedelta(days=days), units) for moment, units in facts.arrived]
     per_unit = next((one.per_unit for one in facts.parts if one.variant_id == part), 1)
-    timely = per_unit * sum(units for end, units in ends if end >= clock.now())
+    timely = _timely(facts, ends, per_unit, part, left)
     until = max((end for end, _ in ends), default=None)
     if not timely:
         return Verdict(0, until, ReturnWindowClosed(f"{title} could come back for {days} days after it arrived."))
@@ -121,6 +121,20 @@ def arrivals(shipments: Sequence[Shipment], line_id: str) -> tuple[tuple[datetim
         for row in shipment.lines
         if row["order_line_id"] == line_id
     )
+
+
+def _timely(facts: Facts, ends: Sequence[tuple[datetime, int]], per_unit: int, part: str | None, left: int) -> int:
+    """How many units whose time is not over are still there. What went back before counts as the oldest of those that
+    could go back then: what arrived lately makes nothing young again.
+    """
+    now = clock.now()
+    timely = per_unit * sum(units for end, units in ends if end >= now)
+    stale = per_unit * sum(units for end, units in ends if end < now)
+    if not stale:
+        return timely
+    full, early = per_unit * facts.line.delivered, facts.taken.until(max(end for end, _ in ends if end < now))
+    of_the_old = min(stale, full - units_left(facts.line, facts.parts, early, part))
+    return max(0, timely - (full - left - of_the_old))
 
 
 def _final(facts: Facts, policy: ReturnsPolicy) -> bool:

@@ -8,20 +8,26 @@ from sqlalchemy.orm import Session
 
 from engine.finance import postings
 from engine.finance import service as finance
+from engine.inventory import service as inventory
 from engine.kit import clock
 from engine.orders import service as orders
 from engine.orders.changes.effect import Added
 from engine.orders.models import AdjustmentKind, Order, OrderLine, OrderStatus
 from engine.orders.states import ORDER
+from engine.payments.errors import RefundBlockedByDispute
 from engine.payments.models import Refund
 from engine.returns import goods, money, news
-from engine.returns.models import Return, ReturnLine, ReturnStep
+from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStep
 
 
 def exchange(
     session: Session, order: Order, row: Return, lines: Sequence[ReturnLine], *, actor: str, word: str | None
 ) -> list[Refund]:
-    """The new goods are the order's, which goes on; what they cost less goes back. The refunds to carry out."""
+    """The new goods are the order's, which goes on; what they cost less goes back. The refunds to carry out.
+
+    Raises ``RefundBlockedByDispute``: what the bank took back pays for no new goods.
+    """
+    check_undisputed(session, order, row)
     tax = max(0, min(row.credit_tax - row.replacement_tax, row.refund))
     standing = money.money_of(session, order)
     owed = money.bounded(standing, money.Owed(row.refund, tax, row.fee))
@@ -40,9 +46,23 @@ def exchange(
     return made
 
 
+def check_undisputed(session: Session, order: Order, row: Return) -> None:
+    """Raises ``RefundBlockedByDispute`` for an exchange of what the card's bank has taken back, or may."""
+    if row.kind == ReturnKind.EXCHANGE and money.money_of(session, order).disputed:
+        raise RefundBlockedByDispute("The card's bank has taken money of this order back: nothing goes out for it.")
+
+
 def undo(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine], *, actor: str) -> list[Refund]:
     """The exchange comes to nothing: its goods are free, and what was charged for it goes back."""
+    made = give_charge_back(session, order, row, actor=actor)
     goods.let_go(session, row, lines)
+    return made
+
+
+def give_charge_back(session: Session, order: Order, row: Return, *, actor: str) -> list[Refund]:
+    """What was charged for an exchange that comes to nothing. Money is locked before stock: call it before what frees
+    its goods.
+    """
     if not row.charge:
         return []
     owed = money.Owed(row.charge, row.charge_tax)
@@ -56,7 +76,9 @@ def undo(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine
 
 
 def _add_lines(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine]) -> None:
-    position = max(line.position for line in orders.lines_of(session, order))
+    bought = orders.lines_of(session, order)
+    _lock_stock(session, row, bought, lines)
+    position = max(line.position for line in bought)
     for place, line in enumerate(lines, start=1):
         assert line.exchange is not None
         told = dict(line.exchange)
@@ -75,6 +97,15 @@ def _add_lines(session: Session, order: Order, row: Return, lines: Sequence[Retu
         session.flush()
         goods.promise(session, order, new, row.id)
     session.flush()
+
+
+def _lock_stock(session: Session, row: Return, bought: Sequence[OrderLine], lines: Sequence[ReturnLine]) -> None:
+    """What goes out and what came back: an inspection puts the one on its shelf in the transaction that promises the
+    other, and stock is locked in one order.
+    """
+    of_line = {line.id: line.variant_id for line in bought}
+    new = {line.exchange["variant_id"] for line in lines if line.exchange}
+    inventory.lock_stock(session, row.tenant_id, new | {of_line[line.order_line_id] for line in lines})
 
 
 def _post(session: Session, order: Order, row: Return, subject: str, owed: money.Owed, withheld: int) -> None:

@@ -14,13 +14,13 @@ from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.changes.effect import Added, Effect
-from engine.orders.models import AdjustmentKind, ChangeStatus, Order, OrderChange
+from engine.orders.models import AdjustmentKind, ChangeKind, ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
 from engine.returns import goods, news, parcel, settling
 from engine.returns.errors import ReturnRefused
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus
 from engine.returns.policy import ReturnsPolicy
-from engine.returns.states import RETURN
+from engine.returns.states import RETURN, finish
 from engine.returns.taken import keep_prices, parts_of
 
 WAITING: Final = "The shop looks at it first. Nothing needs to be sent, and nothing is charged, until it says yes."
@@ -69,6 +69,18 @@ def open_return(
         return settling.settle_kept(session, order, row, word=change.approval_id or change.consent_id or word)
     parcel.print_label(session, order, row)
     return ()
+
+
+def charge_failed(session: Session, order: Order, change: OrderChange, words: str) -> None:
+    """The difference of an exchange that the shop has said yes to could not be paid: it has ended, and its units can
+    come back another way.
+    """
+    row = of_change(session, change) if change.kind == ChangeKind.RETURN else None
+    if row is not None and row.status == ReturnStatus.REQUESTED:
+        finish(row, ReturnStatus.CANCELED, words)
+        orders.touch(order)
+        audit.record(session, row.tenant_id, actor="system", action="return.canceled", subject=row.id)
+        news.tell(session, order, row, "return.closed")
 
 
 def of_change(session: Session, change: OrderChange) -> Return | None:

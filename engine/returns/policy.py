@@ -63,7 +63,9 @@ class ReturnsPolicy(Policy):
     """What a label costs a customer who pays for it."""
     free_exchange_label: bool = True
     keep_below: Amount | None = None
-    """Goods worth no more than this, all in all, need not come back: the money goes back at once."""
+    """Goods worth no more than this, all that is kept of an order together, need not come back: the money goes back
+    at once.
+    """
     keep_only_for_fault: bool = True
     refund_at: RefundAt = "received"
     refund_shipping: Literal["never", "full_return", "share"] = "never"
@@ -72,7 +74,7 @@ class ReturnsPolicy(Policy):
     exchanges: bool = True
     auto_approve: bool = True
     review_above: Amount | None = None
-    """Worth more than this, somebody of the shop looks at it first."""
+    """Worth more than this, with what of the order came back unseen before, somebody of the shop looks at it first."""
     review_reasons: tuple[str, ...] = ()
     review_days: Annotated[int, Field(ge=1, le=30)] = 5
     send_within_days: Annotated[int, Field(ge=1, le=365)] = 14

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from engine.catalog.models import Variant
+from engine.kit import clock
 from engine.kit.money import share_ppm
 from engine.kit.policies import policy_of
 from engine.orders.changes import items, methods
@@ -77,7 +78,7 @@ def work_out(case: Case, wanted: ReturnWanted) -> Effect:
     exchange = _is_exchange(scene, wanted)
     pieces = _pieces(scene, wanted)
     added = _replacements(case, pieces) if exchange else []
-    keep = not exchange and _may_keep(scene.policy, pieces)
+    keep = not exchange and _may_keep(scene, pieces)
     back = _capped(scene, _priced(scene, pieces, keep=keep, exchange=exchange))
     return _effect(scene, wanted, back, added, keep=keep)
 
@@ -111,13 +112,15 @@ def _pieces(scene: Scene, wanted: ReturnWanted) -> list[_Piece]:
         part = one.component_variant_id
         worth = next_worth(known.line, known.parts, known.taken, one.quantity, part)
         found.append(_Piece(one, known, reason, worth))
-        after = known.taken.plus(one.quantity, part, worth)
+        after = known.taken.plus(one.quantity, part, worth, at=clock.now())
         facts[one.line_id] = Facts(known.line, known.category, known.arrived, known.parts, after)
     return found
 
 
-def _may_keep(policy: ReturnsPolicy, pieces: Sequence[_Piece]) -> bool:
-    if policy.keep_below is None or sum(one.worth.total for one in pieces) > policy.keep_below:
+def _may_keep(scene: Scene, pieces: Sequence[_Piece]) -> bool:
+    """Whether the goods, with those of the order that were kept before, are worth little enough."""
+    policy, kept = scene.policy, scene.before.kept
+    if policy.keep_below is None or kept + sum(one.worth.total for one in pieces) > policy.keep_below:
         return False
     return not policy.keep_only_for_fault or all(one.reason.shop_fault for one in pieces)
 
@@ -255,7 +258,7 @@ def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: lis
     method = None
     if charge:
         method = methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=charge)
-    reviewed = _is_reviewed(case, policy, back, credit)
+    reviewed = _is_reviewed(case, policy, back, credit + scene.before.unseen)
     terms = Terms(
         credit=credit,
         credit_tax=credit_tax,

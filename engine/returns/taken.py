@@ -31,6 +31,10 @@ class Before:
     outstanding_tax: int = 0
     count: int = 0
     """Returns that were not given up."""
+    kept: int = 0
+    """What was given back for goods that stayed with the shopper."""
+    unseen: int = 0
+    """What returns that nobody of the shop looked at count for."""
 
     def of(self, line_id: str) -> Taken:
         return self.lines.get(line_id, Taken())
@@ -55,7 +59,11 @@ def taken_before(
         taken = found.of(line_id).plus(spoken.refunded, None, spoken.worth)
         found.lines[line_id] = replace(taken, gone=0 if settled else spoken.gone)
     opened = {row.id: row for row, _ in rows if row.status not in ENDED}
-    found.count = len({row.id for row, _ in rows})
+    every = {row.id: row for row, _ in rows}
+    found.count = len(every)
+    found.kept = sum(row.credit for row in every.values() if row.keep)
+    unseen = [row for row in every.values() if row.approved_by is None and row.status != ReturnStatus.REQUESTED]
+    found.unseen = sum(row.credit for row in unseen)
     found.outstanding = sum(row.credit - row.fee for row in opened.values()) - _settled(rows)
     found.outstanding_tax = sum(row.credit_tax for row in opened.values())
     return found
@@ -103,7 +111,7 @@ def _add(found: Before, row: Return, line: ReturnLine, *, settled: bool) -> None
         units = line.settled
     given = Worth(*(some_of(amount, line.quantity, 0, units) for amount in (line.goods, line.discount, line.tax)))
     before = found.of(line.order_line_id)
-    found.lines[line.order_line_id] = before.plus(units, line.component_variant_id, given)
+    found.lines[line.order_line_id] = before.plus(units, line.component_variant_id, given, at=row.created_at)
     fee, tax = (some_of(amount, line.quantity, 0, units) for amount in (line.shipping, line.shipping_tax))
     found.shipping += Worth(fee, 0, tax)
     found.shipping_net[line.reason] = found.shipping_net.get(line.reason, 0) + given.net

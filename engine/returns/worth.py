@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from engine.kit.money import allocate
 from engine.orders.models import OrderLine
@@ -32,13 +33,24 @@ class Taken:
     worth: Worth = NOTHING
     gone: int = 0
     """Units that are spoken for elsewhere: replaced under warranty, or about to be made good."""
+    log: tuple[tuple[datetime | None, str | None, int], ...] = ()
+    """(when it was agreed to, part, units)"""
 
-    def plus(self, units: int, part: str | None, given: Worth) -> Taken:
-        """With ``units`` more, of the whole or of one part."""
+    def plus(self, units: int, part: str | None, given: Worth, *, at: datetime | None = None) -> Taken:
+        """With ``units`` more, of the whole or of one part, as agreed to ``at`` a moment."""
+        log = (*self.log, (at, part, units))
         if part is None:
-            return Taken(self.whole + units, self.parts, self.worth + given, self.gone)
+            return Taken(self.whole + units, self.parts, self.worth + given, self.gone, log)
         parts = dict(self.parts) | {part: self.parts.get(part, 0) + units}
-        return Taken(self.whole, parts, self.worth + given, self.gone)
+        return Taken(self.whole, parts, self.worth + given, self.gone, log)
+
+    def until(self, moment: datetime) -> Taken:
+        """What of it was agreed to by then, in units alone; what is spoken for elsewhere counts as old."""
+        found = Taken(gone=self.gone)
+        for at, part, units in self.log:
+            if at is not None and at <= moment:
+                found = found.plus(units, part, NOTHING, at=at)
+        return found
 
 
 def units_left(line: OrderLine, parts: Sequence[Part], taken: Taken, part: str | None = None) -> int:

@@ -26,6 +26,7 @@ from engine.payments.gateway import DECLINES, Charge, ChargeStatus
 from engine.payments.models import Capture, CaptureStatus, Payment, PaymentStatus, Refund
 from engine.payments.states import PAYMENT
 from engine.payments.stored_value_models import StoredValueKind
+from engine.returns import opening
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -216,6 +217,7 @@ def _failed(session: Session, order: Order, change: OrderChange, payment: Paymen
 def _end(session: Session, order: Order, change: OrderChange, payment: Payment, words: str, *, code: str) -> None:
     change.status = CHANGE.check(change.status, ChangeStatus.FAILED)
     change.message = words
+    opening.charge_failed(session, order, change, words)
     facts = {"code": code, "change": change.id, "payment": payment.id}
     audit.record(session, order.tenant_id, actor="system", action="order.change_failed", subject=order.id, facts=facts)
     payload = {"change_id": change.id, "kind": str(change.kind), "thread_id": order.thread_id, "code": code}

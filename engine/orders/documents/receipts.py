@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
@@ -14,6 +16,8 @@ from engine.orders.models import Order
 from engine.orders.queries import Parts
 from engine.orders.seller import SellerPolicy
 from engine.payments.models import CaptureStatus, Destination, RefundStatus
+
+_ACCOUNTS: Final = {Destination.STORE_CREDIT: "store credit", Destination.ACCOUNT: "gift card or store credit"}
 
 
 def receipt(session: Session, order: Order) -> Paper:
@@ -48,8 +52,7 @@ def _paid(parts: Parts) -> list[dict[str, object]]:
     ]
     for refund in parts.refunds:
         if refund.status == RefundStatus.SUCCEEDED:
-            credit = refund.destination == Destination.STORE_CREDIT
-            where = "store credit" if credit else labels[refund.payment_id]
+            where = _ACCOUNTS.get(refund.destination, labels[refund.payment_id])
             moves.append((refund.settled_at or refund.created_at, f"Given back to {where}", -refund.amount))
     return [
         {"on": at.date().isoformat(), "text": text, "amount": amount}

@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from engine.approvals import watch
 from engine.approvals.errors import ApprovalDecided, ApprovalOutdated, MayNotApprove, OwnRequest
 from engine.approvals.models import Approval, ApprovalKind, ApprovalStatus
 from engine.approvals.service import finish_claimed
 from engine.carts.models import Discount
+from engine.checkout.complete import complete
 from engine.db import Addresses
 from engine.jobs import tell_conversations, watch_approvals
 from engine.kit import clock, faults
@@ -27,7 +29,8 @@ from engine.kit.identity import Scope
 from engine.kit.tenancy import ApiKey
 from engine.orders import service as orders
 from engine.payments import refunds
-from engine.payments.models import Alert
+from engine.payments.errors import RefundExceedsCapture
+from engine.payments.models import Alert, Refund
 from engine.payments.stored_value_models import StoredValueAccount
 from tests.engine.approvals.conftest import Office
 from tests.engine.orders.desk import broken, stock
@@ -349,3 +352,36 @@ def test_killed_anywhere_it_is_done_once(office: Office, addresses: Addresses, p
     assert office.now(waiting).status == ApprovalStatus.APPROVED
     assert office.refunds() == [(3000, "succeeded", waiting.id)]
     assert broken(office.shop) == []
+
+
+def test_the_limit_of_store_credit_counts_two_orders_of_a_buyer_at_once(office: Office) -> None:
+    shop = office.shop
+    again = complete(shop.runtime, office.desk.buyer, shop.approved(office.desk.buyer, "TENT"))
+    assert again.order is not None
+    orders_of = [office.desk.order_id, again.order.id]
+    both = threading.Barrier(2)
+
+    def give(order_id: str) -> bool:
+        both.wait(timeout=30)
+        return office.ask(ApprovalKind.GOODWILL, order_id=order_id, amount=1500).approval is None
+
+    for _ in range(3):
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(give, orders_of))
+    with shop.uow() as session:
+        credited = session.scalar(select(func.coalesce(func.sum(StoredValueAccount.balance), 0)))
+    assert credited == 1500
+
+
+def test_what_is_no_longer_due_is_not_given_back_once_more(office: Office) -> None:
+    office.rule(refund_limit=None)
+    office.rule("payments", refund_limit_per_order=None, refund_limit_per_customer_day=None)
+    office.desk.do("cancel", reason="other")
+    with office.shop.uow() as session:
+        session.execute(update(Refund).values(status="failed"))
+    before = office.given()
+
+    with pytest.raises(RefundExceedsCapture):
+        office.ask(amount=3000)
+
+    assert office.given() == before

@@ -14,7 +14,7 @@ from engine.kit import clock
 from engine.kit.audit import AuditRow
 from engine.kit.errors import Forbidden, RateLimited
 from engine.kit.outbox import OutboxRow
-from tests.engine.customers.people import code_for, known, staff
+from tests.engine.customers.people import code_for, customer_of, known, staff
 from tests.shop import Shop
 
 
@@ -152,3 +152,25 @@ def test_a_code_in_the_conversation_is_masked_while_one_is_awaited(shop: Shop, s
     code_for(shop, guest, "ada@example.com")
     with shop.uow() as session:
         assert codes.mask_codes(session, guest, said) == kept
+
+
+@pytest.mark.parametrize(
+    ("typed", "proven"),
+    [
+        ("Ada@Example.COM", "Ada@example.com"),
+        ("\u0130da@example.com", "i\u0307da@example.com"),
+        ("\u0391\u03a3@example.com", "\u03b1\u03c3@example.com"),
+        ("\u03f4@example.com", "\u03b8@example.com"),
+        ("\u212aate@example.com", "Kate@example.com"),
+    ],
+)
+def test_what_is_written_to_is_what_is_proven_in_one_spelling(shop: Shop, typed: str, proven: str) -> None:
+    assert codes.limit_asking(shop.runtime, shop.shopper(), typed) == proven
+    who = known(shop, typed)
+    assert (customer_of(shop, who).email, known(shop, typed).customer_id) == (proven, who.customer_id)
+
+
+def test_nobody_becomes_somebody_else_by_a_letter_that_some_fold(shop: Shop) -> None:
+    victim = known(shop, "ida@example.com")
+    thief = known(shop, "\u0130da@example.com")
+    assert thief.customer_id != victim.customer_id
