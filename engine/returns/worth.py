@@ -34,7 +34,7 @@ class Taken:
     gone: int = 0
     """Units that are spoken for elsewhere: replaced under warranty, or about to be made good."""
     log: tuple[tuple[datetime | None, str | None, int], ...] = ()
-    """(when it was agreed to, part, units)"""
+    """(when it was agreed to, or none for long ago, part, units)"""
 
     def plus(self, units: int, part: str | None, given: Worth, *, at: datetime | None = None) -> Taken:
         """With ``units`` more, of the whole or of one part, as agreed to ``at`` a moment."""
@@ -48,7 +48,7 @@ class Taken:
         """What of it was agreed to by then, in units alone; what is spoken for elsewhere counts as old."""
         found = Taken(gone=self.gone)
         for at, part, units in self.log:
-            if at is not None and at <= moment:
+            if at is None or at <= moment:
                 found = found.plus(units, part, NOTHING, at=at)
         return found
 
