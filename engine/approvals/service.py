@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,6 +28,7 @@ from engine.kit.policies import policy_of
 from engine.payments.alerts import resolve_alert
 from engine.runtime import Runtime
 
+log = structlog.get_logger(__name__)
 EXPIRING: Final = "approval_expiring"
 LEASE: Final = timedelta(seconds=60)
 _TRIES: Final = 10
@@ -79,7 +81,9 @@ def carry_out(runtime: Runtime, tenant_id: str, approval_id: str) -> Approval:
 
 
 def finish_claimed(runtime: Runtime, tenant_id: str) -> int:
-    """The job: carry out what was said yes to and then left lying; returns how many were looked at."""
+    """The job: carry out what was said yes to and then left lying; returns how many were looked at. One that breaks
+    keeps no other waiting.
+    """
     with runtime.unit_of_work(tenant_id) as session:
         rows = session.scalars(
             select(Approval)
@@ -96,7 +100,10 @@ def finish_claimed(runtime: Runtime, tenant_id: str) -> int:
             row.attempts += 1
             row.lease_until = clock.now() + LEASE
     for row in rows:
-        carry_out(runtime, tenant_id, row.id)
+        try:
+            carry_out(runtime, tenant_id, row.id)
+        except Exception:
+            log.exception("approval not carried out", tenant=tenant_id, approval=row.id)
     return len(rows)
 
 

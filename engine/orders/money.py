@@ -31,6 +31,8 @@ class OrderMoney:
     """Tax within what is settled."""
     disputed: int = 0
     """Taken back by disputes that are open or lost."""
+    lost: int = 0
+    """Of it, what is gone for good."""
     held: int = 0
     """Authorized and neither captured nor let go."""
     paid: bool = False
@@ -53,7 +55,7 @@ def add_up(
     payments: Sequence[Payment],
     captures: Iterable[Capture],
     refunds: Sequence[Refund],
-    disputes: Iterable[Dispute],
+    disputes: Sequence[Dispute],
     adjustments: Sequence[OrderAdjustment],
     retaxed: int = 0,
 ) -> OrderMoney:
@@ -75,6 +77,7 @@ def add_up(
         swapped=sum(row.amount for row in swapped),
         settled_tax=sum(row.tax for row in taken) - sum(row.tax for row in back) + retaxed,
         disputed=sum(row.amount for row in disputes if row.status != DisputeStatus.WON),
+        lost=sum(row.amount for row in disputes if row.status == DisputeStatus.LOST),
         held=sum(held.values()),
         paid=order.origin is not None or any(row.status in _ENDED_WELL for row in payments),
     )

@@ -66,9 +66,9 @@ def request(
     that gives. ``execute`` each after the commit, or the job does.
 
     ``account_id`` is the gift card or store credit of a destination that is an account: of the same buyer and currency,
-    and good. ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason`` is told
-    to the shopper, ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that stands for
-    it: it lifts the shop's limits, never the bound of what was taken. Raises
+    and not blocked. ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason``
+    is told to the shopper, ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that
+    stands for it: it lifts the shop's limits, never the bound of what was taken. Raises
     ``RefundExceedsCapture``, ``RefundBlockedByDispute``, ``RefundOverLimit``, ``InvalidInput``, ``NotFound``.
     """
     if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
@@ -222,7 +222,7 @@ def _name_accounts(
         if refund.destination == Destination.ACCOUNT:
             target = stored_value.lock(session, tenant_id, account_id or "")
             theirs = target.owner_id == owner_id or (customer_id is not None and target.customer_id == customer_id)
-            if not theirs or not stored_value.is_usable(target, refund.currency):
+            if not theirs or not stored_value.can_take(target, refund.currency):
                 raise InvalidInput("That is not a gift card or credit of whoever bought.", param="refund_to")
             refund.stored_value_id = target.id
             continue

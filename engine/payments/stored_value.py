@@ -347,6 +347,11 @@ def is_usable(account: StoredValueAccount, currency: str) -> bool:
     return account.status == StoredValueStatus.ACTIVE and not _expired(account) and account.currency == currency
 
 
+def can_take(account: StoredValueAccount, currency: str) -> bool:
+    """Whether a refund may arrive on it: one whose time ended since it was agreed to lives again by that."""
+    return account.status == StoredValueStatus.ACTIVE and account.currency == currency
+
+
 def _expired(account: StoredValueAccount) -> bool:
     return account.expires_at is not None and account.expires_at <= clock.now()
 

@@ -29,6 +29,8 @@ UNION ALL SELECT 'change_under_way', id FROM app.order_changes
  WHERE order_id IN (SELECT id FROM their_orders) AND status IN ('confirmed', 'charging', 'requested')
 UNION ALL SELECT 'open_return', number FROM app.returns
  WHERE id IN (SELECT id FROM their_returns) AND status NOT IN ('closed', 'declined', 'canceled', 'expired')
+UNION ALL SELECT 'open_claim', number FROM app.warranty_claims
+ WHERE id IN (SELECT id FROM their_claims) AND status NOT IN ('denied', 'closed', 'canceled', 'expired')
 UNION ALL SELECT 'open_case', number FROM app.cases
  WHERE id IN (SELECT id FROM their_cases) AND status NOT IN ('resolved', 'closed')
 UNION ALL SELECT 'answer_under_way', id FROM app.runs
@@ -43,6 +45,7 @@ WORDS: Final = {
     "refund_under_way": "A refund is under way.",
     "change_under_way": "A change of an order is under way.",
     "open_return": "Return {subject} has not ended yet.",
+    "open_claim": "Warranty claim {subject} is not settled yet.",
     "open_case": "Case {subject} with our staff is still open.",
     "answer_under_way": "A conversation is waiting for its answer.",
 }
@@ -50,7 +53,7 @@ WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """One thing that must end first. ``subject`` is an order, return or case number, or an id."""
+    """One thing that must end first. ``subject`` is an order, return, claim or case number, or an id."""
 
     kind: str
     subject: str

@@ -38,8 +38,8 @@ def money_of(session: Session, order: Order) -> OrderMoney:
 
 
 def bounded(money: OrderMoney, owed: Owed) -> Owed:
-    """No more than is left of what was paid."""
-    amount = min(owed.amount, max(0, min(money.due, money.settled)))
+    """No more than is left of what was paid; what the bank took for good went back by that."""
+    amount = min(owed.amount, max(0, min(money.due, money.settled - money.lost)))
     return Owed(amount, min(owed.tax, amount, max(0, money.due_tax)), owed.fee)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from engine.kit import outbox
 from engine.kit.money import Money
 from engine.orders.models import Order
-from engine.returns.models import Return
+from engine.returns.models import Return, ReturnKind
 
 TOPICS: Final = (
     "return.requested",
@@ -50,6 +50,9 @@ def words(order: Order, row: Return, topic: str, **more: Any) -> str:
     if topic == "return.approved" and row.keep:
         return f"Return {row.number}: please keep the goods; {Money(row.refund, order.currency)} goes back to you."
     if topic == "return.refunded" and not amount.amount:
-        return f"Return {row.number} is settled; what you get in exchange is being sent."
+        given = (
+            "what you get in exchange is being sent" if row.kind == ReturnKind.EXCHANGE else "no money is left for it"
+        )
+        return f"Return {row.number} is settled; {given}."
     ended = topic in {"return.declined", "return.closed"}
     return f"{said[topic]} {row.message or ''}".strip() if ended else said[topic]

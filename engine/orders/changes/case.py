@@ -10,14 +10,16 @@ from sqlalchemy.orm import Session
 
 from engine.kit.identity import Identity
 from engine.kit.ids import is_id
+from engine.kit.policies import policy_of
 from engine.orders import goodwill
 from engine.orders.changes import methods
-from engine.orders.changes.effect import Effect
+from engine.orders.changes.effect import Effect, Ended
 from engine.orders.errors import ChangeRefused
 from engine.orders.models import ChangeKind, Order, OrderLine
 from engine.orders.money import OrderMoney
 from engine.orders.policy import OrdersPolicy
 from engine.orders.queries import Parts
+from engine.returns.policy import ReturnsPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ def effect_of(
     due = money.due + amount + taken_up.amount
     charge = max(0, min(amount, due - money.settled - money.held))
     refund = max(0, min(-amount, money.settled - due))
+    if refund and _in_exchange(case, parts.get("ended", ())):
+        refund_target(case, refund_to, policy_of(case.session, case.order.tenant_id, ReturnsPolicy).refund_to)
     balance = due - money.settled - charge + refund
     moves = _tax_that_moves(money, tax + taken_up.tax, settles=balance == 0, charged=charge > 0)
     charge_tax, refund_tax = max(0, min(moves, charge)), max(0, min(-moves, refund))
@@ -80,6 +84,19 @@ def effect_of(
         balance=balance,
         **given,
     )
+
+
+def _in_exchange(case: Case, ended: Sequence[Ended]) -> bool:
+    """Whether any of these units took the place of goods that came back: their money goes where a return's may."""
+    return any(_from_exchange(case, one.line_id) for one in ended)
+
+
+def _from_exchange(case: Case, line_id: str | None) -> bool:
+    while line_id is not None and (line := case.line(line_id)) is not None:
+        if line.return_id is not None:
+            return True
+        line_id = line.replaces_line_id
+    return False
 
 
 def refund_target(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
-from engine.approvals import watch
+from engine.approvals import service, watch
 from engine.approvals.errors import ApprovalDecided, ApprovalOutdated, MayNotApprove, OwnRequest
 from engine.approvals.models import Approval, ApprovalKind, ApprovalStatus
 from engine.approvals.service import finish_claimed
@@ -385,3 +385,19 @@ def test_what_is_no_longer_due_is_not_given_back_once_more(office: Office) -> No
         office.ask(amount=3000)
 
     assert office.given() == before
+
+
+def test_one_that_breaks_keeps_no_other_waiting(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [office.waiting(amount=amount) for amount in (2100, 2200)]
+    with office.shop.uow() as session:
+        session.execute(update(Approval).values(status="claimed", lease_until=clock.now() - timedelta(seconds=1)))
+    carried: list[str] = []
+
+    def carry_out(_runtime: object, _tenant_id: str, approval_id: str) -> None:
+        carried.append(approval_id)
+        raise RuntimeError
+
+    monkeypatch.setattr(service, "carry_out", carry_out)
+
+    assert finish_claimed(office.shop.runtime, office.shop.tenant.id) == 2
+    assert sorted(carried) == sorted(row.id for row in rows)

@@ -20,9 +20,11 @@ from engine.kit.tenancy import tenant_tables
 from engine.orders import notes, queries
 from engine.privacy import erasing
 from engine.privacy.exporting import export
+from engine.privacy.schemas import ErasureView
 from tests.engine.customers.people import customer_of, known, staff, tell
 from tests.engine.customers.test_verifying import bought, seen
 from tests.engine.orders.desk import Desk
+from tests.engine.warranties import fault
 from tests.shop import ADDRESS, Shop
 
 WORDS = ("ada@example.com", "Ada Buyer", "12 Pine St", "Zaphod", "Heartofgold", "97204")
@@ -201,3 +203,13 @@ def test_the_export_holds_what_the_shop_holds_and_nothing_for_staff_alone(shop: 
     document = told.model_dump_json()
     for secret in ("a difficult person", "eve@example.com", "unit_cost", "card_mine", "code_hash"):
         assert secret not in document
+
+
+def test_a_unit_that_is_being_repaired_finds_its_way_back_first(shop: Shop) -> None:
+    desk = fault.delivered(shop)
+    who = known(shop, "ada@example.com", desk.buyer)
+    claim = fault.look(desk, fault.claim(desk))
+    with shop.uow() as session:
+        row = erasing.request(session, shop.tenant.id, who.customer_id or "", requested_by=who.id, reason="x")
+        assert (row.status, row.holds) == ("deferred", [{"kind": "open_claim", "subject": claim.number}])
+        assert ErasureView.of(row).waits_for == [f"Warranty claim {claim.number} is not settled yet."]

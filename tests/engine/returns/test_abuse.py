@@ -18,8 +18,9 @@ from engine.fulfillment.shipments import ship
 from engine.kit import clock
 from engine.kit.envelope import seal
 from engine.kit.errors import DomainError
-from engine.payments import gateway_events
+from engine.payments import gateway_events, stored_value
 from engine.payments.models import Payment
+from engine.payments.stored_value_models import StoredValueKind
 from engine.returns import deciding
 from engine.returns.models import ReturnStatus
 from tests.engine.orders.desk import Desk, broken, buy, held, sibling, stock
@@ -38,12 +39,19 @@ from tests.engine.returns.coming import (
 from tests.shop import Shop
 
 
-def dispute(desk: Desk) -> None:
+def dispute(desk: Desk) -> str:
+    """The card's bank takes the order's money back; the dispute's id at the gateway."""
     shop = desk.shop
     gateway = shop.runtime.gateways["sandbox"]
     with shop.uow() as session:
         payment_id = session.scalars(select(Payment.id).where(Payment.order_id == desk.order_id)).one()
-    gateway.open_dispute(payment_id, merchant=shop.tenant.id)  # type: ignore[attr-defined] # the sandbox's own
+    opened = gateway.open_dispute(payment_id, merchant=shop.tenant.id)  # type: ignore[attr-defined] # the sandbox's own
+    hear(shop)
+    return str(opened.gateway_id)
+
+
+def hear(shop: Shop) -> None:
+    gateway = shop.runtime.gateways["sandbox"]
     for told in gateway.due_webhooks(merchant=shop.tenant.id):  # type: ignore[attr-defined]
         gateway_events.receive(
             shop.runtime, "sandbox", told.body, dict(told.headers), on_charge=recovery.on_gateway_event
@@ -237,4 +245,71 @@ def test_an_exchange_that_is_given_up_locks_money_before_stock(shop: Shop) -> No
         session.flush()
     assert taken == ["payments", "stock_levels"]
     pay(desk, made)
+    assert broken(shop) == []
+
+
+def test_an_exchange_is_no_way_to_cash_where_returns_give_store_credit(shop: Shop) -> None:
+    rule(shop, refund_to=["store_credit"])
+    shop.add("A")
+    for sku in ("A2", "A3"):
+        sibling(shop, "A", sku, price=5000)
+    desk = buy(shop, "A")
+    deliver(desk)
+    paid = held(shop)
+    send_back(desk, {"sku": "A", "exchange": "A2"}, refund_to="store_credit")
+    receive(desk, the_return(desk))
+    with pytest.raises(DomainError) as refused:
+        desk.ask("cancel", reason="other")
+    assert refused.value.code == "change_refused"
+    desk.do("items", swaps=[{"line_id": desk.line("A2").id, "to_variant_id": shop.variants["A3"]}])
+    with pytest.raises(DomainError):
+        desk.ask("cancel", reason="other")
+    assert desk.do("cancel", reason="other", refund_to="store_credit").refund.amount == 5500
+    assert held(shop) == paid
+    assert broken(shop) == []
+
+
+def test_money_for_an_account_whose_time_ended_meanwhile_arrives_there(shop: Shop) -> None:
+    shop.add("A")
+    desk = buy(shop, "A")
+    deliver(desk)
+    with shop.uow() as session:
+        issued = stored_value.issue(
+            session,
+            shop.tenant.id,
+            secret_key=shop.runtime.secret_key,
+            kind=StoredValueKind.STORE_CREDIT,
+            amount=100,
+            currency="USD",
+            owner_id=desk.buyer.id,
+            expires_at=clock.now() + timedelta(days=3),
+            actor="test",
+        )
+    send_back(desk, ("A", 1), refund_to=issued.account.id)
+    with clock.shifted(timedelta(days=5)):
+        stored_value.expire(shop.runtime, shop.tenant.id)
+        receive(desk, the_return(desk))
+        assert (the_return(desk).problem, the_return(desk).given) == (None, 5500)
+        with shop.uow() as session:
+            (credit,) = stored_value.own_accounts(session, desk.buyer)
+    assert (credit.id, credit.balance) == (issued.account.id, 5500)
+    assert broken(shop) == []
+
+
+def test_when_the_bank_has_given_the_money_the_return_ends_without(shop: Shop) -> None:
+    shop.add("A")
+    desk = buy(shop, "A")
+    deliver(desk)
+    send_back(desk, ("A", 1))
+    dispute_id = dispute(desk)
+    receive(desk, the_return(desk))
+    inspect(desk, the_return(desk))
+    assert (the_return(desk).problem, the_return(desk).status) == ("refund_blocked_by_dispute", ReturnStatus.INSPECTED)
+    shop.runtime.gateways["sandbox"].decide_dispute(dispute_id, won=False)  # type: ignore[attr-defined]
+    hear(shop)
+
+    assert deciding.retry_blocked(shop.runtime, shop.tenant.id) == 1
+
+    row = the_return(desk)
+    assert (row.problem, row.status, row.given, returned(desk)) == (None, ReturnStatus.CLOSED, 0, {"A": 1})
     assert broken(shop) == []
