@@ -45,6 +45,8 @@ SELECT :tenant, w.variant_id, w.location_id, 0, 0
 FROM unnest(CAST(:variants AS text[]), CAST(:locations AS text[])) AS w (variant_id, location_id)
 ORDER BY 2, 3 ON CONFLICT DO NOTHING
 """)
+# What is written is worked out from the locked rows: of ``s`` the statement first sees the row as it was when it began,
+# and the constraint would judge that one although another transaction has long changed it.
 _CHANGE: Final = text("""
 WITH wanted AS MATERIALIZED (
   SELECT * FROM unnest(CAST(:variants AS text[]), CAST(:locations AS text[]), CAST(:on_hand AS int[]),
@@ -61,8 +63,9 @@ refused AS MATERIALIZED (
     OR (:selling AND w.reserved > 0
       AND l.on_hand + w.on_hand - l.reserved - w.reserved < l.safety_stock)),
 changed AS (
-  UPDATE app.stock_levels s SET on_hand = s.on_hand + w.on_hand, reserved = s.reserved + w.reserved
-  FROM wanted w WHERE s.tenant_id = :tenant AND s.variant_id = w.variant_id AND s.location_id = w.location_id
+  UPDATE app.stock_levels s SET on_hand = l.on_hand + w.on_hand, reserved = l.reserved + w.reserved
+  FROM wanted w JOIN locked l ON l.variant_id = w.variant_id AND l.location_id = w.location_id
+  WHERE s.tenant_id = :tenant AND s.variant_id = l.variant_id AND s.location_id = l.location_id
     AND NOT EXISTS (SELECT FROM refused)),
 written AS (
   INSERT INTO app.stock_movements

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 
-from engine.inventory import adjusting, inbound, ledger
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from engine.inventory import adjusting, inbound, ledger, levels
 from engine.inventory import service as inventory
 from engine.inventory.errors import BelowReserved, OutOfStock
 from engine.inventory.inbound import Coming
@@ -167,3 +171,38 @@ def test_the_last_units_that_may_wait_are_sold_once(shop: Shop) -> None:
 
     with ThreadPoolExecutor(WORKERS) as pool:
         assert sum(pool.map(buy, range(WORKERS))) == 5
+
+
+def test_what_was_changed_while_it_waited_is_what_counts(shop: Shop) -> None:
+    """One unit is free, two are wanted, and two come free in the transaction that is waited for."""
+    item = shop.add("A", stock={"EAST": 10})
+    east = shop.locations["EAST"]
+    taken = [levels.Move(item, east, MovementKind.RESERVE, "before", reserved=9)]
+    freed = [levels.Move(item, east, MovementKind.RELEASE, "before", reserved=-2)]
+    wanted = [levels.Move(item, east, MovementKind.RESERVE, "late", reserved=2)]
+    with shop.uow() as session:
+        levels.change(session, shop.tenant.id, taken)
+
+    def want() -> list[levels.Shortage]:
+        with shop.uow() as session:
+            return levels.change(session, shop.tenant.id, wanted, selling=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        with shop.uow() as session:
+            levels.change(session, shop.tenant.id, freed)
+            late = pool.submit(want)
+            _until_somebody_waits(session)
+        assert late.result(30) == []
+    with shop.uow() as session:
+        assert ledger.drift(session, shop.tenant.id) == []
+        assert ledger.balances(session, shop.tenant.id)[item, east] == (10, 9)
+
+
+def _until_somebody_waits(session: Session) -> None:
+    """Until another transaction waits for this one."""
+    asked = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid")
+    for _ in range(3000):
+        if session.execute(asked).scalar_one():
+            return
+        time.sleep(0.01)
+    raise AssertionError("nobody waited")
