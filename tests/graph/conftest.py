@@ -112,11 +112,15 @@ Running = Callable[..., Any]
 
 
 @pytest.fixture
-def running(graph_dsn: str) -> Running:
-    """``async with running(talk)``: a runner of its own on this event loop."""
+def running(graph_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Running:
+    """``async with running(talk)``: a runner of its own on this event loop, for the shops of these talks alone: what
+    other tests left unfinished would be taken up with this one's script.
+    """
 
     @asynccontextmanager
     async def run(*talks: Talk, **options: Any) -> AsyncIterator[Runner]:
+        shops = [talk.shop.tenant.id for talk in talks]
+        monkeypatch.setattr(talks[0].shop.runtime.store, "tenant_ids", lambda: shops)
         runner = Runner(talks[0].shop.runtime, graph_dsn, **options)
         await runner.start()
         for talk in talks:

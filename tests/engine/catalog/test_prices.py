@@ -79,8 +79,11 @@ def test_setting_the_same_time_again_takes_its_place_and_is_told(shop: Shop) -> 
     assert (again.id, str(again.price), again.status, again.source) == (first.id, "€47.00", "in_force", "key_prices")
     assert count(shop, ListedPrice) == 1
     with shop.uow() as session:
-        told = session.scalars(select(OutboxRow).where(OutboxRow.topic == "catalog.price_changed")).all()
-        noted = session.scalars(select(AuditRow).where(AuditRow.action == "catalog.set_price")).all()
+        changed = select(OutboxRow).where(OutboxRow.topic == "catalog.price_changed").order_by(OutboxRow.id)
+        told = session.scalars(changed).all()
+        noted = session.scalars(
+            select(AuditRow).where(AuditRow.action == "catalog.set_price").order_by(AuditRow.id)
+        ).all()
     assert [(row.payload["from"], row.payload["to"], row.payload["currency"]) for row in told] == [
         (None, 4600, "EUR"),
         (4600, 4700, "EUR"),

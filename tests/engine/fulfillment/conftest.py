@@ -57,7 +57,8 @@ class Warehouse:
     def lines(self, order_id: str) -> dict[str, OrderLine]:
         """By SKU."""
         with self.shop.uow() as session:
-            rows = session.scalars(select(OrderLine).where(OrderLine.order_id == order_id)).all()
+            query = select(OrderLine).where(OrderLine.order_id == order_id).order_by(OrderLine.position)
+            rows = session.scalars(query).all()
         return {row.sku: row for row in rows}
 
     def work_lines(self, fulfillment_id: str) -> list[FulfillmentLine]:
