@@ -14,6 +14,8 @@ _NONE: Final = frozenset({"not_found"})
 _SOLD_OUT: Final = frozenset({"out_of_stock"})
 _CHANGE: Final = _NONE | {"wrong_status", "order_busy", "refund_blocked_by_dispute"}
 """Too late, a warehouse still has to answer, or the bank has the money."""
+_SPOKEN: Final = frozenset({"too_many_units", "unit_gone"})
+"""A return has the unit, or a warranty claim."""
 
 EXPECTED: Final[Mapping[str, frozenset[str]]] = {
     "buy": _SOLD_OUT,
@@ -43,12 +45,15 @@ EXPECTED: Final[Mapping[str, frozenset[str]]] = {
     "pay_out": frozenset(),
     "write_off": frozenset({"below_reserved", "needs_count"}),
     "one_more_look": frozenset(),
-    "send_back": _CHANGE,
-    "exchange": _CHANGE | {"unavailable"},
+    "send_back": _CHANGE | _SPOKEN,
+    "exchange": _CHANGE | {"unavailable"} | _SPOKEN,
     "change_rules": frozenset(),
     "decide_return": _NONE,
     "hand_in": _NONE,
     "take_back": _NONE,
     "look_over": _NONE,
     "end_return": _NONE,
+    "complain": _NONE | _SPOKEN | {"claim_open"},
+    "decide_claim": _NONE | _SPOKEN,
+    "make_good": _NONE | {"wrong_step"},
 }

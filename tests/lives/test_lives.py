@@ -24,6 +24,7 @@ from engine.kit.errors import DomainError
 from engine.runtime import Runtime
 from tests.currencies import price_everything, sell_in
 from tests.lives.afterwards import LATER
+from tests.lives.breaking import BREAKING
 from tests.lives.coming_back import COMING_BACK
 from tests.lives.refusals import EXPECTED
 from tests.shop import Shop
@@ -38,10 +39,11 @@ EVERYTHING: Final[dict[str, Callable[[World], None]]] = {
     **{name: act for name, (_, act) in ACTIONS.items()},
     **LATER,
     **COMING_BACK,
+    **BREAKING,
 }
 LONG: Final = 64
 OFTEN: Final = ("buy", "buy", "buy", "release", "release", "ship", "ship", "carry")
-COME_BACK: Final = ("send_back", "exchange", "take_back", "look_over")
+COME_BACK: Final = ("send_back", "exchange", "take_back", "look_over", "complain", "decide_claim")
 NAMES: Final = st.sampled_from([*OFTEN, *COME_BACK, *sorted(EVERYTHING)])
 SHOPS: Final = st.integers(0, 1)
 DICE: Final = st.integers(0, 2**16)
