@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from app.bench_flat import FLAT, flat_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
-from app.bench_scene import SIZES, Scene, set_scene, stock_up
+from app.bench_scene import SIZES, Scene, lift_limits, set_scene, stock_up
 from app.bench_timing import Say, cpu_seconds, drive, figures, prepare
 from app.boot import House, fill_index, open_index, open_runtime, open_store
 from engine.demo.seed import seed_demo
@@ -94,6 +94,7 @@ def _scene(say: Say) -> Iterator[Scene]:
         fill_index(house.runtime, index, embedder, say)
         scene = set_scene(house, tenant_id, seed=0)
         stock_up(scene, units=100_000)
+        lift_limits(scene)
         yield scene
     finally:
         house.close()

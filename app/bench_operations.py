@@ -16,6 +16,7 @@ from engine.fulfillment.shipments import ship_now
 from engine.inventory import service as inventory
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
+from engine.orders import goodwill
 from engine.orders.changes.apply import apply_as_staff
 from engine.orders.changes.propose import propose
 from engine.orders.changes.wanted import read
@@ -68,21 +69,13 @@ def bench_ship(scene: Scene) -> Operation:
 
 
 def bench_refund(scene: Scene) -> Operation:
-    """Giving back part of a paid order: asked for under the payment's lock, moved by the gateway, booked."""
+    """Giving back part of a paid order: asked for under its locks, moved by the gateway, booked."""
     order_id = scene.paid().id
 
     def run() -> None:
         with scene.uow() as session:
-            asked = refunds.request(
-                session,
-                scene.tenant_id,
-                order_id=order_id,
-                amount=100,
-                tax=0,
-                unearned=100,
-                reason="bench",
-                requested_by="bench",
-                approved="bench",
+            asked = goodwill.give(
+                session, scene.tenant_id, order_id=order_id, amount=100, reason="bench", requested_by="bench"
             )
         for one in asked:
             if refunds.execute(scene.runtime, scene.tenant_id, one.id).status != RefundStatus.SUCCEEDED:
@@ -98,8 +91,8 @@ def bench_order_change(scene: Scene) -> Operation:
 
     def run() -> None:
         wanted = read({"kind": "cancel", "reason": "other"})
-        quoted = propose(scene.runtime, staff, order_id, wanted, approved="bench")
-        done = apply_as_staff(scene.runtime, staff, order_id, quoted.id, approved="bench")
+        quoted = propose(scene.runtime, staff, order_id, wanted)
+        done = apply_as_staff(scene.runtime, staff, order_id, quoted.id)
         if done.status != ChangeStatus.APPLIED:
             raise RuntimeError(f"the benchmark's change ended as {done.status}: {done.message}")
 

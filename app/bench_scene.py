@@ -21,6 +21,7 @@ from engine.inventory.models import Location, MovementKind
 from engine.inventory.service import Allocation, receive
 from engine.kit.identity import Identity
 from engine.orders.schemas import OrderView
+from engine.policies import set_policy
 from engine.runtime import Runtime
 
 SIZES: Final = "1 to 3 lines (7:2:1) of 1 or 2 units, of 300 variants by popularity (Zipf), to 8 states"
@@ -102,6 +103,14 @@ def stock_up(scene: Scene, units: int) -> None:
         ships = select(Location.id).where(Location.tenant_id == scene.tenant_id, Location.ships)
         parts = [Allocation(item, place, units) for place in session.scalars(ships) for item in scene.variants]
         receive(session, scene.tenant_id, parts, kind=MovementKind.RECEIPT, subject="bench")
+
+
+def lift_limits(scene: Scene) -> None:
+    """Staff may give back whatever was paid: a benchmark asks nobody for a yes."""
+    limits = ("refund_limit_per_order", "refund_limit_per_customer_day", "refund_limit_per_day")
+    with scene.uow() as session:
+        set_policy(session, scene.tenant_id, "payments", dict.fromkeys(limits), actor="bench")
+        set_policy(session, scene.tenant_id, "orders", {"staff_refund_limit": None}, actor="bench")
 
 
 def settle_down(house: House) -> None:
