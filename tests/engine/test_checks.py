@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 from sqlalchemy import Engine, text
@@ -16,46 +18,10 @@ from engine.db import Addresses, Store, open_engine
 from engine.kit import audit
 from engine.runtime import Runtime
 from tests.conftest import new_tenant
-from tests.engine.planted import (
-    approvals,
-    books,
-    catalog,
-    checkout,
-    customers,
-    delegation,
-    fulfillment,
-    invoices,
-    mail,
-    money,
-    orders,
-    promotions,
-    returns,
-    stock,
-    support,
-    tax,
-    warranties,
-)
+from tests.engine import planted
 from tests.shop import Shop, open_shop
 
-MODULES = (
-    approvals,
-    books,
-    catalog,
-    checkout,
-    customers,
-    delegation,
-    fulfillment,
-    invoices,
-    mail,
-    money,
-    orders,
-    promotions,
-    returns,
-    stock,
-    support,
-    tax,
-    warranties,
-)
+MODULES = [import_module(f"{planted.__name__}.{one.name}") for one in iter_modules(planted.__path__)]
 FAULTS = {name: fault for module in MODULES for name, fault in module.FAULTS.items()}
 UNBREAKABLE = {
     "stock is never negative and never promised twice",
