@@ -61,7 +61,10 @@ def open_store(settings: Settings, say: Say) -> Addresses:
 
 
 def bring_schema(addresses: Addresses, say: Say) -> None:
-    """Migrate our tables and the graph's when something is missing. Raises ``Unavailable`` without the owner."""
+    """Migrate our tables and the graph's; what stands as it should is not touched.
+
+    Raises ``Unavailable`` where something is missing and the owner's address is not known.
+    """
     from engine.migrate import migrate, pending
 
     if addresses.owner is None:

@@ -66,8 +66,8 @@ def migrate(addresses: Addresses) -> None:
         raise Unavailable("Migrating needs DATABASE_ADMIN_URL, the address of the database's owner.")
     engine = open_engine(addresses.owner, pool_size=1)
     try:
-        for patience in (True,) * _ATTEMPTS + (False,):
-            if _attempt(engine, addresses, again=patience):
+        for left in reversed(range(_ATTEMPTS)):
+            if _attempt(engine, addresses, again=left > 0):
                 break
     finally:
         engine.dispose()
