@@ -10,9 +10,10 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, or_, select, text
 from sqlalchemy.orm import Session
 
+from engine.agentic import keys
 from engine.customers import service as customers
 from engine.kit import clock
 from engine.kit.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
@@ -22,7 +23,6 @@ from engine.runtime import Runtime
 
 COOKIE: Final = "ic_session"
 SESSION_LIFE: Final = timedelta(days=180)
-KEY_PREFIX: Final = "ick_"
 _TOKEN_LIMIT: Final = 200
 
 
@@ -154,19 +154,32 @@ def host_name(host: str) -> str:
 def _by_key(session: Session, authorization: str) -> Caller:
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    if scheme.lower() != "bearer" or not token.startswith(KEY_PREFIX) or len(token) > _TOKEN_LIMIT:
+    if scheme.lower() != "bearer" or not token.startswith(keys.PREFIX) or len(token) > _TOKEN_LIMIT:
         raise BadKey("This key is not valid.")
     row = session.execute(
         select(ApiKey, Tenant)
         .join(Tenant, Tenant.id == ApiKey.tenant_id)
-        .where(ApiKey.key_hash == hash_secret(token), ApiKey.revoked_at.is_(None))
+        .where(
+            ApiKey.key_hash == hash_secret(token),
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > clock.now()),
+        )
     ).one_or_none()
     if row is None:
         raise BadKey("This key is not valid.")
     key, tenant = row
     require_active(tenant)
     scopes = frozenset(Scope(scope) for scope in key.scopes)
-    return Caller(Merchant.of(tenant), Identity(tenant.id, Actor.API_KEY, key.id, scopes=scopes, person=key.person))
+    identity = Identity(
+        tenant.id,
+        Actor.API_KEY,
+        key.id,
+        scopes=scopes,
+        person=key.person,
+        key_id=key.id,
+        platform_id=key.platform_id,
+    )
+    return Caller(Merchant.of(tenant), identity if identity.is_staff else identity.buyer)
 
 
 def _by_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller | None:

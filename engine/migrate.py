@@ -19,6 +19,7 @@ from engine.kit.errors import Unavailable
 from engine.payments.gateways.sandbox.store import secure_sandbox
 
 MODELS: Final = (
+    "engine.agentic.models",
     "engine.approvals.models",
     "engine.carts.models",
     "engine.catalog.models",

@@ -1,4 +1,4 @@
-"""``icommerce keys create|list|revoke``. A key is shown once; its hash is all that is kept."""
+"""``icommerce keys create|list|rotate|revoke``. A key is shown once; its hash is all that is kept."""
 
 from __future__ import annotations
 
@@ -17,46 +17,71 @@ def create(
     tenant: Shop,
     scopes: Annotated[str, typer.Option(help="Comma-separated: acp, staff, ops, admin.")],
     label: Annotated[str, typer.Option(help="What it is for.")] = "",
+    platform: Annotated[
+        str, typer.Option(help="With scope acp: the agent platform whose key it is; one of its own when none is named.")
+    ] = "",
     person: Annotated[
         str, typer.Option(help="Who works with it: the keys of one person never approve each other's requests.")
     ] = "",
     json: Json = False,
 ) -> None:
     """Make a key and show it, this once."""
-    import secrets
-
     from app.commands.opened import runtime
     from app.commands.outcome import say, show, show_json
     from app.commands.tenants import _find
-    from app.identity import KEY_PREFIX
-    from engine.kit import audit
-    from engine.kit.ids import new_id
-    from engine.kit.tenancy import ApiKey, hash_secret
+    from engine.agentic import keys
     from engine.settings import Settings
 
     wanted = _scopes(scopes)
-    secret, key_id = KEY_PREFIX + secrets.token_urlsafe(32), new_id("key")
     with runtime(Settings.from_env(), start=True) as opened:
         with opened.store.without_tenant() as session:
             tenant_id = _find(session, tenant).id
         with opened.unit_of_work(tenant_id) as session:
-            session.add(
-                ApiKey(
-                    id=key_id,
-                    key_hash=hash_secret(secret),
-                    tenant_id=tenant_id,
-                    scopes=wanted,
-                    label=label,
-                    person=_person(person),
-                )
+            made = keys.create(
+                session,
+                tenant_id,
+                scopes=wanted,
+                actor="cli",
+                label=label,
+                person=_person(person),
+                platform=_name(platform, "a platform's", "--platform"),
             )
-            facts = {"scopes": wanted}
-            audit.record(session, tenant_id, actor="cli", action="key.created", subject=key_id, facts=facts)
     if json:
-        show_json({"key": secret, "id": key_id, "tenant": tenant, "scopes": wanted})
+        show_json({"key": made.secret, "id": made.id, "tenant": tenant, "scopes": wanted})
     else:
-        show(secret)
-        say(f"{key_id} for {tenant}. Keep it now: it is not shown again.")
+        show(made.secret)
+        say(f"{made.id} for {tenant}. Keep it now: it is not shown again.")
+
+
+@app.command("rotate")
+def rotate(
+    key_id: Annotated[str, typer.Argument(help="key_…")],
+    overlap: Annotated[int, typer.Option(help="Hours for which the old key goes on working.", min=0, max=720)] = 24,
+    json: Json = False,
+) -> None:
+    """Make a new key in place of one, and show it, this once. An agent platform's orders stay its own."""
+    from datetime import timedelta
+
+    from app.commands.opened import runtime
+    from app.commands.outcome import say, show, show_json
+    from engine.agentic import keys
+    from engine.kit.errors import NotFound
+    from engine.kit.tenancy import ApiKey, Tenant
+    from engine.settings import Settings
+
+    with runtime(Settings.from_env(), start=True) as opened:
+        with opened.store.without_tenant() as session:
+            row = session.get(ApiKey, key_id)
+            if row is None:
+                raise NotFound(f"There is no key {key_id!r}.")
+            tenant_id, slug = row.tenant_id, session.get_one(Tenant, row.tenant_id).slug
+        with opened.unit_of_work(tenant_id) as session:
+            made = keys.rotate(session, tenant_id, key_id, actor="cli", overlap=timedelta(hours=overlap))
+    if json:
+        show_json({"key": made.secret, "id": made.id, "tenant": slug, "scopes": list(made.scopes)})
+    else:
+        show(made.secret)
+        say(f"{made.id} for {slug}; {key_id} ends in {overlap} hours. Keep it now: it is not shown again.")
 
 
 @app.command("list")
@@ -122,10 +147,14 @@ def _scopes(text: str) -> list[str]:
 
 def _person(name: str) -> str | None:
     """One spelling for one person."""
-    found = " ".join(name.split()).casefold()
+    return _name(name, "a person's", "--person").casefold() or None
+
+
+def _name(text: str, whose: str, option: str) -> str:
+    found = " ".join(text.split())
     if len(found) > _NAME_LIMIT:
-        raise typer.BadParameter(f"a person's name has at most {_NAME_LIMIT} characters", param_hint="--person")
-    return found or None
+        raise typer.BadParameter(f"{whose} name has at most {_NAME_LIMIT} characters", param_hint=option)
+    return found
 
 
 def _facts(key: Any, slug: str) -> dict[str, Any]:
@@ -135,6 +164,8 @@ def _facts(key: Any, slug: str) -> dict[str, Any]:
         "scopes": list(key.scopes),
         "label": key.label,
         "person": key.person,
+        "platform": key.platform_id,
         "created_at": key.created_at.isoformat(),
+        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
         "revoked_at": key.revoked_at.isoformat() if key.revoked_at else None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -26,17 +26,26 @@ class Identity:
     tenant_id: str
     actor: Actor
     id: str
-    """``shp_…`` of a browser session, ``key_…`` of an API key, or ``system``."""
+    """``shp_…`` of a browser session, ``agp_…`` of an agent platform, ``key_…`` of any other API key, or ``system``."""
     customer_id: str | None = None
     """Only after a verified e-mail."""
     scopes: frozenset[Scope] = frozenset()
     person: str | None = None
     """Who works with the key, when it names somebody."""
+    key_id: str | None = None
+    """The key that was shown."""
+    platform_id: str | None = None
+    """The agent platform whose key it is."""
 
     @property
     def who(self) -> str:
         """The person, as far as we know: every key of one person has one ``who``."""
         return self.person or self.id
+
+    @property
+    def buyer(self) -> Identity:
+        """As whom a key buys: as its agent platform, whichever key of it is shown, and with no power but that."""
+        return replace(self, id=self.platform_id or self.id, scopes=self.scopes & {Scope.ACP})
 
     @property
     def is_staff(self) -> bool:

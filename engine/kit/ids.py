@@ -14,6 +14,7 @@ _SHIFTS: Final = tuple(range(120, -1, -10))
 PREFIXES: Final = {
     "tenant": "tnt",
     "key": "key",
+    "agent_platform": "agp",
     "shopper": "shp",
     "customer": "cus",
     "address": "adr",

@@ -94,7 +94,11 @@ class ApiKey(Base):
     label: Mapped[str] = mapped_column(default="")
     person: Mapped[str | None] = mapped_column(String(80))
     """Who works with it: the keys of one person count as one when somebody else has to agree."""
+    platform_id: Mapped[str | None] = mapped_column(String(40))
+    """The agent platform whose key it is."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime | None]
+    """When one that was replaced ends."""
     revoked_at: Mapped[datetime | None]
 
 

@@ -11,14 +11,13 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from app.identity import KEY_PREFIX
 from app.live import LiveEvents
 from app.psp.server import create_psp_app
 from app.server import create_app
 from app.site import Limits, Site
+from engine.agentic import keys
 from engine.db import Addresses
-from engine.kit.ids import new_id
-from engine.kit.tenancy import ApiKey, Tenant, hash_secret
+from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from tests.conftest import settings_for
 from tests.shop import Shop
@@ -118,12 +117,9 @@ def make_key(runtime: Runtime) -> Callable[..., str]:
     """A key of a shop, as the value of an Authorization header."""
 
     def make(tenant: Tenant, *scopes: str) -> str:
-        secret = KEY_PREFIX + new_id("key")
-        with runtime.store.without_tenant() as session:
-            session.add(
-                ApiKey(id=new_id("key"), key_hash=hash_secret(secret), tenant_id=tenant.id, scopes=list(scopes))
-            )
-        return f"Bearer {secret}"
+        with runtime.unit_of_work(tenant.id) as session:
+            made = keys.create(session, tenant.id, scopes=list(scopes), actor="test")
+        return f"Bearer {made.secret}"
 
     return make
 

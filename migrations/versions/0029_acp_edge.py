@@ -1,9 +1,9 @@
-"""acp sessions: nothing yet."""
+"""acp edge: nothing yet."""
 
 from __future__ import annotations
 
-revision = "0025"
-down_revision = "0024"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

@@ -1,4 +1,4 @@
-"""acp keys: nothing yet."""
+"""acp sessions: nothing yet."""
 
 from __future__ import annotations
 
