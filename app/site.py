@@ -44,6 +44,7 @@ class Limits:
     runs_per_tenant: int = 3000
     cards_per_identity: int = 30
     cards_per_session: int = 20
+    confirms_per_address: int = 300
 
 
 @dataclass

@@ -26,7 +26,7 @@ from engine.kit.money import Money
 from engine.payments.gateway import Allowance
 from engine.runtime import Runtime
 
-__all__ = ["CARD_LIFE", "Decision", "decide", "open_cards", "request"]
+__all__ = ["CARD_LIFE", "Decision", "decide", "delegate", "open_cards", "request", "show"]
 
 CARD_LIFE: Final = timedelta(minutes=10)
 _TOKEN_GRACE: Final = timedelta(minutes=5)
@@ -57,9 +57,9 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
             bound = digest(checkout, quote)
             if present and _still_good(present, bound, thread_id):
                 return consents.view(present)
-        token = _delegate(runtime, checkout, quote, bound) if quote.due else None
+        token = delegate(runtime, checkout, quote, bound) if quote.due else None
         with runtime.unit_of_work(identity.tenant_id) as session:
-            card = _show(session, runtime, identity, checkout.id, bound, token, thread_id)
+            card = show(session, runtime, identity, checkout.id, bound, token, thread_id)
             if card is not None:
                 return card
     raise CheckoutIncomplete("The price kept changing while the payment card was made. Please try again.")
@@ -85,7 +85,7 @@ def decide(
     if card is not None and card.kind != ConsentKind.PAYMENT:
         card = None
     elsewhere = card is not None and thread_id is not None and card.thread_id not in {None, thread_id}
-    if card is None or card.owner_id != identity.id or elsewhere:
+    if card is None or identity.id not in {card.owner_id, card.holder_id} or elsewhere:
         raise NotFound("There is no such confirmation.")
     if _repeats(card, approved=approved):
         return Decision(consents.view(card), approved, first=False)
@@ -120,7 +120,8 @@ def _require_ready(quote: Quote) -> None:
         raise CheckoutIncomplete("Still needed: " + ", ".join(quote.missing).replace("_", " ") + ".")
 
 
-def _delegate(runtime: Runtime, checkout: CheckoutSession, quote: Quote, bound: str) -> str:
+def delegate(runtime: Runtime, checkout: CheckoutSession, quote: Quote, bound: str) -> str:
+    """A token that pays the quote with the session's method, for as long as its card is shown."""
     method = checkout.payment_method or {}
     allowance = Allowance(
         merchant=checkout.tenant_id,
@@ -131,7 +132,7 @@ def _delegate(runtime: Runtime, checkout: CheckoutSession, quote: Quote, bound: 
     return runtime.gateways[method["gateway"]].delegate(method["ref"], allowance, key=f"{bound}:{new_id('consent')}")
 
 
-def _show(
+def show(
     session: Session,
     runtime: Runtime,
     identity: Identity,

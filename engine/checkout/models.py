@@ -95,6 +95,8 @@ class Consent(TenantRow):
     subject_id: Mapped[str | None] = mapped_column(String(40))
     """The change it allows; none for a payment."""
     owner_id: Mapped[str] = mapped_column(String(40))
+    holder_id: Mapped[str | None] = mapped_column(String(40))
+    """The shopper whose browser opened it on the hosted page, where its owner is an agent: they decide."""
     thread_id: Mapped[str | None] = mapped_column(String(40))
     digest: Mapped[str] = mapped_column(String(64))
     summary: Mapped[dict[str, Any]]

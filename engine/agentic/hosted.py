@@ -1,0 +1,209 @@
+"""The hosted card: a human agrees, on our own page, to what an agent that may not agree for them has prepared.
+
+Whoever opens the card first holds it: its link is good in that browser alone. The holder decides as a shopper does on a
+card in the chat; the order stays the platform's that prepared it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from engine.checkout import confirmation, consents, facts
+from engine.checkout import service as checkouts
+from engine.checkout.complete import Completion, complete, outcome_of
+from engine.checkout.errors import CheckoutBusy, CheckoutClosed
+from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus, SessionStatus
+from engine.checkout.schemas import ConfirmationSummary, ConsentView, PaymentMethodView
+from engine.checkout.states import OPEN_SESSIONS
+from engine.checkout.views import digest
+from engine.kit import audit, clock
+from engine.kit.envelope import unseal
+from engine.kit.errors import Forbidden, InvalidInput, NotFound
+from engine.kit.identity import Actor, Identity
+from engine.payments import entering
+from engine.payments.gateway import EntryElement
+from engine.payments.naming import method_label
+from engine.runtime import Runtime
+
+CHANNEL: Final = "hosted"
+_ELSEWHERE: Final = "This page was opened in another browser. Ask your assistant for a fresh link."
+_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The card as its page shows it."""
+
+    card: ConsentView
+    held: bool
+    """Whether the one who looks may decide."""
+    outcome: Completion | None
+    """What became of a card that was used."""
+    payable: bool
+    """Whether its checkout can still be paid, with this card or a fresh one."""
+
+    @property
+    def method(self) -> PaymentMethodView | None:
+        return self.card.checkout.payment_method
+
+    @property
+    def summary(self) -> ConfirmationSummary:
+        return self.card.checkout
+
+
+def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id: str) -> Shown:
+    """The card, for whoever has its link. Raises ``NotFound``."""
+    with runtime.unit_of_work(tenant_id) as session:
+        row = _card(session, tenant_id, consent_id)
+        checkout = session.get_one(CheckoutSession, (tenant_id, row.session_id))
+        held = shopper is not None and shopper.id in {row.owner_id, row.holder_id}
+        used = row.status == ConsentStatus.CLAIMED
+        card, owner, payable = consents.view(row), row.owner_id, _is_open(checkout)
+    outcome = outcome_of(runtime, _acting(tenant_id, owner, shopper), consent_id) if used else None
+    return Shown(card, held, outcome, payable)
+
+
+def take(session: Session, shopper: Identity, consent_id: str) -> None:
+    """Become the card's holder. Raises ``NotFound``, and ``Forbidden`` when another browser was first."""
+    row = _card(session, shopper.tenant_id, consent_id, lock=True)
+    if shopper.id in {row.owner_id, row.holder_id}:
+        return
+    if row.holder_id is not None:
+        raise Forbidden(_ELSEWHERE)
+    row.holder_id = shopper.id
+    audit.record(session, row.tenant_id, actor=shopper.id, action="consent.held", subject=row.id)
+
+
+def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
+    """The holder says yes, and the money is taken. Raises what ``confirmation.decide`` and ``complete`` raise."""
+    owner = _decided(runtime, shopper, consent_id, approved=True)
+    return complete(runtime, _acting(shopper.tenant_id, owner, shopper), consent_id)
+
+
+def decline(runtime: Runtime, shopper: Identity, consent_id: str) -> None:
+    """The holder says no; the agent may prepare it anew. Raises what ``confirmation.decide`` raises."""
+    _decided(runtime, shopper, consent_id, approved=False)
+
+
+def card_entry(runtime: Runtime, shopper: Identity, consent_id: str) -> EntryElement:
+    """Where the holder enters a card. Raises what ``element_of`` raises, ``NotFound`` for anybody else."""
+    with runtime.unit_of_work(shopper.tenant_id) as session:
+        row = _held(session, shopper, consent_id)
+        demo = facts.shop_of(session, shopper.tenant_id).demo
+        assert row.session_id is not None
+        session_id = row.session_id
+    return entering.element_of(runtime, shopper.tenant_id, session_id=session_id, demo=demo)
+
+
+def use_card(runtime: Runtime, shopper: Identity, consent_id: str, card_token: str) -> ConsentView:
+    """Pay with a card that the holder has just entered: a fresh card in place of this one, held by the same shopper.
+
+    Raises ``InvalidInput`` for a token not of this checkout, ``CheckoutClosed`` and ``CheckoutBusy``.
+    """
+    tenant_id = shopper.tenant_id
+    offered = card_entry(runtime, shopper, consent_id)
+    with runtime.unit_of_work(tenant_id) as session:
+        row = _held(session, shopper, consent_id)
+        owner, session_id = _acting(tenant_id, row.owner_id, shopper), str(row.session_id)
+    gateway = runtime.gateways[offered.gateway]
+    card = gateway.describe(card_token, merchant=tenant_id, session_id=session_id)
+    if card is None or not card.entered:
+        raise InvalidInput("That card was not entered for this checkout.", param="card_token")
+    method = {
+        "gateway": gateway.name,
+        "ref": card.ref,
+        "brand": card.brand,
+        "last4": card.last4,
+        "label": method_label(card.brand, card.last4, wallet=card.wallet),
+    }
+    return _shown_anew(runtime, owner, session_id, method, holder_id=shopper.id)
+
+
+def again(runtime: Runtime, shopper: Identity, consent_id: str) -> ConsentView:
+    """The same card once more, for a holder whose bank asked something first: its token was not used."""
+    tenant_id = shopper.tenant_id
+    with runtime.unit_of_work(tenant_id) as session:
+        row = _held(session, shopper, consent_id)
+        checkout = _locked(session, tenant_id, str(row.session_id))
+        owner, holder_id, token = _acting(tenant_id, row.owner_id, shopper), row.holder_id, token_of(runtime, row)
+        bound = digest(checkout, checkouts.quote_of(session, checkout))
+        shown = confirmation.show(session, runtime, owner, checkout.id, bound, token, None)
+        if shown is None:
+            raise CheckoutClosed("The order changed. Ask your assistant for a fresh link.")
+        session.flush()
+        session.get_one(Consent, (tenant_id, shown.id)).holder_id = holder_id
+        return shown
+
+
+def token_of(runtime: Runtime, row: Consent) -> str | None:
+    """The delegated token that a card was made with."""
+    if row.token_sealed is None:
+        return None
+    return unseal(runtime.secret_key, row.tenant_id, f"consent|{row.id}", row.token_sealed)
+
+
+def _shown_anew(
+    runtime: Runtime, owner: Identity, session_id: str, method: dict[str, Any], *, holder_id: str
+) -> ConsentView:
+    """A card for the session as it is with this way to pay; the gateway is asked between two transactions."""
+    for _ in range(_TRIES):
+        with runtime.unit_of_work(owner.tenant_id) as session:
+            checkout = _locked(session, owner.tenant_id, session_id)
+            checkout.payment_method = method
+            checkout.version += 1
+            session.flush()
+            quote = checkouts.quote_of(session, checkout)
+            bound = digest(checkout, quote)
+            consents.supersede(session, checkout)
+        token = confirmation.delegate(runtime, checkout, quote, bound) if quote.due else None
+        with runtime.unit_of_work(owner.tenant_id) as session:
+            _locked(session, owner.tenant_id, session_id)
+            shown = confirmation.show(session, runtime, owner, session_id, bound, token, None)
+            if shown is not None:
+                session.flush()
+                session.get_one(Consent, (owner.tenant_id, shown.id)).holder_id = holder_id
+                return shown
+    raise CheckoutClosed("The order keeps changing. Ask your assistant for a fresh link.")
+
+
+def _decided(runtime: Runtime, shopper: Identity, consent_id: str, *, approved: bool) -> str:
+    """Write the decision; returns whose card it is."""
+    with runtime.unit_of_work(shopper.tenant_id) as session:
+        confirmation.decide(session, shopper, consent_id, approved=approved, channel=CHANNEL)
+        return session.get_one(Consent, (shopper.tenant_id, consent_id)).owner_id
+
+
+def _acting(tenant_id: str, owner_id: str, shopper: Identity | None) -> Identity:
+    """The card's owner, for whom its holder decides; a holder that the shop knows is the order's customer."""
+    known = shopper.customer_id if shopper else None
+    return Identity(tenant_id, Actor.API_KEY, owner_id, customer_id=known)
+
+
+def _card(session: Session, tenant_id: str, consent_id: str, *, lock: bool = False) -> Consent:
+    row = session.get(Consent, (tenant_id, consent_id), with_for_update=lock or None)
+    if row is None or row.kind != ConsentKind.PAYMENT:
+        raise NotFound("There is no such confirmation.")
+    return row
+
+
+def _held(session: Session, shopper: Identity, consent_id: str) -> Consent:
+    row = _card(session, shopper.tenant_id, consent_id)
+    if shopper.id not in {row.owner_id, row.holder_id}:
+        raise NotFound("There is no such confirmation.")
+    return row
+
+
+def _locked(session: Session, tenant_id: str, session_id: str) -> CheckoutSession:
+    checkout = checkouts.lock_session(session, tenant_id, session_id)
+    if checkout.status == SessionStatus.IN_PROGRESS:
+        raise CheckoutBusy("The payment for this checkout is being made right now. Please wait a moment.")
+    if not _is_open(checkout):
+        raise CheckoutClosed("This checkout has ended. You were not charged by this page.")
+    return checkout
+
+
+def _is_open(checkout: CheckoutSession) -> bool:
+    return checkout.status in OPEN_SESSIONS and checkout.expires_at > clock.now()
