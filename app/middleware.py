@@ -97,7 +97,8 @@ def content_policy(
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
+    headers = Headers(scope=scope)
+    given = headers.get("x-request-id") or headers.get("request-id", "")
     return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
 
 

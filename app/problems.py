@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import psycopg
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -19,6 +20,8 @@ from engine.conversations.masking import mask_cards
 from engine.kit.errors import DomainError, Kind
 
 log = structlog.get_logger(__name__)
+Dialect = tuple[re.Pattern[str], Callable[[Request, int, str, str, Mapping[str, str]], Response]]
+"""Which addresses speak a protocol of their own, and how an error reads in it: ``app.state.dialects``."""
 STATUS: Final[Mapping[Kind, int]] = {
     Kind.INVALID: 400,
     Kind.UNAUTHENTICATED: 401,
@@ -60,8 +63,13 @@ def problem(
     headers: Mapping[str, str] | None = None,
     param: str | None = None,
     more: Mapping[str, Any] | None = None,
-) -> JSONResponse:
-    """``{type, title, status, detail, code, trace_id, param?}`` as ``application/problem+json``, and ``more`` facts."""
+) -> Response:
+    """``{type, title, status, detail, code, trace_id, param?}`` as ``application/problem+json``, and ``more`` facts;
+    under a protocol's addresses in that protocol's words.
+    """
+    for pattern, speak in getattr(request.app.state, "dialects", ()):
+        if pattern.match(request.url.path):
+            return speak(request, status, code, detail, headers or {})
     body: dict[str, Any] = {
         "type": f"urn:icommerce:problem:{code}",
         "title": HTTPStatus(status).phrase,
@@ -104,7 +112,7 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's own way to extend the description
 
 
-async def _domain(request: Request, error: Exception) -> JSONResponse:
+async def _domain(request: Request, error: Exception) -> Response:
     assert isinstance(error, DomainError)
     headers = {}
     if error.kind == Kind.UNAUTHENTICATED:
@@ -116,26 +124,26 @@ async def _domain(request: Request, error: Exception) -> JSONResponse:
     return problem(request, STATUS[error.kind], error.code, error.message, headers=headers, param=param)
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = place(first)
     return problem(request, 400, "invalid_request", f"{where}: {_words(first)}", param=where)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, detail = _CODES.get(error.status_code, ("error", HTTPStatus(error.status_code).phrase + "."))
     return problem(request, error.status_code, code, detail, headers=error.headers)
 
 
-async def _store_down(request: Request, error: Exception) -> JSONResponse:
+async def _store_down(request: Request, error: Exception) -> Response:
     log.warning("store unreachable", error=type(error).__name__)
     wait = {"Retry-After": str(_RETRY_SECONDS)}
     return problem(request, 503, "service_unavailable", "The shop is busy. Please try again.", headers=wait)
 
 
-async def _store_refused(request: Request, error: Exception) -> JSONResponse:
+async def _store_refused(request: Request, error: Exception) -> Response:
     """A statement the database would not run; its text and values stay out of answer and log."""
     log.error("statement refused", error=type(getattr(error, "orig", error)).__name__)
     return problem(request, 500, "internal_error", "Something went wrong on our side.")

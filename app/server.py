@@ -45,6 +45,8 @@ from app import (
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
+from app.protocols.acp import errors as acp_errors
+from app.protocols.acp import kernel as acp
 from app.site import Site
 
 REQUEST_THREADS = 12
@@ -63,6 +65,7 @@ def create_app(site: Site) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.site = site
+    app.state.dialects = [(acp_errors.PREFIXES, acp.refused)]
     for router in (
         health.router,
         pages.router,

@@ -20,6 +20,7 @@ from engine.payments.gateways.sandbox.store import secure_sandbox
 
 MODELS: Final = (
     "engine.agentic.models",
+    "engine.agentic.session_models",
     "engine.approvals.models",
     "engine.carts.models",
     "engine.catalog.models",

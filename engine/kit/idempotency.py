@@ -22,6 +22,9 @@ from engine.kit.errors import Conflict, DomainError, Kind
 from engine.kit.tenancy import TenantRow
 
 KEEP: Final = timedelta(hours=25)
+LEASE: Final = timedelta(seconds=25)
+"""How long work that spans transactions may take before another request with its key goes on with it: longer than the
+gateway's time-out."""
 
 
 class IdempotencyConflict(Conflict):
@@ -46,6 +49,10 @@ class IdempotencyKey(TenantRow):
     request_hash: Mapped[str] = mapped_column(String(64))
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    point: Mapped[dict[str, Any] | None]
+    """Of work that spans transactions: where it is taken up again when its request died."""
+    lease_until: Mapped[datetime | None]
+    """Until then somebody is at it."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (Index("ix_idempotency_keys_created_at", "tenant_id", "created_at"),)
@@ -121,9 +128,68 @@ def claim(session: Session, tenant_id: str, wanted: Claim) -> Stored | None:
     return Stored(found.response_status, found.response_body or b"")
 
 
+def seen(session: Session, tenant_id: str, wanted: Claim) -> Stored | dict[str, Any] | None:
+    """What is kept under the key of work that spans transactions: its answer, or the point to go on from when nobody
+    is at it any more (from now on we are). ``None`` for a key that is new.
+
+    Raises ``IdempotencyConflict``, ``InFlight``.
+    """
+    row = session.get(IdempotencyKey, _key(tenant_id, wanted), with_for_update=True)
+    if row is None:
+        return None
+    if row.request_hash != wanted.request_hash:
+        raise IdempotencyConflict("This idempotency key was used with another request body.")
+    if row.response_status is not None:
+        return Stored(row.response_status, row.response_body or b"")
+    if row.point is None or (row.lease_until is not None and row.lease_until > clock.now()):
+        raise InFlight("The first request with this idempotency key is still running.")
+    row.lease_until = clock.now() + LEASE
+    return row.point
+
+
+def claim_staged(session: Session, tenant_id: str, wanted: Claim) -> Stored | dict[str, Any] | None:
+    """Take the key for work that spans transactions, as ``claim`` does; else what ``seen`` says."""
+    row = insert(IdempotencyKey).values(
+        tenant_id=tenant_id,
+        identity=wanted.identity,
+        operation=wanted.operation,
+        key=wanted.key,
+        request_hash=wanted.request_hash,
+        created_at=clock.now(),
+    )
+    if session.execute(row.on_conflict_do_nothing().returning(IdempotencyKey.key)).first():
+        return None
+    return seen(session, tenant_id, wanted)
+
+
+def keep_point(session: Session, tenant_id: str, wanted: Claim, point: dict[str, Any]) -> None:
+    """Keep with the claimed key where the work can be taken up again, and that we are at it."""
+    row = session.get_one(IdempotencyKey, _key(tenant_id, wanted))
+    row.point, row.lease_until = point, clock.now() + LEASE
+
+
+def let_go(session: Session, tenant_id: str, wanted: Claim) -> None:
+    """We are not at it any more: the next request with the key goes on from its point."""
+    row = session.get_one(IdempotencyKey, _key(tenant_id, wanted), with_for_update=True)
+    row.lease_until = None
+
+
+def store_once(session: Session, tenant_id: str, wanted: Claim, answer: Stored) -> Stored:
+    """Keep the answer, unless one is kept already; returns the one that is."""
+    row = session.get_one(IdempotencyKey, _key(tenant_id, wanted), with_for_update=True)
+    if row.response_status is not None:
+        return Stored(row.response_status, row.response_body or b"")
+    row.response_status, row.response_body, row.lease_until = answer.status, answer.body, None
+    return answer
+
+
+def _key(tenant_id: str, wanted: Claim) -> tuple[str, str, str, str]:
+    return (tenant_id, wanted.identity, wanted.operation, wanted.key)
+
+
 def store(session: Session, tenant_id: str, wanted: Claim, answer: Stored) -> None:
     """Keep the answer with the claimed key, in the same transaction as the work it answers."""
-    row = session.get_one(IdempotencyKey, (tenant_id, wanted.identity, wanted.operation, wanted.key))
+    row = session.get_one(IdempotencyKey, _key(tenant_id, wanted))
     row.response_status = answer.status
     row.response_body = answer.body
 

@@ -1,0 +1,1 @@
+"""Protocols of others that the shop speaks. None of them imports another."""

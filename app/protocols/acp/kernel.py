@@ -1,0 +1,365 @@
+"""What every request of the protocol passes: who, how often, which version, which key, which body; then once.
+
+The order is the protocol's: 401, 429, 400 for the version and for the key, 413, 415 and 400 for the body, 404 for what
+cannot be an id of ours, 422, 409 or the kept answer for the key, and only then schema and business.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, TypeVar, cast
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from app.identity import Merchant, authenticate
+from app.protocols.acp import versions
+from app.protocols.acp.errors import AcpError, Fault, Speak, fault_of, flat
+from app.protocols.acp.pace import Pace
+from app.site import Site
+from engine.kit import idempotency
+from engine.kit.errors import NotFound, Unauthenticated
+from engine.kit.idempotency import Claim, IdempotencyConflict, Stored
+from engine.kit.identity import Identity
+from engine.runtime import Runtime
+
+Body = dict[str, Any]
+Model = TypeVar("Model", bound=BaseModel)
+Seen = TypeVar("Seen")
+BODY_LIMIT: Final = 256 * 1024
+WITH_KEY: Final = frozenset({"POST", "PUT"})
+_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000|\x00")
+_PACE: Final = Pace()
+_NO_BODY: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request that has passed the door."""
+
+    site: Site
+    identity: Identity
+    """As whom the key buys: its agent platform, or the key itself."""
+    merchant: Merchant
+    version: str
+    operation: str
+    """Method and path."""
+    key: str = ""
+    request_hash: str = ""
+    body: Any = None
+    """The parsed JSON; ``None`` where there was none."""
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """The path's parameters."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    speak: Speak = flat
+
+    @property
+    def runtime(self) -> Runtime:
+        return self.site.runtime
+
+    @property
+    def tenant_id(self) -> str:
+        return self.identity.tenant_id
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.identity.id, self.operation, self.key, self.request_hash)
+
+    @property
+    def locale(self) -> str:
+        return self.headers.get("accept-language", "").partition(",")[0].partition(";")[0].strip()[:35]
+
+    def read(self, model: type[Model]) -> Model:
+        """The body as its closed model. Raises ``ValidationError``, which is told as a 400 with a JSONPath."""
+        return model.model_validate(self.body)
+
+    def browser(self) -> Body:
+        """What this request tells of who sends it."""
+        return {
+            "accept_header": self.headers.get("accept", "*/*")[:200],
+            "ip_address": self.address[:45],
+            "javascript_enabled": False,
+            "language": self.locale or "en",
+            "user_agent": self.headers.get("user-agent", "unknown")[:200],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it leaves, and as it is kept."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where work that spans transactions can be taken up again; JSON that names rows, never a secret."""
+
+    facts: Body
+
+
+def _never(request: Request) -> Asked:
+    """Only the route class makes one."""
+    raise NotImplementedError
+
+
+AskedDep = Annotated[Asked, Depends(_never)]
+"""The one parameter of every endpoint."""
+Endpoint = Callable[[Asked], Reply]
+
+
+class Acp(APIRoute):
+    """A route of the protocol. Its endpoint takes ``asked: AskedDep`` alone, runs in a thread and gives a ``Reply``."""
+
+    speak: Speak = staticmethod(flat)
+    with_identity = True
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint = cast("Endpoint", self.endpoint)
+
+        async def handle(request: Request) -> Response:
+            raw = await _raw(request)
+            return await run_in_threadpool(_handled, endpoint, request, raw, type(self).speak)
+
+        return handle
+
+
+def acp_router(tag: str, *, route_class: type[Acp] = Acp, prefix: str = "") -> APIRouter:
+    """A router whose routes pass the kernel."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=route_class)
+
+
+def plain(asked: Asked, body: Body, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """An answer that is not kept: of a read."""
+    return Reply(status, _dumps(asked, body), headers or {})
+
+
+def once(asked: Asked, work: Callable[[Session], Body], *, status: int = 200) -> Reply:
+    """Do ``work`` and keep its answer in the same transaction. A repeat gets the kept answer; a refusal that would be
+    one again is kept too, and nothing of its work.
+    """
+    try:
+        with asked.runtime.unit_of_work(asked.tenant_id) as session:
+            kept = idempotency.claim(session, asked.tenant_id, asked.claim)
+            if kept is not None:
+                return _again(kept)
+            body = _dumps(asked, work(session))
+            idempotency.store(session, asked.tenant_id, asked.claim, Stored(status, body))
+        return Reply(status, body)
+    except IdempotencyConflict:
+        raise
+    except Exception as error:  # noqa: BLE001 (what is not a lasting refusal is raised again)
+        return _keep_refusal(asked, error)
+
+
+def staged(
+    asked: Asked,
+    look: Callable[[], Seen],
+    begin: Callable[[Session, Seen], Point | Body],
+    go_on: Callable[[Body], Body],
+    *,
+    status: int = 200,
+) -> Reply:
+    """Work that spans transactions, done once. ``look`` asks the world and changes nothing; ``begin`` commits with the
+    key either the answer or a point, from which ``go_on`` comes to the answer: now, or at the next request with
+    the key when this one died. While one is at it, others are told ``InFlight``.
+    """
+    tenant_id, claim = asked.tenant_id, asked.claim
+    try:
+        with asked.runtime.unit_of_work(tenant_id) as session:
+            found = idempotency.seen(session, tenant_id, claim)
+        if found is None:
+            looked = look()
+            with asked.runtime.unit_of_work(tenant_id) as session:
+                found = idempotency.claim_staged(session, tenant_id, claim)
+                if found is None:
+                    begun = begin(session, looked)
+                    if not isinstance(begun, Point):
+                        body = _dumps(asked, begun)
+                        idempotency.store(session, tenant_id, claim, Stored(status, body))
+                        return Reply(status, body)
+                    idempotency.keep_point(session, tenant_id, claim, begun.facts)
+                    found = begun.facts
+    except IdempotencyConflict:
+        raise
+    except Exception as error:  # noqa: BLE001 (what is not a lasting refusal is raised again)
+        return _keep_refusal(asked, error)
+    return _again(found) if isinstance(found, Stored) else _finish(asked, found, go_on, status)
+
+
+def _finish(asked: Asked, facts: Body, go_on: Callable[[Body], Body], status: int) -> Reply:
+    """From the point to the answer. What went wrong for now leaves the point to the next request."""
+    tenant_id, claim = asked.tenant_id, asked.claim
+    try:
+        answer = Stored(status, _dumps(asked, go_on(facts)))
+    except Exception as error:
+        fault = fault_of(error)
+        if not _lasting(fault):
+            with asked.runtime.unit_of_work(tenant_id) as session:
+                idempotency.let_go(session, tenant_id, claim)
+            raise
+        answer = Stored(fault.status, orjson.dumps(asked.speak(fault)))
+    with asked.runtime.unit_of_work(tenant_id) as session:
+        kept = idempotency.store_once(session, tenant_id, claim, answer)
+    return _reply(kept)
+
+
+def _keep_refusal(asked: Asked, error: Exception) -> Reply:
+    """The work was rolled back; the refusal stays with the key, unless it was only for now."""
+    fault = fault_of(error)
+    if not _lasting(fault):
+        raise error
+    answer = Stored(fault.status, orjson.dumps(asked.speak(fault)))
+    with asked.runtime.unit_of_work(asked.tenant_id) as session:
+        kept = idempotency.claim(session, asked.tenant_id, asked.claim)
+        if kept is not None:  # an equal request was faster
+            return _again(kept)
+        idempotency.store(session, asked.tenant_id, asked.claim, answer)
+    return _reply(answer, fault.headers)
+
+
+def _lasting(fault: Fault) -> bool:
+    return fault.lasting and fault.status < 500
+
+
+def _again(kept: Stored) -> Reply:
+    return _reply(kept, {"Idempotent-Replayed": "true"})
+
+
+def _reply(kept: Stored, headers: Mapping[str, str] | None = None) -> Reply:
+    allow = {"Allow": "GET"} if kept.status == 405 else {}
+    return Reply(kept.status, kept.body, {**allow, **(headers or {})})
+
+
+def _dumps(asked: Asked, body: Body) -> bytes:
+    return orjson.dumps(versions.project(asked.version, body, browser=asked.browser()))
+
+
+async def _raw(request: Request) -> bytes | Fault:
+    try:
+        return await request.body()
+    except HTTPException:
+        return Fault(413, "payload_too_large", "The request is too large.", headers={"Connection": "close"})
+    except ClientDisconnect:
+        return Fault(400, "invalid_request", "The body did not arrive.")
+
+
+def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Speak) -> Response:
+    """The whole of a request after its body was read, in one thread."""
+    version = request.headers.get("api-version", "")
+    try:
+        reply = endpoint(_asked(request, raw, speak))
+    except Exception as error:  # noqa: BLE001 (whatever it was, the caller is told in the protocol's words)
+        return said(request, fault_of(error), speak, version=version)
+    return Response(reply.body, reply.status, _echoed(request) | dict(reply.headers), media_type="application/json")
+
+
+def said(request: Request, fault: Fault, speak: Speak = flat, *, version: str = "") -> Response:
+    """A fault as the caller gets it, with what of their headers is to come back."""
+    status = 409 if version == versions.OLDER and fault.code == IdempotencyConflict.code else fault.status
+    headers = _echoed(request) | dict(fault.headers)
+    return Response(orjson.dumps(speak(fault)), status, headers, media_type="application/json")
+
+
+def refused(request: Request, status: int, code: str, message: str, headers: Mapping[str, str]) -> Response:
+    """What goes wrong around the protocol's routes: no such address, no such method, nobody home."""
+    return said(request, Fault(status, code, message, headers=headers))
+
+
+def _echoed(request: Request) -> dict[str, str]:
+    given, headers = request.headers, {}
+    request_id = given.get("request-id", "")
+    headers["Request-Id"] = request_id if _KEY.fullmatch(request_id) else getattr(request.state, "request_id", "")
+    if _KEY.fullmatch(given.get("idempotency-key", "")):
+        headers["Idempotency-Key"] = given["idempotency-key"]
+    return headers
+
+
+def _asked(request: Request, raw: bytes | Fault, speak: Speak) -> Asked:
+    site, headers = cast("Site", request.app.state.site), request.headers
+    identity, merchant = who(site, headers)
+    version = versions.negotiate(headers.get("api-version"))
+    with_key = request.method in WITH_KEY
+    key = key_of(headers.get("idempotency-key"), version) if with_key else ""
+    body = _json(headers, raw) if request.method != "GET" else None
+    _check_ids(request.path_params)
+    return Asked(
+        site=site,
+        identity=identity,
+        merchant=merchant,
+        version=version,
+        operation=f"{request.method} {request.url.path}",
+        key=key,
+        request_hash=_hash(body) if with_key else "",
+        body=body,
+        ids=request.path_params,
+        headers=headers,
+        address=request.client.host if request.client else "",
+        speak=speak,
+    )
+
+
+def who(site: Site, headers: Mapping[str, str]) -> tuple[Identity, Merchant]:
+    """Whose key it is: a cookie is never looked at. Raises ``Unauthenticated``, ``RateLimited``."""
+    authorization = headers.get("authorization")
+    if authorization is None:
+        raise Unauthenticated("Send your key: Authorization: Bearer ….")
+    caller = authenticate(site.runtime, authorization=authorization, cookie=None, host="")
+    identity = caller.known
+    _PACE.step(identity.key_id or identity.id)
+    return identity.buyer, caller.merchant
+
+
+def key_of(given: str | None, version: str) -> str:
+    """The idempotency key; 2026-01-30 only recommends one. Raises ``AcpError``."""
+    if not given:
+        if version == versions.OLDER:
+            return f"none-{secrets.token_hex(16)}"
+        words = "Send an Idempotency-Key header with every POST and PUT."
+        raise AcpError(400, "idempotency_key_required", words, param="Idempotency-Key")
+    if not _KEY.fullmatch(given):
+        words = "An idempotency key has 1 to 255 printable characters."
+        raise AcpError(400, "invalid_idempotency_key", words, param="Idempotency-Key")
+    return given
+
+
+def _json(headers: Mapping[str, str], raw: bytes | Fault) -> Any:
+    """The body's JSON; ``None`` for no body at all. Raises ``AcpError``."""
+    if isinstance(raw, Fault):
+        raise AcpError(raw.status, raw.code, raw.message, headers=raw.headers)
+    if not raw:
+        return None
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise AcpError(415, "unsupported_media_type", "Send JSON (Content-Type: application/json).")
+    if _NUL.search(raw):
+        raise AcpError(400, "invalid_request", "Text cannot hold the character NUL.", param="$")
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise AcpError(400, "invalid_json", "The body is not JSON.", param="$") from None
+
+
+def _hash(body: Any) -> str:
+    try:
+        return idempotency.fingerprint(body)
+    except (ValueError, RecursionError):
+        raise AcpError(400, "invalid_json", "The body is nested too deeply, or holds no number.", param="$") from None
+
+
+def _check_ids(params: Mapping[str, Any]) -> None:
+    if not all(_ID.fullmatch(str(value)) for value in params.values()):
+        raise NotFound("There is no such thing here.")
