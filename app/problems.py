@@ -67,7 +67,8 @@ def problem(
     """``{type, title, status, detail, code, trace_id, param?}`` as ``application/problem+json``, and ``more`` facts;
     under a protocol's addresses in that protocol's words.
     """
-    for pattern, speak in getattr(request.app.state, "dialects", ()):
+    dialects: Sequence[Dialect] = getattr(request.app.state, "dialects", ())
+    for pattern, speak in dialects:
         if pattern.match(request.url.path):
             return speak(request, status, code, detail, headers or {})
     body: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import select
 
@@ -247,7 +247,7 @@ def _gateway(site: Site) -> SandboxGateway:
     return gateway
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     """Names the faulty part and nothing else: not even the validator's own words."""
     assert isinstance(error, RequestValidationError)
     named = [str(part) for fault in error.errors() for part in fault["loc"] if part in _PARTS]

@@ -14,9 +14,10 @@ from typing import Final
 PEOPLE: Final = """
 WITH people AS (SELECT id FROM app.customers WHERE {who}),
 their_shoppers AS (SELECT id FROM app.shoppers WHERE customer_id IN (SELECT id FROM people)),
-their_sessions AS (SELECT id FROM app.checkout_sessions WHERE owner_id IN (SELECT id FROM their_shoppers)),
 their_orders AS (SELECT id FROM app.orders WHERE customer_id IN (SELECT id FROM people)
   OR owner_id IN (SELECT id FROM their_shoppers)),
+their_sessions AS (SELECT id FROM app.checkout_sessions WHERE owner_id IN (SELECT id FROM their_shoppers)
+  OR id IN (SELECT session_id FROM app.orders WHERE id IN (SELECT id FROM their_orders))),
 their_threads AS (SELECT id FROM app.threads WHERE owner_id IN (SELECT id FROM their_shoppers)),
 their_cases AS (SELECT id FROM app.cases WHERE customer_id IN (SELECT id FROM people)
   OR shopper_id IN (SELECT id FROM their_shoppers) OR order_id IN (SELECT id FROM their_orders)
@@ -73,6 +74,7 @@ _AGREEMENT: Final = _steps(
 _QUOTE: Final = _steps("t.quote", _scrubbed("s.json", "{effect,ship_to}"), _cardless("s.json", "{effect,method}"))
 _ORDERS: Final = "t.order_id IN (SELECT id FROM their_orders)"
 _THREADS: Final = "t.thread_id IN (SELECT id FROM their_threads)"
+_SESSIONS: Final = "t.session_id IN (SELECT id FROM their_sessions)"
 _PEOPLE: Final = "t.customer_id IN (SELECT id FROM people)"
 _OWNED: Final = "t.owner_id IN (SELECT id FROM their_shoppers)"
 _SHOPPERS: Final = "t.shopper_id IN (SELECT id FROM their_shoppers)"
@@ -116,15 +118,23 @@ class Room:
 
 ROOMS: Final[tuple[Room, ...]] = (
     Room(
+        "agent_sessions",
+        _SESSIONS,
+        erase={"order_notes": "NULL", "said": "'{}'::jsonb", "kept_back": "'{}'::jsonb"},
+        plain="locale timezone refusal",
+        export="session_id locale timezone order_notes said",
+        withheld={"kept_back": "what the agent's platform told the shop of the visit, not of the person"},
+    ),
+    Room(
         "checkout_sessions",
-        _OWNED,
+        f"({_OWNED} OR t.id IN (SELECT id FROM their_sessions))",
         erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "payment_method": "NULL"},
         plain="lines discount_codes tenders",
         export="id status currency lines buyer ship_to payment_method created_at",
     ),
     Room(
         "consents",
-        _OWNED,
+        f"({_OWNED} OR {_SESSIONS})",
         erase={"summary": _AGREEMENT, "token_sealed": "NULL"},
         plain="digest channel",
         export="id kind status channel summary created_at decided_at",
@@ -263,7 +273,7 @@ ROOMS: Final[tuple[Room, ...]] = (
     ),
     Room(
         "delegated_tokens",
-        "t.session_id IN (SELECT id FROM their_sessions)",
+        _SESSIONS,
         erase={"method_sealed": "''::bytea"},
         plain="token_hash gateway method_hash consumed_by challenge_used_by",
         withheld={"method_sealed": "a secret of the gateway"},
@@ -400,12 +410,13 @@ ROOMS: Final[tuple[Room, ...]] = (
         "t.identity IN (SELECT id FROM their_shoppers)",
         drop=True,
         personal="response_body",
-        plain="identity operation key request_hash",
+        plain="identity operation key request_hash point",
         withheld={"response_body": "answers of the last day, made of what is shown here"},
     ),
     Room("shoppers", "t.customer_id IN (SELECT id FROM people)", export="id created_at last_seen_at"),
 )
 SHOP: Final[Mapping[str, str]] = {
+    "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "accounting_periods": "month locked_by",
     "alerts": "subject detail action facts",
     "api_keys": "key_hash scopes label person",
