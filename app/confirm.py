@@ -149,9 +149,10 @@ def use_card(visit: VisitDep, card_token: Annotated[str, Form(max_length=80)]) -
 
 
 def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
+    """The page, of plain forms: a browser that may not say where it comes from would send them as from nowhere."""
     shown = hosted.look(visit.site.runtime, visit.merchant.id, visit.shopper, visit.consent_id)
     currency = shown.summary.total.currency
-    return render(
+    answer = render(
         "confirm.html",
         merchant=visit.merchant.name,
         shown=shown,
@@ -165,6 +166,8 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
         config_json=json.dumps({"entry": _entry(visit, shown)}),
         psp_origin=visit.site.psp_origin,
     )
+    answer.headers["Referrer-Policy"] = "same-origin"
+    return answer
 
 
 def _state(shown: Shown) -> str:
