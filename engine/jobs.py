@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from engine import due
+from engine.agentic import carts as agent_carts
 from engine.approvals import service as approvals
 from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
@@ -97,6 +98,12 @@ def forget_codes(runtime: Runtime, tenant_id: str) -> None:
         codes.forget_old(session, tenant_id)
 
 
+def forget_carts(runtime: Runtime, tenant_id: str) -> None:
+    """Drop carts of agent platforms that ended long ago."""
+    with runtime.unit_of_work(tenant_id) as session:
+        agent_carts.forget_old(session, tenant_id)
+
+
 def apply_gateway_events(runtime: Runtime, tenant_id: str) -> None:
     """Apply what gateways told and could not be applied before."""
     gateway_events.retry_waiting(runtime, tenant_id, on_charge=recovery.on_gateway_event)
@@ -174,6 +181,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     stored_value.expire,
     loyalty.expire,
     forget_codes,
+    forget_carts,
     erasing.erase_deferred,
     find_lost,
     parcel.poll,

@@ -19,6 +19,7 @@ from engine.kit.errors import Unavailable
 from engine.payments.gateways.sandbox.store import secure_sandbox
 
 MODELS: Final = (
+    "engine.agentic.cart_models",
     "engine.agentic.models",
     "engine.agentic.session_models",
     "engine.approvals.models",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
@@ -192,6 +193,13 @@ WHERE c.tenant_id = %(tenant)s AND c.id = %(id)s
 """  # noqa: S608 (our own)
 
 
+LOOK: Final = f"""
+SELECT {COLUMNS} FROM jsonb_to_record(%(basket)s) AS c(tenant_id text, id text, owner_id text, cart_id text,
+  currency text, lines jsonb, buyer jsonb, ship_to jsonb, discount_codes text[]) {SCOPE}
+"""  # noqa: S608 (our own)
+"""The same of a basket that is not written down."""
+
+
 def shop_of(session: Session, tenant_id: str) -> Shop:
     """The merchant's facts."""
     row = session.get_one(Tenant, tenant_id)
@@ -204,6 +212,25 @@ def read(session: Session, basket: Basket) -> Facts:
     now = clock.now()
     values = {"tenant": basket.tenant_id, "id": basket.id, "today": now.date(), "moment": now}
     row = session.connection().exec_driver_sql(READ, values).mappings().one()
+    found = answer(basket, dict(row))
+    return with_rest(session, basket, found) if has_rest(basket, found) else found
+
+
+def look(session: Session, basket: Basket, *, owner_id: str) -> Facts:
+    """The facts for a basket of this owner that no row holds (yet)."""
+    wanted = {
+        "tenant_id": basket.tenant_id,
+        "id": basket.id,
+        "owner_id": owner_id,
+        "currency": basket.currency,
+        "lines": basket.lines,
+        "buyer": basket.buyer,
+        "ship_to": basket.ship_to,
+        "discount_codes": basket.discount_codes,
+    }
+    now = clock.now()
+    values = {"basket": Jsonb(wanted), "today": now.date(), "moment": now}
+    row = session.connection().exec_driver_sql(LOOK, values).mappings().one()
     found = answer(basket, dict(row))
     return with_rest(session, basket, found) if has_rest(basket, found) else found
 
