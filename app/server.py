@@ -45,6 +45,7 @@ from app import (
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
+from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
 from app.protocols.acp import kernel as acp
 from app.site import Site
@@ -99,6 +100,7 @@ def create_app(site: Site) -> FastAPI:
         cardentry.webhooks,
         cart.router,
         confirm.router,
+        acp_discovery.router,
         checkout.router,
         customers.identity,
         customers.router,

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.identity import COOKIE
+from app.protocols.acp.kernel import Acp
 from app.routing import Guarded
 from app.server import create_app
 from engine.approvals import asking
@@ -57,12 +58,24 @@ SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks
 """Doors for gateways and carriers: who calls is told by the signature on what is said."""
 DEMO: Final = {"/outbox", "/outbox/{slug}/{mail_id}"}
 """Not there but in demo mode; there they show letters that go to nobody."""
+DISCOVERY: Final = "/.well-known/acp.json"
 LINKED: Final = {
     "/confirm/{consent_id}",
     *(f"/confirm/{{consent_id}}/{verb}" for verb in ("open", "pay", "decline", "card")),
 }
 """Behind a link that is signed for one card (tests/app/test_confirm.py)."""
-OPEN_TO_ALL: Final = {"/healthz", "/readyz", "/metrics", "/", "/openapi.json", "/docs", *SIGNED, *LINKED, *DEMO}
+OPEN_TO_ALL: Final = {
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/",
+    "/openapi.json",
+    "/docs",
+    DISCOVERY,
+    *SIGNED,
+    *LINKED,
+    *DEMO,
+}
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
@@ -278,6 +291,11 @@ def add_person(session: Session, tenant_id: str) -> dict[str, str]:
     return ids
 
 
+def own_routes(site) -> list[APIRoute]:
+    """Every route of our own API and pages; the Agentic Commerce Protocol has its own sweep (tests/app/acp)."""
+    return [route for route in all_routes(site) if not isinstance(route, Acp)]
+
+
 def all_routes(site) -> list[APIRoute]:
     """Every route of the application, those of included routers too."""
     routes: list[APIRoute] = []
@@ -293,7 +311,7 @@ def all_routes(site) -> list[APIRoute]:
 
 def test_every_route_is_guarded_or_named(site) -> None:
     for route in all_routes(site):
-        assert isinstance(route, Guarded) or route.path_format in OPEN_TO_ALL, route.path
+        assert isinstance(route, Guarded | Acp) or route.path_format in OPEN_TO_ALL, route.path
         assert not isinstance(route, Guarded) or route.path_format not in SIGNED | LINKED, route.path
 
 
@@ -329,7 +347,7 @@ def test_no_id_of_another_shop_is_found(site, theirs, open_browser, make_tenant,
     other.add("OWN", stock={"EAST": 5})
     swept = set()
     for name, ask in visitors(open_browser, other.tenant, make_key).items():
-        for route in all_routes(site):
+        for route in own_routes(site):
             path = route.path_format
             if "{" not in path or path in OPEN_TO_ALL | NAMED:
                 continue
@@ -350,7 +368,7 @@ def test_a_shopper_of_the_same_shop_finds_nothing(runtime, make_tenant, site, op
     ids = {"thread_id": thread, "run_id": run} | WORDS | belongings(shop)
     everybody = visitors(open_browser, shop.tenant, make_key)
     for name in ("shopper", "acp"):
-        for route in all_routes(site):
+        for route in own_routes(site):
             path = route.path_format
             if "{" not in path or "product_id" in path or path in OPEN_TO_ALL:
                 continue
@@ -364,7 +382,7 @@ def test_what_is_for_staff_is_for_nobody_else(site, theirs, open_browser, make_t
     shop = open_shop(runtime, make_tenant())
     shop.add("OWN", stock={"EAST": 5})
     everybody = visitors(open_browser, shop.tenant, make_key)
-    for route in all_routes(site):
+    for route in own_routes(site):
         path = route.path_format
         if not STAFF.match(path):
             continue
