@@ -263,6 +263,7 @@ async def _close(
         ends.append(asyncio.to_thread(opened.jobs.stop))
     if site.live:
         ends.append(site.live.stop())
+    ends.append(asyncio.to_thread(site.agent_log.close))
     await asyncio.gather(*ends, return_exceptions=True)
     (site.settings.home / "serve.json").unlink(missing_ok=True)
     if opened.guard:

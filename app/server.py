@@ -10,6 +10,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from app import (
+    agents_staff,
     approvals,
     cardentry,
     cart,
@@ -106,6 +107,7 @@ def create_app(site: Site) -> FastAPI:
         customers.router,
         customers_staff.router,
         customers_staff.staff,
+        agents_staff.router,
         approvals.router,
         support.router,
         support_staff.router,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
+from app.agent_log import AgentLog
 from engine.kit import limits
 from engine.kit.errors import Unavailable
 from engine.runtime import Runtime
@@ -64,6 +65,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self._stream_limiter: anyio.CapacityLimiter | None = None
+        self.agent_log = AgentLog(lambda: self.runtime)
 
     @property
     def runtime(self) -> Runtime:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine import due
 from engine.agentic import carts as agent_carts
+from engine.agentic import requests as agent_requests
 from engine.approvals import service as approvals
 from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
@@ -104,6 +105,12 @@ def forget_carts(runtime: Runtime, tenant_id: str) -> None:
         agent_carts.forget_old(session, tenant_id)
 
 
+def forget_requests(runtime: Runtime, tenant_id: str) -> None:
+    """Drop the record of what agents asked a month ago."""
+    with runtime.unit_of_work(tenant_id) as session:
+        agent_requests.forget_old(session, tenant_id)
+
+
 def apply_gateway_events(runtime: Runtime, tenant_id: str) -> None:
     """Apply what gateways told and could not be applied before."""
     gateway_events.retry_waiting(runtime, tenant_id, on_charge=recovery.on_gateway_event)
@@ -182,6 +189,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     loyalty.expire,
     forget_codes,
     forget_carts,
+    forget_requests,
     erasing.erase_deferred,
     find_lost,
     parcel.poll,

@@ -21,6 +21,7 @@ from engine.payments.gateways.sandbox.store import secure_sandbox
 MODELS: Final = (
     "engine.agentic.cart_models",
     "engine.agentic.models",
+    "engine.agentic.request_models",
     "engine.agentic.session_models",
     "engine.approvals.models",
     "engine.carts.models",

@@ -424,6 +424,7 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room("shoppers", "t.customer_id IN (SELECT id FROM people)", export="id created_at last_seen_at"),
 )
 SHOP: Final[Mapping[str, str]] = {
+    "agent_requests": "caller_id key_id request_id operation subject_id version asked answered",
     "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "accounting_periods": "month locked_by",
     "alerts": "subject detail action facts",

@@ -1,4 +1,4 @@
-"""acp edge: who holds a card that is shown on a page of its own; carts of agent platforms."""
+"""acp edge: who holds a card that is shown on a page of its own; carts of agent platforms; what agents asked."""
 
 from __future__ import annotations
 
@@ -30,4 +30,31 @@ def upgrade() -> None:
         schema="app",
     )
     op.create_index("ix_agent_carts_expires_at", "agent_carts", ["tenant_id", "expires_at"], schema="app")
+    op.create_table(
+        "agent_requests",
+        sa.Column("tenant_id", sa.String(40), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        *(
+            sa.Column(name, sa.String(length), nullable=False)
+            for name, length in (
+                ("caller_id", 40),
+                ("key_id", 40),
+                ("request_id", 255),
+                ("operation", 80),
+                ("subject_id", 60),
+                ("version", 10),
+            )
+        ),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("replayed", sa.Boolean(), nullable=False),
+        sa.Column("ms", sa.Integer(), nullable=False),
+        sa.Column("asked", document, nullable=False),
+        sa.Column("answered", document, nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_agent_requests")),
+        schema="app",
+    )
+    op.create_index("ix_agent_requests_at", "agent_requests", ["tenant_id", "at"], schema="app")
+    op.create_index("ix_agent_requests_subject", "agent_requests", ["tenant_id", "subject_id", "id"], schema="app")
+    op.create_index("ix_agent_requests_request", "agent_requests", ["tenant_id", "request_id"], schema="app")
     op.add_column("consents", sa.Column("holder_id", sa.String(40), nullable=True), schema="app")

@@ -58,7 +58,6 @@ SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks
 """Doors for gateways and carriers: who calls is told by the signature on what is said."""
 DEMO: Final = {"/outbox", "/outbox/{slug}/{mail_id}"}
 """Not there but in demo mode; there they show letters that go to nobody."""
-DISCOVERY: Final = "/.well-known/acp.json"
 LINKED: Final = {
     "/confirm/{consent_id}",
     *(f"/confirm/{{consent_id}}/{verb}" for verb in ("open", "pay", "decline", "card")),
@@ -71,7 +70,7 @@ OPEN_TO_ALL: Final = {
     "/",
     "/openapi.json",
     "/docs",
-    DISCOVERY,
+    "/.well-known/acp.json",
     *SIGNED,
     *LINKED,
     *DEMO,

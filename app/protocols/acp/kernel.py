@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar, cast
@@ -24,6 +25,7 @@ from starlette.requests import ClientDisconnect
 from app.identity import Merchant, authenticate
 from app.protocols.acp import versions
 from app.protocols.acp.errors import AcpError, Fault, Speak, fault_of, flat
+from app.protocols.acp.noting import note
 from app.protocols.acp.pace import Pace
 from app.site import Site
 from engine.kit import idempotency
@@ -260,6 +262,16 @@ async def _raw(request: Request) -> bytes | Fault:
 
 def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Speak) -> Response:
     """The whole of a request after its body was read, in one thread."""
+    started = time.perf_counter()
+    response = _answered(endpoint, request, raw, speak)
+    if identity := getattr(request.state, "buyer", None):
+        sent = b"" if isinstance(raw, Fault) else raw
+        ms = round((time.perf_counter() - started) * 1000)
+        note(request.app.state.site, identity, request, sent, response, ms=ms)
+    return response
+
+
+def _answered(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Speak) -> Response:
     version = request.headers.get("api-version", "")
     try:
         reply = endpoint(_asked(request, raw, speak))
@@ -292,6 +304,7 @@ def _echoed(request: Request) -> dict[str, str]:
 def _asked(request: Request, raw: bytes | Fault, speak: Speak) -> Asked:
     site, headers = cast("Site", request.app.state.site), request.headers
     identity, merchant = who(site, headers)
+    request.state.buyer = identity
     version = versions.negotiate(headers.get("api-version"))
     with_key = request.method in WITH_KEY
     key = key_of(headers.get("idempotency-key"), version) if with_key else ""

@@ -1,0 +1,82 @@
+"""Each request and its answer, for the record: masked on the writer's time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from app.site import Site
+from engine.agentic.requests import Entry, masked, outcome
+from engine.kit import clock
+from engine.kit.identity import Identity
+
+_SHORT = 80
+
+
+def note(site: Site, identity: Identity, request: Request, raw: bytes, response: Response, *, ms: int) -> None:
+    """Remember one that came as far as being somebody's."""
+    route = request.scope.get("route")
+    operation = f"{request.method} {getattr(route, 'path_format', '')}"
+    subject = next(iter(request.path_params.values()), "")
+    remember(
+        site,
+        identity,
+        operation=operation,
+        subject_id=str(subject),
+        headers=request.headers,
+        answer=response.headers,
+        raw=raw,
+        status=response.status_code,
+        body=bytes(response.body),
+        ms=ms,
+    )
+
+
+def remember(
+    site: Site,
+    identity: Identity,
+    *,
+    operation: str,
+    subject_id: str,
+    headers: Mapping[str, str],
+    answer: Mapping[str, str],
+    raw: bytes,
+    status: int,
+    body: bytes,
+    ms: int,
+) -> None:
+    """The same, whatever the binding."""
+    at: datetime = clock.now()
+
+    def draft() -> Entry:
+        told = outcome(_object(body))
+        found = subject_id or str(told.get("id", "")) if status < 400 else subject_id
+        return Entry(
+            tenant_id=identity.tenant_id,
+            at=at,
+            caller_id=identity.id,
+            key_id=identity.key_id or "",
+            request_id=answer.get("request-id", "")[:255],
+            operation=operation[:_SHORT],
+            subject_id=found[:60],
+            version=headers.get("api-version", "")[:10],
+            status=status,
+            replayed="idempotent-replayed" in answer,
+            ms=ms,
+            asked=masked(_object(raw)) if status < 400 else {},
+            answered=told,
+        )
+
+    site.agent_log.note(draft)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(raw) if raw else {}
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
