@@ -23,6 +23,7 @@ MODELS: Final = (
     "engine.agentic.models",
     "engine.agentic.request_models",
     "engine.agentic.session_models",
+    "engine.agentic.webhook_models",
     "engine.approvals.models",
     "engine.carts.models",
     "engine.catalog.models",

@@ -79,6 +79,8 @@ PREFIXES: Final = {
     "claim": "clm",
     "claim_event": "cle",
     "evidence": "evd",
+    "webhook_event": "whe",
+    "product_feed": "fed",
 }
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
 _DIGITS: Final = re.compile(r"\d(?:[./_-]?\d){10}")

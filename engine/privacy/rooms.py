@@ -427,6 +427,7 @@ SHOP: Final[Mapping[str, str]] = {
     "agent_requests": "caller_id key_id request_id operation subject_id version asked answered",
     "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "accounting_periods": "month locked_by",
+    "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "alerts": "subject detail action facts",
     "api_keys": "key_hash scopes label person",
     "audit": "actor action subject facts hash",
@@ -455,6 +456,7 @@ SHOP: Final[Mapping[str, str]] = {
     "payouts": "gateway",
     "postings": "account",
     "prices": "source",
+    "product_feeds": "country api_url token_sealed remote_id",
     "products": "slug external_id title brand category description motif facts options collections tax_category"
     " restrictions search_strong search_weak search",
     "rate_limits": "bucket",
@@ -470,6 +472,8 @@ SHOP: Final[Mapping[str, str]] = {
     "tax_rates": "country region level city postal_prefixes name category_ppm thresholds",
     "tenants": "slug name host country settings",
     "variants": "sku title options stock_policy",
+    "webhook_events": "type topics error",
+    "webhook_receivers": "naming",
 }
 """Tables that hold nothing of a shopper, with their free columns: ids, codes, amounts and the shop's own words. Codes
 that wait in the outbox are sealed; audit facts are ids, counts and digests; limits count hashes. The catalog's search
