@@ -1,0 +1,39 @@
+"""Addresses that somebody else named are called by one client; whoever else speaks HTTP is on this list with a reason."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WAYS_OUT = {
+    "httpx", "httpcore", "requests", "aiohttp", "urllib3", "urllib.request", "http.client", "socket", "websockets",
+    "httpx2", "httpcore2", "ftplib", "telnetlib",
+}  # fmt: skip
+KNOWN = {
+    "engine/kit/outward.py": "the one client",
+    "engine/catalog/vectors.py": "Chroma's server, which the installation names (CHROMA_URL)",
+    "app/commands/client.py": "the terminal, to the shop that its user names (ICOMMERCE_ENDPOINT)",
+    "app/serve.py": "listens",
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def test_nothing_goes_around_the_one_way_out() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for room in ("engine", "app", "tools", "graph", "agents", "prompts")
+        for path in (ROOT / room).rglob("*.py")
+        if any(name in WAYS_OUT or name.split(".")[0] in WAYS_OUT for name in imported(path))
+    }
+
+    assert found == set(KNOWN)
