@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from app.origins import origin
 from engine.catalog.embedder import CallableEmbedder, Embedder, MiniLM, Vector
 from engine.catalog.search import CatalogSearch
 from engine.catalog.vectors import NoIndex, VectorIndex
@@ -109,6 +110,7 @@ def open_runtime(
         demo=settings.wants_demo,
         psp_url=lambda: psp_origin,
         mailer=open_mailer(settings),
+        web_origin=origin(settings.host, settings.port),
     )
 
 

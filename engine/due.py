@@ -39,6 +39,10 @@ CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'customers' AND delivered_at IS NULL AND available_at <= %(now)s"""
 PROMOTIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'promotions' AND delivered_at IS NULL AND available_at <= %(now)s"""
+PLATFORMS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'acp' AND delivered_at IS NULL AND available_at <= %(now)s"""
+WEBHOOKS: Final = """SELECT FROM app.webhook_events WHERE tenant_id = %(tenant)s
+AND status = 'queued' AND available_at <= %(now)s AND (lease_until IS NULL OR lease_until <= %(now)s)"""
 WARRANTIES: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'warranties' AND delivered_at IS NULL AND available_at <= %(now)s"""
 CLAIMS_DECIDED: Final = """SELECT FROM app.warranty_claims WHERE tenant_id = %(tenant)s
@@ -64,9 +68,16 @@ def look(conditions: Iterable[tuple[str, ...]]) -> Statement:
 
 
 _SEARCH_LOOK: Final = look([(SEARCH,)])
+_WEBHOOKS_LOOK: Final = look([(WEBHOOKS,)])
 
 
 def search_waits(store: Store, tenant_id: str) -> bool:
     """Whether the search index is behind the outbox."""
     ((found,),) = store.ask(tenant_id, (_SEARCH_LOOK, {"tenant": tenant_id, "now": clock.now()}))
+    return bool(found["due_0"])
+
+
+def webhooks_wait(store: Store, tenant_id: str) -> bool:
+    """Whether an event for a platform is to be sent."""
+    ((found,),) = store.ask(tenant_id, (_WEBHOOKS_LOOK, {"tenant": tenant_id, "now": clock.now()}))
     return bool(found["due_0"])

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from engine import due
 from engine.agentic import carts as agent_carts
 from engine.agentic import requests as agent_requests
+from engine.agentic import webhooks
 from engine.approvals import service as approvals
 from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
@@ -167,6 +168,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     registering.hear_orders,
     resolving.finish_approved,
     consumer.write_letters,
+    webhooks.tell_platforms,
     seal_audit,
     free_expired_holds,
     sending.send_mail,
@@ -214,6 +216,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     tell_conversations: (due.CONVERSATIONS,),
     tell_customers: (due.CUSTOMERS,),
     free_promotions: (due.PROMOTIONS,),
+    webhooks.tell_platforms: (due.PLATFORMS,),
     registering.hear_orders: (due.WARRANTIES,),
     resolving.finish_approved: (due.CLAIMS_DECIDED,),
     seal_audit: (due.UNSEALED,),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.orm import Session
+
+from engine.kit.outward import Outward
 
 if TYPE_CHECKING:
     from engine.catalog.search import CatalogSearch
@@ -38,6 +40,10 @@ class Runtime:
     """What carries letters away; without one they wait. Demo shops need none."""
     risk: Risk | None = None
     """A service that is asked about every purchase; without one the shop's own thresholds count."""
+    web_origin: str = "http://127.0.0.1:8000"
+    """Scheme and host of our pages, for shops without a host of their own."""
+    outward: Outward = field(default_factory=Outward)
+    """The one way out to addresses that others named."""
 
     def unit_of_work(self, tenant_id: str) -> AbstractContextManager[Session]:
         return self.store.unit_of_work(tenant_id)

@@ -53,7 +53,7 @@ WITH due AS (
   UPDATE app.orders o SET status = CASE WHEN o.hold_reason IS NULL THEN 'open' ELSE 'on_hold' END,
     placed_at = %(now)s, updated_at = %(now)s, version = o.version + 1
   FROM checkout WHERE o.tenant_id = %(tenant)s AND o.id = %(order)s AND o.status = %(pending)s
-  RETURNING o.id
+  RETURNING o.id, o.owner_id
 ), paid AS (
   UPDATE app.payments p SET status = %(status)s, gateway_payment_id = %(gateway_id)s, settled_at = %(settled_at)s,
     authorized_at = %(authorized_at)s, authorization_expires_at = %(expires_at)s, lease_until = NULL
@@ -106,8 +106,10 @@ WITH due AS (
   FROM entry, unnest(%(accounts)s::text[], %(amounts)s::bigint[]) WITH ORDINALITY AS line(account, amount, number)
 ), told AS (
   INSERT INTO app.outbox (tenant_id, consumer, topic, subject_id, payload, created_at, available_at, attempts)
-  SELECT %(tenant)s, consumer, 'order.paid', %(order)s, %(payload)s, %(now)s, %(tell_at)s, 0
-  FROM paid, unnest(%(consumers)s::text[]) AS consumer
+  SELECT %(tenant)s, consumer, 'order.paid', %(order)s, %(payload)s, %(now)s,
+    CASE WHEN consumer = 'acp' THEN %(now)s ELSE %(tell_at)s END, 0
+  FROM paid, placed, unnest(%(consumers)s::text[]) AS consumer
+  WHERE consumer <> 'acp' OR starts_with(placed.owner_id, 'agp_')
 ), noted AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
   SELECT %(tenant)s, %(now)s, '', 'system', %(action)s, %(payment)s, %(facts)s FROM paid

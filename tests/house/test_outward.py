@@ -1,4 +1,4 @@
-"""Addresses that somebody else named are called by one client; whoever else speaks HTTP is on this list with a reason."""
+"""Addresses that somebody else named are called by one client; who else speaks HTTP is on this list with a reason."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import itertools
 import os
@@ -25,7 +25,7 @@ from tests.receiver import Heard, Says, receiving
 
 NAME = "shop.example"
 INSIDE = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 (to be refused)
     "10.1.2.3",
     "100.64.0.1",
     "100.100.100.200",
@@ -74,24 +74,22 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A key and a certificate of ``shop.example`` that only this test believes."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
     place = tmp_path_factory.mktemp("tls") / "shop.pem"
     place.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + made.public_bytes(serialization.Encoding.PEM)
     )
     return place
@@ -124,7 +122,7 @@ def test_what_leads_outside_may_be_called(address: str) -> None:
 def test_no_more_of_ipv4_is_open_than_the_registry_says(address: ipaddress.IPv4Address) -> None:
     if outward.is_public(address):
         assert address.is_global
-        assert not (address.is_multicast or address.is_reserved or address.is_loopback or address.is_link_local)
+        assert not any((address.is_multicast, address.is_reserved, address.is_loopback, address.is_link_local))
 
 
 @given(st.ip_addresses(v=6))
@@ -331,9 +329,10 @@ def test_an_answer_that_drips_ends_with_the_time_of_the_whole_call(start: bytes)
 
 
 def test_a_receiver_that_takes_nothing_in_ends_with_the_time_of_the_whole_call() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(TooSlow):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
-        Outward().call("POST", url, body=b"x" * 50_000_000, seconds=0.5, loopback=True)
+        with pytest.raises(TooSlow):
+            Outward().call("POST", url, body=b"x" * 50_000_000, seconds=0.5, loopback=True)
 
 
 def test_a_look_up_that_hangs_ends_with_the_time_of_the_whole_call() -> None:
