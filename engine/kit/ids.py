@@ -43,6 +43,7 @@ PREFIXES: Final = {
     "rate": "rat",
     "tax": "tax",
     "tax_exemption": "txe",
+    "tax_filing": "txf",
     "discount": "dsc",
     "import": "imp",
     "audit": "aud",

@@ -50,6 +50,10 @@ class Order(TenantRow):
     """Whether its prices were shown with their tax in them."""
     taxes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """[{jurisdiction, level, rate_ppm, amount, of_shipping}] of the whole order when its taxes were last worked out."""
+    tax_engine: Mapped[str] = mapped_column(String(20), default="tables", server_default="tables")
+    """Who worked its tax out: tables, stripe_tax, or tables_fallback where the shop's engine did not answer."""
+    tax_calculation_id: Mapped[str | None] = mapped_column(String(80))
+    """That engine's own name for it."""
     buyer: Mapped[dict[str, Any]]
     ship_to: Mapped[dict[str, Any] | None]
     fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
@@ -86,6 +90,7 @@ class Order(TenantRow):
         Index("ix_orders_placed", "tenant_id", "placed_at", "id"),
         Index("ix_orders_status", "tenant_id", "status", "placed_at", "id"),
         Index("ix_orders_email", "tenant_id", text("lower(buyer ->> 'email')"), "placed_at"),
+        Index("ix_orders_taxed_elsewhere", "tenant_id", "id", postgresql_where=text("tax_calculation_id IS NOT NULL")),
     )
 
 

@@ -1,4 +1,4 @@
-"""Tax rates by place with the days they hold, and the buyers who are free of some of them."""
+"""Tax rates by place with the days they hold, the buyers who are free of some of them, and what another engine said."""
 
 from __future__ import annotations
 
@@ -106,4 +106,80 @@ class TaxExemption(TenantRow):
         Index("ix_tax_exemptions_created", "tenant_id", "created_at", "id"),
         CheckConstraint("valid_to >= valid_from", name="ends_after_start"),
         CheckConstraint("(status = 'pending') = (decided_by IS NULL)", name="decided_by_somebody"),
+    )
+
+
+class TaxSource(StrEnum):
+    """Who worked a tax out."""
+
+    TABLES = "tables"
+    STRIPE = "stripe_tax"
+    FALLBACK = "tables_fallback"  # the tables, as the shop's engine did not answer
+
+
+class QuoteStatus(StrEnum):
+    ANSWERED = "answered"
+    FAILED = "failed"
+
+
+class TaxQuote(TenantRow):
+    """What a tax engine that has to be asked last said of a checkout. It holds for the very question it answers."""
+
+    __tablename__ = "tax_quotes"
+
+    session_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    engine: Mapped[str] = mapped_column(String(20))
+    question_hash: Mapped[str] = mapped_column(String(64))
+    """Of lines, amounts, shipping, address, exemption, currency and day."""
+    status: Mapped[QuoteStatus] = mapped_column(String(10))
+    answer: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """{lines: {reference: [{jurisdiction, level, rate_ppm, amount}]}, shipping: [...]}; empty where it failed."""
+    calculation_id: Mapped[str | None] = mapped_column(String(80))
+    """The engine's own name for it."""
+    asked_at: Mapped[datetime] = mapped_column(default=clock.now)
+    expires_at: Mapped[datetime]
+
+    __table_args__ = (
+        tenant_fk("session_id", "checkout_sessions", ondelete="CASCADE"),
+        CheckConstraint("(status = 'answered') = (calculation_id IS NOT NULL)", name="answered_has_calculation"),
+    )
+
+
+class FilingKind(StrEnum):
+    SALE = "sale"
+    REVERSAL = "reversal"
+
+
+class FilingStatus(StrEnum):
+    PENDING = "pending"
+    FILED = "filed"
+    FAILED = "failed"
+
+
+class TaxFiling(TenantRow):
+    """A sale, or what became less of it, that is told to the engine which worked its tax out: once each."""
+
+    __tablename__ = "tax_filings"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[FilingKind] = mapped_column(String(10))
+    subject_id: Mapped[str] = mapped_column(String(40))
+    """The order, or the adjustment that made it less."""
+    amount: Mapped[int]
+    """Tax included, minor units of the order's currency; what is taken back is negative."""
+    status: Mapped[FilingStatus] = mapped_column(String(10), default=FilingStatus.PENDING)
+    transaction_id: Mapped[str | None] = mapped_column(String(80))
+    attempts: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str] = mapped_column(default="")
+    available_at: Mapped[datetime] = mapped_column(default=clock.now)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        Index("uq_tax_filings_subject", "tenant_id", "subject_id", unique=True),
+        Index("ix_tax_filings_order", "tenant_id", "order_id"),
+        Index("ix_tax_filings_pending", "tenant_id", "available_at", postgresql_where=text("status = 'pending'")),
+        CheckConstraint("(status = 'filed') = (transaction_id IS NOT NULL)", name="filed_has_transaction"),
+        CheckConstraint("(kind = 'sale') = (amount >= 0)", name="reversal_is_negative"),
     )
