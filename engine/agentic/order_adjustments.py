@@ -59,12 +59,17 @@ def of(order: Order, parts: Parts, returned: Sequence[ReturnLine], lines: Mappin
     """All of it, oldest first. Moving money from one card to another is not part of it."""
     changes = {row.id: row for row in parts.changes}
     swapped = {row.refund_id for row in parts.adjustments if row.kind == AdjustmentKind.PAYMENT_METHOD}
-    found = [_adjusted(order, row, changes) for row in parts.adjustments if row.kind in _TYPE]
+    found = [_adjusted(order, row, changes) for row in parts.adjustments if _is_own(row)]
     found += [_asked(order, row) for row in parts.changes if _waits(row)]
     found += [_refund(row) for row in parts.refunds if row.id not in swapped]
     found += [_return(order, row, [one for one in returned if one.return_id == row.id], lines) for row in parts.returns]
     found += [_dispute(row) for row in parts.disputes]
     return [body for _, body in _in_order(found)]
+
+
+def _is_own(row: OrderAdjustment) -> bool:
+    """Whether it is told by itself: what belongs to a return is part of that."""
+    return row.kind in _TYPE and row.return_id is None
 
 
 def _in_order(found: Iterable[tuple[datetime, Body]]) -> list[tuple[datetime, Body]]:

@@ -15,13 +15,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.agentic import order_adjustments, order_fulfillments
+from engine.agentic.session_models import AgentSession
 from engine.agentic.wire import Body, days, known
 from engine.kit.money import Money
 from engine.kit.tenancy import Tenant
 from engine.mail.models import Mail, MailStatus
 from engine.orders import queries
 from engine.orders.invoice_models import Invoice
-from engine.orders.models import NoteAudience, Order, OrderLine, OrderStatus
+from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.orders.queries import Parts
 from engine.returns.models import ReturnLine
 
@@ -48,6 +49,8 @@ class More:
 
     session_id: str | None = None
     """The checkout of the order that it makes up for."""
+    notes: str | None = None
+    """What the buyer asked for."""
     invoice: str | None = None
     written_to: bool = False
     """Whether its confirmation was mailed."""
@@ -79,7 +82,7 @@ def shape(order: Order, parts: Parts, shop: Shop, more: More | None = None) -> B
         "permalink_url": permalink(shop.origin, order.number),
         "status": status_of(order, parts.lines),
         "estimated_delivery": _estimate(order, parts.lines),
-        "confirmation": _confirmation(order, parts, more),
+        "confirmation": _confirmation(order, more),
         "support": _support(shop.settings),
         "line_items": [_line(line, shop.origin) for line in parts.lines],
         "fulfillments": order_fulfillments.of(order, parts),
@@ -192,14 +195,9 @@ def _day(value: Any) -> date | None:
         return None
 
 
-def _confirmation(order: Order, parts: Parts, more: More) -> Body:
+def _confirmation(order: Order, more: More) -> Body:
     body: Body = {"confirmation_number": order.number, "confirmation_email_sent": more.written_to}
-    if more.invoice:
-        body["invoice_number"] = more.invoice
-    said = [n.text for n in parts.notes if n.audience == NoteAudience.SHOPPER and n.author == order.owner_id]
-    if said:
-        body["order_notes"] = "\n".join(said)
-    return body
+    return body | known({"invoice_number": more.invoice, "order_notes": more.notes})
 
 
 def _support(settings: Mapping[str, Any]) -> Body | None:
@@ -230,6 +228,12 @@ def _more(session: Session, tenant_id: str, orders: Sequence[Order], parts: Mapp
     )
     for order_id, label in session.execute(invoices):
         found[order_id].invoice = label
+    session_ids = {order.session_id: order.id for order in orders if order.session_id}
+    notes = select(AgentSession.session_id, AgentSession.order_notes).where(
+        AgentSession.tenant_id == tenant_id, AgentSession.session_id.in_(session_ids)
+    )
+    for session_id, said in session.execute(notes):
+        found[session_ids[session_id]].notes = said
     _add_origins(session, tenant_id, orders, found)
     _add_returned(session, tenant_id, parts, found)
     return found

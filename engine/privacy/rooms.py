@@ -438,10 +438,9 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room("shoppers", "t.customer_id IN (SELECT id FROM people)", export="id created_at last_seen_at"),
 )
 SHOP: Final[Mapping[str, str]] = {
-    "agent_requests": "caller_id key_id request_id operation subject_id version asked answered",
-    "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "accounting_periods": "month locked_by",
     "agent_platforms": "name webhook_url webhook_secrets_sealed",
+    "agent_requests": "caller_id key_id request_id operation subject_id version asked answered",
     "alerts": "subject detail action facts",
     "api_keys": "key_hash scopes label person",
     "audit": "actor action subject facts hash",
