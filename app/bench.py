@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.bench_flat import FLAT, flat_rows
+from app.bench_import import IMPORT, import_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
 from app.bench_scene import SIZES, Scene, lift_limits, set_scene, stock_up
 from app.bench_timing import Say, cpu_seconds, drive, figures, prepare
 from app.boot import House, fill_index, open_index, open_runtime, open_store
+from engine.catalog.embedder import Embedder
+from engine.catalog.vectors import VectorIndex
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
 
-BENCHMARKS: Final = (*OPERATIONS, FLAT)
+BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,12 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
     if unknown := set(chosen) - set(BENCHMARKS):
         raise KeyError(unknown.pop())
     rows: list[Row] = []
-    with _scene(say) as scene, ExitStack() as open_workers:
+    with _scene(say) as (scene, index, embedder), ExitStack() as open_workers:
         if FLAT in chosen:
             rows += [Row(**row) for row in flat_rows(scene, say, n)]
             chosen.remove(FLAT)
+        if wants_import := IMPORT in chosen:
+            chosen.remove(IMPORT)
         many = open_workers.enter_context(Workers(scene, processes)) if processes > 1 else None
         for name in chosen:
             if many is None:
@@ -64,6 +69,8 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
                 say(f"{name}: {n} by {clients} clients over {processes} processes")
                 timing = figures(*many.measure(name, n, clients), clients=clients)
                 rows.append(Row(**timing, name=name, processes=processes))
+        if wants_import:  # the last: the shop is another one after it
+            rows += [Row(**row) for row in import_rows(scene, index, embedder, say, n)]
     return rows
 
 
@@ -83,7 +90,7 @@ def measure(scene: Scene, name: str, n: int, clients: int, say: Say) -> tuple[li
 
 
 @contextmanager
-def _scene(say: Say) -> Iterator[Scene]:
+def _scene(say: Say) -> Iterator[tuple[Scene, VectorIndex, Embedder]]:
     home = Path(tempfile.mkdtemp(prefix="icommerce-bench-"))
     settings = Settings.from_env({"ICOMMERCE_HOME": str(home)})
     addresses = open_store(settings, say)
@@ -95,7 +102,7 @@ def _scene(say: Say) -> Iterator[Scene]:
         scene = set_scene(house, tenant_id, seed=0)
         stock_up(scene, units=100_000)
         lift_limits(scene)
-        yield scene
+        yield scene, index, embedder
     finally:
         house.close()
         from engine.embedded_postgres import wipe

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.once import AskedDep, answer_after, answer_once, json_response
+from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from engine.catalog import authoring, gaps
-from engine.catalog.authoring import AuthoredProduct, NewProduct, VariantIn
-from engine.catalog.bulk import exporting, handing_in
-from engine.catalog.bulk.handing_in import Form, ImportView
+from engine.catalog.authoring import AuthoredProduct
+from engine.catalog.bulk import exporting
+from engine.catalog.drafting import NewProduct, VariantIn
 from engine.catalog.gaps import ProductGaps
 from engine.catalog.models import ProductStatus
 from engine.kit.errors import InvalidInput
@@ -37,16 +37,6 @@ class Changes(BaseModel):
         if not self.model_extra:
             raise InvalidInput("Name what is to change.", param="body")
         return dict(self.model_extra)
-
-
-class ImportIn(BaseModel):
-    """A file of products as text. ``atomic``: all of it or nothing."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: Form
-    content: Annotated[str, Field(min_length=1)]
-    atomic: bool = False
 
 
 class GapsPage(View):
@@ -177,31 +167,3 @@ def export(site: SiteDep, caller: CallerDep, format: Literal["csv", "json"] = "c
         write = exporting.to_csv if format == "csv" else exporting.to_json
         kind = "text/csv; charset=utf-8" if format == "csv" else "application/json"
         return Response(write(session, tenant_id), media_type=kind)
-
-
-@router.post("/v1/staff/imports", responses={201: {"model": ImportView}}, response_class=Response)
-def hand_in(site: SiteDep, caller: CallerDep, asked: AskedDep, given: ImportIn) -> Response:
-    """What a file would change. It goes in with `apply`; a file that is too large for one request goes in by the
-    command line.
-    """
-    identity, runtime = caller.staff, site.runtime
-
-    def work() -> ImportView:
-        return handing_in.report(runtime, identity, given.content, given.format, atomic=given.atomic)
-
-    return answer_after(runtime, identity, asked, work, status=201)
-
-
-@router.get("/v1/staff/imports/{import_id}", responses={200: {"model": ImportView}}, response_class=Response)
-def handed_in(import_id: str, site: SiteDep, caller: CallerDep) -> Response:
-    """One import, with its report and what became of it."""
-    tenant_id = caller.staff.tenant_id
-    with site.runtime.unit_of_work(tenant_id) as session:
-        return json_response(handing_in.look(session, tenant_id, import_id))
-
-
-@router.post("/v1/staff/imports/{import_id}/apply", responses={200: {"model": ImportView}}, response_class=Response)
-def apply(import_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
-    """Bring a reported file into the shop."""
-    identity, runtime = caller.staff, site.runtime
-    return answer_after(runtime, identity, asked, lambda: handing_in.apply(runtime, identity, import_id), status=200)

@@ -1,4 +1,4 @@
-"""What goes on beside the requests: one thread, one round a second, every tenant in turn, no failure ends it."""
+"""What goes on beside the requests: a few threads, a round a second, every tenant in turn, no failure ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from engine.catalog.embedder import Embedder
 from engine.catalog.errors import IndexUnavailable
 from engine.catalog.indexing import index_pending
 from engine.catalog.vectors import VectorIndex
-from engine.due import search_waits
+from engine.due import imports_wait, search_waits
+from engine.imports.work import work
 from engine.kit.errors import DomainError
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 
@@ -38,7 +39,11 @@ class Jobs:
         self._minutely_at = self._hourly_at = time.monotonic()
         self._threads = [
             threading.Thread(target=self._every, args=(seconds, job), name=job.__name__, daemon=True)
-            for seconds, job in ((ROUND_SECONDS, self.keep_house), (INDEX_SECONDS, self.index))
+            for seconds, job in (
+                (ROUND_SECONDS, self.keep_house),
+                (INDEX_SECONDS, self.index),
+                (ROUND_SECONDS, self.bring_in_files),
+            )
         ]
 
     def start(self) -> None:
@@ -73,6 +78,13 @@ class Jobs:
                     runtime.search.forget(tenant_id)
             except IndexUnavailable:
                 log.warning("search index unavailable", tenant=tenant_id)
+
+    def bring_in_files(self) -> None:
+        """Read and apply large files, beside everything else: one of them may take minutes."""
+        runtime = self._site.runtime
+        for tenant_id in runtime.store.tenant_ids():
+            if imports_wait(runtime.store, tenant_id):
+                work(runtime, tenant_id)
 
     def _hear(self, gateway: SandboxGateway) -> None:
         for sent in gateway.due_webhooks():

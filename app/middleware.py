@@ -22,6 +22,8 @@ BODY_LIMIT: Final = 256 * 1024
 UPLOAD_LIMIT: Final = 3 * 1024 * 1024
 """Of a body that brings a file, in base64."""
 UPLOADS: Final = re.compile(r"/v1/claims/[^/]+/evidence")
+FILES: Final = "/v1/staff/imports/files"
+"""Where a whole file is the body: it is streamed, and the setting says how large it may be."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,80}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 HEADERS: Final = {
@@ -36,8 +38,11 @@ HEADERS: Final = {
 class Edge:
     """The outermost layer of an app. ``policy`` is its Content-Security-Policy."""
 
-    def __init__(self, app: ASGIApp, *, policy: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, policy: str, headers: dict[str, str] | None = None, file_limit: int = BODY_LIMIT
+    ) -> None:
         self._app = app
+        self._file_limit = file_limit
         self._headers = HEADERS | {"Content-Security-Policy": policy} | (headers or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +70,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, _limited(scope, receive), sending)
+            await self._app(scope, _limited(scope, receive, self._file_limit), sending)
         except Exception:  # the net: nothing of it may reach the client
             log.exception("unhandled")
             if not status:
@@ -102,9 +107,10 @@ def _request_id(scope: Scope) -> str:
     return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    """Reads at most ``BODY_LIMIT`` bytes of a body, ``UPLOAD_LIMIT`` where files come. Raises 413 beyond."""
-    limit = UPLOAD_LIMIT if UPLOADS.fullmatch(str(scope.get("path", ""))) else BODY_LIMIT
+def _limited(scope: Scope, receive: Receive, file_limit: int) -> Receive:
+    """Reads at most ``BODY_LIMIT`` bytes of a body, more where files come. Raises 413 beyond."""
+    path = str(scope.get("path", ""))
+    limit = file_limit if path == FILES else UPLOAD_LIMIT if UPLOADS.fullmatch(path) else BODY_LIMIT
     declared = Headers(scope=scope).get("content-length", "")
     too_large = declared.isdigit() and (len(declared) > 9 or int(declared) > limit)
     taken = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
@@ -30,6 +30,9 @@ class KeyRequired(InvalidInput):
 class Guarded(APIRoute):
     """Authenticates, refuses cross-site writes, wants an idempotency key and JSON, and only then reads the body."""
 
+    takes: ClassVar[frozenset[str]] = frozenset({"application/json"})
+    reads: ClassVar[bool] = True
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
@@ -37,12 +40,19 @@ class Guarded(APIRoute):
             request.state.caller = await run_in_threadpool(_who, site_of(request), request)
             _check_names(request)
             if request.method in WRITES:
-                _check_write(request)
-                if _NUL.search(await request.body()):
+                _check_write(request, self.takes)
+                if self.reads and _NUL.search(await request.body()):
                     raise InvalidInput("Text cannot hold the character NUL.", param="body")
             return await handle(request)
 
         return guarded
+
+
+class Filed(Guarded):
+    """A door where the body is a file: its handler reads the stream itself, once it knows who sends it."""
+
+    takes = frozenset({"text/csv", "application/json", "application/x-ndjson", "application/jsonl"})
+    reads = False
 
 
 def site_of(request: Request) -> Site:
@@ -83,7 +93,7 @@ def _check_names(request: Request) -> None:
         raise InvalidInput("Text cannot hold the character NUL.", param="query")
 
 
-def _check_write(request: Request) -> None:
+def _check_write(request: Request, takes: frozenset[str]) -> None:
     headers = request.headers
     if "authorization" not in headers:
         check_same_site(headers, own_origin(request))
@@ -93,5 +103,5 @@ def _check_write(request: Request) -> None:
     if not _KEY.fullmatch(key):
         raise InvalidInput("An idempotency key has 1 to 255 printable characters.", param="Idempotency-Key")
     has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() not in takes:
         raise HTTPException(415)

@@ -28,6 +28,7 @@ from app import (
     fulfillment,
     fulfillment_staff,
     health,
+    imports,
     inventory,
     inventory_staff,
     mail,
@@ -92,6 +93,8 @@ def create_app(site: Site) -> FastAPI:
         policies.router,
         prices.router,
         discounts.router,
+        imports.router,
+        imports.files,
         inventory.router,
         inventory_staff.router,
         fulfillment.router,
@@ -117,7 +120,8 @@ def create_app(site: Site) -> FastAPI:
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")
     problems.install(app)
     problems.describe(app)
-    app.add_middleware(Edge, policy=content_policy(frames=[site.psp_origin]))
+    limit = site.settings.import_limit_mb * 1024 * 1024
+    app.add_middleware(Edge, policy=content_policy(frames=[site.psp_origin]), file_limit=limit)
     return app
 
 

@@ -57,6 +57,8 @@ AND status = 'queued' AND available_at <= %(now)s"""
 UNSEALED: Final = "SELECT FROM app.audit WHERE tenant_id = %(tenant)s AND hash IS NULL"
 HOLDS_OVER: Final = """SELECT FROM app.reservations WHERE tenant_id = %(tenant)s
 AND status = 'held' AND expires_at <= %(now)s"""
+IMPORTS: Final = """SELECT FROM app.catalog_imports WHERE tenant_id = %(tenant)s
+AND status IN ('waiting', 'applying')"""
 SEARCH: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'search' AND delivered_at IS NULL AND available_at <= %(now)s"""
 
@@ -69,6 +71,7 @@ def look(conditions: Iterable[tuple[str, ...]]) -> Statement:
 
 _SEARCH_LOOK: Final = look([(SEARCH,)])
 _WEBHOOKS_LOOK: Final = look([(WEBHOOKS,)])
+_IMPORTS_LOOK: Final = look([(IMPORTS,)])
 
 
 def search_waits(store: Store, tenant_id: str) -> bool:
@@ -80,4 +83,10 @@ def search_waits(store: Store, tenant_id: str) -> bool:
 def webhooks_wait(store: Store, tenant_id: str) -> bool:
     """Whether an event for a platform is to be sent."""
     ((found,),) = store.ask(tenant_id, (_WEBHOOKS_LOOK, {"tenant": tenant_id, "now": clock.now()}))
+    return bool(found["due_0"])
+
+
+def imports_wait(store: Store, tenant_id: str) -> bool:
+    """Whether a file is to be worked through."""
+    ((found,),) = store.ask(tenant_id, (_IMPORTS_LOOK, {"tenant": tenant_id}))
     return bool(found["due_0"])

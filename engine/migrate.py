@@ -32,6 +32,7 @@ MODELS: Final = (
     "engine.customers.models",
     "engine.finance.models",
     "engine.fulfillment.models",
+    "engine.imports.models",
     "engine.inventory.models",
     "engine.kit.audit",
     "engine.kit.holds",

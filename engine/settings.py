@@ -6,6 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+_MOST_IMPORT_MB: Final = 512
 
 
 class SettingsError(ValueError):
@@ -30,6 +33,8 @@ class Settings:
     """``None``: demo tenants in an embedded store, none elsewhere."""
     smtp_url: str | None = field(default=None, repr=False)
     """``smtp://user:password@host:port``; without it the letters of shops that are no demo wait."""
+    import_limit_mb: int = 32
+    """Megabytes of a file that is handed in over HTTP."""
     durable: bool = True
     """``False`` gives up fsync in the embedded store: for tests alone."""
 
@@ -70,5 +75,13 @@ class Settings:
             endpoint=env.get("ICOMMERCE_ENDPOINT") or f"http://{host}:{port}",
             demo=None if demo is None else demo not in {"0", "false", "no", ""},
             smtp_url=env.get("ICOMMERCE_SMTP_URL") or None,
+            import_limit_mb=_limit(env),
             durable=env.get("ICOMMERCE_DURABLE", "1") != "0",
         )
+
+
+def _limit(env: Mapping[str, str]) -> int:
+    said = env.get("ICOMMERCE_IMPORT_LIMIT_MB", "32")
+    if not (said.isdigit() and 1 <= int(said) <= _MOST_IMPORT_MB):
+        raise SettingsError(f"ICOMMERCE_IMPORT_LIMIT_MB is a number of megabytes from 1 to {_MOST_IMPORT_MB}.")
+    return int(said)

@@ -1,14 +1,14 @@
-"""``icommerce import stock`` and ``import products``: what a file would change, and changing it."""
+"""``icommerce import stock``, ``products`` and ``promotions``: what a file would change, and changing it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 if TYPE_CHECKING:
-    from engine.catalog.bulk.working import Report
+    from engine.catalog.bulk.running import Report
     from engine.inventory.stock_file import StockDiff
 
 app = typer.Typer(help="Files into a shop.", no_args_is_help=True, rich_markup_mode=None)
@@ -52,34 +52,69 @@ def stock(
         raise typer.Exit(FAILED)
 
 
+_File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, JSON or JSON lines (.jsonl).")]
+_Tenant = Annotated[str, typer.Option("--tenant", help="Slug of the shop.")]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
+_Atomic = Annotated[bool, typer.Option("--atomic", help="All of it, or nothing when one is bad.")]
+_Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
 @app.command("products")
 def products(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV (a row per variant) or JSON.")],
-    tenant: Annotated[str, typer.Option("--tenant", help="Slug of the shop.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
-    atomic: Annotated[bool, typer.Option("--atomic", help="All of it, or nothing when one is bad.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    file: _File, tenant: _Tenant, dry_run: _DryRun = False, atomic: _Atomic = False, json: _Json = False
 ) -> None:
     """Bring products, variants, prices and stock to what a file says; the good ones go in, the bad ones are told."""
+    _bring(file, "products", tenant, dry_run=dry_run, atomic=atomic, json=json)
+
+
+@app.command("promotions")
+def promotions(
+    file: _File, tenant: _Tenant, dry_run: _DryRun = False, atomic: _Atomic = False, json: _Json = False
+) -> None:
+    """Bring discount codes and automatic promotions to what a file says."""
+    _bring(file, "promotions", tenant, dry_run=dry_run, atomic=atomic, json=json)
+
+
+def _bring(file: Path, kind: str, tenant: str, *, dry_run: bool, atomic: bool, json: bool) -> None:
+    from rich.console import Console
+    from rich.progress import Progress
+
     from app.commands.opened import runtime
     from app.commands.outcome import FAILED, show, show_json
     from app.commands.tenants import _find
-    from engine.catalog.bulk.working import Verdict, run
+    from engine.catalog.bulk.running import Verdict
+    from engine.catalog.bulk.streams import form_of
+    from engine.imports import kinds
     from engine.kit.identity import Actor, Identity
     from engine.settings import Settings
 
-    text = file.read_text(encoding="utf-8-sig")
-    form = "json" if file.suffix.lower() == ".json" else "csv"
-    with runtime(Settings.from_env(), start=True) as opened:
+    form = form_of(file.name)
+
+    def opener() -> TextIO:
+        return file.open(encoding="utf-8-sig", newline="")
+
+    with (
+        runtime(Settings.from_env(), start=True) as opened,
+        Progress(transient=True, console=Console(stderr=True)) as bar,
+    ):
         with opened.store.without_tenant() as session:
             tenant_id = _find(session, tenant).id
-        identity = Identity(tenant_id, Actor.SYSTEM, "cli")
-        report = run(opened, identity, text, form, dry_run=dry_run, atomic=atomic)
+        line = bar.add_task(kind, total=kinds.count(kind, opener, form))
+        report = kinds.run(
+            opened,
+            Identity(tenant_id, Actor.SYSTEM, "cli"),
+            opener,
+            form,
+            kind=kind,
+            dry_run=dry_run,
+            atomic=atomic,
+            after=lambda _, tally: bar.update(line, completed=tally.done),
+        )
     if json:
         show_json(report.model_dump(mode="json"))
     else:
-        for line in _product_lines(report):
-            show(line)
+        for words in _product_lines(report):
+            show(words)
     if report.counts[Verdict.REFUSED]:
         raise typer.Exit(FAILED)
 

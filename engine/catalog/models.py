@@ -145,23 +145,3 @@ class ListedPrice(TenantRow):
             postgresql_where=text("starts_at IS NULL AND ends_at IS NULL"),
         ),
     )
-
-
-class CatalogImport(TenantRow):
-    """A file of the catalog that was handed in: what it would change, and what became of it."""
-
-    __tablename__ = "catalog_imports"
-
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    format: Mapped[str] = mapped_column(String(4))  # csv | json
-    atomic: Mapped[bool]
-    """All of it or nothing."""
-    digest: Mapped[str] = mapped_column(String(64))
-    content: Mapped[str | None]
-    """The file, until it is applied."""
-    status: Mapped[str] = mapped_column(String(10))  # reported | applied | refused
-    report: Mapped[dict[str, Any]]
-    outcome: Mapped[dict[str, Any] | None]
-    made_by: Mapped[str] = mapped_column(String(40))
-    created_at: Mapped[datetime] = mapped_column(default=clock.now)
-    applied_at: Mapped[datetime | None]

@@ -26,6 +26,8 @@ from engine.kit.views import Price, View
 
 HOME: Final = "home"
 """The source of a variant's own price in the home currency."""
+_Key = tuple[str, str, datetime | None, datetime | None]
+"""Of a row: variant, currency and time."""
 
 
 class PriceStatus(StrEnum):
@@ -72,7 +74,8 @@ def set_prices(session: Session, identity: Identity, wanted: Sequence[Wanted]) -
     for one in wanted:
         _check(one, home)
     variants = _locked(session, identity.tenant_id, [one.sku for one in wanted])
-    ids = [_set(session, identity, variants[one.sku], one, home) for one in wanted]
+    there = _there(session, identity.tenant_id, [one.id for one in variants.values()])
+    ids = [_set(session, identity, variants[one.sku], one, home, there) for one in wanted]
     session.flush()
     rows = {row.id: row for row in _views(session, identity.tenant_id, [ListedPrice.id.in_([i for i in ids if i])])}
     return [
@@ -154,21 +157,23 @@ def _locked(session: Session, tenant_id: str, skus: Sequence[str]) -> dict[str, 
     return found
 
 
-def _set(session: Session, identity: Identity, variant: Variant, one: Wanted, home: str) -> str | None:
+def _there(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> dict[_Key, ListedPrice]:
+    rows = session.scalars(
+        select(ListedPrice).where(ListedPrice.tenant_id == tenant_id, ListedPrice.variant_id.in_(variant_ids))
+    )
+    return {(row.variant_id, row.currency, row.starts_at, row.ends_at): row for row in rows}
+
+
+def _set(
+    session: Session, identity: Identity, variant: Variant, one: Wanted, home: str, there: dict[_Key, ListedPrice]
+) -> str | None:
     """The id of the row; ``None`` when it is the variant's own price."""
     currency = one.currency or home
     if currency == home and one.starts_at is None and one.ends_at is None:
         set_price(session, identity, variant_id=variant.id, amount=one.amount)
         return None
-    row = session.scalar(
-        select(ListedPrice).where(
-            ListedPrice.tenant_id == variant.tenant_id,
-            ListedPrice.variant_id == variant.id,
-            ListedPrice.currency == currency,
-            ListedPrice.starts_at.is_not_distinct_from(one.starts_at),
-            ListedPrice.ends_at.is_not_distinct_from(one.ends_at),
-        )
-    )
+    key = (variant.id, currency, one.starts_at, one.ends_at)
+    row = there.get(key)
     before = row.amount if row else None
     if row is None:
         row = ListedPrice(
@@ -179,9 +184,9 @@ def _set(session: Session, identity: Identity, variant: Variant, one: Wanted, ho
             starts_at=one.starts_at,
             ends_at=one.ends_at,
         )
+        there[key] = row
         session.add(row)
     row.amount, row.compare_at, row.source, row.updated_at = one.amount, one.compare_at, identity.id, clock.now()
-    session.flush()
     _tell(session, identity, variant, "catalog.set_price", _facts(row) | {"from": before, "price_id": row.id})
     return row.id
 

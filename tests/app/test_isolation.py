@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 import re
 from collections.abc import Callable
 from datetime import date
 from functools import partial
+from io import BytesIO
 from typing import Any, Final
 
 import pytest
@@ -22,13 +24,13 @@ from engine.approvals.models import ApprovalKind
 from engine.carts import promoting
 from engine.carts.promoting import Promotion
 from engine.catalog import price_list, service
-from engine.catalog.bulk import handing_in
 from engine.catalog.price_list import Wanted
 from engine.conversations.models import Run
 from engine.customers import merging
 from engine.customers.models import Address, Customer, CustomerLink, PaymentMethod
 from engine.finance.models import JournalEntry
 from engine.fulfillment import release, shipments
+from engine.imports import service as imports
 from engine.inventory import counting, inbound
 from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
@@ -183,7 +185,8 @@ def belongings(shop: Shop) -> dict[str, str]:
     change = propose(shop.runtime, desk.buyer, desk.order_id, wanted.read({"kind": "cancel", "reason": "other"}))
     (fulfillment_id,) = release.release_now(shop.runtime, tenant_id, desk.order_id)
     parcel = shipments.ship_now(shop.runtime, tenant_id, fulfillment_id)
-    imported = handing_in.report(shop.runtime, desk.staff, "slug\nx\n", "csv", atomic=False).id
+    with shop.uow() as session:
+        imported = imports.receive(session, desk.staff, BytesIO(b"slug\nx\n"), "csv").id
     with shop.uow() as session:
         payment = session.scalars(select(Payment).where(Payment.tenant_id == tenant_id)).one()
         dispute = Dispute(

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.catalog import authoring
-from engine.catalog.authoring import AuthoredProduct, ProductIn, VariantIn
+from engine.catalog.authoring import AuthoredProduct
 from engine.catalog.bulk.reading import LISTED, safe_cell
+from engine.catalog.drafting import ProductIn, VariantIn
 from engine.catalog.models import ListedPrice, Product, Variant
 from engine.inventory.models import Location, StockLevel
 

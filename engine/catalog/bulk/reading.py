@@ -1,4 +1,4 @@
-"""Files of products: CSV with a row per variant, or JSON with an object per product; each becomes the same item.
+"""Files of products: CSV with a row per variant, JSON with an object per product; each becomes the same item.
 
 What a file does not say stays as it is: a column that is missing, a key that is not there. In CSV an empty cell says
 nothing either. Money is whole minor units, of the home currency or (``price:EUR``) of the one named.
@@ -7,19 +7,19 @@ nothing either. Money is whole minor units, of the home currency or (``price:EUR
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.catalog.bulk.streams import Form, Opener, objects, table, unreadable
 from engine.catalog.shop_money import Currency, Minor
 from engine.kit.errors import InvalidInput
 
-MAX_BYTES: Final = 40_000_000
-MAX_ROWS: Final = 100_000
+MOST_ROWS: Final = 1_000
+"""Of one product; no shop's has so many."""
 _LISTS: Final = frozenset({"collections", "restrictions"})
 _FACT_LISTS: Final = frozenset({"features", "materials", "compatibility", "constraints", "safety", "synonyms"})
 _PLAIN: Final = frozenset(
@@ -30,6 +30,7 @@ _SIZES: Final = ("length_mm", "width_mm", "height_mm")
 _VARIANT: Final = frozenset({"sku", "sellable", "stock_policy", "available_on", *_NUMBERS, *_SIZES})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 LISTED: Final = " | "
+_DIGITS: Final = 18
 
 
 class Extras(BaseModel):
@@ -53,25 +54,23 @@ class Item(BaseModel):
 
     @property
     def key(self) -> str:
-        return str(self.said.get("slug") or self.said.get("external_id") or f"line {self.line}")
+        names = (self.said.get(name) for name in ("slug", "external_id", "code", "title"))
+        return str(next(filter(None, names), f"line {self.line}"))[:80]
 
 
-def items_of(text: str, form: str) -> Iterator[Item]:
-    """The products of a file, one after the other. Raises ``InvalidInput`` for what is no such file."""
-    if len(text) > MAX_BYTES:
-        raise InvalidInput(f"A file has at most {MAX_BYTES // 1_000_000} MB.", param="content")
-    return _from_json(text) if form == "json" else _from_csv(text)
-
-
-def _from_json(text: str) -> Iterator[Item]:
-    try:
-        read: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        raise InvalidInput("The file is not JSON.", param="content") from None
-    products = read.get("products") if isinstance(read, dict) else read
-    if not isinstance(products, list):
-        raise InvalidInput('The file holds a list "products".', param="content")
-    return (_item(number, one) for number, one in enumerate(products, 1))
+def items_of(opener: Opener, form: Form) -> Iterator[Item]:
+    """The products of a file, one after the other. Raises ``InvalidInput`` where it ends to be such a file."""
+    with opener() as stream:
+        if form != "csv":
+            yield from (_item(number, one) for number, one in objects(stream, form, "products"))
+            return
+        rows = table(stream, _known)
+        if not {"slug", "external_id"} & set(rows.fieldnames or ()):
+            raise InvalidInput("A column slug or external_id names the product.", param="content")
+        try:
+            yield from _grouped(rows)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise unreadable(error, "a table") from None
 
 
 def _item(number: int, one: Any) -> Item:
@@ -82,27 +81,16 @@ def _item(number: int, one: Any) -> Item:
     return Item(line=number, said=said, variants=variants)
 
 
-def _from_csv(text: str) -> Iterator[Item]:
-    table = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    heading = [name.strip() for name in table.fieldnames or ()]
-    if unknown := [name for name in heading if not _known(name)]:
-        raise InvalidInput(f"There is no column {unknown[0]!r}.", param="content")
-    if not {"slug", "external_id"} & set(heading):
-        raise InvalidInput("A column slug or external_id names the product.", param="content")
-    table.fieldnames = heading
-    return _grouped(table)
-
-
 def _grouped(table: csv.DictReader[str]) -> Iterator[Item]:
     numbered = ((table.line_num, row) for row in table)
     for _, rows in groupby(numbered, key=lambda one: one[1].get("slug") or one[1].get("external_id")):
-        group = list(rows)
+        group = list(islice(rows, MOST_ROWS))
         line = group[0][0]
         if any(None in row or None in row.values() for _, row in group):
             words = "It has not as many cells as the first line."
             yield Item(line=line, said={"slug": group[0][1].get("slug")}, variants=[], problem=words)
             continue
-        cells = [{name: _cell(cell) for name, cell in row.items() if cell.strip()} for _, row in group]
+        cells = [{name: cell_of(cell) for name, cell in row.items() if cell.strip()} for _, row in group]
         yield Item(line=line, said=_product(cells), variants=[_variant(row) for row in cells if row.get("sku")])
 
 
@@ -111,20 +99,20 @@ def _known(name: str) -> bool:
     return name in plain or name.partition(":")[0] in {"option", "price", "stock", "attribute", "unit"}
 
 
-def _cell(cell: str) -> str:
+def cell_of(cell: str) -> str:
     """What stands in a cell; the quote that keeps a spreadsheet from reckoning is not part of it."""
     text = cell.strip()
     return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA else text
 
 
 def safe_cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula; ``_cell`` reads it back."""
+    """A cell that no spreadsheet takes for a formula; ``cell_of`` reads it back."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else text
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() and len(text) < _DIGITS else text
 
 
 def _value(text: str) -> int | bool | str:

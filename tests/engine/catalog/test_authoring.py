@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.catalog import authoring, service
-from engine.catalog.authoring import AuthoredProduct, NewProduct, VariantIn
+from engine.catalog.authoring import AuthoredProduct
+from engine.catalog.drafting import NewProduct, VariantIn
 from engine.catalog.errors import NotSellable, SlugTaken
 from engine.catalog.models import Product, Variant
 from engine.catalog.problems import InvalidFields

@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.catalog.bulk import exporting
-from engine.catalog.bulk.working import Report, Verdict, run
+from engine.catalog.bulk.running import Report, Verdict
+from engine.catalog.bulk.streams import of_text
 from engine.catalog.models import Product, Variant
 from engine.checks import check_tenant
+from engine.imports import kinds
 from engine.inventory.models import StockLevel
 from engine.kit.errors import InvalidInput
 from tests.engine.catalog.test_authoring import staff
@@ -27,7 +29,8 @@ cup,Cup,Cups!,,draft,,,,CUP-ONE,,500,100,50,,
 
 
 def load(shop: Shop, text: str, form: str = "csv", **more: Any) -> Report:
-    return run(shop.runtime, staff(shop), text, form, **({"dry_run": False, "atomic": False} | more))
+    how = {"dry_run": False, "atomic": False} | more
+    return kinds.run(shop.runtime, staff(shop), of_text(text), form, **how)
 
 
 def counts(report: Report) -> tuple[int, ...]:

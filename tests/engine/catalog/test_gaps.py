@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from engine.catalog import authoring, gaps
-from engine.catalog.authoring import NewProduct
-from engine.catalog.bulk import handing_in
+from engine.catalog.drafting import NewProduct
 from tests.currencies import sell_in
 from tests.engine.catalog.test_authoring import MUG, staff
-from tests.engine.catalog.test_bulk import CSV, products
 from tests.shop import Shop
 
 
@@ -38,11 +36,3 @@ def test_a_currency_without_a_price_is_a_gap(shop: Shop) -> None:
     with shop.uow() as session:
         (found,) = gaps.report(session, shop.tenant.id).items
     assert [gap.what for gap in found.gaps] == ["Not every variant has a price in EUR: set one, or it is not sold."]
-
-
-def test_a_file_is_reported_then_applied_once(shop: Shop) -> None:
-    told = handing_in.report(shop.runtime, staff(shop), CSV, "csv", atomic=False)
-    assert (told.status, told.report.counts["added"], products(shop)) == ("reported", 1, 0)
-    done = handing_in.apply(shop.runtime, staff(shop), told.id)
-    again = handing_in.apply(shop.runtime, staff(shop), told.id)
-    assert (done.status, done.outcome, products(shop)) == ("applied", again.outcome, 1)
