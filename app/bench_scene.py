@@ -26,6 +26,7 @@ from engine.runtime import Runtime
 
 SIZES: Final = "1 to 3 lines (7:2:1) of 1 or 2 units, of 300 variants by popularity (Zipf), to 8 states"
 _VARIANTS: Final = 300
+_PLENTY: Final = 10**12
 _PLACES: Final = (
     ("Portland", "OR", "97204"), ("Seattle", "WA", "98101"), ("San Diego", "CA", "92101"), ("Austin", "TX", "78701"),
     ("Buffalo", "NY", "14201"), ("Chicago", "IL", "60601"), ("Denver", "CO", "80202"), ("Atlanta", "GA", "30301"),
@@ -111,6 +112,8 @@ def lift_limits(scene: Scene) -> None:
     with scene.uow() as session:
         set_policy(session, scene.tenant_id, "payments", dict.fromkeys(limits), actor="bench")
         set_policy(session, scene.tenant_id, "orders", {"staff_refund_limit": None}, actor="bench")
+        lifted = dict.fromkeys(("adjust_limit_units", "adjust_limit_value"), _PLENTY)
+        set_policy(session, scene.tenant_id, "inventory", lifted, actor="bench")
 
 
 def settle_down(house: House) -> None:

@@ -74,6 +74,21 @@ def swap_cart_variant(
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
+def set_currency(
+    context: ToolContext,
+    currency: Annotated[
+        str, Field(description="ISO 4217 code of the currency wanted, such as EUR.", pattern="^[A-Za-z]{3}$")
+    ],
+) -> Outcome:
+    """Show prices, the cart and its checkout in another currency that the shop sells in. Nothing is converted: what has
+    no price in it cannot be bought in it, and the answer says so.
+    """
+    with context.unit_of_work() as session:
+        view = service.set_currency(session, context.identity, currency.upper())
+    return _outcome(view, currency=view.total.currency)
+
+
+@tool(access=Access.WRITE, agents=COMMERCE)
 def empty_cart(context: ToolContext) -> Outcome:
     """Take everything out of the cart."""
     with context.unit_of_work() as session:

@@ -69,18 +69,35 @@ def set_prices(session: Session, identity: Identity, wanted: Sequence[Wanted]) -
     Prices may be listed in any currency of ISO 4217; the shop sells in those its policy names. Raises ``Forbidden`` for
     shoppers, ``NotFound``, ``InvalidInput``.
     """
+    home = session.get_one(Tenant, identity.tenant_id).currency
+    put = put_prices(session, identity, wanted)
+    ids = [price_id for _, price_id in put if price_id]
+    rows = {row.id: row for row in _views(session, identity.tenant_id, [ListedPrice.id.in_(ids)])}
+    return [rows[price_id] if price_id else _own(variant, home) for variant, price_id in put]
+
+
+def put_prices(session: Session, identity: Identity, wanted: Sequence[Wanted]) -> list[tuple[Variant, str | None]]:
+    """The same with no more than the variant and the id of its row, ``None`` for its own price in the home currency."""
     staff_only(identity)
     home = session.get_one(Tenant, identity.tenant_id).currency
     for one in wanted:
         _check(one, home)
     variants = _locked(session, identity.tenant_id, [one.sku for one in wanted])
     there = _there(session, identity.tenant_id, [one.id for one in variants.values()])
-    ids = [_set(session, identity, variants[one.sku], one, home, there) for one in wanted]
+    acts: list[audit.Act] = []
+    told: dict[str, dict[str, Any]] = {}
+    put = []
+    for one in wanted:
+        variant = variants[one.sku]
+        facts = _set(session, identity, variant, one, home, there)
+        put.append((variant, facts and facts["price_id"]))
+        if facts:
+            acts.append(("catalog.set_price", variant.id, facts))
+            told[variant.product_id] = facts
     session.flush()
-    rows = {row.id: row for row in _views(session, identity.tenant_id, [ListedPrice.id.in_([i for i in ids if i])])}
-    return [
-        rows[price_id] if price_id else _own(variants[one.sku], home) for price_id, one in zip(ids, wanted, strict=True)
-    ]
+    audit.record_all(session, identity.tenant_id, actor=identity.id, acts=acts)
+    outbox.emit_all(session, identity.tenant_id, "catalog.price_changed", told)
+    return put
 
 
 def end(session: Session, identity: Identity, price_id: str) -> PriceView:
@@ -166,8 +183,8 @@ def _there(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> dict
 
 def _set(
     session: Session, identity: Identity, variant: Variant, one: Wanted, home: str, there: dict[_Key, ListedPrice]
-) -> str | None:
-    """The id of the row; ``None`` when it is the variant's own price."""
+) -> dict[str, Any] | None:
+    """What is to be told of it; ``None`` when it is the variant's own price."""
     currency = one.currency or home
     if currency == home and one.starts_at is None and one.ends_at is None:
         set_price(session, identity, variant_id=variant.id, amount=one.amount)
@@ -187,8 +204,7 @@ def _set(
         there[key] = row
         session.add(row)
     row.amount, row.compare_at, row.source, row.updated_at = one.amount, one.compare_at, identity.id, clock.now()
-    _tell(session, identity, variant, "catalog.set_price", _facts(row) | {"from": before, "price_id": row.id})
-    return row.id
+    return _facts(row) | {"from": before, "price_id": row.id}
 
 
 def _facts(row: ListedPrice) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -62,6 +63,9 @@ class Verdict:
     problem: str = ""
 
 
+Act = tuple[str, str, dict[str, Any]]
+
+
 def record(
     session: Session,
     tenant_id: str,
@@ -83,6 +87,16 @@ def record(
             request_id=request_id,
         )
     )
+
+
+def record_all(session: Session, tenant_id: str, *, actor: str, acts: Sequence[Act]) -> None:
+    """The same for many acts in one statement; each is (action, subject, facts)."""
+    if acts:
+        rows = [
+            {"tenant_id": tenant_id, "actor": actor, "action": action, "subject": subject, "facts": facts}
+            for action, subject, facts in acts
+        ]
+        session.execute(insert(AuditRow), rows)
 
 
 def keyed_digest(secret: bytes, value: str) -> str:

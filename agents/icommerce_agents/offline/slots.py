@@ -145,6 +145,16 @@ def discount_code(text: str) -> str | None:
     return shouted.group() if shouted else None
 
 
+def currency(plain: str) -> str | None:
+    """The currency named, as its ISO 4217 code: ``prices in euros`` → ``EUR``."""
+    names = sorted(lexicon.table("currencies"), key=len, reverse=True)
+    for name in names:
+        if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", plain):
+            return str(lexicon.table("currencies")[name])
+    code = lexicon.pattern("currency_code").search(plain)
+    return code.group(1).upper() if code else None
+
+
 def order_number(text: str) -> str | None:
     """``SP-10023`` as typed (upper case), or the bare digits after the word order."""
     if found := _ORDER.search(text):

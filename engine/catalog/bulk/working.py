@@ -11,7 +11,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
@@ -29,8 +29,9 @@ from engine.catalog.price_list import Wanted
 from engine.catalog.problems import problems_of
 from engine.inventory.stock_file import import_stock
 from engine.kit import audit, outbox
-from engine.kit.errors import DomainError, InvalidInput
+from engine.kit.errors import DomainError, OverLimit
 from engine.kit.identity import Identity
+from engine.kit.money import is_currency
 
 _EXTRAS: Final = frozenset(Extras.model_fields)
 
@@ -51,30 +52,51 @@ class _Tried:
     problems: list[str]
 
 
+class _Barred(Exception):
+    """What inventory refuses: SKU → why. All the rest of the chunk can go in without them."""
+
+    def __init__(self, why: dict[str, str]) -> None:
+        super().__init__()
+        self.why = why
+
+
 def _together(session: Session, identity: Identity, items: Sequence[Item]) -> list[Row]:
+    barred: dict[str, str] = {}
+    while True:
+        try:
+            with session.begin_nested():
+                return _attempt(session, identity, items, barred)
+        except _Barred as refused:
+            session.expunge_all()
+            barred |= refused.why
+
+
+def _attempt(session: Session, identity: Identity, items: Sequence[Item], barred: dict[str, str]) -> list[Row]:
     found = shelf.read(session, identity.tenant_id, items)
-    tried = [_try(identity, found, item) for item in items]
+    tried = [_try(identity, found, item, barred) for item in items]
     good = [one.plan for one in tried if one.plan]
     for plan in good:
         planning.put(session, plan)
     session.flush()
     _tell(session, identity, good)
-    extras = [extra for one in tried for extra in one.extras]
-    prices, stock = _prices(session, identity, found, extras), _stock(session, identity, found, extras)
+    extras = [extra for one in tried if one.plan for extra in one.extras]
     more: dict[str, list[FieldDiff]] = {}
-    for sku, diff in [*prices, *stock]:
+    for sku, diff in [*_prices(session, identity, found, extras), *_stock(session, identity, found, extras)]:
         more.setdefault(sku, []).append(diff)
     return [_row(one, more) for one in tried]
 
 
-def _try(identity: Identity, found: Shelf, item: Item) -> _Tried:
-    if item.problem:
-        return _Tried(item, None, [], [item.problem])
+def _try(identity: Identity, found: Shelf, item: Item, barred: dict[str, str]) -> _Tried:
+    known = [barred[sku] for row in item.variants if (sku := str(row.get("sku"))) in barred]
+    if item.problem or known:
+        return _Tried(item, None, [], [item.problem] if item.problem else list(dict.fromkeys(known)))
     try:
         extras = [
             (str(row.get("sku")), Extras.model_validate({name: row[name] for name in _EXTRAS if name in row}))
             for row in item.variants
         ]
+        if unknown := [code for _, one in extras for code in one.prices if not is_currency(code)]:
+            return _Tried(item, None, [], [f"{unknown[0]} is not a currency."])
         bare = [{name: value for name, value in row.items() if name not in _EXTRAS} for row in item.variants]
         return _Tried(item, planning.plan(identity.tenant_id, found, item.said, bare), extras, [])
     except ValidationError as error:
@@ -97,13 +119,10 @@ def _row(one: _Tried, more: dict[str, list[FieldDiff]]) -> Row:
 
 def _tell(session: Session, identity: Identity, plans: Iterable[Plan]) -> None:
     """A line of the audit for each act, one word to the index for each product."""
-    for plan in plans:
-        for action, facts in plan.acts:
-            audit.record(
-                session, identity.tenant_id, actor=identity.id, action=action, subject=plan.product.id, facts=facts
-            )
-        if plan.acts:
-            outbox.emit(session, identity.tenant_id, "catalog.product_changed", plan.product.id)
+    acts = [(action, plan.product.id, facts) for plan in plans for action, facts in plan.acts]
+    audit.record_all(session, identity.tenant_id, actor=identity.id, acts=acts)
+    told: dict[str, dict[str, Any]] = {subject: {} for _, subject, _ in acts}
+    outbox.emit_all(session, identity.tenant_id, "catalog.product_changed", told)
 
 
 def _prices(
@@ -116,7 +135,7 @@ def _prices(
         if found.prices.get((sku, currency)) != amount
     ]
     if new:
-        price_list.set_prices(session, identity, [Wanted(sku, amount, currency) for sku, currency, amount in new])
+        price_list.put_prices(session, identity, [Wanted(sku, amount, currency) for sku, currency, amount in new])
     return [
         (sku, FieldDiff(field=f"{sku}.prices.{cur}", before=found.prices.get((sku, cur)), after=to))
         for sku, cur, to in new
@@ -143,6 +162,9 @@ def _stock(
 def _import_stock(session: Session, identity: Identity, rows: Sequence[tuple[str, str, int]]) -> None:
     text = io.StringIO()
     csv.writer(text).writerows([("sku", "location", "on_hand"), *rows])
-    diff = import_stock(session, identity.tenant_id, actor=identity.id, text=text.getvalue(), dry_run=False)
+    try:
+        diff = import_stock(session, identity.tenant_id, actor=identity.id, text=text.getvalue(), dry_run=False)
+    except OverLimit as refused:
+        raise _Barred(dict.fromkeys((sku for sku, _, _ in rows), refused.message)) from None
     if diff.problems:
-        raise InvalidInput(diff.problems[0].message, param="stock")
+        raise _Barred({rows[one.line - 2][0]: one.message for one in diff.problems})

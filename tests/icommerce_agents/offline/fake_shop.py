@@ -62,6 +62,7 @@ SCHEMAS: dict[str, Json] = {
     "swap_cart_variant": _schema("variant_id", "options", variant_id=TEXT, options=OPTIONS),
     "empty_cart": _schema(),
     "set_discount_code": _schema("code", code=TEXT),
+    "set_currency": _schema("currency", currency=TEXT),
     "start_checkout": _schema(),
     "get_checkout": _schema(),
     "update_checkout": _schema(**dict.fromkeys(DETAILS, TEXT)),
@@ -304,6 +305,12 @@ class FakeShop:
         self.codes = [code.upper()] if code else []
         self.card = False
         return self.view_cart()
+
+    def set_currency(self, currency: str) -> Json:
+        if currency not in {"USD", "EUR"}:
+            raise Refused("currency_not_sold", f"This shop sells in USD and EUR, not in {currency}.")
+        self.card = False
+        return self.view_cart(currency=currency)
 
     # checkout
     def _checkout(self) -> Json:

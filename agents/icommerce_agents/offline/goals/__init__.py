@@ -25,6 +25,7 @@ GOALS: Final[Mapping[str, Goal]] = {
     "empty_cart": cart.empty_cart,
     "discount": cart.discount,
     "discount_remove": cart.discount_remove,
+    "currency": cart.currency,
     "checkout": checkout.checkout,
     "contact": checkout.contact,
     "shipping_choose": checkout.shipping_choose,

@@ -265,6 +265,16 @@ def empty_cart(_ask: Ask, scene: Scene) -> Script:
     return say("cart_emptied", scene.seed) if result.ok else tell.change(result, scene, "added")
 
 
+def currency(ask: Ask, scene: Scene) -> Script:
+    """The code is the tool's argument; whether the shop sells in it, the shop knows."""
+    wanted = slots.currency(ask.plain)
+    if wanted is None:
+        return say("currency_which", scene.seed)
+    result = yield Call("set_currency", {"currency": wanted})
+    touched(scene, result)
+    return tell.currency(result, scene, wanted)
+
+
 def discount(ask: Ask, scene: Scene) -> Script:
     code = slots.discount_code(ask.text)
     if code is None:

@@ -32,6 +32,7 @@ _TELLERS = {
     "swap_cart_variant": lambda found, scene: cart.change(found, scene, "swapped"),
     "update_cart_line": cart.cart,
     "set_discount_code": lambda found, scene: cart.discount(found, scene, str(found.call.arguments.get("code") or "")),
+    "set_currency": lambda found, scene: cart.currency(found, scene, str(found.call.arguments.get("currency") or "")),
     "request_confirmation": checkout.card,
     "cancel_checkout": lambda _found, scene: say("checkout_dropped", scene.seed),
     "empty_cart": lambda _found, scene: say("cart_emptied", scene.seed),

@@ -118,6 +118,15 @@ def quantity(result: Result, scene: Scene, variant_id: str) -> str:
     return joined(head, notices(result), total(result, scene))
 
 
+def currency(result: Result, scene: Scene, wanted: str) -> str:
+    """Which currency prices are in from now on, or why they are not."""
+    if not result.ok:
+        return sentence(result.message) if result.message else failure(result, scene.seed)
+    shown = str(result.value.get("currency") or wanted)
+    lines = result.value.get("lines")
+    return joined(say("currency_set", scene.seed, currency=shown), notices(result), total(result, scene) if lines else "")
+
+
 def discount(result: Result, scene: Scene, code: str) -> str:
     """Whether the code is on the cart, as the result has it."""
     if not result.ok:
