@@ -16,6 +16,8 @@ class CartLineView(View):
     unit_price: Price | None
     """``None`` when it is not sold in the cart's currency (any more)."""
     line_total: Price | None
+    compare_at: Price | None = None
+    """What a unit is shown to cost otherwise, while a price for a time is in force."""
     available: int
 
 

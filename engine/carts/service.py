@@ -19,7 +19,7 @@ from engine.catalog.errors import NotSoldInCurrency, OutOfStock
 from engine.catalog.matching import match_option
 from engine.catalog.models import Product, Variant
 from engine.catalog.picking import Pick, pick_variant
-from engine.catalog.prices import Selling, amount_now, currency_for, selling_in
+from engine.catalog.prices import Selling, amount_now, compare_now, currency_for, selling_in
 from engine.customers import service as customers
 from engine.inventory import service as inventory
 from engine.inventory.availability import available_units
@@ -82,15 +82,15 @@ def view(session: Session, identity: Identity) -> CartView:
         none = Price(amount=0, currency=currency)
         return CartView(id=None, lines=[], total=none, item_count=0, discount_codes=[], notices=[])
     rows = session.execute(
-        select(CartLine.quantity, Variant, Product.title, available_units(), amount_now(selling))
+        select(CartLine.quantity, Variant, Product.title, available_units(), amount_now(selling), compare_now(selling))
         .join(Variant, (Variant.tenant_id == CartLine.tenant_id) & (Variant.id == CartLine.variant_id))
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(CartLine.tenant_id == identity.tenant_id, CartLine.cart_id == cart.id)
         .order_by(CartLine.added_at, CartLine.variant_id)
     )
     lines = [
-        _line(quantity, variant, title, available, None if amount is None else Money(amount, currency))
-        for quantity, variant, title, available, amount in rows
+        _line(quantity, variant, title, available, None if amount is None else Money(amount, currency), otherwise)
+        for quantity, variant, title, available, amount, otherwise in rows
     ]
     return CartView(
         id=cart.id,
@@ -335,7 +335,9 @@ def _available_of(session: Session, tenant_id: str, variant_id: str) -> int:
     return int(session.execute(query).scalar() or 0)
 
 
-def _line(quantity: int, variant: Variant, title: str, available: int, price: Money | None) -> CartLineView:
+def _line(
+    quantity: int, variant: Variant, title: str, available: int, price: Money | None, otherwise: int | None
+) -> CartLineView:
     return CartLineView(
         variant_id=variant.id,
         product_id=variant.product_id,
@@ -347,6 +349,7 @@ def _line(quantity: int, variant: Variant, title: str, available: int, price: Mo
         unit_price=Price.of(price) if price else None,
         line_total=Price.of(price * quantity) if price else None,
         available=available if variant.sellable and price else 0,
+        compare_at=Price(amount=otherwise, currency=price.currency) if price and otherwise else None,
     )
 
 

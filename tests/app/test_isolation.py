@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 import re
 from collections.abc import Callable
 from datetime import date

@@ -139,6 +139,12 @@ HOSTILE = product(6, "<img src=x onerror=alert(1)><b>Bold</b> Tent", 19900) | {
 }
 
 
+ON_SALE = product(7, "Vorland 2 Tent", 19900) | {
+    "variants": [one | {"compare_at": usd(24900)} for one in product(7, "Vorland 2 Tent", 19900)["variants"]]
+}
+"""At a price for a time."""
+
+
 def cart(lines: dict[str, int]) -> JSON:
     views = [_cart_line(variant_id, quantity) for variant_id, quantity in lines.items() if quantity]
     total = sum(line["line_total"]["amount"] for line in views)
@@ -153,7 +159,7 @@ def cart(lines: dict[str, int]) -> JSON:
 
 
 def _cart_line(variant_id: str, quantity: int) -> JSON:
-    item, variant = next((p, v) for p in [*TENTS, HOSTILE] for v in p["variants"] if v["id"] == variant_id)
+    item, variant = next((p, v) for p in [*TENTS, HOSTILE, ON_SALE] for v in p["variants"] if v["id"] == variant_id)
     return {
         "variant_id": variant_id,
         "product_id": item["id"],
@@ -163,6 +169,7 @@ def _cart_line(variant_id: str, quantity: int) -> JSON:
         "image": item["image"],
         "quantity": quantity,
         "unit_price": variant["price"],
+        "compare_at": variant.get("compare_at"),
         "line_total": usd(variant["price"]["amount"] * quantity),
         "available": variant["available"],
     }
@@ -216,6 +223,19 @@ def checkout(held: JSON, *, ready: bool) -> JSON:
         "problems": [],
         "expires_at": _in_minutes(60),
     }
+
+
+def abroad(held: JSON) -> JSON:
+    """A checkout in a shop whose prices include the tax, with days that are known and something to be told."""
+    session = checkout(held, ready=True)
+    rows = [row for row in session["totals"] if row["type"] != "tax"]
+    tax = {"type": "tax", "display_text": "Tax included: VAT", "amount": 3176, "included": True}
+    ways = [
+        GROUND | {"earliest": "2026-12-01", "latest": "2026-12-03"},
+        EXPRESS | {"earliest": "2026-11-30", "latest": "2026-11-30"},
+    ]
+    notices = ["An adult signs for this parcel."]
+    return session | {"totals": [*rows[:-1], tax, rows[-1]], "fulfillment_options": ways, "notices": notices}
 
 
 def confirmation(held: JSON, confirmation_id: str, *, seconds: float) -> JSON:

@@ -145,6 +145,12 @@ class Turn:
         self.thread.card("checkout", data.checkout(data.cart(self.thread.cart or {"var_1_0": 1}), ready=False), "cs_1")
         await self.say("Where shall we send it, and to which e-mail does the receipt go?")
 
+    async def abroad(self) -> None:
+        self.thread.card("checkout", data.abroad(data.cart(self.thread.cart or {"var_1_0": 1})), "cs_1")
+
+    async def sale(self) -> None:
+        self.thread.card("products", {"title": "sale", "items": [data.ON_SALE], "next_cursor": None})
+
     async def confirmation(self) -> None:
         if not self.thread.cart:
             self.put("var_1_0", 2)
@@ -206,6 +212,8 @@ SCRIPTS: dict[str, Callable[[Turn], Awaitable[None]]] = {
     "detail": Turn.detail,
     "where is": Turn.track,
     "orders": Turn.orders,
+    "on sale": Turn.sale,
+    "from abroad": Turn.abroad,
     "tent": Turn.products,
     "check out": Turn.checkout,
     "pay": Turn.confirmation,

@@ -15,6 +15,9 @@ def test_cards_have_the_shape_of_the_engines_views() -> None:
     for item in [*data.TENTS, data.HOSTILE]:
         ProductView.model_validate(item)
     ProductDetail.model_validate(data.DETAIL)
+    ProductView.model_validate(data.ON_SALE)
+    CartView.model_validate(data.cart({"var_7_0": 1}))
+    CheckoutView.model_validate(data.abroad(HELD))
     CartView.model_validate(HELD)
     CheckoutView.model_validate(data.checkout(HELD, ready=True))
     CheckoutView.model_validate(data.checkout(HELD, ready=False))

@@ -9,7 +9,9 @@ from typing import Any
 
 from icommerce_agents.offline.dialogue import Dialogue, Json, Result
 
-CART_WRITES = frozenset({"add_to_cart", "update_cart_line", "swap_cart_variant", "empty_cart", "set_discount_code", "set_currency"})
+CART_WRITES = frozenset(
+    {"add_to_cart", "update_cart_line", "swap_cart_variant", "empty_cart", "set_discount_code", "set_currency"}
+)
 CHECKOUT_TOOLS = frozenset({"start_checkout", "get_checkout", "update_checkout"})
 _NOTHING = frozenset({"", "none", "no", "empty", "nothing", "null", "-", "closed", "false"})
 _BRIEF_LINE = re.compile(r"(\d+)\s*[x\u00d7]\s*([^;]+?)\s*\((var_[\w-]+)\)")

@@ -39,6 +39,7 @@ export const texts = {
   sayCheckout: 'I would like to check out.',
   cartNote: 'Shipping and tax come next.',
   subtotal: 'Subtotal',
+  was: 'Otherwise',
   codes: 'Discount codes',
   fewer: 'One fewer',
   more: 'One more',

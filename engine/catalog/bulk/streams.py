@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, TextIO, get_args
 
 from engine.kit.errors import InvalidInput
+from engine.kit.ids import echo
 
 Form = Literal["csv", "json", "jsonl"]
 FORMS: Final[tuple[Form, ...]] = get_args(Form)
@@ -51,7 +52,7 @@ def table(stream: TextIO, known: Callable[[str], bool]) -> csv.DictReader[str]:
     except (csv.Error, UnicodeDecodeError) as error:
         raise unreadable(error, "a table") from None
     if unknown := [name for name in heading if not known(name)]:
-        raise InvalidInput(f"There is no column {unknown[0][:40]!r}.", param="content")
+        raise InvalidInput(f"There is no column {echo(unknown[0], 'of that name')}.", param="content")
     if len(set(heading)) != len(heading):
         raise InvalidInput("A column is there twice.", param="content")
     read.fieldnames = heading

@@ -124,7 +124,9 @@ def currency(result: Result, scene: Scene, wanted: str) -> str:
         return sentence(result.message) if result.message else failure(result, scene.seed)
     shown = str(result.value.get("currency") or wanted)
     lines = result.value.get("lines")
-    return joined(say("currency_set", scene.seed, currency=shown), notices(result), total(result, scene) if lines else "")
+    return joined(
+        say("currency_set", scene.seed, currency=shown), notices(result), total(result, scene) if lines else ""
+    )
 
 
 def discount(result: Result, scene: Scene, code: str) -> str:

@@ -1,7 +1,7 @@
 import { html, nothing, repeat } from '../../vendor/lit-3.3.3.min.js';
 import { options, price } from '../format.js';
 import { texts } from '../texts.js';
-import { Card, define, picture } from './base.js';
+import { Card, define, otherwise, picture } from './base.js';
 
 /** The cart. `data.past` marks a picture of an earlier moment in the conversation: one line, nothing to press. */
 class Cart extends Card {
@@ -37,7 +37,7 @@ class Cart extends Card {
         ${picture(line.image)}
         <span class="grow">
           <span class="name">${line.title}</span>
-          <span class="muted small">${options(line.options)}</span>
+          <span class="muted small">${options(line.options)}</span> ${otherwise(line.compare_at)}
         </span>
         <span class="num">${line.line_total ? price(line.line_total) : nothing}</span>
         <span class="amount">

@@ -13,12 +13,16 @@ class Checkout extends Card {
   view(session) {
     const { currency, missing = [], problems = [], fulfillment_options: ways } = session;
     if (session.past) return this.#past(session);
-    if (session.confirming) return ways.length > 1 ? html`<div class="card stack">${this.#ways(ways, currency, true)}</div>` : nothing;
+    const told = (session.notices ?? []).map((words) => html`<p class="notice">${words}</p>`);
+    if (session.confirming) {
+      if (ways.length < 2 && !told.length) return nothing;
+      return html`<div class="card stack">${told}${ways.length > 1 ? this.#ways(ways, currency, true) : nothing}</div>`;
+    }
     const open = !['completed', 'canceled', 'expired'].includes(session.status);
     return html`
       <div role="group" class="card stack" aria-label=${texts.checkoutTitle}>
         <h2 tabindex="-1">${texts.checkoutTitle}</h2>
-        ${problems.map((problem) => html`<p class="notice">${problem}</p>`)}
+        ${problems.map((problem) => html`<p class="notice">${problem}</p>`)}${told}
         <ul class="lines">${session.lines.map((line) => goods(line, line.quantity, money(line.base_amount, currency)))}</ul>
         ${facts([
           [texts.shipTo, session.ship_to && address(session.ship_to).join(', ')],

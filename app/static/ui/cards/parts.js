@@ -3,6 +3,7 @@ import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, options } from '../format.js';
 import { texts } from './texts.js';
 import { picture } from './base.js';
+import { days } from './words.js';
 
 /** One line of goods: picture, quantity × title, options, amount. */
 export const goods = (line, quantity, amount) => html`
@@ -22,7 +23,7 @@ export const totals = (rows, currency, notes = {}) => html`
   <dl class="totals">
     ${rows.filter(worthShowing).map(
       (row) => html`
-        <div class=${row.type === 'total' ? 'row grand' : 'row'}>
+        <div class=${row.type === 'total' ? 'row grand' : row.included ? 'row muted' : 'row'}>
           <dt>${row.display_text}${notes[row.type] ? html` <span class="muted">${notes[row.type]}</span>` : nothing}</dt>
           <dd class="num">${amountOf(row, currency)}</dd>
         </div>
@@ -31,9 +32,11 @@ export const totals = (rows, currency, notes = {}) => html`
   </dl>
 `;
 
-/** Who brings it, and in how many days where the method's title does not say it. */
-export const carriage = ({ title, carrier, min_days: min, max_days: max }) =>
-  [carrier, /\d/.test(title) ? '' : texts.days(min, max)].filter(Boolean).join(', ');
+/** Who brings it, and the days on which it arrives; while those are not known, in how many where the title is silent. */
+export const carriage = ({ title, carrier, min_days: min, max_days: max, earliest, latest }) => {
+  const when = earliest && latest ? texts.arrives(days(earliest, latest)) : /\d/.test(title) ? '' : texts.days(min, max);
+  return [carrier, when].filter(Boolean).join(', ');
+};
 
 const DISCOUNTS = ['discount', 'items_discount'];
 const worthShowing = (row, _, rows) =>

@@ -1,7 +1,7 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
 import { texts } from './texts.js';
-import { define, picture } from './base.js';
+import { define, otherwise, picture } from './base.js';
 import { facts } from './parts.js';
 import { ProductCard, rating } from './tile.js';
 import { fact, weight } from './words.js';
@@ -18,7 +18,10 @@ class Product extends ProductCard {
               <span class="muted small">${product.brand}</span>
               <div>${rating(product.rating, product.rating_count)}</div>
             </div>
-            <p class="row"><strong class="num price">${price(this.variant?.price ?? product.price)}</strong> ${this.stock()}</p>
+            <p class="row">
+              <span><strong class="num price">${price(this.variant?.price ?? product.price)}</strong> ${otherwise(this.variant?.compare_at)}</span>
+              ${this.stock()}
+            </p>
             <div class="choose">${this.pickers()}</div>
             <div class="bar">${this.addButton()}</div>
           </div>

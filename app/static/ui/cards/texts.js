@@ -39,6 +39,7 @@ export const texts = {
   email: 'E-mail',
   soldBy: 'Sold by',
   days: (min, max) => (min === max ? `${min} ${min === 1 ? 'day' : 'days'}` : `${min}–${max} days`),
+  arrives: (when) => `arrives ${when}`,
   free: 'Free',
   sayShipping: (title) => `Please use ${title} shipping.`,
   review: 'Review and pay',

@@ -2,7 +2,7 @@
 import { html, nothing, svg } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
 import { texts } from './texts.js';
-import { Card, define, picture } from './base.js';
+import { Card, define, otherwise, picture } from './base.js';
 import { firstChoice, optionPickers } from './variants.js';
 import { stars } from './words.js';
 
@@ -76,7 +76,7 @@ class Tile extends ProductCard {
           <span class="muted small">${product.brand}</span>
           ${rating(product.rating, product.rating_count)}
           <p class="row">
-            <strong class="num price">${price(this.variant?.price ?? product.price)}</strong>
+            <span><strong class="num price">${price(this.variant?.price ?? product.price)}</strong> ${otherwise(this.variant?.compare_at)}</span>
             ${this.stock()}
           </p>
         </div>

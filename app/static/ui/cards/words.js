@@ -3,6 +3,12 @@ import { formatOf } from '../format.js';
 import { texts } from './texts.js';
 
 export const day = (iso) => formatOf('DateTimeFormat', { dateStyle: 'medium' }).format(new Date(iso));
+
+/** The days between which it arrives, as "Tue, Dec 1 – Thu, Dec 3": dates without a time, the same in every time zone. */
+export function days(earliest, latest) {
+  const format = formatOf('DateTimeFormat', { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC' });
+  return format.formatRange(new Date(earliest), new Date(latest));
+}
 export const moment = (iso) =>
   formatOf('DateTimeFormat', { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
 
