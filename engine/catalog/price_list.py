@@ -86,11 +86,11 @@ def put_prices(session: Session, identity: Identity, wanted: Sequence[Wanted]) -
     there = _there(session, identity.tenant_id, [one.id for one in variants.values()])
     acts: list[audit.Act] = []
     told: dict[str, dict[str, Any]] = {}
-    put = []
+    put: list[tuple[Variant, str | None]] = []
     for one in wanted:
         variant = variants[one.sku]
         facts = _set(session, identity, variant, one, home, there)
-        put.append((variant, facts and facts["price_id"]))
+        put.append((variant, str(facts["price_id"]) if facts else None))
         if facts:
             acts.append(("catalog.set_price", variant.id, facts))
             told[variant.product_id] = facts
