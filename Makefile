@@ -4,6 +4,8 @@
 BIN := .venv/bin
 PEER_VERSION := 1.40.0
 export LITELLM_LOCAL_MODEL_COST_MAP := True
+# Each process would compile the house again, and each test worker the tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## print the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

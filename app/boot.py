@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.origins import origin
 from engine.catalog.embedder import CallableEmbedder, Embedder, MiniLM, Vector
+from engine.catalog.remembered import Remembered
 from engine.catalog.search import CatalogSearch
 from engine.catalog.vectors import NoIndex, VectorIndex
 from engine.db import Addresses, Store, open_addresses
@@ -183,10 +184,14 @@ def fill_index(runtime: Runtime, index: VectorIndex, embedder: Embedder, say: Sa
 
 
 def make_embedder(settings: Settings) -> Embedder:
-    """The shipped model, or any that LiteLLM knows when ``ICOMMERCE_EMBEDDING_MODEL`` names one."""
+    """The shipped model, which need not work for the demo shops, or any that LiteLLM knows when
+    ``ICOMMERCE_EMBEDDING_MODEL`` names one.
+    """
+    from engine.demo.vectors import FILE
+
     model = settings.embedding_model
     if not model:
-        return MiniLM(threads=min(2, os.cpu_count() or 1))
+        return Remembered(MiniLM(threads=min(2, os.cpu_count() or 1)), FILE)
 
     def embed(texts: list[str]) -> list[Vector]:
         import litellm
