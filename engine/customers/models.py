@@ -93,12 +93,27 @@ class PaymentMethod(TenantRow):
     exp_month: Mapped[int]
     exp_year: Mapped[int]
     is_default: Mapped[bool] = mapped_column(default=False)
+    session_id: Mapped[str | None] = mapped_column(String(40))
+    """The checkout it was entered for; none for a card that came with the shop's own records."""
+    agreed_at: Mapped[datetime | None]
+    """When its customer said that it is to be kept."""
+    kept_at: Mapped[datetime | None] = mapped_column(default=clock.now, server_default=func.now())
+    """When the gateway kept it. Until the purchase it was entered for is paid it is nobody's to choose."""
     removed_at: Mapped[datetime | None]
     """Its customer wants it gone: nobody sees it, and the row goes when the gateway has let the card go."""
 
     __table_args__ = (
         tenant_fk("customer_id", "customers", ondelete="CASCADE"),
+        CheckConstraint("kept_at IS NOT NULL OR agreed_at IS NOT NULL", name="wanted_or_kept"),
         Index("ix_payment_methods_customer", "tenant_id", "customer_id"),
+        Index(
+            "uq_payment_methods_wanted",
+            "tenant_id",
+            "session_id",
+            "gateway_ref",
+            unique=True,
+            postgresql_where=text("kept_at IS NULL"),
+        ),
         Index("ix_payment_methods_removed", "tenant_id", "id", postgresql_where=text("removed_at IS NOT NULL")),
     )
 

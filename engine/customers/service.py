@@ -41,12 +41,13 @@ def payment_methods(session: Session, identity: Identity) -> Sequence[PaymentMet
 
 
 def methods_of(session: Session, tenant_id: str, customer_id: str) -> Sequence[PaymentMethod]:
-    """Saved methods of a customer that were not removed, the default first."""
+    """Saved methods of a customer that are kept and were not removed, the default first."""
     return session.scalars(
         select(PaymentMethod)
         .where(
             PaymentMethod.tenant_id == tenant_id,
             PaymentMethod.customer_id == customer_id,
+            PaymentMethod.kept_at.is_not(None),
             PaymentMethod.removed_at.is_(None),
         )
         .order_by(PaymentMethod.is_default.desc(), PaymentMethod.id)

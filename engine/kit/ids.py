@@ -17,6 +17,7 @@ PREFIXES: Final = {
     "agent_platform": "agp",
     "shopper": "shp",
     "customer": "cus",
+    "gateway_customer": "gcu",
     "address": "adr",
     "payment_method": "pm",
     "product": "prd",

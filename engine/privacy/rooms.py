@@ -233,10 +233,13 @@ ROOMS: Final[tuple[Room, ...]] = (
             "staff_note": "NULL",
             "tracking_number": "NULL",
             "back_number": "NULL",
+            "events": "'[]'::jsonb",
+            "back_events": "'[]'::jsonb",
         },
         plain="number requested_by symptom offers resolution reviewed_by decided_by refund_to problem carrier"
         " back_carrier",
-        export="id number order_id status symptom description message tracking_number back_number created_at",
+        export="id number order_id status symptom description message tracking_number events back_number back_events"
+        " created_at",
         withheld={"staff_note": _STAFFS},
     ),
     Room(
@@ -297,7 +300,7 @@ ROOMS: Final[tuple[Room, ...]] = (
         "delegated_tokens",
         _SESSIONS,
         erase={"method_sealed": "''::bytea"},
-        plain="token_hash gateway method_hash consumed_by challenge_used_by",
+        plain="token_hash gateway method_hash keep_for consumed_by challenge_used_by",
         withheld={"method_sealed": "a secret of the gateway"},
     ),
     Room(
@@ -320,8 +323,9 @@ ROOMS: Final[tuple[Room, ...]] = (
         erase={"brand": "''", "last4": "''", "wallet": "''"},
         also={"removed_at": "coalesce(t.removed_at, now())"},
         plain="gateway gateway_ref",
-        export="id kind wallet brand last4 exp_month exp_year is_default removed_at",
+        export="id kind wallet brand last4 exp_month exp_year is_default agreed_at kept_at removed_at",
     ),
+    Room("gateway_customers", _PEOPLE, plain="gateway gateway_ref", export="gateway gateway_ref created_at"),
     Room(
         "tax_exemptions",
         _PEOPLE,

@@ -32,8 +32,9 @@ class Warranty(TenantRow):
     order_id: Mapped[str] = mapped_column(String(40))
     order_line_id: Mapped[str] = mapped_column(String(40))
     unit: Mapped[int]
-    """Which of the line's units, from 1, in the order in which they arrived."""
+    """Which of the line's units (of a bundle: of this component's), from 1, in the order in which they arrived."""
     variant_id: Mapped[str] = mapped_column(String(40))
+    """The line's, or one of the components' of a bundle: each of their units has a warranty of its own."""
     sku: Mapped[str] = mapped_column(String(40))
     title: Mapped[str]
     serial: Mapped[str | None] = mapped_column(String(60))
@@ -54,7 +55,7 @@ class Warranty(TenantRow):
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         tenant_fk("order_line_id", "order_lines", ondelete="CASCADE"),
         CheckConstraint("unit > 0 AND ends_on >= starts_on", name="term_is_one"),
-        Index("uq_warranties_unit", "tenant_id", "order_line_id", "unit", unique=True),
+        Index("uq_warranties_unit", "tenant_id", "order_line_id", "variant_id", "unit", unique=True),
         Index("uq_warranties_follows", "tenant_id", "follows_id", unique=True),
         Index("ix_warranties_order", "tenant_id", "order_id"),
         Index("ix_warranties_root", "tenant_id", "root_id"),
@@ -126,12 +127,20 @@ class Claim(TenantRow):
     tracking_number: Mapped[str | None]
     label_cost: Mapped[int] = mapped_column(default=0)
     label_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    """When its shopper handed it in."""
+    events: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    """[{id, at, status, text}] of the parcel that comes in, oldest first."""
     received_at: Mapped[datetime | None]
     back_carrier: Mapped[str | None]
     """Of the parcel with the repaired unit."""
     back_number: Mapped[str | None]
     back_cost: Mapped[int] = mapped_column(default=0)
     sent_back_at: Mapped[datetime | None]
+    back_events: Mapped[list[Any]] = mapped_column(default=list, server_default=text("'[]'::jsonb"))
+    """The same of the parcel that goes back."""
+    back_at: Mapped[datetime | None]
+    """When the repaired unit arrived."""
     due_at: Mapped[datetime | None]
     """When the shop must have done its next step."""
     answer_by: Mapped[datetime | None]
@@ -156,6 +165,14 @@ class Claim(TenantRow):
         Index("ix_warranty_claims_warranty", "tenant_id", "warranty_id", "created_at"),
         Index("ix_warranty_claims_created", "tenant_id", "created_at", "id"),
         Index("ix_warranty_claims_status", "tenant_id", "status", "created_at", "id"),
+        Index(
+            "ix_warranty_claims_parcels",
+            "tenant_id",
+            "id",
+            postgresql_where=text(
+                "sent_at IS NOT NULL AND received_at IS NULL OR sent_back_at IS NOT NULL AND back_at IS NULL"
+            ),
+        ),
         Index("ix_warranty_claims_due", "tenant_id", "due_at", postgresql_where=text(f"NOT {OVER}")),
     )
 

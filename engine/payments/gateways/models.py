@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
-from engine.kit.tenancy import TenantRow
+from engine.kit.tenancy import TenantRow, tenant_fk
 
 
 class AccountMode(StrEnum):
@@ -48,6 +48,8 @@ class DelegatedToken(TenantRow):
     method_sealed: Mapped[bytes]
     kind: Mapped[str] = mapped_column(String(8), default="card", server_default="card")
     """card or wallet."""
+    keep_for: Mapped[str | None]
+    """Whom at the gateway the card is kept for once it has paid."""
     currency: Mapped[str] = mapped_column(String(3))
     max_amount: Mapped[int]
     expires_at: Mapped[datetime]
@@ -101,4 +103,21 @@ class GatewayHandle(TenantRow):
     __table_args__ = (
         CheckConstraint("amount >= 0", name="amount_not_negative"),
         Index("ix_gateway_handles_gateway_id", "tenant_id", "gateway", "gateway_id"),
+    )
+
+
+class GatewayCustomer(TenantRow):
+    """Who one of our customers is at a gateway that keeps cards by person. It is told our id of them, nothing else."""
+
+    __tablename__ = "gateway_customers"
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    gateway: Mapped[str] = mapped_column(String(20))
+    customer_id: Mapped[str] = mapped_column(String(40))
+    gateway_ref: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("customer_id", "customers", ondelete="CASCADE"),
+        Index("ix_gateway_customers_customer", "tenant_id", "customer_id", "gateway"),
     )
