@@ -38,7 +38,10 @@ WHERE e.tenant_id = :tenant_id AND e.kind = 'issue' AND e.at > :since AND a.kind
   AND a.currency = :currency AND (a.owner_id = :owner_id OR a.customer_id = :customer_id)
   AND NOT EXISTS (SELECT FROM app.approvals p WHERE p.tenant_id = e.tenant_id AND p.status = 'approved'
     AND p.outcome->>'account_id' = a.id)
+  AND NOT EXISTS (SELECT FROM app.loyalty_entries l WHERE l.tenant_id = e.tenant_id AND l.kind = 'redeem'
+    AND l.subject = a.id)
 """
+"""What the shop gave of its own accord: points that were redeemed were the buyer's."""
 
 _ONE_BUYER: Final = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"
 """The limit counts all of a buyer's orders: their credit is given one after the other."""

@@ -23,6 +23,21 @@ RULES: Final = (
         " GROUP BY e.order_id, o.total HAVING sum(e.delta) < 0 OR sum(e.delta) > coalesce(o.total, 0) * max(e.rate)",
     ),
     Rule(
+        "no order gives points for what a lost chargeback took",
+        "SELECT count(*) FROM app.disputes WHERE status = 'lost'",
+        "SELECT o.id, 'gave ' || e.points || ' points, the bank took ' || d.lost || ' of ' || o.total + a.amount"
+        " FROM app.orders o CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS amount FROM app.order_adjustments"
+        " WHERE tenant_id = o.tenant_id AND order_id = o.id) a"
+        " CROSS JOIN LATERAL (SELECT coalesce(sum(x.amount), 0) AS lost FROM app.payments p JOIN app.disputes x"
+        " ON x.tenant_id = p.tenant_id AND x.payment_id = p.id AND x.status = 'lost'"
+        " WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id) d"
+        " CROSS JOIN LATERAL (SELECT coalesce(sum(delta), 0) AS points FROM app.loyalty_entries"
+        " WHERE tenant_id = o.tenant_id AND order_id = o.id) e"
+        " WHERE d.lost > 0 AND d.lost >= o.total + a.amount AND e.points > 0"
+        " AND NOT EXISTS (SELECT FROM app.outbox w WHERE w.tenant_id = o.tenant_id AND w.consumer = 'customers'"
+        " AND w.delivered_at IS NULL)",
+    ),
+    Rule(
         "a customer that became another keeps nothing",
         "SELECT count(*) FROM app.customers WHERE merged_into IS NOT NULL",
         "SELECT c.id, 'became ' || c.merged_into || ' and kept something' FROM app.customers c"

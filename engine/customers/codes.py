@@ -33,10 +33,18 @@ _HOUR: Final = timedelta(hours=1)
 _ASKED_PER_SESSION: Final = 6
 _ASKED_PER_ADDRESS: Final = 10
 _ASKED_PER_SHOP: Final = 2_000
-_TRIED_PER_ADDRESS: Final = 30
+_SLOWLY: Final = timedelta(minutes=5)
+"""An address that was asked about too often gets one more code in each of these."""
+_TRIED_PER_SESSION: Final = 15
+"""Of one session for one address: nobody else's tries count."""
+MISSES_PER_ADDRESS: Final = 30
+MISSES_PER_SHOP: Final = 500
+"""Wrong codes in an hour, whoever typed them. Beyond them a code bears one try: right at once still opens."""
 _KEPT: Final = timedelta(days=1)
 _DIGITS: Final = 6
 _CODE: Final = re.compile(r"(?<![\d.,])\d{3}[ \-]?\d{3}(?![\d]|[.,]\d)")
+_NO_CODE: Final = "0" * 64
+"""Compared with where nobody asked for a code: as long as a digest, and never one."""
 TOPIC: Final = "customer.code_requested"
 _TRY: Final = text(
     "UPDATE app.email_codes SET attempts = attempts + 1 WHERE attempts < :most AND tenant_id = :tenant AND id = ("
@@ -64,7 +72,8 @@ def limit_asking(runtime: Runtime, identity: Identity, email: str) -> str:
     address = check_email(email)
     with runtime.store.without_tenant() as session:
         limits.hit(session, _bucket("ask", identity, identity.id), limit=_ASKED_PER_SESSION, window=_HOUR)
-        limits.hit(session, _bucket("ask", identity, address.lower()), limit=_ASKED_PER_ADDRESS, window=_HOUR)
+        if limits.add(session, _bucket("ask", identity, address.lower()), 1, window=_HOUR) > _ASKED_PER_ADDRESS:
+            limits.hit(session, _bucket("ask-slowly", identity, address.lower()), limit=1, window=_SLOWLY)
         limits.hit(session, f"code-ask:{identity.tenant_id}", limit=_ASKED_PER_SHOP, window=_HOUR)
     return address
 
@@ -99,21 +108,21 @@ def letter(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> Letter 
 
 
 def check(runtime: Runtime, identity: Identity, email: str, code: str) -> str:
-    """The id of the code that was typed right, still to be ``spend``-t. Every try counts, also one that fails.
+    """The id of the code that was typed right, still to be ``spend``-t. Every try counts, also one that fails: of the
+    session that asked for it. What others try for the same address slows everybody down and locks nobody out.
 
     Raises ``CodeWrong``, ``ContactInvalid``, ``Forbidden``, ``RateLimited``.
     """
     _shopper_alone(identity)
     address = check_email(email)
-    with runtime.store.without_tenant() as session:
-        bucket = _bucket("try", identity, address.lower())
-        limits.hit(session, bucket, limit=_TRIED_PER_ADDRESS, window=_HOUR)
-    asked = {"most": TRIES_PER_CODE, "tenant": identity.tenant_id, "shopper": identity.id, "email": address}
+    most = _tries_left(runtime, identity, address)
+    asked = {"most": most, "tenant": identity.tenant_id, "shopper": identity.id, "email": address}
     with runtime.unit_of_work(identity.tenant_id) as session:
         row = session.execute(_TRY, asked | {"now": clock.now()}).one_or_none()
-    code_id, expected = (row.id, row.code_hash) if row else ("", "")
+    code_id, expected = (row.id, row.code_hash) if row else ("", _NO_CODE)
     given = _hash(runtime.secret_key, identity.tenant_id, code_id, re.sub(r"[\s\-]", "", code))
     if not hmac.compare_digest(given, expected):
+        _missed(runtime, identity, address)
         raise CodeWrong
     return str(code_id)
 
@@ -140,6 +149,22 @@ def forget_old(session: Session, tenant_id: str) -> None:
     session.execute(
         delete(EmailCode).where(EmailCode.tenant_id == tenant_id, EmailCode.expires_at < clock.now() - _KEPT)
     )
+
+
+def _tries_left(runtime: Runtime, identity: Identity, address: str) -> int:
+    """How many tries a code bears now. Raises ``RateLimited`` for a session that tried too often itself."""
+    with runtime.store.without_tenant() as session:
+        own = _bucket("try", identity, f"{identity.id}|{address.lower()}")
+        limits.hit(session, own, limit=_TRIED_PER_SESSION, window=_HOUR)
+        missed = limits.used(session, _bucket("miss", identity, address.lower()), window=_HOUR)
+        of_all = limits.used(session, f"code-miss:{identity.tenant_id}", window=_HOUR)
+    return 1 if missed >= MISSES_PER_ADDRESS or of_all >= MISSES_PER_SHOP else TRIES_PER_CODE
+
+
+def _missed(runtime: Runtime, identity: Identity, address: str) -> None:
+    with runtime.store.without_tenant() as session:
+        limits.add(session, _bucket("miss", identity, address.lower()), 1, window=_HOUR)
+        limits.add(session, f"code-miss:{identity.tenant_id}", 1, window=_HOUR)
 
 
 def _waiting(session: Session, identity: Identity) -> bool:

@@ -35,6 +35,9 @@ _LOCK_ORDER: Final = text(
 )
 _FACTS: Final = text(
     "SELECT o.currency, o.status, o.total - o.tax - o.shipping + coalesce(a.amount, 0) - coalesce(a.tax, 0) AS goods,"
+    " o.total + coalesce(a.amount, 0) AS due, (SELECT coalesce(sum(d.amount), 0)::bigint FROM app.payments p"
+    " JOIN app.disputes d ON d.tenant_id = p.tenant_id AND d.payment_id = p.id AND d.status = 'lost'"
+    " WHERE p.tenant_id = o.tenant_id AND p.order_id = o.id) AS lost,"
     " NOT EXISTS (SELECT FROM app.order_lines l WHERE l.tenant_id = o.tenant_id AND l.order_id = o.id"
     " AND l.canceled + l.delivered < l.ordered) AS delivered, o.currency = t.currency AS at_home FROM app.orders o"
     " JOIN app.tenants t ON t.id = o.tenant_id"
@@ -198,7 +201,13 @@ def _of_order(session: Session, tenant_id: str, order_id: str) -> tuple[int, int
 def _worth(session: Session, tenant_id: str, order_id: str, policy: LoyaltyPolicy, rate: int) -> int:
     facts = session.execute(_FACTS, {"tenant": tenant_id, "order": order_id}).one()
     due = facts.at_home and facts.status != "canceled" and (facts.delivered or policy.earn_on == "paid")
-    return max(0, int(facts.goods)) * rate // 10 ** exponent(facts.currency) if due else 0
+    goods = _kept(int(facts.goods), int(facts.due), int(facts.lost))
+    return goods * rate // 10 ** exponent(facts.currency) if due else 0
+
+
+def _kept(goods: int, due: int, lost: int) -> int:
+    """What the goods are worth after a chargeback that was lost: as much of them as was not given back by the bank."""
+    return max(0, goods) * max(0, due - lost) // due if due > 0 else 0
 
 
 def _expire(session: Session, tenant_id: str, customer_id: str) -> bool:

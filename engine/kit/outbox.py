@@ -61,7 +61,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "claim.closed": ("conversation",),
     "dispute.opened": ("acp",),
     "dispute.won": ("acp",),
-    "dispute.lost": ("acp",),
+    "dispute.lost": ("acp", "customers"),
 }
 """Topic → who is told. A topic without a consumer is not written."""
 INTERNAL: Final = frozenset({"search", "conversation", "customers", "promotions", "warranties"})

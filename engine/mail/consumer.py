@@ -15,6 +15,8 @@ from engine.mail import letters, service
 from engine.runtime import Runtime
 
 CONSUMER: Final = "mail"
+_LETTERS_ALONE: Final = frozenset({"email", "sealed"})
+"""What an event says for its letter and nobody else: it goes once that is written."""
 log = structlog.get_logger(__name__)
 
 
@@ -29,6 +31,7 @@ def write_letters(runtime: Runtime, tenant_id: str) -> None:
                 log.exception("letter not written", topic=row.topic, tenant=tenant_id)
                 outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
             else:
+                row.payload = {name: value for name, value in row.payload.items() if name not in _LETTERS_ALONE}
                 outbox.mark_delivered([row])
 
 

@@ -44,6 +44,11 @@ class OrderMoney:
         return self.captured - self.refunded - self.refunding - self.swapped
 
     @property
+    def contested(self) -> int:
+        """What the bank has taken and not decided about yet."""
+        return self.disputed - self.lost
+
+    @property
     def balance(self) -> int:
         """What is still to be paid; negative: still to be given back."""
         return self.due - self.settled

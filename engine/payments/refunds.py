@@ -168,11 +168,13 @@ def _shares(
 ) -> list[Share]:
     tallies = standing_of(session, tenant_id, [payment.id for payment in payments])
     if any(tally.blocked for tally in tallies.values()):
-        raise RefundBlockedByDispute("The card's bank has taken money of this payment back: nothing is refunded.")
+        raise RefundBlockedByDispute("The card's bank is looking into this payment: until then nothing is refunded.")
     sources = [Source(payment.id, tallies[payment.id].refundable) for payment in payments]
     shares = spread(sources, amount=amount, tax=tax, unearned=unearned)
     if sum(share.amount for share in shares) < amount:
         left = Money(sum(max(0, source.refundable) for source in sources), payments[0].currency)
+        if any(tally.disputed for tally in tallies.values()):
+            raise RefundBlockedByDispute(f"The card's bank has given money back: only {left} can still be refunded.")
         raise RefundExceedsCapture(f"Only {left} can still be refunded.")
     return shares
 

@@ -23,7 +23,8 @@ LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS ref
     sum(amount) FILTER (WHERE status = 'pending') AS pending,
     sum(amount) FILTER (WHERE status <> 'failed' AND destination <> 'original') AS elsewhere
   FROM app.refunds WHERE tenant_id = p.tenant_id AND payment_id = p.id) r ON true
-LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status <> 'won') AS disputed, bool_or(status <> 'won') AS blocking
+LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status <> 'won') AS disputed,
+    bool_or(status NOT IN ('won', 'lost')) AS blocking
   FROM app.disputes WHERE tenant_id = p.tenant_id AND payment_id = p.id) d ON true
 WHERE p.tenant_id = :tenant_id AND p.id = ANY(:ids)
 """)
@@ -44,7 +45,7 @@ class Tally:
     disputed: int
     """Taken back by disputes that are open or lost."""
     blocked: bool
-    """Such a dispute exists: no refund."""
+    """The bank has not decided about one of them: no refund until it has."""
 
     @property
     def refundable(self) -> int:

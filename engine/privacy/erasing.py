@@ -1,5 +1,6 @@
 """Forgetting a person: everything personal is overwritten or dropped, in one transaction; what the books, orders and
-the audit need stays, without a name. Locks: the customer, then the rooms in the order of the map.
+the audit need stays, without a name. Locks: the customer, then what something new could begin with
+(``locks.stand_still``), then the rooms in the order of the map.
 """
 
 # ruff: noqa: S608 (names and conditions of our own map; values are bound)
@@ -21,6 +22,7 @@ from engine.kit.errors import Conflict, NotFound
 from engine.kit.ids import new_id
 from engine.kit.tenancy import BrowserSession
 from engine.privacy.holds import holds_of
+from engine.privacy.locks import stand_still
 from engine.privacy.rooms import LETTER, PEOPLE, ROOMS, UNSENT, Room
 from engine.runtime import Runtime
 
@@ -59,8 +61,20 @@ _MENTIONS: Final = (
     "UPDATE app.customer_links t SET email = '' WHERE lower(t.email) = ANY(:emails)",
     f"UPDATE app.mails t SET {_LETTER} WHERE lower(t.to_address) = ANY(:emails)",
     "DELETE FROM app.email_codes t WHERE lower(t.email) = ANY(:emails)",
+    (
+        "UPDATE app.outbox t SET payload = t.payload - '{email,sealed}'::text[],"
+        " delivered_at = coalesce(t.delivered_at, now()) WHERE lower(t.payload ->> 'email') = ANY(:emails)"
+    ),
 )
 """The proven address where somebody else typed it: it goes there too, and nothing else of theirs does."""
+
+
+_ANSWERS: Final = (
+    "DELETE FROM app.idempotency_keys t USING (SELECT id AS word FROM their_orders UNION ALL SELECT id FROM people"
+    " UNION ALL SELECT id FROM their_returns UNION ALL SELECT id FROM their_claims UNION ALL SELECT id FROM their_cases"
+    " UNION ALL SELECT id FROM their_sessions UNION ALL SELECT unnest(CAST(:emails AS text[]))) w"
+    " WHERE position(convert_to(w.word, 'UTF8') IN t.response_body) > 0"
+)
 
 
 class AlreadyErased(Conflict):
@@ -89,6 +103,7 @@ def request(session: Session, tenant_id: str, customer_id: str, *, requested_by:
     )
     session.add(row)
     ids = everybody(session, tenant_id, customer_id)
+    stand_still(session, ids)
     row.holds = [asdict(hold) for hold in holds_of(session, ids)]
     if not row.holds:
         _erase(session, customer, ids, row)
@@ -96,6 +111,11 @@ def request(session: Session, tenant_id: str, customer_id: str, *, requested_by:
     audit.record(session, tenant_id, actor=requested_by, action="customer.erasure", subject=customer_id, facts=facts)
     session.flush()
     return row
+
+
+def _forget_answers(session: Session, key: Mapping[str, object]) -> int:
+    """Answers of the last day that name them: also those that were given to the shop's own people."""
+    return _run(session, _ANSWERS, key)
 
 
 def everybody(session: Session, tenant_id: str, customer_id: str) -> list[str]:
@@ -138,6 +158,7 @@ def _erase(session: Session, customer: Customer, ids: list[str], row: Erasure) -
     emails = [email.lower() for email in session.scalars(select(Customer.email).where(Customer.id.in_(ids)))]
     session.flush()
     session.execute(_ENTERED_CARDS, key)
+    _forget_answers(session, key | {"emails": emails})
     counts = {room.table: _empty(session, room, ids) for room in ROOMS if room.drop or room.erase}
     for statement in _MENTIONS:
         session.execute(text(statement), {"emails": emails})

@@ -33,6 +33,10 @@ UNION ALL SELECT 'open_claim', number FROM app.warranty_claims
  WHERE id IN (SELECT id FROM their_claims) AND status NOT IN ('denied', 'closed', 'canceled', 'expired')
 UNION ALL SELECT 'open_case', number FROM app.cases
  WHERE id IN (SELECT id FROM their_cases) AND status NOT IN ('resolved', 'closed')
+UNION ALL SELECT 'approval_pending', id FROM app.approvals t
+ WHERE t.status IN ('pending', 'claimed') AND (t.thread_id IN (SELECT id FROM their_threads)
+   OR t.case_id IN (SELECT id FROM their_cases) OR t.subject_id IN (SELECT id FROM their_orders
+     UNION ALL SELECT id FROM their_returns UNION ALL SELECT id FROM their_claims))
 UNION ALL SELECT 'answer_under_way', id FROM app.runs
  WHERE thread_id IN (SELECT id FROM their_threads) AND status IN ('queued', 'running')
 ORDER BY 1, 2
@@ -47,6 +51,7 @@ WORDS: Final = {
     "open_return": "Return {subject} has not ended yet.",
     "open_claim": "Warranty claim {subject} is not settled yet.",
     "open_case": "Case {subject} with our staff is still open.",
+    "approval_pending": "Somebody of the shop still has to decide about it.",
     "answer_under_way": "A conversation is waiting for its answer.",
 }
 

@@ -72,6 +72,12 @@ _AGREEMENT: Final = _steps(
 )
 """What was agreed to, without name, place and card: of a payment at the top, of a change one level below."""
 _QUOTE: Final = _steps("t.quote", _scrubbed("s.json", "{effect,ship_to}"), _cardless("s.json", "{effect,method}"))
+_ASKED_FOR: Final = _steps(
+    "t.args",
+    _scrubbed("s.json", "{wanted,ship_to}"),
+    "s.json #- '{wanted,text}'",
+    "s.json - '{reason,message,note}'::text[]",
+)
 _ORDERS: Final = "t.order_id IN (SELECT id FROM their_orders)"
 _THREADS: Final = "t.thread_id IN (SELECT id FROM their_threads)"
 _SESSIONS: Final = "t.session_id IN (SELECT id FROM their_sessions)"
@@ -137,6 +143,7 @@ ROOMS: Final[tuple[Room, ...]] = (
         "checkout_sessions",
         f"({_OWNED} OR t.id IN (SELECT id FROM their_sessions))",
         erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "payment_method": "NULL"},
+        also={"version": "t.version + 1"},
         plain="lines discount_codes tenders",
         export="id status currency lines buyer ship_to payment_method created_at",
     ),
@@ -417,10 +424,21 @@ ROOMS: Final[tuple[Room, ...]] = (
     ),
     Room(
         "approvals",
-        f"{_THREADS} OR t.subject_id IN (SELECT id FROM their_orders) OR t.case_id IN (SELECT id FROM their_cases)",
-        erase={"reason": "''", "note": "''"},
-        plain="subject_version digest args rule requested_by requested_who agreed decided_by outcome failure_code",
-        withheld={"reason": _STAFFS, "note": _STAFFS},
+        f"{_THREADS} OR t.case_id IN (SELECT id FROM their_cases) OR t.subject_id IN (SELECT id FROM their_orders"
+        " UNION ALL SELECT id FROM their_returns UNION ALL SELECT id FROM their_claims)",
+        erase={"reason": "''", "note": "''", "args": _ASKED_FOR},
+        plain="subject_version digest rule requested_by requested_who agreed decided_by outcome failure_code",
+        withheld={"reason": _STAFFS, "note": _STAFFS, "args": "what staff asked for; what came of it is shown"},
+    ),
+    Room(
+        "outbox",
+        "t.payload ? 'words' AND (t.subject_id IN (SELECT id FROM their_claims)"
+        " OR t.payload ->> 'thread_id' IN (SELECT id FROM their_threads)"
+        " OR t.payload ->> 'order_id' IN (SELECT id FROM their_orders))",
+        erase={"payload": "t.payload - 'words'"},
+        also={"delivered_at": "coalesce(t.delivered_at, now())"},
+        plain="consumer topic last_error",
+        withheld={"payload": "news on their way, which the messages and letters show"},
     ),
     Room(
         "mails",
@@ -469,7 +487,6 @@ SHOP: Final[Mapping[str, str]] = {
     "locations": "code name country region city postal_code cannot_ship time_zone cut_off",
     "macros": "name body created_by",
     "order_adjustments": "",
-    "outbox": "consumer topic payload last_error",
     "payout_lines": "reference match",
     "payouts": "gateway",
     "postings": "account",
@@ -493,7 +510,6 @@ SHOP: Final[Mapping[str, str]] = {
     "webhook_events": "type topics error",
     "webhook_receivers": "naming",
 }
-"""Tables that hold nothing of a shopper, with their free columns: ids, codes, amounts and the shop's own words. Codes
-that wait in the outbox are sealed; audit facts are ids, counts and digests; limits count hashes. The catalog's search
-index holds products alone.
+"""Tables that hold nothing of a shopper, with their free columns: ids, codes, amounts and the shop's own words. Audit
+facts are ids, counts and digests; limits count hashes. The catalog's search index holds products alone.
 """

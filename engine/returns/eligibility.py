@@ -58,8 +58,10 @@ def check_order(order: Order, money: OrderMoney, policy: ReturnsPolicy, *, retur
         raise ReturnRefused("This shop takes nothing back.")
     if order.status not in _RETURNABLE:
         raise ReturnRefused(f"Nothing of an order that is {OrderStatus(order.status).value} can come back.")
-    if money.disputed:
+    if money.contested:
         raise OrderDisputed("The card's bank is looking into this order; until then nothing else is refunded.")
+    if money.lost and money.lost >= money.settled:
+        raise OrderDisputed("The card's bank has given all the money for this order back: nothing is left to refund.")
     if order.origin is not None:
         raise ReturnRefused("This was sent to make up for something; please talk to the shop.")
     if policy.returns_per_order is not None and returns_before >= policy.returns_per_order:

@@ -194,13 +194,23 @@ def _make_good(held: Held, actor: str) -> tuple[str, ...]:
     claim = held.claim
     if held.warranty.status != WarrantyStatus.ACTIVE:
         eligibility.check_unit(held.session, held.warranty, but_claim=claim.id)
-    if money.money_of(held.session, held.order).disputed:
-        raise OrderDisputed("The card's bank is looking into this order; until then only a repair is possible.")
+    _check_bank(held)
     made = _refund(held, actor) if claim.resolution == Resolution.REFUND else _replace(held, actor)
     claim.problem, claim.resolved_at = None, clock.now()
     news.record(held.session, claim, str(claim.status), actor=actor, amount=claim.amount)
     news.tell(held.session, held.order, claim, "claim.resolved")
     return made
+
+
+def _check_bank(held: Held) -> None:
+    """What a chargeback leaves can go back; nobody gets goods for what the bank has given back. Raises
+    ``OrderDisputed``.
+    """
+    standing = money.money_of(held.session, held.order)
+    if standing.contested:
+        raise OrderDisputed("The card's bank is looking into this order; until then only a repair is possible.")
+    if standing.lost and held.claim.resolution == Resolution.REPLACEMENT:
+        raise OrderDisputed("The card's bank has given money for this order back: nothing more is sent for it.")
 
 
 def _refund(held: Held, actor: str) -> tuple[str, ...]:

@@ -97,6 +97,69 @@ def test_asking_is_limited_for_each_session(shop: Shop) -> None:
         codes.limit_asking(shop.runtime, guest, "ada7@example.com")
 
 
+def test_nobody_uses_up_the_tries_of_somebody_elses_code(shop: Shop) -> None:
+    """Any number of sessions that type wrong codes for an address: whoever got a fresh one there is let in."""
+    ada = shop.shopper()
+    code = code_for(shop, ada, "ada@example.com")
+    for _ in range(codes.MISSES_PER_ADDRESS + 10):
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, shop.shopper(), "ada@example.com", wrong(code))
+
+    assert codes.check(shop.runtime, ada, "ada@example.com", code)
+
+
+def test_where_many_guess_a_code_bears_one_try(shop: Shop) -> None:
+    for _ in range(codes.MISSES_PER_ADDRESS):
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, shop.shopper(), "ada@example.com", "000000")
+    thief = shop.shopper()
+    code = code_for(shop, thief, "ada@example.com")
+
+    for typed in (wrong(code), code):
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, thief, "ada@example.com", typed)
+    bob = shop.shopper()
+    told = code_for(shop, bob, "bob@example.com")
+    with pytest.raises(CodeWrong):
+        codes.check(shop.runtime, bob, "bob@example.com", wrong(told))
+    assert codes.check(shop.runtime, bob, "bob@example.com", told)
+
+
+def test_one_session_tries_so_often_and_no_more(shop: Shop) -> None:
+    thief, ada = shop.shopper(), shop.shopper()
+    for _ in range(15):
+        with pytest.raises(CodeWrong):
+            codes.check(shop.runtime, thief, "ada@example.com", "000000")
+    with pytest.raises(RateLimited):
+        codes.check(shop.runtime, thief, "ada@example.com", "000000")
+
+    assert codes.check(shop.runtime, ada, "ada@example.com", code_for(shop, ada, "ada@example.com"))
+
+
+def test_an_address_that_was_asked_about_too_often_waits_minutes_and_not_hours(shop: Shop) -> None:
+    at = clock.now().replace(minute=1, second=0, microsecond=0) + timedelta(hours=1)
+    with clock.shifted(at - clock.now()):
+        for _ in range(11):
+            codes.limit_asking(shop.runtime, shop.shopper(), "ada@example.com")
+        with pytest.raises(RateLimited) as refused:
+            codes.limit_asking(shop.runtime, shop.shopper(), "ada@example.com")
+    assert (refused.value.retry_after_seconds or 0) <= 300
+    with clock.shifted(at + timedelta(minutes=5) - clock.now()):
+        codes.limit_asking(shop.runtime, shop.shopper(), "ada@example.com")
+
+
+def test_the_same_is_answered_for_an_address_that_is_known_and_one_that_is_not(shop: Shop) -> None:
+    known(shop, "ada@example.com")
+    said = []
+    for email in ("ada@example.com", "nobody@example.com"):
+        guest = shop.shopper()
+        code = code_for(shop, guest, email)
+        with pytest.raises(CodeWrong) as refused:
+            codes.check(shop.runtime, guest, email, wrong(code))
+        said.append((refused.value.code, str(refused.value), refused.value.param))
+    assert said[0] == said[1]
+
+
 def test_a_key_proves_no_address(shop: Shop) -> None:
     with pytest.raises(Forbidden):
         codes.limit_asking(shop.runtime, staff(shop), "ada@example.com")

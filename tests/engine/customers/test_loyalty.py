@@ -7,7 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from engine.approvals.asking import Where, perform
+from engine.approvals.models import ApprovalKind
+from engine.approvals.policy import ApprovalsPolicy
 from engine.carts import service as carts
+from engine.checkout import recovery
 from engine.checkout.complete import complete
 from engine.checks import check_tenant
 from engine.customers import loyalty
@@ -21,9 +25,11 @@ from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
-from engine.payments import stored_value
+from engine.payments import gateway_events, stored_value
+from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.payments.models import Payment
 from tests.currencies import price, sell_in
-from tests.engine.customers.people import known, tell
+from tests.engine.customers.people import known, staff, tell
 from tests.engine.orders.desk import Desk
 from tests.shop import Shop
 
@@ -187,3 +193,58 @@ def test_points_end_and_the_oldest_are_spent_first(shop: Shop) -> None:
     assert points(shop, ada) == 0
     with shop.uow() as session:
         assert session.scalars(select(LoyaltyAccount.balance)).all() == [0]
+
+
+def chargeback(shop: Shop, desk: Desk, amount: int | None = None, *, won: bool) -> None:
+    gateway = shop.runtime.gateways["sandbox"]
+    assert isinstance(gateway, SandboxGateway)
+    with shop.uow() as session:
+        payment_id = session.scalars(select(Payment.id).where(Payment.order_id == desk.order_id)).one()
+    opened = gateway.open_dispute(payment_id, merchant=shop.tenant.id, amount=amount)
+    gateway.decide_dispute(opened.gateway_id, won=won)
+    for one in gateway.due_webhooks(merchant=shop.tenant.id):
+        gateway_events.receive(
+            shop.runtime, "sandbox", one.body, dict(one.headers), on_charge=recovery.on_gateway_event
+        )
+    tell(shop)
+
+
+@pytest.mark.parametrize(("amount", "won", "left"), [(None, False, 0), (None, True, 50), (3078, False, 24)])
+def test_a_lost_chargeback_takes_the_points_of_what_it_took(
+    shop: Shop, amount: int | None, won: bool, left: int
+) -> None:
+    """Goods of 50.00 in an order of 61.55: where half of it is lost, half of the goods' points are."""
+    rule(shop, earn_on="paid")
+    ada = known(shop)
+    desk = sold(shop, ada)
+    assert points(shop, ada) == 50
+
+    chargeback(shop, desk, amount, won=won)
+
+    assert points(shop, ada) == left
+    assert [kind for kind, _ in entries(shop, ada)] == ["earn"] + ["reverse"] * (left != 50)
+    failed = [one.name for one in check_tenant(shop.runtime, shop.tenant.id, shop.tenant.slug) if not one.ok]
+    assert failed == []
+
+
+def test_redeemed_points_are_the_shoppers_own_and_no_goodwill(shop: Shop) -> None:
+    rule(shop)
+    ada = known(shop)
+    desk = sold(shop, ada)
+    give_points(shop, ada.customer_id or "", 2000)
+    with shop.uow() as session:
+        loyalty.redeem(session, shop.runtime, ada, 2000)
+
+    limit = ApprovalsPolicy().goodwill_limit
+    assert limit is not None
+    args = {"order_id": desk.order_id, "amount": limit, "reason": "A long wait"}
+
+    def give(amount: int) -> bool:
+        given = args | {"amount": amount}
+        with shop.uow() as session:
+            done = perform(
+                session, shop.runtime, staff(shop), ApprovalKind.GOODWILL, given, reason="A long wait", where=Where()
+            )
+        return done.outcome is not None
+
+    assert (give(limit), give(1)) == (True, False)

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
 from engine.kit import clock, faults
@@ -156,6 +158,55 @@ def test_a_dispute_blocks_refunds_until_it_is_won(till: Till) -> None:
     till.gateway.decide_dispute(opened.gateway_id, won=True)
     till.hear(till.sent())
     assert till.refunded(order_id, TOTAL) == ["succeeded"]
+    till.assert_clean()
+
+
+def lose(till: Till, payment_id: str, amount: int) -> None:
+    opened = till.gateway.open_dispute(payment_id, merchant=till.tenant_id, amount=amount)
+    till.gateway.decide_dispute(opened.gateway_id, won=False)
+    till.hear(till.sent())
+
+
+def test_what_a_lost_dispute_leaves_can_be_refunded_and_not_a_cent_more(till: Till) -> None:
+    order_id, payment_id = till.sale()
+    lose(till, payment_id, 1000)
+    assert till.refunded(order_id, 155) == ["succeeded"]
+    with pytest.raises(RefundBlockedByDispute) as refused:
+        till.refund(order_id, TOTAL - 1000 - 155 + 1)
+    assert str(refused.value) == "The card's bank has given money back: only $50.00 can still be refunded."
+    assert till.refunded(order_id, TOTAL - 1000 - 155, payment_id=payment_id) == ["succeeded"]
+    assert till.tally(payment_id).refundable == 0
+    assert till.gateway.standings(merchant=till.tenant_id)[payment_id].net == 0
+    till.assert_clean()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["refund", "dispute", "won", "lost"]), st.integers(1, TOTAL)), min_size=2, max_size=8
+    )
+)
+def test_no_more_goes_back_than_was_taken_less_what_the_bank_took(till: Till, steps: list[tuple[str, int]]) -> None:
+    order_id, payment_id = till.sale()
+    refunded = lost = 0
+    open_ids: dict[str, int] = {}
+    for what, amount in steps:
+        left = TOTAL - refunded - lost - sum(open_ids.values())
+        if what == "dispute" and amount <= left:
+            opened = till.gateway.open_dispute(payment_id, merchant=till.tenant_id, amount=amount)
+            open_ids[opened.gateway_id] = amount
+        elif what in {"won", "lost"} and open_ids:
+            dispute_id, taken = open_ids.popitem()
+            till.gateway.decide_dispute(dispute_id, won=what == "won")
+            lost += 0 if what == "won" else taken
+        elif what == "refund" and (open_ids or amount > left):
+            with pytest.raises((RefundBlockedByDispute, RefundExceedsCapture)):
+                till.refund(order_id, amount)
+        elif what == "refund":
+            assert till.refunded(order_id, amount) == ["succeeded"]
+            refunded += amount
+        till.hear(till.sent())
+        assert till.tally(payment_id).refundable == TOTAL - refunded - lost - sum(open_ids.values())
     till.assert_clean()
 
 

@@ -334,6 +334,15 @@ def test_a_chargeback_stops_the_money_and_not_a_repair(shop: Shop) -> None:
     assert (str(look(desk, stuck.id).status), refunds(desk)) == ("refunded", [(5500, 500, "succeeded")])
 
 
+def test_what_a_lost_chargeback_leaves_goes_back_and_no_goods_do(shop: Shop) -> None:
+    desk = delivered(shop, 2)
+    dispute(desk, DisputeStatus.LOST)
+    stuck = grant(desk, REPLACEMENT)
+    assert (str(stuck.status), stuck.problem, replacements(desk)) == ("approved", "order_disputed", [])
+    assert str(grant(desk, REFUND, place=1).status) == "refunded"
+    assert refunds(desk) == [(5500, 500, "succeeded")]
+
+
 def test_without_stock_the_claim_waits_or_is_decided_anew(shop: Shop) -> None:
     desk = delivered(shop, 10)
     stuck = grant(desk, REPLACEMENT)
