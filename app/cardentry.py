@@ -30,7 +30,9 @@ _BODY_LIMIT: Final = 65_536
 
 class CardEntry(View):
     url: str
-    """A page on the payment pages' own origin, for a frame. It tells its parent a card token, never a number."""
+    """A page on the payment pages' own origin, for a frame. It tells its parent a card token, never a number, and
+    whether a known customer wants the card kept.
+    """
     gateway: str
     kind: EntryKind
     wallets: list[str]
@@ -44,7 +46,8 @@ def card_entry(request: Request, site: SiteDep, caller: CallerDep) -> Response:
     site.hit(f"card-entry:{identity.id}", site.limits.cards_per_identity)
     offered = checkout.card_entry(site.runtime, identity)
     page = known_origin(site.settings, merchant.host, own_origin(request))
-    known = urlencode({"origin": page or shop_origins(site.settings, merchant.host)[0]})
+    told = {"origin": page or shop_origins(site.settings, merchant.host)[0]}
+    known = urlencode(told | ({"keep": 1} if identity.customer_id else {}))
     url = f"{site.psp_origin}{offered.path}&{known}"
     return json_response(CardEntry(url=url, gateway=offered.gateway, kind=offered.kind, wallets=list(offered.wallets)))
 

@@ -1,4 +1,4 @@
-"""Paying a part of the running checkout with a gift card or store credit."""
+"""How the running checkout is paid: a card that was just entered, a gift card, store credit."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.once import AskedDep, answer_once
+from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from engine.checkout import service
 from engine.checkout.schemas import CheckoutView
 from engine.payments import stored_value
 
 router: Final = APIRouter(prefix="/v1/checkout/tenders", tags=["payment"], route_class=Guarded)
+cards: Final = APIRouter(prefix="/v1/checkout/card", tags=["payment"], route_class=Guarded)
 
 
 class WantedTender(BaseModel):
@@ -22,6 +23,24 @@ class WantedTender(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: Annotated[str, Field(min_length=4, max_length=40)] | None = None
+
+
+class EnteredCard(BaseModel):
+    """What the payment page told of a card; ``save``: its shopper wants it kept for the next purchase."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    card_token: Annotated[str, Field(min_length=1, max_length=200)]
+    save: bool = False
+
+
+@cards.post("", responses={200: {"model": CheckoutView}}, response_class=Response)
+def use_card(site: SiteDep, caller: CallerDep, entered: EnteredCard) -> Response:
+    """Pay with a card that was entered for this checkout; the same again changes nothing. With ``save`` it is kept once
+    it has paid: for a shopper with a proven e-mail alone (401 ``email_not_verified``).
+    """
+    view = service.use_card(site.runtime, caller.known, entered.card_token, save=entered.save)
+    return json_response(view)
 
 
 @router.post("", responses={200: {"model": CheckoutView}}, response_class=Response)

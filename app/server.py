@@ -106,6 +106,7 @@ def create_app(site: Site) -> FastAPI:
         confirm.router,
         acp_discovery.router,
         checkout.router,
+        checkout.cards,
         customers.identity,
         customers.router,
         customers_staff.router,

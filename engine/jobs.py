@@ -177,6 +177,7 @@ EVERY_MINUTE: Final[tuple[Job, ...]] = (
     watch_stock,
     release_due,
     poll_carriers,
+    wallet.keep_wanted,
     wallet.forget_removed,
     tell_late_cases,
     watch_approvals,

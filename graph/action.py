@@ -63,7 +63,7 @@ async def action(state: State, runtime: Runtime[RunContext]) -> Command[Literal[
     name = ActionName(wanted["name"])
     given = ACTION_ARGUMENTS[name].model_validate(wanted["args"]).model_dump()
     if name is ActionName.USE_PAYMENT_METHOD:
-        noted = await _use_card(context, given["card_token"])
+        noted = await _use_card(context, given["card_token"], save=given["save"])
     elif name is ActionName.SHOW_CHECKOUT:
         noted = await _show_checkout(context)
     else:
@@ -82,10 +82,10 @@ async def _press(context: RunContext, name: ActionName, given: Arguments) -> lis
     return [history.user(f"[pressed {name}]"), *history.call(call_id, press.tool, raw, fence(answer))]
 
 
-async def _use_card(context: RunContext, card_token: str) -> list[Item]:
+async def _use_card(context: RunContext, card_token: str, *, save: bool) -> list[Item]:
     """A card entered on the gateway's own page. Its token goes to the engine alone; a fresh confirmation follows it."""
     try:
-        view = await in_thread(_set_card, context, card_token)
+        view = await in_thread(_set_card, context, card_token, save)
     except DomainError as error:
         context.turn.say(error.message)
         return []
@@ -120,5 +120,5 @@ def _look(context: RunContext) -> CheckoutView:
         return checkout.current(session, context.claim.identity)
 
 
-def _set_card(context: RunContext, card_token: str) -> CheckoutView:
-    return checkout.use_card(context.runtime, context.claim.identity, card_token)
+def _set_card(context: RunContext, card_token: str, save: bool) -> CheckoutView:
+    return checkout.use_card(context.runtime, context.claim.identity, card_token, save=save)

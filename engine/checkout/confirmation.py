@@ -57,7 +57,8 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
             bound = digest(checkout, quote)
             if present and _still_good(present, bound, thread_id):
                 return consents.view(present)
-        token = delegate(runtime, checkout, quote, bound) if quote.due else None
+        keep_for = identity.customer_id or ""
+        token = delegate(runtime, checkout, quote, bound, keep_for=keep_for) if quote.due else None
         with runtime.unit_of_work(identity.tenant_id) as session:
             card = show(session, runtime, identity, checkout.id, bound, token, thread_id)
             if card is not None:
@@ -120,14 +121,17 @@ def _require_ready(quote: Quote) -> None:
         raise CheckoutIncomplete("Still needed: " + ", ".join(quote.missing).replace("_", " ") + ".")
 
 
-def delegate(runtime: Runtime, checkout: CheckoutSession, quote: Quote, bound: str) -> str:
-    """A token that pays the quote with the session's method, for as long as its card is shown."""
+def delegate(runtime: Runtime, checkout: CheckoutSession, quote: Quote, bound: str, *, keep_for: str = "") -> str:
+    """A token that pays the quote with the session's method, for as long as its card is shown; ``keep_for`` is whose it
+    is, where they want it kept.
+    """
     method = checkout.payment_method or {}
     allowance = Allowance(
         merchant=checkout.tenant_id,
         session_id=checkout.id,
         maximum=Money(quote.due, checkout.currency),
         expires_at=clock.now() + CARD_LIFE + _TOKEN_GRACE,
+        keep_for=keep_for if method.get("keep") else "",
     )
     return runtime.gateways[method["gateway"]].delegate(method["ref"], allowance, key=f"{bound}:{new_id('consent')}")
 

@@ -75,6 +75,8 @@ class PaymentMethodView(View):
     last4: str
     label: str
     """``Visa •••• 4242``, ``Test Visa •••• 4242`` or ``Demo Wallet · Visa ending 4242``."""
+    keep: bool = False
+    """It is kept for the next purchase once it has paid for this one; the label says so too."""
 
 
 class TenderView(View):

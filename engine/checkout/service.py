@@ -19,7 +19,9 @@ from engine.checkout.schemas import CheckoutView, PaymentMethodChoice
 from engine.checkout.states import OPEN_SESSIONS, SESSION
 from engine.checkout.views import checkout_view
 from engine.customers import service as customers
+from engine.customers import wallet
 from engine.customers.addresses import PARTS, check_email, normalize
+from engine.customers.book import known
 from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity
@@ -108,10 +110,16 @@ def card_entry(runtime: Runtime, identity: Identity) -> EntryElement:
     return entering.element_of(runtime, identity.tenant_id, session_id=session_id, demo=demo)
 
 
-def use_card(runtime: Runtime, identity: Identity, card_token: str) -> CheckoutView:
+def use_card(runtime: Runtime, identity: Identity, card_token: str, *, save: bool = False) -> CheckoutView:
     """Pay with a card, or one in a wallet, that was just entered on the gateway's own element; the gateway is asked
-    between two transactions. Raises ``InvalidInput`` for a token not of this checkout.
+    between two transactions. ``save``: its shopper wants it kept for the next purchase, once it has paid for this one;
+    the card they confirm says so.
+
+    Raises ``InvalidInput`` for a token not of this checkout, ``EmailNeeded`` where nobody known wants it kept,
+    ``TooMuchKept``.
     """
+    if save:
+        known(identity)
     with runtime.unit_of_work(identity.tenant_id) as session:
         session_id = _require(session, identity).id
         demo = facts.shop_of(session, identity.tenant_id).demo
@@ -128,7 +136,12 @@ def use_card(runtime: Runtime, identity: Identity, card_token: str) -> CheckoutV
             "brand": card.brand,
             "last4": card.last4,
             "label": method_label(card.brand, card.last4, wallet=card.wallet),
+            **({"keep": True} if save else {}),
         }
+        if save:
+            wallet.want(session, identity, session_id, gateway.name, card)
+        else:
+            wallet.want_no_more(session, identity.tenant_id, session_id, card.ref)
         return _refreshed(session, identity, checkout)
 
 
@@ -162,9 +175,9 @@ def drop_tenders(session: Session, identity: Identity) -> CheckoutView:
 def _tendered(
     session: Session, identity: Identity, checkout: CheckoutSession, account_ids: Sequence[str]
 ) -> CheckoutView:
-    known = [tender["stored_value_id"] for tender in checkout.tenders]
-    new = [one for one in account_ids if one not in known]
-    if len(known) + len(new) > MAX_TENDERS:
+    before = [tender["stored_value_id"] for tender in checkout.tenders]
+    new = [one for one in account_ids if one not in before]
+    if len(before) + len(new) > MAX_TENDERS:
         raise InvalidInput(f"At most {MAX_TENDERS} gift cards and credits pay one order.", param="code")
     checkout.tenders = [*checkout.tenders, *({"stored_value_id": one, "amount": "all"} for one in new)]
     tenant_id = identity.tenant_id

@@ -97,6 +97,8 @@ def digest(checkout: Basket, quote: Quote) -> str:
         "email": checkout.buyer.get("email"),
         "method": [method.get("gateway"), method.get("ref")],
     }
+    if method.get("keep"):
+        bound["keep"] = True
     if promised := [_promised(line) for line in quote.lines if line.later]:
         bound["promised"] = promised
     if quote.tax_included:
@@ -148,7 +150,9 @@ def option_view(option: Option, selected: Option | None) -> FulfillmentOptionVie
 
 
 def method_view(method: dict[str, Any]) -> PaymentMethodView:
-    return PaymentMethodView(brand=method["brand"], last4=method["last4"], label=method["label"])
+    keep = bool(method.get("keep"))
+    label = f"{method['label']}, kept for your next purchase" if keep else method["label"]
+    return PaymentMethodView(brand=method["brand"], last4=method["last4"], label=label, keep=keep)
 
 
 def _partial_address(address: dict[str, Any] | None) -> AddressView | None:

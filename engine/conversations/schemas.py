@@ -73,6 +73,8 @@ class More(Input):
 
 class CardToken(Input):
     card_token: Annotated[str, Field(min_length=1, max_length=200)]
+    save: bool = False
+    """Its shopper wants it kept for the next purchase."""
 
 
 class ActionName(StrEnum):

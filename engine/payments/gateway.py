@@ -143,6 +143,8 @@ class Allowance:
     session_id: str
     maximum: Money
     expires_at: datetime
+    keep_for: str = ""
+    """The customer of ours who wants the card kept once it has paid, where they do."""
 
 
 class MethodKind(StrEnum):
@@ -162,6 +164,8 @@ class CardFacts:
     """The wallet it is in: ``apple_pay``, ``google_pay``, ``demo_wallet``, …; empty for a plain card."""
     entered: bool = False
     """Whether it was entered for this one session, on the gateway's own element."""
+    exp_month: int = 0
+    exp_year: int = 0
 
     @property
     def kind(self) -> MethodKind:
@@ -252,6 +256,14 @@ class Gateway(Protocol):
 
     def describe(self, card_ref: str, *, merchant: str, session_id: str) -> CardFacts | None:
         """The card behind a reference that this merchant may use in this session; ``None`` for any other."""
+
+    def keep(self, card_ref: str, *, merchant: str, session_id: str, customer: str) -> str:
+        """Keep a card that was entered for this session and has paid, for this customer's next purchases; returns the
+        reference that it has from now on, in any session. Asked again, the same. Its token was delegated with
+        ``keep_for``.
+
+        Raises ``TokenRefused`` for a card that cannot be kept.
+        """
 
     def forget(self, card_ref: str, *, merchant: str) -> None:
         """Let go of a card for good; one that is not there any more is forgotten already."""

@@ -3,7 +3,8 @@ const main = document.querySelector('main');
 const form = main.querySelector('form');
 const submit = form.querySelector('button');
 const problem = form.querySelector('.problem');
-const config = JSON.parse(main.dataset.config); // {parent_origin, publishable_key, currency}
+const keep = form.querySelector('#keep');
+const config = JSON.parse(main.dataset.config); // {parent_origin, publishable_key, currency, keeps}
 
 const WORDS = {
   absent: 'The card form could not be loaded. Please try again later.',
@@ -41,9 +42,10 @@ async function exchange(stripe, elements) {
   say(false, made.error ? made.error.message || WORDS.refused : '');
   if (made.error) return;
   const { id, card } = made.paymentMethod;
-  const told = { type: 'icommerce.card', token: id, brand: card.brand, last4: card.last4 };
+  const told = { type: 'icommerce.card', token: id, brand: card.brand, last4: card.last4, save: keep.checked };
   parent.postMessage(told, config.parent_origin);
 }
 
+keep.closest('.keep').hidden = !config.keeps;
 if (window.Stripe) start();
 else say(true, WORDS.absent);

@@ -4,7 +4,8 @@ const form = main.querySelector('form');
 const submit = form.querySelector('button');
 const problem = form.querySelector('.problem');
 const wallet = main.querySelector('.wallet');
-// {session, parent_origin, test_cards: [{number, brand, note}], passes: [{network_token, brand, last4, note}]}
+const keep = main.querySelector('#keep');
+// {session, parent_origin, keeps, test_cards: [{number, brand, note}], passes: [{network_token, brand, last4, note}]}
 const config = JSON.parse(main.dataset.config);
 
 const WORDS = {
@@ -139,8 +140,10 @@ async function exchange(door, given) {
 }
 
 function tell({ token, brand, last4, label }) {
+  const save = keep.checked;
   form.reset();
-  parent.postMessage({ type: 'icommerce.card', token, brand, last4, label }, config.parent_origin);
+  keep.checked = false;
+  parent.postMessage({ type: 'icommerce.card', token, brand, last4, label, save }, config.parent_origin);
 }
 
 function say(busy, words = '') {
@@ -195,6 +198,8 @@ function fill(card) {
   Object.keys(CHECKS).forEach(check);
   submit.focus();
 }
+
+keep.closest('.keep').hidden = !config.keeps;
 
 if (config.test_cards?.length) {
   main.querySelector('.tests').hidden = false;

@@ -198,7 +198,7 @@ class Chat extends LitElement {
     if (data?.type !== 'icommerce.card' || typeof data.token !== 'string') return;
     this.querySelector('#card-sheet').close();
     this.#say(typeof data.label === 'string' ? texts.methodAdded(data.label) : texts.cardAdded(data.last4));
-    this.onAction('use_payment_method', { card_token: data.token });
+    this.onAction('use_payment_method', { card_token: data.token, ...(data.save === true && { save: true }) });
   }
 
   // What the log tells

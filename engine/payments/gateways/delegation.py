@@ -26,10 +26,13 @@ _PREFIX = "vt_"
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a token stood for when it was used up. ``challenge_id`` waits for the same card in the same session."""
+    """What a token stood for when it was used up. ``challenge_id`` waits for the same card in the same session;
+    ``keep_for`` is whom at the gateway the card is kept for.
+    """
 
     method: str
     challenge_id: str | None
+    keep_for: str = ""
 
 
 class Delegation:
@@ -41,7 +44,9 @@ class Delegation:
         self._token_key = derive(secret_key, f"delegated-token:{gateway}")
         self._method_key = derive(secret_key, f"delegated-method:{gateway}")
 
-    def issue(self, session: Session, method: str, allowance: Allowance, *, key: str, kind: MethodKind) -> str:
+    def issue(
+        self, session: Session, method: str, allowance: Allowance, *, key: str, kind: MethodKind, keep_for: str = ""
+    ) -> str:
         """The token of ``key``. Raises ``TokenRefused`` when the key was used for something else."""
         token = _PREFIX + self._keyed(self._token_key, allowance.merchant, key)
         row = {
@@ -52,6 +57,7 @@ class Delegation:
             "method_hash": self._method_hash(allowance.merchant, method),
             "method_sealed": seal(self._secret_key, allowance.merchant, self._context(token), method),
             "kind": kind,
+            "keep_for": keep_for or None,
             "currency": allowance.maximum.currency,
             "max_amount": allowance.maximum.amount,
             "expires_at": allowance.expires_at,
@@ -59,7 +65,7 @@ class Delegation:
         }
         session.execute(insert(DelegatedToken).values(row).on_conflict_do_nothing())
         found = session.get_one(DelegatedToken, (allowance.merchant, hash_secret(token)))
-        bound = ("session_id", "method_hash", "currency", "max_amount")
+        bound = ("session_id", "method_hash", "keep_for", "currency", "max_amount")
         if any(getattr(found, name) != row[name] for name in bound):
             raise TokenRefused("This key was used for another card or amount.")
         return token
@@ -101,7 +107,7 @@ class Delegation:
         if row is None:
             return None
         method = unseal(self._secret_key, request.merchant, self._context(request.token), row.method_sealed)
-        return Used(method, self.challenge(session, row))
+        return Used(method, self.challenge(session, row), row.keep_for or "")
 
     def challenge(self, session: Session, row: DelegatedToken) -> str | None:
         """The newest charge on hold for this card in this session that no payment has taken over yet."""

@@ -14,8 +14,10 @@ from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.payments.gateway import Allowance, CaptureRequest, Gateway, GatewayEvent
 from engine.payments.gateways import accounts
+from engine.payments.gateways.grants import Grant
 from engine.payments.gateways.models import AccountMode
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
+from engine.payments.gateways.sandbox.vault import CardEntry
 from engine.payments.gateways.stripe.gateway import MERCHANT_HEADER, StripeGateway
 from engine.payments.gateways.stripe.webhooks import SIGNATURE
 from tests.contracts.gateways.stripe_double import StripeDouble
@@ -35,6 +37,9 @@ class Hands(Protocol):
         """``pays``, ``wallet``, a decline code, ``challenge``, ``refund_pending``; or one whose answer is lost after
         the work was done: ``capture_lost``, ``move_lost``, ``refund_lost``.
         """
+
+    def entered(self, session_id: str) -> str:
+        """A card that pays, entered for one session on the gateway's own element."""
 
     def publish(self, publishable_key: str) -> None:
         """Let the merchant's account offer its card form, where that needs a key."""
@@ -141,6 +146,10 @@ class SandboxHands:
     def card(self, behavior: str) -> str:
         return self.CARDS[behavior]
 
+    def entered(self, session_id: str) -> str:
+        entry = CardEntry("4242424242424242", 12, 2040, "123")
+        return self.gateway.vault.keep(Grant(self.merchant, session_id), entry).ref
+
     def publish(self, publishable_key: str) -> None:
         """It needs none."""
 
@@ -195,6 +204,9 @@ class StripeHands:
         if behavior == "wallet":
             return self.ledger.add_card(wallet="apple_pay")
         return self.ledger.add_card(self.CARDS.get(behavior, "pm_card_visa"))
+
+    def entered(self, session_id: str) -> str:  # noqa: ARG002 (bound to whoever uses it first)
+        return self.ledger.add_card()
 
     def publish(self, publishable_key: str) -> None:
         with self.store.unit_of_work(self.merchant) as session:

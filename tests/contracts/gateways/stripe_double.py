@@ -145,6 +145,14 @@ def _method(ledger: Ledger, _: Params, name: str) -> dict[str, Any]:
     return ledger.methods[name]
 
 
+def _attach(ledger: Ledger, params: Params, name: str) -> dict[str, Any]:
+    return ledger.attach(name, params.get("customer") or "")
+
+
+def _detach(ledger: Ledger, _: Params, name: str) -> dict[str, Any]:
+    return ledger.detach(name)
+
+
 def _intents(ledger: Ledger, params: Params) -> dict[str, Any]:
     created = params.get("created") or {}
     low, high = int(created.get("gte", 0)), int(created.get("lte", 1 << 40))
@@ -207,6 +215,9 @@ ROUTES: list[tuple[str, str, Work]] = [
     ("POST", "/v1/refunds", lambda books, params: books.create_refund(params)),
     ("GET", "/v1/refunds", _refunds),
     ("GET", "/v1/payment_methods/([^/]+)", _method),
+    ("POST", "/v1/payment_methods/([^/]+)/attach", _attach),
+    ("POST", "/v1/payment_methods/([^/]+)/detach", _detach),
+    ("POST", "/v1/customers", lambda books, params: books.create_customer(params)),
     ("GET", "/v1/disputes", lambda books, params: _page(list(books.disputes.values()), params)),
     ("GET", "/v1/disputes/([^/]+)", lambda books, _, name: books.find_dispute(name)),
     ("POST", "/v1/disputes/([^/]+)", lambda books, params, name: books.update_dispute(name, params)),

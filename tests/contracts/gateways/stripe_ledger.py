@@ -63,6 +63,9 @@ class Ledger:
         self.refunds: dict[str, dict[str, Any]] = {}
         self.disputes: dict[str, dict[str, Any]] = {}
         self.methods: dict[str, dict[str, Any]] = {}
+        self.customers: dict[str, dict[str, Any]] = {}
+        self.used: set[str] = set()
+        """Methods that paid for nobody, or were detached: they are never attached again."""
         self.transactions: list[dict[str, Any]] = []
         self.payouts: dict[str, dict[str, Any]] = {}
         self.behaviors: dict[str, str] = {}
@@ -160,6 +163,41 @@ class Ledger:
             }
         )  # fmt: skip
 
+    # customers and their methods
+
+    def create_customer(self, params: dict[str, Any]) -> dict[str, Any]:
+        customer = {
+            "id": fresh("cus"), "object": "customer", "created": now(), "livemode": False, "email": None,
+            "name": None, "metadata": dict(params.get("metadata") or {}),
+        }  # fmt: skip
+        self.customers[customer["id"]] = customer
+        return customer
+
+    def attach(self, method_id: str, customer: str) -> dict[str, Any]:
+        if method_id not in self.methods:
+            raise missing("payment_method", method_id)
+        if customer not in self.customers:
+            raise missing("customer", customer)
+        if method_id in self.used:
+            raise invalid(
+                "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared"
+                " with a connected account without Customer attachment, or was detached from a Customer. It may not be"
+                " used again."
+            )
+        if self.methods[method_id]["customer"] not in {None, customer}:
+            raise invalid("The payment method you provided has already been attached to a customer.")
+        self.methods[method_id]["customer"] = customer
+        return self.methods[method_id]
+
+    def detach(self, method_id: str) -> dict[str, Any]:
+        if method_id not in self.methods:
+            raise missing("payment_method", method_id)
+        if self.methods[method_id]["customer"] is None:
+            raise invalid("The payment method you provided is not attached to a customer so detachment is impossible.")
+        self.methods[method_id]["customer"] = None
+        self.used.add(method_id)
+        return self.methods[method_id]
+
     # payment intents
 
     def create_intent(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -182,6 +220,7 @@ class Ledger:
             "confirmation_method": params.get("confirmation_method", "automatic"), "latest_charge": None,
             "metadata": dict(params.get("metadata") or {}), "next_action": None, "last_payment_error": None,
             "canceled_at": None, "cancellation_reason": None, "client_secret": f"{intent_id}_secret_x",
+            "setup_future_usage": params.get("setup_future_usage"),
             "payment_method_types": ["card"], "_many": bool(card.get("request_multicapture")),
         }  # fmt: skip
         self.intents[intent_id] = intent
@@ -210,6 +249,11 @@ class Ledger:
         if behavior == "pm_card_threeDSecure2Required" and intent_id not in self.proven:
             return self._ask_holder(intent, params)
         self._authorize(intent)
+        method = self.methods.get(intent["payment_method"])
+        if method and intent["setup_future_usage"] and intent["customer"]:
+            method["customer"] = intent["customer"]
+        elif method and method["customer"] is None:
+            self.used.add(method["id"])
         if intent["capture_method"] == "automatic":
             self._take(intent, intent["amount"], last=True)
         return intent

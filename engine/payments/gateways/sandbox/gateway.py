@@ -95,7 +95,13 @@ class SandboxGateway:
         if row is None:
             return None
         wallet = WALLET if row["kind"] == MethodKind.WALLET else ""
-        return CardFacts(card_ref, row["brand"], row["last4"], wallet=wallet, entered=row["session_id"] is not None)
+        entered, expiry = row["session_id"] is not None, (row["exp_month"], row["exp_year"])
+        return CardFacts(card_ref, row["brand"], row["last4"], wallet, entered, *expiry)
+
+    def keep(self, card_ref: str, *, merchant: str, session_id: str, customer: str) -> str:
+        if not self.vault.keep_for(card_ref, merchant, session_id=session_id, customer=customer):
+            raise TokenRefused("This card cannot be kept.")
+        return card_ref
 
     def forget(self, card_ref: str, *, merchant: str) -> None:
         if card_ref not in BY_REF:
@@ -289,7 +295,7 @@ class SandboxGateway:
     def _card(self, card_ref: str, merchant: str, session_id: str) -> Mapping[str, Any] | None:
         with self._pool.connection() as db:
             row: Mapping[str, Any] | None = db.execute(
-                "SELECT brand, last4, behavior, kind, session_id FROM sandbox.cards WHERE id = %s AND merchant = %s"
+                "SELECT brand, last4, behavior, kind, session_id, exp_month, exp_year FROM sandbox.cards WHERE id = %s AND merchant = %s"
                 " AND (session_id IS NULL OR session_id = %s)",
                 (card_ref, merchant, session_id),
             ).fetchone()

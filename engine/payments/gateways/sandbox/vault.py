@@ -98,6 +98,18 @@ class Vault:
         behavior = known.behavior if known else None
         return self._seal(grant, entry, entry.network_token, last4=entry.last4, behavior=behavior, wallet=WALLET)
 
+    def keep_for(self, card_id: str, merchant: str, *, session_id: str, customer: str) -> bool:
+        """Make a card that was entered for one session its customer's for any; ``False`` when it is not there, or
+        somebody else's.
+        """
+        with self._pool.connection() as connection:
+            done = connection.execute(
+                "UPDATE sandbox.cards SET session_id = NULL, holder = %(customer)s WHERE id = %(id)s"
+                " AND merchant = %(merchant)s AND (session_id = %(session)s AND holder IS NULL OR holder = %(customer)s)",
+                {"id": card_id, "merchant": merchant, "session": session_id, "customer": customer},
+            )
+        return done.rowcount == 1
+
     def forget(self, card_id: str, merchant: str) -> None:
         """Drop a card of this merchant, and tokens of it that were not used yet."""
         with self._pool.connection() as connection:

@@ -78,6 +78,12 @@ class Calls:
     def payment_method(self, method_id: str) -> Json:
         return self._one(lambda v1: v1.payment_methods.retrieve(method_id))
 
+    def attach_method(self, method_id: str, customer: str) -> Json:
+        return self._one(lambda v1: v1.payment_methods.attach(method_id, {"customer": customer}))
+
+    def create_customer(self, params: Json, *, key: str) -> Json:
+        return self._one(lambda v1: v1.customers.create(params, _keyed(key)))
+
     def detach_method(self, method_id: str) -> Json:
         return self._one(lambda v1: v1.payment_methods.detach(method_id))
 

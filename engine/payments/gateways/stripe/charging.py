@@ -29,11 +29,14 @@ Work = Callable[[], AbstractContextManager[Session]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a payment stands before Stripe is asked: its handle, and the card its token stood for."""
+    """Where a payment stands before Stripe is asked: its handle, and the card its token stood for; ``keep_for`` is the
+    customer at Stripe that it is kept for.
+    """
 
     handle: Handle
     method: str
     challenge_id: str | None
+    keep_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class Charging:
         if used is None and not handle.outcome:
             handles.settle(session, request.merchant, GATEWAY, request.payment_id, outcome="token_invalid")
             return Place(replace(handle, outcome="token_invalid"), "", None)
-        return Place(handle, used.method if used else "", used.challenge_id if used else None)
+        if used is None:
+            return Place(handle, "", None)
+        return Place(handle, used.method, used.challenge_id, used.keep_for)
 
     def _intent(self, request: CaptureRequest, place: Place, *, hold: bool) -> Json | None:
         """The payment's intent: the one it has, the one that waited for the card's holder, or a new one.
@@ -94,10 +99,10 @@ class Charging:
             waiting = self.calls.intent(place.challenge_id)
             if waiting["status"] == "requires_action":
                 return waiting
-            if self._taken_over(request, waiting, hold=hold):
+            if self._taken_over(request, waiting, place, hold=hold):
                 marks = {"metadata": {"payment_id": request.payment_id}}
                 return self.calls.update_intent(waiting["id"], marks, key=f"{request.payment_id}:adopt")
-        intent = self.calls.create_intent(self._params(request, place.method, hold=hold), key=request.payment_id)
+        intent = self.calls.create_intent(self._params(request, place, hold=hold), key=request.payment_id)
         with self.work() as session:
             if handles.settle(session, request.merchant, GATEWAY, request.payment_id, gateway_id=intent["id"]):
                 return intent
@@ -112,8 +117,12 @@ class Charging:
         except Refused:
             return self.calls.intent(intent["id"])
 
-    def _params(self, request: CaptureRequest, method: str, *, hold: bool) -> dict[str, Any]:
-        customer, _, method_id = method.rpartition("/")
+    def _params(self, request: CaptureRequest, place: Place, *, hold: bool) -> dict[str, Any]:
+        """A card that is to be kept is attached to its customer by the confirmation: one that has paid for nobody
+        cannot be attached afterwards.
+        """
+        method_id = place.method.rpartition("/")[2]
+        customer = _customer(place)
         marks = {"payment_id": request.payment_id, "merchant": request.merchant, "session_id": request.session_id}
         many = {"card": {"request_multicapture": "if_available"}} if hold and self.multicapture else {}
         return {
@@ -125,6 +134,7 @@ class Charging:
             "confirmation_method": "manual",
             "metadata": marks,
             **({"customer": customer} if customer else {}),
+            **({"setup_future_usage": "on_session"} if place.keep_for else {}),
             **({"payment_method_options": many} if many else {}),
         }
 
@@ -140,9 +150,10 @@ class Charging:
         url = facts.challenge_url(intent)
         return _declined(request, intent["id"], _AUTHENTICATE, url)
 
-    def _taken_over(self, request: CaptureRequest, waiting: Json, *, hold: bool) -> bool:
+    def _taken_over(self, request: CaptureRequest, waiting: Json, place: Place, *, hold: bool) -> bool:
         """Whether a waiting intent is this payment's now. One that does not fit is let go."""
         same = facts.money(waiting["amount"], waiting["currency"]) == request.amount
+        same = same and (waiting.get("customer") or "") == _customer(place)
         proven = waiting["status"] == "requires_confirmation" and waiting["capture_method"] == _capture_method(
             hold=hold
         )
@@ -163,6 +174,11 @@ class Charging:
         with self.work() as session:
             handles.settle(session, request.merchant, GATEWAY, request.payment_id, outcome=code)
         return _declined(request, intent_id, code)
+
+
+def _customer(place: Place) -> str:
+    """Whose card it is at Stripe, or is to be."""
+    return place.keep_for or place.method.rpartition("/")[0]
 
 
 def stop(calls: Calls, intent_id: str, *, key: str) -> Json:

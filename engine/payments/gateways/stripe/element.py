@@ -32,4 +32,5 @@ def element(gateway: str, path: str, publishable_key: str) -> EntryElement:
 def card_facts(card_ref: str, card: Mapping[str, Any]) -> CardFacts:
     """Of a PaymentMethod's ``card``. One of no customer's was entered just now."""
     wallet = (card.get("wallet") or {}).get("type") or ""
-    return CardFacts(card_ref, card["brand"], card["last4"], wallet=wallet, entered="/" not in card_ref)
+    expiry = int(card.get("exp_month") or 0), int(card.get("exp_year") or 0)
+    return CardFacts(card_ref, card["brand"], card["last4"], wallet, "/" not in card_ref, *expiry)

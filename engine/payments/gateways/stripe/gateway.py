@@ -39,6 +39,7 @@ from engine.payments.gateways.stripe.charging import GATEWAY, Charging, Work, en
 from engine.payments.gateways.stripe.element import card_facts, element
 from engine.payments.gateways.stripe.evidence import submit
 from engine.payments.gateways.stripe.facts import PaymentOf
+from engine.payments.gateways.stripe.keeping import Keeping
 from engine.payments.gateways.stripe.moves import Moves
 
 TIMEOUT_SECONDS: Final = 8
@@ -88,6 +89,12 @@ class StripeGateway:
         card = (method or {}).get("card")
         return card_facts(card_ref, card) if card else None
 
+    def keep(self, card_ref: str, *, merchant: str, session_id: str, customer: str) -> str:
+        with self._store.unit_of_work(merchant) as session:
+            if self._tokens.bound_elsewhere(session, merchant, card_ref, session_id):
+                raise TokenRefused("This card cannot be kept.")
+        return self._keeping(merchant).keep(card_ref, customer)
+
     def forget(self, card_ref: str, *, merchant: str) -> None:
         method_id = card_ref.rpartition("/")[2]
         with suppress(Refused):  # it is nobody's any more
@@ -97,8 +104,11 @@ class StripeGateway:
         known = self.describe(card_ref, merchant=allowance.merchant, session_id=allowance.session_id)
         if known is None:
             raise TokenRefused("This card cannot be used for this checkout.")
+        keep_for = ""
+        if allowance.keep_for and known.entered:
+            keep_for = self._keeping(allowance.merchant).customer_of(allowance.keep_for)
         with self._store.unit_of_work(allowance.merchant) as session:
-            return self._tokens.issue(session, card_ref, allowance, key=key, kind=known.kind)
+            return self._tokens.issue(session, card_ref, allowance, key=key, kind=known.kind, keep_for=keep_for)
 
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         with self._store.unit_of_work(merchant) as session:
@@ -226,6 +236,9 @@ class StripeGateway:
             return_url=account.settings.get("return_url") or self._return_url(),
             multicapture=bool(account.settings.get("multicapture")),
         )
+
+    def _keeping(self, merchant: str) -> Keeping:
+        return Keeping(self._calls(merchant), self._work(merchant), merchant)
 
     def _moves(self, merchant: str) -> Moves:
         return Moves(self._calls(merchant), self._work(merchant), merchant)
