@@ -72,14 +72,9 @@ def want(session: Session, identity: Identity, session_id: str, gateway: str, ca
         "kept_at": None,
     }
     session.execute(insert(PaymentMethod).values(row).on_conflict_do_nothing())
-    facts = {"session": session_id}
+    tenant_id, facts = customer.tenant_id, {"session": session_id}
     audit.record(
-        session,
-        customer.tenant_id,
-        actor=identity.id,
-        action="customer.method_wanted",
-        subject=customer.id,
-        facts=facts,
+        session, tenant_id, actor=identity.id, action="customer.method_wanted", subject=customer.id, facts=facts
     )
 
 

@@ -180,9 +180,9 @@ class Ledger:
             raise missing("customer", customer)
         if method_id in self.used:
             raise invalid(
-                "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment, shared"
-                " with a connected account without Customer attachment, or was detached from a Customer. It may not be"
-                " used again."
+                "The provided PaymentMethod was previously used with a PaymentIntent without Customer attachment,"
+                " shared with a connected account without Customer attachment, or was detached from a Customer."
+                " It may not be used again."
             )
         if self.methods[method_id]["customer"] not in {None, customer}:
             raise invalid("The payment method you provided has already been attached to a customer.")

@@ -67,7 +67,7 @@ def blocked(connection: Connection) -> bool:
 
 
 def beside(shop: Shop, work: Callable[[], None], during: Callable[[Session], None]) -> None:
-    """Run ``work`` beside a transaction that has done ``during`` and commits once the other waits for it, or is done."""
+    """Run ``work`` beside a transaction that has done ``during`` and commits once the other waits for it."""
     other = Thread(target=work)
     watching = shop.runtime.store.engine.connect()
     with watching, shop.uow() as session:

@@ -295,8 +295,8 @@ class SandboxGateway:
     def _card(self, card_ref: str, merchant: str, session_id: str) -> Mapping[str, Any] | None:
         with self._pool.connection() as db:
             row: Mapping[str, Any] | None = db.execute(
-                "SELECT brand, last4, behavior, kind, session_id, exp_month, exp_year FROM sandbox.cards WHERE id = %s AND merchant = %s"
-                " AND (session_id IS NULL OR session_id = %s)",
+                "SELECT brand, last4, behavior, kind, session_id, exp_month, exp_year FROM sandbox.cards"
+                " WHERE id = %s AND merchant = %s AND (session_id IS NULL OR session_id = %s)",
                 (card_ref, merchant, session_id),
             ).fetchone()
         return row

@@ -105,7 +105,8 @@ class Vault:
         with self._pool.connection() as connection:
             done = connection.execute(
                 "UPDATE sandbox.cards SET session_id = NULL, holder = %(customer)s WHERE id = %(id)s"
-                " AND merchant = %(merchant)s AND (session_id = %(session)s AND holder IS NULL OR holder = %(customer)s)",
+                " AND merchant = %(merchant)s"
+                " AND (session_id = %(session)s AND holder IS NULL OR holder = %(customer)s)",
                 {"id": card_id, "merchant": merchant, "session": session_id, "customer": customer},
             )
         return done.rowcount == 1

@@ -1,6 +1,4 @@
-"""Cards that are kept at Stripe: each customer of ours is one there, known by our id alone, and their cards are attached
-to it.
-"""
+"""Cards that are kept at Stripe: each customer of ours is one there, known by our id alone, with cards attached."""
 
 from __future__ import annotations
 
