@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.once import AskedDep, answer_after, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from engine.kit.errors import InvalidInput
-from engine.warranties import claiming, queries, resolving
+from engine.warranties import claiming, parcels, queries, resolving
 from engine.warranties.files import LARGEST
 from engine.warranties.models import ClaimStatus, Resolution, WarrantyStatus
 from engine.warranties.queries import ClaimFilter, WarrantyFilter
@@ -200,6 +200,20 @@ def choose(claim_id: str, given: Choice, site: SiteDep, caller: CallerDep, asked
             return queries.one_claim(session, identity, found)
 
     return answer_after(site.runtime, identity, asked, work, status=200)
+
+
+@router.post("/{claim_id}/sent", responses={200: {"model": ClaimView}}, response_class=Response)
+def sent(claim_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
+    """The unit was handed to the carrier, which is asked about it from now on."""
+    identity = caller.for_thing()
+
+    def work(session: Session) -> ClaimView:
+        found = queries.find_claim(session, identity, claim_id)
+        parcels.handed_in(session, identity.tenant_id, found.id, actor=identity.id)
+        session.flush()
+        return queries.one_claim(session, identity, found.id)
+
+    return answer_once(site.runtime, identity, asked, work, status=200)
 
 
 @router.post("/{claim_id}/cancel", responses={200: {"model": ClaimView}}, response_class=Response)

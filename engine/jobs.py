@@ -36,7 +36,7 @@ from engine.privacy import erasing
 from engine.returns import deciding, parcel
 from engine.runtime import Runtime
 from engine.support import watch as support
-from engine.warranties import registering, resolving
+from engine.warranties import parcels, registering, resolving
 from engine.warranties import watch as claims
 
 log = structlog.get_logger(__name__)
@@ -136,6 +136,11 @@ def watch_approvals(runtime: Runtime, tenant_id: str) -> None:
         approvals_watch.warn(session, tenant_id)
 
 
+def poll_parcels(runtime: Runtime, tenant_id: str) -> int:
+    """Ask the carrier for every parcel that comes to the shop or goes back from a repair; how many it was asked for."""
+    return parcel.poll(runtime, tenant_id) + parcels.poll(runtime, tenant_id)
+
+
 def tell_late_cases(runtime: Runtime, tenant_id: str) -> None:
     """Who waits too long for an answer is an alert."""
     with runtime.unit_of_work(tenant_id) as session:
@@ -195,7 +200,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_requests,
     erasing.erase_deferred,
     find_lost,
-    parcel.poll,
+    poll_parcels,
     deciding.retry_blocked,
     resolving.retry_blocked,
     close_old_cases,

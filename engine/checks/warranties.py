@@ -15,9 +15,11 @@ RULES: Final[tuple[Rule, ...]] = (
         "SELECT count(*) FROM app.warranties",
         "SELECT l.id, 'delivered ' || l.delivered || ', warranties ' || count(*)"
         " FROM app.warranties w JOIN app.order_lines l ON l.tenant_id = w.tenant_id AND l.id = w.order_line_id"
+        " LEFT JOIN LATERAL (SELECT (part->>'quantity')::int AS units FROM jsonb_array_elements(l.components) part"
+        " WHERE part->>'variant_id' = w.variant_id) c ON true"
         " WHERE w.status <> 'void' AND NOT EXISTS (SELECT FROM app.outbox o WHERE o.tenant_id = w.tenant_id"
         " AND o.consumer = 'warranties' AND o.delivered_at IS NULL)"
-        " GROUP BY l.id, l.delivered HAVING count(*) > l.delivered",
+        " GROUP BY l.id, l.delivered, w.variant_id, c.units HAVING count(*) > l.delivered * coalesce(c.units, 1)",
     ),
     Rule(
         "a claim is made good once, by what was decided",

@@ -48,6 +48,7 @@ from engine.payments.models import Payment, PaymentStatus, Refund, RefundStatus
 from engine.payments.naming import method_label
 from engine.shipping import service as shipping
 from engine.tax import service as tax
+from engine.warranties import registering
 
 GATEWAY: Final = "seed"
 """Payments of before our time: captured, and unknown to every gateway we have."""
@@ -139,6 +140,9 @@ def add_past_orders(
         )
     add_payouts(ledger, GATEWAY)
     ledger.write(session)
+    for row in ledger.rows[Order]:
+        if row["status"] == OrderStatus.CLOSED:
+            registering.register(session, tenant_id, row["id"])
     taken = ledger.rows[OrderLine]
     return sum(row["unit_cost"] * (row["ordered"] - row["canceled"]) for row in taken)
 

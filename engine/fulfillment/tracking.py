@@ -28,6 +28,7 @@ from engine.orders.models import Order, Shipment, ShipmentStatus
 from engine.payments import refunds
 from engine.returns import parcel
 from engine.runtime import Runtime
+from engine.warranties import parcels
 
 TOLERANCE: Final = timedelta(minutes=5)
 _BATCH: Final = 200
@@ -80,10 +81,13 @@ def receive_webhook(runtime: Runtime, carrier: str, body: bytes, headers: Mappin
 
 
 def _take(session: Session, event: CarrierEvent, carrier: str, told: TrackingEvent) -> tuple[str, ...]:
-    """It may be a parcel that comes back; the refunds that follow from it."""
+    """It may be a parcel that comes back, or a warranty claim's; the refunds that follow from it."""
     actor = f"carrier:{carrier}"
     if return_id := parcel.by_number(session, event.account, carrier, event.tracking_number):
         return parcel.take_signs(session, event.account, return_id, [told], actor=actor)
+    if claim_id := parcels.by_number(session, event.account, carrier, event.tracking_number):
+        parcels.hear(session, event.account, claim_id, told, event.tracking_number, actor=actor)
+        return ()
     shipment_id = _shipment_of(session, event.account, carrier, event.tracking_number)
     apply(session, event.account, shipment_id, [told], actor=actor)
     return ()

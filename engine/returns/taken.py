@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -55,9 +55,9 @@ def taken_before(
     ).all()
     for row, line in rows:
         _add(found, row, line, settled=settled)
-    for line_id, spoken in spoken_for(session, tenant_id, order_id, but=but).items():
-        taken = found.of(line_id).plus(spoken.refunded, None, spoken.worth)
-        found.lines[line_id] = replace(taken, gone=0 if settled else spoken.gone)
+    for spoken in spoken_for(session, tenant_id, order_id, but=but):
+        taken = found.of(spoken.line_id).plus(spoken.refunded, spoken.part, spoken.worth)
+        found.lines[spoken.line_id] = taken if settled else taken.without(spoken.gone, spoken.part)
     opened = {row.id: row for row, _ in rows if row.status not in ENDED}
     every = {row.id: row for row, _ in rows}
     found.count = len(every)

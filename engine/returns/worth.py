@@ -7,7 +7,7 @@ comes back in which order, and whichever return is given up in between, all of i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from engine.kit.money import allocate
@@ -35,18 +35,30 @@ class Taken:
     """Units that are spoken for elsewhere: replaced under warranty, or about to be made good."""
     log: tuple[tuple[datetime | None, str | None, int], ...] = ()
     """(when it was agreed to, or none for long ago, part, units)"""
+    gone_parts: Mapping[str, int] = field(default_factory=dict)
+    """The same as ``gone`` of single parts of a bundle."""
 
     def plus(self, units: int, part: str | None, given: Worth, *, at: datetime | None = None) -> Taken:
         """With ``units`` more, of the whole or of one part, as agreed to ``at`` a moment."""
         log = (*self.log, (at, part, units))
         if part is None:
-            return Taken(self.whole + units, self.parts, self.worth + given, self.gone, log)
+            return replace(self, whole=self.whole + units, worth=self.worth + given, log=log)
         parts = dict(self.parts) | {part: self.parts.get(part, 0) + units}
-        return Taken(self.whole, parts, self.worth + given, self.gone, log)
+        return replace(self, parts=parts, worth=self.worth + given, log=log)
+
+    def without(self, units: int, part: str | None) -> Taken:
+        """With ``units`` of the whole, or of one part, spoken for elsewhere."""
+        if part is None:
+            return replace(self, gone=self.gone + units)
+        return replace(self, gone_parts=dict(self.gone_parts) | {part: self.gone_parts.get(part, 0) + units})
+
+    def away(self, part: str) -> int:
+        """How many of one part are not there, other than with their whole."""
+        return self.parts.get(part, 0) + self.gone_parts.get(part, 0)
 
     def until(self, moment: datetime) -> Taken:
         """What of it was agreed to by then, in units alone; what is spoken for elsewhere counts as old."""
-        found = Taken(gone=self.gone)
+        found = Taken(gone=self.gone, gone_parts=self.gone_parts)
         for at, part, units in self.log:
             if at is None or at <= moment:
                 found = found.plus(units, part, NOTHING, at=at)
@@ -57,8 +69,8 @@ def units_left(line: OrderLine, parts: Sequence[Part], taken: Taken, part: str |
     """How many units that arrived can still come back, whole or of one part."""
     if part is not None:
         per_unit = next((one.per_unit for one in parts if one.variant_id == part), 0)
-        return (line.delivered - taken.whole - taken.gone) * per_unit - taken.parts.get(part, 0)
-    broken = max((-(-taken.parts.get(one.variant_id, 0) // one.per_unit) for one in parts), default=0)
+        return (line.delivered - taken.whole - taken.gone) * per_unit - taken.away(part)
+    broken = max((-(-taken.away(one.variant_id) // one.per_unit) for one in parts), default=0)
     return line.delivered - taken.whole - taken.gone - broken
 
 

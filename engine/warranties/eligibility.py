@@ -54,6 +54,11 @@ def check_symptom(policy: WarrantiesPolicy, code: str) -> Symptom:
     return found
 
 
+def part_of(line: OrderLine, warranty: Warranty) -> str | None:
+    """Which component of a bundle the unit is; ``None`` for a unit of the line itself."""
+    return None if warranty.variant_id == line.variant_id else warranty.variant_id
+
+
 def paid_line(session: Session, order: Order, root: Warranty) -> tuple[OrderLine, Taken]:
     """The line that paid for the unit, and what of it is gone but for this unit.
 
@@ -61,6 +66,6 @@ def paid_line(session: Session, order: Order, root: Warranty) -> tuple[OrderLine
     """
     line = next(one for one in orders.lines_of(session, order) if one.id == root.order_line_id)
     taken = taken_before(session, order.tenant_id, order.id, but=root.id).of(line.id)
-    if units_left(line, parts_of(session, line), taken) < 1:
+    if units_left(line, parts_of(session, line), taken, part_of(line, root)) < 1:
         raise UnitGone("This unit was sent back, or is about to be.")
     return line, taken

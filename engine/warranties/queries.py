@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session, defer
@@ -19,6 +19,7 @@ from engine.kit.policies import policy_of
 from engine.kit.views import Price
 from engine.orders.models import Order
 from engine.orders.queries import is_own
+from engine.orders.schemas import ShipmentEventView
 from engine.warranties import eligibility
 from engine.warranties.errors import NoClaim, NoWarranty
 from engine.warranties.models import (
@@ -278,8 +279,8 @@ def _claim_view(
         resolution=row.resolution,
         choose_by=choose_by,
         comes_back=row.comes_back,
-        send_in=_parcel(row.carrier, row.tracking_number),
-        sent_back=_parcel(row.back_carrier, row.back_number),
+        send_in=_parcel(row.carrier, row.tracking_number, row.sent_at, row.events),
+        sent_back=_parcel(row.back_carrier, row.back_number, row.sent_back_at, row.back_events),
         refund=Price(amount=row.amount, currency=row.currency),
         replacement_order_id=row.replacement_order_id,
         message=row.message or "",
@@ -311,5 +312,10 @@ def evidence_view(row: Evidence) -> EvidenceView:
     )
 
 
-def _parcel(carrier: str | None, number: str | None) -> ClaimParcelView | None:
-    return ClaimParcelView(carrier=carrier, tracking_number=number) if carrier and number else None
+def _parcel(
+    carrier: str | None, number: str | None, sent_at: datetime | None, events: Sequence[dict[str, Any]]
+) -> ClaimParcelView | None:
+    if not carrier or not number:
+        return None
+    told = [ShipmentEventView(at=one["at"], status=one["status"], text=one["text"]) for one in events]
+    return ClaimParcelView(carrier=carrier, tracking_number=number, sent_at=sent_at, events=told)

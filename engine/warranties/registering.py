@@ -15,7 +15,6 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.catalog.models import Product
 from engine.kit import audit, clock, outbox
 from engine.kit.ids import new_id
 from engine.kit.outbox import OutboxRow
@@ -24,10 +23,12 @@ from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, Shipment
 from engine.returns.eligibility import arrivals
 from engine.returns.models import Return, ReturnLine
+from engine.returns.taken import taken_before
 from engine.runtime import Runtime
 from engine.warranties import closing
 from engine.warranties.models import Claim, Warranty, WarrantyStatus
 from engine.warranties.policy import WarrantiesPolicy
+from engine.warranties.units import Unit, units_of
 
 CONSUMER: Final = "warranties"
 log = structlog.get_logger(__name__)
@@ -61,9 +62,11 @@ def register(session: Session, tenant_id: str, order_id: str) -> list[Warranty]:
     shipments = session.scalars(query.order_by(Shipment.shipped_at)).all()
     made: list[Warranty] = []
     for line in orders.lines_of(session, order):
-        known = _known(session, line)
-        _end_gone(session, order, line, known)
-        made += _begin(session, order, line, known, arrivals(shipments, line.id))
+        known, arrived = _known(session, line), arrivals(shipments, line.id)
+        for unit in units_of(session, line, known):
+            mine = [one for one in known if one.variant_id == unit.variant_id]
+            _end_gone(session, order, unit, mine)
+            made += _begin(session, order, unit, mine, arrived)
     session.flush()
     closing.replacement_arrived(session, order)
     closing.refund_arrived(session, order)
@@ -82,14 +85,23 @@ def _known(session: Session, line: OrderLine) -> list[Warranty]:
     return list(session.scalars(locked))
 
 
-def _end_gone(session: Session, order: Order, line: OrderLine, known: Sequence[Warranty]) -> None:
+def _end_gone(session: Session, order: Order, unit: Unit, known: Sequence[Warranty]) -> None:
     """Units that came back, and those that did not arrive after all."""
     status = [one.status for one in known]
-    back = line.returned - status.count(WarrantyStatus.REFUNDED) - status.count(WarrantyStatus.RETURNED)
+    back = _came_back(session, order, unit)
+    back -= status.count(WarrantyStatus.REFUNDED) + status.count(WarrantyStatus.RETURNED)
     _end(session, order, [one for one in known if one.status == WarrantyStatus.ACTIVE], back, WarrantyStatus.RETURNED)
     there = [one for one in known if one.status != WarrantyStatus.VOID]
     active = [one for one in reversed(there) if one.status == WarrantyStatus.ACTIVE]
-    _end(session, order, active, len(there) - line.delivered, WarrantyStatus.VOID)
+    _end(session, order, active, len(there) - unit.line.delivered * unit.per_unit, WarrantyStatus.VOID)
+
+
+def _came_back(session: Session, order: Order, unit: Unit) -> int:
+    """How many of these units went back for money; of a component, alone or with its whole bundle."""
+    if not unit.is_part:
+        return unit.line.returned
+    taken = taken_before(session, order.tenant_id, order.id, settled=True).of(unit.line.id)
+    return taken.whole * unit.per_unit + taken.parts.get(unit.variant_id, 0)
 
 
 def _end(session: Session, order: Order, rows: Sequence[Warranty], units: int, status: WarrantyStatus) -> None:
@@ -108,28 +120,26 @@ def _end(session: Session, order: Order, rows: Sequence[Warranty], units: int, s
 def _begin(
     session: Session,
     order: Order,
-    line: OrderLine,
+    unit: Unit,
     known: Sequence[Warranty],
     arrived: tuple[tuple[object, int], ...],
 ) -> list[Warranty]:
-    missing = line.delivered - sum(one.status != WarrantyStatus.VOID for one in known)
+    line = unit.line
+    missing = line.delivered * unit.per_unit - sum(one.status != WarrantyStatus.VOID for one in known)
     if missing <= 0:
         return []
     policy = policy_of(session, order.tenant_id, WarrantiesPolicy)
-    product = session.get(Product, (order.tenant_id, line.product_id))
-    category = product.category if product else ""
-    own = product.warranty_months if product else 0
-    months = policy.months(category, line.sku, own)
-    before = _before(session, order, line)
+    months = policy.months(unit.category, unit.sku, unit.months)
+    before = None if unit.is_part else _before(session, order, line)
     if not months and before is None:
         return []
-    days = [moment.date() for moment, units in arrived for _ in range(units)]  # type: ignore[attr-defined]
+    days = [moment.date() for moment, units in arrived for _ in range(units * unit.per_unit)]  # type: ignore[attr-defined]
     days = (sorted(days) or [clock.now().date()])[-missing:]
-    terms = {"months": own, "extra_months": months - own, "category": category}
+    terms = {"months": unit.months, "extra_months": months - unit.months, "category": unit.category}
     made: list[Warranty] = []
     for place in range(missing):
         start = days[min(place, len(days) - 1)]
-        made.append(_row(line, len(known) + place + 1, start, add_months(start, months), terms))
+        made.append(_row(unit, len(known) + place + 1, start, add_months(start, months), terms))
     if before is not None:
         _go_on(made[0], before, policy, replaced=order.origin is not None)
     session.add_all(made)
@@ -142,17 +152,17 @@ def _begin(
     return made
 
 
-def _row(line: OrderLine, unit: int, start: date, end: date, terms: dict[str, object]) -> Warranty:
-    own = new_id("warranty")
+def _row(unit: Unit, place: int, start: date, end: date, terms: dict[str, object]) -> Warranty:
+    own, line = new_id("warranty"), unit.line
     return Warranty(
         tenant_id=line.tenant_id,
         id=own,
         order_id=line.order_id,
         order_line_id=line.id,
-        unit=unit,
-        variant_id=line.variant_id,
-        sku=line.sku,
-        title=line.title,
+        unit=place,
+        variant_id=unit.variant_id,
+        sku=unit.sku,
+        title=unit.title,
         starts_on=start,
         ends_on=end,
         terms=terms,

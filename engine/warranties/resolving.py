@@ -27,15 +27,15 @@ from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.orders import replacements
 from engine.orders import service as orders
-from engine.orders.models import AdjustmentKind, Order
+from engine.orders.models import AdjustmentKind, Order, OrderLine
 from engine.orders.replacements import ReplacementLine
 from engine.payments import refunds
 from engine.payments.alerts import raise_alert, resolve_alert
-from engine.returns import money
+from engine.returns import money, settling
 from engine.returns.errors import OrderDisputed
 from engine.returns.money import Owed
 from engine.returns.opening import return_place
-from engine.returns.taken import parts_of
+from engine.returns.taken import keep_prices, parts_of
 from engine.returns.worth import next_worth
 from engine.runtime import Runtime
 from engine.warranties import closing, eligibility, news
@@ -68,7 +68,7 @@ def settle_on(held: Held, resolution: Resolution, *, actor: str, comes_back: boo
 def owed(held: Held) -> Owed:
     """What the unit stands for, no more than is left of what was paid. Raises ``UnitGone``."""
     line, taken = eligibility.paid_line(held.session, held.order, held.root)
-    worth = next_worth(line, parts_of(held.session, line), taken, 1)
+    worth = next_worth(line, parts_of(held.session, line), taken, 1, eligibility.part_of(line, held.root))
     standing = money.money_of(held.session, held.order)
     return money.bounded(standing, Owed(worth.total, worth.tax))
 
@@ -243,12 +243,22 @@ def _refund(held: Held, actor: str) -> tuple[str, ...]:
     )
     claim.amount, claim.tax = back.amount, back.tax
     line, _ = eligibility.paid_line(session, order, held.root)
-    line.returned += 1
     for one in (held.warranty, held.root):
         one.status, one.ended_at = WarrantyStatus.REFUNDED, one.ended_at or clock.now()
     orders.touch(order)
     closing.move(session, claim, ClaimStatus.REFUNDED)
+    _count(session, order, line, eligibility.part_of(line, held.root))
     return tuple(one.id for one in made)
+
+
+def _count(session: Session, order: Order, line: OrderLine, part: str | None) -> None:
+    """The unit counts as returned; of a bundle, once each of its parts does."""
+    if part is None:
+        line.returned += 1
+        return
+    keep_prices(line, parts_of(session, line))
+    session.flush()
+    line.returned = settling.settled_units(session, order)[line.id]
 
 
 def _replace(held: Held, actor: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from engine.kit.views import Price, View
+from engine.orders.schemas import ShipmentEventView
 from engine.warranties.models import ClaimStatus, Resolution, WarrantyStatus
 
 
@@ -60,6 +61,9 @@ class ClaimStepView(View):
 class ClaimParcelView(View):
     carrier: str
     tracking_number: str
+    sent_at: datetime | None
+    events: list[ShipmentEventView]
+    """What the carrier told, oldest first."""
 
 
 class ClaimView(View):

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from engine.orders.shares import NOTHING, Worth
 
 _SPOKEN: Final = text("""
-SELECT w.order_line_id, count(*) FILTER (WHERE w.status = 'refunded') AS refunded,
+SELECT w.order_line_id, nullif(w.variant_id, l.variant_id) AS part,
+  count(*) FILTER (WHERE w.status = 'refunded') AS refunded,
   count(*) FILTER (WHERE w.status <> 'refunded') AS gone,
   coalesce(sum(c.amount), 0)::bigint AS amount, coalesce(sum(c.tax), 0)::bigint AS tax
-FROM app.warranties w
+FROM app.warranties w JOIN app.order_lines l ON l.tenant_id = w.tenant_id AND l.id = w.order_line_id
 LEFT JOIN LATERAL (SELECT sum(k.amount) AS amount, sum(k.tax) AS tax FROM app.warranty_claims k
   JOIN app.warranties v ON v.tenant_id = k.tenant_id AND v.id = k.warranty_id
   WHERE k.tenant_id = w.tenant_id AND v.root_id = w.id AND k.status IN ('refunded', 'closed')
@@ -22,22 +23,27 @@ LEFT JOIN LATERAL (SELECT sum(k.amount) AS amount, sum(k.tax) AS tax FROM app.wa
 WHERE w.tenant_id = :tenant_id AND w.order_id = :order_id AND w.root_id = w.id AND w.id IS DISTINCT FROM :but
   AND (w.status IN ('replaced', 'refunded') OR w.status = 'active' AND EXISTS (SELECT FROM app.warranty_claims k
     WHERE k.tenant_id = w.tenant_id AND k.warranty_id = w.id AND k.status IN ('approved', 'repairing')))
-GROUP BY w.order_line_id
+GROUP BY 1, 2 ORDER BY 1, 2 NULLS FIRST
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """Units of one order line. ``worth`` is what the refunded ones were given; ``gone`` are replaced or about to be
-    made good.
+    """Units of one order line, or of one ``part`` of a bundle. ``worth`` is what the refunded ones were given; ``gone``
+    are replaced or about to be made good.
     """
 
+    line_id: str
+    part: str | None = None
     refunded: int = 0
     gone: int = 0
     worth: Worth = NOTHING
 
 
-def spoken_for(session: Session, tenant_id: str, order_id: str, *, but: str | None = None) -> dict[str, Spoken]:
-    """Order line → its units that are no longer there to come back; the root warranty ``but`` is left out."""
+def spoken_for(session: Session, tenant_id: str, order_id: str, *, but: str | None = None) -> list[Spoken]:
+    """Units that are no longer there to come back; the root warranty ``but`` is left out."""
     rows = session.execute(_SPOKEN, {"tenant_id": tenant_id, "order_id": order_id, "but": but})
-    return {row.order_line_id: Spoken(row.refunded, row.gone, Worth(row.amount - row.tax, 0, row.tax)) for row in rows}
+    return [
+        Spoken(row.order_line_id, row.part, row.refunded, row.gone, Worth(row.amount - row.tax, 0, row.tax))
+        for row in rows
+    ]

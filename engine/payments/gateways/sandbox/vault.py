@@ -109,7 +109,7 @@ class Vault:
                 " AND (session_id = %(session)s AND holder IS NULL OR holder = %(customer)s)",
                 {"id": card_id, "merchant": merchant, "session": session_id, "customer": customer},
             )
-        return done.rowcount == 1
+        return bool(done.rowcount)
 
     def forget(self, card_id: str, merchant: str) -> None:
         """Drop a card of this merchant, and tokens of it that were not used yet."""
