@@ -79,8 +79,8 @@ def take_signs(held: Held, events: Iterable[TrackingEvent], *, actor: str) -> No
 
 
 def take_back_signs(held: Held, events: Iterable[TrackingEvent], *, actor: str) -> None:
-    """What is new of the repaired unit on its way back, each sign once. With its delivery, its loss or its return to the
-    shop the parcel has ended; of the last two somebody is told.
+    """What is new of the repaired unit on its way back, each sign once. With its delivery, its loss or its return the
+    parcel has ended; of the last two somebody is told.
     """
     claim = held.claim
     fresh = _fresh(claim.back_events, events)
