@@ -17,8 +17,10 @@ from engine.finance.models import Account, JournalEntry, Payout, PayoutLine, Pos
 from engine.inventory.models import MovementKind, Reservation, StockLevel, StockMovement
 from engine.inventory.service import Allocation
 from engine.kit.ids import new_id
-from engine.orders.models import Order, OrderAdjustment, OrderLine, Shipment
+from engine.orders.models import Order, OrderAdjustment, OrderChange, OrderLine, Shipment
 from engine.payments.models import Capture, CaptureStatus, Payment, Refund
+from engine.returns.models import Return, ReturnEvent, ReturnLine
+from engine.warranties.models import Warranty
 
 Row = dict[str, Any]
 
@@ -83,8 +85,13 @@ class Ledger:
             Payment,
             Capture,
             Refund,
+            OrderChange,
+            Return,
+            ReturnLine,
+            ReturnEvent,
             OrderAdjustment,
             Shipment,
+            Warranty,
             Reservation,
             StockMovement,
             Payout,

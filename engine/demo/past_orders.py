@@ -26,6 +26,7 @@ from engine.catalog.shop_file import (
 )
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.compliance import service as compliance
+from engine.demo import afterwards
 from engine.demo.ledger import Ledger, Row
 from engine.demo.payouts import add_payouts
 from engine.demo.people import TEST_REFS, WALLET_REFS
@@ -35,6 +36,7 @@ from engine.inventory.service import Allocation
 from engine.kit import clock
 from engine.kit.ids import new_id
 from engine.kit.money import allocate
+from engine.kit.policies import policy_of
 from engine.orders.models import (
     AdjustmentKind,
     Order,
@@ -48,7 +50,7 @@ from engine.payments.models import Payment, PaymentStatus, Refund, RefundStatus
 from engine.payments.naming import method_label
 from engine.shipping import service as shipping
 from engine.tax import service as tax
-from engine.warranties import registering
+from engine.warranties.policy import WarrantiesPolicy
 
 GATEWAY: Final = "seed"
 """Payments of before our time: captured, and unknown to every gateway we have."""
@@ -96,6 +98,7 @@ class _Shop:
     """Id of the location that shipped."""
     country: str
     prefix: str
+    warranties: WarrantiesPolicy
 
 
 @dataclass(slots=True)
@@ -131,6 +134,7 @@ def add_past_orders(
         home=locations[home],
         country=file.shop.country,
         prefix=file.shop.order_prefix,
+        warranties=policy_of(session, tenant_id, WarrantiesPolicy),
     )
     oldest_first = sorted(file.orders, key=lambda plan: -plan.days_ago)
     for place, plan in enumerate(oldest_first):
@@ -140,17 +144,23 @@ def add_past_orders(
         )
     add_payouts(ledger, GATEWAY)
     ledger.write(session)
-    for row in ledger.rows[Order]:
-        if row["status"] == OrderStatus.CLOSED:
-            registering.register(session, tenant_id, row["id"])
     taken = ledger.rows[OrderLine]
     return sum(row["unit_cost"] * (row["ordered"] - row["canceled"]) for row in taken)
 
 
-def _wanted(tenant_id: str, file: CatalogFile, variants: Mapping[str, str]) -> Select[Variant, str, list[str], str]:
+def _wanted(
+    tenant_id: str, file: CatalogFile, variants: Mapping[str, str]
+) -> Select[Variant, str, list[str], str, str, int]:
     ids = {variants[line.sku] for order in file.orders for line in order.lines}
     return (
-        select(Variant, Product.title, Product.restrictions, Product.tax_category)
+        select(
+            Variant,
+            Product.title,
+            Product.restrictions,
+            Product.tax_category,
+            Product.category,
+            Product.warranty_months,
+        )
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(Variant.tenant_id == tenant_id, Variant.id.in_(ids))
     )
@@ -324,6 +334,8 @@ def _act_out(shop: _Shop, sale: _Sale) -> None:
         _reserve(shop, sale)
     if stage in {Stage.PARTLY_RETURNED, Stage.RETURNED}:
         _take_back(shop, sale, everything=stage == Stage.RETURNED)
+    if stage in _ARRIVED:
+        _promise(shop, sale)
     ended = {Stage.CANCELED: OrderStatus.CANCELED} | dict.fromkeys(_ARRIVED, OrderStatus.CLOSED)
     status = ended.get(stage, OrderStatus.OPEN)
     times = {
@@ -420,24 +432,52 @@ def _reserve(shop: _Shop, sale: _Sale) -> None:
         )
 
 
+def _promise(shop: _Shop, sale: _Sale) -> None:
+    """Every unit that arrived has its warranty."""
+    arrived = _arrival(sale)
+    for line in sale.lines:
+        product = shop.variants[line.row["sku"]]
+        afterwards.promise(
+            shop.ledger,
+            shop.warranties,
+            line.row,
+            category=product.category,
+            own_months=product.warranty_months,
+            arrived=arrived,
+        )
+
+
+def _arrival(sale: _Sale) -> datetime:
+    days = sale.order["fulfillment"].get("max_days", 4)
+    return min(sale.at + timedelta(days=days, hours=22), clock.now())
+
+
 def _take_back(shop: _Shop, sale: _Sale, *, everything: bool) -> None:
     """Goods came back and were not put on the shelf again; their price and tax went back to the customer."""
-    amount = taxed = 0
+    backs: list[afterwards.Back] = []
     for line in sale.lines if everything else sale.lines[:1]:
         quantity = line.row["ordered"]
         if not everything and len(sale.lines) == 1 and quantity > 1:
             quantity -= 1
         line.row["returned"] = quantity
-        taxed += line.share(line.row["tax"], quantity)
-        amount += line.net(quantity)
-    if everything:
-        amount, taxed = sale.order["total"] - sale.order["tax"], sale.order["tax"]
-    _refund(shop, sale, amount + taxed, taxed, "Returned in good condition.", shipped=True)
+        taxed = line.share(line.row["tax"], quantity)
+        fee = (sale.shipping_amount, sale.order["shipping_tax"]) if everything and not backs else (0, 0)
+        backs.append(afterwards.Back(line.row, quantity, line.net(quantity), taxed, *fee))
+    amount = sum(one.goods + one.tax + one.shipping + one.shipping_tax for one in backs)
+    taxed = sum(one.tax + one.shipping_tax for one in backs)
+    return_id = afterwards.take_back(shop.ledger, sale.order, backs, home=shop.home, at=_sent_back(sale))
+    _refund(shop, sale, amount, taxed, f"return:{sale.order['number']}-R1", shipped=True, return_id=return_id)
 
 
-def _refund(shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, shipped: bool) -> None:
-    days = sale.order["fulfillment"].get("max_days", 4) + 6 if shipped else 0
-    at = min(sale.at + timedelta(days=days, hours=3), clock.now())
+def _sent_back(sale: _Sale) -> datetime:
+    days = sale.order["fulfillment"].get("max_days", 4) + 6
+    return min(sale.at + timedelta(days=days, hours=3), clock.now())
+
+
+def _refund(
+    shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, shipped: bool, return_id: str | None = None
+) -> None:
+    at = _sent_back(sale) if shipped else min(sale.at + timedelta(hours=3), clock.now())
     refund_id = new_id("refund")
     shop.ledger.add(
         Refund,
@@ -449,6 +489,7 @@ def _refund(shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, s
         unearned=0 if shipped else amount - taxed,
         currency=shop.ledger.currency,
         reason=reason,
+        return_id=return_id,
         status=RefundStatus.SUCCEEDED,
         created_at=at,
         updated_at=at,
@@ -461,6 +502,8 @@ def _refund(shop: _Shop, sale: _Sale, amount: int, taxed: int, reason: str, *, s
         kind=AdjustmentKind.RETURN if shipped else AdjustmentKind.CANCEL,
         amount=-amount,
         tax=-taxed,
+        change_id=None,
+        return_id=return_id,
         refund_id=refund_id,
         at=at,
     )

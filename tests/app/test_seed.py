@@ -15,7 +15,11 @@ from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.orders import queries
+from engine.orders.models import Order, OrderLine
+from engine.returns.models import Return
 from engine.runtime import Runtime
+from engine.warranties import registering
+from engine.warranties.models import Warranty
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["summit-outdoor", "voltage-home"])
@@ -107,3 +111,26 @@ def test_a_slug_is_taken_once(store, tenant: Tenant) -> None:
 
     with pytest.raises(TenantExists):
         seed_tenant(store, file, demo=False, slug=tenant.slug)
+
+
+def test_what_arrived_is_promised_and_what_came_back_has_its_return(seeded, runtime: Runtime) -> None:
+    """As the services would have left it: they find nothing to add."""
+    tenant, _ = seeded
+    with runtime.unit_of_work(tenant.id) as session:
+        returned = select(OrderLine.order_id).where(OrderLine.returned > 0).distinct()
+        orders_back = set(session.scalars(returned))
+        rows = session.scalars(select(Return)).all()
+        before = session.scalar(select(func.count()).select_from(Warranty)) or 0
+        for order_id in session.scalars(select(Order.id)).all():
+            assert registering.register(session, tenant.id, order_id) == []
+        ended = session.scalars(select(Warranty.ended_at.is_not(None)).where(Warranty.status == "returned")).all()
+        units = session.scalar(select(func.sum(OrderLine.delivered))) or 0
+
+    assert before > units // 2
+    assert {row.order_id for row in rows} == orders_back != set()
+    assert {str(row.status) for row in rows} == {"closed"}
+    assert ended
+    assert all(ended)
+    with runtime.unit_of_work(tenant.id) as session:
+        shown = [queries.order_by_id(session, tenant.id, row.order_id) for row in rows]
+    assert [view.changes[0].kind for view in shown] == ["return"] * len(rows)
