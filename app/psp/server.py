@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -48,7 +48,7 @@ _PARTS: Final = (
     "last4",
 )
 _WORDS: Final = {"number": "Check the card number.", "cvc": "Check the security code.", "name": "Check the name."}
-Wish = Annotated[Literal[0, 1], Query(description="1 where a known customer may have it kept for the next purchase")]
+Wish = Annotated[bool, Query(description="Whether a known customer may have it kept for the next purchase.")]
 GrantText = Annotated[str, Query(max_length=400)]
 
 
@@ -123,7 +123,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/card-entry")
 def card_form(
-    site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_length=300)] = "", keep: Wish = 0
+    site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_length=300)] = "", keep: Wish = False
 ) -> Response:
     """The form, for the shop's page to frame."""
     merchant = _demo_merchant(site, read_grant(site.runtime.secret_key, grant))
@@ -133,7 +133,7 @@ def card_form(
         {"network_token": card.number, "brand": card.brand, "last4": card.last4, "note": card.label}
         for card in TEST_WALLETS
     ]
-    config = {"session": grant, "parent_origin": parent, "keeps": bool(keep), "test_cards": cards, "passes": passes}
+    config = {"session": grant, "parent_origin": parent, "keeps": keep, "test_cards": cards, "passes": passes}
     page = pages.render("card_entry.html", merchant=merchant.name, config_json=json.dumps(config))
     page.headers["Content-Security-Policy"] = content_policy(ancestors=parent)
     page.headers["Cache-Control"] = "no-store"
@@ -162,7 +162,7 @@ def card_element(
     site: SiteDep,
     grant: GrantText,
     origin: Annotated[str, Query(max_length=300)] = "",
-    keep: Wish = 0,
+    keep: Wish = False,
 ) -> Response:
     """A vendor's own card form, where the shop has an account that offers it. The vendor's script runs on this page
     alone: its origins are in no other page's policy.
@@ -180,7 +180,7 @@ def card_element(
         "parent_origin": parent,
         "publishable_key": element.publishable_key,
         "currency": merchant.currency,
-        "keeps": bool(keep),
+        "keeps": keep,
     }
     page = pages.render(
         "card_element.html", merchant=merchant.name, script_url=element.script_url, config_json=json.dumps(config)

@@ -116,6 +116,8 @@ def test_a_repair_over_http(desk: Desk, mine: Browser, unit: str, staff) -> None
     assert staff(f"{claim}/approve", {"offers": ["repair"]}).json()["claim"]["comes_back"] is True
     label = mine.get(f"/v1/claims/{claim}/label.pdf")
     assert (label.status_code, label.content[:5]) == (200, b"%PDF-")
+    sent = mine.post(f"/v1/claims/{claim}/sent", {})
+    assert (sent.status_code, sent.json()["send_in"]["sent_at"] is not None) == (200, True)
     assert staff(f"{claim}/receive", {}).json()["status"] == "repairing"
     assert mine.post(f"/v1/claims/{claim}/cancel", {}).status_code == 409
     done = staff(f"{claim}/resolve", {"message": "New handle."})
