@@ -159,7 +159,8 @@ ROOMS: Final[tuple[Room, ...]] = (
         "orders",
         "t.id IN (SELECT id FROM their_orders)",
         erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "hold_reason": "NULL"},
-        plain="number totals fulfillment discount_codes cancel_reason routing origin taxes tax_engine tax_calculation_id",
+        plain="number totals fulfillment discount_codes cancel_reason routing origin taxes tax_engine"
+        " tax_calculation_id",
         export="id number status currency totals total tax buyer ship_to fulfillment placed_at created_at",
         withheld={"hold_reason": _STAFFS},
     ),
