@@ -42,6 +42,7 @@ MODELS: Final = (
     "engine.mail.models",
     "engine.orders.invoice_models",
     "engine.orders.models",
+    "engine.payments.courtesy_models",
     "engine.payments.gateways.models",
     "engine.payments.models",
     "engine.payments.stored_value_models",

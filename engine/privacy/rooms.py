@@ -473,6 +473,7 @@ SHOP: Final[Mapping[str, str]] = {
     "bundle_components": "",
     "captures": "failure_code reason",
     "catalog_imports": "kind format digest content status problem report outcome made_by",
+    "courtesies": "kind actor buyer approved",
     "discount_uses": "",
     "discounts": "code title kind amounts category rules stacking",
     "fulfillment_lines": "",

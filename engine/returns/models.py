@@ -96,7 +96,9 @@ class Return(TenantRow):
     label_cost: Mapped[int] = mapped_column(default=0)
     label_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
-    """When the shopper handed it in."""
+    """When the shopper handed it in, as they say."""
+    scanned_at: Mapped[datetime | None]
+    """When its carrier, or somebody of the shop, first said that it is on its way."""
     events: Mapped[list[Any]] = mapped_column(default=list)
     """[{id, at, status, text}] of the parcel, oldest first."""
     unexpected: Mapped[list[Any]] = mapped_column(default=list)
@@ -152,6 +154,8 @@ class ReturnLine(TenantRow):
     shipping: Mapped[int] = mapped_column(default=0)
     shipping_tax: Mapped[int] = mapped_column(default=0)
     fee: Mapped[int] = mapped_column(default=0)
+    waived_fee: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What restocking would cost, of units that are exchanged: it is kept when the exchange does not last."""
     withheld: Mapped[int] = mapped_column(default=0)
     """Of its worth, what was given back before as goodwill."""
     withheld_tax: Mapped[int] = mapped_column(default=0)
@@ -166,6 +170,10 @@ class ReturnLine(TenantRow):
     scrapped: Mapped[int] = mapped_column(default=0)
     to_vendor: Mapped[int] = mapped_column(default=0)
     quarantined: Mapped[int] = mapped_column(default=0)
+    apart_location_id: Mapped[str | None] = mapped_column(String(40))
+    """Where those to refurbish or in quarantine lie; none: in no stock."""
+    apart_cost: Mapped[int | None]
+    """What they cost when they were sold; none: nobody wrote it down."""
     exchange: Mapped[dict[str, Any] | None]
     """The line that takes their place: its id and what it costs, as it was agreed to."""
 
