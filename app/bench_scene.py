@@ -108,7 +108,7 @@ def stock_up(scene: Scene, units: int) -> None:
 
 def lift_limits(scene: Scene) -> None:
     """Staff may give back whatever was paid: a benchmark asks nobody for a yes."""
-    limits = ("refund_limit_per_order", "refund_limit_per_customer_day", "refund_limit_per_day")
+    limits = [f"refund_limit_per_{one}" for one in ("order", "customer_day", "person_day", "day")]
     with scene.uow() as session:
         set_policy(session, scene.tenant_id, "payments", dict.fromkeys(limits), actor="bench")
         set_policy(session, scene.tenant_id, "orders", {"staff_refund_limit": None}, actor="bench")

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import structlog
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy.orm import Session
 
+from app.approvals import ANSWERS, shown, status_of
+from app.identity import Caller
 from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from engine.approvals.asking import perform
+from engine.approvals.gift_cards import sealed_address
+from engine.approvals.models import ApprovalKind
+from engine.approvals.schemas import PerformedView
 from engine.kit import clock
 from engine.kit.errors import DomainError, Forbidden, InvalidInput
 from engine.kit.identity import Scope
+from engine.kit.money import is_currency
 from engine.kit.views import View
-from engine.payments import disputes, inbox, queries, stored_value
+from engine.payments import disputes, inbox, queries
 from engine.payments.models import Alert
 from engine.payments.schemas import AlertView, DisputeView, PaymentView, RefundView, StoredValueView
-from engine.payments.stored_value_models import StoredValueKind
+from engine.payments.stored_value_models import StoredValueAccount
 from engine.runtime import Runtime
 
 router: Final = APIRouter(prefix="/v1", tags=["payments"], route_class=Guarded)
@@ -69,6 +76,8 @@ class GiftCardIn(BaseModel):
     expires_at: AwareDatetime | None = None
     mail_to: Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,189}$")] | None = None
     """Whom its code is mailed to."""
+    note: Annotated[str, Field(max_length=1_000)] = ""
+    """Why, for whoever may have to approve it."""
 
 
 class GiftCardOut(StoredValueView):
@@ -193,33 +202,48 @@ def evidence(dispute_id: str, given: EvidenceIn, site: SiteDep, caller: CallerDe
     return answer
 
 
-@router.post("/staff/gift-cards", responses={201: {"model": GiftCardOut}}, response_class=Response)
+@router.post("/staff/gift-cards", responses={201: {"model": GiftCardOut}, 202: ANSWERS[202]}, response_class=Response)
 def issue_gift_card(given: GiftCardIn, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
-    """A gift card given away (its cost is a promotion). Needs a key with the scope admin."""
+    """A gift card given away (its cost is a promotion). Needs a key with the scope admin; above what one person may
+    give away it waits for somebody else's yes (202), and its code goes out by mail alone.
+    """
     identity = caller.staff
     if Scope.ADMIN not in identity.scopes:
         raise Forbidden("Giving a gift card needs a key with the scope admin.")
     _require_future(given.expires_at)
     told: list[GiftCardOut] = []
+    args: dict[str, Any] = {"amount": given.amount, "currency": _currency(given, caller)}
+    args["expires_at"] = given.expires_at.isoformat() if given.expires_at else None
+    if given.mail_to:
+        args["mail_to"] = sealed_address(site.runtime.secret_key, identity.tenant_id, given.mail_to)
 
-    def work(session: Session) -> GiftCardOut:
-        issued = stored_value.issue(
-            session,
-            identity.tenant_id,
-            secret_key=site.runtime.secret_key,
-            kind=StoredValueKind.GIFT_CARD,
-            amount=given.amount,
-            currency=given.currency or caller.merchant.currency,
-            expires_at=given.expires_at,
-            actor=identity.id,
-            mail_to=given.mail_to,
-        )
-        view = GiftCardOut(**StoredValueView.of(issued.account).model_dump(), code=None)
-        told.append(view.model_copy(update={"code": issued.code}))
+    def work(session: Session) -> GiftCardOut | PerformedView:
+        done = perform(session, site.runtime, identity, ApprovalKind.GIFT_CARD, args, reason=given.note)
+        if done.outcome is None:
+            if given.mail_to is None:
+                raise InvalidInput(
+                    "Somebody else must approve this one: say whom its code is mailed to.", param="mail_to"
+                )
+            return shown(done)
+        account = session.get_one(StoredValueAccount, (identity.tenant_id, done.outcome["account_id"]))
+        view = GiftCardOut(**StoredValueView.of(account).model_dump(), code=None)
+        told.append(view.model_copy(update={"code": done.outcome["code"]}))
         return view
 
-    kept = answer_once(site.runtime, identity, asked, work, status=201)
+    kept = answer_once(site.runtime, identity, asked, work, status=_given_status)
     return json_response(told[0], 201) if told else kept
+
+
+def _currency(given: GiftCardIn, caller: Caller) -> str:
+    """Raises ``InvalidInput`` for one that ISO 4217 does not know."""
+    currency = given.currency or caller.merchant.currency
+    if not is_currency(currency):
+        raise InvalidInput(f"{currency} is not a currency.", param="currency")
+    return currency
+
+
+def _given_status(view: BaseModel) -> int:
+    return 201 if isinstance(view, GiftCardOut) else status_of(view)
 
 
 def _require_future(moment: datetime | None) -> None:

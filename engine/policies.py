@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.kit import audit
+from engine.kit.caps import HOME
 from engine.kit.errors import InvalidInput
 from engine.kit.ids import echo
 from engine.kit.policies import Policy, change_policy, read_policy
@@ -81,9 +82,10 @@ def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[s
         raise InvalidInput(f"{section} has no {named}; it has: {keys}.", param=f"{section}.{named}")
     query = select(Tenant).where(Tenant.id == tenant_id).with_for_update().execution_options(populate_existing=True)
     tenant = session.scalars(query).one()
-    before = kind().model_dump(mode="json") | tenant.settings.get("policies", {}).get(section, {})
+    stored = tenant.settings.get("policies", {}).get(section, {})
+    before = kind.model_validate({}, context={HOME: tenant.currency}).model_dump(mode="json") | stored
     after = change_policy(tenant, kind, dict(values)).model_dump(mode="json")
-    changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
+    changes = {key: [before[key], after[key]] for key in after if key in values and before[key] != after[key]}
     if changes:
         audit.record(session, tenant_id, actor=actor, action="policy.changed", subject=section, facts=changes)
     return _view(tenant, kind)
@@ -94,6 +96,6 @@ def _view(tenant: Tenant, kind: type[Policy]) -> PolicyView:
     return PolicyView(
         section=kind.section,
         about=" ".join((kind.__doc__ or "").split()),
-        values=read_policy(tenant.settings, kind).model_dump(mode="json"),
+        values=read_policy(tenant.settings, kind, home=tenant.currency).model_dump(mode="json"),
         changed=sorted(set_here),
     )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from engine.approvals.models import ApprovalKind
 from engine.approvals.policy import ApprovalsPolicy
+from engine.kit.caps import Caps, cap
 from engine.kit.errors import OverLimit
 from engine.runtime import Runtime
 
@@ -73,6 +74,7 @@ class Act:
 ACTS: Final[Mapping[ApprovalKind, str]] = {
     ApprovalKind.REFUND: "engine.approvals.money:REFUND",
     ApprovalKind.GOODWILL: "engine.approvals.money:GOODWILL",
+    ApprovalKind.GIFT_CARD: "engine.approvals.gift_cards:GIFT_CARD",
     ApprovalKind.DISCOUNT: "engine.approvals.codes:DISCOUNT",
     ApprovalKind.WRITE_OFF: "engine.approvals.goods:STOCK",
     ApprovalKind.STOCK_ADJUSTMENT: "engine.approvals.goods:STOCK",
@@ -94,8 +96,9 @@ def no_limit(_policy: ApprovalsPolicy, _args: Any, _standing: Standing) -> None:
     """For what its own domain limits."""
 
 
-def over(limit: int | None, standing: Standing, *, rule: str, words: str) -> OverLimit | None:
+def over(limits: Caps, standing: Standing, *, rule: str, words: str) -> OverLimit | None:
     """Why this is more than one person may do alone, if it is."""
+    limit = cap(limits, standing.currency)
     if limit is None or standing.counted <= limit:
         return None
     return OverLimit(words, limit=limit, amount=standing.counted, currency=standing.currency, rule=f"approvals.{rule}")

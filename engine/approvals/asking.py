@@ -113,7 +113,7 @@ def ask(
         "rule": over.rule if over else "asked",
         "reason": mask_cards(reason),
         "requested_by": identity.id,
-        "requested_who": identity.who,
+        "requested_who": identity.counts_as,
         "thread_id": where.thread_id,
         "case_id": where.case_id,
         "status": ApprovalStatus.PENDING,

@@ -64,7 +64,7 @@ def _check_limits(session: Session, doing: Doing, order_id: str, wanted: Money) 
     """What payments let one person give back counts now, while somebody else can still be asked."""
     if doing.approved is None:
         policy = refund_limits.begin(session, doing.tenant_id, approved=None)
-        refund_limits.check(session, policy, doing.tenant_id, order_id=order_id, wanted=wanted)
+        refund_limits.check(session, policy, doing.tenant_id, order_id=order_id, wanted=wanted, actor=doing.actor)
 
 
 WARRANTY: Final = Act(ClaimArgs, _look_claim, _over_claim, run=_approve_claim, after=_carry_out)

@@ -13,9 +13,14 @@ from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
 from engine.approvals.policy import ApprovalsPolicy
 from engine.carts.models import Discount
 from engine.kit import audit, clock
+from engine.kit.caps import cap
 from engine.kit.errors import OverLimit
 from engine.kit.ids import new_id
+from engine.kit.money import Money
+from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
+from engine.payments import courtesies
+from engine.payments.courtesy_models import CourtesyKind
 
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
@@ -36,11 +41,21 @@ class DiscountArgs(Args):
 
 def _look(session: Session, tenant_id: str, args: DiscountArgs) -> Standing:
     tenant = session.get_one(Tenant, tenant_id)
-    amount = args.amount_off or 0
+    amount = args.amount_off or _worth(session, tenant, args)
     return Standing(tenant_id, "", amount, tenant.currency, args.percent_off or amount)
 
 
+def _worth(session: Session, tenant: Tenant, args: DiscountArgs) -> int:
+    """What a code in percent may come to, by the order that the shop counts it for."""
+    policy = policy_of(session, tenant.id, ApprovalsPolicy)
+    order = cap(policy.percent_code_order, tenant.currency, unlisted=None) or 0
+    return order * (args.percent_off or 0) // 100
+
+
 def _issue(session: Session, doing: Doing, args: DiscountArgs) -> Outcome:
+    standing = _look(session, doing.tenant_id, args)
+    worth = Money(standing.amount, standing.currency)
+    courtesies.check(session, doing.tenant_id, worth=worth, actor=doing.actor, approved=doing.approved)
     code = "TY-" + "".join(secrets.choice(_ALPHABET) for _ in range(10))
     row = Discount(
         tenant_id=doing.tenant_id,
@@ -56,6 +71,15 @@ def _issue(session: Session, doing: Doing, args: DiscountArgs) -> Outcome:
     )
     session.add(row)
     session.flush()
+    courtesies.record(
+        session,
+        doing.tenant_id,
+        kind=CourtesyKind.CODE,
+        subject=row.id,
+        worth=worth,
+        actor=doing.actor,
+        approved=doing.approved,
+    )
     facts = {"percent_off": args.percent_off, "amount_off": args.amount_off, "approved": doing.approved}
     audit.record(session, doing.tenant_id, actor=doing.actor, action="discount.given", subject=row.id, facts=facts)
     return {"discount_id": row.id, "code": code, "title": args.title}
@@ -64,7 +88,8 @@ def _issue(session: Session, doing: Doing, args: DiscountArgs) -> Outcome:
 def _over(policy: ApprovalsPolicy, args: DiscountArgs, standing: Standing) -> OverLimit | None:
     words = "That is more than one person may take off."
     if args.percent_off is not None:
-        return over(policy.discount_percent_limit, standing, rule="discount_percent_limit", words=words)
+        percent = {standing.currency: policy.discount_percent_limit}
+        return over(percent, standing, rule="discount_percent_limit", words=words)
     return over(policy.discount_limit, standing, rule="discount_limit", words=words)
 
 

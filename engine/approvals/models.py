@@ -16,6 +16,7 @@ from engine.kit.tenancy import TenantRow, tenant_fk
 class ApprovalKind(StrEnum):
     REFUND = "refund"
     GOODWILL = "goodwill"
+    GIFT_CARD = "gift_card"
     DISCOUNT = "discount"
     WRITE_OFF = "write_off"
     STOCK_ADJUSTMENT = "stock_adjustment"

@@ -13,10 +13,12 @@ from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
 from engine.approvals.policy import ApprovalsPolicy
 from engine.kit import clock
 from engine.kit.errors import NotFound, OverLimit
+from engine.kit.money import Money
 from engine.orders import goodwill
 from engine.orders import service as orders
 from engine.orders.models import Order
-from engine.payments import refunds, stored_value
+from engine.payments import courtesies, refunds, stored_value
+from engine.payments.courtesy_models import CourtesyKind
 from engine.payments.stored_value_models import StoredValueKind
 from engine.runtime import Runtime
 
@@ -111,6 +113,9 @@ def _look_goodwill(session: Session, tenant_id: str, args: GoodwillArgs) -> Stan
 
 def _goodwill(session: Session, doing: Doing, args: GoodwillArgs) -> Outcome:
     order = _placed(session, doing.tenant_id, args.order_id)
+    worth, buyer = Money(args.amount, order.currency), order.customer_id or order.owner_id
+    given: dict[str, Any] = {"worth": worth, "actor": doing.actor, "buyer": buyer, "approved": doing.approved}
+    courtesies.check(session, doing.tenant_id, **given)
     issued = stored_value.issue(
         session,
         doing.tenant_id,
@@ -122,6 +127,8 @@ def _goodwill(session: Session, doing: Doing, args: GoodwillArgs) -> Outcome:
         owner_id=order.owner_id,
         actor=doing.actor,
     )
+    kind = CourtesyKind.STORE_CREDIT
+    courtesies.record(session, doing.tenant_id, kind=kind, subject=issued.account.id, **given)
     return {"order_id": order.id, "account_id": issued.account.id}
 
 

@@ -153,7 +153,7 @@ def _require_open(row: Approval) -> None:
 
 
 def _agree(session: Session, identity: Identity, row: Approval, note: str) -> None:
-    said = {"by": identity.id, "who": identity.who, "at": clock.now().isoformat()}
+    said = {"by": identity.id, "who": identity.counts_as, "at": clock.now().isoformat()}
     row.agreed = [*row.agreed, said]
     row.note = mask_cards(note) or row.note
     facts = {"digest": row.digest, "yes": len(row.agreed), "needed": row.needed}

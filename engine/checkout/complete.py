@@ -142,7 +142,7 @@ def _risk(runtime: Runtime, identity: Identity, seen: Prepared) -> RiskAnswer:
         ship_to=card.ship_to or {},
         method=card.payment_method or {},
     )
-    return assess(runtime.risk, settings, purchase)
+    return assess(runtime.risk, settings, seen.known.shop.currency, purchase)
 
 
 def _refuse(runtime: Runtime, identity: Identity, consent_id: str) -> Completion:

@@ -9,6 +9,7 @@ from engine.checks.rule import Rule
 _RESTS: Final = (
     "SELECT approved AS approval, 'refund ' || id AS what, amount FROM app.refunds WHERE approved LIKE 'apv\\_%'"
     " UNION ALL SELECT approved, 'stock ' || id, value FROM app.stock_adjustments WHERE approved LIKE 'apv\\_%'"
+    " UNION ALL SELECT approved, 'gift ' || id, amount FROM app.courtesies WHERE approved LIKE 'apv\\_%'"
     " UNION ALL SELECT approval_id, 'change ' || id, 0 FROM app.order_changes WHERE approval_id IS NOT NULL"
 )
 
@@ -42,5 +43,14 @@ RULES: Final = (
         " WHERE r.what NOT LIKE 'refund%' OR p.kind <> 'order_change' OR p.id IS NULL"
         " GROUP BY r.approval, p.status, p.amount"
         " HAVING coalesce(p.status, '') NOT IN ('claimed', 'approved') OR sum(r.amount) > p.amount",
+    ),
+    Rule(
+        "what people gave away is what was counted",
+        "SELECT count(*) FROM app.courtesies",
+        "SELECT c.id, 'counts ' || c.amount || ', and gave ' || coalesce(e.amount::text, d.code, 'nothing')"
+        " FROM app.courtesies c LEFT JOIN app.discounts d ON d.tenant_id = c.tenant_id AND d.id = c.id"
+        " LEFT JOIN (SELECT account_id, sum(delta) AS amount FROM app.stored_value_entries WHERE kind = 'issue'"
+        " GROUP BY 1) e ON e.account_id = c.id WHERE CASE c.kind WHEN 'code' THEN d.id IS NULL"
+        " ELSE e.amount IS DISTINCT FROM c.amount END",
     ),
 )

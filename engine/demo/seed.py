@@ -109,7 +109,7 @@ def seed_tenant(
 def _tenant(tenant_id: str, file: CatalogFile, *, slug: str, name: str, demo: bool) -> Tenant:
     shop = file.shop
     for section in shop.policies:
-        read_policy({"policies": shop.policies}, policy_kind(section))
+        read_policy({"policies": shop.policies}, policy_kind(section), home=shop.currency)
     return Tenant(
         id=tenant_id,
         slug=slug,

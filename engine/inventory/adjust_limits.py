@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from engine.inventory.errors import NeedsCount
 from engine.inventory.models import HandAdjustment
 from engine.inventory.policy import InventoryPolicy
-from engine.kit import clock
+from engine.kit import clock, people
 from engine.kit.policies import policy_of
-from engine.kit.tenancy import ApiKey, Tenant
+from engine.kit.tenancy import Tenant
 
 DAY: Final = timedelta(days=1)
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext(:key))")
@@ -25,12 +25,12 @@ def claim(
 ) -> None:
     """Write down what ``actor`` changes by hand, as ``subject``: ``units`` and their ``value`` at cost, both unsigned.
 
-    All keys of one person count together, one after the other: call it when the levels are locked. ``approved`` names
-    the approval that lifts the limit; what it allowed counts towards nothing. Raises ``NeedsCount``, then nothing may
-    be kept.
+    All keys of one person count together, as do all that name nobody, one after the other: call it when the levels are
+    locked. ``approved`` names the approval that lifts the limit; what it allowed counts towards nothing. Raises
+    ``NeedsCount``, then nothing may be kept.
     """
     if approved is None:
-        session.execute(_LOCK, {"key": f"adjust-limits:{tenant_id}|{_person(session, tenant_id, actor) or actor}"})
+        session.execute(_LOCK, {"key": f"adjust-limits:{tenant_id}|{people.who_is(session, tenant_id, actor)}"})
         _check(session, tenant_id, actor, units=units, value=value)
     session.add(
         HandAdjustment(tenant_id=tenant_id, id=subject, actor=actor, units=units, value=value, approved=approved)
@@ -70,22 +70,9 @@ def _done(session: Session, tenant_id: str, actor: str) -> tuple[int, int]:
     row = session.execute(
         select(*sums).where(
             HandAdjustment.tenant_id == tenant_id,
-            HandAdjustment.actor.in_(_keys(session, tenant_id, actor)),
+            HandAdjustment.actor.in_(people.keys_of(session, tenant_id, actor)),
             HandAdjustment.at > clock.now() - DAY,
             HandAdjustment.approved.is_(None),
         )
     ).one()
     return int(row[0]), int(row[1])
-
-
-def _person(session: Session, tenant_id: str, actor: str) -> str | None:
-    """Who works with a key, when it names somebody."""
-    return session.scalar(select(ApiKey.person).where(ApiKey.tenant_id == tenant_id, ApiKey.id == actor))
-
-
-def _keys(session: Session, tenant_id: str, actor: str) -> list[str]:
-    """Every key of the person who works with this one."""
-    person = _person(session, tenant_id, actor)
-    if person is None:
-        return [actor]
-    return list(session.scalars(select(ApiKey.id).where(ApiKey.tenant_id == tenant_id, ApiKey.person == person)))

@@ -15,7 +15,7 @@ from engine.inventory.levels import Move
 from engine.inventory.models import CountStatus, MovementKind, StockCount, StockCountLine, StockLevel
 from engine.inventory.policy import InventoryPolicy
 from engine.inventory.states import COUNT
-from engine.kit import audit, clock
+from engine.kit import audit, clock, people
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
@@ -75,14 +75,18 @@ def submit_count(
 
 
 def decide_count(session: Session, tenant_id: str, *, actor: str, count_id: str, approved: bool) -> StockCount:
-    """Approve a count's variance, or reject it. Raises ``OwnCount`` for who opened it or handed it in."""
+    """Approve a count's variance, or reject it. Raises ``OwnCount`` for who opened it or handed it in,
+    whichever of their keys they show.
+    """
     count, lines = locked_count(session, tenant_id, count_id)
     COUNT.check(count.status, CountStatus.APPROVED if approved else CountStatus.REJECTED)
     if approved:
         if count.status == CountStatus.OPEN:
             raise InvalidInput("Nobody has handed in this count yet.", param="count_id")
-        if actor in {count.opened_by, count.submitted_by}:
+        if any(by and people.is_one(session, tenant_id, actor, by) for by in (count.opened_by, count.submitted_by)):
             raise OwnCount("Somebody else must approve this count.")
+        if not people.may_decide(session, tenant_id, actor):
+            raise OwnCount("A count is approved with a key that names who works with it.")
         _book(session, count, lines, decided_by=actor)
     else:
         count.status = CountStatus.REJECTED

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
+
+NAMELESS: Final = ""
+"""Who stands behind a key that names nobody."""
 
 
 class Actor(StrEnum):
@@ -46,6 +50,13 @@ class Identity:
     def buyer(self) -> Identity:
         """As whom a key buys: as its agent platform, whichever key of it is shown, and with no power but that."""
         return replace(self, id=self.platform_id or self.id, scopes=self.scopes & {Scope.ACP})
+
+    @property
+    def counts_as(self) -> str:
+        """Who this is where different people are told apart: all keys that name nobody are one, and nobody in
+        particular.
+        """
+        return (self.person or NAMELESS) if self.actor == Actor.API_KEY else self.id
 
     @property
     def is_staff(self) -> bool:

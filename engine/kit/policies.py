@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.orm import Session
 
+from engine.kit.caps import HOME
 from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.tenancy import Tenant
 
@@ -31,15 +32,16 @@ P = TypeVar("P", bound=Policy)
 def policy_of(session: Session, tenant_id: str, kind: type[P]) -> P:
     """The tenant's policy of one domain, defaults filled in."""
     tenant = session.info.setdefault(tenant_id, session.get_one(Tenant, tenant_id))  # kept: a session forgets
-    return read_policy(tenant.settings, kind)
+    return read_policy(tenant.settings, kind, home=tenant.currency)
 
 
-def read_policy(settings: dict[str, Any], kind: type[P]) -> P:
-    """The policy in a tenant's settings. Raises ``PolicyBroken`` for one that was written before a rule was tightened:
+def read_policy(settings: dict[str, Any], kind: type[P], *, home: str | None = None) -> P:
+    """The policy in a tenant's settings; ``home`` is the shop's own currency, of which limits are that name none.
+    Raises ``PolicyBroken`` for one that was written before a rule was tightened:
     nothing goes on under a rule nobody made, and the value can be set anew.
     """
     try:
-        return kind.model_validate(settings.get("policies", {}).get(kind.section, {}))
+        return kind.model_validate(settings.get("policies", {}).get(kind.section, {}), context=_context(home))
     except ValidationError as error:
         where, words = _first(kind, error)
         raise PolicyBroken(f"This shop's rule {where} cannot be: {words}. It must be set anew.") from None
@@ -50,12 +52,16 @@ def change_policy(tenant: Tenant, kind: type[Policy], values: dict[str, Any]) ->
     policies = dict(tenant.settings.get("policies", {}))
     wanted = policies.get(kind.section, {}) | values
     try:
-        policy = kind.model_validate(wanted)
+        policy = kind.model_validate(wanted, context=_context(tenant.currency))
     except ValidationError as error:
         where, words = _first(kind, error)
         raise InvalidInput(f"{where}: {words}.", param=where) from None
     tenant.settings = tenant.settings | {"policies": policies | {kind.section: wanted}}
     return policy
+
+
+def _context(home: str | None) -> dict[str, str]:
+    return {HOME: home} if home else {}
 
 
 def _first(kind: type[Policy], error: ValidationError) -> tuple[str, str]:

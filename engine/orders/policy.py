@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.kit.caps import Caps, in_home
 from engine.kit.policies import Policy
 
 Changeable = Literal["cancel", "address", "payment_method", "items"]
@@ -51,9 +52,9 @@ class OrdersPolicy(Policy):
     after_release: Literal["ask", "refuse"] = "ask"
     """Goods that a warehouse or partner has in hand: ask it to give them back, or refuse at once."""
     quote_minutes: Annotated[int, Field(ge=1, le=120)] = 10
-    staff_refund_limit: Annotated[int, Field(ge=0)] | None = 20_000
-    """The most that staff may give back by one change without the shopper's consent or an approval, minor units of the
-    shop's own currency; ``None``: no limit but those of payments.
+    staff_refund_limit: Caps = in_home(20_000)
+    """The most that staff may give back by one change without the shopper's consent or an approval, by currency;
+    ``None``: no limit but those of payments.
     """
 
     def reason_text(self, code: str) -> str | None:

@@ -6,25 +6,29 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from engine.kit.caps import Caps, in_home
 from engine.kit.policies import Policy
 
-Limit = Annotated[int, Field(ge=0)] | None
 Days = Annotated[int, Field(ge=1, le=36_500)]
 
 
 class PaymentsPolicy(Policy):
     """Refunds and stored value. Limits bind what is given back without the shopper's consent and without an approval.
-    They are written in minor units of the shop's own currency, cumulative, and ``None`` for none; of orders in another
-    currency the same number counts, each currency by itself.
+    They are written by currency in minor units, cumulative, each currency by itself; ``None`` is none. A bare number is
+    of the shop's own currency, and in a currency that is not listed everything takes an approval.
     """
 
     section: ClassVar[str] = "payments"
 
-    refund_limit_per_order: Limit = 20_000
-    refund_limit_per_customer_day: Limit = 30_000
-    """In any 24 hours."""
-    refund_limit_per_day: Limit = 200_000
-    """Of the whole shop, in any 24 hours."""
+    refund_limit_per_order: Caps = in_home(20_000)
+    refund_limit_per_customer_day: Caps = in_home(30_000)
+    """In any 24 hours, as are those that follow. They count refunds, and what was given away beside them: codes, gift
+    cards and store credit.
+    """
+    refund_limit_per_person_day: Caps = in_home(100_000)
+    """By one person's say-so, all their keys together."""
+    refund_limit_per_day: Caps = in_home(200_000)
+    """Of the whole shop."""
     refund_order: Literal["stored_value_first", "card_first"] = "stored_value_first"
     """Which tender of a split payment gets its money back first; within a kind, the last one in."""
     gift_card_days: Days | None = None

@@ -1,4 +1,4 @@
-"""How much may go back without somebody's say-so: cumulative per order, per customer and per day."""
+"""How much may be given back or away without somebody's say-so: per order, per customer, per person and per day."""
 
 from __future__ import annotations
 
@@ -8,48 +8,74 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from engine.kit import clock
+from engine.kit import clock, people
+from engine.kit.caps import cap
 from engine.kit.money import Money
 from engine.kit.policies import policy_of
 from engine.payments.errors import RefundOverLimit
 from engine.payments.policy import PaymentsPolicy
 
 _GIVEN: Final = """
-SELECT coalesce(sum(r.amount) FILTER (WHERE r.order_id = :order_id), 0)::bigint AS "order",
-  coalesce(sum(r.amount) FILTER (WHERE r.created_at > :since AND coalesce(o.customer_id, o.owner_id) = :buyer),
-    0)::bigint AS customer_day,
-  coalesce(sum(r.amount) FILTER (WHERE r.created_at > :since), 0)::bigint AS "day"
-FROM app.refunds r LEFT JOIN app.orders o ON o.tenant_id = r.tenant_id AND o.id = r.order_id
-WHERE r.tenant_id = :tenant_id AND r.currency = :currency AND r.status <> 'failed'
-  AND (r.approved IS NULL OR r.approved = r.change_id) AND (r.order_id = :order_id OR r.created_at > :since)
+SELECT coalesce(sum(amount) FILTER (WHERE order_id = :order_id), 0)::bigint AS "order",
+  coalesce(sum(amount) FILTER (WHERE at > :since AND buyer = :buyer), 0)::bigint AS customer_day,
+  coalesce(sum(amount) FILTER (WHERE at > :since AND actor = ANY(:keys)), 0)::bigint AS person_day,
+  coalesce(sum(amount) FILTER (WHERE at > :since), 0)::bigint AS "day"
+FROM (
+  SELECT r.amount, r.order_id, r.created_at AS at, r.requested_by AS actor, coalesce(o.customer_id, o.owner_id) AS buyer
+  FROM app.refunds r LEFT JOIN app.orders o ON o.tenant_id = r.tenant_id AND o.id = r.order_id
+  WHERE r.tenant_id = :tenant_id AND r.currency = :currency AND r.status <> 'failed'
+    AND (r.approved IS NULL OR r.approved = r.change_id) AND (r.order_id = :order_id OR r.created_at > :since)
+  UNION ALL
+  SELECT amount, NULL, at, actor, buyer FROM app.courtesies
+  WHERE tenant_id = :tenant_id AND currency = :currency AND approved IS NULL AND at > :since) given
 """
 _BUYER: Final = "SELECT coalesce(customer_id, owner_id) FROM app.orders WHERE tenant_id = :tenant_id AND id = :order_id"
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext(:key))"
 
 
 def begin(session: Session, tenant_id: str, *, approved: str | None) -> PaymentsPolicy:
-    """The shop's policy. With a limit over several orders, refunds that it counts go one after the other from here on:
+    """The shop's policy. With a limit over several orders, what it counts goes one after the other from here on:
     call it before any payment is locked.
     """
     policy = policy_of(session, tenant_id, PaymentsPolicy)
-    if approved is not None:
-        return policy
-    if policy.refund_limit_per_customer_day is not None or policy.refund_limit_per_day is not None:
+    over_orders = (
+        policy.refund_limit_per_customer_day,
+        policy.refund_limit_per_person_day,
+        policy.refund_limit_per_day,
+    )
+    if approved is None and any(limit is not None for limit in over_orders):
         session.execute(text(_LOCK), {"key": f"refund-limits:{tenant_id}"})
     return policy
 
 
-def check(session: Session, policy: PaymentsPolicy, tenant_id: str, *, order_id: str, wanted: Money) -> None:
-    """Raises ``RefundOverLimit`` when this refund, with all before it, is more than a limit allows."""
+def check(
+    session: Session,
+    policy: PaymentsPolicy,
+    tenant_id: str,
+    *,
+    order_id: str | None,
+    wanted: Money,
+    actor: str,
+    buyer: str | None = None,
+) -> None:
+    """Raises ``RefundOverLimit`` when this, with all before it, is more than a limit allows: a refund of an order, or
+    without one what ``actor`` gives away, to ``buyer`` where it is for somebody.
+    """
     limits = {
         "order": (policy.refund_limit_per_order, "this order"),
         "customer_day": (policy.refund_limit_per_customer_day, "this customer in a day"),
+        "person_day": (policy.refund_limit_per_person_day, "one person's say-so in a day"),
         "day": (policy.refund_limit_per_day, "a day"),
     }
-    if all(limit is None for limit, _ in limits.values()):
+    if order_id is None:
+        del limits["order"]
+    if order_id is None and buyer is None:
+        del limits["customer_day"]
+    caps = {name: (cap(limit, wanted.currency), words) for name, (limit, words) in limits.items()}
+    if all(limit is None for limit, _ in caps.values()):
         return
-    given = _given(session, tenant_id, order_id, wanted.currency)
-    for name, (limit, words) in limits.items():
+    given = _given(session, tenant_id, order_id, wanted.currency, actor, buyer)
+    for name, (limit, words) in caps.items():
         total = given[name] + wanted.amount
         if limit is not None and total > limit:
             raise RefundOverLimit(
@@ -61,8 +87,14 @@ def check(session: Session, policy: PaymentsPolicy, tenant_id: str, *, order_id:
             )
 
 
-def _given(session: Session, tenant_id: str, order_id: str, currency: str) -> dict[str, Any]:
+def _given(
+    session: Session, tenant_id: str, order_id: str | None, currency: str, actor: str, buyer: str | None
+) -> dict[str, Any]:
     key = {"tenant_id": tenant_id, "order_id": order_id}
-    buyer = session.scalar(text(_BUYER), key)
-    facts = key | {"buyer": buyer, "currency": currency, "since": clock.now() - timedelta(days=1)}
-    return dict(session.execute(text(_GIVEN), facts).mappings().one())
+    facts: dict[str, Any] = {
+        "buyer": buyer or session.scalar(text(_BUYER), key),
+        "currency": currency,
+        "since": clock.now() - timedelta(days=1),
+        "keys": people.keys_of(session, tenant_id, actor),
+    }
+    return dict(session.execute(text(_GIVEN), key | facts).mappings().one())

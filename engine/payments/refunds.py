@@ -78,7 +78,7 @@ def request(
     wanted = Money(amount, payments[0].currency)
     shares = _shares(session, tenant_id, payments, amount=amount, tax=tax, unearned=unearned)
     if approved is None:
-        refund_limits.check(session, policy, tenant_id, order_id=order_id, wanted=wanted)
+        refund_limits.check(session, policy, tenant_id, order_id=order_id, wanted=wanted, actor=requested_by)
     by_id = {payment.id: payment for payment in payments}
     refunds = [
         _refund(by_id[share.payment_id], share, reason, Destination(destination), requested_by, change_id)

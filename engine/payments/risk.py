@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import structlog
-from pydantic import Field
 
+from engine.kit.caps import Caps, cap
 from engine.kit.errors import Unavailable
 from engine.kit.money import Money
 from engine.kit.policies import Policy, read_policy
 
 REVIEW: Final = "review"
 """Why an order is on hold that a person has to look at."""
-Threshold = Annotated[int, Field(ge=1)] | None
 log = structlog.get_logger(__name__)
 
 
@@ -54,14 +53,18 @@ class Risk(Protocol):
 
 
 class RiskPolicy(Policy):
-    """Purchases that are not simply taken, by their total in minor units; ``None`` for never."""
+    """Purchases that are not simply taken, by their total: by currency in minor units, ``None`` for never. A bare
+    number is of the shop's own currency.
+    """
 
     section: ClassVar[str] = "risk"
 
-    review_from: Threshold = None
-    """From this total on the money is only held, and the order waits for a person."""
-    refuse_from: Threshold = None
-    """From this total on the purchase is not taken."""
+    review_from: Caps = None
+    """From this total on the money is only held, and the order waits for a person: in a currency that is not listed,
+    whatever the total.
+    """
+    refuse_from: Caps = None
+    """From this total on the purchase is not taken; in a currency that is not listed it is."""
 
 
 def watched(service: Risk | None, settings: Mapping[str, Any]) -> bool:
@@ -69,18 +72,22 @@ def watched(service: Risk | None, settings: Mapping[str, Any]) -> bool:
     return service is not None or bool(settings.get("policies", {}).get(RiskPolicy.section))
 
 
-def assess(service: Risk | None, settings: Mapping[str, Any], purchase: Purchase) -> RiskAnswer:
-    """The stricter of the shop's thresholds (in its ``settings``) and the service's answer, if there is one."""
-    answers = [_by_policy(read_policy(dict(settings), RiskPolicy), purchase.amount.amount)]
+def assess(service: Risk | None, settings: Mapping[str, Any], home: str, purchase: Purchase) -> RiskAnswer:
+    """The stricter of the shop's thresholds (in its ``settings``; ``home`` is its own currency) and the service's
+    answer, if there is one.
+    """
+    answers = [_by_policy(read_policy(dict(settings), RiskPolicy, home=home), purchase.amount)]
     if service is not None:
         answers.append(_asked(service, purchase))
     return max(answers, key=_BY_STRICTNESS.index)
 
 
-def _by_policy(policy: RiskPolicy, amount: int) -> RiskAnswer:
-    if policy.refuse_from is not None and amount >= policy.refuse_from:
+def _by_policy(policy: RiskPolicy, total: Money) -> RiskAnswer:
+    refuse = cap(policy.refuse_from, total.currency, unlisted=None)
+    if refuse is not None and total.amount >= refuse:
         return RiskAnswer.REFUSE
-    if policy.review_from is not None and amount >= policy.review_from:
+    review = cap(policy.review_from, total.currency)
+    if review is not None and total.amount >= review:
         return RiskAnswer.REVIEW
     return RiskAnswer.ALLOW
 

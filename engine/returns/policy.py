@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.kit.caps import Caps
 from engine.kit.policies import Policy
 from engine.orders.policy import RefundTo
 from engine.returns.models import Condition
 
 Days = Annotated[int, Field(ge=0, le=3_650)]
-Amount = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 RefundAt = Literal["received", "inspected", "in_transit"]
 _PPM: Final = 10_000
@@ -28,7 +28,9 @@ class ReturnReason(BaseModel):
 
 
 class ReturnsPolicy(Policy):
-    """Windows count from the day a unit arrived; amounts are minor units of the order's currency."""
+    """Windows count from the day a unit arrived; amounts are by currency, in minor units; a bare number is
+    of the shop's own currency.
+    """
 
     section: ClassVar[str] = "returns"
 
@@ -59,12 +61,12 @@ class ReturnsPolicy(Policy):
     opened_fee_percent: Percent | None = None
     """Instead, for what is not unopened."""
     label_paid_by: Literal["shop", "customer"] = "shop"
-    label_fee: Amount = 0
-    """What a label costs a customer who pays for it."""
+    label_fee: Caps = None
+    """What a label costs a customer who pays for it; nothing in a currency that is not listed."""
     free_exchange_label: bool = True
-    keep_below: Amount | None = None
+    keep_below: Caps = None
     """Goods worth no more than this, all that is kept of an order together, need not come back: the money goes back
-    at once.
+    at once. In a currency that is not listed everything comes back.
     """
     keep_only_for_fault: bool = True
     refund_at: RefundAt = "received"
@@ -73,8 +75,10 @@ class ReturnsPolicy(Policy):
     refund_to: Annotated[tuple[RefundTo, ...], Field(min_length=1)] = ("original", "store_credit", "account")
     exchanges: bool = True
     auto_approve: bool = True
-    review_above: Amount | None = None
-    """Worth more than this, with what of the order came back unseen before, somebody of the shop looks at it first."""
+    review_above: Caps = None
+    """Worth more than this, with what of the order came back unseen before, somebody of the shop looks at it first; in
+    a currency that is not listed always.
+    """
     review_reasons: tuple[str, ...] = ()
     review_days: Annotated[int, Field(ge=1, le=30)] = 5
     send_within_days: Annotated[int, Field(ge=1, le=365)] = 14

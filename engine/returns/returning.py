@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from engine.catalog.models import Variant
 from engine.kit import clock
+from engine.kit.caps import cap
 from engine.kit.money import share_ppm
 from engine.kit.policies import policy_of
 from engine.orders.changes import items, methods
@@ -120,14 +121,15 @@ def _pieces(scene: Scene, wanted: ReturnWanted) -> list[_Piece]:
 def _may_keep(scene: Scene, pieces: Sequence[_Piece]) -> bool:
     """Whether the goods, with those of the order that were kept before, are worth little enough."""
     policy, kept = scene.policy, scene.before.kept
-    if policy.keep_below is None or kept + sum(one.worth.total for one in pieces) > policy.keep_below:
+    most = cap(policy.keep_below, scene.case.order.currency, unlisted=None)
+    if most is None or kept + sum(one.worth.total for one in pieces) > most:
         return False
     return not policy.keep_only_for_fault or all(one.reason.shop_fault for one in pieces)
 
 
 def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool, exchange: bool) -> list[Returned]:
     shipping = [Worth(0, 0, 0) for _ in pieces] if exchange else _shipping(scene, pieces)
-    fees = _fees(scene.policy, pieces, keep=keep, exchange=exchange)
+    fees = _fees(scene.policy, pieces, currency=scene.case.order.currency, keep=keep, exchange=exchange)
     titles = part_titles(scene)
     return [
         Returned(
@@ -203,7 +205,7 @@ def _all_back(scene: Scene, pieces: Sequence[_Piece]) -> bool:
     )
 
 
-def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, keep: bool, exchange: bool) -> list[int]:
+def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, currency: str, keep: bool, exchange: bool) -> list[int]:
     """Restocking and label, by piece; never more than what was paid for it without tax."""
     own = [
         0
@@ -212,7 +214,8 @@ def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, keep: bool, exchan
         for one in pieces
     ]
     fault = any(one.reason.shop_fault for one in pieces)
-    label = policy.label_fee if _label(policy, fault=fault, keep=keep, exchange=exchange) == "customer" else 0
+    costs = cap(policy.label_fee, currency) or 0
+    label = costs if _label(policy, fault=fault, keep=keep, exchange=exchange) == "customer" else 0
     labels = spread(label, [one.worth.net for one in pieces])
     return [min(one.worth.net, fee + part) for one, fee, part in zip(pieces, own, labels, strict=True)]
 
@@ -302,5 +305,6 @@ def _at_fault(policy: ReturnsPolicy, back: Sequence[Returned]) -> bool:
 def _is_reviewed(case: Case, policy: ReturnsPolicy, back: Sequence[Returned], credit: int) -> bool:
     if case.identity.is_staff:
         return False
-    dear = policy.review_above is not None and credit > policy.review_above
+    most = cap(policy.review_above, case.order.currency)
+    dear = most is not None and credit > most
     return not policy.auto_approve or dear or any(one.reason in policy.review_reasons for one in back)

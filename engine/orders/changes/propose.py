@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.kit import audit, clock, limits
+from engine.kit.caps import cap
 from engine.kit.envelope import seal
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
@@ -110,7 +111,8 @@ def _quote(runtime: Runtime, case: Case, quote: _Quote, token: str | None) -> Ch
 
 def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
     """Why staff may not answer for this change alone, if they may not."""
-    limit, currency = case.policy.staff_refund_limit, case.order.currency
+    currency = case.order.currency
+    limit = cap(case.policy.staff_refund_limit, currency)
     if limit is None or effect.gives_back <= limit:
         return None
     words = f"Staff give back at most {Money(limit, currency)} by a change; more takes the shopper's or another's word."

@@ -20,4 +20,8 @@ FAULTS: dict[str, str] = {
         "INSERT INTO app.stock_adjustments (tenant_id, id, actor, units, value, approved, at)"
         " SELECT tenant_id, 'mov_x', 'x', 1, 1, 'apv_y', now() FROM app.orders"
     ),
+    "what people gave away is what was counted": (
+        "INSERT INTO app.courtesies (tenant_id, id, kind, actor, amount, currency, at)"
+        " SELECT tenant_id, 'sva_x', 'gift_card', 'x', 1, 'USD', now() FROM app.orders LIMIT 1"
+    ),
 }
