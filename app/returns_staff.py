@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
@@ -13,11 +13,12 @@ from app.approvals import ANSWERS, About, act
 from app.once import Asked, AskedDep, answer_after, answer_once
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
+from engine.approvals.apart import ApartArgs
 from engine.approvals.models import ApprovalKind
 from engine.approvals.returned import ReturnArgs
 from engine.kit.identity import Identity
 from engine.payments import refunds
-from engine.returns import arriving, deciding, queries
+from engine.returns import arriving, deciding, parcel, queries
 from engine.returns.arriving import Finding, Stray
 from engine.returns.models import Disposition
 from engine.returns.schemas import ReturnView
@@ -63,6 +64,20 @@ class SettleIn(About):
     pass
 
 
+class MoveIn(About):
+    return_line_id: LineId
+    source: Literal[Disposition.QUARANTINE, Disposition.REFURBISH]
+    """Why the units lie set apart."""
+    outcome: Disposition
+    """What becomes of them: restock, scrap, return_to_vendor, or set apart for the other reason."""
+    units: Units
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Moving(About, ApartArgs):
+    pass
+
+
 class Settling(About, ReturnArgs):
     pass
 
@@ -94,6 +109,17 @@ def decline(return_id: str, given: Words, site: SiteDep, caller: CallerDep, aske
     def step(session: Session, found: str) -> tuple[str, ...]:
         deciding.decline(session, identity.tenant_id, found, words=given.words, actor=identity.id)
         return ()
+
+    return _do(site, identity, asked, return_id, step)
+
+
+@router.post("/scanned", responses={200: {"model": ReturnView}}, response_class=Response)
+def scanned(return_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
+    """The carrier has the parcel in hand, as somebody of the shop found out."""
+    identity = caller.staff
+
+    def step(session: Session, found: str) -> tuple[str, ...]:
+        return parcel.scanned(session, identity.tenant_id, found, actor=identity.id)
 
     return _do(site, identity, asked, return_id, step)
 
@@ -151,6 +177,17 @@ def settle(return_id: str, given: SettleIn, site: SiteDep, caller: CallerDep, as
         found = queries.find(session, identity, return_id).id
     wanted = Settling(return_id=found, note=given.note, case_id=given.case_id)
     return act(site, caller, asked, ApprovalKind.RETURN_REFUND, wanted)
+
+
+@router.post("/move", responses=ANSWERS, response_class=Response)
+def move(return_id: str, given: MoveIn, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
+    """Units that lie set apart find their place: what is worth more than one person may write off waits for somebody
+    else's yes (202).
+    """
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        found = queries.find(session, identity, return_id).id
+    return act(site, caller, asked, ApprovalKind.SET_APART, Moving(return_id=found, **given.model_dump()))
 
 
 def _do(

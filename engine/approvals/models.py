@@ -23,6 +23,7 @@ class ApprovalKind(StrEnum):
     ORDER_CHANGE = "order_change"
     RETURN_REFUND = "return_refund"
     WARRANTY = "warranty"
+    SET_APART = "set_apart"
 
 
 class ApprovalStatus(StrEnum):

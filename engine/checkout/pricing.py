@@ -81,8 +81,8 @@ class PricedLine:
 
     @property
     def components(self) -> list[dict[str, Any]]:
-        """Of a bundle: [{variant_id, quantity}] per unit."""
-        return bundled(self.variant_id, self.parts)
+        """Of a bundle: [{variant_id, quantity, price, share}] per unit."""
+        return bundled(self.variant_id, self.parts, self.unit_price)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ RULES: Final = (
         "SELECT o.id, 'due ' || o.total + coalesce(a.amount, 0) || ', kept ' || k.worth + o.shipping + o.shipping_tax"  # noqa: S608 (our own)
         f" FROM app.orders o JOIN ({_KEPT}) k ON k.order_id = o.id"
         " LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM app.order_adjustments"
-        " WHERE kind NOT IN ('return', 'goodwill') GROUP BY 1) a ON a.order_id = o.id"
+        " WHERE kind NOT IN ('return', 'goodwill', 'fee') GROUP BY 1) a ON a.order_id = o.id"
         " WHERE o.placed_at IS NOT NULL AND o.total + coalesce(a.amount, 0) <> k.worth + o.shipping + o.shipping_tax",
     ),
     Rule(

@@ -92,13 +92,13 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         "goods that came back are in the stock ledger",
-        "SELECT count(*) FROM app.return_events WHERE step = 'inspected'",
+        "SELECT count(*) FROM app.return_events WHERE step IN ('inspected', 'moved')",
         "SELECT e.id, 'shelved ' || s.units || ', ledger ' || m.units FROM app.return_events e"
         " CROSS JOIN LATERAL (SELECT coalesce(sum((u->>'stocked')::int), 0) AS units"
         " FROM jsonb_array_elements(e.lines) u) s"
         " CROSS JOIN LATERAL (SELECT coalesce(sum(v.on_hand_delta), 0) AS units FROM app.stock_movements v"
-        " WHERE v.tenant_id = e.tenant_id AND v.subject = e.id AND v.kind = 'return') m"
-        " WHERE e.step = 'inspected' AND s.units <> m.units",
+        " WHERE v.tenant_id = e.tenant_id AND v.subject = e.id AND (v.kind = 'return' OR e.step = 'moved')) m"
+        " WHERE e.step IN ('inspected', 'moved') AND s.units <> m.units",
     ),
     Rule(
         "goods for an exchange under way are set aside",

@@ -41,6 +41,7 @@ class Kind(StrEnum):
     RECEIPT = "receipt"
     ADJUSTMENT = "adjustment"
     RESTOCK = "restock"
+    RESTOCK_UNDONE = "restock_undone"  # the step that scraps what lay set apart, or sends it to its vendor
     RETURN_FEE = "return_fee"  # the return's step, as for the next
     EXCHANGE = "exchange"
     RETURN_LABEL = "return_label"  # the return
@@ -265,6 +266,7 @@ EXAMPLES: Final[tuple[tuple[Kind, str, Amounts], ...]] = (
     (Kind.ADJUSTMENT, "stock is found", adjustment(40)),
     (Kind.ADJUSTMENT, "stock is missing", adjustment(-40)),
     (Kind.RESTOCK, "a return goes back on the shelf", restock(40)),
+    (Kind.RESTOCK_UNDONE, "what lay set apart is scrapped or goes to its vendor", mirror(restock(40))),
     (Kind.RETURN_FEE, "a fee is kept of a return", return_fee(10)),
     (Kind.EXCHANGE, "goods that came back pay for others", exchange(100, 90, 10)),
     (Kind.RETURN_LABEL, "a label for a return is printed", return_label(5)),

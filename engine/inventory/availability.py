@@ -66,6 +66,7 @@ def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> d
             func.array_agg(part.id).label("parts"),
             func.array_agg(per_unit).label("per_unit"),
             func.array_agg(part.stock_policy != StockPolicy.UNTRACKED).label("tracked"),
+            func.array_agg(part.price).label("prices"),
             func.array_agg(_shelf(part, level)).label("shelf"),
         )
         .select_from(Variant)
@@ -81,7 +82,7 @@ def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> d
     places: dict[str, list[Place]] = {variant_id: [] for variant_id in variant_ids}
     for row in rows:
         if row.available > 0:
-            parts = _recipe(zip(row.parts, row.per_unit, row.tracked, strict=True))
+            parts = _recipe(zip(row.parts, row.per_unit, row.tracked, row.prices, strict=True))
             known = zip(row.parts, row.shelf, row.tracked, strict=True)
             shelf = tuple(sorted((one, there) for one, there, tracked in known if tracked))
             places[row.item].append(Place(row.id, row.region, row.position, row.available, parts, shelf))
@@ -114,7 +115,11 @@ def recipes(session: Session, tenant_id: str, variant_ids: Collection[str]) -> d
     part_id = func.coalesce(BundleComponent.component_variant_id, Variant.id)
     rows = session.execute(
         select(
-            Variant.id, part.id, func.coalesce(BundleComponent.quantity, 1), part.stock_policy != StockPolicy.UNTRACKED
+            Variant.id,
+            part.id,
+            func.coalesce(BundleComponent.quantity, 1),
+            part.stock_policy != StockPolicy.UNTRACKED,
+            part.price,
         )
         .select_from(Variant)
         .outerjoin(BundleComponent, bundle)

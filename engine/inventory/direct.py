@@ -19,12 +19,13 @@ PLACES: Final = f"""
 SELECT v.id AS variant_id, l.id, l.region, l.position,
   least(min(u.units / coalesce(b.quantity, 1)),
     CASE WHEN v.stock_policy = 'preorder' AND v.available_on > %(today)s THEN 0 ELSE {PLENTY} END) AS available,
-  json_agg(json_build_array(p.id, coalesce(b.quantity, 1), p.stock_policy <> 'untracked', u.units)) AS parts
+  json_agg(json_build_array(p.id, coalesce(b.quantity, 1), p.stock_policy <> 'untracked', u.units, p.price)) AS parts
 FROM app.variants v
 LEFT JOIN app.bundle_components b ON b.tenant_id = v.tenant_id AND b.bundle_variant_id = v.id
 LEFT JOIN app.variants k ON k.tenant_id = v.tenant_id AND k.id = b.component_variant_id
 CROSS JOIN LATERAL (SELECT CASE WHEN k.id IS NULL THEN v.id ELSE k.id END AS id,
   CASE WHEN k.id IS NULL THEN v.stock_policy ELSE k.stock_policy END AS stock_policy,
+  CASE WHEN k.id IS NULL THEN v.price ELSE k.price END AS price,
   CASE WHEN k.id IS NULL THEN v.available_on ELSE k.available_on END AS available_on) AS p
 JOIN app.locations l ON l.tenant_id = v.tenant_id AND l.ships
 CROSS JOIN LATERAL (SELECT CASE WHEN p.stock_policy = 'untracked' THEN {PLENTY}
@@ -72,8 +73,8 @@ class Plan:
 
 def place(row: Mapping[str, Any]) -> Place:
     """A row of ``PLACES``."""
-    parts = tuple(sorted(Part(*part[:3]) for part in row["parts"]))
-    shelf = tuple(sorted((part, units) for part, _, tracked, units in row["parts"] if tracked))
+    parts = tuple(sorted(Part(*part[:3], price=part[4]) for part in row["parts"]))
+    shelf = tuple(sorted((part, units) for part, _, tracked, units, _ in row["parts"] if tracked))
     return Place(row["id"], row["region"], row["position"], row["available"], parts, shelf)
 
 

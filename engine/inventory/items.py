@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from engine.kit.money import allocate
 
 PLENTY: Final = 9_999
 """What is said to be there of an item that nobody counts."""
@@ -20,16 +22,25 @@ class Part:
     variant_id: str
     per_unit: int = 1
     tracked: bool = True
+    price: int = field(default=0, compare=False)
+    """Of a piece in the list, minor units of the shop's own currency: what a bundle's price is shared by."""
 
 
 Recipe = tuple[Part, ...]
 
 
-def bundled(variant_id: str, parts: Recipe) -> list[dict[str, Any]]:
-    """Of a bundle: [{variant_id, quantity}] per unit; empty for what is its own only part."""
+def bundled(variant_id: str, parts: Recipe, unit_price: int) -> list[dict[str, Any]]:
+    """Of a bundle: [{variant_id, quantity, price, share}] per unit; empty for what is its own only part. ``price`` is a
+    piece's in the list, ``share`` what all its pieces bear of ``unit_price``, by largest remainder.
+    """
     if parts in {(), (Part(variant_id),), (Part(variant_id, tracked=False),)}:
         return []
-    return [{"variant_id": part.variant_id, "quantity": part.per_unit} for part in parts]
+    weights = [part.price * part.per_unit for part in parts]
+    shares = allocate(unit_price, weights if any(weights) else [part.per_unit for part in parts])
+    return [
+        {"variant_id": part.variant_id, "quantity": part.per_unit, "price": part.price, "share": share}
+        for part, share in zip(parts, shares, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

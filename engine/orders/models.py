@@ -127,7 +127,9 @@ class OrderLine(TenantRow):
     taxes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     """[{jurisdiction, level, rate_ppm, amount}] that make up ``tax``; none where it was not worked out by places."""
     components: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
-    """Of a bundle: [{variant_id, quantity}] per unit, as it was at purchase."""
+    """Of a bundle: [{variant_id, quantity, price, share}] per unit, as it was at purchase: the list price of a piece,
+    and what of the line's unit price all pieces bear. Of lines from before that was kept, the first two.
+    """
     change_id: Mapped[str | None] = mapped_column(String(40))
     """The change that added this line."""
     replaces_line_id: Mapped[str | None] = mapped_column(String(40))
@@ -184,6 +186,7 @@ class AdjustmentKind(StrEnum):
     PAYMENT_METHOD = "payment_method"
     RETURN = "return"
     GOODWILL = "goodwill"
+    FEE = "fee"  # kept of what was had in exchange and canceled
 
 
 class OrderAdjustment(TenantRow, AppendOnly):

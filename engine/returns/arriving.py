@@ -23,6 +23,7 @@ from engine.orders import service as orders
 from engine.orders.models import Order
 from engine.payments.alerts import raise_alert
 from engine.returns import goods, news
+from engine.returns.apart import APART, COLUMN, place_of, units_of, value_of
 from engine.returns.errors import TooManyUnits, WrongStep
 from engine.returns.models import Disposition, Return, ReturnEvent, ReturnLine, ReturnStatus, ReturnStep
 from engine.returns.parcel import lock, settle_due
@@ -33,14 +34,6 @@ from engine.returns.taken import lines_of
 
 UNEXPECTED: Final = "return_unexpected"
 """Kind of the inbox item; its subject is the return."""
-_COLUMN: Final[Mapping[Disposition, str]] = {
-    Disposition.RESTOCK: "restocked",
-    Disposition.REFURBISH: "refurbished",
-    Disposition.SCRAP: "scrapped",
-    Disposition.RETURN_TO_VENDOR: "to_vendor",
-    Disposition.QUARANTINE: "quarantined",
-}
-_SET_APART: Final = frozenset({Disposition.REFURBISH, Disposition.QUARANTINE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +113,13 @@ def inspect(
     _check_findings(row, lines, findings)
     said, at = "; ".join(found.note for found in findings if found.note), clock.now()
     step_id = new_id("return_event")
+    kept = {line.id: _kept_apart(session, row, line) for line in lines.values()}
     before = _count(lines, findings)
     if all(line.inspected == line.received for line in lines.values()):
         row.status = RETURN.check(row.status, ReturnStatus.INSPECTED)
     row.version += 1
     made = settle_due(session, order, row, actor=actor)
-    told = _place(session, order, row, lines, findings, before, step_id)
+    told = _place(session, order, row, lines, findings, before, kept, step_id)
     _record(session, row, ReturnStep.INSPECTED, step_id, told, actor, said, at=at)
     close_if_done(session, order, row)
     return made
@@ -158,7 +152,7 @@ def _count(lines: Mapping[str, ReturnLine], findings: Sequence[Finding]) -> dict
     for one in findings:
         line = lines[one.return_line_id]
         for outcome, units in one.outcome.items():
-            setattr(line, _COLUMN[outcome], getattr(line, _COLUMN[outcome]) + units)
+            setattr(line, COLUMN[outcome], getattr(line, COLUMN[outcome]) + units)
         line.inspected += one.units
         line.rejected += one.rejected
     return before
@@ -171,6 +165,7 @@ def _place(
     lines: Mapping[str, ReturnLine],
     findings: Sequence[Finding],
     before: Mapping[str, int],
+    kept: Mapping[str, tuple[str | None, int] | None],
     step_id: str,
 ) -> list[dict[str, object]]:
     """Every unit to where it belongs, its cost back in the books where it lies on a shelf again; what was done."""
@@ -181,9 +176,12 @@ def _place(
     for one in sorted(findings, key=lambda found: found.return_line_id):
         line, done, stocked = lines[one.return_line_id], before[one.return_line_id], 0
         for outcome, units in sorted(one.outcome.items()):
-            place = row.location_id if outcome == Disposition.RESTOCK else apart if outcome in _SET_APART else None
+            place = row.location_id if outcome == Disposition.RESTOCK else None
+            worth = goods.cost_of(session, line, done, units)
+            if outcome in APART and units:
+                place = _set_apart(line, worth, kept[line.id], apart)
             if units and place is not None:
-                cost += goods.cost_of(session, line, done, units)
+                cost += worth
                 stocked += goods.shelve(session, row, line, units, location_id=place, subject=step_id)
             done += units
         told.append(
@@ -199,6 +197,21 @@ def _place(
         order_id=order.id,
     )
     return told
+
+
+def _kept_apart(session: Session, row: Return, line: ReturnLine) -> tuple[str | None, int] | None:
+    """Where those of the line that are set apart lie already, and what they cost; none where there are none."""
+    units = units_of(line)
+    return (place_of(session, row, line), value_of(session, line, units)) if units else None
+
+
+def _set_apart(line: ReturnLine, worth: int, kept: tuple[str | None, int] | None, apart: str | None) -> str | None:
+    """Where more of the line are set apart: all of them at one place, whatever the shop's rule says by now."""
+    first = line.apart_cost is None or kept is None
+    if first:
+        line.apart_location_id, line.apart_cost = kept or (apart, 0)
+    line.apart_cost = (line.apart_cost or 0) + worth
+    return line.apart_location_id
 
 
 def _lock_stock(session: Session, row: Return, lines: Mapping[str, ReturnLine]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent
@@ -24,7 +24,7 @@ from engine.payments import refunds
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Payment
-from engine.returns import exchanging, goods, news
+from engine.returns import exchanging, goods, news, waived
 from engine.returns.errors import NoReturn, NotInspected, WrongStep
 from engine.returns.models import Return, ReturnKind, ReturnStatus
 from engine.returns.parcel import lock, settle_due
@@ -38,6 +38,7 @@ SHORT: Final = "return_short"
 """Kind of the inbox item: money went back for goods that never came; its subject is the return."""
 _BATCH: Final = 50
 _GRACE: Final = timedelta(seconds=2)
+Step = Callable[[Session, str, str], tuple[str, ...]]
 
 
 def approve(runtime: Runtime, identity: Identity, return_id: str, *, approved: str | None = None) -> None:
@@ -102,6 +103,9 @@ def close(
     if undone:
         made += [one.id for one in exchanging.give_charge_back(session, order, row, actor=actor)]
         row.kind = ReturnKind.RETURN
+        row.fee += waived.take_up(lines)
+        row.replacement, row.replacement_tax = 0, 0
+        row.refund = row.credit - row.fee + row.charge
         session.flush()
     made += settle_due(session, order, row, actor=actor, word=approved)
     if undone:
@@ -128,41 +132,40 @@ def settle_again(
 
 def expire_returns(runtime: Runtime, tenant_id: str) -> int:
     """End returns that nobody decided on or sent in time; how many."""
-    with runtime.unit_of_work(tenant_id) as session:
-        ids = session.scalars(
-            select(Return.id)
-            .where(
-                Return.tenant_id == tenant_id,
-                Return.status.in_(sorted(NOT_SENT)),
-                Return.sent_at.is_(None),
-                Return.expires_at <= clock.now() - _GRACE,
-            )
-            .order_by(Return.expires_at)
-            .limit(_BATCH)
-        ).all()
-    return sum(_one_of_many(runtime, tenant_id, return_id, _expire) for return_id in ids)
+    late = Return.expires_at <= clock.now() - _GRACE
+    return _each(runtime, tenant_id, Return.status.in_(sorted(NOT_SENT)) & Return.sent_at.is_(None) & late, _expire)
 
 
 def retry_blocked(runtime: Runtime, tenant_id: str) -> int:
     """Money that a dispute kept here goes back when the dispute is over; how many returns were tried."""
-    with runtime.unit_of_work(tenant_id) as session:
-        ids = session.scalars(
-            select(Return.id)
-            .where(Return.tenant_id == tenant_id, Return.problem.is_not(None), Return.status.not_in(sorted(ENDED)))
-            .order_by(Return.id)
-            .limit(_BATCH)
-        ).all()
-    return sum(_one_of_many(runtime, tenant_id, return_id, _again) for return_id in ids)
+    return _each(runtime, tenant_id, Return.problem.is_not(None) & Return.status.not_in(sorted(ENDED)), _again)
 
 
-def _one_of_many(
-    runtime: Runtime, tenant_id: str, return_id: str, step: Callable[[Session, str, str], tuple[str, ...]]
-) -> bool:
-    """One step of a job, in a transaction of its own: what it refuses keeps no other return waiting."""
+def _each(runtime: Runtime, tenant_id: str, wanted: ColumnElement[bool], step: Step) -> int:
+    """Take the step with all the returns that are wanted, page by page, oldest first: ids are in the order of their
+    time. How many it succeeded with.
+    """
+    done, after = 0, ""
+    while True:
+        with runtime.unit_of_work(tenant_id) as session:
+            ids = session.scalars(
+                select(Return.id)
+                .where(Return.tenant_id == tenant_id, Return.id > after, wanted)
+                .order_by(Return.id)
+                .limit(_BATCH)
+            ).all()
+        done += sum(_one_of_many(runtime, tenant_id, return_id, step) for return_id in ids)
+        if len(ids) < _BATCH:
+            return done
+        after = ids[-1]
+
+
+def _one_of_many(runtime: Runtime, tenant_id: str, return_id: str, step: Step) -> bool:
+    """One step of a job, in a transaction of its own: what it refuses, or breaks on, keeps no other return waiting."""
     try:
         with runtime.unit_of_work(tenant_id) as session:
             made = step(session, tenant_id, return_id)
-    except DomainError:
+    except Exception:
         log.exception("return left as it is", return_id=return_id)
         return False
     _carry_out(runtime, tenant_id, made)

@@ -79,7 +79,7 @@ def _add_lines(session: Session, order: Order, row: Return, lines: Sequence[Retu
     bought = orders.lines_of(session, order)
     _lock_stock(session, row, bought, lines)
     position = max(line.position for line in bought)
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate((one for one in lines if one.exchange), start=1):
         assert line.exchange is not None
         told = dict(line.exchange)
         new_id, one = told.pop("line_id"), Added.model_validate(told)
@@ -105,7 +105,8 @@ def _lock_stock(session: Session, row: Return, bought: Sequence[OrderLine], line
     """
     of_line = {line.id: line.variant_id for line in bought}
     new = {line.exchange["variant_id"] for line in lines if line.exchange}
-    inventory.lock_stock(session, row.tenant_id, new | {of_line[line.order_line_id] for line in lines})
+    old = {line.component_variant_id or of_line[line.order_line_id] for line in lines}
+    inventory.lock_stock(session, row.tenant_id, new | old)
 
 
 def _post(session: Session, order: Order, row: Return, subject: str, owed: money.Owed, withheld: int) -> None:

@@ -119,6 +119,17 @@ def cost_of(session: Session, line: ReturnLine, before: int, units: int) -> int:
     return some_of(spread(bought.unit_cost, weights)[place], bought.components[place]["quantity"], before, units)
 
 
+def parts_of_line(session: Session, line: ReturnLine) -> list[tuple[str, int]]:
+    """(variant, shelf units in one unit) of what a line's units are made of, as far as it is counted."""
+    bought = session.get_one(OrderLine, (line.tenant_id, line.order_line_id))
+    if line.component_variant_id is not None:
+        parts = _parts_now(session, line.tenant_id, line.component_variant_id)
+    else:
+        sold_as = recipe_of_line(session, line.tenant_id, bought.id)
+        parts = sold_as or _parts_now(session, line.tenant_id, bought.variant_id)
+    return [(part.variant_id, part.per_unit) for part in parts if part.tracked]
+
+
 def _shelve_part(session: Session, row: Return, line: ReturnLine, units: int, location_id: str, subject: str) -> int:
     part_id = str(line.component_variant_id)
     tracked = any(part.tracked for part in _parts_now(session, row.tenant_id, part_id))

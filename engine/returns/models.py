@@ -196,6 +196,7 @@ class ReturnLine(TenantRow):
 class ReturnStep(StrEnum):
     RECEIVED = "received"
     INSPECTED = "inspected"
+    MOVED = "moved"  # what lay set apart found its place
     SETTLED = "settled"  # money went back
     EXCHANGED = "exchanged"  # the new line came
     UNDONE = "undone"  # an exchange that came to nothing gave its charge back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -126,9 +127,10 @@ def _write(session: Session, order: Order, change: OrderChange, effect: Effect) 
 
 def _lines(row: Return, change: OrderChange, effect: Effect) -> list[ReturnLine]:
     same = ("component_variant_id", "title", "quantity", "reason", "condition", "goods", "discount", "tax", "shipping")
-    more = ("shipping_tax", "fee", "withheld", "withheld_tax")
-    replaced: list[tuple[str, Added] | None] = list(zip(change.quote["line_ids"], effect.added, strict=True))
-    replaced = replaced or [None] * len(effect.returned)
+    more = ("shipping_tax", "fee", "waived_fee", "withheld", "withheld_tax")
+    added: Iterator[tuple[str, Added]] = iter(zip(change.quote["line_ids"], effect.added, strict=True))
+    whole = len(effect.added) == len(effect.returned)
+    replaced = [next(added) if whole or one.exchanged else None for one in effect.returned]
     return [
         ReturnLine(
             tenant_id=row.tenant_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -30,7 +30,15 @@ from engine.returns.taken import lines_of
 from engine.runtime import Runtime
 
 _BATCH: Final = 200
-_MOVES: Final = frozenset({ShipmentStatus.SHIPPED, ShipmentStatus.IN_TRANSIT, ShipmentStatus.OUT_FOR_DELIVERY})
+_MOVES: Final = frozenset(
+    {
+        ShipmentStatus.SHIPPED,
+        ShipmentStatus.IN_TRANSIT,
+        ShipmentStatus.OUT_FOR_DELIVERY,
+        ShipmentStatus.DELIVERED,
+    }
+)
+"""Signs of a parcel that its carrier has in hand."""
 _UNDER_WAY: Final = (ReturnStatus.LABEL_READY, ReturnStatus.IN_TRANSIT)
 
 
@@ -84,7 +92,8 @@ def label_pdf(session: Session, row: Return) -> bytes:
 
 
 def handed_in(session: Session, tenant_id: str, return_id: str, *, actor: str) -> Return:
-    """The shopper gave it to the carrier; from now on the carrier is asked about it. Said twice it counts once.
+    """The shopper gave it to the carrier, as they say; from now on the carrier is asked about it. Said twice it counts
+    once, and no money rests on it.
 
     Raises ``NoReturn``, ``WrongStep``.
     """
@@ -113,9 +122,25 @@ def take_signs(
     if row.status != ReturnStatus.LABEL_READY or not any(one.status in _MOVES for one in fresh.values()):
         return ()
     row.status = RETURN.check(row.status, ReturnStatus.IN_TRANSIT)
+    row.scanned_at = clock.now()
     row.sent_at = row.sent_at or clock.now()
     audit.record(session, tenant_id, actor=actor, action="return.in_transit", subject=return_id)
     return settle_due(session, order, row, actor=actor)
+
+
+def scanned(session: Session, tenant_id: str, return_id: str, *, actor: str) -> tuple[str, ...]:
+    """Somebody of the shop has it from the carrier that the parcel is on its way; the refunds that follow. Said twice
+    it counts once.
+
+    Raises ``NoReturn``, ``WrongStep``.
+    """
+    _, row = lock(session, tenant_id, return_id)
+    if row.scanned_at is not None:
+        return ()
+    if row.status != ReturnStatus.LABEL_READY:
+        raise WrongStep(f"A return that is {ReturnStatus(row.status).value} is not on its way.")
+    told = TrackingEvent(f"{return_id}-scanned", clock.now(), ShipmentStatus.IN_TRANSIT, "On its way")
+    return take_signs(session, tenant_id, return_id, [told], actor=actor)
 
 
 def settle_due(
@@ -132,24 +157,34 @@ def settle_due(
 
 def poll(runtime: Runtime, tenant_id: str) -> int:
     """Ask the embedded carrier for every parcel that was handed in; how many it was asked for."""
-    with runtime.unit_of_work(tenant_id) as session:
-        ids = session.scalars(
-            select(Return.id)
-            .where(
-                Return.tenant_id == tenant_id,
-                Return.carrier == carriers.SANDBOX,
-                Return.sent_at.is_not(None),
-                Return.status.in_(_UNDER_WAY),
-            )
-            .order_by(Return.id)
-            .limit(_BATCH)
-        ).all()
-    for return_id in ids:
+    asked, after = 0, ""
+    while True:
         with runtime.unit_of_work(tenant_id) as session:
-            made = _poll(session, tenant_id, return_id)
-        for refund_id in made:
-            refunds.execute(runtime, tenant_id, refund_id)
-    return len(ids)
+            ids = _handed_in(session, tenant_id, after)
+        for return_id in ids:
+            with runtime.unit_of_work(tenant_id) as session:
+                made = _poll(session, tenant_id, return_id)
+            for refund_id in made:
+                refunds.execute(runtime, tenant_id, refund_id)
+        asked += len(ids)
+        if len(ids) < _BATCH:
+            return asked
+        after = ids[-1]
+
+
+def _handed_in(session: Session, tenant_id: str, after: str) -> Sequence[str]:
+    return session.scalars(
+        select(Return.id)
+        .where(
+            Return.tenant_id == tenant_id,
+            Return.carrier == carriers.SANDBOX,
+            Return.sent_at.is_not(None),
+            Return.status.in_(_UNDER_WAY),
+            Return.id > after,
+        )
+        .order_by(Return.id)
+        .limit(_BATCH)
+    ).all()
 
 
 def by_number(session: Session, tenant_id: str, carrier: str, number: str) -> str | None:

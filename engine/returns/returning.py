@@ -13,6 +13,7 @@ from engine.kit import clock
 from engine.kit.caps import cap
 from engine.kit.money import share_ppm
 from engine.kit.policies import policy_of
+from engine.kit.tenancy import Tenant
 from engine.orders.changes import items, methods
 from engine.orders.changes.case import Case, refund_target
 from engine.orders.changes.effect import Added, Effect, Returned, Terms
@@ -47,6 +48,10 @@ class _Piece:
     reason: ReturnReason
     worth: Worth
 
+    @property
+    def exchanged(self) -> bool:
+        return self.asked.exchange_variant_id is not None
+
 
 def scene_of(case: Case) -> Scene:
     """Everything a decision about a return rests on, read now."""
@@ -76,27 +81,17 @@ def work_out(case: Case, wanted: ReturnWanted) -> Effect:
     eligibility.check_order(case.order, case.money, scene.policy, returns_before=scene.before.count)
     if any(change.status == ChangeStatus.CHARGING for change in case.parts.changes):
         raise OrderBusy("The payment for another change of this order is being made. Please wait a moment.")
-    exchange = _is_exchange(scene, wanted)
     pieces = _pieces(scene, wanted)
-    added = _replacements(case, pieces) if exchange else []
-    keep = not exchange and _may_keep(scene, pieces)
-    back = _capped(scene, _priced(scene, pieces, keep=keep, exchange=exchange))
+    added = _replacements(scene, [one for one in pieces if one.exchanged])
+    keep = not added and _may_keep(scene, pieces)
+    back = _capped(scene, _priced(scene, pieces, keep=keep))
     return _effect(scene, wanted, back, added, keep=keep)
-
-
-def _is_exchange(scene: Scene, wanted: ReturnWanted) -> bool:
-    asked = [one.exchange_variant_id is not None for one in wanted.lines]
-    if any(asked) and not all(asked):
-        raise ExchangeRefused("Exchange these goods and return the others separately, please.")
-    if any(asked) and not scene.policy.exchanges:
-        raise ExchangeRefused("This shop exchanges nothing. Send it back and buy the other one.")
-    if any(one.exchange_variant_id and one.component_variant_id for one in wanted.lines):
-        raise ExchangeRefused("A part of a bundle cannot be exchanged by itself.")
-    return any(asked)
 
 
 def _pieces(scene: Scene, wanted: ReturnWanted) -> list[_Piece]:
     """What is asked for, piece after piece: each may take only what those before it left."""
+    if any(one.exchange_variant_id for one in wanted.lines) and not scene.policy.exchanges:
+        raise ExchangeRefused("This shop exchanges nothing. Send it back and buy the other one.")
     found: list[_Piece] = []
     facts = dict(scene.facts)
     for one in wanted.lines:
@@ -127,9 +122,9 @@ def _may_keep(scene: Scene, pieces: Sequence[_Piece]) -> bool:
     return not policy.keep_only_for_fault or all(one.reason.shop_fault for one in pieces)
 
 
-def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool, exchange: bool) -> list[Returned]:
-    shipping = [Worth(0, 0, 0) for _ in pieces] if exchange else _shipping(scene, pieces)
-    fees = _fees(scene.policy, pieces, currency=scene.case.order.currency, keep=keep, exchange=exchange)
+def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool) -> list[Returned]:
+    shipping = _shipping(scene, pieces)
+    fees = _fees(scene.policy, pieces, currency=scene.case.order.currency, keep=keep)
     titles = part_titles(scene)
     return [
         Returned(
@@ -147,6 +142,8 @@ def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool, exchange: boo
             shipping=ship.goods,
             shipping_tax=ship.tax,
             fee=fee,
+            waived_fee=min(one.worth.net - fee, _restocking(scene.policy, one)) if one.exchanged else 0,
+            exchanged=one.exchanged,
         )
         for one, ship, fee in zip(pieces, shipping, fees, strict=True)
     ]
@@ -167,8 +164,9 @@ def part_titles(scene: Scene) -> dict[str, str]:
 def _shipping(scene: Scene, pieces: Sequence[_Piece]) -> list[Worth]:
     """What each piece gets back of what was paid for shipping: its share of what the goods were paid, to the cent."""
     order, policy = scene.case.order, scene.policy
-    gets = [one.reason.shop_fault or policy.refund_shipping == "share" for one in pieces]
-    everything = _all_back(scene, pieces)
+    shares = [one.reason.shop_fault or policy.refund_shipping == "share" for one in pieces]
+    gets = [yes and not one.exchanged for one, yes in zip(pieces, shares, strict=True)]
+    everything = _all_back(scene, pieces) and not any(one.exchanged for one in pieces)
     if everything and (policy.refund_shipping == "full_return" or all(gets)):
         gets, target = [True for _ in pieces], Worth(order.shipping, 0, order.shipping_tax)
     else:
@@ -205,19 +203,22 @@ def _all_back(scene: Scene, pieces: Sequence[_Piece]) -> bool:
     )
 
 
-def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, currency: str, keep: bool, exchange: bool) -> list[int]:
+def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, currency: str, keep: bool) -> list[int]:
     """Restocking and label, by piece; never more than what was paid for it without tax."""
-    own = [
-        0
-        if one.reason.shop_fault or keep or exchange
-        else share_ppm(one.worth.net, policy.restocking_ppm(one.facts.category, one.asked.condition))
-        for one in pieces
-    ]
+    own = [0 if keep or one.exchanged else _restocking(policy, one) for one in pieces]
     fault = any(one.reason.shop_fault for one in pieces)
+    exchange = all(one.exchanged for one in pieces)
     costs = cap(policy.label_fee, currency) or 0
     label = costs if _label(policy, fault=fault, keep=keep, exchange=exchange) == "customer" else 0
     labels = spread(label, [one.worth.net for one in pieces])
     return [min(one.worth.net, fee + part) for one, fee, part in zip(pieces, own, labels, strict=True)]
+
+
+def _restocking(policy: ReturnsPolicy, one: _Piece) -> int:
+    """What restocking costs; nothing for the shop's own fault."""
+    if one.reason.shop_fault:
+        return 0
+    return share_ppm(one.worth.net, policy.restocking_ppm(one.facts.category, one.asked.condition))
 
 
 def _label(policy: ReturnsPolicy, *, fault: bool, keep: bool, exchange: bool) -> str:
@@ -243,13 +244,51 @@ def _capped(scene: Scene, back: list[Returned]) -> list[Returned]:
     ]
 
 
-def _replacements(case: Case, pieces: Sequence[_Piece]) -> list[Added]:
-    """The new lines, one for each piece: today's price, less what was taken off the old units."""
-    moves = [items.Move(one.facts.line, str(one.asked.exchange_variant_id), one.asked.quantity) for one in pieces]
-    added = items.priced(case, moves, [one.worth.discount for one in pieces])
+def _replacements(scene: Scene, pieces: Sequence[_Piece]) -> list[Added]:
+    """The new lines, one for each piece: today's price, less what was taken off the old units. Of a bundle's part that
+    is also what it was cheaper in the bundle than by itself.
+    """
+    case = scene.case
+    if not pieces:
+        return []
+    products = _products(scene, pieces)
+    moves = [
+        items.Move(
+            one.facts.line,
+            str(one.asked.exchange_variant_id),
+            one.asked.quantity,
+            products.get(one.asked.component_variant_id or ""),
+        )
+        for one in pieces
+    ]
+    added = items.priced(case, moves, [one.worth.discount + _saved(case, one) for one in pieces])
     if short := next((one for one in added if one.later), None):
         raise ItemUnavailable(f"{short.title} is not available like that.")
     return added
+
+
+def _products(scene: Scene, pieces: Sequence[_Piece]) -> dict[str, str]:
+    """Part of a bundle → its product."""
+    ids = {one.asked.component_variant_id for one in pieces if one.asked.component_variant_id}
+    if not ids:
+        return {}
+    rows = scene.case.session.execute(
+        select(Variant.id, Variant.product_id).where(
+            Variant.tenant_id == scene.case.order.tenant_id, Variant.id.in_(ids)
+        )
+    )
+    return {row.id: row.product_id for row in rows}
+
+
+def _saved(case: Case, one: _Piece) -> int:
+    """What a part of a bundle cost less there than in the list of its day, in the shop's own currency alone: list
+    prices in others are not kept.
+    """
+    part = next((part for part in one.facts.parts if part.variant_id == one.asked.component_variant_id), None)
+    home = case.session.get_one(Tenant, case.order.tenant_id).currency
+    if part is None or not part.share or case.order.currency != home:
+        return 0
+    return max(0, part.price * one.asked.quantity - share(part.share, part.per_unit, 0, one.asked.quantity))
 
 
 def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: list[Added], *, keep: bool) -> Effect:
@@ -273,7 +312,7 @@ def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: lis
         keep=keep,
         reviewed=reviewed,
         refund_at="approved" if keep else policy.refund_at,
-        label=_label(policy, fault=_at_fault(policy, back), keep=keep, exchange=bool(added)),
+        label=_label(policy, fault=_at_fault(policy, back), keep=keep, exchange=len(added) == len(back)),
         send_within_days=policy.send_within_days,
         valid_minutes=policy.review_days * 24 * 60 if reviewed else None,
     )

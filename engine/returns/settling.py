@@ -120,7 +120,7 @@ def _ripe(row: Return, line: ReturnLine) -> int:
     match row.refund_at:
         case "inspected":
             return line.inspected - line.rejected
-        case "in_transit" if row.sent_at is not None:
+        case "in_transit" if row.scanned_at is not None:
             return line.quantity - line.rejected
         case _:
             return max(line.settled, line.received - line.rejected)

@@ -91,7 +91,7 @@ def parts_of(session: Session, line: OrderLine) -> list[Part]:
     )
     today = {row.id: row.price for row in rows}
     return [
-        Part(row["variant_id"], row["quantity"], row.get("price", today.get(row["variant_id"], 0)))
+        Part(row["variant_id"], row["quantity"], row.get("price", today.get(row["variant_id"], 0)), row.get("share", 0))
         for row in line.components
     ]
 

@@ -22,6 +22,8 @@ class Part:
     variant_id: str
     per_unit: int
     price: int
+    share: int = 0
+    """What all its pieces bear of the bundle's price, as it was kept when that was sold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,12 @@ def next_worth(line: OrderLine, parts: Sequence[Part], taken: Taken, units: int,
     return Worth(goods, discount, max(0, target.tax - before.tax))
 
 
+def weights_of(parts: Sequence[Part]) -> list[int]:
+    """What a bundle's amounts are split by: the shares of the purchase, or where it kept none the list prices."""
+    shares = [one.share for one in parts]
+    return shares if any(shares) else [one.price * one.per_unit for one in parts]
+
+
 def some_of(amount: int, quantity: int, done: int, units: int) -> int:
     """The part of a return line's ``amount`` that ``units`` more of its units bear, after ``done``."""
     return share(amount, quantity, done, done + units)
@@ -102,8 +110,7 @@ def _target(line: OrderLine, parts: Sequence[Part], taken: Taken) -> Worth:
     if not any(taken.parts.values()):
         return worth(line, 0, taken.whole)
     whole, units = kept(line), line.ordered - line.canceled
-    weights = [one.price * one.per_unit for one in parts]
-    split = [spread(amount, weights) for amount in (whole.goods, whole.discount, whole.tax)]
+    split = [spread(amount, weights_of(parts)) for amount in (whole.goods, whole.discount, whole.tax)]
     sums = [
         sum(
             share(amount, units * one.per_unit, 0, taken.whole * one.per_unit + taken.parts.get(one.variant_id, 0))

@@ -114,11 +114,11 @@ def gateway_pages(site: Site) -> Iterator[TestClient]:
 
 @pytest.fixture
 def make_key(runtime: Runtime) -> Callable[..., str]:
-    """A key of a shop, as the value of an Authorization header."""
+    """A key of a shop, as the value of an Authorization header; it names nobody unless told."""
 
-    def make(tenant: Tenant, *scopes: str) -> str:
+    def make(tenant: Tenant, *scopes: str, person: str | None = None) -> str:
         with runtime.unit_of_work(tenant.id) as session:
-            made = keys.create(session, tenant.id, scopes=list(scopes), actor="test")
+            made = keys.create(session, tenant.id, scopes=list(scopes), actor="test", person=person)
         return f"Bearer {made.secret}"
 
     return make

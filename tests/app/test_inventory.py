@@ -139,7 +139,9 @@ def test_a_count_is_approved_by_another_key(staff: Staff, browser: Browser, shop
     assert (found["status"], found["lines"][0]["variance"]) == ("submitted", -7)
     assert staff.post(f"counts/{opened['id']}/approve", {"approved": True}, status=403)["code"] == "own_count"
     assert levels(shop, "A") == {"EAST": (10, 0)}
-    other = Staff(browser, make_key(shop.tenant, "ops"))
+    nameless = Staff(browser, make_key(shop.tenant, "ops"))
+    assert nameless.post(f"counts/{opened['id']}/approve", {"approved": True}, status=403)["code"] == "own_count"
+    other = Staff(browser, make_key(shop.tenant, "ops", person="bob"))
     assert other.post(f"counts/{opened['id']}/approve", {"approved": True})["status"] == "approved"
     assert levels(shop, "A") == {"EAST": (3, 0)}
     assert [row["id"] for row in staff.get("counts?status=approved")["items"]] == [opened["id"]]

@@ -10,10 +10,12 @@ from engine.orders.changes.wanted import CancelWanted
 from engine.orders.errors import ChangeRefused, CountMismatch, InvalidReason, NothingToChange, WrongStatus
 from engine.orders.models import ChangeKind, OrderLine
 from engine.orders.policy import OrdersPolicy
+from engine.returns import waived
 
 
 def work_out(case: Case, wanted: CancelWanted) -> Effect:
-    """What comes back for it. The shipping fee comes back when nothing of the order was or will be shipped.
+    """What comes back for it. The shipping fee comes back when nothing of the order was or will be shipped; of what was
+    had in exchange the restocking fee is kept that the exchange waived.
 
     Raises ``InvalidReason``, ``WrongStatus``, ``CountMismatch``, ``ChangeRefused``, ``NothingToChange``.
     """
@@ -34,13 +36,16 @@ def work_out(case: Case, wanted: CancelWanted) -> Effect:
     order = case.order
     fee = shares.Worth(order.shipping, 0, order.shipping_tax) if nothing_left else shares.NOTHING
     back = worth + fee
+    ends = [(one.line_id, one.quantity) for one in ended]
+    kept = waived.fees_of(case.session, lines, case.parts.applied, ends)
     return effect_of(
         case,
         ChangeKind.CANCEL,
-        amount=-back.total,
+        amount=sum(fee for _, fee in kept.values()) - back.total,
         tax=-back.tax,
         refund_to=wanted.refund_to,
         ended=tuple(ended),
+        kept_fees=kept,
         shipping=order.shipping - fee.goods,
         shipping_tax=order.shipping_tax - fee.tax,
         reason=wanted.reason,

@@ -52,7 +52,7 @@ class Added(_Fact):
     notice: str = ""
     """What the shopper must know of them before agreeing."""
     components: list[dict[str, Any]] = Field(default_factory=list)
-    """Of a bundle: [{variant_id, quantity}] per unit."""
+    """Of a bundle: [{variant_id, quantity, price, share}] per unit."""
 
     @property
     def now(self) -> int:
@@ -93,6 +93,10 @@ class Returned(_Fact):
     shipping: int = 0
     shipping_tax: int = 0
     fee: int = 0
+    waived_fee: int = 0
+    """What restocking would cost if it were not exchanged: it is kept when what is had for it is canceled."""
+    exchanged: bool = False
+    """Whether one of the added lines takes their place, in the order of both."""
     withheld: int = 0
     withheld_tax: int = 0
 
@@ -174,9 +178,16 @@ class Effect(_Fact):
     balance: int
     """What is still to be paid afterwards."""
     reason: str | None = None
+    kept_fees: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    """Of units had in exchange that end: line of the return → how many of its units, and the fee that is kept."""
     returned: tuple[Returned, ...] = ()
     terms: Terms | None = None
     """Of a return."""
+
+    @property
+    def kept_fee(self) -> int:
+        """What is kept of it all."""
+        return sum(fee for _, fee in self.kept_fees.values())
 
     @property
     def gives_back(self) -> int:

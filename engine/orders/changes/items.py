@@ -36,6 +36,8 @@ class Move:
     line: OrderLine
     to_variant_id: str
     quantity: int
+    product_id: str | None = None
+    """Of which it must be another variant, where that is not the line's own product: a part of a bundle."""
 
 
 def work_out(case: Case, wanted: ItemsWanted) -> Effect:
@@ -108,7 +110,7 @@ def priced(case: Case, moves: list[Move], off: list[int]) -> list[Added]:
     for move, discount in zip(moves, off, strict=True):
         new = _new_line(move, facts[move.to_variant_id], discount, place)
         waits = _waiting(move, new.title, promised)
-        parts = {"components": bundled(move.to_variant_id, made_of[move.to_variant_id])}
+        parts = {"components": bundled(move.to_variant_id, made_of[move.to_variant_id], new.unit_price)}
         found.append(new.model_copy(update=waits | parts))
     return found
 
@@ -174,7 +176,7 @@ def _facts(case: Case, moves: list[Move]) -> dict[str, Any]:
     facts = {row.Variant.id: row for row in rows}
     for move in moves:
         fact = facts.get(move.to_variant_id)
-        if fact is None or fact.Variant.product_id != move.line.product_id:
+        if fact is None or fact.Variant.product_id != (move.product_id or move.line.product_id):
             raise WrongProduct(f"{move.line.title} can only be swapped for another kind of the same.")
         if not fact.Variant.sellable or fact.status != "active":
             raise ItemUnavailable(f"{fact.title} is not available like that.")

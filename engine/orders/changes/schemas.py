@@ -59,6 +59,8 @@ class ChangeView(View):
     """What the order costs more because of it (less: negative), tax included."""
     charge: Price
     refund: Price
+    kept_fee: Price
+    """What the shop keeps of it: restocking that an exchange waived, of units had in exchange."""
     set_aside: Price
     """What the new way to pay only holds, in place of the old one."""
     refund_to: str

@@ -82,6 +82,7 @@ def view(order: Order, change: OrderChange) -> ChangeView:
         difference=Price(amount=effect.amount, currency=currency),
         charge=Price(amount=effect.charge, currency=currency),
         refund=Price(amount=effect.refund, currency=currency),
+        kept_fee=Price(amount=effect.kept_fee, currency=currency),
         set_aside=Price(amount=effect.hold, currency=currency),
         refund_to=effect.refund_to,
         refund_label=effect.refund_label,

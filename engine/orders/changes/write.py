@@ -264,11 +264,13 @@ def _book(session: Session, order: Order, change: OrderChange, effect: Effect, b
         session,
         order,
         kind=_ADJUSTMENT[change.kind],
-        amount=effect.amount,
+        amount=effect.amount - effect.kept_fee,
         tax=effect.tax,
         change_id=change.id,
         refund_id=back[0].id if len(back) == 1 else None,
     )
+    if effect.kept_fee:
+        service.adjust(session, order, kind=AdjustmentKind.FEE, amount=effect.kept_fee, tax=0, change_id=change.id)
     if effect.absorbed:
         service.adjust(
             session,
@@ -290,6 +292,15 @@ def _post(session: Session, order: Order, change: OrderChange, effect: Effect) -
         subject=change.id,
         currency=order.currency,
         amounts={Account.CUSTOMER_DEPOSITS: effect.moved_returns, Account.SALES_RETURNS: -effect.moved_returns},
+        order_id=order.id,
+    )
+    finance.post(
+        session,
+        order.tenant_id,
+        kind="exchange_fee",
+        subject=change.id,
+        currency=order.currency,
+        amounts={Account.CUSTOMER_DEPOSITS: effect.kept_fee, Account.RETURN_FEES: -effect.kept_fee},
         order_id=order.id,
     )
     finance.post(

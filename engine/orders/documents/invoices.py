@@ -31,7 +31,7 @@ from engine.orders.seller import SellerPolicy
 from engine.runtime import Runtime
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
-_APART: Final = frozenset({AdjustmentKind.RETURN, AdjustmentKind.GOODWILL})
+_APART: Final = frozenset({AdjustmentKind.RETURN, AdjustmentKind.GOODWILL, AdjustmentKind.FEE})
 """What leaves the kept units as they are: always a note of its own, however early it came."""
 _WORDS: Final = {
     AdjustmentKind.CANCEL: "Canceled goods",
@@ -40,6 +40,7 @@ _WORDS: Final = {
     AdjustmentKind.PAYMENT_METHOD: "Changed payment",
     AdjustmentKind.RETURN: "Returned goods",
     AdjustmentKind.GOODWILL: "Price reduction",
+    AdjustmentKind.FEE: "Restocking fee",
 }
 BATCH: Final = 50
 log = structlog.get_logger(__name__)
