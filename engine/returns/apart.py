@@ -173,7 +173,7 @@ def _post(session: Session, row: Return, step_id: str, value: int) -> None:
         kind=postings.Kind.RESTOCK if value >= 0 else postings.Kind.RESTOCK_UNDONE,
         subject=step_id,
         currency=session.get_one(Tenant, row.tenant_id).currency,
-        amounts=postings.restock(value),
+        amounts=postings.restock(value) if value >= 0 else postings.mirror(postings.restock(-value)),
         order_id=row.order_id,
     )
 

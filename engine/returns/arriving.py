@@ -175,11 +175,12 @@ def _place(
     told: list[dict[str, object]] = []
     for one in sorted(findings, key=lambda found: found.return_line_id):
         line, done, stocked = lines[one.return_line_id], before[one.return_line_id], 0
+        _set_apart(line, one, kept[line.id], apart)
         for outcome, units in sorted(one.outcome.items()):
             place = row.location_id if outcome == Disposition.RESTOCK else None
             worth = goods.cost_of(session, line, done, units)
             if outcome in APART and units:
-                place = _set_apart(line, worth, kept[line.id], apart)
+                place, line.apart_cost = line.apart_location_id, (line.apart_cost or 0) + worth
             if units and place is not None:
                 cost += worth
                 stocked += goods.shelve(session, row, line, units, location_id=place, subject=step_id)
@@ -205,13 +206,10 @@ def _kept_apart(session: Session, row: Return, line: ReturnLine) -> tuple[str | 
     return (place_of(session, row, line), value_of(session, line, units)) if units else None
 
 
-def _set_apart(line: ReturnLine, worth: int, kept: tuple[str | None, int] | None, apart: str | None) -> str | None:
-    """Where more of the line are set apart: all of them at one place, whatever the shop's rule says by now."""
-    first = line.apart_cost is None or kept is None
-    if first:
+def _set_apart(line: ReturnLine, one: Finding, kept: tuple[str | None, int] | None, apart: str | None) -> None:
+    """More of the line are set apart: all of them at one place, whatever the shop's rule says by now."""
+    if any(units for outcome, units in one.outcome.items() if outcome in APART):
         line.apart_location_id, line.apart_cost = kept or (apart, 0)
-    line.apart_cost = (line.apart_cost or 0) + worth
-    return line.apart_location_id
 
 
 def _lock_stock(session: Session, row: Return, lines: Mapping[str, ReturnLine]) -> None:
