@@ -73,7 +73,7 @@ class Plan:
 
 def place(row: Mapping[str, Any]) -> Place:
     """A row of ``PLACES``."""
-    parts = tuple(sorted(Part(*part[:3], price=part[4]) for part in row["parts"]))
+    parts = tuple(sorted(Part(part[0], part[1], part[2], price=part[4]) for part in row["parts"]))
     shelf = tuple(sorted((part, units) for part, _, tracked, units, _ in row["parts"] if tracked))
     return Place(row["id"], row["region"], row["position"], row["available"], parts, shelf)
 
