@@ -58,7 +58,9 @@ def test_a_bundle_takes_its_parts_and_the_line_keeps_them(shop: Shop) -> None:
     expected = sorted(
         [{"variant_id": mug, "quantity": 2}, {"variant_id": tea, "quantity": 1}], key=lambda p: str(p["variant_id"])
     )
-    assert line.components == expected
+    told = [{"variant_id": one["variant_id"], "quantity": one["quantity"]} for one in line.components]
+    assert told == expected
+    assert sum(one["share"] for one in line.components) == line.unit_price
     assert_clean(shop)
 
 
@@ -138,7 +140,8 @@ def test_a_bundle_waits_as_a_whole(shop: Shop) -> None:
         (row,) = session.scalars(select(Backorder).where(Backorder.tenant_id == shop.tenant.id))
         assert (row.variant_id, row.quantity) == (set_of_mugs, 2)
         assert row.components == [{"variant_id": mug, "quantity": 2, "tracked": True}]
-    assert lines(shop)[0].components == [{"variant_id": mug, "quantity": 2}]
+    (part,) = lines(shop)[0].components
+    assert (part["variant_id"], part["quantity"], part["share"]) == (mug, 2, lines(shop)[0].unit_price)
     assert_clean(shop)
 
 
