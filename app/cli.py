@@ -13,10 +13,12 @@ from app.commands import (
     checks,
     doctor,
     exporting,
+    feeds,
     gateways,
     importing,
     keys,
     measuring,
+    platforms,
     serving,
     store,
     talk,
@@ -44,6 +46,9 @@ app.add_typer(checks.audit_app, name="audit")
 app.add_typer(books.app, name="books")
 app.add_typer(exporting.app, name="export")
 app.add_typer(keys.app, name="keys")
+app.add_typer(platforms.app, name="platforms")
+app.add_typer(platforms.events_app, name="webhooks")
+app.add_typer(feeds.app, name="feed")
 app.add_typer(gateways.app, name="gateways")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(importing.app, name="import")

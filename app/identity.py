@@ -162,6 +162,7 @@ def _by_key(session: Session, authorization: str) -> Caller:
         .where(
             ApiKey.key_hash == hash_secret(token),
             ApiKey.revoked_at.is_(None),
+            ApiKey.suspended_at.is_(None),
             or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > clock.now()),
         )
     ).one_or_none()

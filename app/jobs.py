@@ -10,6 +10,7 @@ from typing import Final
 import structlog
 
 from app.cardentry import receive_event
+from app.courier import Courier
 from app.metrics import JOB_FAILURES
 from app.site import Site
 from engine import jobs as engine_jobs
@@ -25,6 +26,7 @@ from engine.payments.gateways.sandbox.gateway import SandboxGateway
 log = structlog.get_logger(__name__)
 ROUND_SECONDS: Final = 1.0
 INDEX_SECONDS: Final = 0.4
+SEND_SECONDS: Final = 0.5
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _STOP_SECONDS: Final = 3.0
@@ -35,6 +37,7 @@ class Jobs:
 
     def __init__(self, site: Site, index: VectorIndex, embedder: Embedder) -> None:
         self._site, self._index, self._embedder = site, index, embedder
+        self._courier: Courier | None = None
         self._stop = threading.Event()
         self._minutely_at = self._hourly_at = time.monotonic()
         self._threads = [
@@ -43,6 +46,7 @@ class Jobs:
                 (ROUND_SECONDS, self.keep_house),
                 (INDEX_SECONDS, self.index),
                 (ROUND_SECONDS, self.bring_in_files),
+                (SEND_SECONDS, self.send_events),
             )
         ]
 
@@ -53,6 +57,8 @@ class Jobs:
     def stop(self) -> None:
         """Let the running round end."""
         self._stop.set()
+        if self._courier is not None:
+            self._courier.stop()
         deadline = time.monotonic() + _STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -85,6 +91,12 @@ class Jobs:
         for tenant_id in runtime.store.tenant_ids():
             if imports_wait(runtime.store, tenant_id):
                 work(runtime, tenant_id)
+
+    def send_events(self) -> None:
+        """Tell platforms of their orders."""
+        if self._courier is None:
+            self._courier = Courier(self._site.runtime)
+        self._courier.round()
 
     def _hear(self, gateway: SandboxGateway) -> None:
         for sent in gateway.due_webhooks():

@@ -15,3 +15,4 @@ SECONDS: Final = Histogram(
 )
 SSE_CLIENTS: Final = Gauge("ic_sse_clients", "Open event streams.", registry=REGISTRY)
 JOB_FAILURES: Final = Counter("ic_job_failures_total", "Background jobs that failed.", ("job",), registry=REGISTRY)
+EVENTS_SENT: Final = Counter("ic_platform_events_total", "Order events that platforms took.", registry=REGISTRY)

@@ -33,9 +33,11 @@ from app import (
     inventory_staff,
     mail,
     order_changes,
+    order_page,
     orders,
     pages,
     payments,
+    platforms_staff,
     policies,
     prices,
     problems,
@@ -50,6 +52,7 @@ from app.middleware import Edge, content_policy
 from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
 from app.protocols.acp import kernel as acp
+from app.protocols.acp import orders as acp_orders
 from app.site import Site
 
 REQUEST_THREADS = 12
@@ -105,6 +108,8 @@ def create_app(site: Site) -> FastAPI:
         cart.router,
         confirm.router,
         acp_discovery.router,
+        acp_orders.router,
+        order_page.router,
         checkout.router,
         checkout.cards,
         customers.identity,
@@ -112,6 +117,7 @@ def create_app(site: Site) -> FastAPI:
         customers_staff.router,
         customers_staff.staff,
         agents_staff.router,
+        platforms_staff.router,
         approvals.router,
         support.router,
         support_staff.router,

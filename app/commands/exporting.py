@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, TextIO
 
 import typer
 
@@ -16,11 +19,6 @@ app = typer.Typer(help="What a shop holds, for another program.", no_args_is_hel
 class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
-
-
-@app.callback()
-def _group() -> None:
-    """Keep ``export`` a group though it has one command."""
 
 
 @app.command("journal")
@@ -44,3 +42,44 @@ def journal(
             count = write(session, tenant_id, sys.stdout, start=day(start), end=day(end))
     sys.stdout.flush()
     say(f"{count} postings.")
+
+
+@app.command("feed")
+def feed(
+    tenant: Shop,
+    out: Annotated[Path | None, typer.Option(help="A file, such as products.jsonl; stdout without one.")] = None,
+    country: Annotated[str | None, typer.Option(help="Two letters; the shop's own country when none is named.")] = None,
+) -> None:
+    """Every product on sale, one a line, in the Agentic Commerce Protocol's feed schema."""
+    import orjson
+
+    from app.commands.opened import runtime
+    from app.commands.outcome import say
+    from app.commands.tenants import shop_id
+    from engine.agentic import feed as feeds
+    from engine.settings import Settings
+
+    with runtime(Settings.from_env()) as opened, _written(out) as file:
+        tenant_id, count = shop_id(opened, tenant), 0
+        with opened.store.unit_of_work(tenant_id, snapshot=True) as session:
+            wanted = feeds.feed_of(session, tenant_id, country, web_origin=opened.web_origin)
+            for product in feeds.products(session, wanted):
+                file.write(orjson.dumps(product).decode() + "\n")
+                count += 1
+    say(f"{count} products.")
+
+
+@contextmanager
+def _written(out: Path | None) -> Iterator[TextIO]:
+    """A file that is there whole or not at all."""
+    if out is None:
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    half = out.with_name(f".{out.name}.part")
+    try:
+        with half.open("w", encoding="utf-8") as file:
+            yield file
+        half.replace(out)
+    finally:
+        half.unlink(missing_ok=True)

@@ -85,6 +85,7 @@ def _add(
             label=label,
             person=person,
             platform_id=platform_id,
+            suspended_at=platforms.suspended_at(session, tenant_id, platform_id),
         )
     )
     return NewKey(key_id, secret, tuple(scopes), platform_id)

@@ -17,10 +17,13 @@ from sqlalchemy.orm import Session
 from engine.agentic import order_adjustments, order_fulfillments
 from engine.agentic.session_models import AgentSession
 from engine.agentic.wire import Body, days, known
+from engine.kit.errors import NotFound
+from engine.kit.identity import Identity
 from engine.kit.money import Money
 from engine.kit.tenancy import Tenant
 from engine.mail.models import Mail, MailStatus
 from engine.orders import queries
+from engine.orders.filters import placed
 from engine.orders.invoice_models import Invoice
 from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.orders.queries import Parts
@@ -68,6 +71,17 @@ def of_orders(session: Session, tenant: Tenant, orders: Sequence[Order], *, web_
     more = _more(session, tenant.id, orders, parts)
     shop = Shop.of(tenant, web_origin)
     return [shape(order, parts[order.id], shop, more[order.id]) for order in orders]
+
+
+def own_order(session: Session, buyer: Identity, order_id: str, *, web_origin: str) -> Body:
+    """One of the platform's own orders. Raises ``NotFound`` for any other."""
+    order = session.scalars(
+        placed(buyer.tenant_id).where(Order.id == order_id, Order.owner_id == buyer.buyer.id)
+    ).first()
+    if order is None:
+        raise NotFound("There is no such order.")
+    tenant = session.get_one(Tenant, buyer.tenant_id)
+    return of_orders(session, tenant, [order], web_origin=web_origin)[0]
 
 
 def shape(order: Order, parts: Parts, shop: Shop, more: More | None = None) -> Body:
@@ -182,9 +196,9 @@ def _estimate(order: Order, lines: Sequence[OrderLine]) -> Body | None:
     option = order.fulfillment
     if order.placed_at is None or not option or status_of(order, lines) in {"completed", "canceled"}:
         return None
-    placed = order.placed_at.date()
-    first = _day(option.get("earliest")) or placed + timedelta(days=int(option.get("min_days", 0)))
-    last = _day(option.get("latest")) or placed + timedelta(days=int(option.get("max_days", 0)))
+    day = order.placed_at.date()
+    first = _day(option.get("earliest")) or day + timedelta(days=int(option.get("min_days", 0)))
+    last = _day(option.get("latest")) or day + timedelta(days=int(option.get("max_days", 0)))
     return days(first, last)
 
 

@@ -8,6 +8,7 @@ answer rests as a whole, so that one that is down costs a try now and then, what
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -95,11 +96,13 @@ def waiting(runtime: Runtime, tenant_id: str) -> list[str]:
         return sorted(session.scalars(query))
 
 
-def send_to(runtime: Runtime, tenant_id: str, platform_id: str, *, most: int = 100) -> int:
+def send_to(
+    runtime: Runtime, tenant_id: str, platform_id: str, *, most: int = 100, go_on: Callable[[], bool] = lambda: True
+) -> int:
     """Send a platform what is due, one after the other, until it has trouble; returns how many events were taken."""
     taken = 0
     for _ in range(most):
-        parcel = _claim(runtime, tenant_id, platform_id)
+        parcel = _claim(runtime, tenant_id, platform_id) if go_on() else None
         if parcel is None:
             break
         fault_point("webhook_before_call")

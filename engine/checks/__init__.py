@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engine.checks import (
+    agentic,
     approvals,
     books,
     catalog,
@@ -58,6 +59,7 @@ RULES: Final = (
     *returns.RULES,
     *tax.RULES,
     *warranties.RULES,
+    *agentic.RULES,
 )
 
 

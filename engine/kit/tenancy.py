@@ -100,6 +100,8 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None]
     """When one that was replaced ends."""
     revoked_at: Mapped[datetime | None]
+    suspended_at: Mapped[datetime | None]
+    """Opens nothing for as long as its platform is suspended."""
 
 
 class BrowserSession(Base):

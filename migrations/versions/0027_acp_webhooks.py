@@ -15,6 +15,7 @@ _QUEUED = sa.text("status = 'queued'")
 
 
 def upgrade() -> None:
+    op.add_column("api_keys", sa.Column("suspended_at", sa.DateTime(timezone=True), nullable=True), schema="app")
     _receivers()
     _events()
     _feeds()
@@ -130,3 +131,4 @@ def _feeds() -> None:
 def downgrade() -> None:
     for table in ("product_feeds", "webhook_events", "webhook_receivers"):
         op.drop_table(table, schema="app")
+    op.drop_column("api_keys", "suspended_at", schema="app")

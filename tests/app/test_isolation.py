@@ -18,6 +18,8 @@ from app.identity import COOKIE
 from app.protocols.acp.kernel import Acp
 from app.routing import Guarded
 from app.server import create_app
+from engine.agentic import platforms
+from engine.agentic.webhook_models import WebhookEvent, WebhookType
 from engine.approvals import asking
 from engine.approvals.models import ApprovalKind
 from engine.carts import promoting
@@ -72,6 +74,7 @@ OPEN_TO_ALL: Final = {
     "/openapi.json",
     "/docs",
     "/.well-known/acp.json",
+    "/order/{number}",  # asks who looks (tests/app/test_order_page.py)
     *SIGNED,
     *LINKED,
     *DEMO,
@@ -221,9 +224,16 @@ def belongings(shop: Shop) -> dict[str, str]:
             credit=1, credit_tax=0, refund=1, location_id=place, expires_at=clock.now(),
         )  # fmt: skip
         session.add(back)
+        platform = platforms.named(session, tenant_id, "THEIRS Co", actor="test")
+        told = WebhookEvent(
+            tenant_id=tenant_id, id=new_id("webhook_event"), platform_id=platform.id, order_id=desk.order_id,
+            type=WebhookType.ORDER_UPDATE, topics=["THEIRS"],
+        )  # fmt: skip
+        session.add(told)
         session.flush()
         ids = {
             "return_id": back.id,
+            "event_id": told.id,
             "document_id": issued.id,
             "mail_id": letter,
             "case_id": case.id,

@@ -1,0 +1,109 @@
+"""``/order/{number}``: an order's page, as an assistant or a letter links to it.
+
+The address opens nothing by itself. The browser that bought it, and a customer who has proven to be its buyer, see the
+order; anybody else is asked for the e-mail address and learns the bare state, a few times an hour.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse
+
+from app.identity import COOKIE, Caller, authenticate, check_same_site
+from app.pages import render
+from app.problems import STATUS
+from app.routing import SiteDep, client_address, own_origin
+from app.site import Site
+from engine.kit.errors import DomainError, NotFound
+from engine.kit.money import format_minor
+from engine.orders import lookups, queries
+from engine.orders.queries import MaskedStatus
+from engine.orders.schemas import OrderView
+
+router: Final = APIRouter(prefix="/order", include_in_schema=False)
+_NUMBER: Final = re.compile(r"[A-Za-z0-9-]{1,20}")
+_WRONG: Final = "No order fits that number and e-mail."
+
+
+@router.get("/{number}")
+def page(number: str, request: Request, site: SiteDep) -> HTMLResponse:
+    """The order for who may see it; else the question who asks."""
+    try:
+        caller = _caller(site, request, number)
+        return _page(number, caller, order=_own(site, caller, number))
+    except DomainError as error:
+        return _refused(number, error)
+
+
+@router.post("/{number}")
+def look(
+    number: str, request: Request, site: SiteDep, email: Annotated[str, Form(max_length=254)] = ""
+) -> HTMLResponse:
+    """The bare state, by number and e-mail."""
+    try:
+        check_same_site(request.headers, own_origin(request))
+        caller = _caller(site, request, number)
+        tenant_id, runtime = caller.merchant.id, site.runtime
+        lookups.limit(runtime, tenant_id, who=client_address(request), number=number)
+        with runtime.unit_of_work(tenant_id) as session:
+            found = queries.masked_status(session, tenant_id, number=number, email=email.replace("\0", ""))
+    except NotFound:
+        return _page(number, caller, said=_WRONG, status=404)
+    except DomainError as error:
+        return _refused(number, error)
+    return _page(number, caller, found=found)
+
+
+def _caller(site: Site, request: Request, number: str) -> Caller:
+    """Who looks, and at which shop. Keys are for programs: they open no page."""
+    host = request.headers.get("host", "")
+    if not _NUMBER.fullmatch(number):
+        authenticate(site.runtime, authorization=None, cookie=None, host=host)
+        raise _NoNumber("This is no order number.")
+    return authenticate(site.runtime, authorization=None, cookie=request.cookies.get(COOKIE), host=host)
+
+
+class _NoNumber(DomainError):
+    code = "not_found"
+    kind = NotFound.kind
+
+
+def _own(site: Site, caller: Caller, number: str) -> OrderView | None:
+    if caller.identity is None:
+        return None
+    try:
+        with site.runtime.unit_of_work(caller.identity.tenant_id) as session:
+            return queries.own_order(session, caller.identity, number)
+    except NotFound:
+        return None
+
+
+def _page(
+    number: str,
+    caller: Caller,
+    *,
+    order: OrderView | None = None,
+    found: MaskedStatus | None = None,
+    said: str = "",
+    status: int = 200,
+) -> HTMLResponse:
+    return _rendered(status, number=number, merchant=caller.merchant.name, order=order, found=found, said=said)
+
+
+def _refused(number: str, error: DomainError) -> HTMLResponse:
+    shown = number if _NUMBER.fullmatch(number) else ""
+    return _rendered(STATUS[error.kind], number=shown, merchant="", order=None, found=None, said=error.message)
+
+
+def _rendered(status: int, **values: Any) -> HTMLResponse:
+    order = values["order"]
+    answer = render(
+        "order.html", money=lambda amount: format_minor(amount, order.total.currency) if order else "", **values
+    )
+    answer.status_code = status
+    answer.headers["Cache-Control"] = "private, no-store"
+    answer.headers["Referrer-Policy"] = "same-origin"  # else Chromium sends the form from nowhere
+    return answer

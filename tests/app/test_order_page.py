@@ -1,0 +1,91 @@
+"""``/order/{number}``: its address opens nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.identity import COOKIE, new_session
+from tests.app.conftest import Browser
+from tests.engine.orders.desk import Desk, buy
+from tests.shop import Shop
+
+
+@pytest.fixture
+def desk(shop: Shop) -> Desk:
+    shop.add("A")
+    with shop.runtime.store.without_tenant() as session:
+        row = session.merge(shop.tenant)
+        row.host = f"{shop.tenant.slug}.example"
+    return buy(shop, "A")
+
+
+def open_page(browser: Browser, desk: Desk) -> Any:
+    return browser.http.get(f"/order/{number(desk)}", headers={"host": f"{desk.shop.tenant.slug}.example"})
+
+
+def ask(browser: Browser, desk: Desk, email: str, **headers: str) -> Any:
+    host = f"{desk.shop.tenant.slug}.example"
+    return browser.http.post(
+        f"/order/{number(desk)}", data={"email": email}, headers={"host": host, "origin": f"http://{host}"} | headers
+    )
+
+
+def number(desk: Desk) -> str:
+    return desk.look().number
+
+
+def test_a_stranger_sees_a_question(browser: Browser, desk: Desk) -> None:
+    page = open_page(browser, desk)
+
+    assert page.status_code == 200
+    assert 'type="email"' in page.text
+    assert "Thing A" not in page.text
+    assert page.headers["cache-control"] == "private, no-store"
+
+
+def test_number_and_e_mail_tell_the_bare_state(browser: Browser, desk: Desk) -> None:
+    page = ask(browser, desk, "Ada@example.com")
+
+    assert page.status_code == 200
+    assert "unfulfilled" in page.text
+    for hidden in ("Thing A", "Ada Buyer", "12 Pine St", "61.55"):
+        assert hidden not in page.text
+
+
+def test_a_wrong_e_mail_tells_nothing_and_tries_are_counted(browser: Browser, desk: Desk) -> None:
+    for _ in range(5):
+        page = ask(browser, desk, "eve@example.com")
+        assert (page.status_code, "unfulfilled" in page.text) == (404, False)
+
+    assert ask(browser, desk, "ada@example.com").status_code == 429
+
+
+def test_the_browser_that_bought_it_sees_it(browser: Browser, desk: Desk) -> None:
+    with desk.shop.uow() as session:
+        cookie = new_session(session, desk.buyer)
+    browser.http.cookies.set(COOKIE, cookie)
+    page = open_page(browser, desk)
+
+    assert "Thing A" in page.text
+    assert "$61.55" in page.text
+
+
+def test_another_shopper_sees_a_question(browser: Browser, desk: Desk) -> None:
+    with desk.shop.uow() as session:
+        cookie = new_session(session, desk.shop.shopper())
+    browser.http.cookies.set(COOKIE, cookie)
+    assert "Thing A" not in open_page(browser, desk).text
+
+
+def test_another_sites_form_is_refused(browser: Browser, desk: Desk) -> None:
+    assert ask(browser, desk, "ada@example.com", origin="https://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize("number", ["<script>", "a" * 21, "%00", "..%2f"])
+def test_what_is_no_number_is_not_found(browser: Browser, number: str) -> None:
+    page = browser.http.get(f"/order/{number}")
+
+    assert page.status_code == 404
+    assert "<script>" not in page.text
