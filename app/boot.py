@@ -26,6 +26,8 @@ from engine.payments.gateways.stripe.calls import installed
 from engine.payments.gateways.stripe.gateway import StripeGateway
 from engine.runtime import Runtime
 from engine.settings import Settings, SettingsError
+from engine.tax.engine import TaxEngine
+from engine.tax.stripe_tax import StripeTax
 
 Say = Callable[[str], None]
 HEAVY: Final = ("chromadb", "litellm", "agents", "graph.runner")
@@ -112,6 +114,7 @@ def open_runtime(
         psp_url=lambda: psp_origin,
         mailer=open_mailer(settings),
         web_origin=origin(settings.host, settings.port),
+        tax_engines=open_tax_engines(addresses, store),
     )
 
 
@@ -135,6 +138,14 @@ def open_gateways(
     if installed():
         gateways["stripe"] = StripeGateway(store, addresses.secret_key, return_url=lambda: settings.endpoint)
     return gateways
+
+
+def open_tax_engines(addresses: Addresses, store: Store) -> dict[str, TaxEngine]:
+    """Stripe Tax where its extra is installed."""
+    if not installed():
+        return {}
+    engine = StripeTax(store, addresses.secret_key)
+    return {engine.name: engine}
 
 
 def close_runtime(runtime: Runtime) -> None:

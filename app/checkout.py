@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
-from app.once import AskedDep, answer_once, json_response
+from app.once import Asked, AskedDep, answer_after, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from engine.checkout import service
 from engine.checkout.schemas import CheckoutView
+from engine.checkout.taxing import with_tax
+from engine.kit.identity import Identity
 from engine.payments import stored_value
+from engine.runtime import Runtime
 
 router: Final = APIRouter(prefix="/v1/checkout/tenders", tags=["payment"], route_class=Guarded)
 cards: Final = APIRouter(prefix="/v1/checkout/card", tags=["payment"], route_class=Guarded)
@@ -39,8 +44,9 @@ def use_card(site: SiteDep, caller: CallerDep, entered: EnteredCard) -> Response
     """Pay with a card that was entered for this checkout; the same again changes nothing. With ``save`` it is kept once
     it has paid: for a shopper with a proven e-mail alone (401 ``email_not_verified``).
     """
-    view = service.use_card(site.runtime, caller.known, entered.card_token, save=entered.save)
-    return json_response(view)
+    runtime, identity = site.runtime, caller.known
+    service.use_card(runtime, identity, entered.card_token, save=entered.save)
+    return json_response(with_tax(runtime, identity, lambda session: service.refresh(session, identity)))
 
 
 @router.post("", responses={200: {"model": CheckoutView}}, response_class=Response)
@@ -48,13 +54,20 @@ def add_tender(site: SiteDep, caller: CallerDep, wanted: WantedTender, request: 
     """Use a gift card (ten codes an hour) or one's own store credit, as far as it reaches; the rest stays due."""
     identity, runtime = caller.known, site.runtime
     if wanted.code is None:
-        return answer_once(runtime, identity, request, lambda s: service.use_store_credit(s, identity), status=200)
+        return _answer(runtime, identity, request, lambda s: service.use_store_credit(s, identity))
     account = stored_value.find_by_code(runtime, identity, wanted.code)
-    return answer_once(runtime, identity, request, lambda s: service.use_gift_card(s, identity, account), status=200)
+    return _answer(runtime, identity, request, lambda s: service.use_gift_card(s, identity, account))
 
 
 @router.delete("", responses={200: {"model": CheckoutView}}, response_class=Response)
 def drop_tenders(site: SiteDep, caller: CallerDep, request: AskedDep) -> Response:
     """Pay without gift cards and store credit."""
     identity = caller.known
-    return answer_once(site.runtime, identity, request, lambda s: service.drop_tenders(s, identity), status=200)
+    return _answer(site.runtime, identity, request, lambda s: service.drop_tenders(s, identity))
+
+
+def _answer(runtime: Runtime, identity: Identity, request: Asked, work: Callable[[Session], CheckoutView]) -> Response:
+    """The checkout as the work leaves it, its taxes asked for where that has to be; the same work twice changes nothing
+    more.
+    """
+    return answer_after(runtime, identity, request, lambda: with_tax(runtime, identity, work), status=200)

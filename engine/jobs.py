@@ -31,6 +31,7 @@ from engine.mail import consumer, sending
 from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
 from engine.orders.documents.invoices import correct_invoiced
+from engine.orders.tax_filing import file_taxes
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.privacy import erasing
 from engine.returns import deciding, parcel
@@ -189,6 +190,7 @@ EVERY_MINUTE: Final[tuple[Job, ...]] = (
     claims.watch_claims,
     sending.erase_codes,
     correct_invoiced,
+    file_taxes,
 )
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,
@@ -232,7 +234,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
 SECOND, MINUTE, HOUR = "jobs of every second", "jobs of every minute", "jobs of every hour"
 """What a process is alone at: one lock each, or the rare ones would miss their turn beside the others."""
 _LOOK: Final = due.look(DUE.values())
-OUTWARD: Final[frozenset[Job]] = frozenset({release_due, sending.send_mail})
+OUTWARD: Final[frozenset[Job]] = frozenset({release_due, sending.send_mail, file_taxes})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
 """

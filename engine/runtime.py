@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from engine.mail.mailer import Mailer
     from engine.payments.gateway import Gateway
     from engine.payments.risk import Risk
+    from engine.tax.engine import TaxEngine
 
 
 class UnitOfWork(Protocol):
@@ -38,6 +39,8 @@ class Runtime:
     """Origin of the gateway's card-entry pages."""
     mailer: Mailer | None = None
     """What carries letters away; without one they wait. Demo shops need none."""
+    tax_engines: Mapping[str, TaxEngine] = field(default_factory=dict)
+    """By name: those that have to be asked over the network; the shop's own tables need none."""
     risk: Risk | None = None
     """A service that is asked about every purchase; without one the shop's own thresholds count."""
     web_origin: str = "http://127.0.0.1:8000"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from engine.checkout import confirmation, service
 from engine.checkout.schemas import CheckoutView, ConfirmationSummary
+from engine.checkout.taxing import with_tax
 from tools import brief
 from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
 
@@ -25,20 +28,22 @@ def _outcome(view: CheckoutView) -> Outcome:
     return Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))
 
 
+def _shown(context: ToolContext, work: Callable[[Session], CheckoutView]) -> Outcome:
+    return _outcome(with_tax(context.runtime, context.identity, work))
+
+
 @tool(access=Access.WRITE, agents=COMMERCE)
 def start_checkout(context: ToolContext) -> Outcome:
     """Begin (or go on with) checking out the cart. `missing` lists what is still needed from the shopper;
     `problems` what stands in the way.
     """
-    with context.unit_of_work() as session:
-        return _outcome(service.start(session, context.identity, thread_id=context.thread_id))
+    return _shown(context, lambda session: service.start(session, context.identity, thread_id=context.thread_id))
 
 
 @tool(access=Access.READ, agents=COMMERCE)
 def get_checkout(context: ToolContext) -> Outcome:
     """The running checkout: totals, address, shipping options, payment method, what is missing."""
-    with context.unit_of_work() as session:
-        return _outcome(service.current(session, context.identity))
+    return _shown(context, lambda session: service.current(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
@@ -72,9 +77,8 @@ def update_checkout(
         fulfillment_option_id=fulfillment_option_id,
         payment_method_ref=payment_method_ref,
     )
-    with context.unit_of_work() as session:
-        view = service.update(session, context.identity, details, thread_id=context.thread_id)
-        return _outcome(view)
+    thread_id = context.thread_id
+    return _shown(context, lambda session: service.update(session, context.identity, details, thread_id=thread_id))
 
 
 @tool(access=Access.READ, agents=COMMERCE)
@@ -92,15 +96,13 @@ def use_store_credit(context: ToolContext) -> Outcome:
     """Pay the running checkout with the shopper's own store credit as far as it reaches. A gift card's code is entered
     in the checkout card's own field, never in the chat: ask the shopper to type it there.
     """
-    with context.unit_of_work() as session:
-        return _outcome(service.use_store_credit(session, context.identity))
+    return _shown(context, lambda session: service.use_store_credit(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
 def drop_stored_value(context: ToolContext) -> Outcome:
     """Pay the running checkout without gift cards and store credit."""
-    with context.unit_of_work() as session:
-        return _outcome(service.drop_tenders(session, context.identity))
+    return _shown(context, lambda session: service.drop_tenders(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)

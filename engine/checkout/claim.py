@@ -15,7 +15,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from engine.carts import discounts
-from engine.checkout import facts, pricing
+from engine.checkout import facts, pricing, taxing
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.facts import Facts
 from engine.checkout.models import ConsentStatus, SessionStatus
@@ -31,6 +31,7 @@ from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
 from engine.payments import tenders
 from engine.runtime import Runtime
+from engine.tax.models import TaxSource
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _TRIES: Final = 4
@@ -58,12 +59,12 @@ WITH same AS (
   RETURNING k.id
 ), placed AS (
   INSERT INTO app.orders (tenant_id, id, number, session_id, owner_id, customer_id, thread_id, status, currency, totals,
-    total, tax, tax_included, taxes, shipping, shipping_tax, buyer, ship_to, fulfillment, routing, discount_codes,
-    hold_reason, created_at, updated_at, version)
+    total, tax, tax_included, taxes, tax_engine, tax_calculation_id, shipping, shipping_tax, buyer, ship_to,
+    fulfillment, routing, discount_codes, hold_reason, created_at, updated_at, version)
   SELECT %(tenant)s, %(order)s, %(prefix)s::text || nextval('app.order_numbers'), %(session_id)s, %(owner_id)s,
     %(customer_id)s, %(thread_id)s, 'pending_payment', %(currency)s, %(totals)s, %(total)s, %(tax)s,
-    %(tax_included)s, %(taxes)s, %(shipping)s, %(shipping_tax)s, %(buyer)s, %(ship_to)s, %(fulfillment)s, %(routing)s,
-    %(discount_codes)s::text[], %(hold_reason)s,
+    %(tax_included)s, %(taxes)s, %(tax_engine)s, %(tax_calculation_id)s, %(shipping)s, %(shipping_tax)s, %(buyer)s,
+    %(ship_to)s, %(fulfillment)s, %(routing)s, %(discount_codes)s::text[], %(hold_reason)s,
     %(now)s, %(now)s, 1
   FROM card RETURNING number
 ), lines AS (
@@ -127,7 +128,20 @@ class Prepared:
 
 
 def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
-    """Everything T1 must know, in one read. Raises ``NotFound`` for a card that is not the identity's own."""
+    """Everything T1 must know, in one read; a tax engine that has to be asked is asked here, before any transaction.
+    Raises ``NotFound`` for a card that is not the identity's own.
+    """
+    seen = _look(runtime, identity, consent_id)
+    if seen.known.tax_policy.engine == TaxSource.TABLES or seen.card.consent_status != ConsentStatus.APPROVED:
+        return seen
+    question = pricing.price(seen.card, seen.known).asks
+    if question is None:
+        return seen
+    taxing.ask_about(runtime, identity.tenant_id, seen.card.id, question)
+    return _look(runtime, identity, consent_id)
+
+
+def _look(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     now = clock.now()
     values = {"consent": consent_id, "owner": identity.id, "tenant": identity.tenant_id, "today": now.date()}
     (rows,) = runtime.store.ask(identity.tenant_id, (PREPARE, values | {"moment": now}))

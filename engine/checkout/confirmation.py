@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from engine.checkout import consents
+from engine.checkout import consents, taxing
 from engine.checkout.consents import open_cards
 from engine.checkout.errors import CheckoutIncomplete, ConsentDecided, ConsentExpired, NoCheckout
 from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
@@ -52,11 +52,15 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
         with runtime.unit_of_work(identity.tenant_id) as session:
             checkout = _ready_session(session, identity)
             quote = quote_of(session, checkout)
-            _require_ready(quote)
-            present = consents.live(session, checkout)
-            bound = digest(checkout, quote)
-            if present and _still_good(present, bound, thread_id):
-                return consents.view(present)
+            if quote.asks is None:
+                _require_ready(quote)
+                present = consents.live(session, checkout)
+                bound = digest(checkout, quote)
+                if present and _still_good(present, bound, thread_id):
+                    return consents.view(present)
+        if quote.asks is not None:
+            taxing.ask_about(runtime, identity.tenant_id, checkout.id, quote.asks)
+            continue
         keep_for = identity.customer_id or ""
         token = delegate(runtime, checkout, quote, bound, keep_for=keep_for) if quote.due else None
         with runtime.unit_of_work(identity.tenant_id) as session:

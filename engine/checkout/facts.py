@@ -103,7 +103,9 @@ class Facts:
     """By variant, where less is there than is wanted and the item may be sold ahead of its stock."""
     made_of: Mapping[str, Recipe] = field(default_factory=dict)
     """What a unit of each of these takes from the shelf."""
-
+    tax_policy: TaxPolicy = field(default_factory=TaxPolicy)
+    tax_quote: Mapping[str, Any] | None = None
+    """What an engine that has to be asked last said of this checkout."""
     purses: Mapping[str, Purse] = field(default_factory=dict)
     """By account: the gift cards and store credit it is paid with that are good now."""
 
@@ -168,6 +170,9 @@ COLUMNS: Final = f"""
     SELECT e.kind, e.region, {_EXEMPTION_STAMP} AS stamp FROM {_EXEMPTIONS} ORDER BY e.id) AS e) AS exemptions,
   (SELECT json_agg(d) FROM (
     SELECT {discounts.COLUMNS} FROM {discounts.KNOWN} ORDER BY d.id) AS d) AS promotions,
+  (SELECT row_to_json(u) FROM (
+    SELECT u.question_hash, u.status, u.answer, u.calculation_id, u.expires_at FROM app.tax_quotes u
+    WHERE u.tenant_id = c.tenant_id AND u.session_id = c.id) AS u) AS tax_quote,
   (SELECT row_to_json(r) FROM (
     SELECT r.status, r.discount_codes, {_CART_STAMP} AS stamp, (
       SELECT json_object_agg(l.variant_id, l.quantity) FROM app.cart_lines l
@@ -267,6 +272,7 @@ def with_rest(session: Session, basket: Basket, found: Facts) -> Facts:
 def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
     """What ``COLUMNS`` found."""
     shop = Shop(basket.tenant_id, row["name"], row["shop_currency"], row["country"], row["demo"], row["settings"])
+    policy = read_policy(dict(shop.settings), TaxPolicy)
     places: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
     for place in row["places"] or ():
         places[place["variant_id"]].append(stock.place(place))
@@ -278,7 +284,9 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
         sites=row["sites"] or (),
         shared=_shared(basket, items, places),
         zones=[Zone(**zone) for zone in row["zones"] or ()],
-        tax=_taxes(basket, shop, row),
+        tax=_taxes(basket, shop, policy, row),
+        tax_policy=policy,
+        tax_quote=row["tax_quote"],
         promotions=[_offered(one) for one in row["promotions"] or ()],
         cart=row["cart"],
         stamp=_stamp(row),
@@ -296,10 +304,10 @@ def _shared(
     return inventory.together(wanted, places, waits=waits)
 
 
-def _taxes(basket: Basket, shop: Shop, row: Mapping[str, Any]) -> tax.Rules:
+def _taxes(basket: Basket, shop: Shop, policy: TaxPolicy, row: Mapping[str, Any]) -> tax.Rules:
     address = basket.ship_to or {}
     return tax.rules(
-        read_policy(dict(shop.settings), TaxPolicy),
+        policy,
         row["rates"] or (),
         row["exemptions"] or (),
         home=shop.country,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine.carts.promotions import Applied, Discountable, Taken, work_out
 from engine.checkout import facts
 from engine.checkout.delivery import Delivery, dated, delivery
+from engine.checkout.duty import duty
 from engine.checkout.facts import Basket, Facts, Shop
 from engine.checkout.routed import routed
 from engine.customers.addresses import missing_parts
@@ -22,6 +23,8 @@ from engine.kit import clock
 from engine.payments.tenders import Purse
 from engine.shipping import service as shipping
 from engine.tax import service as taxes
+from engine.tax.engine import Question
+from engine.tax.models import TaxSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,11 @@ class Quote:
     """What the shopper must know before agreeing."""
     plan: Plan | None = None
     """Where what ships at once is to be reserved; ``None`` while that is not known, or when nothing does."""
+    tax_source: TaxSource = TaxSource.TABLES
+    tax_calculation_id: str | None = None
+    """What the engine that worked the tax out calls it."""
+    asks: Question | None = None
+    """What that engine still has to be asked: until then nothing can be paid."""
 
     @property
     def items(self) -> int:
@@ -193,22 +201,26 @@ def price(basket: Basket, found: Facts) -> Quote:
     plan, unroutable = (None, []) if problems or way.problems else _routing(basket, found, lines, way.selected)
     way = _dated(way, found, plan)
     selected = way.selected
-    bill = _bill(found, lines, selected)
-    lines = [_taxed(line, one, found) for line, one in zip(lines, bill.items, strict=True)]
+    stopped = (*problems, *applied.problems, *way.problems, *unroutable)
+    due = duty(basket, found, lines, selected, blocked=bool(stopped))
+    lines = [_taxed(line, one, found) for line, one in zip(lines, due.bill.items, strict=True)]
     priced = Quote(
         shop=found.shop,
         lines=tuple(lines),
         options=way.options,
         selected=selected,
         promotions=_claimed(applied, full),
-        tax_name=found.tax.name,
-        shipping_tax=bill.shipping.amount,
-        problems=(*problems, *applied.problems, *way.problems, *unroutable),
+        tax_name=due.name,
+        shipping_tax=due.bill.shipping.amount,
+        problems=(*stopped, *due.problems),
         missing=(),
         plan=plan,
         tax_included=found.tax.included,
-        taxes=tuple(bill.by_jurisdiction()),
-        notices=(*applied.notices, *way.notices, *([found.tax.notice] if found.tax.notice else [])),
+        taxes=tuple(due.bill.by_jurisdiction()),
+        notices=(*applied.notices, *way.notices, *due.notices),
+        tax_source=due.source,
+        tax_calculation_id=due.calculation_id,
+        asks=due.asks,
     )
     if basket.tenders:
         priced = replace(priced, tenders=_tenders(basket, found, priced.total))
@@ -219,11 +231,6 @@ def price(basket: Basket, found: Facts) -> Quote:
 def _dated(way: Delivery, found: Facts, plan: Plan | None) -> Delivery:
     places = [one.location_id for one in plan.allocations] if plan else []
     return dated(way, found, places, clock.now())
-
-
-def _bill(found: Facts, lines: Sequence[PricedLine], selected: shipping.Option | None) -> taxes.Bill:
-    items = [taxes.Item(line.tax_category, line.base - line.discount, line.quantity) for line in lines]
-    return found.tax.bill(items, shipping=selected.amount if selected else 0)
 
 
 def _taxed(line: PricedLine, tax: taxes.Taxed, found: Facts) -> PricedLine:

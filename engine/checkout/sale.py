@@ -34,6 +34,7 @@ Model = TypeVar("Model", bound=TenantRow)
 _ORDER_VALUES: Final = (
     *("session_id", "owner_id", "customer_id", "thread_id", "currency"),
     *("total", "tax", "tax_included", "shipping", "shipping_tax", "discount_codes", "hold_reason"),
+    *("tax_engine", "tax_calculation_id"),
 )
 _ORDER_DOCUMENTS: Final = ("totals", "taxes", "buyer", "ship_to", "fulfillment", "routing")
 
@@ -212,6 +213,8 @@ def _order(identity: Identity, card: Card, quote: Quote, now: datetime) -> Row:
         "tax": quote.tax,
         "tax_included": quote.tax_included,
         "taxes": list(quote.taxes),
+        "tax_engine": quote.tax_source.value,
+        "tax_calculation_id": quote.tax_calculation_id,
         "shipping": quote.shipping,
         "shipping_tax": quote.shipping_tax,
         "buyer": card.buyer,

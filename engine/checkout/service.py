@@ -197,6 +197,11 @@ def current(session: Session, identity: Identity) -> CheckoutView:
     return checkout_view(checkout, quote_of(session, checkout))
 
 
+def refresh(session: Session, identity: Identity) -> CheckoutView:
+    """The running checkout, its status brought in line with what is known now. Raises ``NoCheckout``."""
+    return _refreshed(session, identity, _require(session, identity))
+
+
 def cancel(session: Session, identity: Identity) -> CheckoutView:
     """Drop the running checkout and its open card; the cart stays."""
     checkout = _require(session, identity)

@@ -45,6 +45,7 @@ PREFIXES: Final = {
     "tax": "tax",
     "tax_exemption": "txe",
     "tax_filing": "txf",
+    "tax_question": "txq",
     "discount": "dsc",
     "import": "imp",
     "audit": "aud",

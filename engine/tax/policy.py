@@ -11,6 +11,8 @@ from engine.kit.policies import Policy
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 Place = Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+Category = Annotated[str, Field(pattern="^[a-z_]{1,20}$")]
+TaxCode = Annotated[str, Field(pattern="^txcd_[0-9]{8}$")]
 
 
 class TaxPolicy(Policy):
@@ -18,6 +20,15 @@ class TaxPolicy(Policy):
 
     section: ClassVar[str] = "tax"
 
+    engine: Literal["tables", "stripe_tax"] = "tables"
+    """Who works the tax of a sale out: the shop's own tables, or Stripe Tax by the key of the shop's Stripe account."""
+    on_failure: Literal["refuse", "fallback"] = "refuse"
+    """What becomes of a checkout when an engine that has to be asked does not answer: it cannot be paid now, or the
+    tables say what is due and the order says so."""
+    tax_codes: dict[Category, TaxCode] = Field(default_factory=dict)
+    """Tax category of the shop → the code Stripe Tax knows such goods by; without one, what the account presets."""
+    shipping_tax_code: TaxCode | None = None
+    """The same for shipping."""
     prices_include_tax: bool = False
     """In every country and currency."""
     included_in_countries: tuple[Country, ...] = ()

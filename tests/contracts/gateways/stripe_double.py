@@ -14,8 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import RLock, Thread
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from weakref import WeakKeyDictionary
 
 from tests.contracts.gateways.stripe_ledger import ApiError, Ledger, fresh, invalid, missing
+from tests.contracts.gateways.stripe_tax_desk import TaxDesk
 
 Params = dict[str, Any]
 
@@ -203,6 +205,14 @@ def _shown(ledger: Ledger, thing: dict[str, Any], params: Params) -> dict[str, A
     return shown
 
 
+DESKS: WeakKeyDictionary[Ledger, TaxDesk] = WeakKeyDictionary()
+
+
+def desk_of(ledger: Ledger) -> TaxDesk:
+    """The account's Stripe Tax."""
+    return DESKS.setdefault(ledger, TaxDesk())
+
+
 Work = Callable[..., dict[str, Any]]
 ROUTES: list[tuple[str, str, Work]] = [
     ("POST", "/v1/payment_intents", lambda books, params: books.create_intent(params)),
@@ -224,6 +234,10 @@ ROUTES: list[tuple[str, str, Work]] = [
     ("GET", "/v1/payouts", _payouts),
     ("GET", "/v1/balance_transactions", _transactions),
     ("GET", "/v1/balance", _balance),
+    ("POST", "/v1/tax/calculations", lambda books, params: desk_of(books).calculate(params)),
+    ("GET", "/v1/tax/calculations/([^/]+)/line_items", lambda books, params, name: desk_of(books).lines(name, params)),
+    ("POST", "/v1/tax/transactions/create_from_calculation", lambda books, params: desk_of(books).file(params)),
+    ("POST", "/v1/tax/transactions/create_reversal", lambda books, params: desk_of(books).reverse(params)),
 ]
 
 

@@ -96,6 +96,19 @@ class Calls:
     def balance(self) -> Json:
         return self._one(lambda v1: v1.balance.retrieve())
 
+    def create_calculation(self, params: Json, *, key: str) -> Json:
+        return self._one(lambda v1: v1.tax.calculations.create(params, _keyed(key)))
+
+    def calculation_lines(self, calculation_id: str) -> Iterator[Json]:
+        wanted = {"expand": ["data.tax_breakdown"]}
+        return self._all(lambda v1, page: v1.tax.calculations.line_items.list(calculation_id, {**wanted, **page}))
+
+    def create_tax_transaction(self, params: Json, *, key: str) -> Json:
+        return self._one(lambda v1: v1.tax.transactions.create_from_calculation(params, _keyed(key)))
+
+    def reverse_tax_transaction(self, params: Json, *, key: str) -> Json:
+        return self._one(lambda v1: v1.tax.transactions.create_reversal(params, _keyed(key)))
+
     def intents(self, *, created: Json | None = None) -> Iterator[Json]:
         wanted = {"expand": ["data.latest_charge"], **({"created": created} if created else {})}
         return self._all(lambda v1, page: v1.payment_intents.list({**wanted, **page}))
