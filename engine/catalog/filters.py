@@ -11,8 +11,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from engine.catalog.models import Product, Variant
 from engine.catalog.prices import Selling, amount_now
 from engine.catalog.repository import SOLD
-from engine.catalog.shop_file import Restriction
 from engine.compliance import service as compliance
+from engine.compliance.policy import CompliancePolicy
 from engine.inventory.availability import is_available
 from engine.shipping.models import ShippingZone
 
@@ -33,6 +33,8 @@ class Filters:
     ships_to: str | None = None
     home: str = ""
     """The shop's own country, for ``ships_to``."""
+    rules: CompliancePolicy = compliance.USUAL
+    """The shop's restrictions, for ``ships_to``."""
     selling: Selling | None = None
     """The currency of prices, in which it must be sold; ``None`` looks at no list and takes the home price."""
 
@@ -53,7 +55,7 @@ def product_conditions(tenant_id: str, filters: Filters) -> list[ColumnElement[b
     if filters.categories is not None:
         found.append(Product.category.in_(filters.categories) if filters.categories else false())
     if filters.ships_to:
-        found += _ships(tenant_id, filters.ships_to.upper(), filters.home)
+        found += _ships(tenant_id, filters.ships_to.upper(), filters.home, filters.rules)
     return found
 
 
@@ -94,15 +96,18 @@ def _any(rows: Select[str]) -> ColumnElement[bool]:
     return rows.limit(1).scalar_subquery().is_not(None)
 
 
-def _ships(tenant_id: str, country: str, home: str) -> list[ColumnElement[bool]]:
+def _ships(tenant_id: str, country: str, home: str, rules: CompliancePolicy) -> list[ColumnElement[bool]]:
+    if country in rules.embargoed and country != home:
+        return [false()]
     served = exists().where(ShippingZone.tenant_id == tenant_id, ShippingZone.countries.contains([country]))
-    barred = barred_restrictions(home=home, country=country)
+    barred = barred_restrictions(home=home, country=country, rules=rules)
     if not barred:
         return [served]
     return [served, not_(Product.restrictions.overlap(barred))]
 
 
-def barred_restrictions(*, home: str, country: str) -> list[str]:
-    """Restrictions that keep an item from a country altogether, as the compliance rules say."""
+def barred_restrictions(*, home: str, country: str, rules: CompliancePolicy = compliance.USUAL) -> list[str]:
+    """Restrictions that keep an item from a country altogether, as the shop's rules of today say."""
     place = compliance.Place(home=home, country=country)
-    return [one.value for one in Restriction if compliance.findings([compliance.Item("", [one.value])], place)]
+    tags = dict.fromkeys(rule.tag for rule in rules.in_force())
+    return [tag for tag in tags if compliance.findings([compliance.Item("", [tag])], place, rules)]

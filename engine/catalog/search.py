@@ -27,9 +27,12 @@ from engine.catalog.ranking import Tuning, candidates, fused, in_sort, worth_hea
 from engine.catalog.schemas import ProductView
 from engine.catalog.vectors import Hit, NoIndex, VectorIndex
 from engine.catalog.wishes import SearchRequest, check, read_filters, relaxations
+from engine.compliance.policy import CompliancePolicy
+from engine.compliance.service import USUAL
 from engine.kit.errors import InvalidInput
 from engine.kit.idempotency import fingerprint
 from engine.kit.pagination import decode_cursor, encode_cursor
+from engine.kit.policies import policy_of
 
 __all__ = ["CatalogSearch", "SearchPage", "SearchRequest"]
 log = logging.getLogger(__name__)
@@ -85,7 +88,8 @@ class CatalogSearch:
         self, session: Session, tenant_id: str, request: SearchRequest, lexicon: Lexicon, start: _Start
     ) -> tuple[list[str], int]:
         """Ids of one page (and one more, if there is more), and how many there are in all."""
-        filters = read_filters(request, lexicon, selling_in(session, tenant_id, request.currency))
+        rules = policy_of(session, tenant_id, CompliancePolicy) if request.ships_to else USUAL
+        filters = read_filters(request, lexicon, selling_in(session, tenant_id, request.currency), rules=rules)
         if not request.query.strip():
             return _browse(session, tenant_id, filters, request, start)
         question = read_question(session, request.query, lexicon, is_word=self._is_word)

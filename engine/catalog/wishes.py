@@ -10,6 +10,8 @@ from engine.catalog.filters import Filters
 from engine.catalog.lexicon import Lexicon
 from engine.catalog.matching import match_categories, match_option
 from engine.catalog.prices import Selling
+from engine.compliance.policy import CompliancePolicy
+from engine.compliance.service import USUAL
 from engine.kit.errors import InvalidInput
 
 SORTS: Final = ("relevance", "price_low", "price_high", "rating")
@@ -46,8 +48,10 @@ def check(request: SearchRequest) -> None:
         raise InvalidInput(f"A question has at most {MAX_QUERY} letters.", param="query")
 
 
-def read_filters(request: SearchRequest, lexicon: Lexicon, selling: Selling | None = None) -> Filters:
-    """The request's filters in this shop's categories and option values."""
+def read_filters(
+    request: SearchRequest, lexicon: Lexicon, selling: Selling | None = None, *, rules: CompliancePolicy = USUAL
+) -> Filters:
+    """The request's filters in this shop's categories and option values, by its ``rules`` of where goods may go."""
     categories = None
     if request.category and request.category.strip():
         categories = tuple(match_categories(request.category, lexicon.categories))
@@ -59,6 +63,7 @@ def read_filters(request: SearchRequest, lexicon: Lexicon, selling: Selling | No
         in_stock=request.in_stock,
         ships_to=request.ships_to,
         home=lexicon.country,
+        rules=rules,
         selling=selling,
     )
 

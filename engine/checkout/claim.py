@@ -15,7 +15,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from engine.carts import discounts
-from engine.checkout import facts, pricing, taxing
+from engine.checkout import facts, pricing, quotas, taxing
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.facts import Facts
 from engine.checkout.models import ConsentStatus, SessionStatus
@@ -198,6 +198,13 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         *((discounts.STILL, row) for row in draft.uses),
         *((stock.TURN, {"key": stock.turn_of(card.tenant_id, row["variant_id"])}) for row in draft.waiting),
         *((stock.WAIT, row) for row in draft.waiting),
+        *quotas.asks(
+            seen.known.shop.settings,
+            quote.lines,
+            tenant_id=card.tenant_id,
+            order_id=sale.order_id,
+            moment=draft.order["created_at"],
+        ),
     ]
 
 

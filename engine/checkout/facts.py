@@ -19,6 +19,7 @@ from engine.carts.models import Discount
 from engine.carts.promotions import Offered
 from engine.catalog.prices import IN_FORCE, currencies_of
 from engine.catalog.shop_file import StockPolicy
+from engine.checkout import quotas
 from engine.inventory import direct as stock
 from engine.inventory import service as inventory
 from engine.inventory.availability import recipes
@@ -106,6 +107,8 @@ class Facts:
     tax_policy: TaxPolicy = field(default_factory=TaxPolicy)
     tax_quote: Mapping[str, Any] | None = None
     """What an engine that has to be asked last said of this checkout."""
+    bought: Sequence[Mapping[str, Any]] = ()
+    """Where the shop limits how much a customer may buy: what this one ordered before."""
     purses: Mapping[str, Purse] = field(default_factory=dict)
     """By account: the gift cards and store credit it is paid with that are good now."""
 
@@ -173,6 +176,7 @@ COLUMNS: Final = f"""
   (SELECT row_to_json(u) FROM (
     SELECT u.question_hash, u.status, u.answer, u.calculation_id, u.expires_at FROM app.tax_quotes u
     WHERE u.tenant_id = c.tenant_id AND u.session_id = c.id) AS u) AS tax_quote,
+  {quotas.BOUGHT} AS bought,
   (SELECT row_to_json(r) FROM (
     SELECT r.status, r.discount_codes, {_CART_STAMP} AS stamp, (
       SELECT json_object_agg(l.variant_id, l.quantity) FROM app.cart_lines l
@@ -287,6 +291,7 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
         tax=_taxes(basket, shop, policy, row),
         tax_policy=policy,
         tax_quote=row["tax_quote"],
+        bought=row["bought"] or (),
         promotions=[_offered(one) for one in row["promotions"] or ()],
         cart=row["cart"],
         stamp=_stamp(row),

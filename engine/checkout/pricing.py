@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from engine.carts.promotions import Applied, Discountable, Taken, work_out
-from engine.checkout import facts
+from engine.checkout import facts, quotas
 from engine.checkout.delivery import Delivery, dated, delivery
 from engine.checkout.duty import duty
 from engine.checkout.facts import Basket, Facts, Shop
@@ -193,6 +193,7 @@ def price(basket: Basket, found: Facts) -> Quote:
     lines = _lines(basket, found)
     problems = [problem for line in lines for problem in _stock_problems(line)]
     problems += _unsold(basket, found)
+    problems += quotas.problems(found.shop.settings, found.bought, lines, clock.now())
     applied = _promotions(basket, found, lines)
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
     way = delivery(basket, found, lines)

@@ -52,4 +52,22 @@ RULES: Final = (
         "SELECT l.id, 'says ' || l.tax_included || ', its order ' || o.tax_included FROM app.order_lines l"
         " JOIN app.orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id WHERE o.tax_included <> l.tax_included",
     ),
+    Rule(
+        "an order that another engine taxed has its calculation",
+        "SELECT count(*) FROM app.orders WHERE tax_engine <> 'tables'",
+        "SELECT id, 'was taxed with ' || tax || ' by ' || tax_engine || ', calculation '"
+        " || coalesce(tax_calculation_id, 'none') FROM app.orders"
+        " WHERE (tax_calculation_id IS NOT NULL AND tax_engine <> 'stripe_tax')"
+        " OR (tax_calculation_id IS NULL AND tax_engine = 'stripe_tax' AND tax <> 0)",
+    ),
+    Rule(
+        "what is filed of an order is what it was sold for, and what made it less",
+        "SELECT count(*) FROM app.tax_filings",
+        "SELECT f.id, 'files ' || f.amount || ', and its subject is ' || coalesce(o.total, a.amount, 0)"
+        " FROM app.tax_filings f"
+        " LEFT JOIN app.orders o ON o.tenant_id = f.tenant_id AND o.id = f.subject_id AND f.kind = 'sale'"
+        " LEFT JOIN app.order_adjustments a ON a.tenant_id = f.tenant_id AND a.id = f.subject_id"
+        " AND f.kind = 'reversal' AND a.order_id = f.order_id"
+        " WHERE f.amount IS DISTINCT FROM coalesce(o.total, a.amount)",
+    ),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.kit import clock
 from engine.kit.policies import Policy
 
+MAX_DAYS: Final = 366
 Code = Annotated[str, Field(pattern="^[a-z0-9_]{2,40}$")]
 Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
 Region = Annotated[str, Field(pattern="^[A-Z]{2}-[A-Z0-9]{1,3}$")]
@@ -27,10 +30,24 @@ class Rule(BaseModel):
     countries: tuple[Country, ...] = ()
     regions: tuple[Region, ...] = ()
     po_box: bool = False
+    valid_from: date | None = None
+    """The first day on which it holds; ``None``: it always has."""
+    valid_to: date | None = None
+    """The last one."""
     reason: Words
     """Of a refusal: how the sentence goes on after the item's title. Of a notice: the whole of it."""
     instead: str = ""
     """What the shopper could do, a sentence."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> Rule:
+        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
+            raise ValueError("a rule cannot end before it starts")
+        return self
+
+    def holds(self, on: date) -> bool:
+        """Whether it is in force that day."""
+        return (self.valid_from or on) <= on <= (self.valid_to or on)
 
     def applies(self, *, home: str, country: str, region: str, po_box: bool) -> bool:
         anywhere = not (self.abroad or self.countries or self.regions or self.po_box)
@@ -109,6 +126,35 @@ DEFAULTS: Final = (
 )
 
 
+class Limit(BaseModel):
+    """How much of some goods one order, or one customer, may have: all that any of its lists names count together, and
+    everything where no list is given.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: Code
+    skus: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    """Ids."""
+    categories: tuple[str, ...] = ()
+    per_order: Annotated[int, Field(ge=1)] | None = None
+    per_customer: Annotated[int, Field(ge=1)] | None = None
+    """Units that were not canceled, in the orders of the last ``days`` days and this one."""
+    days: Annotated[int, Field(ge=1, le=MAX_DAYS)] = 30
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Limit:
+        if self.per_order is None and self.per_customer is None:
+            raise ValueError("a limit says per_order, per_customer or both")
+        return self
+
+    def names(self, *, sku: str, product_id: str, category: str) -> bool:
+        """Whether goods count."""
+        anything = not (self.skus or self.products or self.categories)
+        return anything or sku in self.skus or product_id in self.products or category in self.categories
+
+
 class CompliancePolicy(Policy):
     """Restrictions of goods by place, countries that nothing is sent to, and how much one order may hold."""
 
@@ -123,7 +169,18 @@ class CompliancePolicy(Policy):
     max_per_order: dict[Code, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     """Tag → most units of such items in one order."""
 
-    def in_force(self) -> tuple[Rule, ...]:
-        """The defaults that hold, then the shop's own."""
-        replaced = {rule.code for rule in self.rules} | set(self.off)
-        return tuple(rule for rule in DEFAULTS if rule.code not in replaced) + self.rules
+    limits: tuple[Limit, ...] = ()
+    """Most units of goods in one order, or for one customer in some days."""
+
+    def in_force(self, on: date | None = None) -> tuple[Rule, ...]:
+        """The defaults that hold, then the shop's own, as of a day; today unless said."""
+        day = on or clock.now().date()
+        replaced = {rule.code for rule in self.rules if rule.holds(day)} | set(self.off)
+        own = tuple(rule for rule in self.rules if rule.holds(day))
+        return tuple(rule for rule in DEFAULTS if rule.code not in replaced) + own
+
+    @model_validator(mode="after")
+    def _codes_are_once(self) -> CompliancePolicy:
+        if len({limit.code for limit in self.limits}) != len(self.limits):
+            raise ValueError("two limits have one code")
+        return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -23,8 +23,11 @@ from engine.kit import audit, clock, outbox
 from engine.kit.errors import InvalidInput
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
+from engine.kit.policies import policy_of
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.runtime import Runtime
+from engine.shipping.policy import ShippingPolicy
+from engine.shipping.promise import days_after
 
 _OPEN: Final = frozenset(
     {
@@ -188,7 +191,6 @@ def _shipment(
     packed = _packed(session, found, boxes)
     status = ShipmentStatus.LABEL_CREATED if embedded else ShipmentStatus.SHIPPED
     words = "Packed and labeled" if embedded else "Handed to the carrier"
-    days = order.fulfillment.get("max_days")
     return Shipment(
         tenant_id=order.tenant_id,
         id=shipment_id,
@@ -203,9 +205,19 @@ def _shipment(
         lines=[{"order_line_id": key, "quantity": quantity} for key, quantity in sorted(units.items())],
         packages=packed,
         events=[{"id": f"{shipment_id}-sent", "at": now.isoformat(), "status": status.value, "text": words}],
-        expected_on=(now + timedelta(days=int(days))).date() if days is not None else None,
+        expected_on=_expected(session, order, now.date()),
         shipped_at=now,
     )
+
+
+def _expected(session: Session, order: Order, leaves: date) -> date | None:
+    """The last day of the promise; for what leaves too late for that, the carrier's own days from when it left."""
+    chosen = order.fulfillment
+    latest = [date.fromisoformat(chosen["latest"])] if chosen.get("latest") else []
+    if chosen.get("max_days") is not None:
+        carrier = policy_of(session, order.tenant_id, ShippingPolicy).carrier(str(chosen.get("carrier", "")))
+        latest.append(days_after(leaves, int(chosen["max_days"]), carrier))
+    return max(latest, default=None)
 
 
 def _require_free(session: Session, tenant_id: str, carrier: str, number: str) -> None:

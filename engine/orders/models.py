@@ -202,6 +202,9 @@ class OrderAdjustment(TenantRow, AppendOnly):
     amount: Mapped[int]
     """Tax included, minor units of the order's currency."""
     tax: Mapped[int]
+    rates: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """[{rate_ppm, net, tax}] that make it up, by the rates of the very lines it is about; none where it is about the
+    order as a whole."""
     change_id: Mapped[str | None] = mapped_column(String(40))
     refund_id: Mapped[str | None] = mapped_column(String(40))
     return_id: Mapped[str | None] = mapped_column(String(40))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from engine.kit import audit, clock, outbox
 from engine.kit.errors import NotFound
 from engine.kit.ids import new_id
 from engine.orders.models import AdjustmentKind, Order, OrderAdjustment, OrderLine, OrderStatus
+from engine.orders.rates import Piece, fitted
 from engine.orders.states import ORDER
 from engine.orders.status import is_canceled, is_done
 from engine.payments.alerts import REVIEW_NEEDED, resolve_alert
@@ -102,9 +103,11 @@ def adjust(
     refund_id: str | None = None,
     return_id: str | None = None,
     claim_id: str | None = None,
+    rates: Iterable[Piece] = (),
 ) -> None:
     """What is due for the order moves by ``amount`` (tax included; negative is in the shopper's favor). Every refund
-    or charge of an order that is no payment of its total rests on one of these.
+    or charge of an order that is no payment of its total rests on one of these; ``rates`` are those of what it is
+    about.
     """
     row = {
         "tenant_id": order.tenant_id,
@@ -113,6 +116,7 @@ def adjust(
         "kind": kind,
         "amount": amount,
         "tax": tax,
+        "rates": [one.told() for one in fitted(rates, amount - tax, tax)],
         "change_id": change_id,
         "refund_id": refund_id,
         "return_id": return_id,

@@ -488,7 +488,7 @@ SHOP: Final[Mapping[str, str]] = {
     "ledger_accounts": "code number name type",
     "locations": "code name country region city postal_code cannot_ship time_zone cut_off",
     "macros": "name body created_by",
-    "order_adjustments": "",
+    "order_adjustments": "rates",
     "payout_lines": "reference match",
     "payouts": "gateway",
     "postings": "account",

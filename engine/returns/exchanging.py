@@ -13,11 +13,13 @@ from engine.kit import clock
 from engine.orders import service as orders
 from engine.orders.changes.effect import Added
 from engine.orders.models import AdjustmentKind, Order, OrderLine, OrderStatus
+from engine.orders.rates import weighed
 from engine.orders.states import ORDER
 from engine.payments.errors import RefundBlockedByDispute
 from engine.payments.models import Refund
-from engine.returns import goods, money, news
+from engine.returns import goods, money, news, rates
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStep
+from engine.returns.taken import lines_of
 
 
 def exchange(
@@ -35,9 +37,13 @@ def exchange(
     made = money.give_back(session, order, row, owed, actor=actor, word=word)
     withheld = row.refund - owed.amount
     back = row.credit - row.fee - withheld
+    old, new = rates.of_returned(session, order, {line: line.quantity for line in lines}), rates.of_exchange(lines)
+    charged = weighed(-(row.charge - row.charge_tax), -row.charge_tax, new)
     _add_lines(session, order, row, lines)
-    money.adjust(session, order, row, row.replacement, row.replacement_tax, [], kind=AdjustmentKind.ITEMS)
-    money.adjust(session, order, row, -back - row.charge, -row.credit_tax - row.charge_tax, made)
+    money.adjust(session, order, row, row.replacement, row.replacement_tax, [], kind=AdjustmentKind.ITEMS, rates=new)
+    money.adjust(
+        session, order, row, -back - row.charge, -row.credit_tax - row.charge_tax, made, rates=[*old, *charged]
+    )
     _post(session, order, row, step.id, owed, withheld)
     money.post_fee(session, order, step, row.fee)
     row.given += owed.amount
@@ -69,7 +75,8 @@ def give_charge_back(session: Session, order: Order, row: Return, *, actor: str)
     money.record(session, row, ReturnStep.UNDONE, {}, owed, actor)
     earned = row.charge - row.charge_tax
     made = money.give_back(session, order, row, owed, actor=actor, word=row.change_id, unearned=earned)
-    money.adjust(session, order, row, -row.charge, -row.charge_tax, made)
+    new = weighed(-earned, -row.charge_tax, rates.of_exchange(lines_of(session, row)))
+    money.adjust(session, order, row, -row.charge, -row.charge_tax, made, rates=new)
     row.given += row.charge
     orders.touch(order)
     return made

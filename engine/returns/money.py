@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -15,6 +15,7 @@ from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.models import AdjustmentKind, Order
 from engine.orders.money import OrderMoney
+from engine.orders.rates import Piece
 from engine.payments import refunds
 from engine.payments.models import Refund
 from engine.returns.models import Return, ReturnEvent, ReturnLine, ReturnStep
@@ -75,10 +76,19 @@ def adjust(
     *,
     change_id: str | None = None,
     kind: AdjustmentKind = AdjustmentKind.RETURN,
+    rates: Iterable[Piece] = (),
 ) -> None:
     refund_id = made[0].id if len(made) == 1 else None
     orders.adjust(
-        session, order, kind=kind, amount=amount, tax=tax, change_id=change_id, refund_id=refund_id, return_id=row.id
+        session,
+        order,
+        kind=kind,
+        amount=amount,
+        tax=tax,
+        change_id=change_id,
+        refund_id=refund_id,
+        return_id=row.id,
+        rates=rates,
     )
 
 

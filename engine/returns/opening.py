@@ -16,8 +16,9 @@ from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.changes.effect import Added, Effect
 from engine.orders.models import AdjustmentKind, ChangeKind, ChangeStatus, Order, OrderChange
+from engine.orders.rates import weighed
 from engine.orders.states import CHANGE
-from engine.returns import goods, news, parcel, settling
+from engine.returns import goods, news, parcel, rates, settling
 from engine.returns.errors import ReturnRefused
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus
 from engine.returns.policy import ReturnsPolicy
@@ -56,6 +57,7 @@ def open_return(
         tax=effect.charge_tax,
         change_id=change.id,
         return_id=row.id,
+        rates=weighed(effect.charge - effect.charge_tax, effect.charge_tax, rates.of_added(effect.added)),
     )
     if effect.added:
         ids = list(change.quote["line_ids"])

@@ -170,7 +170,7 @@ def _shipping(scene: Scene, pieces: Sequence[_Piece]) -> list[Worth]:
     if everything and (policy.refund_shipping == "full_return" or all(gets)):
         gets, target = [True for _ in pieces], Worth(order.shipping, 0, order.shipping_tax)
     else:
-        whole = sum(kept(line).net for line in scene.case.parts.lines)
+        whole = sum(kept(line).net for line in scene.case.parts.lines) - scene.before.exchanged_net
         net = sum(one.worth.net for one, yes in zip(pieces, gets, strict=True) if yes)
         net += sum(net for code, net in scene.before.shipping_net.items() if _shares(policy, code))
         target = Worth(_of(order.shipping, whole, net), 0, _of(order.shipping_tax, whole, net))

@@ -17,7 +17,7 @@ from engine.orders import service as orders
 from engine.orders.models import Order, OrderChange, OrderLine
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.models import Refund
-from engine.returns import exchanging, money, news
+from engine.returns import exchanging, money, news, rates
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus, ReturnStep
 from engine.returns.money import Owed
 from engine.returns.states import finish
@@ -145,7 +145,8 @@ def _give(
     step = money.record(session, row, ReturnStep.SETTLED, due, owed, actor)
     made = money.give_back(session, order, row, owed, actor=actor, word=word)
     change_id = row.change_id if row.keep else None
-    money.adjust(session, order, row, -owed.amount, -owed.tax, made, change_id=change_id)
+    back = rates.of_returned(session, order, due)
+    money.adjust(session, order, row, -owed.amount, -owed.tax, made, change_id=change_id, rates=back)
     money.post_fee(session, order, step, owed.fee)
     row.given += owed.amount
     _count(session, order, due)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from engine.catalog.models import Variant
 from engine.orders.models import OrderLine
 from engine.orders.shares import NOTHING, Worth
-from engine.returns.models import Return, ReturnLine, ReturnStatus
+from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus
 from engine.returns.states import ENDED, GIVEN_UP
 from engine.returns.worth import Part, Taken, some_of
 from engine.warranties.spoken import spoken_for
@@ -25,7 +25,9 @@ class Before:
     shipping: Worth = NOTHING
     """``goods`` is the fee, ``tax`` its tax."""
     shipping_net: dict[str, int] = field(default_factory=dict)
-    """Reason → what the goods were paid, without tax."""
+    """Reason → what goods that came back for money were paid, without tax."""
+    exchanged_net: int = 0
+    """What goods that came back for others were paid, without tax: those others stand in their place."""
     outstanding: int = 0
     """What open returns are still to give back."""
     outstanding_tax: int = 0
@@ -114,6 +116,10 @@ def _add(found: Before, row: Return, line: ReturnLine, *, settled: bool) -> None
     found.lines[line.order_line_id] = before.plus(units, line.component_variant_id, given, at=row.created_at)
     fee, tax = (some_of(amount, line.quantity, 0, units) for amount in (line.shipping, line.shipping_tax))
     found.shipping += Worth(fee, 0, tax)
+    if row.kind == ReturnKind.EXCHANGE:
+        gone = (some_of(amount, line.quantity, 0, line.settled) for amount in (line.goods, line.discount))
+        found.exchanged_net += next(gone) - next(gone)
+        return
     found.shipping_net[line.reason] = found.shipping_net.get(line.reason, 0) + given.net
 
 

@@ -50,6 +50,11 @@ def arrival(ordered_at: datetime, desk: Desk, carrier: Calendar, *, min_days: in
     return Arrival(leaves, earliest, _after(leaves, max_days, carrier.works_on))
 
 
+def days_after(day: date, days: int, carrier: Calendar) -> date:
+    """The day so many of the carrier's working days later."""
+    return _after(day, days, carrier.works_on)
+
+
 def _next(day: date, works: Callable[[date], bool]) -> date:
     """The day itself, or the first one after it on which somebody works; the day when nobody ever does."""
     return next((one for one in (day + _DAY * n for n in range(_FAR)) if works(one)), day)

@@ -27,7 +27,9 @@ from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.orders import replacements
 from engine.orders import service as orders
+from engine.orders.documents.paper import RateBook
 from engine.orders.models import AdjustmentKind, Order, OrderLine
+from engine.orders.rates import Piece
 from engine.orders.replacements import ReplacementLine
 from engine.payments import refunds
 from engine.payments.alerts import raise_alert, resolve_alert
@@ -232,6 +234,8 @@ def _refund(held: Held, actor: str) -> tuple[str, ...]:
         approved=claim.approval_id,
         claim_id=claim.id,
     )
+    line, _ = eligibility.paid_line(session, order, held.root)
+    rate = RateBook.of(session, order, [line]).of_line(line)
     orders.adjust(
         session,
         order,
@@ -240,9 +244,9 @@ def _refund(held: Held, actor: str) -> tuple[str, ...]:
         tax=-back.tax,
         refund_id=made[0].id if len(made) == 1 else None,
         claim_id=claim.id,
+        rates=[Piece(rate, -(back.amount - back.tax), -back.tax)],
     )
     claim.amount, claim.tax = back.amount, back.tax
-    line, _ = eligibility.paid_line(session, order, held.root)
     for one in (held.warranty, held.root):
         one.status, one.ended_at = WarrantyStatus.REFUNDED, one.ended_at or clock.now()
     orders.touch(order)

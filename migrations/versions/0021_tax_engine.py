@@ -23,6 +23,11 @@ def _orders() -> None:
         "orders", sa.Column("tax_engine", sa.String(length=20), server_default="tables", nullable=False), schema="app"
     )
     op.add_column("orders", sa.Column("tax_calculation_id", sa.String(length=80), nullable=True), schema="app")
+    op.add_column(
+        "order_adjustments",
+        sa.Column("rates", postgresql.JSONB(), server_default="[]", nullable=False),
+        schema="app",
+    )
     op.create_index(
         "ix_orders_taxed_elsewhere",
         "orders",

@@ -16,6 +16,7 @@ from engine.customers.errors import AddressIncomplete
 from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
+from engine.orders.changes import kept_tax
 from engine.orders.changes.case import Case, effect_of
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.wanted import AddressWanted
@@ -68,6 +69,8 @@ def _bill(
     ship_to: Mapping[str, str],
 ) -> tax.Bill:
     """The taxes there, within prices or on top of them as the order was sold."""
+    if kept_tax.applies(case.order):
+        return kept_tax.bill(rules_of(case, ship_to), case.order, lines, option.amount)
     items = [
         tax.Item(facts[line.variant_id]["tax_category"], line.unit_price * line.ordered - line.discount, line.ordered)
         for line in lines
@@ -76,8 +79,10 @@ def _bill(
 
 
 def rules_of(case: Case, address: Mapping[str, Any]) -> tax.Rules:
-    """The taxes at an address for the order's buyer."""
+    """The taxes at an address for the order's buyer; where another engine taxed it, the rates it was sold at."""
     order = case.order
+    if kept_tax.applies(order):
+        return kept_tax.rules(case, address)
     found = tax.rules_at(case.session, order.tenant_id, address, currency=order.currency, customer_id=order.customer_id)
     return replace(found, included=order.tax_included)
 

@@ -19,6 +19,7 @@ from engine.orders import service
 from engine.orders.changes.charge import waiting
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.views import effect_of
+from engine.orders.documents.paper import RateBook
 from engine.orders.models import (
     AdjustmentKind,
     ChangeKind,
@@ -29,6 +30,7 @@ from engine.orders.models import (
     OrderStatus,
 )
 from engine.orders.partners import in_hands
+from engine.orders.rates import Piece, moved
 from engine.orders.states import CHANGE
 from engine.payments import captures, refunds, voids
 from engine.payments.models import Payment, PaymentStatus, Refund
@@ -74,6 +76,8 @@ def apply(
     with session.no_autoflush:  # it reads of payments only, and ends with a flush
         back = _refund(session, order, change, effect, word)
     lines = {line.id: line for line in service.lines_of(session, order)}
+    book = RateBook.of(session, order, list(lines.values()))
+    before = book.pieces(order, list(lines.values()))
     variants = {one.variant_id for one in effect.ended} | {one.variant_id for one in effect.added}
     if variants:
         inventory.lock_stock(session, order.tenant_id, variants)
@@ -85,7 +89,7 @@ def apply(
     taken = _take_held(session, order, effect, payment_id)
     with session.no_autoflush:  # from here on nothing is read: the rows are written together
         _set_order(order, effect)
-        _book(session, order, change, effect, back)
+        _book(session, order, change, effect, back, moved(before, book.pieces(order, kept)))
         change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
         change.applied_at = clock.now()
         change.message = _DONE[change.kind]
@@ -259,7 +263,9 @@ def _set_order(order: Order, effect: Effect) -> None:
         order.cancel_reason = effect.reason
 
 
-def _book(session: Session, order: Order, change: OrderChange, effect: Effect, back: list[Refund]) -> None:
+def _book(
+    session: Session, order: Order, change: OrderChange, effect: Effect, back: list[Refund], rates: list[Piece]
+) -> None:
     service.adjust(
         session,
         order,
@@ -268,6 +274,7 @@ def _book(session: Session, order: Order, change: OrderChange, effect: Effect, b
         tax=effect.tax,
         change_id=change.id,
         refund_id=back[0].id if len(back) == 1 else None,
+        rates=rates,
     )
     if effect.kept_fee:
         service.adjust(session, order, kind=AdjustmentKind.FEE, amount=effect.kept_fee, tax=0, change_id=change.id)

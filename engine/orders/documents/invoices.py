@@ -6,7 +6,7 @@ numbers of a shop, kind and year are 1, 2, 3 … in the order of their issue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session, aliased
 from engine.kit import audit, clock, outbox
 from engine.kit.errors import DomainError, NotFound
 from engine.kit.ids import new_id
-from engine.kit.money import allocate
 from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.orders import queries, service
@@ -27,6 +26,7 @@ from engine.orders.documents.paper import Paper
 from engine.orders.invoice_models import Invoice, InvoiceKind
 from engine.orders.models import AdjustmentKind, Order, OrderAdjustment
 from engine.orders.queries import Parts
+from engine.orders.rates import Piece, added_up, read, weighed
 from engine.orders.seller import SellerPolicy
 from engine.runtime import Runtime
 
@@ -140,26 +140,20 @@ def _correct(session: Session, order: Order, parts: Parts, invoice: Invoice, *, 
 
 
 def _write_note(session: Session, order: Order, invoice: Invoice, row: OrderAdjustment, *, actor: str) -> None:
-    """A credit note, or a further invoice for what became more; its rates are the invoice's, by their weight."""
+    """A credit note, or a further invoice for what became more; its rates are those of the lines it is about. What is
+    about the order as a whole is spread over the invoice's rates by their weight.
+    """
     back = row.amount < 0 or (row.amount == 0 and row.tax < 0)
     sign = -1 if back else 1
     net, taxed = sign * (row.amount - row.tax), sign * row.tax
-    rates = _spread(net, taxed, invoice.document["rates"])
+    own = added_up(Piece(one.rate_ppm, sign * one.net, sign * one.tax) for one in read(row.rates))
+    pieces = own or weighed(net, taxed, read(invoice.document["rates"]))
+    rates = [one.told() | {"total": one.net + one.tax} for one in pieces]
     line = {"text": _WORDS[AdjustmentKind(row.kind)], "sku": "", "quantity": 1, "unit_price": net, "net": net}
     line |= {"rate_ppm": rates[0]["rate_ppm"] if len(rates) == 1 else None, "tax": taxed, "total": net + taxed}
     made = _head(session, order) | {"lines": [line], "rates": rates, "covers": [row.id]}
     kind = InvoiceKind.CREDIT_NOTE if back else InvoiceKind.INVOICE
     _write(session, order, kind, made, actor=actor, corrects=invoice, adjustment_id=row.id)
-
-
-def _spread(net: int, taxed: int, rates: Sequence[dict[str, int]]) -> list[dict[str, int]]:
-    nets = allocate(net, [rate["net"] for rate in rates])
-    taxes = allocate(taxed, [rate["tax"] for rate in rates]) if any(rate["tax"] for rate in rates) else None
-    if taxes is None:  # a tax where none was before: it stands with the first
-        taxes = [taxed, *(0 for _ in rates[1:])]
-    parts = zip(rates, nets, taxes, strict=True)
-    found = [{"rate_ppm": rate["rate_ppm"], "net": part, "tax": tax, "total": part + tax} for rate, part, tax in parts]
-    return [row for row in found if row["net"] or row["tax"]] or found[:1]
 
 
 def _head(session: Session, order: Order) -> Paper:

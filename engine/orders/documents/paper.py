@@ -17,6 +17,7 @@ from engine.kit.money import format_minor, share_ppm
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.models import Order, OrderLine
+from engine.orders.rates import Piece, added_up
 from engine.orders.seller import SellerPolicy
 from engine.tax import service as tax
 
@@ -49,14 +50,41 @@ class Row:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class RateBook:
+    """What is needed to say at which rate each part of an order was taxed."""
+
+    place: tax.Rules
+    categories: Mapping[str, str]
+
+    @classmethod
+    def of(cls, session: Session, order: Order, lines: Sequence[OrderLine]) -> RateBook:
+        """Lines that say themselves what they were taxed at need no other word."""
+        if order.taxes and all(line.taxes for line in lines):
+            return cls(tax.NO_TAX, {})
+        return cls(_place(session, order), _categories(session, order.tenant_id, lines))
+
+    def of_line(self, line: OrderLine) -> int:
+        usual = sum(int(part["rate_ppm"]) for part in line.taxes)
+        if not line.taxes:
+            usual = sum(levy.ppm(self.categories.get(line.product_id, "")) for levy in self.place.levies)
+        return _rate(shares.worth(line, 0, line.ordered).net, line.tax, usual)
+
+    def of_shipping(self, order: Order) -> int:
+        return _rate(order.shipping, order.shipping_tax, _usual_of_shipping(order, self.place))
+
+    def pieces(self, order: Order, lines: Sequence[OrderLine]) -> list[Piece]:
+        """The kept units and the shipping, as they stand now, by their rates."""
+        found = [Piece(self.of_line(line), (worth := shares.kept(line)).net, worth.tax) for line in lines]
+        return added_up([*found, Piece(self.of_shipping(order), order.shipping, order.shipping_tax)])
+
+
 def rows_of(session: Session, order: Order, lines: Sequence[OrderLine]) -> list[Row]:
     """The kept units of every line, then shipping."""
-    place = _place(session, order)
-    categories = _categories(session, order.tenant_id, lines)
-    rows = [_row(line, place, categories.get(line.product_id, "")) for line in lines if line.ordered > line.canceled]
+    book = RateBook.of(session, order, lines)
+    rows = [_row(line, book) for line in lines if line.ordered > line.canceled]
     if order.shipping or order.shipping_tax:
-        rate = _rate(order.shipping, order.shipping_tax, _usual_of_shipping(order, place))
-        title = str(order.fulfillment.get("title") or "Shipping")
+        title, rate = str(order.fulfillment.get("title") or "Shipping"), book.of_shipping(order)
         rows.append(Row(f"Shipping: {title}", "", 1, order.shipping, order.shipping, rate, order.shipping_tax))
     return rows
 
@@ -112,15 +140,12 @@ def money(amount: int, paper: Mapping[str, Any]) -> str:
     return format_minor(amount, paper["currency"])
 
 
-def _row(line: OrderLine, place: tax.Rules, category: str) -> Row:
+def _row(line: OrderLine, book: RateBook) -> Row:
     kept = shares.kept(line)
     chosen = ", ".join(str(value) for value in line.options.values())
     text = f"{line.title} ({chosen})" if chosen else line.title
-    usual = sum(int(part["rate_ppm"]) for part in line.taxes)
-    if not line.taxes:
-        usual = sum(levy.ppm(category) for levy in place.levies)
-    rate = _rate(shares.worth(line, 0, line.ordered).net, line.tax, usual)
-    return Row(text, line.sku, line.ordered - line.canceled, line.unit_price, kept.net, rate, kept.tax)
+    units = line.ordered - line.canceled
+    return Row(text, line.sku, units, line.unit_price, kept.net, book.of_line(line), kept.tax)
 
 
 def _rate(net: int, taxed: int, usual: int) -> int:

@@ -138,6 +138,39 @@ def test_what_is_canceled_before_is_not_on_it_and_afterwards_is_credited(desk: D
     assert broken(desk.shop) == []
 
 
+def rates_of_notes(desk: Desk) -> list[list[tuple[int, int, int]]]:
+    with desk.shop.uow() as session:
+        notes = invoices.documents(session, order_of(session, desk))[1:]
+        return [[(rate["rate_ppm"], rate["net"], rate["tax"]) for rate in one.document["rates"]] for one in notes]
+
+
+def test_a_credit_note_takes_the_rates_of_what_it_credits(desk: Desk) -> None:
+    issue(desk)
+    desk.do("cancel", reason="other", lines=[{"line_id": desk.line("A").id, "quantity": 1}])
+    issue(desk)
+    desk.do("cancel", reason="other", lines=[{"line_id": desk.line("B").id, "quantity": 1}])
+    issue(desk)
+    desk.do("cancel", reason="other")
+    issue(desk)
+    assert rates_of_notes(desk) == [
+        [(100_000, 5000, 500)],
+        [(0, 2000, 0)],
+        [(100_000, 10595, 1060)],
+    ]
+    assert broken(desk.shop) == []
+
+
+def test_a_credit_note_of_goods_at_two_rates_has_both(desk: Desk) -> None:
+    issue(desk)
+    desk.do(
+        "cancel",
+        reason="other",
+        lines=[{"line_id": desk.line("A").id, "quantity": 2}, {"line_id": desk.line("B").id, "quantity": 1}],
+    )
+    issue(desk)
+    assert rates_of_notes(desk) == [[(100_000, 10000, 1000), (0, 2000, 0)]]
+
+
 def test_what_becomes_more_is_invoiced_too(desk: Desk) -> None:
     first = issue(desk)
     variants = desk.shop.variants
