@@ -31,7 +31,6 @@ from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
 from engine.payments import tenders
 from engine.runtime import Runtime
-from engine.tax.models import TaxSource
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _TRIES: Final = 4
@@ -132,7 +131,7 @@ def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     Raises ``NotFound`` for a card that is not the identity's own.
     """
     seen = _look(runtime, identity, consent_id)
-    if seen.known.tax_policy.engine == TaxSource.TABLES or seen.card.consent_status != ConsentStatus.APPROVED:
+    if not seen.known.tax_policy.elsewhere or seen.card.consent_status != ConsentStatus.APPROVED:
         return seen
     question = pricing.price(seen.card, seen.known).asks
     if question is None:

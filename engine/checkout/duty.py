@@ -56,7 +56,7 @@ class Duty:
 
 def duty(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Option | None, *, blocked: bool) -> Duty:
     """What is due; nothing is asked while something else stands in the way of buying."""
-    if found.tax_policy.engine == TaxSource.TABLES:
+    if not found.tax_policy.elsewhere:
         return _by_tables(found, lines, selected)
     if blocked or selected is None or set(missing_parts(basket.ship_to)) - {"name"}:
         return Duty(_nothing(lines), _LATER, TaxSource.STRIPE)

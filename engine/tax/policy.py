@@ -49,6 +49,11 @@ class TaxPolicy(Policy):
     import_notice: str = "Import duties and taxes are not in this price: the carrier collects them on delivery."
     """Said where goods leave the country and no tax is collected; empty: nothing."""
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether somebody has to be asked over the network."""
+        return self.engine != "tables"
+
     def includes(self, *, country: str, currency: str) -> bool:
         """Whether prices are shown with their tax in them."""
         listed = country in self.included_in_countries or currency in self.included_in_currencies

@@ -31,7 +31,7 @@ def rules(case: Case, address: Mapping[str, Any]) -> tax.Rules:
     order, before = case.order, case.order.ship_to or {}
     if any(address.get(part) != before.get(part) for part in _PLACE):
         raise NotDeliverable(
-            "The taxes of another place cannot be worked out for this order: cancel it and order anew."
+            "This order's taxes hold for its own place: to send it elsewhere, cancel it and order anew."
         )
     levies = tuple(_levies(case, order))
     return tax.Rules(levies, order.tax_included, currency=order.currency)

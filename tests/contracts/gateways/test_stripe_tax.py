@@ -21,6 +21,7 @@ from engine.kit import clock
 from engine.kit.identity import Identity
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
+from engine.orders.errors import NotDeliverable
 from engine.orders.models import Order, OrderLine
 from engine.orders.tax_filing import ALERT, MAX_ATTEMPTS, file_taxes
 from engine.payments.models import Alert
@@ -32,7 +33,7 @@ from engine.tax.stripe_tax import StripeTax
 from tests.contracts.gateways.bench import StripeHands
 from tests.contracts.gateways.stripe_double import StripeDouble, desk_of
 from tests.contracts.gateways.stripe_tax_desk import TaxDesk
-from tests.engine.orders.desk import Desk
+from tests.engine.orders.desk import Desk, sibling
 from tests.shop import ADDRESS, Shop, open_shop
 
 CALCULATE = "/v1/tax/calculations"
@@ -333,6 +334,39 @@ def test_the_sale_and_what_goes_back_are_filed_once_each(shop: Shop, desk: TaxDe
     cart.do("cancel", reason="other", lines=[{"line_id": line.id, "quantity": 1}])
     assert (files(), files()) == (1, 0)
     assert desk.filed()[1:] == [("reversal", -5443)]
+
+
+def sold(shop: Shop, quantity: int = 1) -> Desk:
+    buyer = shop.shopper()
+    shop.fill(buyer, "A", quantity)
+    shop.fill(buyer, "B")
+    say(shop, buyer)
+    return Desk(shop, buyer, paid(shop, buyer).order.id)
+
+
+def test_a_swap_is_taxed_at_the_rates_of_the_order(shop: Shop, double: StripeDouble) -> None:
+    sibling(shop, "A", "A2", price=6000)
+    desk = sold(shop)
+    before = asked(double)
+    change = desk.do(
+        "items", swaps=[{"line_id": desk.line("A").id, "to_variant_id": shop.variants["A2"], "quantity": 1}]
+    )
+    assert (change.status, desk.line("A2").tax) == ("applied", 531)  # 60.00 at 8.85 %
+    assert asked(double) == before
+    assert [one for one in check_tenant(shop.runtime, shop.tenant.id, shop.tenant.slug) if not one.ok] == []
+
+
+def test_another_door_moves_no_tax_and_another_place_is_refused(shop: Shop) -> None:
+    desk = sold(shop)
+    total, rows = desk.look().total.amount, desk.rows()
+    with pytest.raises(NotDeliverable, match="taxes hold for its own place"):
+        desk.ask("address", ship_to=ADDRESS | {"city": "Spokane", "postal_code": "99201"})
+    assert desk.rows() == rows
+    change = desk.do("address", ship_to=ADDRESS | {"line_one": "14 Pine St"})
+    assert (change.status, desk.look().total.amount) == ("applied", total)
+    with shop.uow() as session:
+        order = session.scalars(select(Order)).one()
+    assert (order.shipping_tax, sum(row["amount"] for row in order.taxes)) == (53, order.tax)
 
 
 def test_a_lost_answer_files_nothing_twice(shop: Shop, desk: TaxDesk, double: StripeDouble) -> None:

@@ -24,6 +24,7 @@ from engine.orders.service import adjust, lock
 from engine.payments import refunds
 from engine.payments.models import Payment, PaymentStatus
 from tests.engine.orders.desk import Desk, broken, buy, sibling
+from tests.engine.returns.coming import deliver, inspect, receive, rule, send_back, the_return
 from tests.shop import Shop
 
 
@@ -169,6 +170,20 @@ def test_a_credit_note_of_goods_at_two_rates_has_both(desk: Desk) -> None:
     )
     issue(desk)
     assert rates_of_notes(desk) == [[(100_000, 10000, 1000), (0, 2000, 0)]]
+
+
+def test_goods_that_come_back_are_credited_at_their_own_rate(desk: Desk) -> None:
+    rule(desk.shop, refund_shipping="share")
+    deliver(desk)
+    issue(desk)
+    for sku in ("B", "A"):
+        send_back(desk, (sku, 1))
+        receive(desk, the_return(desk))
+        inspect(desk, the_return(desk))
+        issue(desk)
+    # of the 5.95 + 0.60 of shipping, 20 of 170 is 0.70 + 0.07; 70 of 170 is 2.45 + 0.24
+    assert rates_of_notes(desk) == [[(100_000, 70, 7), (0, 2000, 0)], [(100_000, 5175, 517)]]
+    assert broken(desk.shop) == []
 
 
 def test_what_becomes_more_is_invoiced_too(desk: Desk) -> None:

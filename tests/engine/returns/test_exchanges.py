@@ -126,3 +126,22 @@ def test_a_reviewed_exchange_is_charged_when_the_shop_says_yes(shop: Shop) -> No
     assert broken(shop) == []
     receive(desk, the_return(desk))
     assert broken(shop) == []
+
+
+def test_an_exchange_takes_no_part_of_the_shipping_from_or_to_what_comes_back_later(shop: Shop) -> None:
+    """Two for 5.95 + 0.60 of shipping: each unit bears half of it, whatever it was exchanged for in between."""
+    rule(shop, refund_shipping="share")
+    desk = exchanged(shop, 5000)
+    receive(desk, the_return(desk))
+    inspect(desk, the_return(desk))
+    deliver(desk)
+    given = []
+    for sku in ("A", "A2"):
+        send_back(desk, (sku, 1))
+        row = the_return(desk)
+        receive(desk, row)
+        inspect(desk, row)
+        given.append(row.refund)
+    assert given == [5000 + 500 + 297 + 30, 5000 + 500 + 298 + 30]
+    assert held(shop) == 0
+    assert broken(shop) == []
