@@ -15,7 +15,9 @@ WAITING = "status IN ('waiting', 'applying')"
 
 
 def upgrade() -> None:
-    op.add_column(TABLE, sa.Column("kind", sa.String(length=12), nullable=False, server_default="products"), schema="app")
+    op.add_column(
+        TABLE, sa.Column("kind", sa.String(length=12), nullable=False, server_default="products"), schema="app"
+    )
     for name in ("size", "total", "done", "attempts"):
         op.add_column(TABLE, sa.Column(name, sa.Integer(), nullable=False, server_default="0"), schema="app")
     op.add_column(TABLE, sa.Column("problem", sa.Text(), nullable=True), schema="app")
