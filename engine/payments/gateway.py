@@ -178,6 +178,15 @@ class TokenFacts:
     challenge_url: str | None = None
     """Set when the card's bank wants its holder to prove who they are first (3-D Secure)."""
     kind: MethodKind = MethodKind.CARD
+    brand: str = ""
+    last4: str = ""
+    label: str = ""
+    """The way to pay as people read it: ``Visa •••• 4242``."""
+    maximum: Money | None = None
+    """The most that it pays, told of every token of this session, usable or not."""
+    expires_at: datetime | None = None
+    review: bool = False
+    """Whether who delegated it wants a person to look before the money is taken."""
 
 
 class EntryKind(StrEnum):

@@ -16,10 +16,12 @@ from sqlalchemy.orm import Session
 
 from engine.kit import clock
 from engine.kit.envelope import derive, seal, unseal
+from engine.kit.money import Money
 from engine.kit.tenancy import hash_secret
 from engine.payments.errors import TokenRefused
-from engine.payments.gateway import Allowance, CaptureRequest, MethodKind
+from engine.payments.gateway import Allowance, CaptureRequest, CardFacts, MethodKind, TokenFacts
 from engine.payments.gateways.models import DelegatedToken
+from engine.payments.naming import method_label
 
 _PREFIX = "vt_"
 
@@ -45,7 +47,7 @@ class Delegation:
         self._method_key = derive(secret_key, f"delegated-method:{gateway}")
 
     def issue(
-        self, session: Session, method: str, allowance: Allowance, *, key: str, kind: MethodKind, keep_for: str = ""
+        self, session: Session, method: str, allowance: Allowance, *, key: str, card: CardFacts, keep_for: str = ""
     ) -> str:
         """The token of ``key``. Raises ``TokenRefused`` when the key was used for something else."""
         token = _PREFIX + self._keyed(self._token_key, allowance.merchant, key)
@@ -56,7 +58,10 @@ class Delegation:
             "session_id": allowance.session_id,
             "method_hash": self._method_hash(allowance.merchant, method),
             "method_sealed": seal(self._secret_key, allowance.merchant, self._context(token), method),
-            "kind": kind,
+            "kind": card.kind,
+            "brand": card.brand,
+            "last4": card.last4,
+            "wallet": card.wallet,
             "keep_for": keep_for or None,
             "currency": allowance.maximum.currency,
             "max_amount": allowance.maximum.amount,
@@ -79,12 +84,24 @@ class Delegation:
         )
         return session.scalars(query.limit(1)).first() is not None
 
-    def usable(self, session: Session, token: str, *, merchant: str, session_id: str) -> DelegatedToken | None:
-        """The token's row if it would be taken now."""
+    def find(self, session: Session, token: str, *, merchant: str, session_id: str) -> DelegatedToken | None:
+        """The token's row, used up or not; ``None`` for one of another session."""
         row = session.get(DelegatedToken, (merchant, hash_secret(token)))
-        if row is None or row.gateway != self._gateway or row.session_id != session_id:
-            return None
-        return row if row.consumed_by is None and row.expires_at > clock.now() else None
+        mine = row is not None and row.gateway == self._gateway and row.session_id == session_id
+        return row if mine else None
+
+    @staticmethod
+    def facts(row: DelegatedToken) -> TokenFacts:
+        """What may be told of a token."""
+        return TokenFacts(
+            usable=row.consumed_by is None and row.expires_at > clock.now(),
+            kind=MethodKind(row.kind),
+            brand=row.brand,
+            last4=row.last4,
+            label=method_label(row.brand, row.last4, wallet=row.wallet),
+            maximum=Money(row.max_amount, row.currency),
+            expires_at=row.expires_at,
+        )
 
     def use(self, session: Session, request: CaptureRequest) -> Used | None:
         """Use the token up for this payment id, which may come again; ``None`` when it will not be taken."""

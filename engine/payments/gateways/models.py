@@ -48,6 +48,9 @@ class DelegatedToken(TenantRow):
     method_sealed: Mapped[bytes]
     kind: Mapped[str] = mapped_column(String(8), default="card", server_default="card")
     """card or wallet."""
+    brand: Mapped[str] = mapped_column(String(20), default="", server_default="")
+    last4: Mapped[str] = mapped_column(String(4), default="", server_default="")
+    wallet: Mapped[str] = mapped_column(String(20), default="", server_default="")
     keep_for: Mapped[str | None]
     """Whom at the gateway the card is kept for once it has paid."""
     currency: Mapped[str] = mapped_column(String(3))

@@ -39,6 +39,12 @@ def test_a_card_in_a_wallet_is_told_as_one(bench: Bench) -> None:
 def test_a_token_says_what_kind_it_stands_for(bench: Bench, behavior: str, kind: MethodKind) -> None:
     facts = bench.gateway.inspect(bench.token(behavior), merchant=bench.merchant, session_id=bench.session_id)
     assert (facts.usable, facts.challenge_url, facts.kind) == (True, None, kind)
+    assert (facts.brand, facts.last4) == ("visa", "4242")
+    assert "Visa" in facts.label
+    assert "4242" in facts.label
+    assert facts.maximum == Money(5000, "USD")
+    assert facts.expires_at is not None
+    assert not facts.review
 
 
 def test_a_wallet_pays_and_is_paid_back(bench: Bench) -> None:

@@ -9,7 +9,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -48,10 +48,11 @@ from engine.payments.gateways.sandbox.vault import Vault
 _LOST = "The payment provider did not answer in time."
 _DELEGATE = """
 INSERT INTO sandbox.tokens (id, key_hash, merchant, session_id, card_ref, behavior, currency, max_amount, expires_at,
-  challenge_id, kind, authenticated)
+  challenge_id, kind, brand, last4, wallet, authenticated)
 VALUES (%(id)s, %(key_hash)s, %(merchant)s, %(session_id)s, %(card_ref)s, %(behavior)s, %(currency)s, %(max_amount)s,
-  %(expires_at)s, %(challenge_id)s, %(kind)s, EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s
-    AND session_id = %(session_id)s AND card_ref = %(card_ref)s AND authenticated))
+  %(expires_at)s, %(challenge_id)s, %(kind)s, %(brand)s, %(last4)s, %(wallet)s,
+  EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s AND session_id = %(session_id)s
+    AND card_ref = %(card_ref)s AND authenticated))
 ON CONFLICT (key_hash) DO UPDATE SET key_hash = EXCLUDED.key_hash RETURNING id
 """
 
@@ -94,9 +95,7 @@ class SandboxGateway:
         row = self._card(card_ref, merchant, session_id)
         if row is None:
             return None
-        wallet = WALLET if row["kind"] == MethodKind.WALLET else ""
-        entered, expiry = row["session_id"] is not None, (row["exp_month"], row["exp_year"])
-        return CardFacts(card_ref, row["brand"], row["last4"], wallet, entered, *expiry)
+        return _facts(card_ref, row)
 
     def keep(self, card_ref: str, *, merchant: str, session_id: str, customer: str) -> str:
         if not self.vault.keep_for(card_ref, merchant, session_id=session_id, customer=customer):
@@ -108,7 +107,7 @@ class SandboxGateway:
             self.vault.forget(card_ref, merchant)
 
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
-        behavior, kind = self._behavior(card_ref, allowance)
+        behavior, card = self._delegable(card_ref, allowance)
         row = {
             "id": "vt_" + secrets.token_hex(16),
             "key_hash": self._keyed(allowance.merchant, f"delegate:{key}"),
@@ -120,7 +119,10 @@ class SandboxGateway:
             "max_amount": allowance.maximum.amount,
             "expires_at": allowance.expires_at,
             "challenge_id": new_id("challenge") if behavior == Behavior.CHALLENGE else None,
-            "kind": kind,
+            "kind": card.kind,
+            "brand": card.brand,
+            "last4": card.last4,
+            "wallet": card.wallet,
         }
         with self._pool.connection() as db:
             found = db.execute(_DELEGATE, row).fetchone()
@@ -129,15 +131,15 @@ class SandboxGateway:
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         with self._pool.connection() as db:
             row = db.execute(
-                "SELECT status, expires_at, behavior, authenticated, challenge_id, kind FROM sandbox.tokens"
-                " WHERE id = %s AND merchant = %s AND session_id = %s",
+                "SELECT status, expires_at, behavior, authenticated, challenge_id, kind, brand, last4, wallet,"
+                " currency, max_amount, review FROM sandbox.tokens WHERE id = %s AND merchant = %s AND session_id = %s",
                 (token, merchant, session_id),
             ).fetchone()
-        if row is None or row["status"] != "live" or row["expires_at"] <= clock.now():
+        if row is None:
             return TokenFacts(usable=False)
+        facts = words.token_of(row)
         open_question = row["behavior"] == Behavior.CHALLENGE and not row["authenticated"]
-        url = self._challenge_url(row) if open_question else None
-        return TokenFacts(usable=True, challenge_url=url, kind=MethodKind(row["kind"]))
+        return replace(facts, challenge_url=self._challenge_url(row)) if facts.usable and open_question else facts
 
     def capture(self, request: CaptureRequest) -> Charge:
         return self._take(request, "capture")
@@ -301,17 +303,23 @@ class SandboxGateway:
             ).fetchone()
         return row
 
-    def _behavior(self, card_ref: str, allowance: Allowance) -> tuple[Behavior, MethodKind]:
+    def _delegable(self, card_ref: str, allowance: Allowance) -> tuple[Behavior, CardFacts]:
         if card_ref in BY_REF:
             known = BY_REF[card_ref]
-            return known.behavior, MethodKind.WALLET if known.wallet else MethodKind.CARD
+            return known.behavior, CardFacts(card_ref, known.brand, known.last4, wallet=known.wallet)
         row = self._card(card_ref, allowance.merchant, allowance.session_id)
         if row is None:
             raise TokenRefused("This card cannot be used for this checkout.")
-        return Behavior(row["behavior"]), MethodKind(row["kind"])
+        return Behavior(row["behavior"]), _facts(card_ref, row)
 
     def _challenge_url(self, row: Mapping[str, Any]) -> str:
         return f"{self._page_url()}/challenge/{row['challenge_id']}"
 
     def _keyed(self, merchant: str, key: str) -> str:
         return hmac.new(self._hmac_key, f"{merchant}\x00{key}".encode(), hashlib.sha256).hexdigest()
+
+
+def _facts(card_ref: str, row: Mapping[str, Any]) -> CardFacts:
+    wallet = WALLET if row["kind"] == MethodKind.WALLET else ""
+    entered, expiry = row["session_id"] is not None, (row["exp_month"], row["exp_year"])
+    return CardFacts(card_ref, row["brand"], row["last4"], wallet, entered, *expiry)

@@ -20,9 +20,12 @@ from engine.payments.gateway import (
     DisputeStatus,
     EventKind,
     GatewayEvent,
+    MethodKind,
     Move,
     MoveStatus,
+    TokenFacts,
 )
+from engine.payments.naming import method_label
 
 SIGNATURE: Final = "sandbox-signature"
 TOLERANCE: Final = timedelta(minutes=5)
@@ -38,6 +41,20 @@ def charge_of(row: Row, challenge_url: str | None = None) -> Charge:
     money = None if status == ChargeStatus.CANCELED else Money(amount, row["currency"])
     return Charge(
         row["payment_id"], status, row["id"], money, row["decline_code"], challenge_url, expires_at=row["expires_at"]
+    )
+
+
+def token_of(row: Row) -> TokenFacts:
+    """What may be told of a token, used up or not."""
+    return TokenFacts(
+        usable=row["status"] == "live" and row["expires_at"] > clock.now(),
+        kind=MethodKind(row["kind"]),
+        brand=row["brand"],
+        last4=row["last4"],
+        label=method_label(row["brand"], row["last4"], wallet=row["wallet"]),
+        maximum=Money(row["max_amount"], row["currency"]),
+        expires_at=row["expires_at"],
+        review=row["review"],
     )
 
 

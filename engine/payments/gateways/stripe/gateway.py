@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 from typing import Final
@@ -22,7 +23,6 @@ from engine.payments.gateway import (
     DisputeFacts,
     EntryElement,
     GatewayEvent,
-    MethodKind,
     Move,
     PayoutFacts,
     Standing,
@@ -108,16 +108,16 @@ class StripeGateway:
         if allowance.keep_for and known.entered:
             keep_for = self._keeping(allowance.merchant).customer_of(allowance.keep_for)
         with self._store.unit_of_work(allowance.merchant) as session:
-            return self._tokens.issue(session, card_ref, allowance, key=key, kind=known.kind, keep_for=keep_for)
+            return self._tokens.issue(session, card_ref, allowance, key=key, card=known, keep_for=keep_for)
 
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         with self._store.unit_of_work(merchant) as session:
-            row = self._tokens.usable(session, token, merchant=merchant, session_id=session_id)
-            waiting = self._tokens.challenge(session, row) if row else None
-        if row is None:
-            return TokenFacts(usable=False)
-        url = facts.challenge_url(self._calls(merchant).intent(waiting)) if waiting else None
-        return TokenFacts(usable=True, challenge_url=url, kind=MethodKind(row.kind))
+            row = self._tokens.find(session, token, merchant=merchant, session_id=session_id)
+            known = self._tokens.facts(row) if row else TokenFacts(usable=False)
+            waiting = self._tokens.challenge(session, row) if row and known.usable else None
+        if waiting is None:
+            return known
+        return replace(known, challenge_url=facts.challenge_url(self._calls(merchant).intent(waiting)))
 
     def capture(self, request: CaptureRequest) -> Charge:
         return self._charging(request.merchant).take(request, hold=False)
