@@ -215,6 +215,7 @@ def answer(challenge_id: str, site: SiteDep, approve: Annotated[str, Form(max_le
     if approve == "yes":
         _gateway(site).pass_challenge(challenge_id)
         return RedirectResponse(f"/challenge/{challenge_id}", 303)
+    _gateway(site).refuse_challenge(challenge_id)
     return pages.render("challenge.html", amount="", done=False, approved=False)
 
 

@@ -83,7 +83,7 @@ def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completio
         return _challenge(runtime, identity, consent_id, facts.challenge_url)
     if not facts.usable:
         return _put_aside(runtime, identity, consent_id, DECLINES["token_expired"])
-    risk = _risk(runtime, identity, seen)
+    risk = _risk(runtime, identity, seen, review=facts.review)
     if risk == RiskAnswer.REFUSE:
         return _refuse(runtime, identity, consent_id)
     try:
@@ -127,10 +127,10 @@ def _inspected(runtime: Runtime, card: Card, token: str) -> TokenFacts:
     return runtime.gateways[card.gateway].inspect(token, merchant=card.tenant_id, session_id=card.id)
 
 
-def _risk(runtime: Runtime, identity: Identity, seen: Prepared) -> RiskAnswer:
+def _risk(runtime: Runtime, identity: Identity, seen: Prepared, *, review: bool) -> RiskAnswer:
     """What is thought of the total the card shows; whether it is today's is found out by the claim."""
     card, settings = seen.card, seen.known.shop.settings
-    if not watched(runtime.risk, settings):
+    if not watched(runtime.risk, settings, review=review):
         return RiskAnswer.ALLOW
     purchase = Purchase(
         tenant_id=card.tenant_id,
@@ -141,6 +141,7 @@ def _risk(runtime: Runtime, identity: Identity, seen: Prepared) -> RiskAnswer:
         buyer=card.buyer,
         ship_to=card.ship_to or {},
         method=card.payment_method or {},
+        review=review,
     )
     return assess(runtime.risk, settings, seen.known.shop.currency, purchase)
 

@@ -33,6 +33,13 @@ class CardRejected(DomainError):
         self.param = param
 
 
+class DelegationUnsupported(DomainError):
+    """No gateway of the shop takes cards from agent platforms. Nothing happened."""
+
+    code = "delegation_unsupported"
+    kind = Kind.UNPROCESSABLE
+
+
 class TokenRefused(DomainError):
     code = "token_refused"
     kind = Kind.UNPROCESSABLE

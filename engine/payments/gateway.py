@@ -283,6 +283,12 @@ class Gateway(Protocol):
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         """Whether the token would be taken now, without using it."""
 
+    def check_authentication(self, *, session_id: str, merchant: str, amount: Money, result: Mapping[str, str]) -> bool:
+        """Whether a 3-D Secure proof (``three_ds_cryptogram``, ``electronic_commerce_indicator``, ``transaction_id``,
+        ``version``) is one that this gateway gave out for a card delegated in this session, and for this amount or
+        more. It works in one session alone; the card that it proves pays without asking its holder again.
+        """
+
     def capture(self, request: CaptureRequest) -> Charge:
         """Authorize and capture at once, using up the token."""
 

@@ -44,6 +44,8 @@ class Purchase:
     buyer: Mapping[str, Any]
     ship_to: Mapping[str, Any]
     method: Mapping[str, Any]
+    review: bool = False
+    """Whether whoever brought the way to pay wants a person to look."""
 
 
 class Risk(Protocol):
@@ -67,16 +69,18 @@ class RiskPolicy(Policy):
     """From this total on the purchase is not taken; in a currency that is not listed it is."""
 
 
-def watched(service: Risk | None, settings: Mapping[str, Any]) -> bool:
-    """Whether anybody has something to say about this shop's purchases."""
-    return service is not None or bool(settings.get("policies", {}).get(RiskPolicy.section))
+def watched(service: Risk | None, settings: Mapping[str, Any], *, review: bool = False) -> bool:
+    """Whether anybody has something to say about this purchase."""
+    return review or service is not None or bool(settings.get("policies", {}).get(RiskPolicy.section))
 
 
 def assess(service: Risk | None, settings: Mapping[str, Any], home: str, purchase: Purchase) -> RiskAnswer:
-    """The stricter of the shop's thresholds (in its ``settings``; ``home`` is its own currency) and the service's
-    answer, if there is one.
+    """The strictest of the shop's thresholds (in its ``settings``; ``home`` is its own currency), a wish for review
+    that came with the way to pay, and the service's answer, if there is one.
     """
     answers = [_by_policy(read_policy(dict(settings), RiskPolicy, home=home), purchase.amount)]
+    if purchase.review:
+        answers.append(RiskAnswer.REVIEW)
     if service is not None:
         answers.append(_asked(service, purchase))
     return max(answers, key=_BY_STRICTNESS.index)

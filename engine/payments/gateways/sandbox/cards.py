@@ -139,6 +139,27 @@ TEST_WALLETS: Final = (
     ),
 )
 """Cards in the Demo Wallet."""
+
+
+class AuthenticationBehavior(StrEnum):
+    """What the imaginary bank does when it is asked to authenticate a card's holder (3-D Secure)."""
+
+    FRICTIONLESS = "frictionless"  # it is sure without asking
+    CHALLENGE = "challenge"  # it asks the holder
+    ATTEMPTED = "attempted"  # it takes no part, and vouches for the attempt
+    NOT_AUTHENTICATED = "not_authenticated"
+    REJECTED = "rejected"
+    UNAVAILABLE = "unavailable"  # it does not answer
+
+
+AUTHENTICATION: Final = {
+    "4000000000003220": AuthenticationBehavior.CHALLENGE,
+    "4000000000003238": AuthenticationBehavior.ATTEMPTED,
+    "4000000000003246": AuthenticationBehavior.NOT_AUTHENTICATED,
+    "4000000000003253": AuthenticationBehavior.REJECTED,
+    "4000000000003261": AuthenticationBehavior.UNAVAILABLE,
+}
+"""Numbers with an authentication of their own; any other of an enrolled brand is frictionless."""
 BY_NUMBER: Final = {card.number: card for card in TEST_CARDS}
 BY_NETWORK_TOKEN: Final = {card.number: card for card in TEST_WALLETS}
 BY_REF: Final = {card.ref: card for card in (*TEST_CARDS, *TEST_WALLETS)}

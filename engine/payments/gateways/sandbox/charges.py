@@ -22,7 +22,9 @@ ANSWER_LOST: Final = frozenset({Behavior.TIMEOUT_AFTER_CAPTURE, Behavior.CAPTURE
 _CHARGE: Final = """
 WITH token AS (
   UPDATE sandbox.tokens
-  SET status = CASE WHEN behavior = 'challenge' AND NOT authenticated THEN status ELSE 'consumed' END
+  SET status = CASE WHEN behavior = 'challenge' AND NOT authenticated THEN status ELSE 'consumed' END,
+    number_sealed = CASE WHEN behavior = 'challenge' AND NOT authenticated THEN number_sealed END,
+    failed = behavior = ANY(%(refused)s)
   WHERE id = %(token)s AND status = 'live' AND merchant = %(merchant)s AND session_id = %(session_id)s
     AND currency = %(currency)s AND max_amount >= %(amount)s AND expires_at > %(now)s
     AND NOT EXISTS (SELECT FROM sandbox.charges WHERE key_hash = %(key_hash)s)

@@ -20,6 +20,15 @@ from engine.kit.envelope import derive
 from engine.kit.errors import NotFound
 from engine.kit.ids import new_id
 from engine.kit.money import Money
+from engine.payments.delegated import (
+    Answer,
+    AuthenticationFacts,
+    AuthenticationRequest,
+    DelegatedCard,
+    Refusal,
+    Request,
+    Signal,
+)
 from engine.payments.errors import TokenRefused
 from engine.payments.gateway import (
     Allowance,
@@ -39,7 +48,16 @@ from engine.payments.gateway import (
     TokenFacts,
 )
 from engine.payments.gateways.grants import Grant, issue_grant
-from engine.payments.gateways.sandbox import books, charges, disputes, moves, ripening, words
+from engine.payments.gateways.sandbox import (
+    authenticating,
+    books,
+    charges,
+    delegating,
+    disputes,
+    moves,
+    ripening,
+    words,
+)
 from engine.payments.gateways.sandbox.cards import BY_REF, WALLET, Behavior
 from engine.payments.gateways.sandbox.charges import ANSWER_LOST
 from engine.payments.gateways.sandbox.store import Db, open_pool
@@ -48,9 +66,9 @@ from engine.payments.gateways.sandbox.vault import Vault
 _LOST = "The payment provider did not answer in time."
 _DELEGATE = """
 INSERT INTO sandbox.tokens (id, key_hash, merchant, session_id, card_ref, behavior, currency, max_amount, expires_at,
-  challenge_id, kind, brand, last4, wallet, authenticated)
+  challenge_id, kind, brand, last4, wallet, card_hash, authenticated)
 VALUES (%(id)s, %(key_hash)s, %(merchant)s, %(session_id)s, %(card_ref)s, %(behavior)s, %(currency)s, %(max_amount)s,
-  %(expires_at)s, %(challenge_id)s, %(kind)s, %(brand)s, %(last4)s, %(wallet)s,
+  %(expires_at)s, %(challenge_id)s, %(kind)s, %(brand)s, %(last4)s, %(wallet)s, %(card_hash)s,
   EXISTS (SELECT FROM sandbox.tokens WHERE merchant = %(merchant)s AND session_id = %(session_id)s
     AND card_ref = %(card_ref)s AND authenticated))
 ON CONFLICT (key_hash) DO UPDATE SET key_hash = EXCLUDED.key_hash RETURNING id
@@ -79,6 +97,7 @@ class SandboxGateway:
         self._webhook_key = derive(secret_key, "sandbox-webhook")
         self._secret_key = secret_key
         self._page_url = page_url
+        self._keys = delegating.Keys(secret_key)
         self.vault = Vault(self._pool, secret_key)
 
     def close(self) -> None:
@@ -107,7 +126,7 @@ class SandboxGateway:
             self.vault.forget(card_ref, merchant)
 
     def delegate(self, card_ref: str, allowance: Allowance, *, key: str) -> str:
-        behavior, card = self._delegable(card_ref, allowance)
+        behavior, card, card_hash = self._delegable(card_ref, allowance)
         row = {
             "id": "vt_" + secrets.token_hex(16),
             "key_hash": self._keyed(allowance.merchant, f"delegate:{key}"),
@@ -123,10 +142,48 @@ class SandboxGateway:
             "brand": card.brand,
             "last4": card.last4,
             "wallet": card.wallet,
+            "card_hash": card_hash,
         }
         with self._pool.connection() as db:
             found = db.execute(_DELEGATE, row).fetchone()
         return str(found["id"])
+
+    def delegate_card(
+        self, request: Request, card: DelegatedCard, allowance: Allowance, signals: tuple[Signal, ...], *, failing: int
+    ) -> Answer:
+        with self._pool.connection() as db:
+            return delegating.delegate_card(db, self._keys, request, card, allowance, signals, failing=failing)
+
+    def refuse(self, request: Request, refusal: Refusal, *, failing: int) -> Answer:
+        with self._pool.connection() as db:
+            return delegating.keep(db, self._keys, request, failing=failing, refusal=refusal)
+
+    def authenticate_card(self, request: Request, given: AuthenticationRequest, *, failing: int) -> Answer:
+        with self._pool.connection() as db:
+            return authenticating.create(db, self._keys, request, given, failing=failing)
+
+    def authentication(self, authentication_id: str, *, merchant: str) -> AuthenticationFacts:
+        with self._pool.connection() as db:
+            row = authenticating.find(db, authentication_id, merchant=merchant)
+        return authenticating.facts_of(self._keys, row, self._page_url())
+
+    def go_on(
+        self, authentication_id: str, *, merchant: str, session_id: str | None, browser: bool
+    ) -> AuthenticationFacts:
+        with self._pool.connection() as db:
+            authenticating.go_on(db, authentication_id, merchant=merchant, session_id=session_id, browser=browser)
+        return self.authentication(authentication_id, merchant=merchant)
+
+    def check_authentication(self, *, session_id: str, merchant: str, amount: Money, result: Mapping[str, str]) -> bool:
+        known = {"session_id": session_id, "merchant": merchant, "amount": amount, "result": result}
+        with self._pool.connection() as db:
+            return authenticating.check(db, self._keys, **known)
+
+    def forget_old(self) -> None:
+        """Let go of what its time is over of: kept answers, numbers of tokens that can take nothing any more."""
+        with self._pool.connection() as db:
+            delegating.forget_old(db)
+            authenticating.forget_old(db)
 
     def inspect(self, token: str, *, merchant: str, session_id: str) -> TokenFacts:
         with self._pool.connection() as db:
@@ -246,7 +303,7 @@ class SandboxGateway:
                 " AND expires_at > %s",
                 (challenge_id, clock.now()),
             ).fetchone()
-        return row
+            return row or authenticating.question(db, challenge_id)
 
     def pass_challenge(self, challenge_id: str) -> None:
         """The card's holder said yes at the bank: this card may now pay in this session, also by a fresh token.
@@ -259,8 +316,13 @@ class SandboxGateway:
                 " RETURNING id",
                 (challenge_id, clock.now()),
             ).fetchone()
-        if found is None:
-            raise NotFound("This check has ended.")
+            if found is None and not authenticating.decide(db, challenge_id, passed=True):
+                raise NotFound("This check has ended.")
+
+    def refuse_challenge(self, challenge_id: str) -> None:
+        """The card's holder said no: an authentication ends with it, a payment may be asked about again."""
+        with self._pool.connection() as db:
+            authenticating.decide(db, challenge_id, passed=False)
 
     @contextmanager
     def _ripe(self) -> Iterator[Db]:
@@ -297,20 +359,21 @@ class SandboxGateway:
     def _card(self, card_ref: str, merchant: str, session_id: str) -> Mapping[str, Any] | None:
         with self._pool.connection() as db:
             row: Mapping[str, Any] | None = db.execute(
-                "SELECT brand, last4, behavior, kind, session_id, exp_month, exp_year FROM sandbox.cards"
-                " WHERE id = %s AND merchant = %s AND (session_id IS NULL OR session_id = %s)",
+                "SELECT brand, last4, behavior, kind, session_id, exp_month, exp_year, card_hash"
+                " FROM sandbox.cards WHERE id = %s AND merchant = %s AND (session_id IS NULL OR session_id = %s)",
                 (card_ref, merchant, session_id),
             ).fetchone()
         return row
 
-    def _delegable(self, card_ref: str, allowance: Allowance) -> tuple[Behavior, CardFacts]:
+    def _delegable(self, card_ref: str, allowance: Allowance) -> tuple[Behavior, CardFacts, str]:
         if card_ref in BY_REF:
             known = BY_REF[card_ref]
-            return known.behavior, CardFacts(card_ref, known.brand, known.last4, wallet=known.wallet)
+            facts = CardFacts(card_ref, known.brand, known.last4, wallet=known.wallet)
+            return known.behavior, facts, self._keys.of_card(allowance.merchant, known.number)
         row = self._card(card_ref, allowance.merchant, allowance.session_id)
         if row is None:
             raise TokenRefused("This card cannot be used for this checkout.")
-        return Behavior(row["behavior"]), _facts(card_ref, row)
+        return Behavior(row["behavior"]), _facts(card_ref, row), row["card_hash"]
 
     def _challenge_url(self, row: Mapping[str, Any]) -> str:
         return f"{self._page_url()}/challenge/{row['challenge_id']}"

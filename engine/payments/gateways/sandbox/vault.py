@@ -26,15 +26,17 @@ from engine.payments.gateways.sandbox.cards import (
     brand_of,
     luhn_valid,
 )
+from engine.payments.gateways.sandbox.delegating import Keys
 
 CRYPTOGRAM_BYTES: Final = 20
 """EMV payment tokenisation: a cryptogram of one payment is 20 bytes, told in base64."""
 _ECI: Final = frozenset({"02", "05", "06", "07"})
 """Electronic commerce indicators of a payment by network token: who vouches for its holder."""
 _INSERT: Final = """
-INSERT INTO sandbox.cards (id, merchant, session_id, number_sealed, brand, last4, exp_month, exp_year, behavior, kind)
+INSERT INTO sandbox.cards (id, merchant, session_id, number_sealed, brand, last4, exp_month, exp_year, behavior, kind,
+  card_hash)
 VALUES (%(id)s, %(merchant)s, %(session_id)s, %(number_sealed)s, %(brand)s, %(last4)s, %(exp_month)s, %(exp_year)s,
-  %(behavior)s, %(kind)s)
+  %(behavior)s, %(kind)s, %(card_hash)s)
 """
 
 
@@ -141,6 +143,7 @@ class Vault:
             "exp_year": entry.exp_year,
             "behavior": behavior or Behavior.APPROVE,
             "kind": facts.kind,
+            "card_hash": Keys(self._secret_key).of_card(grant.merchant, number),
         }
         with self._pool.connection() as connection:
             connection.execute(_INSERT, row)
