@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from app.bench_floor import bench_commit_floor, bench_money_floor
@@ -14,14 +15,18 @@ from engine.checkout.complete import Result, complete
 from engine.fulfillment.release import release_now
 from engine.fulfillment.shipments import ship_now
 from engine.inventory import service as inventory
+from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.ids import new_id
+from engine.kit.money import Money
 from engine.orders import goodwill
 from engine.orders.changes.apply import apply_as_staff
 from engine.orders.changes.propose import propose
 from engine.orders.changes.wanted import read
 from engine.orders.models import ChangeStatus
 from engine.payments import refunds
+from engine.payments.delegated import DelegatedCard, Request, card_taker
+from engine.payments.gateway import Allowance
 from engine.payments.models import RefundStatus
 
 Operation = Callable[[], None]
@@ -121,6 +126,22 @@ def bench_search(scene: Scene) -> Operation:
     return run
 
 
+def bench_delegate(scene: Scene) -> Operation:
+    """An agent's card becomes a token: checked, sealed and kept under its key in one round trip."""
+    vault = card_taker(scene.runtime.gateways, demo=True)
+    card = DelegatedCard("4242424242424242", exp_month="12", exp_year=str(clock.now().year + 2), cvc="123")
+    until = clock.now() + timedelta(minutes=30)
+    allowance = Allowance(scene.tenant_id, new_id("checkout"), Money(10_000, "USD"), until)
+    request = Request(scene.tenant_id, "agp_bench", "delegate_payment", new_id("key"), b"{}")
+
+    def run() -> None:
+        made = vault.delegate_card(request, card, allowance, (), failing=100)
+        if made.made_id is None:
+            raise RuntimeError("the benchmark's card was refused")
+
+    return run
+
+
 BENCHMARKS: Final[Mapping[str, Bench]] = {
     "complete": bench_complete,
     "card": bench_card,
@@ -130,6 +151,7 @@ BENCHMARKS: Final[Mapping[str, Bench]] = {
     "order_change": bench_order_change,
     "add_to_cart": bench_add_to_cart,
     "search": bench_search,
+    "delegate": bench_delegate,
     "commit_floor": bench_commit_floor,
     "money_floor": bench_money_floor,
 }

@@ -73,6 +73,8 @@ class Jobs:
         gateway = self._site.runtime.gateways.get("sandbox")
         if isinstance(gateway, SandboxGateway):
             self._hear(gateway)
+            if hourly:
+                gateway.forget_old()
 
     def index(self) -> None:
         """Bring the search index in step with the outbox."""

@@ -49,6 +49,7 @@ from app import (
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
+from app.protocols.acp import delegate
 from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
 from app.protocols.acp import kernel as acp
@@ -122,6 +123,8 @@ def create_app(site: Site) -> FastAPI:
         support.router,
         support_staff.router,
         tax.router,
+        delegate.payments,
+        delegate.authentications,
     ):
         app.include_router(router)
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")

@@ -6,6 +6,7 @@ Card numbers pass through here and nowhere else. No body of this app is ever log
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterable
 from typing import Annotated, Final
@@ -217,6 +218,31 @@ def answer(challenge_id: str, site: SiteDep, approve: Annotated[str, Form(max_le
         return RedirectResponse(f"/challenge/{challenge_id}", 303)
     _gateway(site).refuse_challenge(challenge_id)
     return pages.render("challenge.html", amount="", done=False, approved=False)
+
+
+@router.post("/3ds/method")
+async def fingerprint() -> HTMLResponse:
+    """The bank looks at the browser, in a frame that nobody sees. This one looks at nothing."""
+    return HTMLResponse("<!doctype html><title>Your bank</title>", headers={"Cache-Control": "no-store"})
+
+
+@router.post("/3ds/challenge")
+def ask_holder(creq: Annotated[str, Form(max_length=4000)]) -> Response:
+    """A challenge request (EMV 3-D Secure) brings the card's holder to the bank's question."""
+    challenge_id = _asked(creq)
+    if challenge_id is None:
+        raise NotFound("This check has ended.")
+    return RedirectResponse(f"/challenge/{challenge_id}", 303)
+
+
+def _asked(creq: str) -> str | None:
+    """The question that a challenge request (base64url JSON) names."""
+    try:
+        told = json.loads(base64.urlsafe_b64decode(creq + "=" * (-len(creq) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    challenge_id = told.get("acsTransID") if isinstance(told, dict) else None
+    return challenge_id if isinstance(challenge_id, str) and is_id(challenge_id, "challenge") else None
 
 
 def _merchant(site: Site, grant: Grant) -> Tenant:

@@ -137,12 +137,10 @@ class CardTaker(Protocol):
     def authenticate_card(self, request: Request, given: AuthenticationRequest, *, failing: int) -> Answer:
         """Begin to authenticate a card's holder; ``made_id`` names the authentication."""
 
-    def authentication(self, authentication_id: str, *, merchant: str) -> AuthenticationFacts:
-        """Where it stands. Raises ``NotFound``."""
+    def authentication(self, authentication_id: str, *, merchant: str, as_begun: bool = False) -> AuthenticationFacts:
+        """Where it stands, or stood when it was begun. Raises ``NotFound``."""
 
-    def go_on(
-        self, authentication_id: str, *, merchant: str, session_id: str | None, browser: bool
-    ) -> AuthenticationFacts:
+    def go_on(self, authentication_id: str, *, merchant: str, session_id: str | None) -> AuthenticationFacts:
         """After the fingerprint: ask the bank. A repeat tells where it stands. Raises ``NotFound``."""
 
 

@@ -36,3 +36,5 @@ class PaymentsPolicy(Policy):
     store_credit_days: Days | None = None
     refunded_value_days: Days = 90
     """An account that a refund is credited to lives at least this much longer."""
+    failing_cards_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Cards of one agent platform that may fail, at the vault or at the bank, before it takes no more for a while."""

@@ -128,14 +128,15 @@ class Acp(APIRoute):
     """A route of the protocol. Its endpoint takes ``asked: AskedDep`` alone, runs in a thread and gives a ``Reply``."""
 
     speak: Speak = staticmethod(flat)
-    with_identity = True
+    key_required = True
+    """Whether a write needs an idempotency key where the version says so."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint = cast("Endpoint", self.endpoint)
 
         async def handle(request: Request) -> Response:
             raw = await _raw(request)
-            return await run_in_threadpool(_handled, endpoint, request, raw, type(self).speak)
+            return await run_in_threadpool(_handled, endpoint, request, raw, type(self))
 
         return handle
 
@@ -260,7 +261,7 @@ async def _raw(request: Request) -> bytes | Fault:
         return Fault(400, "invalid_request", "The body did not arrive.")
 
 
-def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Speak) -> Response:
+def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, route: type[Acp]) -> Response:
     """The whole of a request after its body was read, in one thread."""
     started = time.perf_counter()
     response = _answered(endpoint, request, raw, speak)
@@ -274,9 +275,9 @@ def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Sp
 def _answered(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Speak) -> Response:
     version = request.headers.get("api-version", "")
     try:
-        reply = endpoint(_asked(request, raw, speak))
+        reply = endpoint(_asked(request, raw, route))
     except Exception as error:  # noqa: BLE001 (whatever it was, the caller is told in the protocol's words)
-        return said(request, fault_of(error), speak, version=version)
+        return said(request, fault_of(error), route.speak, version=version)
     return Response(reply.body, reply.status, _echoed(request) | dict(reply.headers), media_type="application/json")
 
 
@@ -301,13 +302,13 @@ def _echoed(request: Request) -> dict[str, str]:
     return headers
 
 
-def _asked(request: Request, raw: bytes | Fault, speak: Speak) -> Asked:
+def _asked(request: Request, raw: bytes | Fault, route: type[Acp]) -> Asked:
     site, headers = cast("Site", request.app.state.site), request.headers
     identity, merchant = who(site, headers)
     request.state.buyer = identity
     version = versions.negotiate(headers.get("api-version"))
     with_key = request.method in WITH_KEY
-    key = key_of(headers.get("idempotency-key"), version) if with_key else ""
+    key = key_of(headers.get("idempotency-key"), version, required=route.key_required) if with_key else ""
     body = _json(headers, raw) if request.method != "GET" else None
     _check_ids(request.path_params)
     return Asked(
@@ -322,7 +323,7 @@ def _asked(request: Request, raw: bytes | Fault, speak: Speak) -> Asked:
         ids=request.path_params,
         headers=headers,
         address=request.client.host if request.client else "",
-        speak=speak,
+        speak=route.speak,
     )
 
 
@@ -337,10 +338,10 @@ def who(site: Site, headers: Mapping[str, str]) -> tuple[Identity, Merchant]:
     return identity.buyer, caller.merchant
 
 
-def key_of(given: str | None, version: str) -> str:
+def key_of(given: str | None, version: str, *, required: bool = True) -> str:
     """The idempotency key; 2026-01-30 only recommends one. Raises ``AcpError``."""
     if not given:
-        if version == versions.OLDER:
+        if version == versions.OLDER or not required:
             return f"none-{secrets.token_hex(16)}"
         words = "Send an Idempotency-Key header with every POST and PUT."
         raise AcpError(400, "idempotency_key_required", words, param="Idempotency-Key")

@@ -250,6 +250,18 @@ def test_a_cent_less_is_simply_taken(shop: Shop) -> None:
     assert_clean(shop)
 
 
+def test_who_brings_a_card_can_ask_for_a_person_to_look(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.add("A", price=5000)
+    gateway = type(shop.runtime.gateways["sandbox"])
+    inspect = gateway.inspect
+    monkeypatch.setattr(gateway, "inspect", lambda *args, **named: replace(inspect(*args, **named), review=True))
+    _, _, done = buy(shop)
+    assert done.order is not None
+    assert done.order.status == "on_hold"
+    assert captured(shop) == {}
+    assert_clean(shop)
+
+
 def test_a_refused_purchase_changes_nothing(shop: Shop) -> None:
     shop.add("A", price=5000)
     rule(shop, review_from=1, refuse_from=TOTAL)

@@ -102,7 +102,7 @@ class Vault:
         given = AuthenticationRequest(number, "11", "2030", Money(amount, "USD"), session_id, browser=True, **fields)
         made = self.gateway.authenticate_card(self.request(operation="auth"), given, failing=self.failing).made_id
         assert made is not None
-        return self.gateway.go_on(made, merchant=self.merchant, session_id=None, browser=True)
+        return self.gateway.go_on(made, merchant=self.merchant, session_id=None)
 
     def passed(self, facts: AuthenticationFacts) -> AuthenticationFacts:
         assert facts.action is not None
@@ -346,19 +346,19 @@ def test_how_authentications_end(vault: Vault, number: str, status: str, letter:
 def test_an_authentication_goes_on_once_and_ends_in_time(vault: Vault) -> None:
     asked = vault.authenticate(VISA, challenge_first=True)
     assert asked.action is not None
-    again = vault.gateway.go_on(asked.id, merchant=vault.merchant, session_id=None, browser=True)
+    again = vault.gateway.go_on(asked.id, merchant=vault.merchant, session_id=None)
     assert again == asked
     with pytest.raises(NotFound):
         vault.gateway.authentication(asked.id, merchant="tnt_other")
     with pytest.raises(NotFound):
-        vault.gateway.go_on("auth_session_0", merchant=vault.merchant, session_id=None, browser=True)
+        vault.gateway.go_on("auth_session_0", merchant=vault.merchant, session_id=None)
     given = AuthenticationRequest(VISA, "11", "2030", Money(1, "USD"))
     begun = vault.gateway.authenticate_card(vault.request(), given, failing=100)
     read = lambda: vault.gateway.authentication(begun.made_id or "", merchant=vault.merchant)  # noqa: E731
     assert (read().status, read().action) == (AuthenticationStatus.PENDING, None)
     with clock.shifted(timedelta(minutes=31)):
         assert read().status == AuthenticationStatus.EXPIRED
-        late = vault.gateway.go_on(read().id, merchant=vault.merchant, session_id=None, browser=True)
+        late = vault.gateway.go_on(read().id, merchant=vault.merchant, session_id=None)
         assert (late.status, late.result) == (AuthenticationStatus.EXPIRED, None)
         gone = vault.gateway.authentication(asked.id, merchant=vault.merchant)
         assert gone.status == AuthenticationStatus.CHALLENGE_ABANDONED

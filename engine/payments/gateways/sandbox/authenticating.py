@@ -6,7 +6,7 @@ import base64
 import hmac
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from engine.kit import clock
@@ -40,7 +40,7 @@ begun AS (INSERT INTO sandbox.authentications (id, merchant, session_id, card_ha
 SELECT count(*) AS made FROM mine
 """  # noqa: S608 (our own words)
 _GO_ON: Final = """
-UPDATE sandbox.authentications SET status = %(status)s, step = %(step)s, browser = browser OR %(browser)s,
+UPDATE sandbox.authentications SET status = %(status)s, step = %(step)s,
   session_id = coalesce(session_id, %(session_id)s)
 WHERE id = %(id)s AND merchant = %(merchant)s AND expires_at > %(now)s AND step IN ('fingerprint', 'ready')
   AND (session_id IS NULL OR %(session_id)s::text IS NULL OR session_id = %(session_id)s)
@@ -96,12 +96,12 @@ def create(db: Db, keys: Keys, request: Request, given: AuthenticationRequest, *
     return keep(db, keys, request, failing=failing, made_id=made_id, statement=_CREATE, more=more)
 
 
-def go_on(db: Db, authentication_id: str, *, merchant: str, session_id: str | None, browser: bool) -> None:
+def go_on(db: Db, authentication_id: str, *, merchant: str, session_id: str | None) -> None:
     """The fingerprint was taken, or cannot be: ask the bank. Does nothing to one that has gone on before."""
     row = find(db, authentication_id, merchant=merchant)
     end = _ENDS[AuthenticationBehavior(row["behavior"])]
     change = {"id": row["id"], "merchant": merchant, "status": end, "now": clock.now()}
-    change |= {"step": "challenge" if end == _ASKED else "ended", "browser": browser, "session_id": session_id}
+    change |= {"step": "challenge" if end == _ASKED else "ended", "session_id": session_id}
     db.execute(_GO_ON, change)
 
 
@@ -163,6 +163,14 @@ def facts_of(keys: Keys, row: Row, page_url: str) -> AuthenticationFacts:
     )
 
 
+def facts_as_begun(keys: Keys, row: Row, page_url: str) -> AuthenticationFacts:
+    """It as it was told first."""
+    status, step = _beginning(row["brand"], browser=row["browser"])
+    return facts_of(
+        keys, {**row, "status": status, "step": step, "expires_at": datetime.max.replace(tzinfo=UTC)}, page_url
+    )
+
+
 def status_of(row: Row) -> AuthenticationStatus:
     """One that nobody ended in time is over: abandoned at the bank's question, or expired."""
     if row["step"] == "ended" or row["expires_at"] > clock.now():
@@ -176,14 +184,18 @@ def forget_old(db: Db) -> None:
     db.execute("DELETE FROM sandbox.authentications WHERE expires_at < %s", (clock.now() - timedelta(days=1),))
 
 
+def _beginning(brand: str, *, browser: bool) -> tuple[AuthenticationStatus, str]:
+    if brand not in _ENROLLED:
+        return AuthenticationStatus.NOT_SUPPORTED, "ended"
+    return (_ASKED, "fingerprint") if browser else (AuthenticationStatus.PENDING, "ready")
+
+
 def _row(keys: Keys, merchant: str, given: AuthenticationRequest) -> dict[str, Any]:
     brand = brand_of(given.number)
     behavior = AUTHENTICATION.get(given.number, AuthenticationBehavior.FRICTIONLESS)
     if given.challenge_first and behavior == AuthenticationBehavior.FRICTIONLESS:
         behavior = AuthenticationBehavior.CHALLENGE
-    status, step = (_ASKED, "fingerprint") if given.browser else (AuthenticationStatus.PENDING, "ready")
-    if brand not in _ENROLLED:
-        status, step = AuthenticationStatus.NOT_SUPPORTED, "ended"
+    status, step = _beginning(brand, browser=given.browser)
     return {
         "session_id": given.session_id,
         "card_hash": keys.of_card(merchant, given.number),

@@ -140,7 +140,7 @@ def keep(
         "most": failing,
     }
     made = db.execute(statement, row | dict(more or {})).fetchone()
-    if made["made"]:
+    if made is not None and made["made"]:
         return Answer(now, made_id, refusal)
     return _before(db, key_hash, body_hash)
 

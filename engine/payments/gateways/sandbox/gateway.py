@@ -162,22 +162,23 @@ class SandboxGateway:
         with self._pool.connection() as db:
             return authenticating.create(db, self._keys, request, given, failing=failing)
 
-    def authentication(self, authentication_id: str, *, merchant: str) -> AuthenticationFacts:
+    def authentication(self, authentication_id: str, *, merchant: str, as_begun: bool = False) -> AuthenticationFacts:
         with self._pool.connection() as db:
             row = authenticating.find(db, authentication_id, merchant=merchant)
+        if as_begun:
+            return authenticating.facts_as_begun(self._keys, row, self._page_url())
         return authenticating.facts_of(self._keys, row, self._page_url())
 
-    def go_on(
-        self, authentication_id: str, *, merchant: str, session_id: str | None, browser: bool
-    ) -> AuthenticationFacts:
+    def go_on(self, authentication_id: str, *, merchant: str, session_id: str | None) -> AuthenticationFacts:
         with self._pool.connection() as db:
-            authenticating.go_on(db, authentication_id, merchant=merchant, session_id=session_id, browser=browser)
+            authenticating.go_on(db, authentication_id, merchant=merchant, session_id=session_id)
         return self.authentication(authentication_id, merchant=merchant)
 
     def check_authentication(self, *, session_id: str, merchant: str, amount: Money, result: Mapping[str, str]) -> bool:
-        known = {"session_id": session_id, "merchant": merchant, "amount": amount, "result": result}
         with self._pool.connection() as db:
-            return authenticating.check(db, self._keys, **known)
+            return authenticating.check(
+                db, self._keys, session_id=session_id, merchant=merchant, amount=amount, result=result
+            )
 
     def forget_old(self) -> None:
         """Let go of what its time is over of: kept answers, numbers of tokens that can take nothing any more."""
