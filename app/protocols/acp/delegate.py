@@ -66,6 +66,7 @@ def speak_authentication(fault: Fault) -> dict[str, Any]:
 
 class DelegatedPayments(Acp):
     speak = staticmethod(speak_payment)
+    confidential = True
 
 
 class DelegatedAuthentications(Acp):
@@ -73,6 +74,7 @@ class DelegatedAuthentications(Acp):
 
     speak = staticmethod(speak_authentication)
     key_required = False
+    confidential = True
 
 
 payments: Final = acp_router("delegate payment", route_class=DelegatedPayments)

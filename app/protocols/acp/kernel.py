@@ -130,6 +130,8 @@ class Acp(APIRoute):
     speak: Speak = staticmethod(flat)
     key_required = True
     """Whether a write needs an idempotency key where the version says so."""
+    confidential = False
+    """Whether nothing of a body may be in the record of requests: of the answer only why it was refused."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint = cast("Endpoint", self.endpoint)
@@ -264,15 +266,15 @@ async def _raw(request: Request) -> bytes | Fault:
 def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, route: type[Acp]) -> Response:
     """The whole of a request after its body was read, in one thread."""
     started = time.perf_counter()
-    response = _answered(endpoint, request, raw, speak)
+    response = _answered(endpoint, request, raw, route)
     if identity := getattr(request.state, "buyer", None):
         sent = b"" if isinstance(raw, Fault) else raw
         ms = round((time.perf_counter() - started) * 1000)
-        note(request.app.state.site, identity, request, sent, response, ms=ms)
+        note(request.app.state.site, identity, request, sent, response, ms=ms, told=not route.confidential)
     return response
 
 
-def _answered(endpoint: Endpoint, request: Request, raw: bytes | Fault, speak: Speak) -> Response:
+def _answered(endpoint: Endpoint, request: Request, raw: bytes | Fault, route: type[Acp]) -> Response:
     version = request.headers.get("api-version", "")
     try:
         reply = endpoint(_asked(request, raw, route))

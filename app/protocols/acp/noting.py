@@ -17,8 +17,12 @@ from engine.kit.identity import Identity
 _SHORT = 80
 
 
-def note(site: Site, identity: Identity, request: Request, raw: bytes, response: Response, *, ms: int) -> None:
-    """Remember one that came as far as being somebody's."""
+def note(
+    site: Site, identity: Identity, request: Request, raw: bytes, response: Response, *, ms: int, told: bool = True
+) -> None:
+    """Remember one that came as far as being somebody's; of its bodies no more than a refusal if they are not to be
+    ``told``.
+    """
     route = request.scope.get("route")
     operation = f"{request.method} {getattr(route, 'path_format', '')}"
     subject = next(iter(request.path_params.values()), "")
@@ -29,9 +33,9 @@ def note(site: Site, identity: Identity, request: Request, raw: bytes, response:
         subject_id=str(subject),
         headers=request.headers,
         answer=response.headers,
-        raw=raw,
+        raw=raw if told else b"",
         status=response.status_code,
-        body=bytes(response.body),
+        body=bytes(response.body) if told or response.status_code >= 400 else b"",
         ms=ms,
     )
 
