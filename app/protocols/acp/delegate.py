@@ -174,7 +174,8 @@ def _request(asked: Asked, operation: str) -> Request:
 
 
 def _most(asked: Asked) -> int:
-    return read_policy(dict(asked.merchant.settings), PaymentsPolicy).failing_cards_per_minute
+    policy = read_policy(dict(asked.merchant.settings), PaymentsPolicy, home=asked.merchant.currency)
+    return policy.failing_cards_per_minute
 
 
 _NOTHING: Final = Refusal("The request is not of the right shape.", "", malformed=True)
