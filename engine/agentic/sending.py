@@ -199,7 +199,13 @@ def _call(runtime: Runtime, parcel: Parcel) -> Outcome:
     }
     try:
         answer = runtime.outward.call(
-            "POST", parcel.url, body=parcel.body, headers=headers, seconds=SECONDS, loopback=parcel.loopback
+            "POST",
+            parcel.url,
+            body=parcel.body,
+            headers=headers,
+            seconds=SECONDS,
+            most_bytes=0,
+            loopback=parcel.loopback,
         )
     except OutwardError as error:
         return Outcome(None, error.code)
@@ -251,15 +257,20 @@ def _note_receiver(session: Session, tenant_id: str, parcel: Parcel, outcome: Ou
 
 
 def _hurry(session: Session, tenant_id: str, platform_id: str) -> None:
-    """It answers again: what waited for that waits no longer."""
-    session.execute(
-        update(WebhookEvent)
+    """It answers again: what waited for that waits no longer, but for what somebody is at in this moment."""
+    waiting = (
+        select(WebhookEvent.id)
         .where(
             WebhookEvent.tenant_id == tenant_id,
             WebhookEvent.platform_id == platform_id,
             WebhookEvent.status == WebhookStatus.QUEUED,
-            WebhookEvent.answer.is_(None) | (WebhookEvent.answer >= 500) | (WebhookEvent.answer == _TOO_MANY),
+            or_(WebhookEvent.answer.is_(None), WebhookEvent.answer >= 500, WebhookEvent.answer == _TOO_MANY),
         )
+        .with_for_update(skip_locked=True)
+    )
+    session.execute(
+        update(WebhookEvent)
+        .where(WebhookEvent.tenant_id == tenant_id, WebhookEvent.id.in_(waiting))
         .values(available_at=clock.now())
         .execution_options(synchronize_session=False)
     )

@@ -191,7 +191,8 @@ class Outward:
         most_bytes: int = MOST_BYTES,
         loopback: bool = False,
     ) -> Answer:
-        """The answer, whatever its status; a redirect is an answer too and is not followed.
+        """The answer, whatever its status; a redirect is an answer too and is not followed. With ``most_bytes=0`` its
+        body is left where it is.
 
         ``seconds`` are for everything from the look-up to the last byte. Raises ``AddressRefused``, ``Unreachable``,
         ``TooSlow`` and ``AnswerTooLarge``; a call that ended in one of the last two may have been heard.
@@ -342,6 +343,8 @@ def _read_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def _read(answer: httpcore.Response, most_bytes: int) -> bytes:
     body = bytearray()
+    if not most_bytes:
+        return b""
     for piece in answer.iter_stream():
         body += piece
         if len(body) > most_bytes:

@@ -28,7 +28,7 @@ from tests.app.acp.official import valid
 from tests.engine.agentic.platform_orders import buy_as, hears, platform, shaped
 from tests.engine.orders.desk import Desk, buy
 from tests.engine.returns.coming import deliver
-from tests.receiver import Heard, Receiver, Says, receiving
+from tests.receiver import Receiver, Says, receiving
 from tests.shop import Shop
 
 pytestmark = pytest.mark.usefixtures("still_clock")
@@ -416,24 +416,30 @@ def test_many_at_once_send_each_event_once_and_each_order_in_order(
         assert of_order == ["order_create", "order_update"]
 
 
-def huge(_: Heard) -> Says:
-    return Says(200, b"x" * 1_000_000)
-
-
-def elsewhere(_: Heard) -> Says:
-    return Says(302, headers={"location": "http://169.254.169.254/"})
-
-
-@pytest.mark.parametrize(
-    ("says", "error"), [(huge, "answer_too_large"), (elsewhere, "http_302")], ids=["huge", "redirect"]
-)
-def test_answers_that_are_none(shop: Shop, buyer: Identity, there: Receiver, says: Any, error: str) -> None:
-    there.says = says
+def test_a_redirect_is_no_yes_and_is_not_followed(shop: Shop, buyer: Identity, there: Receiver) -> None:
+    there.says = lambda _: Says(302, headers={"location": "http://169.254.169.254/"})
     buy_as(shop, buyer, "A")
     assert go(shop) == 0
 
-    assert (events(shop)[0].status, events(shop)[0].error) == (WebhookStatus.QUEUED, error)
+    assert (events(shop)[0].status, events(shop)[0].error) == (WebhookStatus.QUEUED, "http_302")
     assert len(there.heard) == 1
+
+
+def test_what_a_yes_says_beside_is_not_read(shop: Shop, buyer: Identity, there: Receiver) -> None:
+    sent: list[int] = []
+
+    def huge() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n"
+        for _ in range(15_000):
+            sent.append(1)
+            yield b"x" * 65_536
+
+    there.says = lambda _: Says(raw=huge())
+    buy_as(shop, buyer, "A")
+    assert go(shop) == 1
+
+    assert states(shop) == [("order_create", "delivered", 1)]
+    assert len(sent) < 14_000
 
 
 def test_a_receiver_that_drips_is_too_slow(
