@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from engine.checkout import confirmation, consents, facts
+from engine.checkout import confirmation, consents, facts, taxing
 from engine.checkout import service as checkouts
 from engine.checkout.complete import Completion, complete, outcome_of
 from engine.checkout.errors import CheckoutBusy, CheckoutClosed
@@ -158,6 +158,9 @@ def _shown_anew(
             quote = checkouts.quote_of(session, checkout)
             bound = digest(checkout, quote)
             consents.supersede(session, checkout)
+        if quote.asks is not None:
+            taxing.ask_about(runtime, owner.tenant_id, session_id, quote.asks)
+            continue
         token = confirmation.delegate(runtime, checkout, quote, bound) if quote.due else None
         with runtime.unit_of_work(owner.tenant_id) as session:
             _locked(session, owner.tenant_id, session_id)

@@ -13,8 +13,8 @@ from tests.shop import Shop
 def test_a_request_is_found_by_its_id(
     shop: Shop, site: Site, agent: Agent, make_key: Callable[..., str], acp_http: Any
 ) -> None:
-    agent.get("/checkout_sessions/cs_nothing", Request_Id="look-here")
-    agent.ask("GET", "/checkout_sessions/cs_nothing", Authorization="Bearer ick_made_up")
+    agent.get("/orders/ord_nothing", Request_Id="look-here")
+    agent.ask("GET", "/orders/ord_nothing", Authorization="Bearer ick_made_up")
     site.agent_log.flush()
     staff = {"Authorization": make_key(shop.tenant, "staff")}
     found = acp_http.get("/v1/staff/agent-requests", headers=staff).json()["items"]
