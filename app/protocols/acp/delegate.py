@@ -230,7 +230,7 @@ def _of_authentication(asked: Asked, given: AuthenticationIn) -> Refusal | None:
 
 
 def _is_us(asked: Asked, merchant_id: str) -> bool:
-    """``merchant_id`` is the shop's slug, as its payment handler says; its id is known as well."""
+    """``merchant_id`` is the shop's id, as its payment handler says; its slug is known as well."""
     return merchant_id in {asked.merchant.slug, asked.merchant.id}
 
 

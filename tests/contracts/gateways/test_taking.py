@@ -85,6 +85,20 @@ def test_the_same_key_gives_the_same_token(bench: Bench) -> None:
     assert bench.gateway.delegate(card, allowance, key=new_id("consent")) != token
 
 
+def test_a_proof_that_nobody_gave_out_proves_nothing(bench: Bench) -> None:
+    token = bench.token("challenge")
+    made_up = {
+        "three_ds_cryptogram": "AQIDBAUGBwgJCgsMDQ4PEBESExQ=",
+        "electronic_commerce_indicator": "05",
+        "transaction_id": "c4e59ceb-a382-4d6a-bc87-385d591fa09d",
+        "version": "2.2.0",
+    }
+    check = bench.gateway.check_authentication
+    known = {"session_id": bench.session_id, "merchant": bench.merchant, "amount": Money(5000, "USD")}
+    assert not check(**known, result=made_up)  # type: ignore[arg-type]
+    assert bench.gateway.capture(bench.request(token)).decline_code == "authentication_required"
+
+
 def test_a_token_pays_once(bench: Bench) -> None:
     token = bench.token()
     assert bench.gateway.inspect(token, merchant=bench.merchant, session_id=bench.session_id).usable
