@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -290,7 +290,7 @@ def _session(facts: AuthenticationFacts) -> dict[str, Any]:
 
 
 def _zulu(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _speak(fault: Fault, codes: frozenset[str]) -> dict[str, Any]:
