@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse
 
-from app.identity import COOKIE, Caller, authenticate, check_same_site
+from app.identity import COOKIE, Caller, authenticate, check_same_site, host_name, merchant_by_slug
 from app.pages import render
 from app.problems import STATUS
 from app.routing import SiteDep, client_address, own_origin
@@ -28,11 +28,15 @@ _NUMBER: Final = re.compile(r"[A-Za-z0-9-]{1,20}")
 _WRONG: Final = "No order fits that number and e-mail."
 
 
+Slug = Annotated[str, Query(max_length=80)]
+"""Which shop, where the host is no shop's own."""
+
+
 @router.get("/{number}")
-def page(number: str, request: Request, site: SiteDep) -> HTMLResponse:
+def page(number: str, request: Request, site: SiteDep, shop: Slug = "") -> HTMLResponse:
     """The order for who may see it; else the question who asks."""
     try:
-        caller = _caller(site, request, number)
+        caller = _caller(site, request, number, shop)
         return _page(number, caller, order=_own(site, caller, number))
     except DomainError as error:
         return _refused(number, error)
@@ -40,12 +44,12 @@ def page(number: str, request: Request, site: SiteDep) -> HTMLResponse:
 
 @router.post("/{number}")
 def look(
-    number: str, request: Request, site: SiteDep, email: Annotated[str, Form(max_length=254)] = ""
+    number: str, request: Request, site: SiteDep, shop: Slug = "", email: Annotated[str, Form(max_length=254)] = ""
 ) -> HTMLResponse:
     """The bare state, by number and e-mail."""
     try:
         check_same_site(request.headers, own_origin(request))
-        caller = _caller(site, request, number)
+        caller = _caller(site, request, number, shop)
         tenant_id, runtime = caller.merchant.id, site.runtime
         lookups.limit(runtime, tenant_id, who=client_address(request), number=number)
         with runtime.unit_of_work(tenant_id) as session:
@@ -57,13 +61,18 @@ def look(
     return _page(number, caller, found=found)
 
 
-def _caller(site: Site, request: Request, number: str) -> Caller:
+def _caller(site: Site, request: Request, number: str, slug: str) -> Caller:
     """Who looks, and at which shop. Keys are for programs: they open no page."""
     host = request.headers.get("host", "")
     if not _NUMBER.fullmatch(number):
-        authenticate(site.runtime, authorization=None, cookie=None, host=host)
         raise _NoNumber("This is no order number.")
-    return authenticate(site.runtime, authorization=None, cookie=request.cookies.get(COOKIE), host=host)
+    caller = authenticate(site.runtime, authorization=None, cookie=request.cookies.get(COOKIE), host=host)
+    if not slug or caller.merchant.slug == slug:
+        return caller
+    named = merchant_by_slug(site.runtime, slug)
+    if named.host or caller.merchant.host == host_name(host):
+        raise NotFound("There is no such shop.")
+    return Caller(named)
 
 
 class _NoNumber(DomainError):
@@ -90,12 +99,17 @@ def _page(
     said: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    return _rendered(status, number=number, merchant=caller.merchant.name, order=order, found=found, said=said)
+    known = {
+        "number": number,
+        "merchant": caller.merchant.name,
+        "slug": "" if caller.merchant.host else caller.merchant.slug,
+    }
+    return _rendered(status, **known, order=order, found=found, said=said)
 
 
 def _refused(number: str, error: DomainError) -> HTMLResponse:
     shown = number if _NUMBER.fullmatch(number) else ""
-    return _rendered(STATUS[error.kind], number=shown, merchant="", order=None, found=None, said=error.message)
+    return _rendered(STATUS[error.kind], number=shown, merchant="", slug="", order=None, found=None, said=error.message)
 
 
 def _rendered(status: int, **values: Any) -> HTMLResponse:

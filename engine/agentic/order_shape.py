@@ -34,16 +34,20 @@ _PPM: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What an order says of its shop. ``origin``: scheme and host where its pages are."""
+    """What an order says of its shop. ``origin``: scheme and host where its pages are; ``slug`` says which shop's they
+    are where that host is not its own.
+    """
 
     origin: str
-    name: str = ""
+    slug: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, tenant: Tenant, web_origin: str) -> Shop:
         """``web_origin`` is where a shop without a host of its own is reached."""
-        return cls(f"https://{tenant.host}" if tenant.host else web_origin, tenant.name, tenant.settings)
+        if tenant.host:
+            return cls(f"https://{tenant.host}", settings=tenant.settings)
+        return cls(web_origin, tenant.slug, tenant.settings)
 
 
 @dataclass(slots=True)
@@ -60,9 +64,9 @@ class More:
     returned: list[ReturnLine] = field(default_factory=list)
 
 
-def permalink(origin: str, number: str) -> str:
+def permalink(shop: Shop, number: str) -> str:
     """The order's page. Its address opens nothing by itself."""
-    return f"{origin}/order/{number}"
+    return f"{shop.origin}/order/{number}{f'?shop={shop.slug}' if shop.slug else ''}"
 
 
 def of_orders(session: Session, tenant: Tenant, orders: Sequence[Order], *, web_origin: str) -> list[Body]:
@@ -93,7 +97,7 @@ def shape(order: Order, parts: Parts, shop: Shop, more: More | None = None) -> B
         "id": order.id,
         "checkout_session_id": order.session_id or more.session_id or order.id,
         "order_number": order.number,
-        "permalink_url": permalink(shop.origin, order.number),
+        "permalink_url": permalink(shop, order.number),
         "status": status_of(order, parts.lines),
         "estimated_delivery": _estimate(order, parts.lines),
         "confirmation": _confirmation(order, more),

@@ -8,6 +8,7 @@ import pytest
 
 from app.identity import COOKIE, new_session
 from tests.app.conftest import Browser
+from tests.conftest import MakeTenant
 from tests.engine.orders.desk import Desk, buy
 from tests.shop import Shop
 
@@ -89,3 +90,22 @@ def test_what_is_no_number_is_not_found(browser: Browser, number: str) -> None:
 
     assert page.status_code == 404
     assert "<script>" not in page.text
+
+
+def test_a_shop_without_a_host_is_named_in_the_address(browser: Browser, shop: Shop) -> None:
+    shop.add("A")
+    desk = buy(shop, "A")
+    path = f"/order/{number(desk)}"
+    asked = {"data": {"email": "ada@example.com"}, "headers": {"origin": str(browser.http.base_url).rstrip("/")}}
+
+    assert browser.http.get(f"{path}?shop={shop.tenant.slug}").status_code == 200
+    assert "unfulfilled" in browser.http.post(f"{path}?shop={shop.tenant.slug}", **asked).text
+    assert browser.http.get(f"{path}?shop=nobody").status_code == 404
+
+
+def test_a_shop_with_a_host_is_not_shown_at_anothers(browser: Browser, desk: Desk, make_tenant: MakeTenant) -> None:
+    other = make_tenant()
+    host = {"host": f"{desk.shop.tenant.slug}.example"}
+
+    assert browser.http.get(f"/order/X?shop={desk.shop.tenant.slug}").status_code == 404
+    assert browser.http.get(f"/order/X?shop={other.slug}", headers=host).status_code == 404

@@ -30,7 +30,7 @@ def test_its_own_order_in_both_versions(agent: Agent, desk: Desk) -> None:
     older = agent.at("2026-01-30").get(f"/orders/{desk.order_id}").json()
 
     assert (body["type"], body["id"], body["status"]) == ("order", desk.order_id, "confirmed")
-    assert body["permalink_url"].endswith(f"/order/{body['order_number']}")
+    assert body["permalink_url"].endswith(f"/order/{body['order_number']}?shop={desk.shop.tenant.slug}")
     assert older["id"] == desk.order_id
 
 
