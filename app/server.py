@@ -54,6 +54,7 @@ from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
 from app.protocols.acp import kernel as acp
 from app.protocols.acp import orders as acp_orders
+from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
 
 REQUEST_THREADS = 12
@@ -123,6 +124,7 @@ def create_app(site: Site) -> FastAPI:
         support.router,
         support_staff.router,
         tax.router,
+        acp_sessions.router,
         delegate.payments,
         delegate.authentications,
     ):

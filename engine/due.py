@@ -35,6 +35,8 @@ AND status IN ('quoted', 'confirmed') AND expires_at <= %(now)s"""
 BACKORDERS: Final = "SELECT FROM app.backorders WHERE tenant_id = %(tenant)s AND status = 'waiting'"
 CONVERSATIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'conversation' AND delivered_at IS NULL AND available_at <= %(now)s"""
+AGENTIC: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'agentic' AND delivered_at IS NULL AND available_at <= %(now)s"""
 CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'customers' AND delivered_at IS NULL AND available_at <= %(now)s"""
 PROMOTIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from engine import due
 from engine.agentic import carts as agent_carts
+from engine.agentic import placed, webhooks
 from engine.agentic import requests as agent_requests
-from engine.agentic import webhooks
 from engine.approvals import service as approvals
 from engine.approvals import watch as approvals_watch
 from engine.backup.hold import reconcile_restore
@@ -72,6 +72,11 @@ def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
 def tell_customers(runtime: Runtime, tenant_id: str) -> None:
     """What an order's life means to its customer: whose it is, and its points."""
     _tell(runtime, tenant_id, hearing.CONSUMER, hearing.hear, "customer not told")
+
+
+def tell_agentic(runtime: Runtime, tenant_id: str) -> None:
+    """An order that an agent bought keeps what was said with it."""
+    _tell(runtime, tenant_id, placed.CONSUMER, placed.hear, "order not noted")
 
 
 def free_promotions(runtime: Runtime, tenant_id: str) -> None:
@@ -170,6 +175,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     fill_backorders,
     tell_conversations,
     tell_customers,
+    tell_agentic,
     free_promotions,
     registering.hear_orders,
     resolving.finish_approved,
@@ -223,6 +229,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     sending.send_mail: (due.MAIL,),
     tell_conversations: (due.CONVERSATIONS,),
     tell_customers: (due.CUSTOMERS,),
+    tell_agentic: (due.AGENTIC,),
     free_promotions: (due.PROMOTIONS,),
     webhooks.tell_platforms: (due.PLATFORMS,),
     registering.hear_orders: (due.WARRANTIES,),

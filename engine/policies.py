@@ -18,6 +18,7 @@ from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 
 POLICIES: Final[Mapping[str, str]] = {
+    "agentic": "engine.agentic.policy:AgenticPolicy",
     "approvals": "engine.approvals.policy:ApprovalsPolicy",
     "catalog": "engine.catalog.policy:CatalogPolicy",
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",

@@ -1,7 +1,7 @@
 """Uses of promotions: claimed by the sale in its own transaction, given back when it came to nothing.
 
 A buyer is known by the session, the verified customer and the e-mail that was typed: each alone is enough to be the one
-who has used it before. Who they were, the orders say.
+who has used it before. Who they were, the orders say. An agent's platform buys for many: it is nobody's session.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ _SHOP_TRIES_AN_HOUR: Final = 2_000
 _HOUR: Final = timedelta(hours=1)
 
 BUYERS: Final = """
-  o.tenant_id = {c}.tenant_id AND o.placed_at IS NOT NULL AND (o.owner_id = {c}.owner_id
+  o.tenant_id = {c}.tenant_id AND o.placed_at IS NOT NULL AND (
+    (o.owner_id = {c}.owner_id AND left(o.owner_id, 4) = 'shp_')
     OR o.customer_id = (SELECT s.customer_id FROM app.shoppers s
       WHERE s.tenant_id = {c}.tenant_id AND s.id = {c}.owner_id)
     OR lower(o.buyer ->> 'email') = lower(nullif({c}.buyer ->> 'email', '')))
@@ -107,6 +108,12 @@ def hear(session: Session, row: OutboxRow) -> None:
     if freed := give_back(session, row.tenant_id, row.subject_id):
         action, facts = "discount.given_back", {"discounts": freed}
         audit.record(session, row.tenant_id, actor="system", action=action, subject=row.subject_id, facts=facts)
+
+
+def count_agents_try(session: Session, tenant_id: str, session_id: str) -> None:
+    """Count a code that an agent tries in a checkout, in the transaction of the try. Raises ``RateLimited``."""
+    limits.hit(session, f"promotion-code:{session_id}", limit=_TRIES_AN_HOUR, window=_HOUR)
+    limits.hit(session, f"promotion-codes:{tenant_id}", limit=_SHOP_TRIES_AN_HOUR, window=_HOUR)
 
 
 def count_try(runtime: Runtime, identity: Identity) -> None:

@@ -7,7 +7,8 @@ alone: of these possibilities the one after which the buyer pays least is taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Final
 
@@ -120,19 +121,55 @@ class Taken:
     label: str
     amount: int
     shipping: int = 0
+    per_line: tuple[int, ...] = field(default=(), compare=False)
+    """What of ``amount`` is taken off each line."""
+    row: Discount | None = field(default=None, compare=False)
+    """The promotion itself."""
+
+
+class Why(StrEnum):
+    """Why a code takes nothing off, in the words of the protocols."""
+
+    EXPIRED = "discount_code_expired"
+    INVALID = "discount_code_invalid"
+    REPEATED = "discount_code_already_applied"
+    NOT_COMBINABLE = "discount_code_combination_disallowed"
+    TOO_LITTLE = "discount_code_minimum_not_met"
+    NOT_FOR_BUYER = "discount_code_user_ineligible"
+    USED_UP = "discount_code_usage_limit_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A code that takes nothing off, and why."""
+
+    code: str
+    why: Why
+    words: str
+    problem: bool
+    """Whether it has to be put right before buying; else it is good to know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Minor units taken off each line, what did it, why codes did not (``problems``: to be put right before buying;
-    ``notices``: good to know), and whether shipping is free, for ways up to how much.
+    """Minor units taken off each line, what did it, which codes did not, and whether shipping is free, for ways up to
+    how much.
     """
 
     per_line: tuple[int, ...]
     taken: tuple[Taken, ...] = ()
-    problems: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     free_shipping: tuple[Offered, int | None] | None = None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What has to be put right before buying."""
+        return tuple(one.words for one in self.left_out if one.problem)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What is good to know."""
+        return tuple(one.words for one in self.left_out if not one.problem)
 
     @property
     def off(self) -> int:
@@ -172,23 +209,24 @@ def work_out(
     best = _best(able, lines, shipping)
     used = {one.discount_id for one in best.taken}
     said = [_left_out(offered, best) for offered, _ in able if offered.row.code and offered.row.id not in used]
-    return Applied(best.per_line, best.taken, tuple(problems), tuple(said), best.free_shipping)
+    return Applied(best.per_line, best.taken, (*problems, *said), best.free_shipping)
 
 
 def _able(
     known: Sequence[Offered], codes: Sequence[str], lines: Sequence[Discountable], currency: str, home: str
-) -> tuple[list[_Able], list[str]]:
+) -> tuple[list[_Able], list[LeftOut]]:
     """Those that can apply, automatic ones first, and why codes cannot."""
     by_code = {one.row.code: one for one in known if one.row.code}
-    able, problems = [], []
+    able: list[_Able] = []
+    problems: list[LeftOut] = []
     wanted: list[tuple[str | None, Offered | None]] = [(None, one) for one in known if not one.row.code]
     wanted += [(code, by_code.get(code)) for code in dict.fromkeys(codes)]
     for code, offered in wanted:
         terms = terms_of(offered.row, currency, home=home) if offered else None
         problem = _refusal(offered, terms, code or "", lines, currency)
-        if not problem and offered and terms:
+        if problem is None and offered and terms:
             able.append((offered, terms))
-        elif code:
+        elif code and problem:
             problems.append(problem)
     return able, problems
 
@@ -220,7 +258,7 @@ def _apply(chosen: Sequence[_Able], lines: Sequence[Discountable], shipping: Shi
         parts = _parts(offered, terms, lines, left)
         if any(parts):
             left = [rest - part for rest, part in zip(left, parts, strict=True)]
-            taken.append(Taken(offered.row.id, offered.label, sum(parts)))
+            taken.append(Taken(offered.row.id, offered.label, sum(parts), 0, tuple(parts), offered.row))
     per_line = tuple(line.base - rest for line, rest in zip(lines, left, strict=True))
     whole = Applied(per_line, tuple(taken), free_shipping=free)
     return _with_shipping(whole, sum(left), shipping)
@@ -231,7 +269,7 @@ def _with_shipping(whole: Applied, goods: int, shipping: ShippingCost) -> Applie
     if whole.free_shipping is None or not saved:
         return whole
     row = whole.free_shipping[0]
-    mine = Taken(row.row.id, row.label, 0, saved)
+    mine = Taken(row.row.id, row.label, 0, saved, (), row.row)
     return Applied(whole.per_line, (*whole.taken, mine), free_shipping=whole.free_shipping)
 
 
@@ -323,14 +361,23 @@ def terms_of(row: Discount, currency: str, *, home: str) -> Terms | None:
 
 def _refusal(
     offered: Offered | None, terms: Terms | None, code: str, lines: Sequence[Discountable], currency: str
-) -> str:
-    """Why it does not apply to the basket; empty when it does."""
+) -> LeftOut | None:
+    """Why it does not apply to the basket; ``None`` when it does."""
     row = offered.row if offered else None
-    if problem := not_now(row, code) or (offered and not_for(offered, code)) or "":
-        return problem
+    if words := not_now(row, code):
+        return LeftOut(code, _why_not_now(row), words, problem=True)
+    if offered and (words := not_for(offered, code)):
+        return LeftOut(code, Why.NOT_FOR_BUYER, words, problem=True)
     if offered is None or terms is None:
-        return not_in(code, currency)
-    return _too_little(offered, terms, code, lines, currency)
+        return LeftOut(code, Why.INVALID, not_in(code, currency), problem=True)
+    words = _too_little(offered, terms, code, lines, currency)
+    return LeftOut(code, Why.TOO_LITTLE, words, problem=True) if words else None
+
+
+def _why_not_now(row: Discount | None) -> Why:
+    if row is None or (row.starts_at and row.starts_at > clock.now()):
+        return Why.INVALID
+    return Why.EXPIRED if row.ends_at and row.ends_at <= clock.now() else Why.USED_UP
 
 
 def _too_little(offered: Offered, terms: Terms, code: str, lines: Sequence[Discountable], currency: str) -> str:
@@ -379,8 +426,12 @@ def not_in(code: str, currency: str) -> str:
     return f"{code} cannot be used in {currency}."
 
 
-def _left_out(offered: Offered, best: Applied) -> str:
+def _left_out(offered: Offered, best: Applied) -> LeftOut:
     """Why a good code takes nothing off."""
+    return LeftOut(offered.name, Why.NOT_COMBINABLE, _left_out_words(offered, best), problem=False)
+
+
+def _left_out_words(offered: Offered, best: Applied) -> str:
     others = ", ".join(one.label for one in best.taken)
     if not others:
         return f"{offered.name} takes nothing off this order."

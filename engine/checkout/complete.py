@@ -7,9 +7,10 @@ anywhere in between, recovery finds the payment row and brings it to the same en
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from psycopg.errors import UniqueViolation
@@ -68,8 +69,11 @@ class Completion:
     challenge_url: str | None = None
 
 
-def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completion:
-    """Take the money an approved consent allows, once. A repeat answers what became of the first.
+def complete(
+    runtime: Runtime, identity: Identity, consent_id: str, *, signals: Mapping[str, Any] | None = None
+) -> Completion:
+    """Take the money an approved consent allows, once. A repeat answers what became of the first. ``signals`` are for
+    whoever judges the risk.
 
     Raises ``NotFound`` for another identity's consent, ``CheckoutBusy`` while another attempt is under way.
     """
@@ -83,7 +87,7 @@ def complete(runtime: Runtime, identity: Identity, consent_id: str) -> Completio
         return _challenge(runtime, identity, consent_id, facts.challenge_url)
     if not facts.usable:
         return _put_aside(runtime, identity, consent_id, DECLINES["token_expired"])
-    risk = _risk(runtime, identity, seen, review=facts.review)
+    risk = _risk(runtime, identity, seen, signals or {}, review=facts.review)
     if risk == RiskAnswer.REFUSE:
         return _refuse(runtime, identity, consent_id)
     try:
@@ -127,7 +131,9 @@ def _inspected(runtime: Runtime, card: Card, token: str) -> TokenFacts:
     return runtime.gateways[card.gateway].inspect(token, merchant=card.tenant_id, session_id=card.id)
 
 
-def _risk(runtime: Runtime, identity: Identity, seen: Prepared, *, review: bool) -> RiskAnswer:
+def _risk(
+    runtime: Runtime, identity: Identity, seen: Prepared, signals: Mapping[str, Any], *, review: bool
+) -> RiskAnswer:
     """What is thought of the total the card shows; whether it is today's is found out by the claim."""
     card, settings = seen.card, seen.known.shop.settings
     if not watched(runtime.risk, settings, review=review):
@@ -141,6 +147,7 @@ def _risk(runtime: Runtime, identity: Identity, seen: Prepared, *, review: bool)
         buyer=card.buyer,
         ship_to=card.ship_to or {},
         method=card.payment_method or {},
+        signals=signals,
         review=review,
     )
     return assess(runtime.risk, settings, seen.known.shop.currency, purchase)

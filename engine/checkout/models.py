@@ -20,6 +20,7 @@ class SessionStatus(StrEnum):
     READY = "ready_for_payment"
     PENDING_APPROVAL = "pending_approval"
     AUTHENTICATION_REQUIRED = "authentication_required"
+    REQUIRES_ESCALATION = "requires_escalation"  # people of the shop have to look at it
     IN_PROGRESS = "complete_in_progress"
     COMPLETED = "completed"
     CANCELED = "canceled"

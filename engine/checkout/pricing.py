@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from engine.carts.promotions import Applied, Discountable, Taken, work_out
+from engine.carts.promotions import Applied, Discountable, LeftOut, Taken, work_out
 from engine.checkout import facts, quotas
 from engine.checkout.delivery import Delivery, dated, delivery
 from engine.checkout.duty import duty
@@ -117,6 +117,10 @@ class Quote:
     """Whose the tax of the whole is: {jurisdiction, level, rate_ppm, amount}."""
     notices: tuple[str, ...] = ()
     """What the shopper must know before agreeing."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Codes that take nothing off."""
+    full_fee: int = 0
+    """What the chosen way to ship costs before promotions."""
     plan: Plan | None = None
     """Where what ships at once is to be reserved; ``None`` while that is not known, or when nothing does."""
     tax_source: TaxSource = TaxSource.TABLES
@@ -191,7 +195,7 @@ def quote(session: Session, basket: Basket) -> Quote:
 def price(basket: Basket, found: Facts) -> Quote:
     """What a session costs, given everything its price rests on."""
     lines = _lines(basket, found)
-    problems = [problem for line in lines for problem in _stock_problems(line)]
+    problems = [problem for line in lines for problem in stock_problems(line)]
     problems += _unsold(basket, found)
     problems += quotas.problems(found.shop.settings, found.bought, lines, clock.now())
     applied = _promotions(basket, found, lines)
@@ -215,6 +219,8 @@ def price(basket: Basket, found: Facts) -> Quote:
         shipping_tax=due.bill.shipping.amount,
         problems=(*stopped, *due.problems),
         missing=(),
+        left_out=applied.left_out,
+        full_fee=full,
         plan=plan,
         tax_included=found.tax.included,
         taxes=tuple(due.bill.by_jurisdiction()),
@@ -316,7 +322,8 @@ def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
     )
 
 
-def _stock_problems(line: PricedLine) -> list[str]:
+def stock_problems(line: PricedLine) -> list[str]:
+    """Why so many of it cannot be had."""
     if line.available >= line.quantity or line.later:
         return []
     if line.available < line.alone:

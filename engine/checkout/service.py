@@ -253,6 +253,7 @@ def _running(
         .where(
             CheckoutSession.tenant_id == identity.tenant_id,
             CheckoutSession.owner_id == identity.id,
+            CheckoutSession.cart_id.is_not(None),
             CheckoutSession.status.in_([*OPEN_SESSIONS, SessionStatus.IN_PROGRESS]),
             CheckoutSession.expires_at > clock.now(),
         )

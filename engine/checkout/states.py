@@ -8,7 +8,7 @@ from engine.checkout.models import ConsentStatus as C
 from engine.checkout.models import SessionStatus as S
 from engine.kit.state_machine import StateMachine
 
-_OPEN = frozenset({S.NOT_READY, S.READY, S.PENDING_APPROVAL, S.AUTHENTICATION_REQUIRED})
+_OPEN = frozenset({S.NOT_READY, S.READY, S.PENDING_APPROVAL, S.AUTHENTICATION_REQUIRED, S.REQUIRES_ESCALATION})
 _ENDS = frozenset({S.CANCELED, S.EXPIRED})
 
 SESSION: Final = StateMachine(
@@ -18,6 +18,7 @@ SESSION: Final = StateMachine(
         S.READY: _OPEN | _ENDS | {S.IN_PROGRESS},
         S.PENDING_APPROVAL: _OPEN | _ENDS | {S.IN_PROGRESS},
         S.AUTHENTICATION_REQUIRED: _OPEN | _ENDS | {S.IN_PROGRESS},
+        S.REQUIRES_ESCALATION: _OPEN | _ENDS | {S.IN_PROGRESS},
         S.IN_PROGRESS: frozenset({S.COMPLETED, S.READY, S.CANCELED}),
         S.COMPLETED: frozenset(),
         S.CANCELED: frozenset(),

@@ -8,11 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from engine.customers import links, loyalty
+from engine.kit.ids import is_id
 from engine.kit.outbox import OutboxRow
 
 CONSUMER: Final = "customers"
 _BUYER: Final = text(
-    "SELECT o.customer_id, o.buyer ->> 'email' AS email, c.merged_into FROM app.orders o LEFT JOIN app.customers c"
+    "SELECT o.customer_id, o.owner_id, o.buyer ->> 'email' AS email, c.merged_into FROM app.orders o"
+    " LEFT JOIN app.customers c"
     " ON c.tenant_id = o.tenant_id AND c.id = o.customer_id WHERE o.tenant_id = :tenant AND o.id = :order"
 )
 _FOLLOW: Final = text("UPDATE app.orders SET customer_id = :customer WHERE tenant_id = :tenant AND id = :order")
@@ -33,4 +35,5 @@ def _paid(session: Session, tenant_id: str, order_id: str) -> None:
     if buyer.merged_into is not None:
         session.execute(_FOLLOW, key | {"customer": links.last_of(session, tenant_id, buyer.customer_id)})
     if buyer.customer_id is None and buyer.email:
-        links.claim(session, tenant_id, email=buyer.email, source="checkout", subject_id=order_id)
+        source = "checkout" if is_id(buyer.owner_id, "shopper") else "acp"
+        links.claim(session, tenant_id, email=buyer.email, source=source, subject_id=order_id)

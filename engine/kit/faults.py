@@ -18,6 +18,8 @@ POINTS = (
     "after_t2_commit",
 )
 """A sale, in order."""
+AGENT_POINTS = ("agent_after_consent", "agent_before_answer")
+"""Around a sale by an agent: between its consent and the sale, and between the sale and the answer."""
 MOVE_POINTS = (
     "capture_before_gateway",
     "capture_after_gateway",

@@ -19,7 +19,7 @@ from engine.kit.tenancy import TenantRow
 CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog.product_changed": ("search",),
     "catalog.price_changed": ("search",),
-    "order.paid": ("acp", "conversation", "customers", "mail"),
+    "order.paid": ("acp", "agentic", "conversation", "customers", "mail"),
     "payment.failed": ("conversation",),
     "checkout.changed": ("conversation",),
     "order.shipped": ("acp", "conversation", "mail"),
@@ -64,7 +64,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "dispute.lost": ("acp", "customers"),
 }
 """Topic → who is told. A topic without a consumer is not written."""
-INTERNAL: Final = frozenset({"search", "conversation", "customers", "promotions", "warranties"})
+INTERNAL: Final = frozenset({"agentic", "search", "conversation", "customers", "promotions", "warranties"})
 """Consumers whose work stays in the house. Any other is outward: after a restore its rows wait until the tenant's books
 are reconciled (``engine.kit.holds``).
 """

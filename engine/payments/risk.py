@@ -7,7 +7,7 @@ person look, and never loses a sale.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Protocol
 
@@ -44,6 +44,8 @@ class Purchase:
     buyer: Mapping[str, Any]
     ship_to: Mapping[str, Any]
     method: Mapping[str, Any]
+    signals: Mapping[str, Any] = field(default_factory=dict)
+    """What an agent's platform tells of the visit: ip_address, user_agent, device_fingerprint, …"""
     review: bool = False
     """Whether whoever brought the way to pay wants a person to look."""
 

@@ -462,7 +462,6 @@ ROOMS: Final[tuple[Room, ...]] = (
 )
 SHOP: Final[Mapping[str, str]] = {
     "accounting_periods": "month locked_by",
-    "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "agent_requests": "caller_id key_id request_id operation subject_id version asked answered",
     "alerts": "subject detail action facts",
     "api_keys": "key_hash scopes label person",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -104,7 +105,8 @@ def fault_of(error: Exception) -> Fault:
         log.warning("store unreachable", error=type(error).__name__)
         wait = {"Retry-After": str(RETRY_SECONDS)}
         return Fault(503, "service_unavailable", "The shop is busy. Please try again.", headers=wait, lasting=False)
-    log.error("unhandled", error=type(error).__name__, exc_info=error)
+    stack = traceback.format_tb(error.__traceback__)[-8:]  # where, and no value of it
+    log.error("unhandled", error=type(error).__name__, stack="".join(stack))
     return Fault(500, "internal_error", "Something went wrong on our side.", lasting=False)
 
 

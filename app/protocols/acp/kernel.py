@@ -114,6 +114,13 @@ class Point:
     facts: Body
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An answer for now: nobody knows yet how it ends. It is not kept; the next request goes on from the point."""
+
+    body: Body
+
+
 def _never(request: Request) -> Asked:
     """Only the route class makes one."""
     raise NotImplementedError
@@ -175,7 +182,7 @@ def staged(
     asked: Asked,
     look: Callable[[], Seen],
     begin: Callable[[Session, Seen], Point | Body],
-    go_on: Callable[[Body], Body],
+    go_on: Callable[[Body], Body | Unfinished],
     *,
     status: int = 200,
 ) -> Reply:
@@ -206,21 +213,29 @@ def staged(
     return _again(found) if isinstance(found, Stored) else _finish(asked, found, go_on, status)
 
 
-def _finish(asked: Asked, facts: Body, go_on: Callable[[Body], Body], status: int) -> Reply:
+def _finish(asked: Asked, facts: Body, go_on: Callable[[Body], Body | Unfinished], status: int) -> Reply:
     """From the point to the answer. What went wrong for now leaves the point to the next request."""
     tenant_id, claim = asked.tenant_id, asked.claim
     try:
-        answer = Stored(status, _dumps(asked, go_on(facts)))
+        done = go_on(facts)
+        if isinstance(done, Unfinished):
+            _let_go(asked)
+            return plain(asked, done.body, status=status, headers={"Retry-After": "2"})
+        answer = Stored(status, _dumps(asked, done))
     except Exception as error:
         fault = fault_of(error)
         if not _lasting(fault):
-            with asked.runtime.unit_of_work(tenant_id) as session:
-                idempotency.let_go(session, tenant_id, claim)
+            _let_go(asked)
             raise
         answer = Stored(fault.status, orjson.dumps(asked.speak(fault)))
     with asked.runtime.unit_of_work(tenant_id) as session:
         kept = idempotency.store_once(session, tenant_id, claim, answer)
     return _reply(kept)
+
+
+def _let_go(asked: Asked) -> None:
+    with asked.runtime.unit_of_work(asked.tenant_id) as session:
+        idempotency.let_go(session, asked.tenant_id, asked.claim)
 
 
 def _keep_refusal(asked: Asked, error: Exception) -> Reply:

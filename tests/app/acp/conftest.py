@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from starlette.testclient import TestClient
 
 from app.server import create_app
 from app.site import Site
+from engine.kit import clock
+from engine.kit.money import Money
 from engine.kit.tenancy import Tenant
+from engine.payments.gateway import Allowance
 from tests.app.acp import official
 from tests.app.acp.official import CHECKOUT
 from tests.app.conftest import WEB
@@ -171,3 +175,75 @@ def open_agent(acp_http: TestClient, make_key: Callable[..., str]) -> Callable[.
 def agent(shop: Shop, open_agent: Callable[..., Agent]) -> Agent:
     """A trusted platform's agent at the test's own shop."""
     return open_agent(shop.tenant)
+
+
+ADDRESS = {
+    "name": "Ada Buyer",
+    "line_one": "12 Pine St",
+    "city": "Portland",
+    "state": "WA",
+    "postal_code": "97204",
+    "country": "US",
+}
+BUYER = {"email": "ada@example.com", "first_name": "Ada", "last_name": "Buyer"}
+
+
+class Checkout:
+    """An agent buying in the test's own shop."""
+
+    def __init__(self, agent: Agent, shop: Shop) -> None:
+        self.agent = agent
+        self.shop = shop
+
+    def opened(self, *skus: str, units: int = 1, **more: Any) -> dict[str, Any]:
+        """A session with these items, and everything else said."""
+        body = self.wish(*skus, units=units) | {"buyer": BUYER, "fulfillment_details": {"address": ADDRESS}} | more
+        answer = self.agent.post("/checkout_sessions", body)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def wish(self, *skus: str, units: int = 1) -> dict[str, Any]:
+        items = [{"id": self.shop.variants[sku], "quantity": units} for sku in skus]
+        return {"line_items": items, "currency": "usd", "capabilities": {}}
+
+    def token(self, session: dict[str, Any], *, card: str = "card_test_visa", **more: Any) -> str:
+        """A delegated token of the sandbox for the session's total."""
+        allowance = Allowance(
+            merchant=more.get("merchant", self.shop.tenant.id),
+            session_id=more.get("session_id", session["id"]),
+            maximum=Money(more.get("amount", total(session)), more.get("currency", "USD")),
+            expires_at=clock.now() + timedelta(seconds=more.get("seconds", 900)),
+        )
+        return self.shop.runtime.gateways["sandbox"].delegate(card, allowance, key=f"test-{next(_numbers)}")
+
+    def complete(self, session: dict[str, Any], token: str, *, key: str = "new", **more: Any) -> Any:
+        """Pay with the token."""
+        return self.agent.post(f"/checkout_sessions/{session['id']}/complete", paid_with(token) | more, key=key)
+
+    def get(self, session: dict[str, Any]) -> dict[str, Any]:
+        return dict(self.agent.get(f"/checkout_sessions/{session['id']}").json())
+
+    def update(self, session: dict[str, Any], body: Any, *, key: str = "new") -> Any:
+        return self.agent.post(f"/checkout_sessions/{session['id']}", body, key=key)
+
+    def cancel(self, session: dict[str, Any], body: Any = None) -> Any:
+        return self.agent.post(f"/checkout_sessions/{session['id']}/cancel", body)
+
+
+def paid_with(token: str) -> dict[str, Any]:
+    instrument = {"type": "card", "credential": {"type": "spt", "token": token}}
+    return {"payment_data": {"handler_id": "card_tokenized", "instrument": instrument}}
+
+
+def total(session: dict[str, Any]) -> int:
+    return int(official.amounts(session["totals"])["total"])
+
+
+def codes(session: dict[str, Any], kind: str = "error") -> list[str]:
+    """Codes of the session's messages of a kind."""
+    return [str(one["code"]) for one in session["messages"] if one["type"] == kind]
+
+
+@pytest.fixture
+def buying(agent: Agent, shop: Shop) -> Checkout:
+    return Checkout(agent, shop)

@@ -1,0 +1,104 @@
+"""The five operations on a checkout session, as REST and the MCP binding share them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from app.protocols.acp import render
+from app.protocols.acp.errors import AcpError
+from app.protocols.acp.kernel import Asked, AskedDep, Body, Point, Reply, Unfinished, acp_router, once, plain, staged
+from app.protocols.acp.openapi import described
+from app.protocols.acp.requests import CancelRequest, CompleteRequest, CreateRequest, UpdateRequest
+from engine.agentic import paying, sessions
+from engine.agentic.errors import SessionClosed
+from engine.agentic.paying import Looked
+from engine.agentic.seen import Door, Seen
+from engine.checkout.models import SessionStatus
+
+router: Final = acp_router("acp")
+_ONE: Final = "/checkout_sessions/{session_id}"
+
+
+@router.post("/checkout_sessions", **described("CheckoutSessionCreateRequest", "CheckoutSession", status=201))
+def create(asked: AskedDep) -> Reply:
+    """Open a checkout session."""
+
+    def work(session: Any) -> Body:
+        opening = asked.read(CreateRequest).opening()
+        return told(asked, sessions.create(session, door(asked), asked.identity, opening))
+
+    return once(asked, work, status=201)
+
+
+@router.get(_ONE, **described(None, "CheckoutSession"))
+def get(asked: AskedDep) -> Reply:
+    """The session as it is."""
+    with asked.runtime.unit_of_work(asked.tenant_id) as session:
+        seen = sessions.get(session, door(asked), asked.identity, asked.ids["session_id"])
+        return plain(asked, told(asked, seen))
+
+
+@router.post(_ONE, **described("CheckoutSessionUpdateRequest", "CheckoutSession"))
+def update(asked: AskedDep) -> Reply:
+    """Change what is said in the session."""
+
+    def work(session: Any) -> Body:
+        wish = asked.read(UpdateRequest).wish()
+        return told(asked, sessions.update(session, door(asked), asked.identity, asked.ids["session_id"], wish))
+
+    return once(asked, work)
+
+
+@router.post(f"{_ONE}/cancel", **described("CancelSessionRequest", "CheckoutSession", body_needed=False))
+def cancel(asked: AskedDep) -> Reply:
+    """Drop the session; one that has ended is not canceled (405)."""
+
+    def work(session: Any) -> Body:
+        given = CancelRequest() if asked.body is None else asked.read(CancelRequest)
+        intent = given.intent_trace.known() if given.intent_trace else None
+        try:
+            seen = sessions.cancel(session, door(asked), asked.identity, asked.ids["session_id"], intent=intent)
+        except SessionClosed as closed:
+            raise AcpError(405, closed.code, closed.message, headers={"Allow": "GET"}) from None
+        return told(asked, seen)
+
+    return once(asked, work)
+
+
+@router.post(f"{_ONE}/complete", **described("CheckoutSessionCompleteRequest", "CheckoutSession"))
+def complete(asked: AskedDep) -> Reply:
+    """Pay for the session by a delegated token."""
+    session_id, at = asked.ids["session_id"], door(asked)
+
+    def look() -> Looked | None:
+        payment = asked.read(CompleteRequest).payment()
+        return paying.look(at, asked.identity, session_id, payment)
+
+    def begin(session: Any, looked: Looked | None) -> Point | Body:
+        payment = asked.read(CompleteRequest).payment()
+        attempt = paying.attempt(session, at, asked.identity, session_id, payment, looked)
+        return Point({"consent": attempt.consent_id}) if attempt.consent_id else told(asked, attempt.seen)
+
+    def go_on(facts: Body) -> Body | Unfinished:
+        seen, _ = paying.go_on(at, asked.identity, session_id, facts["consent"])
+        body = told(asked, seen)
+        return Unfinished(body) if seen.status == SessionStatus.IN_PROGRESS else body
+
+    return staged(asked, look, begin, go_on)
+
+
+def door(asked: Asked) -> Door:
+    """Where the shop is reached: an address of its own, else ours."""
+    return Door(asked.runtime, origin_of(asked))
+
+
+def origin_of(asked: Asked) -> str:
+    """Scheme and host of the shop's pages."""
+    host = asked.merchant.host
+    return f"https://{host}" if host else asked.site.web_origin
+
+
+def told(asked: Asked, seen: Seen) -> Body:
+    """The session in the protocol's words."""
+    gateway = paying.gateway_for(asked.runtime, demo=seen.shop.demo)
+    return render.session(seen, origin=origin_of(asked), gateway=gateway)

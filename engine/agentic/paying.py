@@ -1,0 +1,325 @@
+"""Paying by a delegated token: looked at by its gateway, agreed to in one transaction, taken by the one way there is.
+
+The token of a trusted platform is the human's consent. It is written down as such with the session that it pays, and
+from then on whoever asks again with the same key comes to the same end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.agentic import confirming, messages, sessions
+from engine.agentic.errors import AddressChanged, AuthenticationMissing, SessionClosed, Unserviceable
+from engine.agentic.messages import Message
+from engine.agentic.policy import REACHED_BY, AgenticPolicy
+from engine.agentic.seen import Door, Seen
+from engine.agentic.session_models import AgentSession
+from engine.agentic.wishes import Payment
+from engine.checkout import pricing
+from engine.checkout.complete import Completion, Result, complete
+from engine.checkout.errors import CheckoutBusy
+from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
+from engine.checkout.pricing import Quote
+from engine.checkout.states import OPEN_SESSIONS, SESSION
+from engine.customers.addresses import PARTS, normalize
+from engine.customers.errors import AddressIncomplete
+from engine.kit import audit, clock, limits
+from engine.kit.errors import InvalidInput
+from engine.kit.faults import fault_point
+from engine.kit.identity import Identity
+from engine.kit.money import Money
+from engine.kit.policies import policy_of
+from engine.payments.alerts import raise_alert
+from engine.payments.gateway import DECLINES, TokenFacts
+from engine.payments.naming import method_label
+from engine.runtime import Runtime
+
+CHANNEL: Final = "acp"
+HANDLER: Final = "card_tokenized"
+TRIES: Final = 20
+_MINUTE: Final = timedelta(minutes=1)
+_LIFE: Final = timedelta(minutes=10)
+_UNDER_WAY: Final = timedelta(seconds=25)
+"""So long somebody may still be about to use a consent that was approved by its token."""
+_PROVEN: Final = frozenset({"authenticated", "attempt_acknowledged", "informational"})
+_UNUSABLE: Final = "This token cannot pay for this checkout: it is unknown here, used up, or its time is over."
+_CURRENCY: Final = "This token pays in another currency."
+_TOO_MUCH: Final = "The total is more than this token may pay."
+_NOT_PROVEN: Final = "The cardholder was not authenticated: {}."
+_RESULT: Final = "$.authentication_result"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What its gateway says of a token, and of the proof that its holder was asked."""
+
+    gateway: str
+    facts: TokenFacts
+    due: int
+    """What the proof was held against, in minor units."""
+    proven: bool | None = None
+    """``None`` where there was nothing to prove."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Where an attempt stands after its first commit: told as it is, or to be gone on with by its consent."""
+
+    seen: Seen
+    consent_id: str | None = None
+
+
+def gateway_for(runtime: Runtime, *, demo: bool) -> str | None:
+    """The gateway that takes delegated tokens for a shop; imaginary money for demo shops alone."""
+    names = sorted(runtime.gateways, key=lambda name: (not runtime.gateways[name].demo_only, name))
+    return next((name for name in names if demo or not runtime.gateways[name].demo_only), None)
+
+
+def look(door: Door, identity: Identity, session_id: str, payment: Payment) -> Looked | None:
+    """Ask the gateway, outside of any transaction; changes nothing. ``None`` where there is no token to ask about.
+
+    Raises ``SessionUnknown``, ``InvalidInput`` for a handler that was not offered.
+    """
+    runtime = door.runtime
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        seen = sessions.get(session, door, identity, session_id)
+    if payment.token is None:
+        return None
+    name = gateway_for(runtime, demo=seen.shop.demo)
+    if name is None or payment.handler_id != HANDLER:
+        raise InvalidInput("That handler was not offered for this checkout.", param="$.payment_data.handler_id")
+    gateway, tenant_id = runtime.gateways[name], identity.tenant_id
+    due = next(row["amount"] for row in seen.bill.totals if row["type"] == "total")
+    proven = None
+    details = (payment.authentication or {}).get("outcome_details")
+    if details and seen.status in OPEN_SESSIONS:
+        amount = Money(due, seen.checkout.currency)
+        proven = gateway.check_authentication(session_id=session_id, merchant=tenant_id, amount=amount, result=details)
+    return Looked(name, gateway.inspect(payment.token, merchant=tenant_id, session_id=session_id), due, proven)
+
+
+def attempt(
+    session: Session, door: Door, identity: Identity, session_id: str, payment: Payment, looked: Looked | None
+) -> Attempt:
+    """Agree to the session as it is, if everything is there and the token may pay it; else say what is wrong.
+
+    Raises what ``sessions.open_session`` raises, ``RateLimited``, ``AuthenticationMissing``, ``AddressChanged``,
+    ``Unserviceable``, ``PersonalData``.
+    """
+    checkout, extra = sessions.open_session(session, identity, session_id)
+    limits.hit(session, f"agent-complete:{session_id}", limit=TRIES, window=_MINUTE)
+    _require_free(session, checkout)
+    policy = policy_of(session, identity.tenant_id, AgenticPolicy)
+    _take_in(checkout, extra, payment, list(policy.marketing))
+    if payment.by_people:
+        return Attempt(_escalate(session, door, checkout, extra))
+    if looked is not None:
+        checkout.payment_method = _method(looked, payment.token or "")
+    extra.refusal = None
+    session.flush()
+    quote = pricing.quote(session, checkout)
+    said = sessions.told(checkout, extra, quote)
+    if looked is None or any(one.blocks for one in said):
+        checkout.status = SESSION.check(checkout.status, _open_status(said))
+        return Attempt(sessions.look(session, door, checkout, extra, quote=quote))
+    if asks := _authentication(checkout, quote, payment, looked):
+        return Attempt(_asked(session, door, checkout, extra, quote, asks))
+    if words := _refusal(checkout, quote, payment, looked):
+        return Attempt(_refused(session, door, checkout, extra, quote, words))
+    return _agreed(session, door, identity, checkout, extra, quote, payment)
+
+
+def go_on(door: Door, identity: Identity, session_id: str, consent_id: str) -> tuple[Seen, Completion]:
+    """From a consent to its end, whether or not somebody was on the way before. Raises ``CheckoutBusy``."""
+    runtime = door.runtime
+    fault_point("agent_after_consent")
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        extra = session.get_one(AgentSession, (identity.tenant_id, session_id))
+        signals = extra.kept_back.get("risk_signals")
+    done = complete(runtime, identity, consent_id, signals=signals)
+    fault_point("agent_before_answer")
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        return _ended(session, door, identity, session_id, done), done
+
+
+def _require_free(session: Session, checkout: CheckoutSession) -> None:
+    """Raises ``CheckoutBusy`` while another request may be about to use the session's consent."""
+    fresh = session.scalar(
+        select(Consent.id).where(
+            Consent.tenant_id == checkout.tenant_id,
+            Consent.session_id == checkout.id,
+            Consent.status == ConsentStatus.APPROVED,
+            Consent.decided_at > clock.now() - _UNDER_WAY,
+        )
+    )
+    if fresh is not None:
+        raise CheckoutBusy(sessions.BUSY)
+
+
+def _take_in(checkout: CheckoutSession, extra: AgentSession, payment: Payment, offered: Collection[str]) -> None:
+    """What is said with the payment; ``offered`` are the channels that a buyer may ask to hear on."""
+    sessions.check_attribution(payment.affiliate)
+    if payment.buyer:
+        sessions.remember_buyer(checkout, extra, payment.buyer)
+    if payment.order_notes:
+        extra.order_notes = payment.order_notes
+    if wanted := _offered(checkout, payment, offered):
+        extra.said = extra.said | {"marketing": wanted}
+    kept = {"affiliate_last": payment.affiliate, "risk_signals": payment.risk}
+    extra.kept_back = extra.kept_back | {name: value for name, value in kept.items() if value}
+    if payment.details:
+        _take_details(checkout, extra, payment.details)
+
+
+def _offered(checkout: CheckoutSession, payment: Payment, channels: Collection[str]) -> list[dict[str, Any]]:
+    """Consents for channels that are offered and reach somebody; others mean nothing."""
+    reached = {channel for channel in channels if checkout.buyer.get(REACHED_BY[channel])}
+    return [dict(one) for one in payment.marketing if one["channel"] in reached]
+
+
+def _take_details(checkout: CheckoutSession, extra: AgentSession, details: Mapping[str, Any]) -> None:
+    """A contact may change with the payment; where it goes may not."""
+    address = details.get("address")
+    if address:
+        try:
+            given = normalize({part: address.get(part) for part in (*PARTS, "line_two")})
+        except AddressIncomplete:
+            raise Unserviceable("This order cannot go to that address.") from None
+        if given != checkout.ship_to:
+            raise AddressChanged("The address changed: update the session first, its price may change with it.")
+    said = dict(extra.said.get("details") or {}) | {k: v for k, v in details.items() if k != "address"}
+    extra.said = extra.said | {"details": said}
+
+
+def _method(looked: Looked, token: str) -> dict[str, Any]:
+    """The way to pay as it is bound: by a digest of the token, which tells nothing of it."""
+    facts = looked.facts
+    brand, last4 = facts.brand or "card", facts.last4 or "····"
+    return {
+        "gateway": looked.gateway,
+        "ref": f"vt:{hashlib.sha256(token.encode()).hexdigest()[:32]}",
+        "brand": brand,
+        "last4": last4,
+        "label": facts.label or method_label(brand, last4),
+    }
+
+
+def _open_status(said: list[Message]) -> SessionStatus:
+    blocked = any(one.blocks for one in said)
+    return SessionStatus.NOT_READY if blocked else SessionStatus.READY
+
+
+def _authentication(checkout: CheckoutSession, quote: Quote, payment: Payment, looked: Looked) -> str:
+    """Why the holder has to be asked first; empty where they do not. Raises ``AuthenticationMissing`` when that was
+    said before.
+    """
+    needed = looked.facts.usable and (looked.facts.challenge_url or sessions.always_asks(quote))
+    if not needed or looked.proven or payment.authentication:
+        return ""
+    if checkout.status == SessionStatus.AUTHENTICATION_REQUIRED:
+        raise AuthenticationMissing("An authentication result is needed to pay with this card.", param=_RESULT)
+    return "The card's bank wants to know that it is its holder: authenticate (3-D Secure) and complete again."
+
+
+def _refusal(checkout: CheckoutSession, quote: Quote, payment: Payment, looked: Looked) -> tuple[str, str] | None:
+    """Why this token does not pay for this session, and what of the request is to blame."""
+    facts, token = looked.facts, messages.TOKEN
+    if facts.maximum is not None and facts.maximum.currency != checkout.currency:
+        return _CURRENCY, token
+    if not facts.usable:
+        return _UNUSABLE, token
+    if facts.maximum is not None and facts.maximum.amount < quote.due:
+        return _TOO_MUCH, token
+    given = payment.authentication
+    if given and given["outcome"] not in _PROVEN:
+        return _NOT_PROVEN.format(str(given["outcome"]).replace("_", " ")), f"{_RESULT}.outcome"
+    if given and (looked.proven is False or looked.due < quote.due):
+        return _NOT_PROVEN.format("its proof is not good for this purchase"), f"{_RESULT}.outcome_details"
+    return None
+
+
+def _agreed(
+    session: Session,
+    door: Door,
+    identity: Identity,
+    checkout: CheckoutSession,
+    extra: AgentSession,
+    quote: Quote,
+    payment: Payment,
+) -> Attempt:
+    """The token is the human's word, or the human is asked."""
+    runtime = door.runtime
+    if not confirming.speaks_for_human(session, identity):
+        card = confirming.ask_human(session, runtime, checkout, quote, payment.token)
+        extra.consent_id = card.id
+        return Attempt(sessions.look(session, door, checkout, extra, quote=quote))
+    card = confirming.write(
+        session, runtime, checkout, quote, payment.token, expires_at=clock.now() + _LIFE, channel=CHANNEL
+    )
+    extra.consent_id = card.id
+    checkout.status = SESSION.check(checkout.status, SessionStatus.READY)
+    facts = {"digest": card.digest, "channel": CHANNEL, "key": identity.key_id}
+    audit.record(session, card.tenant_id, actor=identity.id, action="consent.approved", subject=card.id, facts=facts)
+    return Attempt(sessions.look(session, door, checkout, extra, quote=quote), card.id)
+
+
+def _asked(
+    session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession, quote: Quote, words: str
+) -> Seen:
+    checkout.status = SESSION.check(checkout.status, SessionStatus.AUTHENTICATION_REQUIRED)
+    message = Message("error", words, "requires_3ds", _RESULT, "high", "requires_buyer_input")
+    return sessions.look(session, door, checkout, extra, quote=quote, more=[message])
+
+
+def _refused(
+    session: Session,
+    door: Door,
+    checkout: CheckoutSession,
+    extra: AgentSession,
+    quote: Quote,
+    why: tuple[str, str],
+) -> Seen:
+    """A token that was refused before any bank was asked: nothing happened, another may be tried."""
+    words, param = why
+    checkout.status = SESSION.check(checkout.status, SessionStatus.READY)
+    extra.refusal = {"content": words, "param": param}
+    facts = {"param": param}
+    audit.record(
+        session, checkout.tenant_id, actor=checkout.owner_id, action="token.refused", subject=checkout.id, facts=facts
+    )
+    return sessions.look(session, door, checkout, extra, quote=quote)
+
+
+def _escalate(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession) -> Seen:
+    """Terms that people of the shop have to agree to: they are told, and the buyer speaks with them."""
+    checkout.status = SESSION.check(checkout.status, SessionStatus.REQUIRES_ESCALATION)
+    words = "A buyer asks through an agent to pay by purchase order or with the shop's approval."
+    raise_alert(session, checkout.tenant_id, "agent_escalation", checkout.id, words)
+    audit.record(session, checkout.tenant_id, actor=checkout.owner_id, action="checkout.escalated", subject=checkout.id)
+    session.flush()
+    return sessions.look(session, door, checkout, extra)
+
+
+def _ended(session: Session, door: Door, identity: Identity, session_id: str, done: Completion) -> Seen:
+    """The session after an attempt, with the message of how it ended."""
+    checkout, extra = sessions.own(session, identity, session_id, lock=True)
+    if done.result in {Result.PAID, Result.UNKNOWN} or extra.consent_id != done.consent_id:
+        return sessions.look(session, door, checkout, extra)
+    if checkout.status in OPEN_SESSIONS:
+        extra.refusal = {"content": _words(done), "param": messages.TOKEN}
+    session.flush()
+    return sessions.look(session, door, checkout, extra)
+
+
+def _words(done: Completion) -> str:
+    return DECLINES.get(done.code, done.message) if done.result == Result.DECLINED else done.message
+
+
+__all__ = ["Attempt", "Looked", "SessionClosed", "attempt", "go_on", "look"]

@@ -1,0 +1,97 @@
+"""What becomes of a session that was paid: its order, and what was said with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.agentic import order_shape
+from engine.agentic.seen import Door
+from engine.agentic.session_models import AgentSession
+from engine.checkout.models import CheckoutSession
+from engine.customers import consents, links
+from engine.customers.models import ConsentTopic
+from engine.kit import audit
+from engine.kit.ids import new_id
+from engine.kit.outbox import OutboxRow
+from engine.kit.tenancy import Tenant
+from engine.orders.models import NoteAudience, Order, OrderLine, OrderNote
+
+CONSUMER: Final = "agentic"
+TEXT_VERSION: Final = "acp-1"
+Body = dict[str, Any]
+
+
+def order_of(session: Session, checkout: CheckoutSession) -> tuple[Order, list[OrderLine]]:
+    """The order that a completed session became."""
+    order = session.scalars(
+        select(Order).where(
+            Order.tenant_id == checkout.tenant_id, Order.session_id == checkout.id, Order.placed_at.is_not(None)
+        )
+    ).one()
+    lines = session.scalars(
+        select(OrderLine)
+        .where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
+        .order_by(OrderLine.position)
+    )
+    return order, list(lines)
+
+
+def shape(session: Session, door: Door, order: Order) -> Body:
+    """The order in the protocol's shape."""
+    tenant = session.get_one(Tenant, order.tenant_id)
+    return order_shape.of_orders(session, tenant, [order], web_origin=door.origin)[0]
+
+
+def hear(session: Session, row: OutboxRow) -> None:
+    """The outbox consumer ``agentic``: a paid order keeps the notes that came with it, and its buyer what they agreed
+    to hear. A second time does nothing.
+    """
+    order = session.get(Order, (row.tenant_id, row.subject_id))
+    extra = session.get(AgentSession, (row.tenant_id, order.session_id)) if order and order.session_id else None
+    if order is None or extra is None:
+        return
+    _keep_notes(session, order, extra)
+    _keep_consents(session, order, extra)
+
+
+def _keep_notes(session: Session, order: Order, extra: AgentSession) -> None:
+    there = select(OrderNote.id).where(OrderNote.tenant_id == order.tenant_id, OrderNote.order_id == order.id)
+    if not extra.order_notes or session.scalar(there.where(OrderNote.author == order.owner_id)):
+        return
+    note = OrderNote(
+        tenant_id=order.tenant_id,
+        id=new_id("note"),
+        order_id=order.id,
+        author=order.owner_id,
+        audience=NoteAudience.SHOPPER,
+        text=extra.order_notes,
+    )
+    session.add(note)
+    facts = {"audience": str(NoteAudience.SHOPPER), "note": note.id}
+    audit.record(session, order.tenant_id, actor=order.owner_id, action="order.noted", subject=order.id, facts=facts)
+
+
+def _keep_consents(session: Session, order: Order, extra: AgentSession) -> None:
+    """Of a buyer whom the shop knows by the address. What is left out stays as it was."""
+    wanted: list[Mapping[str, Any]] = extra.said.get("marketing", [])
+    customer_id = order.customer_id or links.holder(session, order.tenant_id, str(order.buyer.get("email") or ""))
+    if not wanted or customer_id is None:
+        return
+    known = {row.channel: row.granted for row in consents.standing(session, order.tenant_id, customer_id)}
+    for one in wanted:
+        if known.get(one["channel"]) == one["opted_in"]:
+            continue
+        consents.write(
+            session,
+            order.tenant_id,
+            customer_id,
+            topic=ConsentTopic.MARKETING,
+            channel=one["channel"],
+            granted=one["opted_in"],
+            text_version=TEXT_VERSION,
+            source="acp",
+        )

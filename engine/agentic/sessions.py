@@ -1,0 +1,442 @@
+"""Checkout sessions by their id: opened, filled in, looked at and dropped by the agent's platform whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.agentic import links, messages, placed
+from engine.agentic.errors import CurrencyNotSold, ItemUnknown, PersonalData, SessionClosed, SessionUnknown
+from engine.agentic.messages import EMAIL, Message
+from engine.agentic.policy import AgenticPolicy
+from engine.agentic.seen import Bill, Door, Seen, line_id
+from engine.agentic.session_models import AgentSession
+from engine.agentic.wishes import EXTENSIONS, INTERVENTIONS, KEEP, Body, Item, Opening, Selected, Unsaid, Wish
+from engine.carts import discounts
+from engine.carts.promotions import LeftOut, Why
+from engine.checkout import consents, facts, pricing
+from engine.checkout.errors import CheckoutBusy
+from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
+from engine.checkout.pricing import Quote
+from engine.checkout.states import OPEN_SESSIONS, SESSION
+from engine.customers.addresses import PARTS, check_email, normalize
+from engine.customers.errors import AddressIncomplete, ContactInvalid
+from engine.kit import audit, clock
+from engine.kit.errors import InvalidInput
+from engine.kit.identity import Identity
+from engine.kit.ids import new_id
+from engine.kit.policies import read_policy
+
+MOST_LINES: Final = 200
+MOST_UNITS: Final = 9_999
+BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
+_CLOSED: Final = {
+    SessionStatus.COMPLETED: "This checkout is completed: its order is placed.",
+    SessionStatus.CANCELED: "This checkout was canceled.",
+    SessionStatus.EXPIRED: "This checkout was open for too long and has expired.",
+}
+_OF_ATTEMPT: Final = frozenset({"payment_declined", "requires_3ds"})
+"""Messages on the last attempt to pay: another may follow."""
+_PERSONAL: Final = frozenset({"email", "e-mail", "phone", "phone_number", "name", "first_name", "last_name", "address"})
+
+
+def create(session: Session, door: Door, identity: Identity, opening: Opening) -> Seen:
+    """Open a checkout.
+
+    Raises ``CurrencyNotSold``, ``ItemUnknown``, ``PersonalData`` in an attribution, and what ``update`` raises.
+    """
+    shop = facts.shop_of(session, identity.tenant_id)
+    currency = opening.currency.upper()
+    if not shop.sells_in(currency):
+        raise CurrencyNotSold("This shop does not sell in that currency.", param="$.currency")
+    policy = read_policy(dict(shop.settings), AgenticPolicy)
+    checkout = CheckoutSession(
+        tenant_id=identity.tenant_id,
+        id=new_id("checkout"),
+        owner_id=identity.id,
+        status=SessionStatus.NOT_READY,
+        currency=currency,
+        lines=[],
+        buyer={},
+        discount_codes=[],
+        expires_at=clock.now() + timedelta(hours=policy.session_hours),
+    )
+    extra = _extra(identity, checkout, opening)
+    session.add(checkout)
+    session.flush()
+    session.add(extra)
+    audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.started", subject=checkout.id)
+    return _changed(session, door, checkout, extra, opening)
+
+
+def get(session: Session, door: Door, identity: Identity, session_id: str) -> Seen:
+    """The session as it is. Raises ``SessionUnknown`` for another's."""
+    checkout, extra = own(session, identity, session_id)
+    return look(session, door, checkout, extra)
+
+
+def update(session: Session, door: Door, identity: Identity, session_id: str, wish: Wish) -> Seen:
+    """Change what is said, and nothing else.
+
+    Raises ``SessionUnknown``, ``SessionClosed``, ``CheckoutBusy`` while it is being paid, ``ItemUnknown``,
+    ``InvalidInput`` for a way to deliver that is not offered, ``RateLimited`` for too many codes.
+    """
+    checkout, extra = open_session(session, identity, session_id)
+    return _changed(session, door, checkout, extra, wish)
+
+
+def cancel(session: Session, door: Door, identity: Identity, session_id: str, *, intent: Body | None = None) -> Seen:
+    """Drop the session. Raises ``SessionUnknown``, ``SessionClosed``, ``CheckoutBusy``."""
+    checkout, extra = open_session(session, identity, session_id)
+    checkout.status = SESSION.check(checkout.status, SessionStatus.CANCELED)
+    checkout.version += 1
+    checkout.updated_at = clock.now()
+    if intent:
+        extra.kept_back = extra.kept_back | {"intent_trace": intent}
+    consents.supersede(session, checkout)
+    facts_of = {"reason": str((intent or {}).get("reason_code", ""))}
+    action = "checkout.canceled"
+    audit.record(session, checkout.tenant_id, actor=identity.id, action=action, subject=checkout.id, facts=facts_of)
+    session.flush()
+    return look(session, door, checkout, extra)
+
+
+def open_session(session: Session, identity: Identity, session_id: str) -> tuple[CheckoutSession, AgentSession]:
+    """The session, locked, to be changed. Raises ``SessionUnknown``, ``SessionClosed``, ``CheckoutBusy``."""
+    checkout, extra = own(session, identity, session_id, lock=True)
+    status = shown_status(checkout)
+    if status in _CLOSED:
+        raise SessionClosed(_CLOSED[status])
+    if status == SessionStatus.IN_PROGRESS:
+        raise CheckoutBusy(BUSY)
+    return checkout, extra
+
+
+def look(
+    session: Session,
+    door: Door,
+    checkout: CheckoutSession,
+    extra: AgentSession,
+    *,
+    quote: Quote | None = None,
+    more: Sequence[Message] = (),
+) -> Seen:
+    """What is told of a session: of one that is completed, its order."""
+    if checkout.status == SessionStatus.COMPLETED:
+        return _completed(session, door, checkout, extra)
+    quote = quote or pricing.quote(session, checkout)
+    said = (*more, *told(checkout, extra, quote)) if checkout.status not in _CLOSED else ()
+    status = shown_status(checkout)
+    card = _waiting(session, checkout) if status == SessionStatus.PENDING_APPROVAL else None
+    if status in OPEN_SESSIONS and not (card and status == SessionStatus.PENDING_APPROVAL):
+        status = standing(checkout, quote, said)
+    path = links.path_of(door.runtime, checkout.tenant_id, card.id, card.expires_at) if card else None
+    waiting = (_approval(),) if card else ()
+    return Seen(checkout, extra, quote.shop, Bill.of(quote), status, (*waiting, *said), continue_path=path)
+
+
+def _completed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession) -> Seen:
+    shop = facts.shop_of(session, checkout.tenant_id)
+    order, lines = placed.order_of(session, checkout)
+    body = placed.shape(session, door, order)
+    return Seen(checkout, extra, shop, Bill.ordered(order, lines), SessionStatus.COMPLETED, (), order=body)
+
+
+def told(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> list[Message]:
+    """Everything there is to say of an open session."""
+    codes = extra.said.get("codes", [])
+    wrong = [Message(**one) for one in extra.said.get("faults", [])]
+    email_wrong = any(one.param.endswith(".email") for one in wrong)
+    found = [one for one in messages.of_quote(quote, checkout.lines, codes) if not (email_wrong and one.param == EMAIL)]
+    found += wrong
+    found += [messages.left_out(_kept(one), codes) for one in extra.said.get("left_out", [])]
+    if extra.refusal:
+        found.append(messages.refused(extra.refusal["content"], param=extra.refusal["param"]))
+    return found
+
+
+def standing(checkout: CheckoutSession, quote: Quote, said: Sequence[Message]) -> SessionStatus:
+    """The status that follows from what is known: people who look at it, or an authentication that was asked for, are
+    waited for.
+    """
+    if checkout.status == SessionStatus.REQUIRES_ESCALATION:
+        return SessionStatus.REQUIRES_ESCALATION
+    if any(one.blocks and one.code not in _OF_ATTEMPT for one in said):
+        return SessionStatus.NOT_READY
+    if checkout.status == SessionStatus.AUTHENTICATION_REQUIRED or always_asks(quote):
+        return SessionStatus.AUTHENTICATION_REQUIRED
+    return SessionStatus.READY
+
+
+def shown_status(checkout: CheckoutSession) -> SessionStatus:
+    """The status as it is at this moment, whether or not somebody has written down that the time is over."""
+    status = SessionStatus(checkout.status)
+    if status in OPEN_SESSIONS and checkout.expires_at <= clock.now():
+        return SessionStatus.EXPIRED
+    return status
+
+
+def check_attribution(attribution: Mapping[str, Any] | None) -> None:
+    """Raises ``PersonalData`` where an attribution names a person."""
+    for name, value in _leaves(attribution or {}):
+        if name.lower() in _PERSONAL or ("@" in value and "://" not in value):
+            raise PersonalData("An attribution holds no personal data.", param="$.affiliate_attribution")
+
+
+def remember_buyer(checkout: CheckoutSession, extra: AgentSession, buyer: Body | None) -> None:
+    """Who buys, as given; what cannot be right is told as a message and not used."""
+    extra.said = {name: value for name, value in extra.said.items() if name != "buyer"}
+    if buyer:
+        extra.said = extra.said | {"buyer": buyer}
+    _fold_contacts(checkout, extra)
+
+
+def _extra(identity: Identity, checkout: CheckoutSession, opening: Opening) -> AgentSession:
+    check_attribution(opening.affiliate)
+    said: Body = {
+        "interventions": [one for one in opening.interventions if one in INTERVENTIONS],
+        "extensions": [one for one in opening.extensions if one.partition("@")[0] in EXTENSIONS],
+    }
+    said |= {"metadata": opening.metadata} if opening.metadata is not None else {}
+    said |= {"quote_id": opening.quote_id} if opening.quote_id else {}
+    return AgentSession(
+        tenant_id=identity.tenant_id,
+        session_id=checkout.id,
+        locale=opening.locale,
+        timezone=opening.timezone,
+        said=said,
+        kept_back={"affiliate_first": opening.affiliate} if opening.affiliate else {},
+    )
+
+
+def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> Seen:
+    """Write what is wished, price it, and put aside a card that no longer says the truth."""
+    _write(session, checkout, extra, wish)
+    session.flush()
+    found = facts.read(session, checkout)
+    if not isinstance(wish.items, Unsaid):
+        _check_items(wish.items, found)
+    quote = pricing.price(checkout, found)
+    quote = _choose(checkout, found, quote, wish)
+    quote = _without_bad_codes(checkout, extra, found, quote)
+    extra.refusal = None
+    put_aside = consents.supersede(session, checkout, unless=quote)
+    if put_aside is not None or checkout.status != SessionStatus.PENDING_APPROVAL:
+        checkout.status = SESSION.check(checkout.status, _follows(checkout, extra, quote))
+    checkout.version += 1
+    checkout.updated_at = clock.now()
+    session.flush()
+    return look(session, door, checkout, extra, quote=quote)
+
+
+def _follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> SessionStatus:
+    said = told(checkout, extra, quote)
+    blocked = any(one.blocks for one in said)
+    if blocked:
+        return SessionStatus.NOT_READY
+    return SessionStatus.AUTHENTICATION_REQUIRED if always_asks(quote) else SessionStatus.READY
+
+
+def _write(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
+    if not isinstance(wish.items, Unsaid):
+        checkout.lines = _lines(wish.items)
+    if not isinstance(wish.order_notes, Unsaid):
+        extra.order_notes = wish.order_notes or None
+    if not isinstance(wish.codes, Unsaid):
+        _set_codes(session, checkout, extra, wish.codes)
+    checkout.discount_codes = list(dict.fromkeys(_spelled(extra)))
+    if not isinstance(wish.groups, Unsaid):
+        extra.said = extra.said | {"groups": list(wish.groups)}
+    if not isinstance(wish.details, Unsaid):
+        _set_details(checkout, extra, wish.details)
+    if not isinstance(wish.buyer, Unsaid):
+        remember_buyer(checkout, extra, wish.buyer)
+    elif not isinstance(wish.details, Unsaid):
+        _fold_contacts(checkout, extra)
+
+
+def _lines(items: Sequence[Item]) -> list[dict[str, Any]]:
+    """One line for each variant, in the order of their first mention; repeated ones add up."""
+    units: dict[str, int] = {}
+    for item in items:
+        units[item.id] = units.get(item.id, 0) + item.quantity
+    if len(units) > MOST_LINES:
+        raise InvalidInput(f"At most {MOST_LINES} different items in one checkout.", param="$.line_items")
+    if any(quantity > MOST_UNITS for quantity in units.values()):
+        raise InvalidInput(f"At most {MOST_UNITS} units of an item.", param="$.line_items")
+    return [{"variant_id": variant_id, "quantity": quantity} for variant_id, quantity in units.items()]
+
+
+def _check_items(items: Sequence[Item], found: facts.Facts) -> None:
+    for number, item in enumerate(items):
+        row = found.items.get(item.id)
+        if row is None or not (row["sellable"] and row["status"] == "active"):
+            raise ItemUnknown("There is no such item in this shop.", param=f"$.line_items[{number}].id")
+
+
+def _set_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, codes: Sequence[str]) -> None:
+    """All codes that could be ours are tried; each try is counted, so that nobody guesses."""
+    before = set(extra.said.get("codes", []))
+    for code in codes:
+        if code not in before:
+            discounts.count_agents_try(session, checkout.tenant_id, checkout.id)
+    extra.said = extra.said | {"codes": list(codes)}
+
+
+def _without_bad_codes(checkout: CheckoutSession, extra: AgentSession, found: facts.Facts, quote: Quote) -> Quote:
+    """Codes that cannot be used are told, and stand in nobody's way."""
+    spelled = _spelled(extra)
+    bad = [one for one in quote.left_out if one.problem]
+    again = [code for number, code in enumerate(spelled) if code in spelled[:number]]
+    repeated = [LeftOut(code, Why.REPEATED, f"{code} is applied already.", problem=False) for code in again]
+    kept = [{"code": one.code, "why": one.why, "words": one.words} for one in (*bad, *repeated)]
+    if extra.said.get("left_out", []) != kept:
+        extra.said = extra.said | {"left_out": kept}
+    if not bad:
+        return quote
+    refused = {one.code for one in bad}
+    checkout.discount_codes = [code for code in checkout.discount_codes if code not in refused]
+    return pricing.price(checkout, found)
+
+
+def _spelled(extra: AgentSession) -> list[str]:
+    """The codes that were sent, as ours are spelled."""
+    return [code.strip().upper() for code in extra.said.get("codes", [])]
+
+
+def _choose(checkout: CheckoutSession, found: facts.Facts, quote: Quote, wish: Wish) -> Quote:
+    """The way to deliver that was chosen, if it is one of those offered. Raises ``InvalidInput``, ``ItemUnknown``."""
+    if isinstance(wish.selected, Unsaid):
+        return quote
+    if not wish.selected:
+        checkout.fulfillment_option_id = None
+        return pricing.price(checkout, found)
+    _check_selected(checkout, wish.selected, [option.id for option in quote.options], quote)
+    checkout.fulfillment_option_id = wish.selected[0].option_id
+    return pricing.price(checkout, found)
+
+
+def _check_selected(
+    checkout: CheckoutSession, selected: Sequence[Selected], offered: Sequence[str], quote: Quote
+) -> None:
+    ids = {row["variant_id"] for row in checkout.lines}
+    ids |= {line_id(variant_id) for variant_id in ids}
+    types = {option.id: option.type for option in quote.options}
+    for number, one in enumerate(selected):
+        place = f"$.selected_fulfillment_options[{number}]"
+        if one.option_id not in offered or one.type != types[one.option_id]:
+            raise InvalidInput("That way to deliver is not offered for this order.", param=f"{place}.option_id")
+        if not set(one.item_ids) <= ids:
+            raise ItemUnknown("There is no such item in this checkout.", param=f"{place}.item_ids")
+        if one.option_id != selected[0].option_id:
+            raise InvalidInput("One way to deliver carries the whole order.", param=place)
+
+
+def _set_details(checkout: CheckoutSession, extra: AgentSession, details: Body | None) -> None:
+    """Whom it is for and where it goes. An address that cannot be right is told and not used."""
+    faults = [one for one in extra.said.get("faults", []) if not one["param"].startswith("$.fulfillment_details")]
+    said = {name: value for name, value in extra.said.items() if name not in {"details", "faults"}}
+    address = (details or {}).get("address")
+    checkout.ship_to = None
+    if address:
+        try:
+            checkout.ship_to = normalize({part: address.get(part) for part in (*PARTS, "line_two")})
+        except AddressIncomplete as error:
+            faults.append(_fault(f"{messages.ADDRESS}.{error.param}", "This part of the address cannot be right."))
+    extra.said = said | ({"details": details} if details else {}) | ({"faults": faults} if faults else {})
+
+
+def _fold_contacts(checkout: CheckoutSession, extra: AgentSession) -> None:
+    """Name, e-mail and phone of who buys, else of whom it is for."""
+    buyer, details = extra.said.get("buyer", {}), extra.said.get("details", {})
+    faults = [one for one in extra.said.get("faults", []) if not one["param"].endswith(".email")]
+    folded: Body = {}
+    name = buyer.get("full_name") or " ".join(filter(None, (buyer.get("first_name"), buyer.get("last_name"))))
+    name = name or details.get("name") or (details.get("address") or {}).get("name")
+    if name:
+        folded["name"] = " ".join(str(name).split())
+    place, email = (
+        ("$.buyer.email", buyer["email"])
+        if buyer.get("email")
+        else ("$.fulfillment_details.email", details.get("email"))
+    )
+    if email:
+        try:
+            folded["email"] = check_email(email)
+        except ContactInvalid:
+            faults.append(_fault(place, "This e-mail address does not look right."))
+    if phone := buyer.get("phone_number") or details.get("phone_number"):
+        folded["phone"] = str(phone)
+    checkout.buyer = folded
+    extra.said = {k: v for k, v in extra.said.items() if k != "faults"} | ({"faults": faults} if faults else {})
+
+
+def _fault(param: str, content: str) -> Body:
+    return {
+        "type": "error",
+        "code": "invalid",
+        "param": param,
+        "content": content,
+        "severity": "medium",
+        "resolution": "requires_buyer_input",
+    }
+
+
+def _kept(one: Mapping[str, Any]) -> LeftOut:
+    return LeftOut(one["code"], Why(one["why"]), one["words"], problem=False)
+
+
+def always_asks(quote: Quote) -> bool:
+    return read_policy(dict(quote.shop.settings), AgenticPolicy).three_d_secure == "always"
+
+
+def _approval() -> Message:
+    words = "The buyer has to agree to this order on the shop's own page: lead them to continue_url."
+    return Message("error", words, "approval_required", "$.payment_data", "high", "requires_buyer_review")
+
+
+def own(
+    session: Session, identity: Identity, session_id: str, *, lock: bool = False
+) -> tuple[CheckoutSession, AgentSession]:
+    query = select(CheckoutSession).where(
+        CheckoutSession.tenant_id == identity.tenant_id,
+        CheckoutSession.id == session_id,
+        CheckoutSession.owner_id == identity.id,
+        CheckoutSession.cart_id.is_(None),
+    )
+    checkout = session.scalars(query.with_for_update() if lock else query).first()
+    extra = session.get(AgentSession, (identity.tenant_id, session_id)) if checkout else None
+    if checkout is None or extra is None:
+        raise SessionUnknown("There is no such checkout session.")
+    return checkout, extra
+
+
+def _waiting(session: Session, checkout: CheckoutSession) -> Consent | None:
+    """The card that a human is asked to agree to."""
+    return session.scalars(
+        select(Consent).where(
+            Consent.tenant_id == checkout.tenant_id,
+            Consent.session_id == checkout.id,
+            Consent.status == ConsentStatus.OPEN,
+            Consent.expires_at > clock.now(),
+        )
+    ).first()
+
+
+def _leaves(value: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, inner in value.items():
+        if isinstance(inner, Mapping):
+            found += _leaves(inner)
+        elif isinstance(inner, str):
+            found.append((name, inner))
+        else:
+            found.append((name, ""))
+    return found
+
+
+__all__ = ["KEEP", "cancel", "create", "get", "open_session", "update"]
