@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -22,7 +23,9 @@ LinkType = Literal[
 ]
 
 
-REACHED_BY: Final = {"email": "email", "sms": "phone"}
+Channel = Literal["email", "sms"]
+_NEWS: Final[Mapping[Channel, str]] = {"email": "News and offers by e-mail."}
+REACHED_BY: Final[Mapping[str, str]] = {"email": "email", "sms": "phone"}
 """Channel → the buyer's contact that it needs."""
 
 
@@ -43,9 +46,7 @@ class AgenticPolicy(Policy):
 
     links: dict[LinkType, Url] = Field(default_factory=dict)
     """Pages of the shop that an agent shows its buyer; without them the shop's own page stands for all."""
-    marketing: dict[Literal["email", "sms"], Words] = Field(
-        default_factory=lambda: {"email": "News and offers by e-mail."}
-    )
+    marketing: dict[Channel, Words] = Field(default_factory=lambda: dict(_NEWS))
     """Channels that a buyer may ask to hear on, with the words they agree to."""
     three_d_secure: Literal["conditional", "always"] = "conditional"
     """``always``: no purchase without an authentication; else only where the card's bank asks for one."""

@@ -60,7 +60,8 @@ class Bill:
     @classmethod
     def ordered(cls, order: Order, lines: Sequence[OrderLine]) -> Bill:
         """What was agreed to."""
-        way = Option(**{k: tuple(v) if isinstance(v, list) else v for k, v in order.fulfillment.items()})
+        known: dict[str, Any] = dict(order.fulfillment)
+        way = Option(**known | {"surcharges": tuple(known.get("surcharges", ()))})
         priced = [_as_priced(line) for line in lines]
         return cls(priced, (way,), way, order.totals, order.taxes, order.tax_included)
 

@@ -463,6 +463,7 @@ ROOMS: Final[tuple[Room, ...]] = (
 SHOP: Final[Mapping[str, str]] = {
     "accounting_periods": "month locked_by",
     "agent_requests": "caller_id key_id request_id operation subject_id version asked answered",
+    "agent_platforms": "name webhook_url webhook_secrets_sealed",
     "alerts": "subject detail action facts",
     "api_keys": "key_hash scopes label person",
     "audit": "actor action subject facts hash",

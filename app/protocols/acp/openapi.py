@@ -9,18 +9,20 @@ from typing import Any, Final
 
 SPEC: Final = Path(__file__).with_name("spec") / "2026-04-17"
 CHECKOUT: Final = "schema.agentic_checkout.json"
-_HEADERS: Final = (
+_Row = tuple[str, bool, dict[str, Any]]
+_HEADERS: Final[tuple[_Row, ...]] = (
     ("API-Version", True, {"type": "string", "enum": ["2026-04-17", "2026-01-30"]}),
     ("Request-Id", False, {"type": "string", "maxLength": 255}),
 )
-_KEY: Final = ("Idempotency-Key", True, {"type": "string", "minLength": 1, "maxLength": 255})
+_KEY: Final[_Row] = ("Idempotency-Key", True, {"type": "string", "minLength": 1, "maxLength": 255})
 
 
 @cache
 def schema(name: str, file: str = CHECKOUT) -> dict[str, Any]:
     """An official schema, self-contained: what it refers to lies beside it."""
     defs = json.loads((SPEC / "json-schema" / file).read_text())["$defs"]
-    return _inlined(defs[name], defs)
+    found: dict[str, Any] = _inlined(defs[name], defs)
+    return found
 
 
 def described(
