@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from app.catalog_staff import with_staff_fields
-from app.identity import Caller
+from app.identity import Caller, shop_named
 from app.media import product_svg
 from app.once import json_response
 from app.routing import CallerDep, Guarded, SiteDep
@@ -99,10 +99,17 @@ def product(product_id: str, site: SiteDep, caller: CallerDep, currency: Currenc
 
 
 @router.get("/media/products/{product_id}.svg", response_class=Response)
-def picture(product_id: str, request: Request, site: SiteDep, caller: CallerDep) -> Response:
-    """A product's picture."""
-    with site.runtime.unit_of_work(caller.merchant.id) as session:
-        found = session.get(Product, (caller.merchant.id, product_id))
+def picture(
+    product_id: str,
+    request: Request,
+    site: SiteDep,
+    caller: CallerDep,
+    shop: Annotated[str, Query(max_length=80)] = "",
+) -> Response:
+    """A product's picture. ``shop`` is a shop's slug, where the host is no shop's own."""
+    merchant = shop_named(site.runtime, caller, shop, request.headers.get("host", ""))
+    with site.runtime.unit_of_work(merchant.id) as session:
+        found = session.get(Product, (merchant.id, product_id))
         if found is None:
             raise NotFound("There is no such product in this shop.")
         motif, title = found.motif, found.title

@@ -105,6 +105,16 @@ def merchant_by_slug(runtime: Runtime, slug: str) -> Merchant:
         return Merchant.of(row)
 
 
+def shop_named(runtime: Runtime, caller: Caller, slug: str, host: str) -> Merchant:
+    """The shop that an address names, where its host is no shop's own. Raises ``NotFound``."""
+    if not slug or caller.merchant.slug == slug:
+        return caller.merchant
+    named = merchant_by_slug(runtime, slug)
+    if named.host or caller.merchant.host == host_name(host):
+        raise NotFound("There is no such shop.")
+    return named
+
+
 def new_session(session: Session, identity: Identity) -> str:
     """Remember a browser as this shopper; returns the cookie's value, which is kept nowhere."""
     token = secrets.token_urlsafe(32)

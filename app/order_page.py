@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse
 
-from app.identity import COOKIE, Caller, authenticate, check_same_site, host_name, merchant_by_slug
+from app.identity import COOKIE, Caller, authenticate, check_same_site, shop_named
 from app.pages import render
 from app.problems import STATUS
 from app.routing import SiteDep, client_address, own_origin
@@ -67,12 +67,8 @@ def _caller(site: Site, request: Request, number: str, slug: str) -> Caller:
     if not _NUMBER.fullmatch(number):
         raise _NoNumber("This is no order number.")
     caller = authenticate(site.runtime, authorization=None, cookie=request.cookies.get(COOKIE), host=host)
-    if not slug or caller.merchant.slug == slug:
-        return caller
-    named = merchant_by_slug(site.runtime, slug)
-    if named.host or caller.merchant.host == host_name(host):
-        raise NotFound("There is no such shop.")
-    return Caller(named)
+    named = shop_named(site.runtime, caller, slug, host)
+    return caller if named.id == caller.merchant.id else Caller(named)
 
 
 class _NoNumber(DomainError):

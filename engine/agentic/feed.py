@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.agentic.order_shape import Shop
 from engine.agentic.wire import Body, known
 from engine.catalog import service as catalog
 from engine.catalog.models import Product, Variant
@@ -40,15 +41,14 @@ class Feed:
     tenant: Tenant
     country: str
     currency: str
-    origin: str
+    shop: Shop
 
 
 def feed_of(session: Session, tenant_id: str, country: str | None, *, web_origin: str) -> Feed:
     """The shop's feed for a country; for its own one when none is named."""
     tenant = session.get_one(Tenant, tenant_id)
     where = country or tenant.country
-    origin = f"https://{tenant.host}" if tenant.host else web_origin
-    return Feed(tenant, where, currency_for(session, tenant_id, where), origin)
+    return Feed(tenant, where, currency_for(session, tenant_id, where), Shop.of(tenant, web_origin))
 
 
 def products(session: Session, feed: Feed) -> Iterator[Body]:
@@ -86,7 +86,7 @@ def gone(session: Session, feed: Feed, after: str, *, limit: int = PAGE) -> tupl
 
 
 def _product(feed: Feed, view: ProductView, policies: Mapping[str, StockPolicy]) -> Body:
-    media = [{"type": "image", "url": f"{feed.origin}{view.image}", "alt_text": view.title}]
+    media = [{"type": "image", "url": feed.shop.address(view.image), "alt_text": view.title}]
     return known(
         {
             "id": view.id,

@@ -49,6 +49,10 @@ class Shop:
             return cls(f"https://{tenant.host}", settings=tenant.settings)
         return cls(web_origin, tenant.slug, tenant.settings)
 
+    def address(self, path: str) -> str:
+        """Where anybody finds a page or a picture of this shop."""
+        return f"{self.origin}{path}{f'?shop={self.slug}' if self.slug else ''}"
+
 
 @dataclass(slots=True)
 class More:
@@ -66,7 +70,7 @@ class More:
 
 def permalink(shop: Shop, number: str) -> str:
     """The order's page. Its address opens nothing by itself."""
-    return f"{shop.origin}/order/{number}{f'?shop={shop.slug}' if shop.slug else ''}"
+    return shop.address(f"/order/{number}")
 
 
 def of_orders(session: Session, tenant: Tenant, orders: Sequence[Order], *, web_origin: str) -> list[Body]:
@@ -102,7 +106,7 @@ def shape(order: Order, parts: Parts, shop: Shop, more: More | None = None) -> B
         "estimated_delivery": _estimate(order, parts.lines),
         "confirmation": _confirmation(order, more),
         "support": _support(shop.settings),
-        "line_items": [_line(line, shop.origin) for line in parts.lines],
+        "line_items": [_line(line, shop) for line in parts.lines],
         "fulfillments": order_fulfillments.of(order, parts),
         "adjustments": order_adjustments.of(order, parts, more.returned, titles),
         "totals": _totals(order, parts),
@@ -136,7 +140,7 @@ def line_status(current: int, fulfilled: int) -> str:
     return "partial" if 0 < fulfilled < current else "processing"
 
 
-def _line(line: OrderLine, origin: str) -> Body:
+def _line(line: OrderLine, shop: Shop) -> Body:
     """``current`` is what the buyer keeps or waits for, ``fulfilled`` what of it was sent."""
     current = line.ordered - line.canceled - line.returned
     fulfilled = line.shipped - line.returned
@@ -145,7 +149,7 @@ def _line(line: OrderLine, origin: str) -> Body:
         "title": line.title,
         "product_id": line.product_id,
         "description": ", ".join(f"{name}: {value}" for name, value in line.options.items()),
-        "image_url": f"{origin}/media/products/{line.product_id}.svg",
+        "image_url": shop.address(f"/media/products/{line.product_id}.svg"),
         "quantity": {"ordered": line.ordered, "current": current, "fulfilled": fulfilled},
         "unit_price": line.unit_price,
         "subtotal": line.unit_price * line.ordered,

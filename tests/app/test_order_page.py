@@ -9,6 +9,7 @@ import pytest
 from app.identity import COOKIE, new_session
 from tests.app.conftest import Browser
 from tests.conftest import MakeTenant
+from tests.engine.agentic.platform_orders import shaped
 from tests.engine.orders.desk import Desk, buy
 from tests.shop import Shop
 
@@ -109,3 +110,11 @@ def test_a_shop_with_a_host_is_not_shown_at_anothers(browser: Browser, desk: Des
 
     assert browser.http.get(f"/order/X?shop={desk.shop.tenant.slug}").status_code == 404
     assert browser.http.get(f"/order/X?shop={other.slug}", headers=host).status_code == 404
+
+
+def test_its_pictures_are_found_by_anybody(browser: Browser, shop: Shop) -> None:
+    shop.add("A")
+    path = shaped(buy(shop, "A"))["line_items"][0]["image_url"].removeprefix("https://shop.example")
+
+    assert browser.http.get(path).headers["content-type"].startswith("image/svg+xml")
+    assert browser.http.get(path.replace(shop.tenant.slug, "nobody")).status_code == 404

@@ -48,7 +48,13 @@ def test_a_product_with_its_variants(shop: Shop) -> None:
 
     assert one["title"] == "Thing A"
     assert one["description"] == {"plain": "A thing."}
-    assert one["media"] == [{"type": "image", "url": f"{ORIGIN}/media/products/{one['id']}.svg", "alt_text": "Thing A"}]
+    assert one["media"] == [
+        {
+            "type": "image",
+            "url": f"{ORIGIN}/media/products/{one['id']}.svg?shop={shop.tenant.slug}",
+            "alt_text": "Thing A",
+        }
+    ]
     first, second = one["variants"]
     assert (first["id"], first["price"]) == (shop.variants["A"], {"amount": 5000, "currency": "USD"})
     assert first["availability"] == {"available": True, "status": "in_stock"}
