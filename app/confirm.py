@@ -71,7 +71,8 @@ class Visit:
             check_same_site(request.headers, own_origin(request))
         self.request, self.consent_id, self.ticket = request, consent_id, t
         self.merchant = _merchant(self.site, links.tenant_of(self.site.runtime, consent_id, t))
-        self.shopper = _shopper(self.site, request, self.merchant)
+        known = _shoppers(self.site, request, self.merchant)
+        self.shopper = hosted.deciding(self.site.runtime, self.merchant.id, known, consent_id)
 
     @property
     def holder(self) -> Identity:
@@ -202,15 +203,16 @@ def _merchant(site: Site, tenant_id: str) -> Merchant:
         return Merchant.of(row)
 
 
-def _shopper(site: Site, request: Request, merchant: Merchant) -> Identity | None:
-    """Who this browser is in the shop: in its chat, or on a card it opened before."""
+def _shoppers(site: Site, request: Request, merchant: Merchant) -> list[Identity]:
+    """Who this browser is in the shop: in its chat, and on a card it opened before."""
+    known = []
     for name in (COOKIE, HOLDER):
         if cookie := request.cookies.get(name):
             host = request.headers.get("host", "")
             found = authenticate(site.runtime, authorization=None, cookie=cookie, host=host)
             if found.identity and found.merchant.id == merchant.id:
-                return found.identity
-    return None
+                known.append(found.identity)
+    return known
 
 
 def _remember(answer: Response, request: Request, token: str) -> None:

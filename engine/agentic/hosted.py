@@ -6,6 +6,7 @@ card in the chat; the order stays the platform's that prepared it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,6 +65,16 @@ def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id:
         card, owner, payable = consents.view(row), row.owner_id, _is_open(checkout)
     outcome = outcome_of(runtime, _acting(tenant_id, owner, shopper), consent_id) if used else None
     return Shown(card, held, outcome, payable)
+
+
+def deciding(runtime: Runtime, tenant_id: str, shoppers: Sequence[Identity], consent_id: str) -> Identity | None:
+    """Of all that one browser is in the shop, whoever may decide on the card; else the first, if there is any."""
+    if len(shoppers) > 1:
+        with runtime.unit_of_work(tenant_id) as session:
+            row = session.get(Consent, (tenant_id, consent_id))
+        theirs = {row.owner_id, row.holder_id} if row else set()
+        shoppers = sorted(shoppers, key=lambda one: one.id not in theirs)
+    return shoppers[0] if shoppers else None
 
 
 def take(session: Session, shopper: Identity, consent_id: str) -> None:

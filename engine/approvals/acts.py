@@ -69,6 +69,8 @@ class Act:
     """What is left to do when it is committed; jobs do it when nobody does."""
     perform: Callable[[Doing, Any], Outcome] | None = None
     find: Callable[[Session, str, str], Outcome | None] | None = None
+    private: frozenset[str] = frozenset()
+    """Arguments that are nobody's business any more once it has ended: they are kept no longer."""
 
 
 ACTS: Final[Mapping[ApprovalKind, str]] = {

@@ -88,7 +88,8 @@ def _issue(session: Session, doing: Doing, args: DiscountArgs) -> Outcome:
 def _over(policy: ApprovalsPolicy, args: DiscountArgs, standing: Standing) -> OverLimit | None:
     words = "That is more than one person may take off."
     if args.percent_off is not None:
-        percent = {standing.currency: policy.discount_percent_limit}
+        known = policy.percent_code_order is None or standing.currency in policy.percent_code_order
+        percent = {standing.currency: policy.discount_percent_limit} if known else {}
         return over(percent, standing, rule="discount_percent_limit", words=words)
     return over(policy.discount_limit, standing, rule="discount_limit", words=words)
 

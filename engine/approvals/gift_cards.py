@@ -70,4 +70,4 @@ def _over(policy: ApprovalsPolicy, _args: GiftCardArgs, standing: Standing) -> O
     return over(policy.gift_card_limit, standing, rule="gift_card_limit", words=words)
 
 
-GIFT_CARD: Final = Act(GiftCardArgs, _look, _over, run=_issue)
+GIFT_CARD: Final = Act(GiftCardArgs, _look, _over, run=_issue, private=frozenset({"mail_to"}))

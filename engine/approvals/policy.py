@@ -32,7 +32,9 @@ class ApprovalsPolicy(Policy):
     discount_limit: Caps = in_home(5_000)
     """Of a code that is worth money."""
     percent_code_order: Caps = in_home(20_000)
-    """The order that a code in percent is counted for, where limits add up what was given away."""
+    """The order that a code in percent is counted for, where limits add up what was given away; where the shop's own
+    currency is not listed, every such code takes an approval.
+    """
     gift_card_limit: Caps = in_home(10_000)
     """Of a gift card given away."""
     discount_percent_limit: Annotated[int, Field(ge=0, le=100)] | None = 20

@@ -236,6 +236,7 @@ def _fail(session: Session, row: Approval, code: str) -> None:
 def _end(session: Session, row: Approval, *, actor: str, action: str) -> None:
     """It has come to its end: written down, and told where it was asked for."""
     row.finished_at, row.lease_until = clock.now(), None
+    row.args = {name: value for name, value in row.args.items() if name not in act_of(row.kind).private}
     resolve_alert(session, row.tenant_id, EXPIRING, row.id)
     facts = {"kind": str(row.kind), "amount": row.amount, "currency": row.currency, "digest": row.digest}
     audit.record(session, row.tenant_id, actor=actor, action=action, subject=row.id, facts=facts)

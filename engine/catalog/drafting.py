@@ -17,7 +17,7 @@ from engine.catalog.errors import NotSellable, SlugTaken
 from engine.catalog.facts import ProductFacts, said
 from engine.catalog.models import Product, ProductStatus, Variant
 from engine.catalog.problems import FieldProblem, InvalidFields, first_problem
-from engine.catalog.shop_file import Restriction, Slug, StockPolicy, TaxCategory
+from engine.catalog.shop_file import Restriction, Slug, StockPolicy, TaxCategory, Units
 from engine.kit import clock
 from engine.kit.ids import new_id
 
@@ -46,7 +46,7 @@ class VariantIn(BaseModel):
     """Length, width, height; zeros while nobody has measured it."""
     sellable: bool = True
     stock_policy: StockPolicy = StockPolicy.DENY
-    backorder_limit: Annotated[int, Field(strict=True, ge=0)] | None = None
+    backorder_limit: Annotated[Units, Field(strict=True)] | None = None
     available_on: date | None = None
     lead_days: Annotated[int, Field(strict=True, ge=0, le=730)] | None = None
 

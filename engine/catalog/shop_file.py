@@ -21,6 +21,8 @@ from engine.catalog.facts import Dimensions, Faq, Sayings
 from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts, RateBands, Surcharge
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+LocationCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{2,12}$")]
+Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
@@ -90,7 +92,7 @@ def _known_zone(name: str) -> str:
 
 
 class LocationRow(Row):
-    code: Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{2,12}$")]
+    code: LocationCode
     name: str
     kind: Literal["warehouse", "store"]
     country: Country
@@ -138,7 +140,7 @@ class VariantRow(Row):
     bundle: list[BundlePart] = []
     """What a unit is made of. A bundle has no stock of its own; it sells for its own price and costs what they cost."""
     stock_policy: StockPolicy = StockPolicy.DENY
-    backorder_limit: Annotated[int, Field(ge=0)] | None = None
+    backorder_limit: Units | None = None
     """Most units that may wait at a time; without it as many as are ordered."""
     available_on: date | None = None
     """The day a pre-order can ship from."""

@@ -22,7 +22,8 @@ from engine.payments.gateway import CardFacts
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-_BATCH: Final = 20
+BATCH: Final = 20
+"""Ways to pay of one read; all are gone through, so that one the gateway does not answer for keeps no other waiting."""
 MOST: Final = 20
 _WANTED: Final = text("""
 SELECT m.id, m.gateway, m.gateway_ref, m.session_id, m.customer_id, s.paid
@@ -35,7 +36,7 @@ CROSS JOIN LATERAL (
   FROM app.checkout_sessions c LEFT JOIN app.payments p
     ON p.tenant_id = c.tenant_id AND p.session_id = c.id AND p.tender = 'card'
   WHERE c.tenant_id = m.tenant_id AND c.id = m.session_id) s
-WHERE m.tenant_id = :tenant AND m.kept_at IS NULL AND m.removed_at IS NULL AND (s.paid OR NOT s.open)
+WHERE m.tenant_id = :tenant AND m.kept_at IS NULL AND m.removed_at IS NULL AND m.id > :after AND (s.paid OR NOT s.open)
 ORDER BY m.id LIMIT :batch
 """)
 """Wishes that can be decided: the card has paid for what it was entered for, or never will."""
@@ -94,15 +95,19 @@ def keep_wanted(runtime: Runtime, tenant_id: str) -> int:
     """Have the gateways keep the cards that have paid, and let go of those that never will; returns how many are kept.
     What a gateway does not answer for now is asked again.
     """
-    with runtime.unit_of_work(tenant_id) as session:
-        rows = session.execute(_WANTED, {"tenant": tenant_id, "now": clock.now(), "batch": _BATCH}).all()
-    kept = 0
-    for row in rows:
-        if row.paid:
-            kept += _keep(runtime, tenant_id, row.id, row.gateway, row.gateway_ref, row.session_id, row.customer_id)
-        else:
-            _let_go(runtime, tenant_id, row.id)
-    return kept
+    kept, after = 0, ""
+    while True:
+        with runtime.unit_of_work(tenant_id) as session:
+            key = {"tenant": tenant_id, "now": clock.now(), "after": after, "batch": BATCH}
+            rows = session.execute(_WANTED, key).all()
+        for row in rows:
+            if row.paid:
+                kept += _keep(runtime, tenant_id, row.id, row.gateway, row.gateway_ref, row.session_id, row.customer_id)
+            else:
+                _let_go(runtime, tenant_id, row.id)
+        if len(rows) < BATCH:
+            return kept
+        after = rows[-1].id
 
 
 def _keep(
@@ -118,12 +123,33 @@ def _keep(
         return False
     with runtime.unit_of_work(tenant_id) as session:
         row = session.get(PaymentMethod, (tenant_id, method_id), with_for_update=True, populate_existing=True)
-        if row is None or row.kept_at is not None:
+        if row is None:  # it was let go meanwhile, under a name that is not this one
+            _noted_to_forget(session, tenant_id, method_id, gateway, new, customer_id)
+            return False
+        if row.kept_at is not None:
             return False
         row.gateway_ref = new
         row.kept_at = clock.now()
         audit.record(session, tenant_id, actor="system", action="customer.method_kept", subject=method_id)
         return row.removed_at is None
+
+
+def _noted_to_forget(
+    session: Session, tenant_id: str, method_id: str, gateway: str, ref: str, customer_id: str
+) -> None:
+    """The gateway keeps a card that nobody wants kept any more: it is among those to be forgotten."""
+    gone = {"kind": "card", "brand": "", "last4": "", "exp_month": 0, "exp_year": 0, "is_default": False}
+    session.add(
+        PaymentMethod(
+            tenant_id=tenant_id,
+            id=method_id,
+            customer_id=customer_id,
+            gateway=gateway,
+            gateway_ref=ref,
+            removed_at=clock.now(),
+            **gone,
+        )
+    )
 
 
 def _let_go(runtime: Runtime, tenant_id: str, method_id: str) -> None:
@@ -148,15 +174,24 @@ def forget_removed(runtime: Runtime, tenant_id: str) -> int:
     """Have the gateways let go of removed cards, then drop the rows; returns how many. What a gateway does not answer
     for now is asked again.
     """
-    with runtime.unit_of_work(tenant_id) as session:
-        query = (
-            select(PaymentMethod.id, PaymentMethod.gateway, PaymentMethod.gateway_ref)
-            .where(PaymentMethod.tenant_id == tenant_id, PaymentMethod.removed_at.is_not(None))
-            .order_by(PaymentMethod.id)
-            .limit(_BATCH)
-        )
-        rows = session.execute(query).all()
-    return sum(_forget(runtime, tenant_id, *row) for row in rows)
+    done, after = 0, ""
+    while True:
+        with runtime.unit_of_work(tenant_id) as session:
+            query = (
+                select(PaymentMethod.id, PaymentMethod.gateway, PaymentMethod.gateway_ref)
+                .where(
+                    PaymentMethod.tenant_id == tenant_id,
+                    PaymentMethod.removed_at.is_not(None),
+                    PaymentMethod.id > after,
+                )
+                .order_by(PaymentMethod.id)
+                .limit(BATCH)
+            )
+            rows = session.execute(query).all()
+        done += sum(_forget(runtime, tenant_id, *row) for row in rows)
+        if len(rows) < BATCH:
+            return done
+        after = rows[-1].id
 
 
 def _forget(runtime: Runtime, tenant_id: str, method_id: str, gateway: str, ref: str) -> bool:

@@ -325,11 +325,24 @@ def _blocked(held: Held, refused: DomainError) -> None:
 
 
 def _carry_out_all(runtime: Runtime, tenant_id: str, *, blocked: bool) -> int:
-    with runtime.unit_of_work(tenant_id) as session:
-        query = select(Claim).where(Claim.tenant_id == tenant_id, Claim.status == ClaimStatus.APPROVED)
-        stuck = Claim.problem.is_not(None) if blocked else Claim.problem.is_(None)
-        rows = session.scalars(query.where(stuck).order_by(Claim.id).limit(_BATCH)).all()
-        ids = [row.id for row in rows if _is_due(row)]
-    for claim_id in ids:
+    """Page by page, oldest first; one that waits for its unit, or that breaks, keeps no other waiting."""
+    looked, after = 0, ""
+    while True:
+        with runtime.unit_of_work(tenant_id) as session:
+            query = select(Claim).where(Claim.tenant_id == tenant_id, Claim.status == ClaimStatus.APPROVED)
+            stuck = Claim.problem.is_not(None) if blocked else Claim.problem.is_(None)
+            rows = session.scalars(query.where(stuck, Claim.id > after).order_by(Claim.id).limit(_BATCH)).all()
+        due = [row.id for row in rows if _is_due(row)]
+        for claim_id in due:
+            _carry_out_one(runtime, tenant_id, claim_id)
+        looked += len(due)
+        if len(rows) < _BATCH:
+            return looked
+        after = rows[-1].id
+
+
+def _carry_out_one(runtime: Runtime, tenant_id: str, claim_id: str) -> None:
+    try:
         carry_out(runtime, tenant_id, claim_id)
-    return len(ids)
+    except Exception:
+        log.exception("claim not carried out", claim_id=claim_id)

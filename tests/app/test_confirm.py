@@ -122,6 +122,28 @@ def test_another_browser_is_turned_away(shop: Shop, open_browser: Open) -> None:
     assert not _orders(shop)
 
 
+def test_who_has_the_link_alone_learns_nothing_of_an_order_that_is_paid(shop: Shop, open_browser: Open) -> None:
+    path = _prepared(shop)
+    mine, theirs = open_browser(), open_browser()
+    paid = _press(mine, _opened(mine, path), "pay")
+    (order,) = _orders(shop)
+    seen = theirs.get(path)
+    assert "This order is paid." in seen.text
+    for private in ("ada@example.com", order.number):
+        assert private in paid.text
+        assert private not in seen.text
+
+
+def test_who_visits_the_chat_meanwhile_holds_the_card_still(shop: Shop, browser: Browser) -> None:
+    path = _prepared(shop)
+    _opened(browser, path)
+    assert browser.post("/v1/threads", {"tenant": shop.tenant.slug}).status_code == 201
+    page = browser.get(path)
+    assert "12 Pine St" in page.text
+    assert "Thank you" in _press(browser, page, "pay").text
+    assert len(_orders(shop)) == 1
+
+
 def test_no_other_site_presses_for_the_holder(shop: Shop, browser: Browser) -> None:
     path = _prepared(shop)
     page = _opened(browser, path)

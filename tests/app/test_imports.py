@@ -189,3 +189,26 @@ def test_promotions_are_told_and_applied_like_products(browser: Browser, shop: S
     assert counted(shop, Discount) == 0
     done = browser.post(f"/v1/staff/imports/{told['id']}/apply", authorization=staff)
     assert (done.json()["outcome"]["counts"]["added"], counted(shop, Discount)) == (2, 2)
+
+
+@pytest.mark.parametrize("said", [{"backorder_limit": 10**12}, {"stock": {"\n,EAST": 1}}, {"stock": {"EAST\n": 1}}])
+def test_what_no_column_holds_is_a_row_that_is_refused(
+    browser: Browser, shop: Shop, staff: str, said: dict[str, Any]
+) -> None:
+    bad, good = json.loads(products(1)), products(2).splitlines()[1]
+    bad["variants"][0] |= said
+    told = hand_in(browser, staff, json.dumps(bad).encode() + b"\n" + good).json()
+    assert (told["status"], told["report"]["counts"]["refused"], told["report"]["counts"]["added"]) == (
+        "reported",
+        1,
+        1,
+    )
+    browser.post(f"/v1/staff/imports/{told['id']}/apply", authorization=staff)
+    assert counted(shop, Product) == 1
+
+
+def test_a_cell_that_is_folded_without_end_is_a_row_that_is_refused(browser: Browser, shop: Shop, staff: str) -> None:
+    head = b"slug,sku,title,category,price,weight_g,faqs\n"
+    rows = b"a,SKU-1,A,things,1,1," + b"[" * 3000 + b"\nb,SKU-2,B,things,1,1,\n"
+    told = hand_in(browser, staff, head + rows, "csv").json()
+    assert (told["report"]["counts"]["refused"], told["report"]["counts"]["added"]) == (1, 1)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.catalog.bulk.streams import Form, Opener, objects, table, unreadable
+from engine.catalog.shop_file import LocationCode
 from engine.catalog.shop_money import Currency, Minor
 from engine.kit.errors import InvalidInput
 
@@ -40,7 +41,7 @@ class Extras(BaseModel):
 
     prices: dict[Currency, Minor] = {}
     """Other currency → price that always holds."""
-    stock: dict[str, Annotated[int, Field(strict=True, ge=0, le=10_000_000)]] = {}
+    stock: dict[LocationCode, Annotated[int, Field(strict=True, ge=0, le=10_000_000)]] = {}
     """Location code → units on hand."""
 
 
@@ -146,7 +147,7 @@ def _facts(row: dict[str, str]) -> dict[str, Any]:
         if name in row:
             try:
                 facts[name] = json.loads(row[name])
-            except ValueError:
+            except (ValueError, RecursionError):
                 facts[name] = row[name]
     attributes = {name: _value(cell) for name, cell in _named(row, "attribute").items()}
     units = _named(row, "unit")

@@ -116,6 +116,25 @@ def test_a_gift_card_above_the_limit_goes_out_by_mail_when_somebody_else_agrees(
     assert broken(office.shop) == []
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_whom_a_gift_card_was_meant_for_is_kept_no_longer_than_the_question(office: Office, *, agrees: bool) -> None:
+    to = sealed_address(office.shop.runtime.secret_key, office.shop.tenant.id, "friend@example.com")
+    office.rule(gift_card_limit=2000)
+    waiting = office.waiting(kind=ApprovalKind.GIFT_CARD, amount=2001, currency="USD", mail_to=to)
+    assert waiting.args["mail_to"] == to
+    done = office.decide(waiting, office.bob, approve=agrees)
+    assert done.args == {"amount": 2001, "currency": "USD", "expires_at": None}
+    assert done.digest == waiting.digest
+
+
+def test_where_no_order_is_said_a_code_in_percent_takes_a_yes(office: Office) -> None:
+    office.rule(percent_code_order={"EUR": 20000})
+    assert office.waiting(kind=ApprovalKind.DISCOUNT, percent_off=1).rule == "approvals.discount_percent_limit"
+    assert given_away(office) == []
+    office.rule(percent_code_order=None)
+    assert office.ask(ApprovalKind.DISCOUNT, percent_off=1).outcome is not None
+
+
 def test_gift_cards_are_added_up(office: Office) -> None:
     office.rule("payments", refund_limit_per_person_day=3000)
     first = office.ask(ApprovalKind.GIFT_CARD, amount=2000, currency="USD")

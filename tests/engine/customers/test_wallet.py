@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from engine import jobs
 from engine.checkout import service
@@ -18,6 +18,7 @@ from engine.kit import clock
 from engine.kit.audit import AuditRow
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
+from engine.kit.ids import new_id
 from engine.payments.gateway import GatewayTimeout
 from engine.payments.gateways.grants import Grant
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
@@ -178,6 +179,51 @@ def test_what_the_gateway_does_not_answer_is_asked_again(shop: Shop, monkeypatch
         patch.setattr(gateway(shop), "keep", silent)
         assert (wallet.keep_wanted(shop.runtime, shop.tenant.id), shown(shop, ada)) == (0, [])
     assert (wallet.keep_wanted(shop.runtime, shop.tenant.id), len(shown(shop, ada))) == (1, 1)
+
+
+def test_a_card_that_is_let_go_while_the_gateway_keeps_it_is_forgotten_there_too(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = known(shop)
+    bought(shop, ada)
+    tenant_id, forgotten = shop.tenant.id, []
+
+    def meanwhile(*_: object, **__: object) -> str:
+        with shop.uow() as session:
+            erasing.request(session, tenant_id, ada.customer_id or "", requested_by="test", reason="x")
+            session.execute(update(PaymentMethod).values(removed_at=clock.now()))
+        wallet.forget_removed(shop.runtime, tenant_id)
+        return "card_kept_under_this_name"
+
+    def forget(ref: str, **_: object) -> None:
+        forgotten.append(ref)
+
+    monkeypatch.setattr(gateway(shop), "keep", meanwhile)
+    monkeypatch.setattr(gateway(shop), "forget", forget)
+    assert wallet.keep_wanted(shop.runtime, tenant_id) == 0
+    assert shown(shop, ada) == []
+    wallet.forget_removed(shop.runtime, tenant_id)
+    assert (forgotten[-1], rows(shop)) == ("card_kept_under_this_name", [])
+
+
+def test_cards_that_a_gateway_does_not_let_go_keep_no_other_waiting(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = known(shop)
+    with shop.uow() as session:
+        for number in range(wallet.BATCH + 1):
+            row = {"id": new_id("payment_method"), "customer_id": ada.customer_id, "gateway": "sandbox"}
+            facts = {"brand": "visa", "last4": "4242", "exp_month": 1, "exp_year": 2040, "removed_at": clock.now()}
+            session.add(PaymentMethod(tenant_id=shop.tenant.id, gateway_ref=f"card_{number}", **row, **facts))
+            session.flush()
+
+    def forget(ref: str, **_: object) -> None:
+        if ref != f"card_{wallet.BATCH}":
+            raise GatewayTimeout("No answer.")
+
+    monkeypatch.setattr(gateway(shop), "forget", forget)
+    assert wallet.forget_removed(shop.runtime, shop.tenant.id) == 1
+    assert len(rows(shop)) == wallet.BATCH
 
 
 def test_what_is_kept_is_let_go_by_its_customer(shop: Shop) -> None:

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from engine.kit import clock, faults
 from engine.kit.errors import DomainError, Forbidden
@@ -351,6 +352,25 @@ def test_without_stock_the_claim_waits_or_is_decided_anew(shop: Shop) -> None:
     assert (str(done.status), done.problem, len(refunds(desk))) == ("refunded", None, 1)
     hear(desk)
     assert broken(shop) == []
+
+
+def test_claims_that_wait_or_break_keep_no_other_waiting(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = delivered(shop, 3)
+    rule(shop, send_in_for=["repair", "refund"])
+    monkeypatch.setattr(resolving, "_BATCH", 1)
+    waits = grant(desk, REFUND)
+    breaks = grant(desk, REFUND, place=1, comes_back=False, carry=False)
+    goes = grant(desk, REFUND, place=2, comes_back=False, carry=False)
+    done = resolving.make_good
+
+    def made(session: Session, tenant_id: str, claim_id: str, *, actor: str) -> tuple[str, ...]:
+        if claim_id == breaks.id:
+            raise RuntimeError(claim_id)
+        return done(session, tenant_id, claim_id, actor=actor)
+
+    monkeypatch.setattr(resolving, "make_good", made)
+    assert resolving.finish_approved(shop.runtime, shop.tenant.id) == 2
+    assert [str(look(desk, one.id).status) for one in (waits, breaks, goes)] == ["approved", "approved", "refunded"]
 
 
 def test_given_up_before_anything_moved(shop: Shop) -> None:
