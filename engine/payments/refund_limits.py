@@ -17,7 +17,7 @@ from engine.payments.policy import PaymentsPolicy
 
 _GIVEN: Final = """
 SELECT coalesce(sum(amount) FILTER (WHERE order_id = :order_id), 0)::bigint AS "order",
-  coalesce(sum(amount) FILTER (WHERE at > :since AND buyer = :buyer), 0)::bigint AS customer_day,
+  coalesce(sum(amount) FILTER (WHERE at > :since AND buyer = ANY(:buyers)), 0)::bigint AS customer_day,
   coalesce(sum(amount) FILTER (WHERE at > :since AND actor = ANY(:keys)), 0)::bigint AS person_day,
   coalesce(sum(amount) FILTER (WHERE at > :since), 0)::bigint AS "day"
 FROM (
@@ -30,6 +30,14 @@ FROM (
   WHERE tenant_id = :tenant_id AND currency = :currency AND approved IS NULL AND at > :since) given
 """
 _BUYER: Final = "SELECT coalesce(customer_id, owner_id) FROM app.orders WHERE tenant_id = :tenant_id AND id = :order_id"
+_ONE: Final = """
+WITH RECURSIVE one AS (
+  SELECT coalesce((SELECT customer_id FROM app.shoppers WHERE tenant_id = :tenant_id AND id = :buyer), :buyer) AS id
+  UNION SELECT c.id FROM app.customers c JOIN one ON c.merged_into = one.id WHERE c.tenant_id = :tenant_id)
+SELECT id FROM one UNION SELECT CAST(:buyer AS varchar)
+UNION SELECT s.id FROM app.shoppers s JOIN one ON s.customer_id = one.id WHERE s.tenant_id = :tenant_id
+"""
+"""All that one buyer was: the sessions before their e-mail was proven, and the customers who became them."""
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtext(:key))"
 
 
@@ -92,9 +100,15 @@ def _given(
 ) -> dict[str, Any]:
     key = {"tenant_id": tenant_id, "order_id": order_id}
     facts: dict[str, Any] = {
-        "buyer": buyer or session.scalar(text(_BUYER), key),
+        "buyers": _one(session, tenant_id, buyer or session.scalar(text(_BUYER), key)),
         "currency": currency,
         "since": clock.now() - timedelta(days=1),
         "keys": people.keys_of(session, tenant_id, actor),
     }
     return dict(session.execute(text(_GIVEN), key | facts).mappings().one())
+
+
+def _one(session: Session, tenant_id: str, buyer: str | None) -> list[str]:
+    if buyer is None:
+        return []
+    return list(session.scalars(text(_ONE), {"tenant_id": tenant_id, "buyer": buyer}))

@@ -73,7 +73,7 @@ _ANSWERS: Final = (
     "DELETE FROM app.idempotency_keys t USING (SELECT id AS word FROM their_orders UNION ALL SELECT id FROM people"
     " UNION ALL SELECT id FROM their_returns UNION ALL SELECT id FROM their_claims UNION ALL SELECT id FROM their_cases"
     " UNION ALL SELECT id FROM their_sessions UNION ALL SELECT unnest(CAST(:emails AS text[]))) w"
-    " WHERE position(convert_to(w.word, 'UTF8') IN t.response_body) > 0"
+    " WHERE position(lower(encode(convert_to(w.word, 'UTF8'), 'escape')) IN lower(encode(t.response_body, 'escape'))) > 0"
 )
 
 

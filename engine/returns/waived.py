@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -39,6 +39,15 @@ def fees_of(
         before = done.get(row.id, 0)
         now = min(units[row.exchange["line_id"]], row.quantity - before)
         found[row.id] = (now, some_of(row.waived_fee, row.quantity, before, now))
+    return found
+
+
+def within(fees: Mapping[str, tuple[int, int]], most: int) -> dict[str, tuple[int, int]]:
+    """The fees as far as ``most`` goes: nobody of the shop charges for what they cancel."""
+    found = {}
+    for row_id, (units, fee) in fees.items():
+        found[row_id] = (units, min(fee, most))
+        most -= found[row_id][1]
     return found
 
 

@@ -10,6 +10,7 @@ from engine.approvals.gift_cards import sealed_address
 from engine.approvals.models import ApprovalKind, ApprovalStatus
 from engine.approvals.policy import ApprovalsPolicy
 from engine.carts.models import Discount
+from engine.customers import merging
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.policies import policy_of
@@ -19,6 +20,7 @@ from engine.orders.models import Order
 from engine.payments.courtesy_models import Courtesy
 from engine.payments.stored_value_models import StoredValueAccount
 from tests.engine.approvals.conftest import Office
+from tests.engine.customers.people import known
 from tests.engine.orders.desk import broken
 from tests.engine.support.conftest import staff
 
@@ -96,6 +98,23 @@ def test_store_credit_counts_with_refunds_for_one_customer(office: Office) -> No
     assert office.ask(ApprovalKind.GOODWILL, amount=1500).outcome is not None
     assert office.waiting(amount=1001).rule == "refund_limit_per_customer_day"
     assert office.ask(amount=1000).outcome is not None
+
+
+def test_a_customers_limit_outlives_the_proof_of_their_email_and_a_merge(office: Office) -> None:
+    office.rule(goodwill_limit=5000)
+    office.rule("payments", refund_limit_per_customer_day=2500)
+    shop, desk = office.shop, office.desk
+    assert office.ask(ApprovalKind.GOODWILL, amount=1500).outcome is not None
+    ada = known(shop, who=desk.buyer)
+    with shop.uow() as session:
+        session.get_one(Order, (shop.tenant.id, desk.order_id)).customer_id = ada.customer_id
+    assert office.waiting(kind=ApprovalKind.GOODWILL, amount=1001).rule == "refund_limit_per_customer_day"
+    eve = known(shop, "eve@example.com")
+    with shop.uow() as session:
+        merging.merge(session, office.ann, source_id=ada.customer_id or "", target_id=eve.customer_id or "")
+    assert office.waiting(kind=ApprovalKind.GOODWILL, amount=1002).rule == "refund_limit_per_customer_day"
+    assert office.ask(amount=1000).outcome is not None
+    assert office.waiting(amount=1).rule == "refund_limit_per_customer_day"
 
 
 def test_a_gift_card_above_the_limit_goes_out_by_mail_when_somebody_else_agrees(office: Office) -> None:

@@ -195,18 +195,19 @@ def _holds(connection: Connection, table: str, tenant_id: str, words: list[str])
     return bool(connection.execute(text(query), {"tenant": tenant_id, "words": words}).scalar_one())
 
 
+@pytest.mark.parametrize("spelled", ["ada@example.com", "Ada@Example.com", "jörg@example.com"])
 @pytest.mark.parametrize("part", ["their own", "the shop's"])
-def test_stored_answers_that_name_them_go(shop: Shop, part: str) -> None:
-    ada = known(shop)
+def test_stored_answers_that_name_them_go(shop: Shop, part: str, spelled: str) -> None:
+    ada = known(shop, spelled.lower())
     identity = ada.id if part == "their own" else "key_staff"
     with shop.uow() as session:
         session.execute(
             text(
                 "INSERT INTO app.idempotency_keys (tenant_id, identity, operation, key, request_hash, response_status,"
                 " response_body, created_at) VALUES (:tenant, :who, 'POST /x', 'k', 'h', 200,"
-                " convert_to('{\"email\": \"ada@example.com\"}', 'UTF8'), now())"
+                " convert_to(:body, 'UTF8'), now())"
             ),
-            {"tenant": shop.tenant.id, "who": identity},
+            {"tenant": shop.tenant.id, "who": identity, "body": f'{{"email": "{spelled}"}}'},
         )
     erase(shop, ada)
     with shop.uow() as session:

@@ -10,6 +10,9 @@ from sqlalchemy import select
 from engine.catalog.models import Variant
 from engine.kit import clock
 from engine.kit.errors import DomainError
+from engine.kit.identity import Actor, Identity, Scope
+from engine.orders.changes.apply import change_as_staff
+from engine.orders.changes.wanted import read
 from engine.orders.models import AdjustmentKind, OrderAdjustment, OrderLine
 from engine.returns import deciding, parcel
 from engine.returns.errors import WrongStep
@@ -123,6 +126,25 @@ def test_an_exchange_of_what_was_the_shops_fault_is_canceled_for_nothing(shop: S
     receive(desk, the_return(desk))
     desk.do("cancel", reason="other")
     assert (held(shop), adjusted(desk, AdjustmentKind.FEE)) == (paid - 5500, [])
+    assert broken(shop) == []
+
+
+def test_the_shop_cancels_what_was_had_for_less_than_the_fee_without_a_charge(shop: Shop) -> None:
+    shop.add("A")
+    sibling(shop, "A", "A2", price=500)
+    rule(shop, restocking_fee_percent=50)
+    desk = buy(shop, "A", 2)
+    deliver(desk)
+    send_back(desk, {"sku": "A", "quantity": 2, "exchange": "A2"})
+    receive(desk, the_return(desk))
+    inspect(desk, the_return(desk))
+    left = held(shop)
+    asked = desk.ask("cancel", reason="other")
+    assert (asked.kept_fee.amount, asked.charge.amount, asked.refund.amount) == (5000, 3900, 0)
+    staff = Identity(shop.tenant.id, Actor.API_KEY, "key_staff", scopes=frozenset({Scope.STAFF}))
+    done = change_as_staff(shop.runtime, staff, desk.order_id, read({"kind": "cancel", "reason": "other"}))
+    assert (done.kept_fee.amount, done.charge.amount, done.refund.amount) == (1100, 0, 0)
+    assert (held(shop), adjusted(desk, AdjustmentKind.FEE)) == (left, [1100])
     assert broken(shop) == []
 
 
