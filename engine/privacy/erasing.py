@@ -73,7 +73,8 @@ _ANSWERS: Final = (
     "DELETE FROM app.idempotency_keys t USING (SELECT id AS word FROM their_orders UNION ALL SELECT id FROM people"
     " UNION ALL SELECT id FROM their_returns UNION ALL SELECT id FROM their_claims UNION ALL SELECT id FROM their_cases"
     " UNION ALL SELECT id FROM their_sessions UNION ALL SELECT unnest(CAST(:emails AS text[]))) w"
-    " WHERE position(lower(encode(convert_to(w.word, 'UTF8'), 'escape')) IN lower(encode(t.response_body, 'escape'))) > 0"
+    " WHERE position(lower(encode(convert_to(w.word, 'UTF8'), 'escape'))"
+    " IN lower(encode(t.response_body, 'escape'))) > 0"
 )
 
 

@@ -307,8 +307,9 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "delegated_tokens",
         _SESSIONS,
-        erase={"method_sealed": "''::bytea"},
+        erase={"method_sealed": "''::bytea", "brand": "''", "last4": "''", "wallet": "''"},
         plain="token_hash gateway method_hash keep_for consumed_by challenge_used_by",
+        export="brand last4 wallet",
         withheld={"method_sealed": "a secret of the gateway"},
     ),
     Room(
