@@ -49,6 +49,7 @@ from app import (
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
+from app.protocols.acp import carts as acp_carts
 from app.protocols.acp import delegate
 from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
@@ -110,6 +111,7 @@ def create_app(site: Site) -> FastAPI:
         cart.router,
         confirm.router,
         acp_discovery.router,
+        acp_carts.router,
         acp_orders.router,
         order_page.router,
         checkout.router,

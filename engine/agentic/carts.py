@@ -10,9 +10,12 @@ from typing import Any, Final
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from engine.agentic import items
 from engine.agentic.cart_models import AgentCart
 from engine.agentic.errors import AllOutOfStock
+from engine.agentic.wishes import Item
 from engine.checkout import facts, pricing
+from engine.checkout.facts import Facts
 from engine.checkout.pricing import Quote
 from engine.kit import audit, clock
 from engine.kit.errors import NotFound
@@ -37,19 +40,19 @@ class Priced:
 
 
 def create(
-    session: Session, identity: Identity, *, lines: Sequence[Mapping[str, Any]], buyer: Mapping[str, Any], currency: str
+    session: Session, identity: Identity, *, wanted: Sequence[Item], buyer: Mapping[str, Any], currency: str
 ) -> Priced:
-    """A new cart. Raises ``AllOutOfStock`` when nothing of it can be bought."""
+    """A new cart. Raises ``ItemUnknown``, and ``AllOutOfStock`` when nothing of it can be bought."""
     cart = AgentCart(
         tenant_id=identity.tenant_id,
         id=new_id("cart"),
         owner_id=identity.id,
         currency=currency,
-        lines=[dict(line) for line in lines],
+        lines=items.lines_of(wanted),
         buyer=dict(buyer),
         expires_at=clock.now() + LIFE,
     )
-    priced = _priced(session, cart)
+    priced = _priced(session, cart, wanted)
     session.add(cart)
     audit.record(session, cart.tenant_id, actor=identity.id, action="cart.created", subject=cart.id)
     return priced
@@ -66,15 +69,15 @@ def replace(
     identity: Identity,
     cart_id: str,
     *,
-    lines: Sequence[Mapping[str, Any]],
+    wanted: Sequence[Item],
     buyer: Mapping[str, Any] | None,
 ) -> Priced:
-    """Other contents; a buyer that is not named again stays. Raises ``NotFound``, ``AllOutOfStock``."""
+    """Other contents; a buyer that is not named again stays. Raises ``NotFound``, and what ``create`` raises."""
     cart = _own(session, identity, cart_id, lock=True)
-    cart.lines = [dict(line) for line in lines]
+    cart.lines = items.lines_of(wanted)
     if buyer is not None:
         cart.buyer = dict(buyer)
-    priced = _priced(session, cart)
+    priced = _priced(session, cart, wanted)
     cart.updated_at, cart.expires_at = clock.now(), clock.now() + LIFE
     return priced
 
@@ -94,15 +97,21 @@ def forget_old(session: Session, tenant_id: str) -> None:
     session.execute(delete(AgentCart).where(AgentCart.tenant_id == tenant_id, AgentCart.expires_at < then))
 
 
-def _priced(session: Session, cart: AgentCart) -> Priced:
-    priced = Priced(cart, _quote(session, cart))
+def _priced(session: Session, cart: AgentCart, wanted: Sequence[Item]) -> Priced:
+    found = _facts(session, cart)
+    items.check(wanted, found)
+    priced = Priced(cart, pricing.price(cart, found))
     if len(priced.gone) == len(cart.lines):
         raise AllOutOfStock("All requested items are sold out.")
     return priced
 
 
 def _quote(session: Session, cart: AgentCart) -> Quote:
-    return pricing.price(cart, facts.look(session, cart, owner_id=cart.owner_id))
+    return pricing.price(cart, _facts(session, cart))
+
+
+def _facts(session: Session, cart: AgentCart) -> Facts:
+    return facts.look(session, cart, owner_id=cart.owner_id)
 
 
 def _own(session: Session, identity: Identity, cart_id: str, *, lock: bool = False) -> AgentCart:

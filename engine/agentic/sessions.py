@@ -9,13 +9,13 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.agentic import links, messages, placed
+from engine.agentic import items, links, messages, placed
 from engine.agentic.errors import CurrencyNotSold, ItemUnknown, PersonalData, SessionClosed, SessionUnknown
 from engine.agentic.messages import EMAIL, Message
 from engine.agentic.policy import AgenticPolicy
 from engine.agentic.seen import Bill, Door, Seen, line_id
 from engine.agentic.session_models import AgentSession
-from engine.agentic.wishes import EXTENSIONS, INTERVENTIONS, KEEP, Body, Item, Opening, Selected, Unsaid, Wish
+from engine.agentic.wishes import EXTENSIONS, INTERVENTIONS, KEEP, Body, Opening, Selected, Unsaid, Wish
 from engine.carts import discounts
 from engine.carts.promotions import LeftOut, Why
 from engine.checkout import consents, facts, pricing
@@ -31,8 +31,6 @@ from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import read_policy
 
-MOST_LINES: Final = 200
-MOST_UNITS: Final = 9_999
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _CLOSED: Final = {
     SessionStatus.COMPLETED: "This checkout is completed: its order is placed.",
@@ -219,7 +217,7 @@ def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: Age
     session.flush()
     found = facts.read(session, checkout)
     if not isinstance(wish.items, Unsaid):
-        _check_items(wish.items, found)
+        items.check(wish.items, found)
     quote = pricing.price(checkout, found)
     quote = _choose(checkout, found, quote, wish)
     quote = _without_bad_codes(checkout, extra, found, quote)
@@ -243,7 +241,7 @@ def _follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> Se
 
 def _write(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
     if not isinstance(wish.items, Unsaid):
-        checkout.lines = _lines(wish.items)
+        checkout.lines = items.lines_of(wish.items)
     if not isinstance(wish.order_notes, Unsaid):
         extra.order_notes = wish.order_notes or None
     if not isinstance(wish.codes, Unsaid):
@@ -257,25 +255,6 @@ def _write(session: Session, checkout: CheckoutSession, extra: AgentSession, wis
         remember_buyer(checkout, extra, wish.buyer)
     elif not isinstance(wish.details, Unsaid):
         _fold_contacts(checkout, extra)
-
-
-def _lines(items: Sequence[Item]) -> list[dict[str, Any]]:
-    """One line for each variant, in the order of their first mention; repeated ones add up."""
-    units: dict[str, int] = {}
-    for item in items:
-        units[item.id] = units.get(item.id, 0) + item.quantity
-    if len(units) > MOST_LINES:
-        raise InvalidInput(f"At most {MOST_LINES} different items in one checkout.", param="$.line_items")
-    if any(quantity > MOST_UNITS for quantity in units.values()):
-        raise InvalidInput(f"At most {MOST_UNITS} units of an item.", param="$.line_items")
-    return [{"variant_id": variant_id, "quantity": quantity} for variant_id, quantity in units.items()]
-
-
-def _check_items(items: Sequence[Item], found: facts.Facts) -> None:
-    for number, item in enumerate(items):
-        row = found.items.get(item.id)
-        if row is None or not (row["sellable"] and row["status"] == "active"):
-            raise ItemUnknown("There is no such item in this shop.", param=f"$.line_items[{number}].id")
 
 
 def _set_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, codes: Sequence[str]) -> None:

@@ -20,16 +20,21 @@ _KEY: Final[_Row] = ("Idempotency-Key", True, {"type": "string", "minLength": 1,
 @cache
 def schema(name: str, file: str = CHECKOUT) -> dict[str, Any]:
     """An official schema, self-contained: what it refers to lies beside it."""
-    defs = json.loads((SPEC / "json-schema" / file).read_text())["$defs"]
-    found: dict[str, Any] = _inlined(defs[name], defs)
-    return found
+    return dict(_inlined(_defs(file)[name], file))
 
 
 def described(
-    request: str | None, answer: str, *, status: int = 200, body_needed: bool = True, file: str = CHECKOUT
+    request: str | None,
+    answer: str,
+    *,
+    status: int = 200,
+    body_needed: bool = True,
+    file: str = CHECKOUT,
+    keyed: bool = False,
 ) -> dict[str, Any]:
     """What a route of the protocol says of itself: keyword arguments of ``router.post`` and its like."""
-    extra: dict[str, Any] = {"parameters": [_header(*one) for one in (*_HEADERS, *([_KEY] if request else []))]}
+    headers = [*_HEADERS, _KEY] if keyed or request else list(_HEADERS)
+    extra: dict[str, Any] = {"parameters": [_header(*one) for one in headers]}
     if request:
         content = {"application/json": {"schema": schema(request, file)}}
         extra["requestBody"] = {"required": body_needed, "content": content}
@@ -42,10 +47,16 @@ def _header(name: str, required: bool, kind: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": required, "schema": kind}
 
 
-def _inlined(part: Any, defs: dict[str, Any]) -> Any:
+@cache
+def _defs(file: str) -> dict[str, Any]:
+    return dict(json.loads((SPEC / "json-schema" / file).read_text())["$defs"])
+
+
+def _inlined(part: Any, file: str) -> Any:
     if isinstance(part, dict):
         if "$ref" in part:
             rest = {key: value for key, value in part.items() if key != "$ref"}
-            return {**_inlined(defs[part["$ref"].rpartition("/")[2]], defs), **rest}
-        return {key: _inlined(value, defs) for key, value in part.items() if key != "example"}
-    return [_inlined(one, defs) for one in part] if isinstance(part, list) else part
+            other, _, name = part["$ref"].partition("#/$defs/")
+            return {**_inlined(_defs(other or file)[name], other or file), **rest}
+        return {key: _inlined(value, file) for key, value in part.items() if key != "example"}
+    return [_inlined(one, file) for one in part] if isinstance(part, list) else part

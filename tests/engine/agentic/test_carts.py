@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from engine.agentic import carts
 from engine.agentic.cart_models import AgentCart
 from engine.agentic.errors import AllOutOfStock
+from engine.agentic.wishes import Item
 from engine.kit import clock
 from engine.kit.errors import NotFound
 from engine.kit.identity import Actor, Identity
@@ -24,14 +24,14 @@ def platform(shop: Shop) -> Identity:
     return Identity(shop.tenant.id, Actor.API_KEY, new_id("agent_platform"))
 
 
-def _lines(shop: Shop, **wanted: int) -> list[dict[str, Any]]:
-    return [{"variant_id": shop.variants[sku], "quantity": n} for sku, n in wanted.items()]
+def _items(shop: Shop, **wanted: int) -> list[Item]:
+    return [Item(shop.variants[sku], units) for sku, units in wanted.items()]
 
 
 def _create(shop: Shop, platform: Identity, **wanted: int) -> carts.Priced:
     with shop.uow() as session:
         buyer = {"email": "ada@example.com"}
-        return carts.create(session, platform, lines=_lines(shop, **wanted), buyer=buyer, currency="USD")
+        return carts.create(session, platform, wanted=_items(shop, **wanted), buyer=buyer, currency="USD")
 
 
 def test_it_costs_what_the_checkout_would(shop: Shop, platform: Identity) -> None:
@@ -56,12 +56,12 @@ def test_it_is_replaced_as_a_whole_and_lives_on(shop: Shop, platform: Identity) 
     cart = _create(shop, platform, MUG=2, RARE=1).cart
     ends = cart.expires_at
     with shop.uow() as session:
-        after = carts.replace(session, platform, cart.id, lines=_lines(shop, MUG=3), buyer=None)
+        after = carts.replace(session, platform, cart.id, wanted=_items(shop, MUG=3), buyer=None)
     assert after.quote.total == 3750
     assert after.cart.buyer == {"email": "ada@example.com"}
     assert after.cart.expires_at > ends
     with pytest.raises(AllOutOfStock), shop.uow() as session:
-        carts.replace(session, platform, cart.id, lines=_lines(shop, RARE=1), buyer=None)
+        carts.replace(session, platform, cart.id, wanted=_items(shop, RARE=1), buyer=None)
     with shop.uow() as session:
         assert carts.read(session, platform, cart.id).quote.total == 3750
 
