@@ -96,7 +96,9 @@ def install(app: FastAPI) -> None:
 
 
 def describe(app: FastAPI) -> None:
-    """Let the API's description say what errors look like here: problems, and 400 instead of 422."""
+    """Let the API's description say what errors look like here: problems, and 400 instead of 422. What says itself how
+    its errors look is a protocol's.
+    """
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -105,7 +107,7 @@ def describe(app: FastAPI) -> None:
             for path in schema["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)
-                    operation["responses"]["default"] = _DESCRIBED
+                    operation["responses"].setdefault("default", _DESCRIBED)
             for name in ("HTTPValidationError", "ValidationError"):
                 schema.get("components", {}).get("schemas", {}).pop(name, None)
         return plain()

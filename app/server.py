@@ -54,6 +54,7 @@ from app.protocols.acp import delegate
 from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
 from app.protocols.acp import kernel as acp
+from app.protocols.acp import openapi as acp_openapi
 from app.protocols.acp import orders as acp_orders
 from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
@@ -134,6 +135,7 @@ def create_app(site: Site) -> FastAPI:
     app.mount("/static", pages.VersionedFiles(directory=pages.STATIC), name="static")
     problems.install(app)
     problems.describe(app)
+    acp_openapi.describe(app)
     limit = site.settings.import_limit_mb * 1024 * 1024
     app.add_middleware(Edge, policy=content_policy(frames=[site.psp_origin]), file_limit=limit)
     return app

@@ -23,6 +23,7 @@ from app.protocols.acp.delegate_shapes import (
 )
 from app.protocols.acp.errors import AcpError, Fault, flat
 from app.protocols.acp.kernel import Acp, Asked, AskedDep, Reply, acp_router, plain
+from app.protocols.acp.openapi import AUTHENTICATION, PAYMENT, RETRIEVED, Header, described
 from engine.kit.errors import Unauthenticated
 from engine.kit.idempotency import IdempotencyConflict, canonical_json
 from engine.kit.identity import Scope
@@ -77,12 +78,16 @@ class DelegatedAuthentications(Acp):
     confidential = True
 
 
+_PAYMENT: Final = described("DelegatePaymentRequest", "DelegatePaymentResponse", status=201, file=PAYMENT)
+_OF_AUTHENTICATION: Final = "DelegateAuthentication"
+_SIGNATURE: Final[Header] = ("Signature", True, {"type": "string", "minLength": 1})
+_SIGNED: Final[dict[str, Any]] = {"file": AUTHENTICATION, "more": (_SIGNATURE,)}
 payments: Final = acp_router("delegate payment", route_class=DelegatedPayments)
 authentications: Final = acp_router("delegate authentication", route_class=DelegatedAuthentications)
 
 
-@payments.post("/agentic_commerce/delegate_payment", status_code=201)
-@payments.post("/delegate_payment", status_code=201)
+@payments.post("/agentic_commerce/delegate_payment", **_PAYMENT)
+@payments.post("/delegate_payment", **_PAYMENT)
 def delegate_payment(asked: AskedDep) -> Reply:
     """A card and an allowance; answered with a token (``vt_…``) that pays once within it."""
     vault = _vault(asked, "allowance.merchant_id")
@@ -100,7 +105,10 @@ def delegate_payment(asked: AskedDep) -> Reply:
     return _told(answer, lambda made: plain(asked, _token(asked, given, made), status=201))
 
 
-@authentications.post("/delegate_authentication", status_code=201)
+@authentications.post(
+    "/delegate_authentication",
+    **described(f"{_OF_AUTHENTICATION}CreateRequest", f"{_OF_AUTHENTICATION}Session", status=201, **_SIGNED),
+)
 def begin_authentication(asked: AskedDep) -> Reply:
     """Begin to authenticate a card's holder."""
     vault = _vault(asked, "merchant_id")
@@ -123,7 +131,10 @@ def begin_authentication(asked: AskedDep) -> Reply:
     return _once_told(vault.authenticate_card, request, wanted, failing=most, tell=tell)
 
 
-@authentications.post("/delegate_authentication/{authentication_id}/authenticate")
+@authentications.post(
+    "/delegate_authentication/{authentication_id}/authenticate",
+    **described(f"{_OF_AUTHENTICATION}AuthenticateRequest", f"{_OF_AUTHENTICATION}Session", **_SIGNED),
+)
 def go_on(asked: AskedDep) -> Reply:
     """The fingerprint was taken, or could not be: ask the bank. A repeat tells where it stands."""
     vault = _vault(asked, "merchant_id")
@@ -142,7 +153,10 @@ def go_on(asked: AskedDep) -> Reply:
     return plain(asked, _session(facts))
 
 
-@authentications.get("/delegate_authentication/{authentication_id}")
+@authentications.get(
+    "/delegate_authentication/{authentication_id}",
+    **described(None, RETRIEVED, file=AUTHENTICATION),
+)
 def read_authentication(asked: AskedDep) -> Reply:
     """Where it stands, with what the bank said in the end."""
     vault = _vault(asked, "merchant_id")

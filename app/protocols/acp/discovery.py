@@ -11,6 +11,7 @@ from sqlalchemy import select
 from app.identity import authenticate
 from app.origins import known_origin
 from app.protocols.acp import versions
+from app.protocols.acp.openapi import described
 from app.routing import own_origin, site_of
 from app.site import Site
 from engine.catalog.prices import currencies_of
@@ -21,10 +22,11 @@ SERVICES: Final = ("checkout", "orders", "delegate_payment", "carts")
 EXTENSIONS: Final = ({"name": "discount"},)
 INTERVENTIONS: Final = ("3ds",)
 LOCALES: Final = ("en-US",)
+_SAID: Final = described(None, "DiscoveryResponse")["responses"]
 _HOUR: Final = "public, max-age=3600"
 
 
-@router.get("/.well-known/acp.json", response_class=Response)
+@router.get("/.well-known/acp.json", response_class=Response, responses=_SAID)
 def discover(request: Request, site: Annotated[Site, Depends(site_of)]) -> Response:
     """The discovery document, good for an hour."""
     return Response(

@@ -15,7 +15,6 @@ from typing import Annotated, Any, Final, TypeVar, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +25,7 @@ from app.identity import Merchant, authenticate
 from app.protocols.acp import versions
 from app.protocols.acp.errors import AcpError, Fault, Speak, fault_of, flat
 from app.protocols.acp.noting import note
+from app.protocols.acp.openapi import BEARER, DescribedRoute
 from app.protocols.acp.pace import Pace
 from app.site import Site
 from engine.kit import idempotency
@@ -131,7 +131,7 @@ AskedDep = Annotated[Asked, Depends(_never)]
 Endpoint = Callable[[Asked], Reply]
 
 
-class Acp(APIRoute):
+class Acp(DescribedRoute):
     """A route of the protocol. Its endpoint takes ``asked: AskedDep`` alone, runs in a thread and gives a ``Reply``."""
 
     speak: Speak = staticmethod(flat)
@@ -152,7 +152,7 @@ class Acp(APIRoute):
 
 def acp_router(tag: str, *, route_class: type[Acp] = Acp, prefix: str = "") -> APIRouter:
     """A router whose routes pass the kernel."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=route_class)
+    return APIRouter(prefix=prefix, tags=[tag], route_class=route_class, dependencies=[Depends(BEARER)])
 
 
 def plain(asked: Asked, body: Body, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

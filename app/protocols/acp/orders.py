@@ -7,12 +7,13 @@ from typing import Final
 from fastapi import APIRouter
 
 from app.protocols.acp.kernel import AskedDep, Reply, acp_router, plain
+from app.protocols.acp.openapi import described
 from engine.agentic import order_shape
 
 router: Final[APIRouter] = acp_router("orders")
 
 
-@router.get("/orders/{order_id}")
+@router.get("/orders/{order_id}", **described(None, "Order"))
 def order(asked: AskedDep) -> Reply:
     """The platform's own alone: anybody else's is not found."""
     with asked.runtime.unit_of_work(asked.tenant_id) as session:
