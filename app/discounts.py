@@ -6,9 +6,16 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
-from app.once import AskedDep, answer_once, json_response
+from app.approvals import ANSWERS, PENDING, Note
+from app.identity import Caller
+from app.once import Asked, AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from app.site import Site
+from engine.approvals.asking import perform
+from engine.approvals.models import ApprovalKind
+from engine.approvals.schemas import ApprovalView, PerformedView
 from engine.carts import promoting
 from engine.carts.promoting import Promotion, PromotionStatus, PromotionView
 from engine.kit.errors import InvalidInput
@@ -17,6 +24,7 @@ from engine.kit.views import View
 router: Final = APIRouter(tags=["promotions"], route_class=Guarded)
 Cursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,300}$")]
 MOST_FIELDS: Final = 40
+_WAITS: Final = {202: ANSWERS[202]}
 
 
 class PromotionPage(View):
@@ -24,11 +32,17 @@ class PromotionPage(View):
     next_cursor: str | None
 
 
+class NewPromotion(Promotion):
+    note: Note = ""
+    """Why, for whoever may have to approve it."""
+
+
 class PromotionChange(BaseModel):
-    """Any field of a promotion, and the ``version`` it is a change of."""
+    """Any field of a promotion, the ``version`` it is a change of, a ``note`` for whoever may have to approve it."""
 
     model_config = ConfigDict(extra="allow")
 
+    note: Note = ""
     version: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     def changes(self) -> dict[str, Any]:
@@ -66,26 +80,20 @@ def promotion(discount_id: str, site: SiteDep, caller: CallerDep) -> Response:
         return json_response(promoting.one(session, tenant_id, discount_id))
 
 
-@router.post("/v1/staff/discounts", responses={201: {"model": PromotionView}}, response_class=Response)
-def create(site: SiteDep, caller: CallerDep, asked: AskedDep, wanted: Promotion) -> Response:
+@router.post("/v1/staff/discounts", responses={201: {"model": PromotionView}} | _WAITS, response_class=Response)
+def create(site: SiteDep, caller: CallerDep, asked: AskedDep, wanted: NewPromotion) -> Response:
     """A new promotion; without `code` it is automatic."""
-    identity = caller.staff
-    return answer_once(
-        site.runtime, identity, asked, lambda session: promoting.create(session, identity, wanted), status=201
-    )
+    args = {"wanted": wanted.model_dump(mode="json", exclude={"note"})}
+    return _promote(site, caller, asked, args, note=wanted.note, status=201)
 
 
-@router.patch("/v1/staff/discounts/{discount_id}", responses={200: {"model": PromotionView}}, response_class=Response)
+@router.patch(
+    "/v1/staff/discounts/{discount_id}", responses={200: {"model": PromotionView}} | _WAITS, response_class=Response
+)
 def change(discount_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: PromotionChange) -> Response:
     """Change what is named; with `version`, only if it still is the one there is."""
-    identity = caller.staff
-    return answer_once(
-        site.runtime,
-        identity,
-        asked,
-        lambda session: promoting.change(session, identity, discount_id, given.changes(), version=given.version),
-        status=200,
-    )
+    args = {"discount_id": discount_id, "changes": given.changes(), "version": given.version}
+    return _promote(site, caller, asked, args, note=given.note, status=200)
 
 
 @router.post(
@@ -97,3 +105,20 @@ def end(discount_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> 
     return answer_once(
         site.runtime, identity, asked, lambda session: promoting.end(session, identity, discount_id), status=200
     )
+
+
+def _promote(site: Site, caller: Caller, asked: Asked, args: dict[str, Any], *, note: str, status: int) -> Response:
+    """Do it, or answer 202 with the approval that it waits for."""
+    identity = caller.staff
+
+    def work(session: Session) -> PromotionView | PerformedView:
+        done = perform(session, site.runtime, identity, ApprovalKind.PROMOTION, args, reason=note)
+        if done.outcome is None:
+            assert done.approval is not None
+            return PerformedView(status=PENDING, approval=ApprovalView.of(done.approval))
+        return promoting.one(session, identity.tenant_id, done.outcome["discount_id"])
+
+    def status_of(view: BaseModel) -> int:
+        return 202 if isinstance(view, PerformedView) else status
+
+    return answer_once(site.runtime, identity, asked, work, status=status_of)

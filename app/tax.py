@@ -22,8 +22,8 @@ from engine.shipping import zones
 from engine.shipping.models import ShippingZone
 from engine.tax import desk
 from engine.tax import service as tax
-from engine.tax.desk import ExemptionView, RateView
-from engine.tax.models import ExemptionKind, ExemptionStatus, Level
+from engine.tax.desk import ExemptionView, FilingView, RateView
+from engine.tax.models import ExemptionKind, ExemptionStatus, FilingKind, FilingStatus, Level
 
 router: Final = APIRouter(tags=["tax"], route_class=Guarded)
 Cursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,300}$")]
@@ -133,6 +133,11 @@ class RatesOut(View):
 
 class ExemptionPage(View):
     items: list[ExemptionView]
+    next_cursor: str | None
+
+
+class FilingPage(View):
+    items: list[FilingView]
     next_cursor: str | None
 
 
@@ -260,6 +265,31 @@ def decide(tax_exemption_id: str, site: SiteDep, caller: CallerDep, asked: Asked
         lambda session: desk.decide(session, identity, tax_exemption_id, status=given.status, note=given.note),
         status=200,
     )
+
+
+@router.get("/v1/staff/tax/filings", responses={200: {"model": FilingPage}}, response_class=Response)
+def filings(
+    site: SiteDep,
+    caller: CallerDep,
+    status: FilingStatus | None = None,
+    kind: FilingKind | None = None,
+    order_id: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Response:
+    """What the tax engine that worked sales out was told of them, and what it still has to be told; oldest first."""
+    tenant_id = caller.staff.tenant_id
+    with site.runtime.unit_of_work(tenant_id) as session:
+        page = desk.filings(session, tenant_id, status=status, kind=kind, order_id=order_id, limit=limit, cursor=cursor)
+        return json_response(FilingPage(items=list(page.items), next_cursor=page.next_cursor))
+
+
+@router.get("/v1/staff/tax/filings/{tax_filing_id}", responses={200: {"model": FilingView}}, response_class=Response)
+def filing(tax_filing_id: str, site: SiteDep, caller: CallerDep) -> Response:
+    """One of them."""
+    tenant_id = caller.staff.tenant_id
+    with site.runtime.unit_of_work(tenant_id) as session:
+        return json_response(desk.filing(session, tenant_id, tax_filing_id))
 
 
 @router.post("/v1/tax/quote", responses={200: {"model": TaxQuote}}, response_class=Response)

@@ -78,6 +78,7 @@ ACTS: Final[Mapping[ApprovalKind, str]] = {
     ApprovalKind.GOODWILL: "engine.approvals.money:GOODWILL",
     ApprovalKind.GIFT_CARD: "engine.approvals.gift_cards:GIFT_CARD",
     ApprovalKind.DISCOUNT: "engine.approvals.codes:DISCOUNT",
+    ApprovalKind.PROMOTION: "engine.approvals.promotions:PROMOTION",
     ApprovalKind.WRITE_OFF: "engine.approvals.goods:STOCK",
     ApprovalKind.STOCK_ADJUSTMENT: "engine.approvals.goods:STOCK",
     ApprovalKind.RETURN_REFUND: "engine.approvals.returned:RETURN_REFUND",

@@ -24,6 +24,7 @@ class ApprovalKind(StrEnum):
     RETURN_REFUND = "return_refund"
     WARRANTY = "warranty"
     SET_APART = "set_apart"
+    PROMOTION = "promotion"
 
 
 class ApprovalStatus(StrEnum):

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, case, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from engine.carts import giving
 from engine.carts.errors import CodeTaken, PromotionOver, TooManyAutomatic
 from engine.carts.models import Discount, DiscountKind, Stacking
 from engine.carts.promotions import MOST_AUTOMATIC, Minor, Rules
@@ -118,21 +119,33 @@ class PromotionView(View):
     version: int
 
 
-def create(session: Session, identity: Identity, wanted: Promotion) -> PromotionView:
-    """A new promotion, in force at once or from its time. Raises ``Forbidden``, ``CodeTaken``, ``TooManyAutomatic``,
-    ``InvalidInput`` for products that are not the shop's.
+def create(session: Session, identity: Identity, wanted: Promotion, *, approved: str | None = None) -> PromotionView:
+    """A new promotion, in force at once or from its time; ``approved`` names the approval it rests on, if it gives away
+    more than one person may.
+
+    Raises ``Forbidden``, ``OverLimit``, ``CodeTaken``, ``TooManyAutomatic``, ``InvalidInput`` for products that are not
+    the shop's.
     """
     staff_only(identity)
-    _check(session, identity.tenant_id, wanted)
-    row = Discount(tenant_id=identity.tenant_id, id=new_id("discount"), used=0, **_columns(wanted))
+    tenant_id = identity.tenant_id
+    _check(session, tenant_id, wanted)
+    giving.check(session, tenant_id, wanted, None, actor=identity.id, approved=approved)
+    row = Discount(tenant_id=tenant_id, id=new_id("discount"), used=0, **_columns(wanted))
     session.add(row)
     _write(session, wanted)
-    _note(session, identity, "discount.created", row, _said(wanted))
+    giving.record(session, tenant_id, wanted, None, subject=row.id, actor=identity.id, approved=approved)
+    _note(session, identity, "discount.created", row, _said(wanted) | {"approved": approved})
     return _view(row)
 
 
 def change(
-    session: Session, identity: Identity, discount_id: str, changes: dict[str, Any], *, version: int | None = None
+    session: Session,
+    identity: Identity,
+    discount_id: str,
+    changes: dict[str, Any],
+    *,
+    version: int | None = None,
+    approved: str | None = None,
 ) -> PromotionView:
     """Change what ``changes`` names; prices that were agreed to under the old terms are asked for anew.
 
@@ -140,24 +153,29 @@ def change(
     what ``create`` raises.
     """
     staff_only(identity)
+    giving.begin(session, identity.tenant_id, approved=approved)
     row = _locked(session, identity.tenant_id, discount_id)
     if version is not None and version != row.version:
         raise Conflict(f"The promotion is at version {row.version} by now.")
     if row.ends_at is not None and row.ends_at <= clock.now():
         raise PromotionOver("That promotion has ended: make a new one.")
     before = wanted_of(row)
-    wanted = _changed(before, changes)
+    wanted = changed(before, changes)
     if wanted.usage_limit is not None and wanted.usage_limit < row.used:
         raise InvalidInput(f"It was used {row.used} times already.", param="usage_limit")
     if row.used and (wanted.per_customer_limit or 10**9) < (before.per_customer_limit or 10**9):
         words = "Some may have used it more often already: end it and make a new one."
         raise InvalidInput(words, param="per_customer_limit")
     _check(session, identity.tenant_id, wanted, but=row.id)
+    giving.check(session, row.tenant_id, wanted, before, actor=identity.id, approved=approved)
     for name, value in _columns(wanted).items():
         setattr(row, name, value)
     row.updated_at = clock.now()
     _write(session, wanted)
-    _note(session, identity, "discount.changed", row, {name: _said(wanted)[name] for name in sorted(changes)})
+    subject = f"{row.id}.{row.version}"
+    giving.record(session, row.tenant_id, wanted, before, subject=subject, actor=identity.id, approved=approved)
+    said = {name: _said(wanted)[name] for name in sorted(changes)} | {"approved": approved}
+    _note(session, identity, "discount.changed", row, said)
     return _view(row)
 
 
@@ -217,7 +235,8 @@ def wanted_of(row: Discount) -> Promotion:
     return Promotion.model_construct(**same, amounts=_amounts(row), rules=rules)
 
 
-def _changed(before: Promotion, changes: dict[str, Any]) -> Promotion:
+def changed(before: Promotion, changes: dict[str, Any]) -> Promotion:
+    """A promotion with what is named of it said anew. Raises ``InvalidInput``."""
     try:
         return Promotion.model_validate(before.model_dump() | changes)
     except ValidationError as error:

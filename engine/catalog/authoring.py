@@ -6,6 +6,8 @@ what was sold once stays readable; a variant is retired, a product archived.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -199,18 +201,31 @@ def listed(
     rows = session.scalars(query).all()
     shown = rows[:limit]
     more = encode_cursor([shown[-1].id]) if len(rows) > limit else None
-    return Page([view(session, row) for row in shown], more)
+    return Page(_views(session, tenant_id, shown), more)
 
 
 def view(session: Session, product: Product) -> AuthoredProduct:
     """The product as staff read it."""
     session.flush()
     session.refresh(product, ["version"])
-    currency = session.get_one(Tenant, product.tenant_id).currency
+    return _view(product, _variants(session, product), session.get_one(Tenant, product.tenant_id).currency)
+
+
+def _views(session: Session, tenant_id: str, products: Sequence[Product]) -> list[AuthoredProduct]:
+    """Products as staff read them, with one look at all their variants."""
+    found: dict[str, list[Variant]] = defaultdict(list)
+    theirs = (Variant.tenant_id == tenant_id, Variant.product_id.in_([one.id for one in products]))
+    for row in session.scalars(select(Variant).where(*theirs).order_by(Variant.position, Variant.id)):
+        found[row.product_id].append(row)
+    currency = session.get_one(Tenant, tenant_id).currency
+    return [_view(one, found[one.id], currency) for one in products]
+
+
+def _view(product: Product, variants: Sequence[Variant], currency: str) -> AuthoredProduct:
     return AuthoredProduct(
         **in_of(product),
         id=product.id,
-        variants=[_variant_view(one, currency) for one in _variants(session, product)],
+        variants=[_variant_view(one, currency) for one in variants],
         version=product.version,
         updated_at=product.updated_at,
     )

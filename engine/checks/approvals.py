@@ -48,9 +48,10 @@ RULES: Final = (
         "what people gave away is what was counted",
         "SELECT count(*) FROM app.courtesies",
         "SELECT c.id, 'counts ' || c.amount || ', and gave ' || coalesce(e.amount::text, d.code, 'nothing')"
-        " FROM app.courtesies c LEFT JOIN app.discounts d ON d.tenant_id = c.tenant_id AND d.id = c.id"
+        " FROM app.courtesies c LEFT JOIN app.discounts d ON d.tenant_id = c.tenant_id"
+        " AND d.id = split_part(c.id, '.', 1)"
         " LEFT JOIN (SELECT account_id, sum(delta) AS amount FROM app.stored_value_entries WHERE kind = 'issue'"
-        " GROUP BY 1) e ON e.account_id = c.id WHERE CASE c.kind WHEN 'code' THEN d.id IS NULL"
-        " ELSE e.amount IS DISTINCT FROM c.amount END",
+        " GROUP BY 1) e ON e.account_id = c.id WHERE CASE WHEN c.kind IN ('code', 'promotion')"
+        " THEN d.id IS NULL ELSE e.amount IS DISTINCT FROM c.amount END",
     ),
 )

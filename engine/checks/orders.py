@@ -57,7 +57,7 @@ RULES: Final = (
         "SELECT o.id, 'due ' || o.total + coalesce(a.amount, 0) || ', kept ' || k.worth + o.shipping + o.shipping_tax"  # noqa: S608 (our own)
         f" FROM app.orders o JOIN ({_KEPT}) k ON k.order_id = o.id"
         " LEFT JOIN (SELECT order_id, sum(amount) AS amount FROM app.order_adjustments"
-        " WHERE kind NOT IN ('return', 'goodwill', 'fee') GROUP BY 1) a ON a.order_id = o.id"
+        " WHERE kind NOT IN ('return', 'goodwill', 'fee', 'dispute') GROUP BY 1) a ON a.order_id = o.id"
         " WHERE o.placed_at IS NOT NULL AND o.total + coalesce(a.amount, 0) <> k.worth + o.shipping + o.shipping_tax",
     ),
     Rule(
@@ -99,8 +99,8 @@ RULES: Final = (
         "SELECT c.id, 'promised ' || (c.quote->>'amount') || ', adjusted ' || coalesce(a.amount::text, 'nothing')"
         " || ', charged ' || coalesce(p.amount, 0) || ', refunded ' || coalesce(r.amount, 0)"
         " FROM app.order_changes c"
-        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.order_adjustments WHERE kind <> 'goodwill'"
-        " GROUP BY 1) a ON a.change_id = c.id"
+        " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.order_adjustments"
+        " WHERE kind NOT IN ('goodwill', 'dispute') GROUP BY 1) a ON a.change_id = c.id"
         " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.payments"
         " WHERE status NOT IN ('processing', 'unknown', 'failed', 'canceled') GROUP BY 1) p"
         " ON p.change_id = c.id"

@@ -49,6 +49,12 @@ class ItemUnavailable(ChangeRefused):
     code = "unavailable"
 
 
+class OverQuota(ChangeRefused):
+    """More of some goods than one order or one customer may have."""
+
+    code = "over_quota"
+
+
 class AlreadyChanged(ChangeRefused):
     """Items were changed as often as the shop allows."""
 

@@ -187,6 +187,7 @@ class AdjustmentKind(StrEnum):
     RETURN = "return"
     GOODWILL = "goodwill"
     FEE = "fee"  # kept of what was had in exchange and canceled
+    DISPUTE = "dispute"  # given back by the card's bank, of what was canceled or changed
 
 
 class OrderAdjustment(TenantRow, AppendOnly):

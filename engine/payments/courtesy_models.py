@@ -16,6 +16,7 @@ class CourtesyKind(StrEnum):
     CODE = "code"
     GIFT_CARD = "gift_card"
     STORE_CREDIT = "store_credit"
+    PROMOTION = "promotion"
 
 
 class Courtesy(TenantRow, AppendOnly):
@@ -24,7 +25,7 @@ class Courtesy(TenantRow, AppendOnly):
     __tablename__ = "courtesies"
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
-    """The discount or the stored-value account."""
+    """The discount (``.`` and its version, where it was changed) or the stored-value account."""
     kind: Mapped[CourtesyKind] = mapped_column(String(12))
     actor: Mapped[str] = mapped_column(String(80))
     buyer: Mapped[str | None] = mapped_column(String(40))

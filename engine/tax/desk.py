@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import select
@@ -17,7 +17,16 @@ from engine.kit.ids import new_id
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
 from engine.kit.state_machine import StateMachine
 from engine.kit.views import View
-from engine.tax.models import ExemptionKind, ExemptionStatus, Level, TaxExemption, TaxRate
+from engine.tax.models import (
+    ExemptionKind,
+    ExemptionStatus,
+    FilingKind,
+    FilingStatus,
+    Level,
+    TaxExemption,
+    TaxFiling,
+    TaxRate,
+)
 
 EXEMPTION: Final = StateMachine(
     "tax exemption",
@@ -66,6 +75,25 @@ class ExemptionView(View):
     note: str
 
 
+class FilingView(View):
+    """What was told of a sale, or of what became less of it, to the engine that worked its tax out."""
+
+    id: str
+    order_id: str
+    kind: FilingKind
+    subject_id: str
+    """The order, or the adjustment that made it less."""
+    amount: int
+    """Tax included, minor units of the order's currency; negative for what is taken back."""
+    status: FilingStatus
+    transaction_id: str | None
+    attempts: int
+    problem: str
+    available_at: datetime
+    """When it is told next, while it is pending."""
+    created_at: datetime
+
+
 def rates(
     session: Session, tenant_id: str, *, country: str | None = None, limit: int = 50, cursor: str | None = None
 ) -> Page[RateView]:
@@ -78,6 +106,39 @@ def rates(
     rows = list(session.scalars(query))
     more = encode_cursor([rows[limit - 1].id]) if len(rows) > limit else None
     return Page([_rate(row) for row in rows[:limit]], more)
+
+
+def filings(
+    session: Session,
+    tenant_id: str,
+    *,
+    status: FilingStatus | None = None,
+    kind: FilingKind | None = None,
+    order_id: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[FilingView]:
+    """What another tax engine was told or is to be told, oldest first."""
+    query = select(TaxFiling).where(TaxFiling.tenant_id == tenant_id)
+    if status:
+        query = query.where(TaxFiling.status == status)
+    if kind:
+        query = query.where(TaxFiling.kind == kind)
+    if order_id:
+        query = query.where(TaxFiling.order_id == order_id)
+    if cursor:
+        query = query.where(TaxFiling.id > str(decode_cursor(cursor, size=1)[0]))
+    rows = list(session.scalars(query.order_by(TaxFiling.id).limit(limit + 1)))
+    more = encode_cursor([rows[limit - 1].id]) if len(rows) > limit else None
+    return Page([_filing(row) for row in rows[:limit]], more)
+
+
+def filing(session: Session, tenant_id: str, filing_id: str) -> FilingView:
+    """One of them. Raises ``NotFound``."""
+    row = session.get(TaxFiling, (tenant_id, filing_id))
+    if row is None:
+        raise NotFound("There is no such filing.")
+    return _filing(row)
 
 
 def set_rates(session: Session, identity: Identity, given: Sequence[dict[str, Any]]) -> list[RateView]:
@@ -175,6 +236,10 @@ def _set_rate(session: Session, identity: Identity, values: dict[str, Any]) -> R
 
 def _rate(row: TaxRate) -> RateView:
     return RateView(**{name: getattr(row, name) for name in RateView.model_fields})
+
+
+def _filing(row: TaxFiling) -> FilingView:
+    return FilingView(**{name: getattr(row, name) for name in FilingView.model_fields})
 
 
 def _exemption(row: TaxExemption) -> ExemptionView:

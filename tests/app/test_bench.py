@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
+from sqlalchemy import select
 
+from app import bench_import
 from app.bench_operations import BENCHMARKS
 from app.bench_scene import Scene, lift_limits
 from app.boot import House
+from engine.catalog import vectors
+from engine.catalog.models import Product
 from engine.checks import check_tenant
 from engine.db import Addresses
 from engine.runtime import Runtime
+from tests.engine.catalog.conftest import FewMeanings
 from tests.shop import Shop
 
 
@@ -30,3 +36,22 @@ def test_an_operation_goes_through(scene: Scene, name: str) -> None:
         BENCHMARKS[name](scene)()
     faults = [one for one in check_tenant(scene.runtime, scene.tenant_id, "bench") if not one.ok]
     assert faults == [] or name == "money_floor"  # its rows alone are a sale's: it asks no gateway
+
+
+def test_a_catalogue_by_file_goes_in_once_and_is_found(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_import, "ITEM", 8)
+    words = FewMeanings()
+    index = vectors.open_folder(tmp_path / "chroma", embedder=words.name)
+    said: list[str] = []
+    rows = list(bench_import.import_rows(scene, index, words, said.append, 1))
+    assert [(row["name"], row["n"]) for row in rows] == [
+        ("import_read", 8), ("import_apply", 8), ("import_again", 8), ("import_index", 8),
+    ]  # fmt: skip
+    assert rows[0]["size"].startswith("8 variants of 2 products, 0.0 MB of JSON lines; ")
+    assert len(said) == 4
+    with scene.uow() as session:
+        mine = (Product.tenant_id == scene.tenant_id, Product.brand == "Bench")
+        assert sorted(session.scalars(select(Product.slug).where(*mine))) == ["bench-kettle-0", "bench-lantern-1"]
+    assert [one for one in check_tenant(scene.runtime, scene.tenant_id, "bench") if not one.ok] == []

@@ -72,7 +72,7 @@ def test_with_a_publishable_key_the_element_is_offered_and_served(
     assert page.status_code == 200
     config = json.loads(unescape(re.search(r'data-config="([^"]*)"', page.text).group(1)))  # type: ignore[union-attr]
     assert config == {
-        "parent_origin": "http://127.0.0.1:8000", "publishable_key": PUBLISHABLE, "currency": "USD",
+        "parent_origin": "http://127.0.0.1:8000", "publishable_key": PUBLISHABLE, "currency": "USD", "keeps": False,
     }  # fmt: skip
     assert '<script defer src="https://js.stripe.com/v3/">' in page.text
     assert page.headers["cache-control"] == "no-store"

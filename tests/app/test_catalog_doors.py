@@ -183,3 +183,46 @@ def test_what_is_taken_is_a_conflict(browser: Browser, shop: Shop, ids, make_key
     )  # fmt: skip
     is_problem(stale, 409, "conflict")
     assert everything(shop) == before
+
+
+def test_a_promotion_above_the_limits_waits_for_another_person(browser: Browser, shop: Shop, ids, make_key) -> None:
+    ann, bob = make_key(shop.tenant, "staff", person="ann"), make_key(shop.tenant, "staff", person="bob")
+    big = CODE | {"code": "FREE-ALL", "percent_off": 100, "note": "The anniversary"}
+    before = everything(shop)
+    asked = browser.post("/v1/staff/discounts", big, key="big", authorization=ann)
+    assert asked.status_code == 202, asked.text
+    waiting = asked.json()
+    assert (waiting["status"], waiting["approval"]["kind"]) == ("pending_approval", "promotion")
+    assert waiting["approval"]["rule"] == "promotions.percent_without_approval"
+    assert waiting["approval"]["reason"] == "The anniversary"
+    assert everything(shop)[:-1] == before[:-1]
+    assert browser.post("/v1/staff/discounts", big, key="big", authorization=ann).json() == waiting
+    url = f"/v1/staff/approvals/{waiting['approval']['id']}/approve"
+    is_problem(browser.post(url, {}, authorization=ann), 403, "own_request")
+    done = browser.post(url, {}, authorization=bob).json()
+    made = browser.get(f"/v1/discounts/{done['outcome']['discount_id']}", authorization=ann).json()
+    assert (done["status"], made["code"], made["percent_off"], made["status"]) == (
+        "approved",
+        "FREE-ALL",
+        100,
+        "active",
+    )
+
+    headers = {"Idempotency-Key": "more", "Authorization": ann}
+    more = browser.http.patch(f"/v1/staff/discounts/{ids['discount']}", json={"percent_off": 90}, headers=headers)
+    assert (more.status_code, more.json()["approval"]["subject_id"]) == (202, ids["discount"])
+    assert browser.get(f"/v1/discounts/{ids['discount']}", authorization=ann).json()["percent_off"] == 5
+
+
+def test_a_file_brings_no_promotion_above_the_limits(browser: Browser, shop: Shop, make_key) -> None:
+    key = make_key(shop.tenant, "staff")
+    rows = "code,title,percent_off\nFREE-ALL,Free,100\nTEN,Ten,10\n"
+    told = browser.post(
+        "/v1/staff/imports", {"format": "csv", "content": rows, "kind": "promotions"}, key="i", authorization=key
+    )
+    problems = told.json()["report"]["rows"][0]["problems"]
+    assert problems == ["More than 50 % off takes another person's approval."]
+    done = browser.post(f"/v1/staff/imports/{told.json()['id']}/apply", {}, key="a", authorization=key)
+    assert done.json()["outcome"]["counts"] == {"added": 1, "changed": 0, "unchanged": 0, "refused": 1}
+    with shop.uow() as session:
+        assert list(session.scalars(select(Discount.code))) == ["TEN"]

@@ -51,6 +51,7 @@ from engine.returns.models import Return
 from engine.shipping import service as shipping
 from engine.support import cases, macros
 from engine.tax import desk as tax
+from engine.tax.models import FilingKind, TaxFiling
 from engine.warranties import claiming, registering
 from tests.app.conftest import Browser, counted, paid_order
 from tests.engine.orders.desk import buy
@@ -102,6 +103,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/returns/{return_id}/decline": {"words": "hello"},
     "/v1/staff/returns/{return_id}/receive": {"units": {"rtl_1": 1}},
     "/v1/staff/returns/{return_id}/inspect": {"findings": [{"return_line_id": "rtl_1", "outcome": {"scrap": 1}}]},
+    "/v1/staff/returns/{return_id}/move": {
+        "return_line_id": "rtl_1", "source": "quarantine", "outcome": "scrap", "units": 1, "reason": "broken",
+    },
     "/v1/me/addresses/{address_id}": {"city": "Salem"},
     "/v1/staff/customers/{customer_id}/erase": {"reason": "asked_by_customer"},
     "/v1/staff/customers/merge": {"source_id": "cus_x", "target_id": "cus_y"},
@@ -252,6 +256,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "count_id": count.id,
             "zone_id": shipping.zones(session, tenant_id)[0].id,
             "tax_rate_id": tax.rates(session, tenant_id).items[0].id,
+            "tax_filing_id": filed(session, tenant_id, desk.order_id),
             "tax_exemption_id": tax.add_exemption(session, desk.staff, certificate).id,
         } | person
     return (
@@ -264,6 +269,17 @@ def belongings(shop: Shop) -> dict[str, str]:
             "shipment_id": parcel,
         }
     )
+
+
+def filed(session: Session, tenant_id: str, order_id: str) -> str:
+    """A sale that a tax engine is to be told of."""
+    row = TaxFiling(
+        tenant_id=tenant_id, id=new_id("tax_filing"), order_id=order_id, kind=FilingKind.SALE, subject_id=order_id,
+        amount=1,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row.id
 
 
 def claimed(shop: Shop) -> dict[str, str]:

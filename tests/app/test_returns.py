@@ -8,6 +8,7 @@ import pytest
 
 from app.identity import COOKIE, new_session
 from engine.kit.tenancy import Tenant
+from engine.policies import set_policy
 from tests.app.conftest import Browser
 from tests.engine.orders.desk import Desk, broken, buy
 from tests.engine.returns.coming import deliver, lines_of, rule, the_return
@@ -105,4 +106,52 @@ def test_the_shop_declines_in_words(
     who = {"Authorization": make_key(tenant, "staff")}
     said = open_browser().post(f"/v1/staff/returns/{found}/decline", {"words": "It was worn."}, **who)
     assert (said.status_code, said.json()["status"], said.json()["message"]) == (200, "declined", "It was worn.")
+    assert broken(desk.shop) == []
+
+
+def test_staff_heard_that_the_parcel_is_on_its_way(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    rule(desk.shop, refund_at="in_transit")
+    found = agreed(desk, mine)
+    staff, who = open_browser(), {"Authorization": make_key(tenant, "staff")}
+    assert mine.post(f"/v1/staff/returns/{found}/scanned", {}).status_code in {401, 403}
+    assert staff.post("/v1/staff/returns/ret_none/scanned", {}, **who).status_code == 404
+    heard = staff.post(f"/v1/staff/returns/{found}/scanned", {}, key="s", **who)
+    assert (heard.status_code, heard.json()["status"], heard.json()["given"]["amount"]) == (200, "in_transit", 5500)
+    assert staff.post(f"/v1/staff/returns/{found}/scanned", {}, key="s", **who).json() == heard.json()
+    again = staff.post(f"/v1/staff/returns/{found}/scanned", {}, key="t", **who).json()
+    assert (again["status"], again["given"]["amount"]) == ("in_transit", 5500)
+    assert broken(desk.shop) == []
+
+
+def test_goods_set_apart_move_at_once_or_wait_for_a_yes(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    rule(desk.shop, quarantine_location="STORE", return_to="EAST")
+    found = agreed(desk, mine, 2)
+    line = lines_of(desk, the_return(desk))[0].id
+    staff = open_browser()
+    ann, bob = ({"Authorization": make_key(tenant, "staff", person=name)} for name in ("ann", "bob"))
+    staff.post(f"/v1/staff/returns/{found}/receive", {"units": {line: 2}}, **ann)
+    looked = {"findings": [{"return_line_id": line, "outcome": {"quarantine": 2}}]}
+    assert staff.post(f"/v1/staff/returns/{found}/inspect", looked, **ann).status_code == 200
+    url = f"/v1/staff/returns/{found}/move"
+    said = {"return_line_id": line, "source": "quarantine", "outcome": "restock", "units": 1, "reason": "Fine"}
+    assert mine.post(url, said).status_code in {401, 403}
+    assert staff.post(url, said | {"source": "restock"}, **ann).status_code == 400
+    assert staff.post(url, said | {"units": 3}, **ann).status_code in {409, 422}
+    done = staff.post(url, said, key="m", **ann)
+    assert (done.status_code, done.json()["status"], done.json()["outcome"]["return_id"]) == (200, "done", found)
+    assert staff.post(url, said, key="m", **ann).json() == done.json()
+    with desk.shop.uow() as session:
+        set_policy(session, tenant.id, "inventory", {"adjust_limit_units": 0}, actor="test")
+    waits = staff.post(url, said | {"outcome": "scrap", "reason": "Broken"}, **ann)
+    assert (waits.status_code, waits.json()["approval"]["kind"]) == (202, "set_apart")
+    row = lines_of(desk, the_return(desk))[0]
+    assert (row.restocked, row.quarantined, row.scrapped) == (1, 1, 0)
+    yes = staff.post(f"/v1/staff/approvals/{waits.json()['approval']['id']}/approve", {}, **bob)
+    assert yes.json()["status"] == "approved"
+    row = lines_of(desk, the_return(desk))[0]
+    assert (row.restocked, row.quarantined, row.scrapped) == (1, 0, 1)
     assert broken(desk.shop) == []

@@ -13,8 +13,9 @@ from engine.kit import clock
 from engine.kit.audit import AuditRow
 from engine.kit.ids import new_id
 from engine.shipping.models import ShippingZone
-from engine.tax.models import TaxExemption, TaxRate
+from engine.tax.models import FilingKind, FilingStatus, TaxExemption, TaxFiling, TaxRate
 from tests.app.conftest import Browser, counted
+from tests.engine.orders.desk import buy
 from tests.shop import Shop
 
 CITY = {
@@ -114,3 +115,45 @@ def test_zones_and_restrictions_are_shown(browser: Browser, shop: Shop, key: str
     told = browser.get("/v1/restrictions", authorization=key).json()
     assert {"lithium_by_air", "california_65"} <= {rule["code"] for rule in told["rules"]}
     assert told["embargoed"] == ["CU", "IR", "KP", "SY"]
+
+
+def test_what_a_tax_engine_was_told_is_read_by_status_kind_and_order(browser: Browser, shop: Shop, key: str) -> None:
+    shop.add("A")
+    first, second = buy(shop, "A"), buy(shop, "A")
+    with shop.uow() as session:
+        rows = (
+            (first.order_id, FilingKind.SALE, first.order_id, 1100, FilingStatus.FILED, "tx_1"),
+            (first.order_id, FilingKind.REVERSAL, "adj_1", -100, FilingStatus.PENDING, None),
+            (second.order_id, FilingKind.SALE, second.order_id, 1100, FilingStatus.FAILED, None),
+        )
+        for number, (order_id, kind, subject, amount, status, told) in enumerate(rows):
+            session.add(
+                TaxFiling(
+                    tenant_id=shop.tenant.id,
+                    id=f"txf_{number}",
+                    order_id=order_id,
+                    kind=kind,
+                    subject_id=subject,
+                    amount=amount,
+                    status=status,
+                    transaction_id=told,
+                )
+            )
+
+    def amounts(query: str) -> list[int]:
+        answer = browser.get(f"/v1/staff/tax/filings?{query}", authorization=key)
+        assert answer.status_code == 200, answer.text
+        return [row["amount"] for row in answer.json()["items"]]
+
+    assert amounts("") == [1100, -100, 1100]
+    assert amounts("status=failed") == [1100]
+    assert amounts("kind=reversal") == [-100]
+    assert amounts(f"order_id={first.order_id}") == [1100, -100]
+    page = browser.get("/v1/staff/tax/filings?limit=2", authorization=key).json()
+    rest = browser.get(f"/v1/staff/tax/filings?limit=2&cursor={page['next_cursor']}", authorization=key).json()
+    assert (len(page["items"]), [row["status"] for row in rest["items"]], rest["next_cursor"]) == (2, ["failed"], None)
+    one = browser.get(f"/v1/staff/tax/filings/{page['items'][0]['id']}", authorization=key).json()
+    assert (one["transaction_id"], one["kind"], one["order_id"]) == ("tx_1", "sale", first.order_id)
+    for path, status in (("?status=lost", 422), ("?cursor=x", 422), ("/txf_none", 404)):
+        assert browser.get(f"/v1/staff/tax/filings{path}", authorization=key).status_code == status
+    assert browser.get("/v1/staff/tax/filings").status_code in {401, 403}

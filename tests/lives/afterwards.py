@@ -12,10 +12,13 @@ from app.cardentry import receive_event
 from engine.finance import settlements
 from engine.inventory import adjusting
 from engine.kit import clock
+from engine.kit.policies import change_policy
+from engine.kit.tenancy import Tenant
 from engine.orders import queries
 from engine.orders.models import Order
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.payments.models import Dispute, Payment
+from engine.tax.policy import TaxPolicy
 from tests.storm.world import PLACES, World
 
 
@@ -70,6 +73,15 @@ def write_off(world: World) -> None:
         )
 
 
+def change_tax(world: World) -> None:
+    """The shop has its taxes worked out elsewhere, where nobody answers, so that its tables say what is due; or here
+    again.
+    """
+    values = {"engine": world.dice.choice(["tables", "stripe_tax"]), "on_failure": "fallback"}
+    with world.shop.uow() as session:
+        change_policy(session.get_one(Tenant, world.tenant_id), TaxPolicy, values)
+
+
 def one_more_look(world: World) -> None:
     """Every order is read, as its shopper and as staff would: nothing that happened makes it unreadable."""
     with world.shop.uow() as session:
@@ -84,5 +96,6 @@ LATER: Final[dict[str, Callable[[World], None]]] = {
     "decide": decide,
     "pay_out": pay_out,
     "write_off": write_off,
+    "change_tax": change_tax,
     "one_more_look": one_more_look,
 }

@@ -16,7 +16,7 @@ from engine.orders.changes.propose import propose
 from engine.orders.changes.wanted import read
 from engine.orders.models import Order, OrderLine
 from engine.payments import refunds
-from engine.returns import arriving, deciding, parcel
+from engine.returns import apart, arriving, deciding, parcel
 from engine.returns.arriving import Finding, Stray
 from engine.returns.models import Disposition, Return, ReturnLine
 from engine.returns.policy import ReturnsPolicy
@@ -97,6 +97,26 @@ def look_over(world: World) -> None:
     _pay(world, made)
 
 
+def move_apart(world: World) -> None:
+    """What lies set apart finds its place."""
+    dice, apart_now = world.dice, (ReturnLine.quarantined > 0) | (ReturnLine.refurbished > 0)
+    line_id = world.any_of(ReturnLine.id, apart_now)
+    with world.shop.uow() as session:
+        line = session.get_one(ReturnLine, (world.tenant_id, line_id))
+        source = Disposition.QUARANTINE if line.quarantined else Disposition.REFURBISH
+        apart.move(
+            session,
+            world.tenant_id,
+            line.return_id,
+            return_line_id=line_id,
+            source=source,
+            outcome=dice.choice([one for one in sorted(Disposition) if one != source]),
+            units=dice.randint(1, line.quarantined or line.refurbished),
+            reason="Looked at again",
+            actor="key_lives",
+        )
+
+
 def end_return(world: World) -> None:
     """It is closed, or given up."""
     return_id = world.any_of(Return.id, Return.closed_at.is_(None))
@@ -142,5 +162,6 @@ COMING_BACK: Final[dict[str, Callable[[World], None]]] = {
     "hand_in": hand_in,
     "take_back": take_back,
     "look_over": look_over,
+    "move_apart": move_apart,
     "end_return": end_return,
 }

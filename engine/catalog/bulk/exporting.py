@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections import defaultdict
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,8 +16,11 @@ from engine.catalog import authoring
 from engine.catalog.authoring import AuthoredProduct
 from engine.catalog.bulk.reading import LISTED, safe_cell
 from engine.catalog.drafting import ProductIn, VariantIn
-from engine.catalog.models import ListedPrice, Product, Variant
+from engine.catalog.models import ListedPrice, Variant
 from engine.inventory.models import Location, StockLevel
+
+BATCH: Final = 500
+"""Products that are read at once."""
 
 
 def to_json(session: Session, tenant_id: str) -> str:
@@ -37,8 +41,17 @@ def to_csv(session: Session, tenant_id: str) -> str:
 
 def _products(session: Session, tenant_id: str) -> list[dict[str, Any]]:
     prices, stock = _prices(session, tenant_id), _stock(session, tenant_id)
-    found = session.scalars(select(Product).where(Product.tenant_id == tenant_id).order_by(Product.id))
-    return [_product(authoring.view(session, one), prices, stock) for one in found]
+    return [_product(one, prices, stock) for one in _authored(session, tenant_id)]
+
+
+def _authored(session: Session, tenant_id: str) -> Iterator[AuthoredProduct]:
+    """Every product, a batch at a time."""
+    cursor = None
+    while True:
+        page = authoring.listed(session, tenant_id, limit=BATCH, cursor=cursor)
+        yield from page.items
+        if (cursor := page.next_cursor) is None:
+            return
 
 
 def _prices(session: Session, tenant_id: str) -> dict[str, dict[str, int]]:

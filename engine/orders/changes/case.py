@@ -52,7 +52,8 @@ def effect_of(
 ) -> Effect:
     """The effect of what is due moving by ``amount`` (with ``tax`` in it): what is charged, or what goes back.
 
-    Money that is only held so far is neither: less, or more within what is held, will be captured.
+    Money that is only held so far is neither: less, or more within what is held, will be captured. What the card's bank
+    gave back for good does not go back again.
     Raises ``ChangeRefused`` for a way to refund that the shop does not offer, and what ``methods.choose`` raises.
     """
     back_to = refund_target(case, refund_to, case.policy.refund_to)
@@ -60,7 +61,9 @@ def effect_of(
     taken_up = _absorbed(case, money, amount, tax)
     due = money.due + amount + taken_up.amount
     charge = max(0, min(amount, due - money.settled - money.held))
-    refund = max(0, min(-amount, money.settled - due))
+    owed = max(0, min(-amount, money.settled - due))
+    refund = min(owed, max(0, money.settled - money.lost))
+    due += owed - refund
     if refund and _in_exchange(case, parts.get("ended", ())):
         refund_target(case, refund_to, policy_of(case.session, case.order.tenant_id, ReturnsPolicy).refund_to)
     balance = due - money.settled - charge + refund
@@ -80,6 +83,7 @@ def effect_of(
         absorbed=taken_up.amount,
         absorbed_tax=taken_up.tax,
         moved_returns=taken_up.in_returns,
+        bank_gave=owed - refund,
         due=due,
         balance=balance,
         **given,

@@ -167,6 +167,8 @@ class Effect(_Fact):
     absorbed_tax: int = 0
     moved_returns: int = 0
     """How much of it stands in the books as returned sales, and turns out never to have been earned."""
+    bank_gave: int = 0
+    """Of what would go back, what the card's bank gave back before, for good: it stays due, and paid."""
     refund_to: str = "original"
     refund_account: str | None = None
     """The gift card or store credit that they named."""

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from engine.catalog.models import Product, Variant
 from engine.catalog.prices import Selling, amount_now
 from engine.catalog.shop_file import StockPolicy
+from engine.checkout import quotas
 from engine.inventory import service as inventory
 from engine.inventory.availability import recipes
 from engine.inventory.items import bundled
@@ -45,8 +46,8 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     as much; taxes are today's at the order's address. Shipping stays. Units that may be sold ahead of their stock come
     later, and say so.
 
-    Raises ``WrongStatus``, ``CountMismatch``, ``SameItem``, ``WrongProduct``, ``ItemUnavailable``, and for the
-    difference what ``methods.choose`` raises.
+    Raises ``WrongStatus``, ``CountMismatch``, ``SameItem``, ``WrongProduct``, ``ItemUnavailable``, ``OverQuota``, and
+    for the difference what ``methods.choose`` raises.
     """
     if all(line.ordered - line.canceled == line.shipped for line in case.parts.lines):
         raise WrongStatus(RETURN_PATH)
@@ -99,9 +100,10 @@ def _sources(case: Case, swap: Swap) -> list[OrderLine]:
 
 def priced(case: Case, moves: list[Move], off: list[int]) -> list[Added]:
     """The lines that take the place of the moves' units, at today's price and taxes; ``off`` is what was taken off
-    the units of each. Raises ``WrongProduct``, ``ItemUnavailable``.
+    the units of each. Raises ``WrongProduct``, ``ItemUnavailable``, ``OverQuota``.
     """
     facts = _facts(case, moves)
+    _check_quotas(case, moves, facts)
     address = case.order.ship_to or {}
     place = rules_of(case, address)
     promised = _promises(case, moves, facts)
@@ -113,6 +115,28 @@ def priced(case: Case, moves: list[Move], off: list[int]) -> list[Added]:
         parts = {"components": bundled(move.to_variant_id, made_of[move.to_variant_id], new.unit_price)}
         found.append(new.model_copy(update=waits | parts))
     return found
+
+
+def _check_quotas(case: Case, moves: list[Move], facts: dict[str, Any]) -> None:
+    """Raises ``OverQuota``."""
+    ids = {move.line.product_id for move in moves}
+    wanted = (Product.tenant_id == case.order.tenant_id, Product.id.in_(ids))
+    categories = {
+        row.id: row.category for row in case.session.execute(select(Product.id, Product.category).where(*wanted))
+    }
+    quotas.check_swap(
+        case.session, case.order, [_swapped(move, facts[move.to_variant_id], categories) for move in moves]
+    )
+
+
+def _swapped(move: Move, fact: Any, categories: dict[str, str]) -> quotas.Swapped:
+    new, line = fact.Variant, move.line
+    return quotas.Swapped(
+        quotas.Goods(line.sku, line.product_id, categories.get(line.product_id, "")),
+        quotas.Goods(new.sku, new.product_id, fact.category),
+        fact.title,
+        move.quantity,
+    )
 
 
 def _waiting(move: Move, title: str, promised: dict[str, Promise]) -> dict[str, Any]:
@@ -169,7 +193,14 @@ def _facts(case: Case, moves: list[Move]) -> dict[str, Any]:
     home = case.session.get_one(Tenant, case.order.tenant_id).currency
     selling = Selling(case.order.tenant_id, home, case.order.currency)
     rows = case.session.execute(
-        select(Variant, Product.title, Product.tax_category, Product.status, amount_now(selling).label("price"))
+        select(
+            Variant,
+            Product.title,
+            Product.category,
+            Product.tax_category,
+            Product.status,
+            amount_now(selling).label("price"),
+        )
         .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
         .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_(wanted))
     )

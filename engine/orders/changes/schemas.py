@@ -61,6 +61,8 @@ class ChangeView(View):
     refund: Price
     kept_fee: Price
     """What the shop keeps of it: restocking that an exchange waived, of units had in exchange."""
+    bank_gave: Price
+    """Of what would go back, what the card's bank gave back before, when it decided a dispute: it goes back no more."""
     set_aside: Price
     """What the new way to pay only holds, in place of the old one."""
     refund_to: str

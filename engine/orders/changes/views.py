@@ -83,6 +83,7 @@ def view(order: Order, change: OrderChange) -> ChangeView:
         charge=Price(amount=effect.charge, currency=currency),
         refund=Price(amount=effect.refund, currency=currency),
         kept_fee=Price(amount=effect.kept_fee, currency=currency),
+        bank_gave=Price(amount=effect.bank_gave, currency=currency),
         set_aside=Price(amount=effect.hold, currency=currency),
         refund_to=effect.refund_to,
         refund_label=effect.refund_label,

@@ -15,6 +15,7 @@ from engine.finance import service as finance
 from engine.finance.models import Account
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
+from engine.kit.money import Money
 from engine.orders import service
 from engine.orders.changes.charge import waiting
 from engine.orders.changes.effect import Effect
@@ -92,12 +93,21 @@ def apply(
         _book(session, order, change, effect, back, moved(before, book.pieces(order, kept)))
         change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
         change.applied_at = clock.now()
-        change.message = _DONE[change.kind]
+        change.message = _done(order, change, effect)
         service.touch(order)
         _tell(session, order, change, effect)
         service.end_if_done(session, order, kept, actor=change.requested_by)
         session.flush()
     return Applied(tuple(row.id for row in back), tuple(_let_go(session, order, change, effect)), taken)
+
+
+def _done(order: Order, change: OrderChange, effect: Effect) -> str:
+    words = _DONE[change.kind]
+    if not effect.bank_gave:
+        return words
+    gave, back = Money(effect.bank_gave, order.currency), Money(effect.refund, order.currency)
+    rest = f"{back} goes back now" if effect.refund else "nothing is left to give back"
+    return f"{words} The card's bank gave back {gave} of it before; {rest}."
 
 
 def _take_held(session: Session, order: Order, effect: Effect, payment_id: str | None) -> tuple[str, ...]:
@@ -278,6 +288,8 @@ def _book(
     )
     if effect.kept_fee:
         service.adjust(session, order, kind=AdjustmentKind.FEE, amount=effect.kept_fee, tax=0, change_id=change.id)
+    if effect.bank_gave:
+        service.adjust(session, order, kind=AdjustmentKind.DISPUTE, amount=effect.bank_gave, tax=0, change_id=change.id)
     if effect.absorbed:
         service.adjust(
             session,
@@ -308,6 +320,15 @@ def _post(session: Session, order: Order, change: OrderChange, effect: Effect) -
         subject=change.id,
         currency=order.currency,
         amounts={Account.CUSTOMER_DEPOSITS: effect.kept_fee, Account.RETURN_FEES: -effect.kept_fee},
+        order_id=order.id,
+    )
+    finance.post(
+        session,
+        order.tenant_id,
+        kind="dispute_absorbed",
+        subject=change.id,
+        currency=order.currency,
+        amounts={Account.CUSTOMER_DEPOSITS: effect.bank_gave, Account.DISPUTE_LOSSES: -effect.bank_gave},
         order_id=order.id,
     )
     finance.post(

@@ -31,7 +31,7 @@ from engine.orders.seller import SellerPolicy
 from engine.runtime import Runtime
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
-_APART: Final = frozenset({AdjustmentKind.RETURN, AdjustmentKind.GOODWILL, AdjustmentKind.FEE})
+_APART: Final = frozenset({AdjustmentKind.RETURN, AdjustmentKind.GOODWILL, AdjustmentKind.FEE, AdjustmentKind.DISPUTE})
 """What leaves the kept units as they are: always a note of its own, however early it came."""
 _WORDS: Final = {
     AdjustmentKind.CANCEL: "Canceled goods",
@@ -73,7 +73,9 @@ def document(session: Session, order: Order, document_id: str) -> Invoice:
 
 
 def correct_invoiced(runtime: Runtime, tenant_id: str) -> None:
-    """Issue the notes that are missing: an invoiced order moved what is due."""
+    """Issue the notes that are missing: an invoiced order moved what is due. What the card's bank gave back of it is no
+    supply, and on no paper.
+    """
     with runtime.unit_of_work(tenant_id) as session:
         order_ids = session.scalars(_uncorrected(tenant_id)).all()
     for order_id in order_ids:
@@ -94,6 +96,7 @@ def _uncorrected(tenant_id: str) -> Any:
         .where(
             OrderAdjustment.tenant_id == tenant_id,
             Invoice.adjustment_id.is_(None),
+            OrderAdjustment.kind != AdjustmentKind.DISPUTE,
             (OrderAdjustment.amount != 0) | (OrderAdjustment.tax != 0),
             ~func.jsonb_exists(Invoice.document["covers"], OrderAdjustment.id),
             ~noted,
@@ -135,7 +138,7 @@ def _correct(session: Session, order: Order, parts: Parts, invoice: Invoice, *, 
     noted = {row.adjustment_id for row in documents(session, order)}
     known = noted | set(invoice.document["covers"])
     for row in parts.adjustments:
-        if row.id not in known and (row.amount or row.tax):
+        if row.id not in known and row.kind != AdjustmentKind.DISPUTE and (row.amount or row.tax):
             _write_note(session, order, invoice, row, actor=actor)
 
 

@@ -35,7 +35,8 @@ def staff(shop: Shop) -> Identity:
 
 def promote(shop: Shop, **said: Any) -> PromotionView:
     with shop.uow() as session:
-        return promoting.create(session, staff(shop), Promotion.model_validate({"title": "Less"} | said))
+        wanted = Promotion.model_validate({"title": "Less"} | said)
+        return promoting.create(session, staff(shop), wanted, approved="test")
 
 
 def ready(shop: Shop, sku: str, quantity: int = 1, *, code: str = "", email: str = "", buyer: Identity | None = None,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from engine.catalog.bulk import exporting
 from engine.catalog.bulk.running import Report, Verdict
@@ -80,6 +80,37 @@ def test_what_goes_out_comes_in_without_a_change(shop: Shop, form: str) -> None:
         text = write(session, shop.tenant.id)
     assert form == "json" or ",'=HYPERLINK(1) a mug" in text
     assert counts(load(shop, text, form)) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_many_products_go_out_in_a_few_reads_and_come_in_again(
+    shop: Shop, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"slug": f"p-{n}", "title": f"P {n}", "category": "things", "status": "active", "options": {"size": ["s", "l"]},
+         "variants": [{"sku": f"SKU-{n}-{size.upper()}", "options": {"size": size}, "price": 100 + n, "weight_g": 1,
+                       "prices": {"EUR": 90 + n}, "stock": {"EAST": n % 2}} for size in ("s", "l")]}
+        for n in range(12)
+    ]  # fmt: skip
+    assert counts(load(shop, json.dumps({"products": rows}), "json")) == (12, 0, 0, 0)
+    write = exporting.to_csv if form == "csv" else exporting.to_json
+
+    def out(batch: int) -> tuple[str, int]:
+        monkeypatch.setattr(exporting, "BATCH", batch)
+        said: list[str] = []
+        with shop.uow() as session:
+            event.listen(session.connection(), "before_cursor_execute", lambda *args: said.append(args[2]))
+            text = write(session, shop.tenant.id)
+        batches = sum("FROM app.products" in one for one in said)
+        assert len(said) <= 2 + 3 * batches  # prices, stock; products, their variants, the shop
+        return text, batches
+
+    whole, few = out(500)
+    parts, more = out(5)
+    assert parts == whole
+    assert (few, more) == (1, 3)
+    report = load(shop, whole, form)
+    assert counts(report) == (0, 0, 12, 0)
 
 
 def test_a_large_file_goes_in_by_chunks(shop: Shop) -> None:

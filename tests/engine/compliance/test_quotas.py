@@ -22,8 +22,10 @@ from engine.kit import clock, faults
 from engine.kit.identity import Identity
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
+from engine.orders.errors import OverQuota
 from engine.orders.models import Order
-from tests.engine.orders.desk import Desk
+from tests.engine.orders.desk import Desk, broken, sibling
+from tests.engine.returns.coming import deliver, receive, send_back, the_return
 from tests.shop import ADDRESS, Shop
 
 
@@ -130,6 +132,82 @@ def test_two_at_once_cannot_both_be_the_last_that_is_allowed(shop: Shop) -> None
     with shop.uow() as session:
         assert session.scalar(select(func.count()).select_from(Order)) == 1
         assert session.scalar(select(func.sum(StockLevel.reserved))) == 1
+
+
+def swapped(shop: Shop, desk: Desk, to: str, quantity: int = 1) -> Any:
+    ids = {"variant_id": shop.variants["A"], "to_variant_id": shop.variants[to], "quantity": quantity}
+    return desk.do("items", swaps=[ids])
+
+
+@pytest.mark.parametrize("per", ["per_order", "per_customer"])
+def test_a_swap_gets_nobody_more_than_allowed(shop: Shop, per: str) -> None:
+    rule(shop, limits=[{"code": "few", "skus": ["A2"], per: 2}])
+    shop.add("A")
+    sibling(shop, "A", "A2", price=1000)
+    buyer = shop.shopper()
+    desk = Desk(shop, buyer, buy(shop, buyer, "A", 3).order.id)
+    before = desk.rows()
+    with pytest.raises(OverQuota) as refused:
+        swapped(shop, desk, "A2", 3)
+    first = "One order may hold 2 of Thing A; this one has 3." if per == "per_order" else \
+        "One customer may buy 2 of Thing A in 30 days, not more."  # fmt: skip
+    assert (refused.value.message, desk.rows()) == (first, before)
+    assert swapped(shop, desk, "A2", 2).status == "applied"
+    assert broken(shop) == []
+    if per == "per_customer":
+        other = Desk(shop, buyer, buy(shop, buyer, "A").order.id)
+        with pytest.raises(OverQuota):
+            swapped(shop, other, "A2")
+        with clock.shifted(timedelta(days=31)):
+            assert swapped(shop, other, "A2").status == "applied"
+
+
+def test_a_swap_within_what_a_limit_names_is_no_more_of_it(shop: Shop) -> None:
+    shop.add("A", category="rare")
+    sibling(shop, "A", "A2", price=1000)
+    buyer = shop.shopper()
+    desk = Desk(shop, buyer, buy(shop, buyer, "A", 3).order.id)
+    rule(shop, limits=[{"code": "few", "categories": ["rare"], "per_order": 1, "per_customer": 1}])
+    assert swapped(shop, desk, "A2", 3).status == "applied"
+    assert broken(shop) == []
+
+
+def test_an_exchange_gets_nobody_more_than_allowed(shop: Shop) -> None:
+    rule(shop, limits=[{"code": "few", "skus": ["A2"], "per_customer": 1}])
+    shop.add("A")
+    sibling(shop, "A", "A2", price=1000)
+    buyer = shop.shopper()
+    desk = Desk(shop, buyer, buy(shop, buyer, "A", 2).order.id)
+    deliver(desk)
+
+    def exchanged(quantity: int) -> Any:
+        return send_back(desk, {"sku": "A", "quantity": quantity, "exchange_variant_id": shop.variants["A2"]})
+
+    with pytest.raises(OverQuota, match="not more"):
+        exchanged(2)
+    assert exchanged(1).status == "applied"
+    receive(desk, the_return(desk))
+    with pytest.raises(OverQuota, match="not more"):
+        exchanged(1)
+    shop.fill(buyer, "A2")
+    assert problems_of(shop, buyer) == ["One customer may buy 1 of Thing A in 30 days, not more."]
+    assert broken(shop) == []
+
+
+def test_what_was_exchanged_within_a_limit_counts_once(shop: Shop) -> None:
+    rule(shop, limits=[{"code": "few", "per_customer": 2}])
+    shop.add("A")
+    sibling(shop, "A", "A2", price=1000)
+    buyer = shop.shopper()
+    desk = Desk(shop, buyer, buy(shop, buyer, "A").order.id)
+    deliver(desk)
+    send_back(desk, {"sku": "A", "quantity": 1, "exchange_variant_id": shop.variants["A2"]})
+    receive(desk, the_return(desk))
+    shop.fill(buyer, "A")
+    assert problems_of(shop, buyer) == []
+    assert buy(shop, buyer, "A", 0).result == Result.PAID
+    shop.fill(buyer, "A")
+    assert problems_of(shop, buyer) == ["One customer may buy 2 of Thing A in 30 days, not more."]
 
 
 def test_a_limit_says_what_it_limits_and_has_a_code_of_its_own() -> None:

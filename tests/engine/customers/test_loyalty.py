@@ -21,6 +21,7 @@ from engine.customers.models import LoyaltyAccount, LoyaltyEntry, PointsKind
 from engine.customers.policy import LoyaltyPolicy
 from engine.finance import service as finance
 from engine.kit import clock
+from engine.kit.caps import HOME, cap
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.policies import change_policy
@@ -235,7 +236,7 @@ def test_redeemed_points_are_the_shoppers_own_and_no_goodwill(shop: Shop) -> Non
     with shop.uow() as session:
         loyalty.redeem(session, shop.runtime, ada, 2000)
 
-    limit = ApprovalsPolicy().goodwill_limit
+    limit = cap(ApprovalsPolicy().goodwill_limit, HOME)
     assert limit is not None
     args = {"order_id": desk.order_id, "amount": limit, "reason": "A long wait"}
 
