@@ -19,7 +19,7 @@ from engine.payments.courtesy_models import CourtesyKind
 if TYPE_CHECKING:
     from engine.carts.promoting import Promotion
 
-_GIVES_NOTHING: Final = frozenset({"title", "priority", "starts_at"})
+_GIVES_NOTHING: Final = frozenset({"title", "priority"})
 _LIMIT: Final = "promotions."
 
 
