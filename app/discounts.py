@@ -24,7 +24,8 @@ from engine.kit.views import View
 router: Final = APIRouter(tags=["promotions"], route_class=Guarded)
 Cursor = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,300}$")]
 MOST_FIELDS: Final = 40
-_WAITS: Final = {202: ANSWERS[202]}
+_MADE: Final[dict[int | str, dict[str, Any]]] = {201: {"model": PromotionView}, 202: ANSWERS[202]}
+_CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"model": PromotionView}, 202: ANSWERS[202]}
 
 
 class PromotionPage(View):
@@ -80,16 +81,14 @@ def promotion(discount_id: str, site: SiteDep, caller: CallerDep) -> Response:
         return json_response(promoting.one(session, tenant_id, discount_id))
 
 
-@router.post("/v1/staff/discounts", responses={201: {"model": PromotionView}} | _WAITS, response_class=Response)
+@router.post("/v1/staff/discounts", responses=_MADE, response_class=Response)
 def create(site: SiteDep, caller: CallerDep, asked: AskedDep, wanted: NewPromotion) -> Response:
     """A new promotion; without `code` it is automatic."""
     args = {"wanted": wanted.model_dump(mode="json", exclude={"note"})}
     return _promote(site, caller, asked, args, note=wanted.note, status=201)
 
 
-@router.patch(
-    "/v1/staff/discounts/{discount_id}", responses={200: {"model": PromotionView}} | _WAITS, response_class=Response
-)
+@router.patch("/v1/staff/discounts/{discount_id}", responses=_CHANGED, response_class=Response)
 def change(discount_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: PromotionChange) -> Response:
     """Change what is named; with `version`, only if it still is the one there is."""
     args = {"discount_id": discount_id, "changes": given.changes(), "version": given.version}
