@@ -44,6 +44,7 @@ class Kind(StrEnum):
     RESTOCK_UNDONE = "restock_undone"  # the step that scraps what lay set apart, or sends it to its vendor
     RETURN_FEE = "return_fee"  # the return's step, as for the next
     EXCHANGE = "exchange"
+    EXCHANGE_UNDONE = "exchange_undone"
     RETURN_LABEL = "return_label"  # the return
     WARRANTY_PARCEL_IN = "warranty_parcel_in"  # the claim
     WARRANTY_PARCEL_BACK = "warranty_parcel_back"  # the claim
@@ -180,6 +181,18 @@ def exchange(returned: int, deposit: int, tax: int) -> Amounts:
     return _moves({Account.SALES_RETURNS: returned, Account.CUSTOMER_DEPOSITS: -deposit, Account.TAX_PAYABLE: -tax})
 
 
+def exchange_undone(lost: int, given: int) -> Amounts:
+    """Goods in exchange never leave, and what was charged for them went back before: the card's bank gave back ``lost``
+    of it for good, the shop ``given`` as goodwill.
+
+    Dr customer_deposits lost+given · Cr dispute_losses lost, sales_returns given.
+    """
+    _parts(lost + given, lost, given)
+    return _moves(
+        {Account.CUSTOMER_DEPOSITS: lost + given, Account.DISPUTE_LOSSES: -lost, Account.SALES_RETURNS: -given}
+    )
+
+
 def return_label(cost: int) -> Amounts:
     """A carrier brings goods back, its invoice is to come. Dr return_labels · Cr accounts_payable."""
     return _pair(Account.RETURN_LABELS, Account.ACCOUNTS_PAYABLE, cost)
@@ -269,6 +282,7 @@ EXAMPLES: Final[tuple[tuple[Kind, str, Amounts], ...]] = (
     (Kind.RESTOCK_UNDONE, "what lay set apart is scrapped or goes to its vendor", mirror(restock(40))),
     (Kind.RETURN_FEE, "a fee is kept of a return", return_fee(10)),
     (Kind.EXCHANGE, "goods that came back pay for others", exchange(100, 90, 10)),
+    (Kind.EXCHANGE_UNDONE, "goods in exchange never leave, and their charge went back before", exchange_undone(15, 5)),
     (Kind.RETURN_LABEL, "a label for a return is printed", return_label(5)),
     (Kind.WARRANTY_PARCEL_IN, "a label for a warranty claim is printed", warranty_parcel(5)),
     (Kind.WARRANTY_PARCEL_BACK, "a repaired unit goes back", warranty_parcel(5)),

@@ -66,18 +66,21 @@ def undo(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine
 
 
 def give_charge_back(session: Session, order: Order, row: Return, *, actor: str) -> list[Refund]:
-    """What was charged for an exchange that comes to nothing. Money is locked before stock: call it before what frees
-    its goods.
+    """What was charged for an exchange that comes to nothing, but for what went back before: by the card's bank for
+    good, or as goodwill. Money is locked before stock: call it before what frees its goods.
     """
     if not row.charge:
         return []
-    owed = money.Owed(row.charge, row.charge_tax)
-    money.record(session, row, ReturnStep.UNDONE, {}, owed, actor)
-    earned = row.charge - row.charge_tax
-    made = money.give_back(session, order, row, owed, actor=actor, word=row.change_id, unearned=earned)
-    new = weighed(-earned, -row.charge_tax, rates.of_exchange(lines_of(session, row)))
-    money.adjust(session, order, row, -row.charge, -row.charge_tax, made, rates=new)
-    row.given += row.charge
+    standing = money.money_of(session, order)
+    amount = min(row.charge, max(0, standing.settled - standing.lost))
+    owed = money.Owed(amount, min(row.charge_tax, amount))
+    step = money.record(session, row, ReturnStep.UNDONE, {}, owed, actor)
+    net = owed.amount - owed.tax
+    made = money.give_back(session, order, row, owed, actor=actor, word=row.change_id, unearned=net)
+    new = weighed(-net, -owed.tax, rates.of_exchange(lines_of(session, row)))
+    money.adjust(session, order, row, -owed.amount, -owed.tax, made, rates=new)
+    money.post_undone(session, order, step, row.charge - row.charge_tax - net, lost=standing.lost)
+    row.given += owed.amount
     orders.touch(order)
     return made
 

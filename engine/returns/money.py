@@ -105,6 +105,20 @@ def post_fee(session: Session, order: Order, step: ReturnEvent, fee: int) -> Non
     )
 
 
+def post_undone(session: Session, order: Order, step: ReturnEvent, amount: int, *, lost: int) -> None:
+    """What was charged for goods that never leave, and went back before: it is owed no more."""
+    by_bank = min(amount, lost)
+    finance.post(
+        session,
+        order.tenant_id,
+        kind=postings.Kind.EXCHANGE_UNDONE,
+        subject=step.id,
+        currency=order.currency,
+        amounts=postings.exchange_undone(by_bank, amount - by_bank),
+        order_id=order.id,
+    )
+
+
 def record(
     session: Session, row: Return, step: ReturnStep, units: Mapping[ReturnLine, int], owed: Owed, actor: str
 ) -> ReturnEvent:

@@ -18,6 +18,7 @@ from engine.fulfillment.shipments import ship
 from engine.kit import clock
 from engine.kit.envelope import seal
 from engine.kit.errors import DomainError
+from engine.orders import goodwill
 from engine.payments import gateway_events, stored_value
 from engine.payments.models import Payment
 from engine.payments.stored_value_models import StoredValueKind
@@ -293,6 +294,56 @@ def test_money_for_an_account_whose_time_ended_meanwhile_arrives_there(shop: Sho
         with shop.uow() as session:
             (credit,) = stored_value.own_accounts(session, desk.buyer)
     assert (credit.id, credit.balance) == (issued.account.id, 5500)
+    assert broken(shop) == []
+
+
+def dearer_exchange(shop: Shop) -> Desk:
+    """One of 7000 is wanted for one of 5000: 22.00 were charged, and nothing was sent yet."""
+    shop.add("A")
+    sibling(shop, "A", "A2", price=7000)
+    desk = buy(shop, "A")
+    deliver(desk)
+    send_back(desk, {"sku": "A", "exchange": "A2"})
+    assert (the_return(desk).charge, stock(shop, "A2")) == (2200, (10, 1))
+    return desk
+
+
+def test_an_exchange_whose_money_the_bank_has_given_back_is_given_up_without(shop: Shop) -> None:
+    desk = dearer_exchange(shop)
+    gateway = shop.runtime.gateways["sandbox"]
+    with shop.uow() as session:
+        payments = session.scalars(select(Payment.id).where(Payment.order_id == desk.order_id)).all()
+    for payment_id in payments:
+        opened = gateway.open_dispute(payment_id, merchant=shop.tenant.id)  # type: ignore[attr-defined]
+        gateway.decide_dispute(opened.gateway_id, won=False)  # type: ignore[attr-defined]
+    hear(shop)
+    with clock.shifted(timedelta(days=15)):
+        assert deciding.expire_returns(shop.runtime, shop.tenant.id) == 1
+    row, balances = the_return(desk), desk.balances()
+    assert (row.status, row.given, stock(shop, "A2")) == (ReturnStatus.EXPIRED, 0, (10, 0))
+    assert (balances.get("customer_deposits", 0), balances["dispute_losses"]) == (0, 6155 + 2200 - 2000)
+    assert broken(shop) == []
+
+
+def test_an_exchange_whose_charge_went_back_as_goodwill_is_given_up_without(shop: Shop) -> None:
+    desk = dearer_exchange(shop)
+    with shop.uow() as session:
+        made = goodwill.give(
+            session,
+            shop.tenant.id,
+            order_id=desk.order_id,
+            amount=8000,
+            reason="Sorry",
+            requested_by="key_staff",
+            approved="apr_x",
+        )
+    pay(desk, tuple(one.id for one in made))
+    with shop.uow() as session:
+        back = deciding.cancel(session, shop.tenant.id, the_return(desk).id, actor=desk.buyer.id)
+    pay(desk, back)
+    assert (the_return(desk).given, held(shop), stock(shop, "A2")) == (355, 0, (10, 0))
+    balances = desk.balances()
+    assert (balances.get("customer_deposits", 0), balances["sales_returns"]) == (0, 8000 - 1845)
     assert broken(shop) == []
 
 
