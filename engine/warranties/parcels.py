@@ -48,19 +48,32 @@ def handed_in(session: Session, tenant_id: str, claim_id: str, *, actor: str) ->
 
 
 def poll(runtime: Runtime, tenant_id: str) -> int:
-    """Ask the embedded carrier for every parcel that is under way; how many claims it was asked for."""
-    with runtime.unit_of_work(tenant_id) as session:
-        under_way = or_(
-            and_(*_COMING, Claim.carrier == carriers.SANDBOX), and_(*_GOING, Claim.back_carrier == carriers.SANDBOX)
-        )
-        query = select(Claim.id).where(Claim.tenant_id == tenant_id, under_way).order_by(Claim.id).limit(_BATCH)
-        ids = session.scalars(query).all()
-    for claim_id in ids:
+    """Ask the embedded carrier for every parcel that is under way, oldest first; how many claims it was asked for."""
+    asked, after = 0, ""
+    while True:
         with runtime.unit_of_work(tenant_id) as session:
-            held = hold(session, tenant_id, claim_id)
-            take_signs(held, _told(held, held.claim.tracking_number, held.claim.sent_at, home=False), actor=_ASKED)
-            take_back_signs(held, _told(held, held.claim.back_number, held.claim.sent_back_at, home=True), actor=_ASKED)
-    return len(ids)
+            ids = _under_way(session, tenant_id, after)
+        for claim_id in ids:
+            with runtime.unit_of_work(tenant_id) as session:
+                _ask(hold(session, tenant_id, claim_id))
+        asked += len(ids)
+        if len(ids) < _BATCH:
+            return asked
+        after = ids[-1]
+
+
+def _under_way(session: Session, tenant_id: str, after: str) -> Sequence[str]:
+    under_way = or_(
+        and_(*_COMING, Claim.carrier == carriers.SANDBOX), and_(*_GOING, Claim.back_carrier == carriers.SANDBOX)
+    )
+    query = select(Claim.id).where(Claim.tenant_id == tenant_id, Claim.id > after, under_way)
+    return session.scalars(query.order_by(Claim.id).limit(_BATCH)).all()
+
+
+def _ask(held: Held) -> None:
+    claim = held.claim
+    take_signs(held, _told(held, claim.tracking_number, claim.sent_at, home=False), actor=_ASKED)
+    take_back_signs(held, _told(held, claim.back_number, claim.sent_back_at, home=True), actor=_ASKED)
 
 
 def take_signs(held: Held, events: Iterable[TrackingEvent], *, actor: str) -> None:

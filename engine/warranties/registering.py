@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session, aliased
 
 from engine.kit import audit, clock, outbox
 from engine.kit.ids import new_id
@@ -130,7 +130,7 @@ def _begin(
         return []
     policy = policy_of(session, order.tenant_id, WarrantiesPolicy)
     months = policy.months(unit.category, unit.sku, unit.months)
-    before = None if unit.is_part else _before(session, order, line)
+    before = _before(session, order, unit)
     if not months and before is None:
         return []
     days = [moment.date() for moment, units in arrived for _ in range(units * unit.per_unit)]  # type: ignore[attr-defined]
@@ -140,10 +140,11 @@ def _begin(
     for place in range(missing):
         start = days[min(place, len(days) - 1)]
         made.append(_row(unit, len(known) + place + 1, start, add_months(start, months), terms))
-    if before is not None:
-        _go_on(made[0], before, policy, replaced=order.origin is not None)
-    session.add_all(made)
-    session.flush()
+        if before is not None:
+            _go_on(made[-1], before, policy, replaced=order.origin is not None)
+        session.add(made[-1])
+        session.flush()
+        before = before and _before(session, order, unit)
     for one in made:
         facts = {"line": line.id, "unit": one.unit, "ends_on": one.ends_on.isoformat()}
         audit.record(
@@ -171,24 +172,22 @@ def _row(unit: Unit, place: int, start: date, end: date, terms: dict[str, object
     )
 
 
-def _before(session: Session, order: Order, line: OrderLine) -> Warranty | None:
-    """The warranty of the unit whose place this one takes."""
+def _before(session: Session, order: Order, unit: Unit) -> Warranty | None:
+    """The warranty of a unit whose place one of these takes, that no other goes on from."""
     claim_id = (order.origin or {}).get("claim_id")
-    if claim_id is not None:
-        claim = session.get(Claim, (order.tenant_id, claim_id))
-        found = session.get(Warranty, (order.tenant_id, claim.warranty_id)) if claim else None
-    elif line.return_id is not None:
-        found = _exchanged(session, order, line)
-    else:
+    if claim_id is None:
+        return _exchanged(session, order, unit) if unit.line.return_id is not None else None
+    claim = None if unit.is_part else session.get(Claim, (order.tenant_id, claim_id))
+    if claim is None:
         return None
-    if found is None:
-        return None
-    taken = select(Warranty.id).where(Warranty.tenant_id == order.tenant_id, Warranty.follows_id == found.id)
-    return None if session.scalars(taken).first() else found
+    taken = select(Warranty.id).where(Warranty.tenant_id == order.tenant_id, Warranty.follows_id == claim.warranty_id)
+    return None if session.scalars(taken).first() else session.get(Warranty, (order.tenant_id, claim.warranty_id))
 
 
-def _exchanged(session: Session, order: Order, line: OrderLine) -> Warranty | None:
-    """A warranty that ended with what was sent back for it, and that no other goes on from."""
+def _exchanged(session: Session, order: Order, unit: Unit) -> Warranty | None:
+    """A warranty that ended with what was sent back for such a unit; of a bundle's component, with one of its kind."""
+    line, other = unit.line, aliased(Warranty)
+    kind = unit.variant_id if unit.is_part else func.coalesce(ReturnLine.component_variant_id, Warranty.variant_id)
     query = (
         select(Warranty)
         .join(
@@ -201,6 +200,8 @@ def _exchanged(session: Session, order: Order, line: OrderLine) -> Warranty | No
             Return.id == line.return_id,
             ReturnLine.exchange["line_id"].astext == line.id,
             Warranty.status == WarrantyStatus.RETURNED,
+            Warranty.variant_id == kind,
+            ~exists().where(other.tenant_id == order.tenant_id, other.follows_id == Warranty.id),
         )
         .order_by(Warranty.ended_at.desc(), Warranty.unit)
     )

@@ -13,10 +13,10 @@ from engine.orders.models import OrderLine
 from engine.warranties.errors import UnitGone
 from engine.warranties.models import Warranty
 from tests.engine.inventory.stocked import bundle
-from tests.engine.orders.desk import Desk, broken, buy
+from tests.engine.orders.desk import Desk, broken, buy, sibling
 from tests.engine.returns.coming import deliver, inspect, returned, send_back, the_return
 from tests.engine.returns.coming import receive as take_in
-from tests.engine.warranties.fault import REFUND, REPLACEMENT, claim, grant, hear, look, refunds, replacements
+from tests.engine.warranties.fault import REFUND, REPLACEMENT, claim, grant, hear, look, refunds, replacements, rule
 from tests.engine.warranties.fault import warranties as all_warranties
 from tests.shop import Shop
 
@@ -58,6 +58,23 @@ def test_every_component_has_a_warranty_of_its_own_term(shop: Shop) -> None:
     assert {one.sku: one.terms["months"] for one in rows} == {"X": 12, "Y": 24}
     hear(desk)
     assert len(all_warranties(desk)) == 6
+    assert broken(shop) == []
+
+
+def test_a_component_in_exchange_has_the_rest_of_its_own_kind(shop: Shop) -> None:
+    rule(shop, exchange_term="rest")
+    desk = bought(shop)
+    sibling(shop, "X", "X2", price=3000)
+    exchanged = {"sku": "SET", "part": "X", "quantity": 1, "exchange": "X2"}
+    send_back(desk, exchanged, {"sku": "SET", "part": "Y", "quantity": 2})
+    take_in(desk, the_return(desk))
+    inspect(desk, the_return(desk))
+    hear(desk)
+    deliver(desk)
+    hear(desk)
+    rows = {one.sku: one for one in all_warranties(desk)}
+    assert (rows["X2"].follows_id, rows["X2"].ends_on) == (rows["X"].id, rows["X"].ends_on)
+    assert rows["X"].ends_on < rows["Y"].ends_on
     assert broken(shop) == []
 
 

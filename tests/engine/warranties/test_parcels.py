@@ -54,6 +54,19 @@ def test_a_unit_that_was_handed_in_is_followed_and_runs_out_no_more(shop: Shop) 
     assert poll_parcels(shop.runtime, shop.tenant.id) == 0
 
 
+def test_units_that_wait_to_be_taken_in_keep_no_other_from_being_followed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = delivered(shop, 2)
+    first, second = grant(desk, REPAIR), grant(desk, REPAIR, place=1)
+    for one in (first, second):
+        send(desk, one.id)
+    monkeypatch.setattr(parcels, "_BATCH", 1)
+    with clock.shifted(DAYS):
+        assert poll_parcels(shop.runtime, shop.tenant.id) == 2
+    assert told(look(desk, second.id).events)[-1] == "delivered"
+
+
 def test_a_repaired_unit_is_followed_home(shop: Shop) -> None:
     desk = delivered(shop)
     claim = grant(desk, REPAIR)

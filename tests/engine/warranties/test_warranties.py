@@ -89,6 +89,22 @@ def test_what_comes_in_exchange_has_one_anew_or_the_rest(shop: Shop, term: str, 
     assert broken(shop) == []
 
 
+def test_of_several_that_come_in_exchange_each_has_the_rest_of_one(shop: Shop) -> None:
+    desk = delivered(shop, 3, days_ago=10)
+    rule(shop, exchange_term="rest")
+    sibling(shop, "A", "B", price=5000)
+    send_back(desk, {"sku": "A", "quantity": 3, "exchange": "B"})
+    receive(desk, the_return(desk))
+    inspect(desk, the_return(desk))
+    deliver(desk)
+    hear(desk)
+    rows = warranties(desk)
+    old, new = [one for one in rows if one.sku == "A"], [one for one in rows if one.sku == "B"]
+    assert ({one.follows_id for one in new}, len(new)) == ({one.id for one in old}, 3)
+    assert {one.ends_on for one in new} == {one.ends_on for one in old}
+    assert broken(shop) == []
+
+
 def test_a_replacement_goes_on_with_the_rest_of_the_term(shop: Shop) -> None:
     desk = delivered(shop, days_ago=200)
     done = grant(desk, REPLACEMENT)
