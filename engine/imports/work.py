@@ -21,6 +21,7 @@ from engine.runtime import Runtime
 log = structlog.get_logger(__name__)
 TASK: Final = "imports"
 MOST_ATTEMPTS: Final = 5
+"""That came no further."""
 _UNDER_WAY: Final = (ImportStatus.WAITING, ImportStatus.APPLYING)
 
 
@@ -68,7 +69,7 @@ def _run(runtime: Runtime, row: CatalogImport) -> Report:
         ours = service.row_of(session, row.tenant_id, row.id)
         ours.done = tally.done
         if not dry_run and not row.atomic:
-            ours.outcome = tally.report(applied=False, atomic=False).model_dump(mode="json")
+            ours.outcome, ours.attempts = tally.report(applied=False, atomic=False).model_dump(mode="json"), 0
 
     return kinds.run(
         runtime,

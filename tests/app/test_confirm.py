@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from engine.agentic import links
+from engine.agentic import hosted, links
 from engine.catalog.models import Variant
 from engine.checkout import confirmation, pricing
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
 from engine.checkout.views import digest
 from engine.customers.models import Shopper
 from engine.kit import clock
+from engine.kit.errors import DomainError
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
@@ -142,6 +144,28 @@ def test_who_visits_the_chat_meanwhile_holds_the_card_still(shop: Shop, browser:
     assert "12 Pine St" in page.text
     assert "Thank you" in _press(browser, page, "pay").text
     assert len(_orders(shop)) == 1
+
+
+def test_of_many_who_open_it_at_once_one_holds_it_and_pays_once(shop: Shop) -> None:
+    consent_id = _consent_id(_prepared(shop))
+    shoppers = [shop.shopper() for _ in range(4)]
+
+    def go(who: Identity) -> str:
+        try:
+            with shop.uow() as session:
+                hosted.take(session, who, consent_id)
+            return str(hosted.pay(shop.runtime, who, consent_id).result)
+        except DomainError as error:
+            return error.code
+
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(go, [*shoppers, *shoppers]))
+    assert len(_orders(shop)) == 1
+    with shop.uow() as session:
+        holder = session.get_one(Consent, (shop.tenant.id, consent_id)).holder_id
+    theirs = {one for who, one in zip([*shoppers, *shoppers], said, strict=True) if who.id != holder}
+    assert theirs == {"forbidden"}
+    assert "paid" in said
 
 
 def test_no_other_site_presses_for_the_holder(shop: Shop, browser: Browser) -> None:

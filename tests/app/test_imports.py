@@ -14,6 +14,7 @@ from app.jobs import Jobs
 from app.server import create_app
 from app.site import Site
 from engine.carts.models import Discount
+from engine.catalog.bulk import running
 from engine.catalog.models import Product
 from engine.imports import service, work
 from engine.imports.models import CatalogImport, ImportPart
@@ -109,6 +110,32 @@ def test_what_broke_off_goes_on_where_it_was(browser: Browser, shop: Shop, staff
     assert (done["outcome"]["counts"], counted(shop, Product)) == (
         {"added": 700, "changed": 0, "unchanged": 0, "refused": 0}, 700,
     )  # fmt: skip
+
+
+def test_what_breaks_off_often_and_comes_further_each_time_is_not_given_up(
+    browser: Browser, shop: Shop, staff: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(running, "CHUNK", 1)
+    count = work.MOST_ATTEMPTS + 4
+    made = hand_in(browser, staff, products(count)).json()
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "AT_ONCE", 0)
+        browser.post(f"/v1/staff/imports/{made['id']}/apply", authorization=staff)
+    real, calls = work.Tally.report, []
+
+    def broken(self: work.Tally, **more: Any) -> Any:
+        calls.append(self.done)
+        if len(calls) % 2 == 0 and self.done < count:
+            raise ConnectionError
+        return real(self, **more)
+
+    monkeypatch.setattr(work.Tally, "report", broken)
+    for _ in range(count - 2):
+        with pytest.raises(ConnectionError):
+            work.work(shop.runtime, shop.tenant.id)
+    work.work(shop.runtime, shop.tenant.id)
+    done = browser.get(f"/v1/staff/imports/{made['id']}", authorization=staff).json()
+    assert (done["status"], done["outcome"]["counts"]["added"], counted(shop, Product)) == ("applied", count, count)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import func, select
 
@@ -115,6 +117,21 @@ def test_a_customers_limit_outlives_the_proof_of_their_email_and_a_merge(office:
     assert office.waiting(kind=ApprovalKind.GOODWILL, amount=1002).rule == "refund_limit_per_customer_day"
     assert office.ask(amount=1000).outcome is not None
     assert office.waiting(amount=1).rule == "refund_limit_per_customer_day"
+
+
+def test_of_many_who_give_at_once_no_more_than_the_limit_is_given(office: Office) -> None:
+    office.rule("payments", refund_limit_per_person_day=3000)
+    kinds = [
+        (ApprovalKind.DISCOUNT, {"amount_off": 2000}),
+        (ApprovalKind.GIFT_CARD, {"amount": 2000, "currency": "USD"}),
+        (ApprovalKind.GOODWILL, {"amount": 2000}),
+        (ApprovalKind.REFUND, {"amount": 2000}),
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda one: office.ask(one[0], **one[1]), kinds))
+    assert sorted(one.outcome is not None for one in done) == [False, False, False, True]
+    assert len([one for one in done if one.approval is not None]) == 3
+    assert broken(office.shop) == []
 
 
 def test_a_gift_card_above_the_limit_goes_out_by_mail_when_somebody_else_agrees(office: Office) -> None:
