@@ -54,6 +54,7 @@ from app.protocols.acp import delegate
 from app.protocols.acp import discovery as acp_discovery
 from app.protocols.acp import errors as acp_errors
 from app.protocols.acp import kernel as acp
+from app.protocols.acp import mcp as acp_mcp
 from app.protocols.acp import openapi as acp_openapi
 from app.protocols.acp import orders as acp_orders
 from app.protocols.acp import sessions as acp_sessions
@@ -128,6 +129,7 @@ def create_app(site: Site) -> FastAPI:
         support_staff.router,
         tax.router,
         acp_sessions.router,
+        acp_mcp.router,
         delegate.payments,
         delegate.authentications,
     ):

@@ -144,7 +144,7 @@ class Acp(DescribedRoute):
         endpoint = cast("Endpoint", self.endpoint)
 
         async def handle(request: Request) -> Response:
-            raw = await _raw(request)
+            raw = await raw_of(request)
             return await run_in_threadpool(_handled, endpoint, request, raw, type(self))
 
         return handle
@@ -269,7 +269,8 @@ def _dumps(asked: Asked, body: Body) -> bytes:
     return orjson.dumps(versions.project(asked.version, body, browser=asked.browser()))
 
 
-async def _raw(request: Request) -> bytes | Fault:
+async def raw_of(request: Request) -> bytes | Fault:
+    """The body, or why there is none."""
     try:
         return await request.body()
     except HTTPException:
