@@ -7,7 +7,7 @@ from then on whoever asks again with the same key comes to the same end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -82,26 +82,25 @@ def gateway_for(runtime: Runtime, *, demo: bool) -> str | None:
     return next((name for name in names if demo or not runtime.gateways[name].demo_only), None)
 
 
-def look(door: Door, identity: Identity, session_id: str, payment: Payment) -> Looked | None:
+def look(door: Door, identity: Identity, session_id: str, payment: Payment, *, demo: bool) -> Looked | None:
     """Ask the gateway, outside of any transaction; changes nothing. ``None`` where there is no token to ask about.
 
     Raises ``SessionUnknown``, ``InvalidInput`` for a handler that was not offered.
     """
     runtime = door.runtime
-    with runtime.unit_of_work(identity.tenant_id) as session:
-        seen = sessions.get(session, door, identity, session_id)
     if payment.token is None:
         return None
-    name = gateway_for(runtime, demo=seen.shop.demo)
+    name = gateway_for(runtime, demo=demo)
     if name is None or payment.handler_id != HANDLER:
         raise InvalidInput("That handler was not offered for this checkout.", param="$.payment_data.handler_id")
     gateway, tenant_id = runtime.gateways[name], identity.tenant_id
-    due = next(row["amount"] for row in seen.bill.totals if row["type"] == "total")
-    proven = None
-    details = (payment.authentication or {}).get("outcome_details")
-    if details and seen.status in OPEN_SESSIONS:
-        amount = Money(due, seen.checkout.currency)
-        proven = gateway.check_authentication(session_id=session_id, merchant=tenant_id, amount=amount, result=details)
+    due, proven = 0, None
+    if details := (payment.authentication or {}).get("outcome_details"):
+        with runtime.unit_of_work(tenant_id) as session:
+            seen = sessions.get(session, door, identity, session_id)
+        due = next(row["amount"] for row in seen.bill.totals if row["type"] == "total")
+        known = {"session_id": session_id, "merchant": tenant_id, "amount": Money(due, seen.checkout.currency)}
+        proven = seen.status in OPEN_SESSIONS and gateway.check_authentication(**known, result=details)
     return Looked(name, gateway.inspect(payment.token, merchant=tenant_id, session_id=session_id), due, proven)
 
 
@@ -136,17 +135,23 @@ def attempt(
     return _agreed(session, door, identity, checkout, extra, quote, payment)
 
 
-def go_on(door: Door, identity: Identity, session_id: str, consent_id: str) -> tuple[Seen, Completion]:
-    """From a consent to its end, whether or not somebody was on the way before. Raises ``CheckoutBusy``."""
+def go_on(
+    door: Door, identity: Identity, session_id: str, consent_id: str, *, agreed: Attempt | None = None
+) -> Callable[[Session], Seen]:
+    """From a consent to its end, whether or not somebody was on the way before; ``agreed`` is what this request has
+    just committed. What is told of it is read in the transaction that keeps the answer. Raises ``CheckoutBusy``.
+    """
     runtime = door.runtime
     fault_point("agent_after_consent")
-    with runtime.unit_of_work(identity.tenant_id) as session:
-        extra = session.get_one(AgentSession, (identity.tenant_id, session_id))
-        signals = extra.kept_back.get("risk_signals")
+    if agreed is not None:
+        signals = agreed.seen.extra.kept_back.get("risk_signals")
+    else:
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            extra = session.get_one(AgentSession, (identity.tenant_id, session_id))
+            signals = extra.kept_back.get("risk_signals")
     done = complete(runtime, identity, consent_id, signals=signals)
     fault_point("agent_before_answer")
-    with runtime.unit_of_work(identity.tenant_id) as session:
-        return _ended(session, door, identity, session_id, done), done
+    return lambda session: _ended(session, door, identity, session_id, done)
 
 
 def _require_free(session: Session, checkout: CheckoutSession) -> None:
@@ -240,7 +245,7 @@ def _refusal(checkout: CheckoutSession, quote: Quote, payment: Payment, looked: 
     given = payment.authentication
     if given and given["outcome"] not in _PROVEN:
         return _NOT_PROVEN.format(str(given["outcome"]).replace("_", " ")), f"{_RESULT}.outcome"
-    if given and (looked.proven is False or looked.due < quote.due):
+    if given and (looked.proven is False or (looked.proven and looked.due < quote.due)):
         return _NOT_PROVEN.format("its proof is not good for this purchase"), f"{_RESULT}.outcome_details"
     return None
 
@@ -309,7 +314,8 @@ def _escalate(session: Session, door: Door, checkout: CheckoutSession, extra: Ag
 
 def _ended(session: Session, door: Door, identity: Identity, session_id: str, done: Completion) -> Seen:
     """The session after an attempt, with the message of how it ended."""
-    checkout, extra = sessions.own(session, identity, session_id, lock=True)
+    paid = done.result == Result.PAID
+    checkout, extra = sessions.own(session, identity, session_id, lock=not paid)
     if done.result in {Result.PAID, Result.UNKNOWN} or extra.consent_id != done.consent_id:
         return sessions.look(session, door, checkout, extra)
     if checkout.status in OPEN_SESSIONS:

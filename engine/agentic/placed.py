@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -12,15 +12,19 @@ from engine.agentic import order_shape
 from engine.agentic.seen import Door
 from engine.agentic.session_models import AgentSession
 from engine.checkout.models import CheckoutSession
+from engine.checkout.paid import LIVE_RUN
 from engine.customers import consents, links
 from engine.customers.models import ConsentTopic
-from engine.kit import audit
+from engine.kit import audit, clock
 from engine.kit.ids import new_id
 from engine.kit.outbox import OutboxRow
 from engine.kit.tenancy import Tenant
 from engine.orders.models import NoteAudience, Order, OrderLine, OrderNote
+from engine.orders.queries import Parts
 
 CONSUMER: Final = "agentic"
+_FRESH: Final = LIVE_RUN
+"""So long after a sale nobody hears of it: no letter is written, no parcel sent."""
 TEXT_VERSION: Final = "acp-1"
 Body = dict[str, Any]
 
@@ -40,9 +44,12 @@ def order_of(session: Session, checkout: CheckoutSession) -> tuple[Order, list[O
     return order, list(lines)
 
 
-def shape(session: Session, door: Door, order: Order) -> Body:
-    """The order in the protocol's shape."""
+def shape(session: Session, door: Door, order: Order, lines: Sequence[OrderLine]) -> Body:
+    """The order in the protocol's shape; of one that nothing has happened to since it was placed, its lines tell all."""
     tenant = session.get_one(Tenant, order.tenant_id)
+    if clock.now() - order.updated_at < _FRESH and order.updated_at == order.placed_at:
+        shop = order_shape.Shop.of(tenant, door.origin)
+        return order_shape.shape(order, Parts(lines=list(lines)), shop)
     return order_shape.of_orders(session, tenant, [order], web_origin=door.origin)[0]
 
 

@@ -140,7 +140,7 @@ def look(
 def _completed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession) -> Seen:
     shop = facts.shop_of(session, checkout.tenant_id)
     order, lines = placed.order_of(session, checkout)
-    body = placed.shape(session, door, order)
+    body = placed.shape(session, door, order, lines)
     return Seen(checkout, extra, shop, Bill.ordered(order, lines), SessionStatus.COMPLETED, (), order=body)
 
 

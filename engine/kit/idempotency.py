@@ -11,13 +11,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from sqlalchemy import Index, LargeBinary, String, delete, select
+from sqlalchemy import Index, LargeBinary, String, Update, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock
+from engine.kit.direct import Ask, Row, Statement
 from engine.kit.errors import Conflict, DomainError, Kind
 from engine.kit.tenancy import TenantRow
 
@@ -25,6 +26,18 @@ KEEP: Final = timedelta(hours=25)
 LEASE: Final = timedelta(seconds=25)
 """How long work that spans transactions may take before another request with its key goes on with it: longer than the
 gateway's time-out."""
+
+
+class Store(Protocol):
+    """What asks the database in one round trip."""
+
+    def ask(self, tenant_id: str, *asks: Ask) -> list[list[Row]]: ...
+
+
+_THERE: Final = Statement("""
+SELECT true AS there FROM app.idempotency_keys
+WHERE tenant_id = %(tenant)s AND identity = %(identity)s AND operation = %(operation)s AND key = %(key)s
+""")
 
 
 class IdempotencyConflict(Conflict):
@@ -164,8 +177,7 @@ def claim_staged(session: Session, tenant_id: str, wanted: Claim) -> Stored | di
 
 def keep_point(session: Session, tenant_id: str, wanted: Claim, point: dict[str, Any]) -> None:
     """Keep with the claimed key where the work can be taken up again, and that we are at it."""
-    row = session.get_one(IdempotencyKey, _key(tenant_id, wanted))
-    row.point, row.lease_until = point, clock.now() + LEASE
+    session.execute(_mine(tenant_id, wanted).values(point=point, lease_until=clock.now() + LEASE))
 
 
 def let_go(session: Session, tenant_id: str, wanted: Claim) -> None:
@@ -183,15 +195,28 @@ def store_once(session: Session, tenant_id: str, wanted: Claim, answer: Stored) 
     return answer
 
 
+def is_new(store: Store, tenant_id: str, wanted: Claim) -> bool:
+    """Whether nothing is kept under the key yet, in one round trip that waits for nobody."""
+    values = {"tenant": tenant_id, "identity": wanted.identity, "operation": wanted.operation, "key": wanted.key}
+    return not store.ask(tenant_id, (_THERE, values))[0]
+
+
+def _mine(tenant_id: str, wanted: Claim) -> Update:
+    return update(IdempotencyKey).where(
+        IdempotencyKey.tenant_id == tenant_id,
+        IdempotencyKey.identity == wanted.identity,
+        IdempotencyKey.operation == wanted.operation,
+        IdempotencyKey.key == wanted.key,
+    )
+
+
 def _key(tenant_id: str, wanted: Claim) -> tuple[str, str, str, str]:
     return (tenant_id, wanted.identity, wanted.operation, wanted.key)
 
 
 def store(session: Session, tenant_id: str, wanted: Claim, answer: Stored) -> None:
     """Keep the answer with the claimed key, in the same transaction as the work it answers."""
-    row = session.get_one(IdempotencyKey, _key(tenant_id, wanted))
-    row.response_status = answer.status
-    row.response_body = answer.body
+    session.execute(_mine(tenant_id, wanted).values(response_status=answer.status, response_body=answer.body))
 
 
 def forget_old(session: Session, tenant_id: str) -> int:

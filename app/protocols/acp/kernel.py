@@ -121,6 +121,10 @@ class Unfinished:
     body: Body
 
 
+GoOn = Callable[[Body], Callable[[Session], Body | Unfinished]]
+"""From a point to what is to be answered, which is drawn in the transaction that keeps it."""
+
+
 def _never(request: Request) -> Asked:
     """Only the route class makes one."""
     raise NotImplementedError
@@ -182,7 +186,7 @@ def staged(
     asked: Asked,
     look: Callable[[], Seen],
     begin: Callable[[Session, Seen], Point | Body],
-    go_on: Callable[[Body], Body | Unfinished],
+    go_on: GoOn,
     *,
     status: int = 200,
 ) -> Reply:
@@ -192,8 +196,10 @@ def staged(
     """
     tenant_id, claim = asked.tenant_id, asked.claim
     try:
-        with asked.runtime.unit_of_work(tenant_id) as session:
-            found = idempotency.seen(session, tenant_id, claim)
+        found: Stored | Body | None = None
+        if not idempotency.is_new(asked.runtime.store, tenant_id, claim):
+            with asked.runtime.unit_of_work(tenant_id) as session:
+                found = idempotency.seen(session, tenant_id, claim)
         if found is None:
             looked = look()
             with asked.runtime.unit_of_work(tenant_id) as session:
@@ -213,15 +219,18 @@ def staged(
     return _again(found) if isinstance(found, Stored) else _finish(asked, found, go_on, status)
 
 
-def _finish(asked: Asked, facts: Body, go_on: Callable[[Body], Body | Unfinished], status: int) -> Reply:
+def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
     """From the point to the answer. What went wrong for now leaves the point to the next request."""
     tenant_id, claim = asked.tenant_id, asked.claim
     try:
-        done = go_on(facts)
-        if isinstance(done, Unfinished):
-            _let_go(asked)
-            return plain(asked, done.body, status=status, headers={"Retry-After": "2"})
-        answer = Stored(status, _dumps(asked, done))
+        ending = go_on(facts)
+        with asked.runtime.unit_of_work(tenant_id) as session:
+            done = ending(session)
+            if isinstance(done, Unfinished):
+                idempotency.let_go(session, tenant_id, claim)
+                return plain(asked, done.body, status=status, headers={"Retry-After": "2"})
+            answer = Stored(status, _dumps(asked, done))
+            return _reply(idempotency.store_once(session, tenant_id, claim, answer))
     except Exception as error:
         fault = fault_of(error)
         if not _lasting(fault):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
+
+from sqlalchemy.orm import Session
 
 from app.protocols.acp import render
 from app.protocols.acp.errors import AcpError
@@ -11,7 +14,7 @@ from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import CancelRequest, CompleteRequest, CreateRequest, UpdateRequest
 from engine.agentic import paying, sessions
 from engine.agentic.errors import SessionClosed
-from engine.agentic.paying import Looked
+from engine.agentic.paying import Attempt, Looked
 from engine.agentic.seen import Door, Seen
 from engine.checkout.models import SessionStatus
 
@@ -69,20 +72,27 @@ def cancel(asked: AskedDep) -> Reply:
 def complete(asked: AskedDep) -> Reply:
     """Pay for the session by a delegated token."""
     session_id, at = asked.ids["session_id"], door(asked)
+    agreed: Attempt | None = None
 
     def look() -> Looked | None:
         payment = asked.read(CompleteRequest).payment()
-        return paying.look(at, asked.identity, session_id, payment)
+        return paying.look(at, asked.identity, session_id, payment, demo=asked.merchant.demo)
 
     def begin(session: Any, looked: Looked | None) -> Point | Body:
         payment = asked.read(CompleteRequest).payment()
-        attempt = paying.attempt(session, at, asked.identity, session_id, payment, looked)
+        nonlocal agreed
+        attempt = agreed = paying.attempt(session, at, asked.identity, session_id, payment, looked)
         return Point({"consent": attempt.consent_id}) if attempt.consent_id else told(asked, attempt.seen)
 
-    def go_on(facts: Body) -> Body | Unfinished:
-        seen, _ = paying.go_on(at, asked.identity, session_id, facts["consent"])
-        body = told(asked, seen)
-        return Unfinished(body) if seen.status == SessionStatus.IN_PROGRESS else body
+    def go_on(facts: Body) -> Callable[[Session], Body | Unfinished]:
+        ending = paying.go_on(at, asked.identity, session_id, facts["consent"], agreed=agreed)
+
+        def draw(session: Session) -> Body | Unfinished:
+            seen = ending(session)
+            body = told(asked, seen)
+            return Unfinished(body) if seen.status == SessionStatus.IN_PROGRESS else body
+
+        return draw
 
     return staged(asked, look, begin, go_on)
 
