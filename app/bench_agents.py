@@ -73,13 +73,8 @@ def _serve(home: Path, say: Say) -> Served:
     say(f"{AGENTS}: starting a server")
     environment = os.environ | {"ICOMMERCE_HOME": str(home)}
     command = [sys.executable, "-m", "app"]
-    process = subprocess.Popen(  # noqa: S603 (our own program)
-        [*command, "serve", "--port", "0"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = subprocess.Popen([*command, "serve", "--port", "0"], env=environment, **pipes)  # noqa: S603 (our own)
     assert process.stdout is not None
     until = time.monotonic() + _START_SECONDS
     while not (line := process.stdout.readline()).startswith("ready "):

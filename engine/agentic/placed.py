@@ -45,7 +45,7 @@ def order_of(session: Session, checkout: CheckoutSession) -> tuple[Order, list[O
 
 
 def shape(session: Session, door: Door, order: Order, lines: Sequence[OrderLine]) -> Body:
-    """The order in the protocol's shape; of one that nothing has happened to since it was placed, its lines tell all."""
+    """The order in the protocol's shape; of one that nothing has happened to yet its lines tell all."""
     tenant = session.get_one(Tenant, order.tenant_id)
     if clock.now() - order.updated_at < _FRESH and order.updated_at == order.placed_at:
         shop = order_shape.Shop.of(tenant, door.origin)

@@ -61,14 +61,24 @@ def create(session: Session, door: Door, identity: Identity, opening: Opening) -
         lines=[],
         buyer={},
         discount_codes=[],
+        ship_to=None,
+        fulfillment_option_id=None,
+        payment_method=None,
+        tenders=[],
+        version=1,
+        created_at=clock.now(),
+        updated_at=clock.now(),
         expires_at=clock.now() + timedelta(hours=policy.session_hours),
     )
     extra = _extra(identity, checkout, opening)
+    quote = _said(session, checkout, extra, opening)
+    checkout.status = _follows(checkout, extra, quote)
     session.add(checkout)
     session.flush()
     session.add(extra)
     audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.started", subject=checkout.id)
-    return _changed(session, door, checkout, extra, opening)
+    session.flush()
+    return look(session, door, checkout, extra, quote=quote)
 
 
 def get(session: Session, door: Door, identity: Identity, session_id: str) -> Seen:
@@ -213,14 +223,8 @@ def _extra(identity: Identity, checkout: CheckoutSession, opening: Opening) -> A
 
 def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> Seen:
     """Write what is wished, price it, and put aside a card that no longer says the truth."""
-    _write(session, checkout, extra, wish)
-    session.flush()
-    found = facts.read(session, checkout)
-    if not isinstance(wish.items, Unsaid):
-        items.check(wish.items, found)
-    quote = pricing.price(checkout, found)
-    quote = _choose(checkout, found, quote, wish)
-    quote = _without_bad_codes(checkout, extra, found, quote)
+    with session.no_autoflush:  # everything is written at once, when it is priced
+        quote = _said(session, checkout, extra, wish)
     extra.refusal = None
     put_aside = consents.supersede(session, checkout, unless=quote)
     if put_aside is not None or checkout.status != SessionStatus.PENDING_APPROVAL:
@@ -229,6 +233,16 @@ def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: Age
     checkout.updated_at = clock.now()
     session.flush()
     return look(session, door, checkout, extra, quote=quote)
+
+
+def _said(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> Quote:
+    """Take in what is wished, and what it costs. Raises ``ItemUnknown``, ``InvalidInput``."""
+    _write(session, checkout, extra, wish)
+    found = facts.look(session, checkout, owner_id=checkout.owner_id)
+    if not isinstance(wish.items, Unsaid):
+        items.check(wish.items, found)
+    quote = _choose(checkout, found, pricing.price(checkout, found), wish)
+    return _without_bad_codes(checkout, extra, found, quote)
 
 
 def _follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> SessionStatus:
