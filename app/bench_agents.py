@@ -47,6 +47,7 @@ class Served:
     key: str
     merchant: str
     items: tuple[str, ...]
+    home: Path
 
 
 def agent_rows(say: Say, n: int, clients: int) -> list[dict[str, Any]]:
@@ -91,7 +92,7 @@ def _serve(home: Path, say: Say) -> Served:
     tenant = ask("doctor")["tenants"][0]["slug"]
     made = ask("keys", "create", "--tenant", tenant, "--scopes", "acp")
     items, merchant = _items(port, made["key"])
-    return Served(process, port, made["key"], merchant, items)
+    return Served(process, port, made["key"], merchant, items, home)
 
 
 def _items(port: int, key: str) -> tuple[tuple[str, ...], str]:
@@ -188,7 +189,7 @@ def _cpu(served: Served) -> float:
 
     root = psutil.Process(served.process.pid)
     found = 0.0
-    for one in (root, *root.children(recursive=True), *_postgres()):
+    for one in (root, *root.children(recursive=True), *_postgres(served.home)):
         try:
             spent = one.cpu_times()
         except psutil.Error:
@@ -197,6 +198,12 @@ def _cpu(served: Served) -> float:
     return found
 
 
-def _postgres() -> list[Any]:
-    """The database's processes: they are nobody's children here."""
-    return []
+def _postgres(home: Path) -> list[Any]:
+    """The database's processes, which are nobody's children here."""
+    import psutil
+
+    pid = next(home.rglob("postmaster.pid"), None)
+    if pid is None:
+        return []
+    postmaster = psutil.Process(int(pid.read_text().split()[0]))
+    return [postmaster, *postmaster.children(recursive=True)]

@@ -16,6 +16,7 @@ KNOWN = {
     "engine/catalog/vectors.py": "Chroma's server, which the installation names (CHROMA_URL)",
     "app/commands/client.py": "the terminal, to the shop that its user names (ICOMMERCE_ENDPOINT)",
     "app/serve.py": "listens",
+    "app/bench_agents.py": "the benchmark's agents, to the server that it has just started",
 }
 
 

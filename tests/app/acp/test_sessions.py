@@ -349,7 +349,7 @@ def test_codes_that_cannot_be_used_are_told_and_stand_in_nobodys_way(buying: Che
     add_code(shop, "TEN")
     add_code(shop, "OVER", ends_at=clock.now() - timedelta(days=1))
     add_code(shop, "MUCH", minimum=100_000)
-    add_code(shop, "USED", usage_limit=1, used=1)
+    add_code(shop, "USED", usage_limit=1, used=1, used_before=1)
     add_code(shop, "ALONE", percent_off=5, stacking=Stacking.EXCLUSIVE)
     sent = ["TEN", "OVER", "NOPE", "much", "USED", "ALONE", "TEN"]
     session = buying.opened("TENT", discounts={"codes": sent})
