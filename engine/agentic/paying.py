@@ -99,8 +99,10 @@ def look(door: Door, identity: Identity, session_id: str, payment: Payment, *, d
         with runtime.unit_of_work(tenant_id) as session:
             seen = sessions.get(session, door, identity, session_id)
         due = next(row["amount"] for row in seen.bill.totals if row["type"] == "total")
-        known = {"session_id": session_id, "merchant": tenant_id, "amount": Money(due, seen.checkout.currency)}
-        proven = seen.status in OPEN_SESSIONS and gateway.check_authentication(**known, result=details)
+        amount = Money(due, seen.checkout.currency)
+        proven = seen.status in OPEN_SESSIONS and gateway.check_authentication(
+            session_id=session_id, merchant=tenant_id, amount=amount, result=details
+        )
     return Looked(name, gateway.inspect(payment.token, merchant=tenant_id, session_id=session_id), due, proven)
 
 

@@ -91,6 +91,11 @@ def line_id(variant_id: str) -> str:
     return _LINE + variant_id.rpartition("_")[2]
 
 
+def told_type(option: Option) -> str:
+    """The kind of a way to deliver as it is told: a pickup whose place the rate does not name is told as shipping."""
+    return "shipping" if option.type == "pickup" else option.type
+
+
 def _as_priced(line: OrderLine) -> PricedLine:
     return PricedLine(
         variant_id=line.variant_id,

@@ -13,7 +13,7 @@ from engine.agentic import items, links, messages, placed
 from engine.agentic.errors import CurrencyNotSold, ItemUnknown, PersonalData, SessionClosed, SessionUnknown
 from engine.agentic.messages import EMAIL, Message
 from engine.agentic.policy import AgenticPolicy
-from engine.agentic.seen import Bill, Door, Seen, line_id
+from engine.agentic.seen import Bill, Door, Seen, line_id, told_type
 from engine.agentic.session_models import AgentSession
 from engine.agentic.wishes import EXTENSIONS, INTERVENTIONS, KEEP, Body, Opening, Selected, Unsaid, Wish
 from engine.carts import discounts
@@ -318,7 +318,7 @@ def _check_selected(
 ) -> None:
     ids = {row["variant_id"] for row in checkout.lines}
     ids |= {line_id(variant_id) for variant_id in ids}
-    types = {option.id: option.type for option in quote.options}
+    types = {option.id: told_type(option) for option in quote.options}
     for number, one in enumerate(selected):
         place = f"$.selected_fulfillment_options[{number}]"
         if one.option_id not in offered or one.type != types[one.option_id]:

@@ -10,7 +10,7 @@ from app.protocols.acp.versions import NEWEST
 from engine.agentic.messages import Message
 from engine.agentic.paying import HANDLER
 from engine.agentic.policy import REACHED_BY
-from engine.agentic.seen import Bill, Seen, line_id
+from engine.agentic.seen import Bill, Seen, line_id, told_type
 from engine.carts.models import Discount, DiscountKind
 from engine.carts.promotions import Taken
 from engine.checkout.models import SessionStatus
@@ -121,7 +121,7 @@ def totals(bill: Bill, currency: str) -> list[Body]:
 
 def option(one: Option) -> Body:
     """A way to deliver."""
-    kind = one.type
+    kind = told_type(one)
     body: Body = {
         "type": kind,
         "id": one.id,
@@ -259,7 +259,7 @@ def _breakdown(taxes: Sequence[Mapping[str, Any]], tax: int) -> list[Body]:
 
 
 def _selected(one: Option, lines: Sequence[PricedLine]) -> Body:
-    return {"type": one.type, "option_id": one.id, "item_ids": [line_id(line.variant_id) for line in lines]}
+    return {"type": told_type(one), "option_id": one.id, "item_ids": [line_id(line.variant_id) for line in lines]}
 
 
 def _applied(one: Taken, number: int, currency: str) -> Body:

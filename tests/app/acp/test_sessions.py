@@ -17,6 +17,7 @@ from engine.inventory.models import StockLevel
 from engine.kit import clock
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
+from engine.shipping.models import ShippingZone
 from tests.app.acp.conftest import ADDRESS, BUYER, OLDER, Agent, Checkout, codes, total
 from tests.app.acp.official import amounts
 from tests.app.conftest import counted
@@ -396,3 +397,20 @@ def test_stock_that_changes_is_seen_at_the_next_look(buying: Checkout, shop: Sho
 
     assert (seen["status"], codes(seen)) == ("not_ready_for_payment", ["out_of_stock"])
     assert total(seen) == total(session)
+
+
+def test_ways_to_deliver_of_every_kind_keep_to_the_schema(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    with shop.uow() as db:
+        zone = db.scalars(select(ShippingZone)).one()
+        local = dict(zone.rates[0]) | {"code": "van", "title": "Van", "type": "local_delivery", "price": 100}
+        counter = dict(zone.rates[0]) | {"code": "counter", "title": "At the counter", "type": "pickup", "price": 0}
+        zone.rates = [*zone.rates, local, counter]
+    session = buying.opened("TENT")
+
+    told = {one["id"]: one["type"] for one in session["fulfillment_options"]}
+    assert told == {"counter": "shipping", "van": "local_delivery", "standard": "shipping", "overnight": "shipping"}
+    wanted = {"type": "local_delivery", "option_id": "van", "item_ids": [session["line_items"][0]["id"]]}
+    chosen = buying.update(session, {"selected_fulfillment_options": [wanted]}).json()
+    assert chosen["selected_fulfillment_options"] == [wanted]
+    assert buying.complete(chosen, buying.token(chosen)).json()["status"] == "completed"
