@@ -46,7 +46,7 @@ class CatalogImport(TenantRow):
     done: Mapped[int] = mapped_column(default=0, server_default="0")
     """Items that the work under way has behind it."""
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")
-    """How often the work was begun."""
+    """How often the work was begun since it last came further."""
     problem: Mapped[str | None]
     """Why it cannot be read, or was given up."""
     report: Mapped[dict[str, Any] | None]

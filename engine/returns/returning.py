@@ -261,7 +261,10 @@ def _replacements(scene: Scene, pieces: Sequence[_Piece]) -> list[Added]:
         )
         for one in pieces
     ]
-    added = items.priced(case, moves, [one.worth.discount + _saved(case, one) for one in pieces])
+    added = items.priced(case, moves, [one.worth.discount for one in pieces])
+    saved = [_saved(case, one, new) for one, new in zip(pieces, added, strict=True)]
+    if any(saved):
+        added = items.priced(case, moves, [one.worth.discount + off for one, off in zip(pieces, saved, strict=True)])
     if short := next((one for one in added if one.later), None):
         raise ItemUnavailable(f"{short.title} is not available like that.")
     return added
@@ -280,15 +283,17 @@ def _products(scene: Scene, pieces: Sequence[_Piece]) -> dict[str, str]:
     return {row.id: row.product_id for row in rows}
 
 
-def _saved(case: Case, one: _Piece) -> int:
-    """What a part of a bundle cost less there than in the list of its day, in the shop's own currency alone: list
-    prices in others are not kept.
+def _saved(case: Case, one: _Piece, new: Added) -> int:
+    """What a part of a bundle cost less there than in the list of its day, and for one that is cheaper in the list so
+    much less; in the shop's own currency alone: list prices in others are not kept.
     """
     part = next((part for part in one.facts.parts if part.variant_id == one.asked.component_variant_id), None)
     home = case.session.get_one(Tenant, case.order.tenant_id).currency
     if part is None or not part.share or case.order.currency != home:
         return 0
-    return max(0, part.price * one.asked.quantity - share(part.share, part.per_unit, 0, one.asked.quantity))
+    listed = part.price * one.asked.quantity
+    saved = max(0, listed - share(part.share, part.per_unit, 0, one.asked.quantity))
+    return min(saved, saved * new.unit_price * new.quantity // listed) if saved else 0
 
 
 def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: list[Added], *, keep: bool) -> Effect:

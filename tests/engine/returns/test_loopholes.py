@@ -237,6 +237,22 @@ def test_some_goods_of_a_return_are_exchanged_and_others_paid_back(shop: Shop) -
     assert broken(shop) == []
 
 
+def test_a_part_of_a_bundle_is_exchanged_for_a_cheaper_one_that_is_not_free(shop: Shop) -> None:
+    shop.add("X", price=3000)
+    shop.add("Y", price=1000)
+    bundle(shop, "SET", {"X": 1, "Y": 2}, price=3500)
+    sibling(shop, "X", "X2", price=600)
+    desk = buy(shop, "SET")
+    deliver(desk)
+    send_back(desk, {"sku": "SET", "part": "X", "quantity": 1, "exchange": "X2"})
+    row = the_return(desk)
+    assert (row.credit, row.replacement) == (2310, 462)  # X was 21.00 of 35.00; X2 is 6.00 less the same three tenths
+    receive(desk, row)
+    inspect(desk, row)
+    assert (desk.line("X2").unit_price.amount, desk.line("X2").discount) == (600, 180)
+    assert broken(shop) == []
+
+
 def test_a_part_of_a_bundle_is_exchanged(shop: Shop) -> None:
     shop.add("X", price=3000)
     shop.add("Y", price=1000)
