@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final, cast
 
 import structlog
@@ -22,6 +23,9 @@ log = structlog.get_logger(__name__)
 TASK: Final = "imports"
 MOST_ATTEMPTS: Final = 5
 """That came no further."""
+KEPT: Final = timedelta(days=7)
+"""How long a file that was told waits to be applied."""
+_BATCH: Final = 20
 _UNDER_WAY: Final = (ImportStatus.WAITING, ImportStatus.APPLYING)
 
 
@@ -29,7 +33,7 @@ def work(runtime: Runtime, tenant_id: str) -> int:
     """Work through the tenant's files that wait, the oldest first; returns how many came to an end. What another
     process is at is left to it.
     """
-    ended = 0
+    ended = _let_lie(runtime, tenant_id)
     with runtime.store.alone(tenant_id, TASK) as mine:
         while mine and (import_id := _next(runtime, tenant_id)):
             go_on(runtime, tenant_id, import_id)
@@ -55,6 +59,17 @@ def go_on(runtime: Runtime, tenant_id: str, import_id: str) -> ImportView:
             return _give_up(session, service.row_of(session, tenant_id, import_id, lock=True), refused.message)
     with runtime.unit_of_work(tenant_id) as session:
         return _end(session, service.row_of(session, tenant_id, import_id, lock=True), found)
+
+
+def _let_lie(runtime: Runtime, tenant_id: str) -> int:
+    """Files that were told and never applied do not keep their bytes for ever."""
+    old = (CatalogImport.status == ImportStatus.REPORTED, CatalogImport.created_at < clock.now() - KEPT)
+    with runtime.unit_of_work(tenant_id) as session:
+        query = select(CatalogImport).where(CatalogImport.tenant_id == tenant_id, *old)
+        rows = session.scalars(query.order_by(CatalogImport.id).limit(_BATCH).with_for_update(skip_locked=True)).all()
+        for row in rows:
+            _give_up(session, row, "It was not applied in time.")
+    return len(rows)
 
 
 def _run(runtime: Runtime, row: CatalogImport) -> Report:

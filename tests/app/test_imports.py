@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from engine.catalog.bulk import running
 from engine.catalog.models import Product
 from engine.imports import service, work
 from engine.imports.models import CatalogImport, ImportPart
+from engine.kit import clock
 from tests.app.conftest import Browser, counted
 from tests.app.test_bad_input import MARK, is_problem
 from tests.shop import Shop, open_shop
@@ -239,3 +241,15 @@ def test_a_cell_that_is_folded_without_end_is_a_row_that_is_refused(browser: Bro
     rows = b"a,SKU-1,A,things,1,1," + b"[" * 3000 + b"\nb,SKU-2,B,things,1,1,\n"
     told = hand_in(browser, staff, head + rows, "csv").json()
     assert (told["report"]["counts"]["refused"], told["report"]["counts"]["added"]) == (1, 1)
+
+
+def test_a_file_that_nobody_applies_keeps_its_bytes_for_a_week(browser: Browser, shop: Shop, staff: str) -> None:
+    made = hand_in(browser, staff, products(2)).json()
+    with clock.shifted(work.KEPT - timedelta(minutes=1)):
+        assert (work.work(shop.runtime, shop.tenant.id), counted(shop, ImportPart)) == (0, 1)
+    with clock.shifted(work.KEPT + timedelta(minutes=1)):
+        assert (work.work(shop.runtime, shop.tenant.id), counted(shop, ImportPart)) == (1, 0)
+    seen = browser.get(f"/v1/staff/imports/{made['id']}", authorization=staff).json()
+    assert (seen["status"], seen["problem"]) == ("unreadable", "It was not applied in time.")
+    is_problem(browser.post(f"/v1/staff/imports/{made['id']}/apply", authorization=staff), 409, "conflict")
+    assert counted(shop, Product) == 0
