@@ -344,6 +344,8 @@ def test_killed_anywhere_it_is_done_once(office: Office, addresses: Addresses, p
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT}/agents"},
     )
+    with office.shop.uow() as session:  # once the store has noticed who died, and not before
+        session.get_one(Approval, (tenant_id, waiting.id), with_for_update=True)
     with clock.shifted(timedelta(minutes=5)):
         finish_claimed(office.shop.runtime, tenant_id)
         refunds.finish_pending(office.shop.runtime, tenant_id)
