@@ -132,7 +132,11 @@ def attempt(
         return Attempt(sessions.look(session, door, checkout, extra, quote=quote))
     if asks := _authentication(checkout, quote, payment, looked):
         return Attempt(_asked(session, door, checkout, extra, quote, asks))
-    if words := _refusal(checkout, quote, payment, looked):
+    words = _refusal(checkout, quote, payment, looked)
+    if not confirming.speaks_for_human(session, identity):
+        token = payment.token if words is None else None
+        return Attempt(_human_asked(session, door, checkout, extra, quote, token))
+    if words:
         return Attempt(_refused(session, door, checkout, extra, quote, words))
     return _agreed(session, door, identity, checkout, extra, quote, payment)
 
@@ -261,20 +265,27 @@ def _agreed(
     quote: Quote,
     payment: Payment,
 ) -> Attempt:
-    """The token is the human's word, or the human is asked."""
-    runtime = door.runtime
-    if not confirming.speaks_for_human(session, identity):
-        card = confirming.ask_human(session, runtime, checkout, quote, payment.token)
-        extra.consent_id = card.id
-        return Attempt(sessions.look(session, door, checkout, extra, quote=quote))
+    """The token is the human's word."""
     card = confirming.write(
-        session, runtime, checkout, quote, payment.token, expires_at=clock.now() + _LIFE, channel=CHANNEL
+        session, door.runtime, checkout, quote, payment.token, expires_at=clock.now() + _LIFE, channel=CHANNEL
     )
     extra.consent_id = card.id
     checkout.status = SESSION.check(checkout.status, SessionStatus.READY)
     facts = {"digest": card.digest, "channel": CHANNEL, "key": identity.key_id}
     audit.record(session, card.tenant_id, actor=identity.id, action="consent.approved", subject=card.id, facts=facts)
     return Attempt(sessions.look(session, door, checkout, extra, quote=quote), card.id)
+
+
+def _human_asked(
+    session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession, quote: Quote, token: str | None
+) -> Seen:
+    """The human decides on our page: with the card of the token, or without one that can pay, with a card of theirs."""
+    if token is None:
+        checkout.payment_method = None
+        session.flush()
+    card = confirming.ask_human(session, door.runtime, checkout, quote, token)
+    extra.consent_id = card.id
+    return sessions.look(session, door, checkout, extra, quote=quote)
 
 
 def _asked(

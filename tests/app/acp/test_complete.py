@@ -322,6 +322,30 @@ def test_who_may_not_agree_for_a_human_leads_them_to_our_page(
         assert db.scalars(select(Consent.status)).one() == ConsentStatus.SUPERSEDED
 
 
+@pytest.mark.parametrize("scopes", [("acp",), ("staff",)])
+def test_who_may_not_agree_for_a_human_needs_no_token_that_can_pay(
+    shop: Shop, open_agent: Callable[..., Agent], scopes: tuple[str, ...]
+) -> None:
+    """Such a key cannot make one: its human enters a card on our page."""
+    shop.add("TENT")
+    buying = Checkout(open_agent(shop.tenant, *scopes), shop)
+    with shop.uow() as db:
+        db.execute(update(AgentPlatform).values(trusted=False))
+    ready = buying.opened("TENT")
+    session = buying.complete(ready, "vt_invented").json()
+
+    assert (session["status"], codes(session)) == ("pending_approval", ["approval_required"])
+    http, url, here = buying.agent.http, session["continue_url"], {"Origin": "http://127.0.0.1:8000"}
+    opened = http.post(url.replace("?", "/open?"), headers=here)
+    assert (opened.status_code, "No card yet" in opened.text, "/card?" in opened.text) == (200, True, True)
+    with shop.uow() as db:
+        card = db.scalars(select(Consent)).one()
+        assert (card.status, card.token_sealed, card.summary["payment_method"]) == (ConsentStatus.OPEN, None, None)
+    assert http.post(url.replace("?", "/pay?"), headers=here).status_code < 500  # a press that the page does not offer
+    assert orders(shop) == []
+    assert buying.get(ready)["status"] in {"pending_approval", "ready_for_payment"}
+
+
 def test_terms_that_people_agree_to_are_handed_to_them(buying: Checkout, shop: Shop, ready: dict[str, Any]) -> None:
     answer = buying.agent.post(
         f"/checkout_sessions/{ready['id']}/complete", {"payment_data": {"purchase_order_number": "PO-7"}}
