@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from engine.catalog.bulk.reading import Item
-from engine.kit.errors import DomainError
+from engine.kit.errors import DomainError, InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.views import View
 from engine.runtime import Runtime
@@ -111,12 +111,26 @@ def run(
         tally.first_time(next(items))
     chunks = _chunks(items)
     if atomic:
-        applied = _transact(runtime, identity, chunks, bring, tally, keep=not dry_run, whole=True, after=after)
+        applied = _transact(
+            runtime, identity, _stock_at_once(chunks), bring, tally, keep=not dry_run, whole=True, after=after
+        )
         return tally.report(applied=applied, atomic=True)
     for chunk in chunks:
         one = iter([chunk])
         _transact(runtime, identity, one, bring, tally, keep=not dry_run, whole=False, after=after)
     return tally.report(applied=not dry_run, atomic=False)
+
+
+def _stock_at_once(chunks: Iterator[list[Item]]) -> Iterator[list[Item]]:
+    """The chunks of one transaction. What is on the shelf is locked until its end: more than a chunk of it would keep
+    those who buy waiting, and could meet them in another order. Raises ``InvalidInput``.
+    """
+    stock = False
+    for number, chunk in enumerate(chunks):
+        stock = stock or any(row.get("stock") for item in chunk for row in item.variants)
+        if stock and number:
+            raise InvalidInput(f"A file with stock goes in all at once with at most {CHUNK} variants.", param="atomic")
+        yield chunk
 
 
 def together_or_apart(

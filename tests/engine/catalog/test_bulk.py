@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, func, select
 
-from engine.catalog.bulk import exporting
+from engine.catalog.bulk import exporting, running
 from engine.catalog.bulk.running import Report, Verdict
 from engine.catalog.bulk.streams import of_text
 from engine.catalog.models import Product, Variant
@@ -55,6 +55,19 @@ def test_a_dry_run_tells_and_keeps_nothing(shop: Shop) -> None:
 def test_all_at_once_is_none_with_one_that_is_bad(shop: Shop) -> None:
     report = load(shop, CSV, atomic=True)
     assert (counts(report), report.applied, products(shop)) == ((1, 0, 0, 2), False, 0)
+
+
+def test_a_shelf_is_not_locked_for_longer_than_a_chunk(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once is one transaction: what it holds of the stock, those who buy wait for."""
+    monkeypatch.setattr(running, "CHUNK", 1)
+    head = "slug,title,category,description,sku,price,cost,weight_g"
+    goods = [f"mug-{n},Mug {n},mugs,A mug,MUG-{n},1900,700,120" for n in range(2)]
+    with_stock = "\n".join([f"{head},stock:EAST", *(f"{row},5" for row in goods)])
+    with pytest.raises(InvalidInput, match="at most 1 variants"):
+        load(shop, with_stock, atomic=True)
+    assert products(shop) == 0
+    assert load(shop, "\n".join([head, *goods]), atomic=True).applied
+    assert load(shop, with_stock).applied
 
 
 def test_good_ones_go_in_and_a_second_time_nothing_changes(shop: Shop) -> None:
