@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from engine.checkout import confirmation, consents, facts, taxing
 from engine.checkout import service as checkouts
 from engine.checkout.complete import Completion, complete, outcome_of
-from engine.checkout.errors import CheckoutBusy, CheckoutClosed
+from engine.checkout.errors import CheckoutBusy, CheckoutClosed, CheckoutIncomplete
 from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus, SessionStatus
 from engine.checkout.schemas import ConfirmationSummary, ConsentView, PaymentMethodView
 from engine.checkout.states import OPEN_SESSIONS
@@ -89,7 +89,15 @@ def take(session: Session, shopper: Identity, consent_id: str) -> None:
 
 
 def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
-    """The holder says yes, and the money is taken. Raises what ``confirmation.decide`` and ``complete`` raise."""
+    """The holder says yes, and the money is taken.
+
+    Raises ``CheckoutIncomplete`` while there is nothing to pay with, and what ``confirmation.decide`` and ``complete``
+    raise.
+    """
+    with runtime.unit_of_work(shopper.tenant_id) as session:
+        summary = consents.view(_held(session, shopper, consent_id)).checkout
+    if summary.payment_method is None and not summary.tenders and summary.total.amount:
+        raise CheckoutIncomplete("Enter a card first.")
     owner = _decided(runtime, shopper, consent_id, approved=True)
     return complete(runtime, _acting(shopper.tenant_id, owner, shopper), consent_id)
 
