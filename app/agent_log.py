@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
+from sqlalchemy.exc import DataError
 
 from engine.agentic import requests
 from engine.agentic.requests import Entry
@@ -47,7 +48,18 @@ class AgentLog:
     def flush(self) -> None:
         """Write what waits."""
         while drafts := self._taken():
-            requests.write(self._runtime(), [draft() for draft in drafts])
+            entries = [entry for draft in drafts if (entry := _made(draft)) is not None]
+            try:
+                requests.write(self._runtime(), entries)
+            except DataError:  # one that the store cannot hold takes no other with it
+                self._write_each(entries)
+
+    def _write_each(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            try:
+                requests.write(self._runtime(), [entry])
+            except DataError as error:
+                log.warning("agent request not recorded", error=type(error).__name__)
 
     def close(self) -> None:
         """Write what waits and stop."""
@@ -72,3 +84,11 @@ class AgentLog:
             except queue.Empty:
                 break
         return taken
+
+
+def _made(draft: Draft) -> Entry | None:
+    try:
+        return draft()
+    except Exception:  # nor does one that cannot be told
+        log.exception("agent request not recorded")
+        return None

@@ -207,6 +207,7 @@ def _take_details(checkout: CheckoutSession, extra: AgentSession, details: Mappi
             raise AddressChanged("The address changed: update the session first, its price may change with it.")
     said = dict(extra.said.get("details") or {}) | {k: v for k, v in details.items() if k != "address"}
     extra.said = extra.said | {"details": said}
+    sessions.fold_contacts(checkout, extra)
 
 
 def _method(looked: Looked, token: str) -> dict[str, Any]:

@@ -55,14 +55,17 @@ def shape(session: Session, door: Door, order: Order, lines: Sequence[OrderLine]
 
 def hear(session: Session, row: OutboxRow) -> None:
     """The outbox consumer ``agentic``: a paid order keeps the notes that came with it, and its buyer what they agreed
-    to hear. A second time does nothing.
+    to hear; of a buyer who proves their e-mail later, then. A second time does nothing.
     """
-    order = session.get(Order, (row.tenant_id, row.subject_id))
-    extra = session.get(AgentSession, (row.tenant_id, order.session_id)) if order and order.session_id else None
-    if order is None or extra is None:
-        return
-    _keep_notes(session, order, extra)
-    _keep_consents(session, order, extra)
+    proven = row.topic == "customer.verified"
+    for order_id in row.payload["orders"] if proven else [row.subject_id]:
+        order = session.get(Order, (row.tenant_id, order_id))
+        extra = session.get(AgentSession, (row.tenant_id, order.session_id)) if order and order.session_id else None
+        if order is None or extra is None:
+            continue
+        if not proven:
+            _keep_notes(session, order, extra)
+        _keep_consents(session, order, extra, later=proven)
 
 
 def _keep_notes(session: Session, order: Order, extra: AgentSession) -> None:
@@ -82,15 +85,18 @@ def _keep_notes(session: Session, order: Order, extra: AgentSession) -> None:
     audit.record(session, order.tenant_id, actor=order.owner_id, action="order.noted", subject=order.id, facts=facts)
 
 
-def _keep_consents(session: Session, order: Order, extra: AgentSession) -> None:
-    """Of a buyer whom the shop knows by the address. What is left out stays as it was."""
+def _keep_consents(session: Session, order: Order, extra: AgentSession, *, later: bool) -> None:
+    """Of a buyer whom the shop knows, never of one who only typed an address: that would be anybody's word on what its
+    owner hears. What was said ``later`` proven speaks only where its owner has not spoken.
+    """
     wanted: list[Mapping[str, Any]] = extra.said.get("marketing", [])
-    customer_id = order.customer_id or links.holder(session, order.tenant_id, str(order.buyer.get("email") or ""))
-    if not wanted or customer_id is None:
+    if not wanted or order.customer_id is None:
         return
-    known = {row.channel: row.granted for row in consents.standing(session, order.tenant_id, customer_id)}
+    customer_id = links.last_of(session, order.tenant_id, order.customer_id)
+    said = consents.standing(session, order.tenant_id, customer_id)
+    known = {row.channel: row.granted for row in said if row.topic == ConsentTopic.MARKETING}
     for one in wanted:
-        if known.get(one["channel"]) == one["opted_in"]:
+        if known.get(one["channel"]) == one["opted_in"] or (later and one["channel"] in known):
             continue
         consents.write(
             session,

@@ -17,6 +17,7 @@ from engine.kit.policies import read_policy
 from engine.orders.models import Order, OrderLine
 from engine.runtime import Runtime
 from engine.shipping.service import Option
+from engine.tax.engine import Question
 
 Body = dict[str, Any]
 _LINE: Final = "li_"
@@ -80,6 +81,8 @@ class Seen:
     """The order in the protocol's shape, once it is placed."""
     continue_path: str | None = None
     """Where on our origin a human goes on."""
+    asks: Question | None = None
+    """What somebody else's tax engine has to be asked, between two transactions, before it can be paid."""
 
     @property
     def policy(self) -> AgenticPolicy:

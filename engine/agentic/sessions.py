@@ -97,6 +97,16 @@ def update(session: Session, door: Door, identity: Identity, session_id: str, wi
     return _changed(session, door, checkout, extra, wish)
 
 
+def taxed(session: Session, door: Door, identity: Identity, session_id: str) -> Seen:
+    """The session after its taxes were asked for. Raises ``SessionUnknown``."""
+    checkout, extra = own(session, identity, session_id, lock=True)
+    quote = pricing.quote(session, checkout)
+    if checkout.status in {SessionStatus.NOT_READY, SessionStatus.READY}:
+        checkout.status = SESSION.check(checkout.status, _follows(checkout, extra, quote))
+        session.flush()
+    return look(session, door, checkout, extra, quote=quote)
+
+
 def cancel(session: Session, door: Door, identity: Identity, session_id: str, *, intent: Body | None = None) -> Seen:
     """Drop the session. Raises ``SessionUnknown``, ``SessionClosed``, ``CheckoutBusy``."""
     checkout, extra = open_session(session, identity, session_id)
@@ -144,7 +154,8 @@ def look(
         status = standing(checkout, quote, said)
     path = links.path_of(door.runtime, checkout.tenant_id, card.id, card.expires_at) if card else None
     waiting = (_approval(),) if card else ()
-    return Seen(checkout, extra, quote.shop, Bill.of(quote), status, (*waiting, *said), continue_path=path)
+    bill, asks = Bill.of(quote), quote.asks if status in OPEN_SESSIONS else None
+    return Seen(checkout, extra, quote.shop, bill, status, (*waiting, *said), continue_path=path, asks=asks)
 
 
 def _completed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession) -> Seen:
@@ -200,7 +211,7 @@ def remember_buyer(checkout: CheckoutSession, extra: AgentSession, buyer: Body |
     extra.said = {name: value for name, value in extra.said.items() if name != "buyer"}
     if buyer:
         extra.said = extra.said | {"buyer": buyer}
-    _fold_contacts(checkout, extra)
+    fold_contacts(checkout, extra)
 
 
 def _extra(identity: Identity, checkout: CheckoutSession, opening: Opening) -> AgentSession:
@@ -268,7 +279,7 @@ def _write(session: Session, checkout: CheckoutSession, extra: AgentSession, wis
     if not isinstance(wish.buyer, Unsaid):
         remember_buyer(checkout, extra, wish.buyer)
     elif not isinstance(wish.details, Unsaid):
-        _fold_contacts(checkout, extra)
+        fold_contacts(checkout, extra)
 
 
 def _set_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, codes: Sequence[str]) -> None:
@@ -343,7 +354,7 @@ def _set_details(checkout: CheckoutSession, extra: AgentSession, details: Body |
     extra.said = said | ({"details": details} if details else {}) | ({"faults": faults} if faults else {})
 
 
-def _fold_contacts(checkout: CheckoutSession, extra: AgentSession) -> None:
+def fold_contacts(checkout: CheckoutSession, extra: AgentSession) -> None:
     """Name, e-mail and phone of who buys, else of whom it is for."""
     buyer, details = extra.said.get("buyer", {}), extra.said.get("details", {})
     faults = [one for one in extra.said.get("faults", []) if not one["param"].endswith(".email")]
@@ -352,16 +363,12 @@ def _fold_contacts(checkout: CheckoutSession, extra: AgentSession) -> None:
     name = name or details.get("name") or (details.get("address") or {}).get("name")
     if name:
         folded["name"] = " ".join(str(name).split())
-    place, email = (
-        ("$.buyer.email", buyer["email"])
-        if buyer.get("email")
-        else ("$.fulfillment_details.email", details.get("email"))
-    )
-    if email:
-        try:
-            folded["email"] = check_email(email)
-        except ContactInvalid:
-            faults.append(_fault(place, "This e-mail address does not look right."))
+    for place, said in (("$.buyer.email", buyer), ("$.fulfillment_details.email", details)):
+        if "email" in said:
+            try:
+                folded.setdefault("email", check_email(said["email"]))
+            except ContactInvalid:
+                faults.append(_fault(place, "This e-mail address does not look right."))
     if phone := buyer.get("phone_number") or details.get("phone_number"):
         folded["phone"] = str(phone)
     checkout.buyer = folded
@@ -432,4 +439,4 @@ def _leaves(value: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-__all__ = ["KEEP", "cancel", "create", "get", "open_session", "update"]
+__all__ = ["KEEP", "cancel", "create", "get", "open_session", "taxed", "update"]

@@ -15,7 +15,7 @@ from engine.customers import codes
 from engine.customers.errors import AlreadyKnown
 from engine.customers.links import last_of
 from engine.customers.models import Customer, CustomerLink, LinkStatus, Shopper
-from engine.kit import audit, clock
+from engine.kit import audit, clock, outbox
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
 
@@ -49,7 +49,9 @@ def verify(session: Session, identity: Identity, code_id: str) -> Identity:
     customer.email_verified_at = customer.email_verified_at or clock.now()
     session.flush()
     taken = _take(session, tenant_id, shopper.id, customer.id, email)
-    facts = {"orders": taken}
+    if taken:
+        outbox.emit(session, tenant_id, "customer.verified", customer.id, {"orders": taken})
+    facts = {"orders": len(taken)}
     audit.record(session, tenant_id, actor=identity.id, action="customer.verified", subject=customer.id, facts=facts)
     return Identity(tenant_id, Actor.SHOPPER, shopper.id, customer_id=customer.id)
 
@@ -77,8 +79,8 @@ def _customer(session: Session, tenant_id: str, email: str) -> Customer:
     return customer
 
 
-def _take(session: Session, tenant_id: str, shopper_id: str, customer_id: str, email: str) -> int:
-    """Give the customer what is theirs; returns how many orders."""
+def _take(session: Session, tenant_id: str, shopper_id: str, customer_id: str, email: str) -> list[str]:
+    """Give the customer what is theirs; returns the orders."""
     key = {"tenant": tenant_id, "shopper": shopper_id, "customer": customer_id}
     orders = list(session.scalars(_ORDERS, key | {"email": email}))
     session.execute(_TAKE_ORDERS, key | {"orders": orders})
@@ -94,4 +96,4 @@ def _take(session: Session, tenant_id: str, shopper_id: str, customer_id: str, e
         .values(status=LinkStatus.VERIFIED, customer_id=customer_id, decided_at=clock.now())
         .execution_options(synchronize_session=False)
     )
-    return len(orders)
+    return orders

@@ -41,6 +41,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "approval.requested": (),
     "approval.decided": ("conversation",),
     "customer.code_requested": ("mail",),
+    "customer.verified": ("agentic",),
     "gift_card.issued": ("mail",),
     "invoice.issued": (),
     "credit_note.issued": (),

@@ -138,4 +138,6 @@ def _of_schema(error: ValidationError) -> Fault:
     else:
         words = str(first["msg"])
     code = "missing" if first["type"] == "missing" else "invalid_request"
+    if "metadata" in loc:  # its names are the caller's
+        loc = loc[: loc.index("metadata") + 1]
     return Fault(400, code, f"{words.rstrip('.')}.", path_of([part for part in loc if part != "[key]"]))

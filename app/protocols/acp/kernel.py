@@ -42,6 +42,10 @@ WITH_KEY: Final = frozenset({"POST", "PUT"})
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000|\x00")
+_LARGE: Final = re.compile(rb"[0-9]{16}|[0-9][eE]")
+"""What may be a number of more than 64 bits."""
+_LARGEST: Final = 2**63
+_DEEPEST: Final = 64
 _PACE: Final = Pace()
 _NO_BODY: Final = object()
 
@@ -164,22 +168,25 @@ def plain(asked: Asked, body: Body, *, status: int = 200, headers: Mapping[str, 
     return Reply(status, _dumps(asked, body), headers or {})
 
 
-def once(asked: Asked, work: Callable[[Session], Body], *, status: int = 200) -> Reply:
+def once(
+    asked: Asked,
+    work: Callable[[Session], Body | Point],
+    *,
+    status: int = 200,
+    go_on: GoOn | None = None,
+) -> Reply:
     """Do ``work`` and keep its answer in the same transaction. A repeat gets the kept answer; a refusal that would be
-    one again is kept too, and nothing of its work.
+    one again is kept too, and nothing of its work. Work that somebody else has to be asked about before it can be
+    answered gives a ``Point``, from which ``go_on`` comes to the answer as in ``staged``.
     """
     try:
         with asked.runtime.unit_of_work(asked.tenant_id) as session:
-            kept = idempotency.claim(session, asked.tenant_id, asked.claim)
-            if kept is not None:
-                return _again(kept)
-            body = _dumps(asked, work(session))
-            idempotency.store(session, asked.tenant_id, asked.claim, Stored(status, body))
-        return Reply(status, body)
+            found = _begun(asked, session, lambda: work(session), status)
     except IdempotencyConflict:
         raise
     except Exception as error:  # noqa: BLE001 (what is not a lasting refusal is raised again)
         return _keep_refusal(asked, error)
+    return _ended(asked, found, go_on, status)
 
 
 def staged(
@@ -194,29 +201,49 @@ def staged(
     key either the answer or a point, from which ``go_on`` comes to the answer: now, or at the next request with
     the key when this one died. While one is at it, others are told ``InFlight``.
     """
-    tenant_id, claim = asked.tenant_id, asked.claim
+    found: Stored | Reply | Body | None
     try:
-        found: Stored | Body | None = None
-        if not idempotency.is_new(asked.runtime.store, tenant_id, claim):
-            with asked.runtime.unit_of_work(tenant_id) as session:
-                found = idempotency.seen(session, tenant_id, claim)
+        found = None
+        if not idempotency.is_new(asked.runtime.store, asked.tenant_id, asked.claim):
+            with asked.runtime.unit_of_work(asked.tenant_id) as session:
+                found = idempotency.seen(session, asked.tenant_id, asked.claim)
         if found is None:
             looked = look()
-            with asked.runtime.unit_of_work(tenant_id) as session:
-                found = idempotency.claim_staged(session, tenant_id, claim)
-                if found is None:
-                    begun = begin(session, looked)
-                    if not isinstance(begun, Point):
-                        body = _dumps(asked, begun)
-                        idempotency.store(session, tenant_id, claim, Stored(status, body))
-                        return Reply(status, body)
-                    idempotency.keep_point(session, tenant_id, claim, begun.facts)
-                    found = begun.facts
+            with asked.runtime.unit_of_work(asked.tenant_id) as session:
+                found = _begun(asked, session, lambda: begin(session, looked), status)
     except IdempotencyConflict:
         raise
     except Exception as error:  # noqa: BLE001 (what is not a lasting refusal is raised again)
         return _keep_refusal(asked, error)
-    return _again(found) if isinstance(found, Stored) else _finish(asked, found, go_on, status)
+    return _ended(asked, found, go_on, status)
+
+
+def _begun(asked: Asked, session: Session, begin: Callable[[], Point | Body], status: int) -> Stored | Reply | Body:
+    """What is kept under the key, else the first commit's answer, else the point to go on from."""
+    found = idempotency.claim_staged(session, asked.tenant_id, asked.claim)
+    if found is not None:
+        return found
+    begun = begin()
+    if isinstance(begun, Point):
+        idempotency.keep_point(session, asked.tenant_id, asked.claim, begun.facts)
+        return begun.facts
+    body = _dumps(asked, begun)
+    idempotency.store(session, asked.tenant_id, asked.claim, Stored(status, body))
+    return Reply(status, body)
+
+
+def _ended(
+    asked: Asked,
+    found: Stored | Reply | Body,
+    go_on: GoOn | None,
+    status: int,
+) -> Reply:
+    if isinstance(found, Reply):
+        return found
+    if isinstance(found, Stored):
+        return _again(found)
+    assert go_on is not None, "work that ends in a point says how to go on"
+    return _finish(asked, found, go_on, status)
 
 
 def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
@@ -389,9 +416,20 @@ def _json(headers: Mapping[str, str], raw: bytes | Fault) -> Any:
     if _NUL.search(raw):
         raise AcpError(400, "invalid_request", "Text cannot hold the character NUL.", param="$")
     try:
-        return orjson.loads(raw)
+        body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise AcpError(400, "invalid_json", "The body is not JSON.", param="$") from None
+    if (raw.count(b"{") + raw.count(b"[") > _DEEPEST or _LARGE.search(raw)) and not _can_be_kept(body):
+        raise AcpError(400, "invalid_json", "The body is nested too deeply, or holds too large a number.", param="$")
+    return body
+
+
+def _can_be_kept(value: Any, depth: int = 0) -> bool:
+    """Whether we could answer with it as well: so deep we write no JSON, and whole numbers have 64 bits."""
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return depth < _DEEPEST and all(_can_be_kept(one, depth + 1) for one in inner)
+    return not isinstance(value, int | float) or abs(value) < _LARGEST
 
 
 def _hash(body: Any) -> str:

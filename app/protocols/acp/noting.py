@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
@@ -14,7 +14,8 @@ from engine.agentic.requests import Entry, masked, outcome
 from engine.kit import clock
 from engine.kit.identity import Identity
 
-_SHORT = 80
+WITH_BODY: Final = frozenset({"POST", "PUT"})
+_SHORT: Final = 80
 
 
 def note(
@@ -24,6 +25,7 @@ def note(
     ``told``.
     """
     route = request.scope.get("route")
+    raw = raw if request.method in WITH_BODY else b""  # nobody has looked at what came with another
     operation = f"{request.method} {getattr(route, 'path_format', '')}"
     subject = next(iter(request.path_params.values()), "")
     remember(
@@ -64,10 +66,10 @@ def remember(
             at=at,
             caller_id=identity.id,
             key_id=identity.key_id or "",
-            request_id=answer.get("request-id", "")[:255],
+            request_id=_printable(answer.get("request-id", ""))[:255],
             operation=operation[:_SHORT],
-            subject_id=found[:60],
-            version=headers.get("api-version", "")[:10],
+            subject_id=_printable(found)[:60],
+            version=_printable(headers.get("api-version", ""))[:10],
             status=status,
             replayed="idempotent-replayed" in answer,
             ms=ms,
@@ -76,6 +78,11 @@ def remember(
         )
 
     site.agent_log.note(draft)
+
+
+def _printable(text: str) -> str:
+    """Text that the store can hold: a path may spell anything."""
+    return "".join(one for one in text if one.isprintable())
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
 from engine.agentic.wishes import KEEP, Item, Opening, Payment, Selected, Wish
+from engine.customers.addresses import check_email
+from engine.customers.errors import ContactInvalid
 
 LONGEST: Final = 5_000
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def _whole(value: Any) -> Any:
@@ -17,7 +33,19 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _moment(value: str) -> str:
+    """A moment as the schema has it: what is given back has to be one."""
+    try:
+        known = _RFC_3339.fullmatch(value) is not None and datetime.fromisoformat(value.upper()).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("a moment is a date and a time with its zone (RFC 3339)")
+    return value
+
+
 Text = Annotated[str, Field(max_length=LONGEST)]
+Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 Id = Annotated[str, Field(min_length=1, max_length=255)]
 Short = Annotated[str, Field(max_length=255)]
 Whole = Annotated[StrictInt, BeforeValidator(_whole)]
@@ -73,14 +101,14 @@ class Company(Closed):
 class Loyalty(Closed):
     tier: Short = ""
     points_balance: Whole = 0
-    member_since: Short = ""
+    member_since: Moment = ""
 
 
 class TaxExemption(Closed):
     certificate_id: Short
     certificate_type: Literal["resale", "exempt_organization", "government"]
     exempt_regions: Annotated[list[Short], Field(max_length=200)] = []
-    expires_at: Short = ""
+    expires_at: Moment = ""
 
 
 class Buyer(Closed):
@@ -198,6 +226,15 @@ class Group(Closed):
     fulfillment_details: FulfillmentDetails | None = None
     location_id: Short = ""
     instructions: Text = ""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.fulfillment_details and "email" in self.fulfillment_details.model_fields_set:
+            try:
+                check_email(self.fulfillment_details.email)
+            except ContactInvalid:
+                raise ValueError("this e-mail address does not look right") from None
+        return self
 
 
 class Selection(Closed):

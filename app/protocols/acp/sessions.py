@@ -16,7 +16,10 @@ from engine.agentic import paying, sessions
 from engine.agentic.errors import SessionClosed
 from engine.agentic.paying import Attempt, Looked
 from engine.agentic.seen import Door, Seen
+from engine.checkout import taxing
 from engine.checkout.models import SessionStatus
+from engine.kit.policies import read_policy
+from engine.tax.policy import TaxPolicy
 
 router: Final = acp_router("acp")
 _ONE: Final = "/checkout_sessions/{session_id}"
@@ -26,11 +29,11 @@ _ONE: Final = "/checkout_sessions/{session_id}"
 def create(asked: AskedDep) -> Reply:
     """Open a checkout session."""
 
-    def work(session: Any) -> Body:
+    def work(session: Any) -> Body | Point:
         opening = asked.read(CreateRequest).opening()
-        return told(asked, sessions.create(session, door(asked), asked.identity, opening))
+        return _worked(asked, sessions.create(session, door(asked), asked.identity, opening))
 
-    return once(asked, work, status=201)
+    return once(asked, work, status=201, go_on=lambda facts: _taxed(asked, facts))
 
 
 @router.get(_ONE, **described(None, "CheckoutSession"))
@@ -45,11 +48,11 @@ def get(asked: AskedDep) -> Reply:
 def update(asked: AskedDep) -> Reply:
     """Change what is said in the session."""
 
-    def work(session: Any) -> Body:
+    def work(session: Any) -> Body | Point:
         wish = asked.read(UpdateRequest).wish()
-        return told(asked, sessions.update(session, door(asked), asked.identity, asked.ids["session_id"], wish))
+        return _worked(asked, sessions.update(session, door(asked), asked.identity, asked.ids["session_id"], wish))
 
-    return once(asked, work)
+    return once(asked, work, go_on=lambda facts: _taxed(asked, facts))
 
 
 @router.post(f"{_ONE}/cancel", **described("CancelSessionRequest", "CheckoutSession", body_needed=False))
@@ -76,6 +79,7 @@ def complete(asked: AskedDep) -> Reply:
 
     def look() -> Looked | None:
         payment = asked.read(CompleteRequest).payment()
+        _ask_taxes(asked, session_id)
         return paying.look(at, asked.identity, session_id, payment, demo=asked.merchant.demo)
 
     def begin(session: Any, looked: Looked | None) -> Point | Body:
@@ -95,6 +99,26 @@ def complete(asked: AskedDep) -> Reply:
         return draw
 
     return staged(asked, look, begin, go_on)
+
+
+def _worked(asked: Asked, seen: Seen) -> Body | Point:
+    """The answer; where somebody else's tax engine has to be asked first, where to go on from."""
+    return told(asked, seen) if seen.asks is None else Point({"session": seen.checkout.id})
+
+
+def _taxed(asked: Asked, facts: Body) -> Callable[[Session], Body | Unfinished]:
+    taxing.ask(asked.runtime, asked.tenant_id, facts["session"])
+    return lambda session: told(asked, sessions.taxed(session, door(asked), asked.identity, facts["session"]))
+
+
+def _ask_taxes(asked: Asked, session_id: str) -> None:
+    """Before it is paid: what was answered may have lapsed. A shop with taxes of its own has nobody to ask."""
+    if not read_policy(dict(asked.merchant.settings), TaxPolicy).elsewhere:
+        return
+    with asked.runtime.unit_of_work(asked.tenant_id) as session:
+        seen = sessions.get(session, door(asked), asked.identity, session_id)
+    if seen.asks is not None:
+        taxing.ask_about(asked.runtime, asked.tenant_id, session_id, seen.asks)
 
 
 def door(asked: Asked) -> Door:

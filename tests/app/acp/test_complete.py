@@ -20,11 +20,10 @@ from engine.checkout.models import CheckoutSession, Consent, ConsentStatus
 from engine.checkout.paid import LIVE_RUN
 from engine.checkout.recovery import recover_payments
 from engine.checks import check_tenant
-from engine.customers.models import ContactConsent, Customer, CustomerLink
+from engine.customers.models import ContactConsent, CustomerLink
 from engine.jobs import tell_agentic, tell_customers
 from engine.kit import clock, faults
 from engine.kit.idempotency import LEASE, IdempotencyKey
-from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order, OrderNote
 from engine.payments.models import Payment, PaymentStatus
@@ -360,9 +359,6 @@ def test_terms_that_people_agree_to_are_handed_to_them(buying: Checkout, shop: S
 
 
 def test_what_is_said_with_the_payment_is_kept(buying: Checkout, shop: Shop, ready: dict[str, Any]) -> None:
-    with shop.uow() as db:
-        customer = Customer(tenant_id=shop.tenant.id, id=new_id("customer"), email="ada@example.com", name="Ada")
-        db.add(customer)
     token = buying.token(ready)
     buying.complete(
         ready,
@@ -384,9 +380,7 @@ def test_what_is_said_with_the_payment_is_kept(buying: Checkout, shop: Shop, rea
     assert order.buyer["phone"] == "15551234567"
     with shop.uow() as db:
         assert [row.text for row in db.scalars(select(OrderNote))] == ["Leave at the door."]
-        assert [(row.channel, row.granted, row.source) for row in db.scalars(select(ContactConsent))] == [
-            ("email", True, "acp")
-        ]
+        assert list(db.scalars(select(ContactConsent))) == []
         assert [(row.source, row.subject_id) for row in db.scalars(select(CustomerLink))] == [("acp", order.id)]
         kept = db.scalars(select(AgentSession.kept_back)).one()
     assert kept["risk_signals"]["device_fingerprint"] == "fp_secret"
