@@ -96,7 +96,7 @@ def set_feed(
     """Say where a platform keeps the products of a country. Raises ``AddressRefused``, ``InvalidInput``."""
     tenant = session.get_one(Tenant, platform.tenant_id)
     url = api_url.rstrip("/")
-    outward.parse(url, loopback=may_loop(runtime, tenant))
+    target = outward.parse(url, loopback=may_loop(runtime, tenant))
     if len(country) != 2 or not country.isascii() or not country.isupper():
         raise InvalidInput("A country is two capital letters (ISO 3166-1), such as US.", param="country")
     if "?" in url:
@@ -107,6 +107,8 @@ def set_feed(
         session.add(row)
     elif row.api_url != url:
         row.remote_id = None
+        if outward.parse(row.api_url, loopback=True).authority != target.authority:
+            row.token_sealed = None  # it was given for whom it was told to, and for nobody else
     row.api_url = url
     if token:
         row.token_sealed = envelope.seal(runtime.secret_key, tenant.id, f"{row.id}|token", token)
@@ -163,7 +165,7 @@ def _row(session: Session, platform: AgentPlatform, country: str) -> ProductFeed
 def _make(runtime: Runtime, tenant_id: str, feed_id: str, door: _Door, country: str) -> str:
     answer = door.call("POST", "/feeds", {"target_country": country})
     remote_id = _read(answer).get("id") if answer.status in {200, 201} else None
-    if not isinstance(remote_id, str) or not 1 <= len(remote_id) <= 200:
+    if not isinstance(remote_id, str) or not 1 <= len(remote_id) <= 200 or not remote_id.isprintable():
         raise FeedRefused(f"The platform makes no feed (http_{answer.status}).")
     with runtime.unit_of_work(tenant_id) as session:
         session.get_one(ProductFeed, (tenant_id, feed_id), with_for_update=True).remote_id = remote_id

@@ -30,7 +30,7 @@ Body = dict[str, Any]
 
 
 def order_of(session: Session, checkout: CheckoutSession) -> tuple[Order, list[OrderLine]]:
-    """The order that a completed session became."""
+    """The order that a completed session became, and what was bought: not what came in its place later."""
     order = session.scalars(
         select(Order).where(
             Order.tenant_id == checkout.tenant_id, Order.session_id == checkout.id, Order.placed_at.is_not(None)
@@ -38,7 +38,11 @@ def order_of(session: Session, checkout: CheckoutSession) -> tuple[Order, list[O
     ).one()
     lines = session.scalars(
         select(OrderLine)
-        .where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
+        .where(
+            OrderLine.tenant_id == order.tenant_id,
+            OrderLine.order_id == order.id,
+            OrderLine.replaces_line_id.is_(None),
+        )
         .order_by(OrderLine.position)
     )
     return order, list(lines)

@@ -45,6 +45,7 @@ _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000|\x00")
 _LARGE: Final = re.compile(rb"[0-9]{16}|[0-9][eE]")
 """What may be a number of more than 64 bits."""
 _LARGEST: Final = 2**63
+_MEMBER: Final = re.compile(r"[a-z_]{1,40}")
 _DEEPEST: Final = 64
 _PACE: Final = Pace()
 _NO_BODY: Final = object()
@@ -413,23 +414,41 @@ def _json(headers: Mapping[str, str], raw: bytes | Fault) -> Any:
         return None
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise AcpError(415, "unsupported_media_type", "Send JSON (Content-Type: application/json).")
+    return json_of(raw)
+
+
+def json_of(raw: bytes) -> Any:
+    """What a body says. Raises ``AcpError`` for what we could not answer with, or could not keep."""
     if _NUL.search(raw):
         raise AcpError(400, "invalid_request", "Text cannot hold the character NUL.", param="$")
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise AcpError(400, "invalid_json", "The body is not JSON.", param="$") from None
-    if (raw.count(b"{") + raw.count(b"[") > _DEEPEST or _LARGE.search(raw)) and not _can_be_kept(body):
-        raise AcpError(400, "invalid_json", "The body is nested too deeply, or holds too large a number.", param="$")
+    if raw.count(b"{") + raw.count(b"[") > _DEEPEST or _LARGE.search(raw):
+        if (place := _too_much(body)) is not None:
+            words = "The body is nested too deeply, or holds too large a number."
+            raise AcpError(400, "invalid_json", words, param=place)
     return body
 
 
-def _can_be_kept(value: Any, depth: int = 0) -> bool:
-    """Whether we could answer with it as well: so deep we write no JSON, and whole numbers have 64 bits."""
+def _too_much(value: Any, place: str = "$", depth: int = 0) -> str | None:
+    """Where there is something that we could not answer with as well: so deep we write no JSON, and whole numbers have
+    64 bits. Names that are surely no schema's are not told.
+    """
     if isinstance(value, dict | list):
-        inner = value.values() if isinstance(value, dict) else value
-        return depth < _DEEPEST and all(_can_be_kept(one, depth + 1) for one in inner)
-    return not isinstance(value, int | float) or abs(value) < _LARGEST
+        if depth >= _DEEPEST:
+            return "$"
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        found = (_too_much(one, _under(place, name), depth + 1) for name, one in inner)
+        return next((one for one in found if one is not None), None)
+    return place if isinstance(value, int | float) and abs(value) >= _LARGEST else None
+
+
+def _under(place: str, name: str | int) -> str:
+    if isinstance(name, int):
+        return f"{place}[{name}]"
+    return f"{place}.{name}" if _MEMBER.fullmatch(name) else place
 
 
 def _hash(body: Any) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.protocols.acp.mcp import PROTOCOLS, TOOLS
+from app.site import Site
 from engine.agentic.models import AgentPlatform
+from engine.agentic.request_models import AgentRequest
 from engine.checkout.models import CheckoutSession
 from engine.orders.models import Order
 from tests.app.acp import official
@@ -125,3 +128,28 @@ def test_who_may_not_agree_for_a_human_leads_them_to_our_page(
     done = client.call("complete_checkout_session", id=made["id"], payload=paid_with(buying.token(made)))
     assert (done["status"], codes(done)) == ("pending_approval", ["approval_required"])
     assert counted(shop, Order) == 0
+
+
+def test_what_a_tool_was_asked_is_in_the_record(
+    client: Client, shop: Shop, site: Site, payload: dict[str, Any]
+) -> None:
+    made = client.call("create_checkout_session", key="k", payload=payload)
+    client.call("create_checkout_session", key="k", payload=payload)
+    client.call("get_checkout_session", id="cs_unknown")
+    site.agent_log.flush()
+    with shop.uow() as db:
+        rows = list(db.scalars(select(AgentRequest).order_by(AgentRequest.id)))
+    assert [(row.operation, row.subject_id, row.status, row.replayed) for row in rows] == [
+        ("create_checkout_session", made["id"], 201, False),
+        ("create_checkout_session", made["id"], 201, True),
+        ("get_checkout_session", "cs_unknown", 404, False),
+    ]
+    assert "ada@" not in str([row.asked for row in rows])
+
+
+@pytest.mark.parametrize("odd", ["1e30", '{"a":' * 300 + "1" + "}" * 300, '"\\u0000"', "1e400"])
+def test_what_could_not_be_kept_is_refused(client: Client, payload: dict[str, Any], odd: str) -> None:
+    call = {"name": "create_checkout_session", "arguments": {"meta": {}, "payload": payload | {"metadata": {"n": "N"}}}}
+    message = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}).replace('"N"', odd)
+    answer = client.agent.http.post("/acp/mcp", content=message, headers={"Authorization": client.agent.key or ""})
+    assert answer.json()["error"]["code"] in {-32600, -32700}

@@ -228,3 +228,19 @@ def test_only_addresses_that_may_be_called(shop: Shop) -> None:
             feed_push.push(inside, shop.tenant.id, platform_id, wait=lambda _: None)
 
     assert there.heard == []
+
+
+def test_a_token_goes_to_nobody_but_whom_it_was_given_for(shop: Shop) -> None:
+    shop.add("A")
+    with receiving(says=Double()) as there, receiving(says=Double()) as elsewhere:
+        platform_id = open_feed(shop, there)
+        for url, known in ((f"{there.url}/api/v2", True), (f"{elsewhere.url}/api", False)):
+            with shop.uow() as session:
+                row = receivers.find(session, shop.tenant.id, platform_id)
+                feed_push.set_feed(session, shop.runtime, row, country="US", api_url=url, token="", actor="test")
+            with shop.uow() as session:
+                kept = session.scalars(select(ProductFeed)).one()
+                assert ((kept.token_sealed is not None), kept.remote_id) == (known, None)
+        push(shop, platform_id)
+        assert elsewhere.heard
+        assert not any("authorization" in heard.headers for heard in elsewhere.heard)
