@@ -425,10 +425,9 @@ def json_of(raw: bytes) -> Any:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise AcpError(400, "invalid_json", "The body is not JSON.", param="$") from None
-    if raw.count(b"{") + raw.count(b"[") > _DEEPEST or _LARGE.search(raw):
-        if (place := _too_much(body)) is not None:
-            words = "The body is nested too deeply, or holds too large a number."
-            raise AcpError(400, "invalid_json", words, param=place)
+    doubtful = raw.count(b"{") + raw.count(b"[") > _DEEPEST or _LARGE.search(raw)
+    if doubtful and (place := _too_much(body)) is not None:
+        raise AcpError(400, "invalid_json", "The body is nested too deeply, or holds too large a number.", param=place)
     return body
 
 
