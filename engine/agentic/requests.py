@@ -5,6 +5,7 @@ Only ids, amounts, states and codes are kept. What is not known to be harmless b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ _INSIDE: Final = frozenset(
 )
 """Members that are looked into; any other that holds more than a word is one dot."""
 _LONGEST: Final = 80
+_TELLING: Final = re.compile(r"[@\s]|[0-9](?:[-._]?[0-9]){11}|\b(?:vt|spt|ick|whsec)_")
 _MOST: Final = 50
 
 
@@ -72,8 +74,13 @@ def masked(body: Any, *, name: str = "") -> Any:
     if isinstance(body, bool) or body is None:
         return body
     if isinstance(body, str):
-        return body if name in _WORDS and len(body) <= _LONGEST else MASK
+        return body if name in _WORDS and harmless(body) else MASK
     return body if name in _NUMBERS else MASK
+
+
+def harmless(word: str) -> bool:
+    """Whether a word is no more than one: an agent may put an address, a card's number or a token anywhere."""
+    return len(word) <= _LONGEST and not _TELLING.search(word)
 
 
 def outcome(body: Mapping[str, Any]) -> dict[str, Any]:

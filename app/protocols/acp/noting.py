@@ -10,7 +10,7 @@ import orjson
 from fastapi import Request, Response
 
 from app.site import Site
-from engine.agentic.requests import Entry, masked, outcome
+from engine.agentic.requests import MASK, Entry, harmless, masked, outcome
 from engine.kit import clock
 from engine.kit.identity import Identity
 
@@ -68,7 +68,7 @@ def remember(
             key_id=identity.key_id or "",
             request_id=_printable(answer.get("request-id", ""))[:255],
             operation=operation[:_SHORT],
-            subject_id=_printable(found)[:60],
+            subject_id=_printable(found)[:60] if harmless(found) else MASK,
             version=_printable(headers.get("api-version", ""))[:10],
             status=status,
             replayed="idempotent-replayed" in answer,

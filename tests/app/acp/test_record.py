@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import select
+
 from app.site import Site
-from tests.app.acp.conftest import Agent
+from engine.agentic.request_models import AgentRequest
+from tests.app.acp.conftest import Agent, Checkout
 from tests.shop import Shop
 
 
@@ -23,3 +26,20 @@ def test_a_request_is_found_by_its_id(
     assert one["caller_id"].startswith("agp_")
     assert one["key_id"].startswith("key_")
     assert acp_http.get("/v1/staff/agent-requests", headers={"Authorization": agent.key}).status_code == 403
+
+
+def test_what_is_put_in_the_wrong_place_is_not_kept(shop: Shop, site: Site, buying: Checkout) -> None:
+    shop.add("TENT")
+    telling = ["4242424242424242", "4242-4242-4242-4242", "ada@example.com", "vt_secret", "Ada Buyer"]
+    wish = buying.wish("TENT") | {"discounts": {"codes": [*telling, "SAVE20"]}, "locale": telling[2]}
+    assert buying.agent.post("/checkout_sessions", wish).status_code == 201
+    for word in telling:
+        buying.agent.get(f"/checkout_sessions/{word}")
+    site.agent_log.flush()
+    with shop.uow() as db:
+        rows = list(db.scalars(select(AgentRequest)))
+    assert len(rows) == 6
+    kept = str([(row.asked, row.answered, row.subject_id, row.operation) for row in rows])
+    assert not [word for word in telling if word in kept]
+    assert "SAVE20" in kept
+    assert shop.variants["TENT"] in kept
