@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from engine.agentic import order_shape
 from engine.agentic.seen import Door
 from engine.agentic.session_models import AgentSession
+from engine.carts.models import Discount, DiscountUse
+from engine.carts.promotions import Taken
 from engine.checkout.models import CheckoutSession
 from engine.checkout.paid import LIVE_RUN
 from engine.customers import consents, links
@@ -46,6 +48,21 @@ def order_of(session: Session, checkout: CheckoutSession) -> tuple[Order, list[O
         .order_by(OrderLine.position)
     )
     return order, list(lines)
+
+
+def taken_of(session: Session, order: Order, lines: Sequence[OrderLine]) -> list[Taken]:
+    """What promotions took off the order when it was placed; off which line is known where there was only one."""
+    rows = session.execute(
+        select(DiscountUse, Discount)
+        .join(Discount, (Discount.tenant_id == DiscountUse.tenant_id) & (Discount.id == DiscountUse.discount_id))
+        .where(DiscountUse.tenant_id == order.tenant_id, DiscountUse.order_id == order.id)
+        .order_by(Discount.priority, Discount.id)
+    ).all()
+    alone = len([use for use, _ in rows if use.amount]) == 1
+    per_line = tuple(line.discount for line in lines) if alone else ()
+    return [
+        Taken(row.id, row.title, use.amount, use.shipping, per_line if use.amount else (), row) for use, row in rows
+    ]
 
 
 def shape(session: Session, door: Door, order: Order, lines: Sequence[OrderLine]) -> Body:

@@ -59,12 +59,12 @@ class Bill:
         )
 
     @classmethod
-    def ordered(cls, order: Order, lines: Sequence[OrderLine]) -> Bill:
-        """What was agreed to."""
+    def ordered(cls, order: Order, lines: Sequence[OrderLine], taken: Sequence[Taken] = ()) -> Bill:
+        """What was agreed to, and what promotions took off it."""
         known: dict[str, Any] = dict(order.fulfillment)
         way = Option(**known | {"surcharges": tuple(known.get("surcharges", ()))})
         priced = [_as_priced(line) for line in lines]
-        return cls(priced, (way,), way, order.totals, order.taxes, order.tax_included)
+        return cls(priced, (way,), way, order.totals, order.taxes, order.tax_included, taken)
 
 
 @dataclass(frozen=True, slots=True)

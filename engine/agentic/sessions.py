@@ -162,7 +162,8 @@ def _completed(session: Session, door: Door, checkout: CheckoutSession, extra: A
     shop = facts.shop_of(session, checkout.tenant_id)
     order, lines = placed.order_of(session, checkout)
     body = placed.shape(session, door, order, lines)
-    return Seen(checkout, extra, shop, Bill.ordered(order, lines), SessionStatus.COMPLETED, (), order=body)
+    bill = Bill.ordered(order, lines, placed.taken_of(session, order, lines))
+    return Seen(checkout, extra, shop, bill, SessionStatus.COMPLETED, (), order=body)
 
 
 def told(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> list[Message]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -34,9 +35,12 @@ from engine.runtime import Runtime
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _TRIES: Final = 4
+_GRACE: Final = timedelta(minutes=1)
+"""A card that is pressed in its last second is still used."""
 
 PREPARE: Final = Statement(f"""
-SELECT k.id AS consent_id, k.status AS consent_status, k.digest, k.token_sealed, k.payment_id, k.owner_id,
+SELECT k.id AS consent_id, k.status AS consent_status, k.digest, k.token_sealed, k.payment_id,
+  k.expires_at AS good_until, k.owner_id,
   c.tenant_id, c.id, c.version, c.status, c.currency, c.lines, c.buyer, c.ship_to, c.fulfillment_option_id,
   c.discount_codes, c.payment_method, c.tenders, c.thread_id, c.cart_id, c.expires_at, {facts.COLUMNS}
 FROM app.consents k
@@ -228,6 +232,8 @@ def _require_open(card: Card) -> None:
         raise CheckoutBusy(BUSY)
     if card.consent_status != ConsentStatus.APPROVED or card.status not in OPEN_SESSIONS:
         raise Changed("This checkout has ended or changed since the card was shown.")
+    if card.good_until + _GRACE <= clock.now():
+        raise Changed("The confirmation was given too long ago. Nothing was charged.")
     if card.expires_at <= clock.now():
         raise Changed("This checkout was open for too long.")
 

@@ -48,6 +48,7 @@ class Card:
     digest: str
     token_sealed: bytes | None
     payment_id: str | None
+    good_until: datetime
     owner_id: str
     tenant_id: str
     id: str

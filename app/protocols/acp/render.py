@@ -150,8 +150,6 @@ def message(one: Message) -> Body:
 def discounts(seen: Seen) -> Body:
     """The discount extension: what was sent, what took something off and where, what did not and why."""
     said = seen.extra.said
-    if seen.status == SessionStatus.COMPLETED and "discounts" in said:
-        return dict(said["discounts"])
     rejected = [
         {"code": one["code"], "reason": one["why"], "message": one["words"]} for one in said.get("left_out", [])
     ]
@@ -278,6 +276,8 @@ def _applied(one: Taken, number: int, currency: str) -> Body:
     parts = [(f"$.line_items[{at}]", amount) for at, amount in enumerate(one.per_line) if amount]
     if one.shipping:
         parts.append(("$.totals.fulfillment", one.shipping))
+    if sum(amount for _, amount in parts) != body["amount"]:  # of an order it is not known which took what off where
+        return body
     return body | {"allocations": [{"path": path, "amount": amount} for path, amount in parts]}
 
 

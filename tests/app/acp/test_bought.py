@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from engine.orders.models import Order
 from tests.app.acp.conftest import OLDER, Checkout
+from tests.app.acp.test_sessions import add_code
 from tests.engine.inventory.stocked import bundle
 from tests.engine.orders.desk import Desk, sibling
 from tests.engine.orders.test_tenders import gift_card
@@ -62,3 +63,17 @@ def test_a_bundle_beside_its_parts_that_is_canceled(buying: Checkout, shop: Shop
     done, desk = bought(buying, "SET", "X", "Y")
     desk.do("cancel", reason="other")
     stays(buying, done)
+
+
+def test_what_promotions_took_off(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT", price=5000)
+    shop.add("MAT", price=1000)
+    add_code(shop, "TEN")
+    session = buying.opened("TENT", "MAT", discounts={"codes": ["ten", "nope"]})
+    done = buying.complete(session, buying.token(session)).json()
+
+    assert done["status"] == "completed"
+    assert done["discounts"]["codes"] == session["discounts"]["codes"]
+    assert done["discounts"]["applied"] == session["discounts"]["applied"]
+    assert [one["code"] for one in done["discounts"]["rejected"]] == ["NOPE"]
+    assert buying.get(done)["discounts"] == done["discounts"]

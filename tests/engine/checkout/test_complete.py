@@ -273,6 +273,22 @@ def test_a_card_runs_out(shop: Shop) -> None:
         assert shop.card(buyer).id != card.id
 
 
+def test_a_yes_of_long_ago_takes_no_money(shop: Shop) -> None:
+    """Whoever was down in between: no job has run, and the yes is still written."""
+    shop.add("A", stock={"EAST": 3})
+    buyer = shop.shopper()
+    consent_id = shop.approved(buyer, "A")
+    with clock.shifted(timedelta(minutes=12)):
+        done = complete(shop.runtime, buyer, consent_id)
+        assert (done.result, done.message) == (
+            Result.CHANGED,
+            "The confirmation was given too long ago. Nothing was charged.",
+        )
+        assert captured(shop) == {}
+        assert stock(shop, "A") == (3, 0)
+        assert shop.card(buyer).id != consent_id
+
+
 @pytest.mark.parametrize(
     ("card", "code"),
     [
