@@ -63,6 +63,12 @@ class RemedyIn(BaseModel):
     remedy: Remedy
 
 
+class PickupIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    taken: StrictBool = True
+
+
 class Released(View):
     order_id: str
     fulfillments: list[FulfillmentView]
@@ -166,6 +172,18 @@ def answer_cancel(fulfillment_id: str, site: SiteDep, caller: CallerDep, asked: 
             version=given.version,
         )
         return queries.fulfillment(session, identity.tenant_id, fulfillment_id)
+
+    return answer_once(site.runtime, identity, asked, work, status=200)
+
+
+@router.post("/shipments/{shipment_id}/picked_up", responses={200: {"model": ParcelView}}, response_class=Response)
+def picked_up(shipment_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: PickupIn) -> Response:
+    """The buyer came for it; or (`taken` false) nobody did and it is back on the shelf."""
+    identity = caller.staff
+
+    def work(session: Session) -> ParcelView:
+        tracking.picked_up(session, identity.tenant_id, shipment_id, taken=given.taken, actor=identity.id)
+        return queries.shipment(session, identity.tenant_id, shipment_id)
 
     return answer_once(site.runtime, identity, asked, work, status=200)
 

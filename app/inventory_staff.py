@@ -17,14 +17,15 @@ from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
 from engine.approvals.asking import perform
 from engine.approvals.models import ApprovalKind
-from engine.inventory import adjusting, counting, inbound, listing, naming, stock_file
+from engine.inventory import adjusting, counting, fetching, inbound, listing, naming, stock_file
 from engine.inventory.inbound import Coming
-from engine.inventory.listing import CountView, InboundView
+from engine.inventory.listing import CountView, InboundView, LocationView
 from engine.inventory.stock_file import StockDiff
 from engine.kit.errors import Forbidden
 from engine.kit.identity import Identity
 from engine.kit.views import View
 from engine.orders import allocation
+from engine.shipping.pickup import Pickup
 
 router: Final = APIRouter(prefix="/v1/staff/inventory", tags=["inventory"], route_class=Guarded)
 Sku = Annotated[str, Field(min_length=1, max_length=40)]
@@ -111,6 +112,13 @@ class StockFile(Given):
     """Columns sku, location, on_hand and, if wanted, safety_stock, low_stock_at."""
 
 
+class PickupTerms(Given):
+    line_one: Annotated[str, Field(max_length=120)] | None = None
+    """Street and number; without it they stay."""
+    pickup: Pickup | None
+    """`null`: orders are not fetched there any more. Those that were bought so still are."""
+
+
 class Done(View):
     subject: str
     """Names it in the stock ledger."""
@@ -163,6 +171,18 @@ def set_level(site: SiteDep, caller: CallerDep, asked: AskedDep, given: Level) -
             low_stock_at=given.low_stock_at,
         )
         return Done(subject=names.items[given.sku])
+
+    return _write(site, caller, asked, work)
+
+
+@router.post("/locations/{code}/pickup", responses={200: {"model": LocationView}}, response_class=Response)
+def set_pickup(code: Code, site: SiteDep, caller: CallerDep, asked: AskedDep, given: PickupTerms) -> Response:
+    """On what terms orders are fetched at a location."""
+
+    def work(session: Session, identity: Identity) -> LocationView:
+        return fetching.set_terms(
+            session, identity.tenant_id, code, terms=given.pickup, line_one=given.line_one, actor=identity.id
+        )
 
     return _write(site, caller, asked, work)
 

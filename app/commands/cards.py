@@ -97,11 +97,18 @@ def _confirmation(data: Data) -> RenderableType | None:
         part for part in (address["name"], address["line_one"], address["line_two"], address["city"]) if part
     )
     details = [
-        Text(f"Ship to   {place}, {address['state']} {address['postal_code']}, {address['country']}"),
-        Text(f"By        {way['title']} ({way['min_days']}-{way['max_days']} days)"),
+        *_way(way, f"{place}, {address['state']} {address['postal_code']}, {address['country']}"),
         Text(f"Pay with  {checkout['payment_method']['label']}"),
     ]
     return Panel(Group(table, *details), border_style="yellow")
+
+
+def _way(way: Data, address: str) -> list[Text]:
+    if way.get("place"):
+        until = way["pickup_by"][:10]
+        ready = way["ready_by"][:16].replace("T", " ")
+        return [Text(f"Fetched   {way['title']}: {address}"), Text(f"From      {ready} UTC, until {until}")]
+    return [Text(f"Ship to   {address}"), Text(f"By        {way['title']} ({way['min_days']}-{way['max_days']} days)")]
 
 
 def _receipt(data: Data) -> RenderableType:

@@ -20,6 +20,7 @@ _MISSING: Final = {
     "name": (f"{ADDRESS}.name", "The recipient's name is needed."),
     "address": (ADDRESS, "A complete address is needed to fulfil the order."),
 }
+_FETCHER: Final = ("$.fulfillment_details.name", "The name of whoever comes for it is needed.")
 TOKEN: Final = "$.payment_data.instrument.credential.token"  # noqa: S105 (a place)
 
 
@@ -43,7 +44,8 @@ class Message:
 def of_quote(quote: Quote, lines: Sequence[Mapping[str, Any]], codes: Sequence[str]) -> list[Message]:
     """What stands in the way of buying, and what is good to know. ``lines`` are the checkout's, ``codes`` as sent."""
     places = {row["variant_id"]: f"$.line_items[{number}]" for number, row in enumerate(lines)}
-    found = [_missing(name) for name in quote.missing if name in _MISSING]
+    fetched = quote.selected is not None and quote.selected.fetched
+    found = [_missing(name, fetched=fetched) for name in quote.missing if name in _MISSING]
     known: set[str] = set()
     for line in quote.lines:
         found += _of_line(line, places[line.variant_id])
@@ -71,8 +73,8 @@ def refused(words: str, *, param: str = TOKEN, code: str = "payment_declined") -
     return Message("error", words, code, param, "high", "requires_buyer_input")
 
 
-def _missing(name: str) -> Message:
-    place, words = _MISSING[name]
+def _missing(name: str, *, fetched: bool) -> Message:
+    place, words = _FETCHER if fetched and name == "name" else _MISSING[name]
     return Message("error", words, "missing", place, "medium", "requires_buyer_input")
 
 

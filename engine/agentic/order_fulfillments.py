@@ -10,6 +10,7 @@ from urllib.parse import quote
 from engine.agentic.wire import Body, days, known, moment
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.orders.queries import Parts
+from engine.shipping.pickup import fetched
 
 S = ShipmentStatus
 STATUS: Final[Mapping[str, str]] = {
@@ -38,6 +39,7 @@ _TRACKING: Final = {
     "fedex": "https://www.fedex.com/fedextrack/?trknbr={}",
     "dhl": "https://www.dhl.com/en/express/tracking.html?AWB={}",
 }
+_READY: Final = "ready_for_pickup"
 _PLACE: Final = ("name", "line_one", "line_two", "city", "state", "country", "postal_code", "company")
 _NEEDED: Final = frozenset({"name", "line_one", "city", "state", "country", "postal_code"})
 _OPEN: Final = {
@@ -54,24 +56,28 @@ def of(order: Order, parts: Parts) -> list[Body]:
 
 
 def kind_of(order: Order) -> str:
-    """shipping, pickup or digital; what is delivered in town is shipped."""
-    kind = str(order.fulfillment.get("type") or "shipping")
-    return kind if kind in {"pickup", "digital"} else "shipping"
+    """Shipping or pickup; what is delivered in town is shipped."""
+    return "pickup" if fetched(order.fulfillment) else "shipping"
 
 
 def _parcel(order: Order, row: Shipment) -> Body:
+    ready = fetched(order.fulfillment) and row.status == S.LABEL_CREATED
     body: Body = {
         "id": row.id,
         "type": kind_of(order),
-        "status": STATUS[row.status],
+        "status": _READY if ready else STATUS[row.status],
         "line_items": [{"id": one["order_line_id"], "quantity": one["quantity"]} for one in row.lines],
-        "carrier": row.carrier,
-        "tracking_number": row.tracking_number,
-        "tracking_url": _tracking(row),
         "destination": destination(order.ship_to),
-        "events": [_event(row, place, event) for place, event in enumerate(row.events, start=1)],
+        "events": [_event(order, row, place, event) for place, event in enumerate(row.events, start=1)],
     }
-    if row.expected_on is not None and row.status not in {S.DELIVERED, S.LOST, S.RETURNED}:
+    if not fetched(order.fulfillment):
+        tracked = {"carrier": row.carrier, "tracking_number": row.tracking_number, "tracking_url": _tracking(row)}
+        body |= tracked
+    if (
+        not fetched(order.fulfillment)
+        and row.expected_on is not None
+        and row.status not in {S.DELIVERED, S.LOST, S.RETURNED}
+    ):
         body["estimated_delivery"] = days(row.expected_on, row.expected_on)
     if row.events:
         body["description"] = str(row.events[-1]["text"])
@@ -84,11 +90,12 @@ def destination(place: Mapping[str, Any] | None) -> Body | None:
     return told if told.keys() >= _NEEDED else None
 
 
-def _event(row: Shipment, place: int, event: Mapping[str, Any]) -> Body:
+def _event(order: Order, row: Shipment, place: int, event: Mapping[str, Any]) -> Body:
+    kind = _READY if fetched(order.fulfillment) and event["status"] == S.LABEL_CREATED else EVENT.get(event["status"])
     at = event["at"] if isinstance(event["at"], datetime) else datetime.fromisoformat(str(event["at"]))
     return {
         "id": str(event.get("id") or f"{row.id}-{place}"),
-        "type": EVENT.get(event["status"], str(event["status"])),
+        "type": kind or str(event["status"]),
         "occurred_at": moment(at),
         "description": str(event["text"]),
     }

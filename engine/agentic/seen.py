@@ -95,8 +95,8 @@ def line_id(variant_id: str) -> str:
 
 
 def told_type(option: Option) -> str:
-    """The kind of a way to deliver as it is told: a pickup whose place the rate does not name is told as shipping."""
-    return "shipping" if option.type == "pickup" else option.type
+    """The kind of a way to deliver as it is told: a pickup whose place nobody names is told as shipping."""
+    return "shipping" if option.type == "pickup" and not option.fetched else option.type
 
 
 def _as_priced(line: OrderLine) -> PricedLine:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.agentic import items, links, messages, placed
+from engine.agentic import groups, items, links, messages, placed
 from engine.agentic.errors import CurrencyNotSold, ItemUnknown, PersonalData, SessionClosed, SessionUnknown
 from engine.agentic.messages import EMAIL, Message
 from engine.agentic.policy import AgenticPolicy
@@ -30,6 +30,7 @@ from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import read_policy
+from engine.shipping import pickup
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _CLOSED: Final = {
@@ -172,7 +173,7 @@ def told(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> list[M
     wrong = [Message(**one) for one in extra.said.get("faults", [])]
     email_wrong = any(one.param.endswith(".email") for one in wrong)
     found = [one for one in messages.of_quote(quote, checkout.lines, codes) if not (email_wrong and one.param == EMAIL)]
-    found += wrong
+    found += [*wrong, *groups.problems(extra.said.get("groups", []), quote.selected)]
     found += [messages.left_out(_kept(one), codes) for one in extra.said.get("left_out", [])]
     if extra.refusal:
         found.append(messages.refused(extra.refusal["content"], param=extra.refusal["param"]))
@@ -253,7 +254,7 @@ def _said(session: Session, checkout: CheckoutSession, extra: AgentSession, wish
     found = facts.look(session, checkout, owner_id=checkout.owner_id)
     if not isinstance(wish.items, Unsaid):
         items.check(wish.items, found)
-    quote = _choose(checkout, found, pricing.price(checkout, found), wish)
+    found, quote = _choose(session, checkout, found, pricing.price(checkout, found), wish)
     return _without_bad_codes(checkout, extra, found, quote)
 
 
@@ -313,16 +314,24 @@ def _spelled(extra: AgentSession) -> list[str]:
     return [code.strip().upper() for code in extra.said.get("codes", [])]
 
 
-def _choose(checkout: CheckoutSession, found: facts.Facts, quote: Quote, wish: Wish) -> Quote:
-    """The way to deliver that was chosen, if it is one of those offered. Raises ``InvalidInput``, ``ItemUnknown``."""
-    if isinstance(wish.selected, Unsaid):
-        return quote
-    if not wish.selected:
-        checkout.fulfillment_option_id = None
-        return pricing.price(checkout, found)
-    _check_selected(checkout, wish.selected, [option.id for option in quote.options], quote)
-    checkout.fulfillment_option_id = wish.selected[0].option_id
-    return pricing.price(checkout, found)
+def _choose(
+    session: Session, checkout: CheckoutSession, found: facts.Facts, quote: Quote, wish: Wish
+) -> tuple[facts.Facts, Quote]:
+    """The way to deliver that was chosen, if it is one of those offered: with where it is fetched the stock and the
+    taxes change. Raises ``InvalidInput``, ``ItemUnknown``.
+    """
+    before = checkout.fulfillment_option_id
+    if not isinstance(wish.selected, Unsaid):
+        if wish.selected:
+            _check_selected(checkout, wish.selected, [option.id for option in quote.options], quote)
+        checkout.fulfillment_option_id = wish.selected[0].option_id if wish.selected else None
+    elif not isinstance(wish.groups, Unsaid) and (way := groups.choice(wish.groups, quote.options, quote.selected)):
+        checkout.fulfillment_option_id = way.id
+    if checkout.fulfillment_option_id == before:
+        return found, quote
+    if pickup.PREFIX in f"{before}{checkout.fulfillment_option_id}":
+        found = facts.look(session, checkout, owner_id=checkout.owner_id)
+    return found, pricing.price(checkout, found)
 
 
 def _check_selected(

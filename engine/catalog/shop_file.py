@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from engine.catalog.facts import Dimensions, Faq, Sayings
 from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts, RateBands, Surcharge
+from engine.shipping.pickup import Pickup
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 LocationCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{2,12}$")]
@@ -99,6 +100,8 @@ class LocationRow(Row):
     region: str
     city: str
     postal_code: str
+    line_one: str = ""
+    """Street and number, where shoppers come to it."""
     ships: bool = True
     latitude: Annotated[float, Field(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Field(ge=-180, le=180)] | None = None
@@ -111,6 +114,8 @@ class LocationRow(Row):
     """IANA name, such as ``America/New_York``."""
     cut_off: time | None = None
     """What is ordered by then, on its own clock, is handled the same day; without it the shop's policy says."""
+    pickup: Pickup | None = None
+    """On what terms orders are fetched here; they need ``line_one``."""
 
 
 class BundlePart(Row):

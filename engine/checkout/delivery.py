@@ -11,7 +11,9 @@ from engine.checkout.facts import Basket, Facts
 from engine.compliance import service as compliance
 from engine.compliance.policy import CompliancePolicy
 from engine.customers.addresses import missing_parts
+from engine.kit import clock
 from engine.kit.policies import read_policy
+from engine.shipping import pickup
 from engine.shipping import service as shipping
 from engine.shipping.policy import ShippingPolicy
 from engine.shipping.promise import Arrival, Desk, arrival
@@ -47,9 +49,18 @@ class Delivery:
 
 
 def delivery(basket: Basket, found: Facts, lines: Sequence[Sent], *, goods: int | None = None) -> Delivery:
-    """What is possible at the address, as soon as its country (and state) is known; for goods worth ``goods``, else for
-    the lines after their discounts.
+    """What is possible at the address, as soon as its country (and state) is known, and where it can be fetched; for
+    goods worth ``goods``, else for the lines after their discounts. Nothing is fetched that was not chosen to be.
     """
+    fetched = _fetched(basket, found, lines)
+    sent = _sent(basket, found, lines, goods=goods)
+    if found.picked is not None:
+        return _picked(basket, found, lines, (*sent.options, *fetched))
+    return replace(sent, options=(*sent.options, *fetched))
+
+
+def _sent(basket: Basket, found: Facts, lines: Sequence[Sent], *, goods: int | None) -> Delivery:
+    """What is possible at the address."""
     address = basket.ship_to or {}
     if not address.get("country") or "state" in missing_parts(address):
         return Delivery()
@@ -73,6 +84,28 @@ def delivery(basket: Basket, found: Facts, lines: Sequence[Sent], *, goods: int 
     selected = next((one for one in offer.options if one.id == wanted), next(iter(offer.options), None))
     said = (*compliance.notices(items, place, policy), *offer.withheld)
     return Delivery(offer.options, selected, tuple(problems), said)
+
+
+def _fetched(basket: Basket, found: Facts, lines: Sequence[Sent]) -> tuple[shipping.Option, ...]:
+    """The ways to fetch it, in the shop's order of places; nothing where something of it is not sold."""
+    if len(lines) != len({row["variant_id"] for row in basket.lines}):
+        return ()
+    abroad = None if basket.currency == found.shop.currency else basket.currency
+    ways = (pickup.offered(site, abroad=abroad, moment=clock.now()) for site in found.fetched_at)
+    return tuple(way for way in ways if way is not None)
+
+
+def _picked(basket: Basket, found: Facts, lines: Sequence[Sent], options: tuple[shipping.Option, ...]) -> Delivery:
+    """Fetched where that was chosen; the rules of that place hold."""
+    site = found.picked or {}
+    policy = read_policy(dict(found.shop.settings), CompliancePolicy)
+    items = [compliance.Item(line.title, line.restrictions, line.quantity) for line in lines]
+    place = compliance.Place(found.shop.country, site["country"], site["region"])
+    selected = next((one for one in options if one.id == basket.fulfillment_option_id), None)
+    problems = compliance.problems(items, place, policy)
+    if selected is None:
+        problems.append(f"This order cannot be picked up at {site['name']} as it is.")
+    return Delivery(options, selected, tuple(problems), tuple(compliance.notices(items, place, policy)))
 
 
 def place_of(home: str, address: Mapping[str, Any]) -> compliance.Place:
@@ -112,6 +145,8 @@ def dated(way: Delivery, found: Facts, places: Sequence[str], moment: datetime) 
 def _dated(
     option: shipping.Option, sites: Sequence[Mapping[str, Any]], policy: ShippingPolicy, moment: datetime
 ) -> shipping.Option:
+    if option.fetched:
+        return option
     each = [_arrival(option, site, policy, moment) for site in sites]
     earliest, latest = max(one.earliest for one in each), max(one.latest for one in each)
     return replace(option, earliest=earliest.isoformat(), latest=latest.isoformat())

@@ -58,7 +58,7 @@ def duty(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Option 
     """What is due; nothing is asked while something else stands in the way of buying."""
     if not found.tax_policy.elsewhere:
         return _by_tables(found, lines, selected)
-    if blocked or selected is None or set(missing_parts(basket.ship_to)) - {"name"}:
+    if blocked or selected is None or set(missing_parts(found.goes_to(basket))) - {"name"}:
         return Duty(_nothing(lines), _LATER, TaxSource.STRIPE)
     question = _question(basket, found, lines, selected)
     if not question.lines and not question.shipping:
@@ -92,7 +92,7 @@ def _failed(found: Facts, lines: Sequence[Goods], selected: Option | None) -> Du
 
 
 def _question(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Option) -> Question:
-    policy, address = found.tax_policy, basket.ship_to or {}
+    policy, address = found.tax_policy, found.goes_to(basket) or {}
     asked = [
         AskedLine(line.variant_id, worth, line.quantity, policy.tax_codes.get(line.tax_category, ""))
         for line in lines

@@ -6,7 +6,7 @@ by when, and what is left on the gift card.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -29,6 +29,7 @@ from engine.kit import clock
 from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.payments.tenders import Purse, purses
+from engine.shipping import pickup
 from engine.tax import service as tax
 from engine.tax.policy import TaxPolicy
 
@@ -97,7 +98,12 @@ class Facts:
     stamp: str
     """The versions of all of it."""
     sites: Sequence[Mapping[str, Any]] = ()
-    """The locations that ship, in the shop's order: what routing must know of them."""
+    """The locations that ship, in the shop's order: what routing must know of them; the one where the order is fetched
+    instead, where that is chosen."""
+    picked: Mapping[str, Any] | None = None
+    """The location where the order is to be fetched. ``stock`` is then only what lies there."""
+    fetched_at: Sequence[Mapping[str, Any]] = ()
+    """The locations that offer it and have the whole basket."""
     shared: Mapping[str, int] = field(default_factory=dict)
     """By variant: units that are there for the whole basket together, where lines take the same parts."""
     promised: Mapping[str, Promise] = field(default_factory=dict)
@@ -112,6 +118,12 @@ class Facts:
     purses: Mapping[str, Purse] = field(default_factory=dict)
     """By account: the gift cards and store credit it is paid with that are good now."""
 
+    def goes_to(self, basket: Basket) -> dict[str, Any] | None:
+        """Where the order goes: the place where it is fetched, else the address."""
+        if self.picked is None:
+            return basket.ship_to
+        return pickup.address_of(self.picked, str(basket.buyer.get("name") or (basket.ship_to or {}).get("name") or ""))
+
     def ready(self, variant_id: str) -> int:
         """Units that can ship at once, with everything else that is wanted."""
         alone = self.alone(variant_id)
@@ -125,36 +137,43 @@ class Facts:
 _SEVERAL: Final = ("items", "zones", "rates", "exemptions", "promotions")
 _AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
 
-SCOPE: Final = """
+SCOPE: Final = f"""
+  LEFT JOIN app.locations y ON y.tenant_id = c.tenant_id AND y.pickup IS NOT NULL AND y.line_one <> ''
+    AND left(c.fulfillment_option_id, {len(pickup.PREFIX)}) = '{pickup.PREFIX}'
+    AND y.id = substr(c.fulfillment_option_id, {len(pickup.PREFIX) + 1})
   CROSS JOIN LATERAL (
     SELECT ARRAY(SELECT line->>'variant_id' FROM jsonb_array_elements(c.lines) AS line) AS variants,
-      coalesce(c.ship_to->>'country', '') AS country, coalesce(c.ship_to->>'state', '') AS region,
-      coalesce(c.ship_to->>'city', '') AS city, coalesce(c.ship_to->>'postal_code', '') AS postal, (
+      coalesce(c.ship_to->>'country', '') AS sent_to, coalesce(y.country, c.ship_to->>'country', '') AS country,
+      coalesce(y.region, c.ship_to->>'state', '') AS region, coalesce(y.city, c.ship_to->>'city', '') AS city,
+      coalesce(y.postal_code, c.ship_to->>'postal_code', '') AS postal, (
         SELECT h.customer_id FROM app.shoppers h
         WHERE h.tenant_id = c.tenant_id AND h.id = c.owner_id) AS customer) AS w
   JOIN app.tenants t ON t.id = c.tenant_id
-"""
-"""What a checkout ``c`` asks for, and its shop."""
+"""  # noqa: S608 (our own)
+"""What a checkout ``c`` asks for, and its shop; where it is fetched at a location ``y``, that is where it goes."""
 
 _PRICE: Final = IN_FORCE.replace("%(currency)s", "c.currency")
 _ITEMS: Final = f"""app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
     LEFT JOIN LATERAL ({_PRICE}) AS q ON true
     WHERE v.tenant_id = c.tenant_id AND v.id = ANY(w.variants)"""
-_ZONES: Final = "app.shipping_zones z WHERE z.tenant_id = c.tenant_id AND w.country = ANY(z.countries)"
+_ZONES: Final = "app.shipping_zones z WHERE z.tenant_id = c.tenant_id AND w.sent_to = ANY(z.countries)"
 _WHERE: Final = {"tenant": "c.tenant_id", "country": "w.country", "home": "t.country"}
 _RATES: Final = tax.RATES.format(**_WHERE, region="w.region", city="w.city", postal="w.postal")
 _EXEMPTIONS: Final = tax.EXEMPTIONS.format(**_WHERE, customer="w.customer")
 _CART: Final = "app.carts r WHERE r.tenant_id = c.tenant_id AND r.id = c.cart_id"
 _PLACES: Final = stock.PLACES.replace("%(tenant)s", "c.tenant_id").replace("%(variants)s", "w.variants")
 _SITES: Final = """SELECT l.id, l.code, l.country, l.region, l.position, l.latitude, l.longitude, l.handling_days,
-    l.handling_cost, l.cannot_ship, l.time_zone, l.cut_off
-    FROM app.locations l WHERE l.tenant_id = c.tenant_id AND l.ships ORDER BY l.position, l.id"""
+    l.handling_cost, l.cannot_ship, l.time_zone, l.cut_off, l.ships, l.pickup, l.name, l.line_one,
+    l.city, l.postal_code
+    FROM app.locations l WHERE l.tenant_id = c.tenant_id AND (l.ships OR l.pickup IS NOT NULL)
+    ORDER BY l.position, l.id"""
 _ITEM_STAMP: Final = "concat_ws('.', v.xmin, p.xmin, q.id, q.stamp)"
 _RATE_STAMP: Final = "concat(x.id, '.', x.xmin)"
 _EXEMPTION_STAMP: Final = "concat(e.id, '.', e.xmin)"
 _CART_STAMP: Final = "concat_ws('.', r.status, r.updated_at, r.discount_codes)"
 
 COLUMNS: Final = f"""
+  w.country AS at_country, w.region AS at_region,
   t.name, t.currency AS shop_currency, t.country, t.demo, t.settings, t.xmin::text AS stamp,
   (SELECT json_agg(i ORDER BY i.id) FROM (
     SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.length_mm, v.width_mm, v.height_mm, v.sellable,
@@ -204,7 +223,7 @@ WHERE c.tenant_id = %(tenant)s AND c.id = %(id)s
 
 LOOK: Final = f"""
 SELECT {COLUMNS} FROM jsonb_to_record(%(basket)s) AS c(tenant_id text, id text, owner_id text, cart_id text,
-  currency text, lines jsonb, buyer jsonb, ship_to jsonb, discount_codes text[]) {SCOPE}
+  currency text, lines jsonb, buyer jsonb, ship_to jsonb, fulfillment_option_id text, discount_codes text[]) {SCOPE}
 """  # noqa: S608 (our own)
 """The same of a basket that is not written down."""
 
@@ -235,6 +254,7 @@ def look(session: Session, basket: Basket, *, owner_id: str) -> Facts:
         "lines": basket.lines,
         "buyer": basket.buyer,
         "ship_to": basket.ship_to,
+        "fulfillment_option_id": basket.fulfillment_option_id,
         "discount_codes": basket.discount_codes,
     }
     now = clock.now()
@@ -257,7 +277,7 @@ def short(basket: Basket, found: Facts) -> dict[str, int]:
 
 def has_rest(basket: Basket, found: Facts) -> bool:
     """Whether something more has to be found out."""
-    return bool(basket.tenders) or bool(short(basket, found))
+    return bool(basket.tenders) or (found.picked is None and bool(short(basket, found)))
 
 
 def with_rest(session: Session, basket: Basket, found: Facts) -> Facts:
@@ -265,7 +285,7 @@ def with_rest(session: Session, basket: Basket, found: Facts) -> Facts:
     accounts = [tender["stored_value_id"] for tender in basket.tenders]
     if accounts:
         found = replace(found, purses=purses(session, basket.tenant_id, accounts, currency=basket.currency))
-    wanted = short(basket, found)
+    wanted = {} if found.picked else short(basket, found)
     if not wanted:
         return found
     there = {variant_id: inventory.clipped(found.stock[variant_id], found.ready(variant_id)) for variant_id in wanted}
@@ -277,15 +297,19 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
     """What ``COLUMNS`` found."""
     shop = Shop(basket.tenant_id, row["name"], row["shop_currency"], row["country"], row["demo"], row["settings"])
     policy = read_policy(dict(shop.settings), TaxPolicy)
-    places: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
+    everywhere: dict[str, list[Place]] = {line["variant_id"]: [] for line in basket.lines}
     for place in row["places"] or ():
-        places[place["variant_id"]].append(stock.place(place))
+        everywhere[place["variant_id"]].append(stock.place(place))
     items = {item["id"]: item for item in row["items"] or ()}
+    picked, sites = _sites(basket, row["sites"] or ())
+    places = _at(everywhere, {site["id"] for site in sites})
     return Facts(
         shop=shop,
         items=items,
         stock=places,
-        sites=row["sites"] or (),
+        sites=sites,
+        picked=picked,
+        fetched_at=[site for site in row["sites"] or () if site["pickup"] and _whole(basket, everywhere, site["id"])],
         shared=_shared(basket, items, places),
         zones=[Zone(**zone) for zone in row["zones"] or ()],
         tax=_taxes(basket, shop, policy, row),
@@ -309,15 +333,41 @@ def _shared(
     return inventory.together(wanted, places, waits=waits)
 
 
+def _sites(
+    basket: Basket, rows: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]]]:
+    """The location where the basket is to be fetched, if it is; and where its units may be taken from."""
+    wanted = basket.fulfillment_option_id
+    picked = next(
+        (one for one in rows if one["pickup"] and one["line_one"] and pickup.option_of(one["id"]) == wanted), None
+    )
+    return picked, [picked] if picked else [row for row in rows if row["ships"]]
+
+
+def _at(places: Mapping[str, Sequence[Place]], location_ids: Collection[str]) -> dict[str, list[Place]]:
+    return {variant: [one for one in known if one.location_id in location_ids] for variant, known in places.items()}
+
+
+def _whole(basket: Basket, places: Mapping[str, Sequence[Place]], location_id: str) -> bool:
+    """Whether all of the basket lies at one place."""
+    wanted = {line["variant_id"]: line["quantity"] for line in basket.lines}
+    here = _at(places, {location_id})
+    if any(sum(one.available for one in here[variant]) < units for variant, units in wanted.items()):
+        return False
+    return len(wanted) == 1 or all(
+        inventory.together(wanted, here, waits=frozenset()).get(variant, units) >= units
+        for variant, units in wanted.items()
+    )
+
+
 def _taxes(basket: Basket, shop: Shop, policy: TaxPolicy, row: Mapping[str, Any]) -> tax.Rules:
-    address = basket.ship_to or {}
     return tax.rules(
         policy,
         row["rates"] or (),
         row["exemptions"] or (),
         home=shop.country,
-        country=address.get("country") or "",
-        region=address.get("state") or "",
+        country=row["at_country"],
+        region=row["at_region"],
         currency=basket.currency,
     )
 

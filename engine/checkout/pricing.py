@@ -126,6 +126,8 @@ class Quote:
     tax_source: TaxSource = TaxSource.TABLES
     tax_calculation_id: str | None = None
     """What the engine that worked the tax out calls it."""
+    goes_to: dict[str, Any] | None = None
+    """The address, or the place where it is fetched."""
     asks: Question | None = None
     """What that engine still has to be asked: until then nothing can be paid."""
 
@@ -172,7 +174,8 @@ class Quote:
             rows.append(("items_discount", self._words("Discount", off_goods=True), self.discount))
         rows.append(("subtotal", "Subtotal", self.items - self.discount))
         if self.selected:
-            rows.append(("fulfillment", self._words(f"Shipping: {self.selected.title}", off_goods=False), self.fee))
+            kind = self.selected.title if self.selected.fetched else f"Shipping: {self.selected.title}"
+            rows.append(("fulfillment", self._words(kind, off_goods=False), self.fee))
         words = "Tax included" if self.tax_included else "Tax"
         rows.append(("tax", f"{words}: {self.tax_name}", self.tax))
         rows.append(("total", "Total", self.total))
@@ -227,11 +230,12 @@ def price(basket: Basket, found: Facts) -> Quote:
         notices=(*applied.notices, *way.notices, *due.notices),
         tax_source=due.source,
         tax_calculation_id=due.calculation_id,
+        goes_to=found.goes_to(basket),
         asks=due.asks,
     )
     if basket.tenders:
         priced = replace(priced, tenders=_tenders(basket, found, priced.total))
-    missing = _missing(basket, due=priced.due)
+    missing = _missing(basket, priced.goes_to, due=priced.due)
     return replace(priced, missing=tuple(missing)) if missing else priced
 
 
@@ -252,7 +256,7 @@ def _routing(
     if selected is None:
         return None, []
     try:
-        return routed(basket, found, lines, selected.max_days), []
+        return routed(basket, found, lines, None if selected.fetched else selected.max_days), []
     except OutOfStock as refused:
         title = next((line.title for line in lines if line.variant_id == refused.variant_id), "This")
         return None, [f"{title} cannot be delivered like this: {refused.message}"]
@@ -362,9 +366,9 @@ def _claimed(applied: Applied, full: int) -> tuple[Taken, ...]:
     return tuple(one for one in applied.taken if one.amount or (full and applied.shipping_off(full)))
 
 
-def _missing(basket: Basket, *, due: int) -> list[str]:
+def _missing(basket: Basket, goes_to: dict[str, Any] | None, *, due: int) -> list[str]:
     """What is still to be said. Stored value that covers all of it needs no other way to pay."""
-    parts = missing_parts(basket.ship_to)
+    parts = missing_parts(goes_to)
     found = [] if basket.buyer.get("email") else ["email"]
     if "name" in parts:
         found.append("name")

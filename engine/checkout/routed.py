@@ -24,14 +24,14 @@ class Wanted(Protocol):
     def now(self) -> int: ...
 
 
-def routed(basket: Basket, found: Facts, lines: Sequence[Wanted], promised_days: int) -> Plan | None:
+def routed(basket: Basket, found: Facts, lines: Sequence[Wanted], promised_days: int | None) -> Plan | None:
     """The plan for what ships at once; ``None`` when nothing does. Raises ``OutOfStock`` when no way is allowed."""
     wanted = {line.variant_id: line.now for line in lines if line.now}
     if not wanted:
         return None
     policy = read_policy(dict(found.shop.settings), RoutingPolicy)
-    destination = Destination.of(basket.ship_to, {"max_days": promised_days})
-    barred = {line.variant_id: frozenset(line.restrictions) for line in lines}
+    destination = Destination.of(found.goes_to(basket), {"max_days": promised_days})
+    barred = {line.variant_id: frozenset(() if found.picked else line.restrictions) for line in lines}
     return plan(wanted, _stock(found, wanted, barred), policy=policy, destination=destination)
 
 

@@ -219,7 +219,7 @@ def _order(identity: Identity, card: Card, quote: Quote, now: datetime) -> Row:
         "shipping": quote.shipping,
         "shipping_tax": quote.shipping_tax,
         "buyer": card.buyer,
-        "ship_to": card.ship_to,
+        "ship_to": quote.goes_to,
         "fulfillment": asdict(quote.selected) if quote.selected else {},
         "routing": quote.plan.reasons if quote.plan else None,
         "discount_codes": list(card.discount_codes),

@@ -56,7 +56,7 @@ def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
 
 def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> ConfirmationSummary:
     """Everything the human agrees to. The session must be complete: missing parts raise ``AssertionError``."""
-    assert checkout.ship_to is not None
+    assert quote.goes_to is not None
     assert quote.selected is not None
     currency = checkout.currency
     method = None if quote.tenders and not quote.due else checkout.payment_method
@@ -65,7 +65,7 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
         lines=[line_view(line, currency) for line in quote.lines],
         totals=[TotalView(**row) for row in quote.totals()],
         total=Price(amount=quote.total, currency=currency),
-        ship_to=AddressView(**checkout.ship_to),
+        ship_to=AddressView(**quote.goes_to),
         fulfillment=option_view(quote.selected, quote.selected),
         payment_method=method_view(method) if method else None,
         buyer=BuyerView(**checkout.buyer),
@@ -93,7 +93,7 @@ def digest(checkout: Basket, quote: Quote) -> str:
         "lines": [[line.variant_id, line.quantity, line.unit_price, line.discount, line.tax] for line in quote.lines],
         "totals": [[row["type"], row["amount"]] for row in quote.totals()],
         "fulfillment": quote.selected.id if quote.selected else None,
-        "ship_to": checkout.ship_to,
+        "ship_to": quote.goes_to,
         "email": checkout.buyer.get("email"),
         "method": [method.get("gateway"), method.get("ref")],
     }
@@ -145,6 +145,9 @@ def option_view(option: Option, selected: Option | None) -> FulfillmentOptionVie
         surcharges=list(option.surcharges),
         earliest=option.earliest,
         latest=option.latest,
+        place=dict(option.place) if option.place else None,
+        ready_by=option.ready_by,
+        pickup_by=option.pickup_by,
         selected=selected is not None and option.id == selected.id,
     )
 

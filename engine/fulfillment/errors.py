@@ -32,6 +32,12 @@ class NotCaptured(Conflict):
     retryable: ClassVar[bool] = True
 
 
+class NotForPickup(Conflict):
+    """Nobody comes for it: a carrier brings it."""
+
+    code = "not_for_pickup"
+
+
 class NothingToShip(Conflict):
     """The fulfillment has no such units left."""
 

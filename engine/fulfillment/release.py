@@ -31,6 +31,7 @@ from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.payments import captures
 from engine.runtime import Runtime
+from engine.shipping.pickup import fetched
 
 log = structlog.get_logger(__name__)
 _BATCH: Final = 50
@@ -221,6 +222,9 @@ def _busy(session: Session, tenant_id: str, line_ids: list[str]) -> dict[tuple[s
 def _hand_over(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units) -> list[Fulfillment]:
     policy = policy_of(session, order.tenant_id, RoutingPolicy)
     reasons: dict[str, Any]
+    if fetched(order.fulfillment):
+        reasons = {"words": ["It is fetched where it is reserved."], "moved": False}
+        return _work(session, order, lines, units, reasons)
     try:
         best = _plan(session, order, lines, units, policy)
     except OutOfStock as impossible:
@@ -228,6 +232,12 @@ def _hand_over(session: Session, order: Order, lines: Mapping[str, OrderLine], u
     else:
         moves = _moves(lines, units, best) if policy.reroute_at_release else []
         reasons = dict(best.reasons) | {"moved": bool(moves) and _move(session, order, units, moves)}
+    return _work(session, order, lines, units, reasons)
+
+
+def _work(
+    session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units, reasons: dict[str, Any]
+) -> list[Fulfillment]:
     places: dict[str, dict[str, int]] = {}
     for key, here in units.items():
         for location, quantity in here.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -26,6 +26,7 @@ from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.runtime import Runtime
+from engine.shipping.pickup import fetched
 from engine.shipping.policy import ShippingPolicy
 from engine.shipping.promise import days_after
 
@@ -182,15 +183,19 @@ def _shipment(
     session: Session, found: Work, boxes: Sequence[Package], units: Mapping[str, int], handover: Handover
 ) -> Shipment:
     order, now, shipment_id = found.order, clock.now(), new_id("shipment")
+    comes = fetched(order.fulfillment)
+    if comes and handover.carrier is not None:
+        raise InvalidInput("The buyer comes for this order: no carrier takes it.", param="carrier")
     embedded = handover.carrier is None
     number = carriers.tracking_number(shipment_id) if embedded else (handover.tracking_number or "").strip()
-    carrier = handover.carrier or carriers.SANDBOX
+    carrier = carriers.PICKUP if comes else handover.carrier or carriers.SANDBOX
     if not number:
         raise InvalidInput("A carrier of your own comes with its tracking number.", param="tracking_number")
     _require_free(session, order.tenant_id, carrier, number)
     packed = _packed(session, found, boxes)
     status = ShipmentStatus.LABEL_CREATED if embedded else ShipmentStatus.SHIPPED
-    words = "Packed and labeled" if embedded else "Handed to the carrier"
+    words = "Ready for pickup" if comes else "Packed and labeled" if embedded else "Handed to the carrier"
+    labeled = embedded and not comes
     return Shipment(
         tenant_id=order.tenant_id,
         id=shipment_id,
@@ -200,14 +205,20 @@ def _shipment(
         carrier=carrier,
         tracking_number=number,
         service=handover.service or str(order.fulfillment.get("title", "")),
-        label_cost=sum(carriers.price(box["weight_g"]) for box in packed) if embedded else handover.label_cost,
+        label_cost=sum(carriers.price(box["weight_g"]) for box in packed) if labeled else handover.label_cost,
         status=status,
         lines=[{"order_line_id": key, "quantity": quantity} for key, quantity in sorted(units.items())],
         packages=packed,
         events=[{"id": f"{shipment_id}-sent", "at": now.isoformat(), "status": status.value, "text": words}],
-        expected_on=_expected(session, order, now.date()),
+        expected_on=_kept_until(order, now) if comes else _expected(session, order, now.date()),
         shipped_at=now,
     )
+
+
+def _kept_until(order: Order, ready: datetime) -> date:
+    """As long as was promised; of what is ready later than that, for the same time."""
+    first, last = (datetime.fromisoformat(order.fulfillment[name]) for name in ("ready_by", "pickup_by"))
+    return max(last, ready + (last - first)).date()
 
 
 def _expected(session: Session, order: Order, leaves: date) -> date | None:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from engine.fulfillment import carriers, exceptions, work
 from engine.fulfillment.carriers import TrackingEvent
+from engine.fulfillment.errors import NotForPickup
 from engine.fulfillment.policies import FulfillmentPolicy
 from engine.fulfillment.states import FINAL, SHIPMENT
 from engine.kit import audit, clock, outbox
@@ -119,6 +120,7 @@ def find_lost(runtime: Runtime, tenant_id: str) -> int:
                 Shipment.tenant_id == tenant_id,
                 Shipment.status.not_in([*FINAL, ShipmentStatus.LOST]),
                 Shipment.fulfillment_id.is_not(None),
+                Shipment.carrier != carriers.PICKUP,
                 Shipment.expected_on < (clock.now() - timedelta(days=days)).date(),
             )
             .order_by(Shipment.id)
@@ -130,6 +132,28 @@ def find_lost(runtime: Runtime, tenant_id: str) -> int:
             told = TrackingEvent(f"{shipment_id}-overdue", clock.now(), ShipmentStatus.LOST, words)
             apply(session, tenant_id, shipment_id, [told])
     return len(ids)
+
+
+def picked_up(session: Session, tenant_id: str, shipment_id: str, *, taken: bool, actor: str) -> Shipment:
+    """The buyer came for what is set aside, or it is put back on the shelf because nobody did (``taken`` is false).
+
+    Raises ``NotFound``, ``NotForPickup``, ``IllegalTransition`` when the other was said before.
+    """
+    _, shipment = work.lock_shipment(session, tenant_id, shipment_id)
+    if shipment.carrier != carriers.PICKUP:
+        raise NotForPickup("A carrier brings this parcel: nobody comes for it.")
+    end = ShipmentStatus.DELIVERED if taken else ShipmentStatus.RETURNED
+    if shipment.status == end:
+        return shipment
+    SHIPMENT.check(ShipmentStatus(shipment.status), end)
+    words = "Picked up" if taken else "Nobody came for it"
+    return apply(
+        session,
+        tenant_id,
+        shipment_id,
+        [TrackingEvent(f"{shipment_id}-{end.value}", clock.now(), end, words)],
+        actor=actor,
+    )
 
 
 def apply(

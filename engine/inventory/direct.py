@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (SELECT CASE WHEN k.id IS NULL THEN v.id ELSE k.id END AS id,
   CASE WHEN k.id IS NULL THEN v.stock_policy ELSE k.stock_policy END AS stock_policy,
   CASE WHEN k.id IS NULL THEN v.price ELSE k.price END AS price,
   CASE WHEN k.id IS NULL THEN v.available_on ELSE k.available_on END AS available_on) AS p
-JOIN app.locations l ON l.tenant_id = v.tenant_id AND l.ships
+JOIN app.locations l ON l.tenant_id = v.tenant_id AND (l.ships OR l.pickup IS NOT NULL)
 CROSS JOIN LATERAL (SELECT CASE WHEN p.stock_policy = 'untracked' THEN {PLENTY}
   WHEN p.stock_policy = 'preorder' AND p.available_on > %(today)s THEN 0
   ELSE greatest(0, coalesce((SELECT s.on_hand - s.reserved - s.safety_stock FROM app.stock_levels s

@@ -44,6 +44,9 @@ class LocationView(View):
     handling_days: int
     handling_cost: int
     cannot_ship: list[str]
+    line_one: str
+    pickup: dict[str, Any] | None
+    """On what terms orders are fetched here; none where they are not."""
 
 
 class MovementView(View):

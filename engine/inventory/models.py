@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Double, Identity, Index, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -24,6 +25,8 @@ class Location(TenantRow):
     region: Mapped[str]
     city: Mapped[str]
     postal_code: Mapped[str]
+    line_one: Mapped[str] = mapped_column(default="", server_default="")
+    """Street and number, where shoppers come to it."""
     ships: Mapped[bool] = mapped_column(default=True)
     """Whether orders may be routed here; a store that does not ship still counts as available at the store."""
     position: Mapped[int] = mapped_column(default=0)
@@ -39,6 +42,8 @@ class Location(TenantRow):
     """IANA name: where the clock of ``cut_off`` hangs."""
     cut_off: Mapped[time | None]
     """What is ordered by then leaves a day earlier than what comes after; ``None``: the shop's policy says."""
+    pickup: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """On what terms orders are fetched here (``engine.shipping.pickup.Pickup``); ``None``: they are not."""
 
     __table_args__ = (UniqueConstraint("tenant_id", "code"),)
 

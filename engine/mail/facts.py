@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.fulfillment.carriers import PICKUP
 from engine.inventory.models import Backorder
 from engine.kit.money import format_minor
 from engine.orders.models import Order, OrderChange, OrderLine, OrderStatus, Shipment
@@ -31,8 +32,16 @@ def of_order(order: Order, *, due: int | None = None) -> Facts:
         "placed_on": order.placed_at.date().isoformat(),
         "total": format_minor(order.total if due is None else due, order.currency),
         "address": masked_address(order.ship_to),
+        "place": place_of(order.fulfillment),
         "held": order.status == OrderStatus.ON_HOLD,
     }
+
+
+def place_of(way: Mapping[str, Any] | None) -> str:
+    """Where an order is fetched: a place of the shop's, told in full; empty where it is sent."""
+    place = (way or {}).get("place") or {}
+    parts = [place.get(name) for name in ("name", "line_one", "city", "state", "postal_code")]
+    return ", ".join(str(part) for part in parts if part)
 
 
 def masked_address(address: Mapping[str, Any] | None) -> str:
@@ -86,8 +95,9 @@ def waiting(session: Session, order: Order, lines: Iterable[OrderLine]) -> Facts
 
 
 def parcel(shipment: Shipment, lines: Iterable[OrderLine]) -> Facts:
-    """``parcel``: carrier, number, day, and how many kept units have not left yet."""
+    """``parcel``: whether it is fetched, carrier, number, day, and how many kept units have not left yet."""
     return {
+        "pickup": shipment.carrier == PICKUP,
         "carrier": shipment.carrier,
         "tracking_number": shipment.tracking_number,
         "expected_on": shipment.expected_on.isoformat() if shipment.expected_on else "",

@@ -10,13 +10,20 @@ _ORDER: Final[dict[str, Any]] = {
         "placed_on": "2026-03-01",
         "total": "$55.00",
         "address": "A. B., Portland WA, US",
+        "place": "",
         "held": False,
     }
 }
 _ITEMS: Final[dict[str, Any]] = {"head": ["Item", "Quantity", "Price"], "rows": [["Thing", "1", "$50.00"]]}
 _TOTALS: Final[dict[str, Any]] = {"head": ["", "Amount"], "rows": [["Total", "$55.00"]]}
 _PARCEL: Final[dict[str, Any]] = {
-    "parcel": {"carrier": "Parcel", "tracking_number": "PX1", "expected_on": "2026-03-05", "rest": 0}
+    "parcel": {
+        "pickup": False,
+        "carrier": "Parcel",
+        "tracking_number": "PX1",
+        "expected_on": "2026-03-05",
+        "rest": 0,
+    }
 }
 _CHANGE: Final[dict[str, Any]] = {
     "change": {"kind": "items", "message": "", "charged": "$5.00", "returned": "", "total": "$60.00"}

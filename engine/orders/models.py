@@ -57,7 +57,7 @@ class Order(TenantRow):
     buyer: Mapped[dict[str, Any]]
     ship_to: Mapped[dict[str, Any] | None]
     fulfillment: Mapped[dict[str, Any]] = mapped_column(default=dict)
-    """id, title, carrier, amount, min_days, max_days of the chosen option."""
+    """id, title, carrier, amount, min_days, max_days of the chosen option; type, and the place where it is fetched."""
     routing: Mapped[dict[str, Any] | None]
     """Why its units were reserved where they are, as routing said at the sale."""
     discount_codes: Mapped[list[str]] = mapped_column(default=list)

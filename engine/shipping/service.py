@@ -45,6 +45,16 @@ class Option:
     earliest: str = ""
     """First day on which it may arrive, ISO; empty while that is not known."""
     latest: str = ""
+    place: Mapping[str, Any] | None = None
+    """Where it is fetched: an address, location_id, kind (in_store, curbside, locker), phone?, instructions?."""
+    ready_by: str = ""
+    """From when and until when it can be fetched there, ISO with zone."""
+    pickup_by: str = ""
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the buyer comes for it."""
+        return self.place is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from app.protocols.acp import render
 from app.protocols.acp.kernel import Asked, AskedDep, Body, Reply, acp_router, once, plain
 from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import Buyer, Closed, LineItems
-from app.protocols.acp.sessions import origin_of
+from app.protocols.acp.sessions import home_of
 from engine.agentic import carts, messages
 from engine.agentic.carts import Priced
 from engine.agentic.seen import Bill
@@ -77,12 +77,12 @@ def cancel(asked: AskedDep) -> Reply:
 
 def told(asked: Asked, priced: Priced) -> Body:
     """The cart in the protocol's words: no status, no way to pay, no tax before there is an address."""
-    cart, quote, origin = priced.cart, priced.quote, origin_of(asked)
+    cart, quote, shop = priced.cart, priced.quote, home_of(asked)
     rows = [row for row in Bill.of(quote).totals if row["type"] in _SHOWN]
     said = messages.of_quote(quote, cart.lines, ())
     body: Body = {
         "id": cart.id,
-        "line_items": [render.line(line, origin) for line in quote.lines],
+        "line_items": [render.line(line, shop) for line in quote.lines],
         "currency": cart.currency.lower(),
         "totals": [{name: row[name] for name in ("type", "display_text", "amount")} for row in rows],
         "messages": [render.message(one) for one in said if one.code not in _LATER],

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from app.protocols.acp.versions import NEWEST
 from engine.agentic.messages import Message
+from engine.agentic.order_shape import Shop
 from engine.agentic.paying import HANDLER
 from engine.agentic.policy import REACHED_BY
 from engine.agentic.seen import Bill, Seen, line_id, told_type
@@ -20,6 +21,7 @@ from engine.shipping.service import Option
 
 Body = dict[str, Any]
 _PPM: Final = 1_000_000
+_ADDRESS: Final = ("name", "line_one", "line_two", "city", "state", "country", "postal_code")
 _LOW: Final = 5
 _OPEN: Final = frozenset(
     {
@@ -41,8 +43,8 @@ DISCOUNT: Final = {
 _BRANDS: Final = ["visa", "mastercard", "amex", "discover"]
 
 
-def session(seen: Seen, *, origin: str, gateway: str | None) -> Body:
-    """The session. ``origin`` is where its pages are, ``gateway`` takes its tokens."""
+def session(seen: Seen, *, shop: Shop, gateway: str | None) -> Body:
+    """The session. ``shop`` is where its pages are, ``gateway`` takes its tokens."""
     checkout, extra = seen.checkout, seen.extra
     body: Body = {
         "id": checkout.id,
@@ -50,11 +52,11 @@ def session(seen: Seen, *, origin: str, gateway: str | None) -> Body:
         "capabilities": capabilities(seen, gateway),
         "status": str(seen.status),
         "currency": checkout.currency.lower(),
-        "line_items": [line(one, origin) for one in seen.bill.lines],
+        "line_items": [line(one, shop) for one in seen.bill.lines],
         "totals": totals(seen.bill, checkout.currency),
         "fulfillment_options": [option(one) for one in seen.bill.options],
         "messages": [message(one) for one in seen.messages],
-        "links": links(seen, origin),
+        "links": links(seen, shop),
         "created_at": moment(checkout.created_at),
         "updated_at": moment(checkout.updated_at),
         "expires_at": moment(checkout.expires_at),
@@ -67,18 +69,20 @@ def session(seen: Seen, *, origin: str, gateway: str | None) -> Body:
         body["discounts"] = discounts(seen)
     if seen.status == SessionStatus.AUTHENTICATION_REQUIRED:
         body["authentication_metadata"] = authentication(seen)
-    if seen.status in _OPEN and (offered := _marketing(seen, origin)):
+    if seen.status in _OPEN and (offered := _marketing(seen, shop)):
         body["marketing_consent_options"] = offered
     if seen.continue_path:
-        body["continue_url"] = origin + seen.continue_path
+        body["continue_url"] = shop.origin + seen.continue_path
     elif seen.status == SessionStatus.REQUIRES_ESCALATION:
-        body["continue_url"] = next((row["url"] for row in body["links"] if row["type"] == "contact_us"), origin + "/")
+        body["continue_url"] = next(
+            (row["url"] for row in body["links"] if row["type"] == "contact_us"), shop.address("/")
+        )
     if seen.order is not None:
         body["order"] = seen.order
     return body
 
 
-def line(one: PricedLine, origin: str) -> Body:
+def line(one: PricedLine, shop: Shop) -> Body:
     """A line item with its own totals."""
     body: Body = {
         "id": line_id(one.variant_id),
@@ -89,7 +93,7 @@ def line(one: PricedLine, origin: str) -> Body:
         "product_id": one.product_id,
         "variant_id": one.variant_id,
         "sku": one.sku,
-        "images": [f"{origin}/media/products/{one.product_id}.svg"],
+        "images": [shop.address(f"/media/products/{one.product_id}.svg")],
         "availability_status": _availability(one),
         "available_quantity": min(max(one.available, 0), 9_999),
         "totals": _line_totals(one),
@@ -131,13 +135,27 @@ def option(one: Option) -> Body:
     if one.surcharges:
         body["description"] = "; ".join(one.surcharges)
     first, last = _day(one.earliest), _day(one.latest)
-    if kind == "shipping":
+    if one.place is not None:
+        body |= _place(one, one.place)
+    elif kind == "shipping":
         body["carrier"] = one.carrier
         if first and last:
             body |= {"earliest_delivery_time": moment(_begin(first)), "latest_delivery_time": moment(_end(last))}
     elif kind == "local_delivery" and first and last:
         body["delivery_window"] = {"start": moment(_begin(first)), "end": moment(_end(last))}
     return body
+
+
+def _place(one: Option, place: Mapping[str, Any]) -> Body:
+    """Where, how and from when until when it is fetched."""
+    address = {name: place[name] for name in _ADDRESS if place.get(name)}
+    told = {name: place[name] for name in ("phone", "instructions") if place.get(name)}
+    return {
+        "location": {"name": place["name"], "address": address} | told,
+        "pickup_type": place["kind"],
+        "ready_by": moment(datetime.fromisoformat(one.ready_by)),
+        "pickup_by": moment(datetime.fromisoformat(one.pickup_by)),
+    }
 
 
 def message(one: Message) -> Body:
@@ -199,10 +217,10 @@ def authentication(seen: Seen) -> Body:
     }
 
 
-def links(seen: Seen, origin: str) -> list[Body]:
+def links(seen: Seen, shop: Shop) -> list[Body]:
     """The shop's own pages; where it named none, the shop stands for them."""
     named = {str(kind): url for kind, url in seen.policy.links.items()}
-    usual = {"terms_of_use": f"{origin}/", "privacy_policy": f"{origin}/", "return_policy": f"{origin}/"}
+    usual = dict.fromkeys(("terms_of_use", "privacy_policy", "return_policy"), shop.address("/"))
     return [{"type": kind, "url": url} for kind, url in {**usual, **named}.items()]
 
 
@@ -319,9 +337,9 @@ def _directory(method: Mapping[str, Any] | None) -> str:
     return {"amex": "american_express", "mastercard": "mastercard"}.get(brand, "visa")
 
 
-def _marketing(seen: Seen, origin: str) -> list[Body]:
+def _marketing(seen: Seen, shop: Shop) -> list[Body]:
     policy = seen.policy
-    privacy = policy.links.get("privacy_policy", f"{origin}/")
+    privacy = policy.links.get("privacy_policy", shop.address("/"))
     return [
         {"channel": channel, "display_text": words, "privacy_policy_url": privacy}
         for channel, words in policy.marketing.items()

@@ -14,6 +14,7 @@ from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import CancelRequest, CompleteRequest, CreateRequest, UpdateRequest
 from engine.agentic import paying, sessions
 from engine.agentic.errors import SessionClosed
+from engine.agentic.order_shape import Shop
 from engine.agentic.paying import Attempt, Looked
 from engine.agentic.seen import Door, Seen
 from engine.checkout import taxing
@@ -132,7 +133,13 @@ def origin_of(asked: Asked) -> str:
     return f"https://{host}" if host else asked.site.web_origin
 
 
+def home_of(asked: Asked) -> Shop:
+    """Where anybody finds the shop's pages and pictures: a shop without a host of its own is named in each address."""
+    slug = "" if asked.merchant.host else asked.merchant.slug
+    return Shop(origin_of(asked), slug, asked.merchant.settings)
+
+
 def told(asked: Asked, seen: Seen) -> Body:
     """The session in the protocol's words."""
     gateway = paying.gateway_for(asked.runtime, demo=seen.shop.demo)
-    return render.session(seen, origin=origin_of(asked), gateway=gateway)
+    return render.session(seen, shop=home_of(asked), gateway=gateway)

@@ -23,6 +23,7 @@ from engine.orders.changes.wanted import AddressWanted
 from engine.orders.errors import NotDeliverable, NothingToChange
 from engine.orders.models import ChangeKind, OrderLine
 from engine.shipping import service as shipping
+from engine.shipping.pickup import fetched
 from engine.tax import service as tax
 
 
@@ -32,6 +33,8 @@ def work_out(case: Case, wanted: AddressWanted) -> Effect:
 
     Raises ``AddressIncomplete``, ``NothingToChange``, ``NotDeliverable``.
     """
+    if fetched(case.order.fulfillment):
+        raise NotDeliverable("Its buyer comes for this order: it goes to no other address.")
     ship_to = _complete(wanted)
     if ship_to == case.order.ship_to:
         raise NothingToChange("The order goes to that address already.")

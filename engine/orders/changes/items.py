@@ -25,6 +25,7 @@ from engine.orders.changes.rules import RETURN_PATH
 from engine.orders.changes.wanted import ItemsWanted, Swap
 from engine.orders.errors import CountMismatch, ItemUnavailable, SameItem, WrongProduct, WrongStatus
 from engine.orders.models import ChangeKind, OrderLine
+from engine.shipping.pickup import fetched
 from engine.tax import service as tax
 
 _AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
@@ -51,6 +52,8 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     """
     if all(line.ordered - line.canceled == line.shipped for line in case.parts.lines):
         raise WrongStatus(RETURN_PATH)
+    if fetched(case.order.fulfillment):
+        raise WrongStatus("What is fetched is not swapped: cancel it, and order the other item.")
     moves = _moves(case, wanted.swaps)
     units: dict[str, int] = {}
     for move in moves:

@@ -414,3 +414,19 @@ def test_ways_to_deliver_of_every_kind_keep_to_the_schema(buying: Checkout, shop
     chosen = buying.update(session, {"selected_fulfillment_options": [wanted]}).json()
     assert chosen["selected_fulfillment_options"] == [wanted]
     assert buying.complete(chosen, buying.token(chosen)).json()["status"] == "completed"
+
+
+def test_every_picture_and_page_that_is_named_opens(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    session = buying.opened("TENT")
+    cart = buying.agent.post("/carts", {"line_items": [{"id": shop.variants["TENT"], "quantity": 1}]}).json()
+    done = buying.complete(session, buying.token(session)).json()
+    named = [
+        *session["line_items"][0]["images"],
+        *cart["line_items"][0]["images"],
+        *done["line_items"][0]["images"],
+        *(one["url"] for one in session["links"]),
+    ]
+    for url in set(named):
+        assert buying.agent.http.get(url).status_code == 200, url
+    assert f"?shop={shop.tenant.slug}" in named[0]

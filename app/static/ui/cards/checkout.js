@@ -2,8 +2,7 @@ import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money } from '../format.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { carriage, facts, goods, totals } from './parts.js';
-import { address } from './words.js';
+import { carriage, facts, goesTo, goods, totals } from './parts.js';
 
 /**
  * A checkout being filled in. Paying needs the confirmation card: here one can only ask for it. `data.past` marks one
@@ -25,7 +24,7 @@ class Checkout extends Card {
         ${problems.map((problem) => html`<p class="notice">${problem}</p>`)}${told}
         <ul class="lines">${session.lines.map((line) => goods(line, line.quantity, money(line.base_amount, currency)))}</ul>
         ${facts([
-          [texts.shipTo, session.ship_to && address(session.ship_to).join(', ')],
+          goesTo(ways.find((way) => way.selected), session.ship_to, (rows) => rows.join(', ')),
           ...(session.tenders ?? []).map((part) => [part.label, money(part.amount, currency)]),
           [texts.payWith, session.payment_method?.label],
           [texts.email, session.buyer?.email],

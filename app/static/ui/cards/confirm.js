@@ -3,8 +3,8 @@ import { serverNow } from '../clock.js';
 import { money, price } from '../format.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { carriage, facts, goods, totals } from './parts.js';
-import { address, clock } from './words.js';
+import { carriage, facts, goesTo, goods, totals } from './parts.js';
+import { clock } from './words.js';
 
 const LAST_MINUTE_MS = 60_000;
 
@@ -119,7 +119,7 @@ class Confirm extends Card {
       ${facts([
         ...(checkout.tenders ?? []).map((part) => [part.label, money(part.amount, total.currency)]),
         [texts.payWith, other],
-        [texts.shipTo, address(checkout.ship_to).map((row) => html`<div>${row}</div>`)],
+        goesTo(fulfillment, checkout.ship_to, (rows) => rows.map((row) => html`<div>${row}</div>`)),
         [texts.email, checkout.buyer?.email],
       ])}
     `;

@@ -2,8 +2,8 @@ import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { facts, goods } from './parts.js';
-import { address, day, moment, sentence, status } from './words.js';
+import { facts, goesTo, goods } from './parts.js';
+import { day, moment, sentence, status } from './words.js';
 
 class Orders extends Card {
   view({ items }) {
@@ -55,7 +55,7 @@ class Timeline extends Card {
         ${order.shipments.length || order.status === 'canceled' ? nothing : html`<p class="muted small">${texts.noShipments}</p>`}
         ${order.shipments.map((parcel, index) => this.#parcel(parcel, index + 1, order.shipments.length))}
         ${order.adjustments.map((one) => this.#adjustment(one, order.total.currency))}
-        ${facts([[texts.shipTo, order.ship_to && address(order.ship_to).join(', ')]])}
+        ${facts([goesTo(order.fulfillment, order.ship_to, (rows) => rows.join(', '))])}
       </div>
     `;
   }

@@ -3,7 +3,7 @@ import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, options } from '../format.js';
 import { texts } from './texts.js';
 import { picture } from './base.js';
-import { days } from './words.js';
+import { address, days, moment } from './words.js';
 
 /** One line of goods: picture, quantity × title, options, amount. */
 export const goods = (line, quantity, amount) => html`
@@ -33,9 +33,16 @@ export const totals = (rows, currency, notes = {}) => html`
 `;
 
 /** Who brings it, and the days on which it arrives; while those are not known, in how many where the title is silent. */
-export const carriage = ({ title, carrier, min_days: min, max_days: max, earliest, latest }) => {
+export const carriage = ({ title, carrier, min_days: min, max_days: max, earliest, latest, ready_by: ready, pickup_by: until }) => {
+  if (ready) return texts.ready(moment(ready), moment(until));
   const when = earliest && latest ? texts.arrives(days(earliest, latest)) : /\d/.test(title) ? '' : texts.days(min, max);
   return [carrier, when].filter(Boolean).join(', ');
+};
+
+/** Where an order goes, as a row of facts: to an address, or it waits at a place of the shop's. */
+export const goesTo = (way, shipTo, show) => {
+  const place = way?.place;
+  return [place ? texts.pickUpAt : texts.shipTo, place ? show([...address(place), place.instructions].filter(Boolean)) : shipTo && show(address(shipTo))];
 };
 
 const DISCOUNTS = ['discount', 'items_discount'];

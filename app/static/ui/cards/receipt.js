@@ -2,8 +2,8 @@ import { html } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { facts, goods, totals } from './parts.js';
-import { address, moment } from './words.js';
+import { facts, goesTo, goods, totals } from './parts.js';
+import { moment } from './words.js';
 
 class Receipt extends Card {
   view(order) {
@@ -23,7 +23,7 @@ class Receipt extends Card {
         </ul>
         ${totals(order.totals, currency)}
         ${facts([
-          [texts.shipTo, order.ship_to && address(order.ship_to).map((row) => html`<div>${row}</div>`)],
+          goesTo(order.fulfillment, order.ship_to, (rows) => rows.map((row) => html`<div>${row}</div>`)),
           ...(order.tenders ?? []).map((part) => [part.label, money(part.amount, currency)]),
           [order.payment_status === 'authorized' ? texts.chargedLater : texts.paidWith, order.payment_method?.label],
           [texts.email, order.email],

@@ -34,6 +34,8 @@ export const texts = {
     payment_method: 'way to pay',
   },
   shipTo: 'Ship to',
+  pickUpAt: 'Pick up at',
+  ready: (from, until) => `ready ${from}, kept until ${until}`,
   delivery: 'Delivery',
   payWith: 'Pay with',
   email: 'E-mail',
