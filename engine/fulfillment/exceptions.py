@@ -29,6 +29,7 @@ from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.payments.alerts import raise_alert, resolve_alert
+from engine.shipping.pickup import place_id
 
 log = structlog.get_logger(__name__)
 LOST: Final = "parcel_lost"
@@ -128,10 +129,16 @@ def returned_to_sender(session: Session, order: Order, shipment: Shipment) -> No
         _hold_again(session, order, lines[line_id], quantity, shipment.id)
     shipment.returned_at = clock.now()
     if order.status == OrderStatus.OPEN:
-        orders.hold(session, order, reason="A parcel came back to the sender.", actor="system")
+        orders.hold(session, order, reason=_why_back(order), actor="system")
     words = f"{shipment.carrier} {shipment.tracking_number} came back. Correct the address and release it again."
+    if place_id(order.fulfillment):
+        words = f"Nobody came for {shipment.tracking_number}. Ask its buyer: release it again or cancel it."
     raise_alert(session, order.tenant_id, BACK, shipment.id, words)
     _emit(session, order, shipment)
+
+
+def _why_back(order: Order) -> str:
+    return "Nobody came for it." if place_id(order.fulfillment) else "A parcel came back to the sender."
 
 
 def remedy_lost(session: Session, tenant_id: str, shipment_id: str, *, remedy: Remedy, actor: str) -> dict[str, int]:
@@ -185,8 +192,10 @@ def _require_open(found: Work, short: Mapping[str, int]) -> None:
 
 
 def _reroute(session: Session, found: Work, line_id: str, quantity: int) -> list[str]:
-    """New work at the next best places; nothing when no other place has all of the units."""
+    """New work at the next best places; nothing when no other has all of the units, or the buyer comes to this one."""
     order, line = found.order, found.order_lines[line_id]
+    if place_id(order.fulfillment):
+        return []
     here = found.fulfillment.location_id
     stock = stock_for(session, order.tenant_id, [line.variant_id], without=frozenset({here}))
     policy = policy_of(session, order.tenant_id, RoutingPolicy)
@@ -243,6 +252,7 @@ def _hold_again(session: Session, order: Order, line: OrderLine, quantity: int, 
                 quantity=quantity,
                 region=str((order.ship_to or {}).get("state", "")),
                 subject=subject,
+                at=place_id(order.fulfillment),
             )
     except OutOfStock:
         _backorder(session, line, quantity)

@@ -89,8 +89,11 @@ def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> d
     return places
 
 
-def places_of(session: Session, tenant_id: str, parts: Recipe) -> list[Place]:
-    """Where whole units made of ``parts`` can ship from; for a line that was sold as the bundle was then."""
+def places_of(session: Session, tenant_id: str, parts: Recipe, *, at: str | None = None) -> list[Place]:
+    """Where whole units made of ``parts`` can ship from, or whether they are ``at`` one location; for a line that was
+    sold as the bundle was then.
+    """
+    where = Location.ships if at is None else Location.id == at
     rows = [(part.variant_id, part.per_unit) for part in parts]
     wanted = values(column("variant_id", Variant.id.type), column("per_unit", Integer), name="wanted").data(rows)
     part, level = aliased(Variant), aliased(StockLevel)
@@ -99,7 +102,7 @@ def places_of(session: Session, tenant_id: str, parts: Recipe) -> list[Place]:
         select(Location.id, Location.region, Location.position, func.min(units).label("available"))
         .select_from(wanted)
         .join(part, and_(part.tenant_id == tenant_id, part.id == wanted.c.variant_id))
-        .join(Location, and_(Location.tenant_id == part.tenant_id, Location.ships))
+        .join(Location, and_(Location.tenant_id == part.tenant_id, where))
         .outerjoin(level, _level_at(level, part.tenant_id, part.id))
         .group_by(Location.tenant_id, Location.id)
         .having(func.min(units) > 0)

@@ -33,15 +33,17 @@ def hold_line(
     quantity: int,
     region: str,
     subject: str | None = None,
+    at: str | None = None,
 ) -> list[Allocation]:
-    """Reserve units for a line of an existing order (a swap, a reallocation); they wait to be shipped.
+    """Reserve units for a line of an existing order (a swap, a reallocation); they wait to be shipped, or ``at`` the
+    location where they are fetched.
 
     Returns where from. Raises ``OutOfStock``; then nothing is reserved.
     """
     parts = reservations.recipe_of_line(session, tenant_id, order_line_id)
     parts = parts or recipes(session, tenant_id, [variant_id])[variant_id]
     for attempt in range(_TRIES):
-        stock = {variant_id: places_of(session, tenant_id, parts)}
+        stock = {variant_id: places_of(session, tenant_id, parts, at=at)}
         allocations = route({variant_id: quantity}, stock, region=region)
         takings = [Taking(order_line_id, one) for one in allocations]
         try:

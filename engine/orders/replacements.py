@@ -16,6 +16,7 @@ from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order, OrderLine, OrderStatus, order_numbers
+from engine.shipping.pickup import place_id
 
 KINDS: Final = frozenset({"replacement", "warranty", "exchange"})
 
@@ -84,11 +85,19 @@ def _order(session: Session, first: Order, origin: Mapping[str, Any], ship_to: M
         tax=0,
         buyer=dict(first.buyer),
         ship_to=dict(ship_to) if ship_to is not None else first.ship_to,
-        fulfillment=first.fulfillment | {"amount": 0} if first.fulfillment else {},
+        fulfillment=_way(first, sent=ship_to is not None),
         discount_codes=[],
         origin=dict(origin),
         placed_at=clock.now(),
     )
+
+
+def _way(first: Order, *, sent: bool) -> dict[str, Any]:
+    """As the first order, for nothing; what has an address of its own is not fetched."""
+    if not first.fulfillment:
+        return {}
+    to_address = {"place": None, "type": "shipping", "title": "Shipping", "ready_by": "", "pickup_by": ""}
+    return first.fulfillment | {"amount": 0} | (to_address if sent and place_id(first.fulfillment) else {})
 
 
 def _add(session: Session, order: Order, one: ReplacementLine, position: int) -> None:
@@ -123,4 +132,5 @@ def _add(session: Session, order: Order, one: ReplacementLine, position: int) ->
         quantity=one.quantity,
         region=str((order.ship_to or {}).get("state", "")),
         subject=order.id,
+        at=place_id(order.fulfillment),
     )

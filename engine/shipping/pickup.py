@@ -74,6 +74,12 @@ def fetched(option: Mapping[str, Any] | None) -> bool:
     return bool((option or {}).get("place"))
 
 
+def place_id(option: Mapping[str, Any] | None) -> str | None:
+    """The location where an order of this way to deliver, as it is kept, is fetched."""
+    place = (option or {}).get("place") or {}
+    return place.get("location_id")
+
+
 def address_of(site: Mapping[str, Any], name: str) -> dict[str, str]:
     """Where an order goes that ``name`` fetches."""
     return {

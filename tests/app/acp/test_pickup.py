@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from engine.fulfillment import release, shipments, tracking
-from engine.inventory.models import Location, Reservation
+from engine.inventory.models import Location, Reservation, StockLevel
 from engine.kit.errors import InvalidInput
 from engine.kit.state_machine import IllegalTransition
-from engine.orders.models import Order, OrderStatus
+from engine.orders.models import Order, OrderLine, OrderStatus
 from tests.app.acp.conftest import ADDRESS, Checkout, codes, total
 from tests.shop import Shop
 
@@ -115,14 +115,16 @@ def test_the_order_waits_at_the_place_and_is_picked_up(buying: Checkout, shop: S
 
 
 def test_what_nobody_fetches_is_back_on_the_shelf_and_the_order_is_on_hold(buying: Checkout, shop: Shop) -> None:
-    shop.add("LAMP", stock={"STORE": 2})
+    variant = shop.add("LAMP", stock={"STORE": 2})
     way = offer_pickup(shop)
     order_id, parcel_id = ready(buying, shop, way)
     with shop.uow() as s:
         tracking.picked_up(s, shop.tenant.id, parcel_id, taken=False, actor="test")
         assert s.get_one(Order, (shop.tenant.id, order_id)).status == OrderStatus.ON_HOLD
-        held = s.scalars(select(Reservation.location_id).where(Reservation.tenant_id == shop.tenant.id)).all()
-        assert set(held) == {shop.locations["STORE"]}
+        line = s.scalars(select(OrderLine).where(OrderLine.order_id == order_id)).one()
+        assert (line.allocated, line.released, line.shipped) == (1, 0, 0)
+        level = s.scalars(select(StockLevel).where(StockLevel.variant_id == variant)).one()
+        assert (level.location_id, level.on_hand, level.reserved) == (shop.locations["STORE"], 2, 1)
 
 
 def test_no_carrier_takes_it_and_no_address_takes_its_place(buying: Checkout, shop: Shop) -> None:
