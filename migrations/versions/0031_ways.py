@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("locations", sa.Column("line_one", sa.String(), nullable=False, server_default=""), schema="app")
+    op.add_column("locations", sa.Column("line_one", sa.Text(), nullable=False, server_default=""), schema="app")
     document = postgresql.JSONB(none_as_null=True, astext_type=sa.Text())
     op.add_column("locations", sa.Column("pickup", document, nullable=True), schema="app")
 
