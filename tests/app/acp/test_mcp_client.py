@@ -86,7 +86,7 @@ def test_calls_are_in_the_record_with_no_token(
     found = {one["request_id"]: one for one in rows}
     paid, missed = found["mcp-complete_checkout_session"], found["mcp-get_checkout_session"]
     assert (paid["operation"], paid["status"], paid["subject_id"]) == (
-        "MCP complete_checkout_session",
+        "complete_checkout_session",
         200,
         session["id"],
     )
