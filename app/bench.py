@@ -39,6 +39,7 @@ class Row:
     clients: int
     per_second: float
     p50_ms: float
+    p95_ms: float
     p99_ms: float
     cpu_ms_per_op: float
     processes: int = 1

@@ -56,6 +56,7 @@ def figures(times: list[float], wall: float, cpu: float, *, clients: int) -> dic
         "clients": clients,
         "per_second": round(n / wall, 1),
         "p50_ms": round(ordered[n // 2] * 1000, 2),
+        "p95_ms": round(ordered[min(n - 1, n * 95 // 100)] * 1000, 2),
         "p99_ms": round(ordered[min(n - 1, n * 99 // 100)] * 1000, 2),
         "cpu_ms_per_op": round(cpu / n * 1000, 2),
     }

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from engine.agentic import keys
 from engine.customers import service as customers
+from engine.db import Store
 from engine.kit import clock
-from engine.kit.direct import Statement
+from engine.kit.direct import Ask, Statement
 from engine.kit.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.tenancy import BrowserSession, Tenant, hash_secret
@@ -164,20 +166,61 @@ def host_name(host: str) -> str:
 
 _KEY: Final = Statement("""
 SELECT k.id, k.scopes, k.person, k.platform_id, t.id AS tenant_id, t.slug, t.name, t.host, t.demo, t.currency,
-  t.settings, t.status
+  t.settings, t.status, k.xmin::text AS key_version, t.xmin::text AS tenant_version
 FROM app.api_keys k JOIN app.tenants t ON t.id = k.tenant_id
 WHERE k.key_hash = %(hash)s AND k.revoked_at IS NULL AND k.suspended_at IS NULL
   AND (k.expires_at IS NULL OR k.expires_at > %(now)s)
 """)
+_UNCHANGED: Final = Statement("""
+SELECT 1 / count(*) AS whole FROM app.api_keys k JOIN app.tenants t ON t.id = k.tenant_id
+WHERE k.key_hash = %(hash)s AND (k.expires_at IS NULL OR k.expires_at > %(now)s)
+  AND k.xmin::text = %(key_version)s AND t.xmin::text = %(tenant_version)s
+""")
 
 
-def _by_key(runtime: Runtime, authorization: str) -> Caller:
-    """In one round trip: every request of a program comes through here."""
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a remembered caller rests on: the rows of the key and of its shop."""
+
+    key_hash: str
+    key_version: str
+    tenant_version: str
+
+    def ask(self) -> Ask:
+        """A statement that fails (``Refused``) when anything of it has changed, or the key's time is over."""
+        versions = {"key_version": self.key_version, "tenant_version": self.tenant_version}
+        return _UNCHANGED, {"hash": self.key_hash, "now": clock.now()} | versions
+
+
+_REMEMBERED: Final = 1_000
+
+
+def recalled(runtime: Runtime, authorization: str) -> tuple[Caller, Guard] | None:
+    """Whose key it was when it was last looked up; good only in a transaction that asks the guard."""
+    token = _token(authorization)
+    return _memory(runtime).get(hash_secret(token))
+
+
+def _memory(runtime: Runtime) -> dict[str, tuple[Caller, Guard]]:
+    return _MEMORIES.setdefault(runtime.store, {})
+
+
+_MEMORIES: Final[WeakKeyDictionary[Store, dict[str, tuple[Caller, Guard]]]] = WeakKeyDictionary()
+
+
+def _token(authorization: str) -> str:
+    """Raises ``BadKey``."""
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
     if scheme.lower() != "bearer" or not token.startswith(keys.PREFIX) or len(token) > _TOKEN_LIMIT:
         raise BadKey("This key is not valid.")
-    (rows,) = runtime.store.ask("", (_KEY, {"hash": hash_secret(token), "now": clock.now()}))
+    return token
+
+
+def _by_key(runtime: Runtime, authorization: str) -> Caller:
+    """In one round trip: every request of a program comes through here."""
+    key_hash = hash_secret(_token(authorization))
+    (rows,) = runtime.store.ask("", (_KEY, {"hash": key_hash, "now": clock.now()}))
     if not rows:
         raise BadKey("This key is not valid.")
     row = rows[0]
@@ -192,7 +235,12 @@ def _by_key(runtime: Runtime, authorization: str) -> Caller:
         platform_id=row["platform_id"],
     )
     known = (row[name] for name in ("tenant_id", "slug", "name", "host", "demo", "currency", "settings"))
-    return Caller(Merchant(*known), identity if identity.is_staff else identity.buyer)
+    caller = Caller(Merchant(*known), identity if identity.is_staff else identity.buyer)
+    memory = _memory(runtime)
+    if len(memory) >= _REMEMBERED:
+        memory.clear()
+    memory[key_hash] = caller, Guard(key_hash, row["key_version"], row["tenant_version"])
+    return caller
 
 
 def _by_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller | None:

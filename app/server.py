@@ -78,6 +78,8 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     app.state.dialects = [(acp_errors.PREFIXES, acp.refused)]
     for router in (
+        acp_sessions.router,
+        delegate.payments,
         health.router,
         pages.router,
         chat.router,
@@ -128,9 +130,7 @@ def create_app(site: Site) -> FastAPI:
         support.router,
         support_staff.router,
         tax.router,
-        acp_sessions.router,
         acp_mcp.router,
-        delegate.payments,
         delegate.authentications,
     ):
         app.include_router(router)

@@ -138,6 +138,7 @@ def measure(name: str, *, n: int, clients: int, processes: int) -> dict[str, Any
         "clients": clients,
         "per_second": round(len(times) / wall, 1),
         "p50_ms": round(times[len(times) // 2] * 1000, 2),
+        "p95_ms": round(times[min(len(times) - 1, len(times) * 95 // 100)] * 1000, 2),
         "p99_ms": round(times[min(len(times) - 1, len(times) * 99 // 100)] * 1000, 2),
         "cpu_ms_per_op": round(sum(answer["cpu"] for answer in answers) / len(times) * 1000, 2),
     }

@@ -28,7 +28,8 @@ def bench(
     if json:
         show_json(as_rows(rows))
         return
-    show(f"{'':<18}{'n':>7}{'clients':>9}{'procs':>7}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}{'CPU ms/op':>11}  size")
+    times = "".join(f"{name:>9}" for name in ("per s", "p50 ms", "p95 ms", "p99 ms"))
+    show(f"{'':<18}{'n':>7}{'clients':>9}{'procs':>7}{times}{'CPU ms/op':>11}  size")
     for row in rows:
-        figures = f"{row.per_second:>9}{row.p50_ms:>9}{row.p99_ms:>9}{row.cpu_ms_per_op:>11}  {row.size}"
+        figures = f"{row.per_second:>9}{row.p50_ms:>9}{row.p95_ms:>9}{row.p99_ms:>9}{row.cpu_ms_per_op:>11}  {row.size}"
         show(f"{row.name:<18}{row.n:>7}{row.clients:>9}{row.processes:>7}{figures}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from engine.agentic.models import AgentPlatform, PlatformStatus
@@ -14,6 +15,7 @@ from engine.checkout.pricing import Quote
 from engine.checkout.states import SESSION
 from engine.checkout.views import confirmation_summary, digest
 from engine.kit import audit, clock
+from engine.kit.direct import Row
 from engine.kit.envelope import seal
 from engine.kit.identity import Identity, Scope
 from engine.kit.ids import new_id
@@ -83,3 +85,20 @@ def write(
     session.add(card)
     session.flush()
     return card
+
+
+def draft(
+    runtime: Runtime, checkout: CheckoutSession, quote: Quote, token: str | None, *, consent_id: str, now: datetime
+) -> Row:
+    """What ``write`` writes of an approved consent, as the driver takes it."""
+    sealed = seal(runtime.secret_key, checkout.tenant_id, f"consent|{consent_id}", token) if token else None
+    summary = confirmation_summary(checkout, quote)
+    return {
+        "tenant": checkout.tenant_id,
+        "consent": consent_id,
+        "id": checkout.id,
+        "digest": summary.digest,
+        "summary": Jsonb(summary.model_dump(mode="json")),
+        "token": sealed,
+        "now": now,
+    }

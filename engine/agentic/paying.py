@@ -15,7 +15,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.agentic import confirming, messages, sessions
+from engine.agentic import confirming, messages, saying, sessions
 from engine.agentic.errors import AddressChanged, AuthenticationMissing, SessionClosed, Unserviceable
 from engine.agentic.messages import Message
 from engine.agentic.policy import REACHED_BY, AgenticPolicy
@@ -44,8 +44,8 @@ from engine.runtime import Runtime
 CHANNEL: Final = "acp"
 HANDLER: Final = "card_tokenized"
 TRIES: Final = 20
-_MINUTE: Final = timedelta(minutes=1)
-_LIFE: Final = timedelta(minutes=10)
+WINDOW: Final = timedelta(minutes=1)
+LIFE: Final = timedelta(minutes=10)
 _UNDER_WAY: Final = timedelta(seconds=25)
 """So long somebody may still be about to use a consent that was approved by its token."""
 _PROVEN: Final = frozenset({"authenticated", "attempt_acknowledged", "informational"})
@@ -115,15 +115,16 @@ def attempt(
     ``Unserviceable``, ``PersonalData``.
     """
     checkout, extra = sessions.open_session(session, identity, session_id)
-    limits.hit(session, f"agent-complete:{session_id}", limit=TRIES, window=_MINUTE)
+    limits.hit(session, f"agent-complete:{session_id}", limit=TRIES, window=WINDOW)
     _require_free(session, checkout)
     policy = policy_of(session, identity.tenant_id, AgenticPolicy)
-    _take_in(checkout, extra, payment, list(policy.marketing))
+    take_in(checkout, extra, payment, list(policy.marketing))
     if payment.by_people:
         return Attempt(_escalate(session, door, checkout, extra))
     if looked is not None:
-        checkout.payment_method = _method(looked, payment.token or "")
+        checkout.payment_method = method(looked, payment.token or "")
     extra.refusal = None
+    checkout.version += 1  # who read the session before this card does not write it
     session.flush()
     quote = pricing.quote(session, checkout)
     said = sessions.told(checkout, extra, quote)
@@ -132,7 +133,7 @@ def attempt(
         return Attempt(sessions.look(session, door, checkout, extra, quote=quote))
     if asks := _authentication(checkout, quote, payment, looked):
         return Attempt(_asked(session, door, checkout, extra, quote, asks))
-    words = _refusal(checkout, quote, payment, looked)
+    words = refusal(checkout, quote, payment, looked)
     if not confirming.speaks_for_human(session, identity):
         token = payment.token if words is None else None
         return Attempt(_human_asked(session, door, checkout, extra, quote, token))
@@ -157,6 +158,11 @@ def go_on(
             signals = extra.kept_back.get("risk_signals")
     done = complete(runtime, identity, consent_id, signals=signals)
     fault_point("agent_before_answer")
+    return ending(door, identity, session_id, done)
+
+
+def ending(door: Door, identity: Identity, session_id: str, done: Completion) -> Callable[[Session], Seen]:
+    """What is told of an end, read in the transaction that keeps the answer."""
     return lambda session: _ended(session, door, identity, session_id, done)
 
 
@@ -174,11 +180,11 @@ def _require_free(session: Session, checkout: CheckoutSession) -> None:
         raise CheckoutBusy(sessions.BUSY)
 
 
-def _take_in(checkout: CheckoutSession, extra: AgentSession, payment: Payment, offered: Collection[str]) -> None:
+def take_in(checkout: CheckoutSession, extra: AgentSession, payment: Payment, offered: Collection[str]) -> None:
     """What is said with the payment; ``offered`` are the channels that a buyer may ask to hear on."""
-    sessions.check_attribution(payment.affiliate)
+    saying.check_attribution(payment.affiliate)
     if payment.buyer:
-        sessions.remember_buyer(checkout, extra, payment.buyer)
+        saying.remember_buyer(checkout, extra, payment.buyer)
     if payment.order_notes:
         extra.order_notes = payment.order_notes
     if wanted := _offered(checkout, payment, offered):
@@ -207,10 +213,10 @@ def _take_details(checkout: CheckoutSession, extra: AgentSession, details: Mappi
             raise AddressChanged("The address changed: update the session first, its price may change with it.")
     said = dict(extra.said.get("details") or {}) | {k: v for k, v in details.items() if k != "address"}
     extra.said = extra.said | {"details": said}
-    sessions.fold_contacts(checkout, extra)
+    saying.fold_contacts(checkout, extra)
 
 
-def _method(looked: Looked, token: str) -> dict[str, Any]:
+def method(looked: Looked, token: str) -> dict[str, Any]:
     """The way to pay as it is bound: by a digest of the token, which tells nothing of it."""
     facts = looked.facts
     brand, last4 = facts.brand or "card", facts.last4 or "····"
@@ -240,7 +246,7 @@ def _authentication(checkout: CheckoutSession, quote: Quote, payment: Payment, l
     return "The card's bank wants to know that it is its holder: authenticate (3-D Secure) and complete again."
 
 
-def _refusal(checkout: CheckoutSession, quote: Quote, payment: Payment, looked: Looked) -> tuple[str, str] | None:
+def refusal(checkout: CheckoutSession, quote: Quote, payment: Payment, looked: Looked) -> tuple[str, str] | None:
     """Why this token does not pay for this session, and what of the request is to blame."""
     facts, token = looked.facts, messages.TOKEN
     if facts.maximum is not None and facts.maximum.currency != checkout.currency:
@@ -268,7 +274,7 @@ def _agreed(
 ) -> Attempt:
     """The token is the human's word."""
     card = confirming.write(
-        session, door.runtime, checkout, quote, payment.token, expires_at=clock.now() + _LIFE, channel=CHANNEL
+        session, door.runtime, checkout, quote, payment.token, expires_at=clock.now() + LIFE, channel=CHANNEL
     )
     extra.consent_id = card.id
     checkout.status = SESSION.check(checkout.status, SessionStatus.READY)

@@ -70,8 +70,13 @@ def shape(session: Session, door: Door, order: Order, lines: Sequence[OrderLine]
     tenant = session.get_one(Tenant, order.tenant_id)
     if clock.now() - order.updated_at < _FRESH and order.updated_at == order.placed_at:
         shop = order_shape.Shop.of(tenant, door.origin)
-        return order_shape.shape(order, Parts(lines=list(lines)), shop)
+        return just_placed(order, lines, shop)
     return order_shape.of_orders(session, tenant, [order], web_origin=door.origin)[0]
+
+
+def just_placed(order: Order, lines: Sequence[OrderLine], shop: order_shape.Shop) -> Body:
+    """The same of an order that was placed a moment ago."""
+    return order_shape.shape(order, Parts(lines=list(lines)), shop)
 
 
 def hear(session: Session, row: OutboxRow) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.agentic import groups, items, links, messages, placed
-from engine.agentic.errors import CurrencyNotSold, ItemUnknown, PersonalData, SessionClosed, SessionUnknown
+from engine.agentic import groups, items, links, messages, placed, saying
+from engine.agentic.errors import CurrencyNotSold, ItemUnknown, SessionClosed, SessionUnknown
 from engine.agentic.messages import EMAIL, Message
 from engine.agentic.policy import AgenticPolicy
 from engine.agentic.seen import Bill, Door, Seen, line_id, told_type
@@ -23,8 +23,6 @@ from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.states import OPEN_SESSIONS, SESSION
-from engine.customers.addresses import PARTS, check_email, normalize
-from engine.customers.errors import AddressIncomplete, ContactInvalid
 from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
@@ -40,7 +38,6 @@ _CLOSED: Final = {
 }
 _OF_ATTEMPT: Final = frozenset({"payment_declined", "requires_3ds"})
 """Messages on the last attempt to pay: another may follow."""
-_PERSONAL: Final = frozenset({"email", "e-mail", "phone", "phone_number", "name", "first_name", "last_name", "address"})
 
 
 def create(session: Session, door: Door, identity: Identity, opening: Opening) -> Seen:
@@ -48,12 +45,25 @@ def create(session: Session, door: Door, identity: Identity, opening: Opening) -
 
     Raises ``CurrencyNotSold``, ``ItemUnknown``, ``PersonalData`` in an attribution, and what ``update`` raises.
     """
-    shop = facts.shop_of(session, identity.tenant_id)
-    currency = opening.currency.upper()
+    checkout = opened(identity, facts.shop_of(session, identity.tenant_id), opening)
+    extra = new_extra(checkout, opening)
+    quote = _said(session, checkout, extra, opening)
+    checkout.status = follows(checkout, extra, quote)
+    session.add(checkout)
+    session.flush()
+    session.add(extra)
+    audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.started", subject=checkout.id)
+    session.flush()
+    return look(session, door, checkout, extra, quote=quote)
+
+
+def opened(identity: Identity, shop: facts.Shop, opening: Opening) -> CheckoutSession:
+    """A checkout with nothing in it. Raises ``CurrencyNotSold``."""
+    currency, now = opening.currency.upper(), clock.now()
     if not shop.sells_in(currency):
         raise CurrencyNotSold("This shop does not sell in that currency.", param="$.currency")
     policy = read_policy(dict(shop.settings), AgenticPolicy)
-    checkout = CheckoutSession(
+    return CheckoutSession(
         tenant_id=identity.tenant_id,
         id=new_id("checkout"),
         owner_id=identity.id,
@@ -67,19 +77,10 @@ def create(session: Session, door: Door, identity: Identity, opening: Opening) -
         payment_method=None,
         tenders=[],
         version=1,
-        created_at=clock.now(),
-        updated_at=clock.now(),
-        expires_at=clock.now() + timedelta(hours=policy.session_hours),
+        created_at=now,
+        updated_at=now,
+        expires_at=now + timedelta(hours=policy.session_hours),
     )
-    extra = _extra(identity, checkout, opening)
-    quote = _said(session, checkout, extra, opening)
-    checkout.status = _follows(checkout, extra, quote)
-    session.add(checkout)
-    session.flush()
-    session.add(extra)
-    audit.record(session, identity.tenant_id, actor=identity.id, action="checkout.started", subject=checkout.id)
-    session.flush()
-    return look(session, door, checkout, extra, quote=quote)
 
 
 def get(session: Session, door: Door, identity: Identity, session_id: str) -> Seen:
@@ -103,7 +104,7 @@ def taxed(session: Session, door: Door, identity: Identity, session_id: str) -> 
     checkout, extra = own(session, identity, session_id, lock=True)
     quote = pricing.quote(session, checkout)
     if checkout.status in {SessionStatus.NOT_READY, SessionStatus.READY}:
-        checkout.status = SESSION.check(checkout.status, _follows(checkout, extra, quote))
+        checkout.status = SESSION.check(checkout.status, follows(checkout, extra, quote))
         session.flush()
     return look(session, door, checkout, extra, quote=quote)
 
@@ -159,6 +160,13 @@ def look(
     return Seen(checkout, extra, quote.shop, bill, status, (*waiting, *said), continue_path=path, asks=asks)
 
 
+def seen_open(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> Seen:
+    """What is told of an open session that no card waits for."""
+    said = told(checkout, extra, quote)
+    status = standing(checkout, quote, said)
+    return Seen(checkout, extra, quote.shop, Bill.of(quote), status, tuple(said))
+
+
 def _completed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession) -> Seen:
     shop = facts.shop_of(session, checkout.tenant_id)
     order, lines = placed.order_of(session, checkout)
@@ -201,23 +209,9 @@ def shown_status(checkout: CheckoutSession) -> SessionStatus:
     return status
 
 
-def check_attribution(attribution: Mapping[str, Any] | None) -> None:
-    """Raises ``PersonalData`` where an attribution names a person."""
-    for name, value in _leaves(attribution or {}):
-        if name.lower() in _PERSONAL or ("@" in value and "://" not in value):
-            raise PersonalData("An attribution holds no personal data.", param="$.affiliate_attribution")
-
-
-def remember_buyer(checkout: CheckoutSession, extra: AgentSession, buyer: Body | None) -> None:
-    """Who buys, as given; what cannot be right is told as a message and not used."""
-    extra.said = {name: value for name, value in extra.said.items() if name != "buyer"}
-    if buyer:
-        extra.said = extra.said | {"buyer": buyer}
-    fold_contacts(checkout, extra)
-
-
-def _extra(identity: Identity, checkout: CheckoutSession, opening: Opening) -> AgentSession:
-    check_attribution(opening.affiliate)
+def new_extra(checkout: CheckoutSession, opening: Opening) -> AgentSession:
+    """What only the protocol knows of a session that is opened. Raises ``PersonalData`` in an attribution."""
+    saying.check_attribution(opening.affiliate)
     said: Body = {
         "interventions": [one for one in opening.interventions if one in INTERVENTIONS],
         "extensions": [one for one in opening.extensions if one.partition("@")[0] in EXTENSIONS],
@@ -225,7 +219,7 @@ def _extra(identity: Identity, checkout: CheckoutSession, opening: Opening) -> A
     said |= {"metadata": opening.metadata} if opening.metadata is not None else {}
     said |= {"quote_id": opening.quote_id} if opening.quote_id else {}
     return AgentSession(
-        tenant_id=identity.tenant_id,
+        tenant_id=checkout.tenant_id,
         session_id=checkout.id,
         locale=opening.locale,
         timezone=opening.timezone,
@@ -241,7 +235,7 @@ def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: Age
     extra.refusal = None
     put_aside = consents.supersede(session, checkout, unless=quote)
     if put_aside is not None or checkout.status != SessionStatus.PENDING_APPROVAL:
-        checkout.status = SESSION.check(checkout.status, _follows(checkout, extra, quote))
+        checkout.status = SESSION.check(checkout.status, follows(checkout, extra, quote))
     checkout.version += 1
     checkout.updated_at = clock.now()
     session.flush()
@@ -250,15 +244,37 @@ def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: Age
 
 def _said(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> Quote:
     """Take in what is wished, and what it costs. Raises ``ItemUnknown``, ``InvalidInput``."""
-    _write(session, checkout, extra, wish)
-    found = facts.look(session, checkout, owner_id=checkout.owner_id)
+    _count_codes(session, checkout, extra, wish)
+    saying.take_in(checkout, extra, wish)
+
+    def look_now() -> facts.Facts:
+        return facts.look(session, checkout, owner_id=checkout.owner_id)
+
+    return priced(checkout, extra, wish, look_now(), again=look_now)
+
+
+def priced(
+    checkout: CheckoutSession, extra: AgentSession, wish: Wish, found: facts.Facts, *, again: Callable[[], facts.Facts]
+) -> Quote:
+    """What a session costs that ``wish`` was taken in to; ``again`` looks at what it says once more. Raises
+    ``ItemUnknown``, ``InvalidInput``.
+    """
     if not isinstance(wish.items, Unsaid):
         items.check(wish.items, found)
-    found, quote = _choose(session, checkout, found, pricing.price(checkout, found), wish)
+    found, quote = _choose(checkout, found, pricing.price(checkout, found), wish, again)
     return _without_bad_codes(checkout, extra, found, quote)
 
 
-def _follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> SessionStatus:
+def _count_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
+    """All codes that could be ours are tried; each try is counted, so that nobody guesses."""
+    before = set(extra.said.get("codes", []))
+    for code in () if isinstance(wish.codes, Unsaid) else wish.codes:
+        if code not in before:
+            discounts.count_agents_try(session, checkout.tenant_id, checkout.id)
+
+
+def follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> SessionStatus:
+    """The status that is written down: whether it could be paid."""
     said = told(checkout, extra, quote)
     blocked = any(one.blocks for one in said)
     if blocked:
@@ -266,36 +282,9 @@ def _follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> Se
     return SessionStatus.AUTHENTICATION_REQUIRED if always_asks(quote) else SessionStatus.READY
 
 
-def _write(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
-    if not isinstance(wish.items, Unsaid):
-        checkout.lines = items.lines_of(wish.items)
-    if not isinstance(wish.order_notes, Unsaid):
-        extra.order_notes = wish.order_notes or None
-    if not isinstance(wish.codes, Unsaid):
-        _set_codes(session, checkout, extra, wish.codes)
-    checkout.discount_codes = list(dict.fromkeys(_spelled(extra)))
-    if not isinstance(wish.groups, Unsaid):
-        extra.said = extra.said | {"groups": list(wish.groups)}
-    if not isinstance(wish.details, Unsaid):
-        _set_details(checkout, extra, wish.details)
-    if not isinstance(wish.buyer, Unsaid):
-        remember_buyer(checkout, extra, wish.buyer)
-    elif not isinstance(wish.details, Unsaid):
-        fold_contacts(checkout, extra)
-
-
-def _set_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, codes: Sequence[str]) -> None:
-    """All codes that could be ours are tried; each try is counted, so that nobody guesses."""
-    before = set(extra.said.get("codes", []))
-    for code in codes:
-        if code not in before:
-            discounts.count_agents_try(session, checkout.tenant_id, checkout.id)
-    extra.said = extra.said | {"codes": list(codes)}
-
-
 def _without_bad_codes(checkout: CheckoutSession, extra: AgentSession, found: facts.Facts, quote: Quote) -> Quote:
     """Codes that cannot be used are told, and stand in nobody's way."""
-    spelled = _spelled(extra)
+    spelled = saying.spelled(extra)
     bad = [one for one in quote.left_out if one.problem]
     again = [code for number, code in enumerate(spelled) if code in spelled[:number]]
     repeated = [LeftOut(code, Why.REPEATED, f"{code} is applied already.", problem=False) for code in again]
@@ -309,13 +298,8 @@ def _without_bad_codes(checkout: CheckoutSession, extra: AgentSession, found: fa
     return pricing.price(checkout, found)
 
 
-def _spelled(extra: AgentSession) -> list[str]:
-    """The codes that were sent, as ours are spelled."""
-    return [code.strip().upper() for code in extra.said.get("codes", [])]
-
-
 def _choose(
-    session: Session, checkout: CheckoutSession, found: facts.Facts, quote: Quote, wish: Wish
+    checkout: CheckoutSession, found: facts.Facts, quote: Quote, wish: Wish, again: Callable[[], facts.Facts]
 ) -> tuple[facts.Facts, Quote]:
     """The way to deliver that was chosen, if it is one of those offered: with where it is fetched the stock and the
     taxes change. Raises ``InvalidInput``, ``ItemUnknown``.
@@ -330,7 +314,7 @@ def _choose(
     if checkout.fulfillment_option_id == before:
         return found, quote
     if pickup.PREFIX in f"{before}{checkout.fulfillment_option_id}":
-        found = facts.look(session, checkout, owner_id=checkout.owner_id)
+        found = again()
     return found, pricing.price(checkout, found)
 
 
@@ -348,52 +332,6 @@ def _check_selected(
             raise ItemUnknown("There is no such item in this checkout.", param=f"{place}.item_ids")
         if one.option_id != selected[0].option_id:
             raise InvalidInput("One way to deliver carries the whole order.", param=place)
-
-
-def _set_details(checkout: CheckoutSession, extra: AgentSession, details: Body | None) -> None:
-    """Whom it is for and where it goes. An address that cannot be right is told and not used."""
-    faults = [one for one in extra.said.get("faults", []) if not one["param"].startswith("$.fulfillment_details")]
-    said = {name: value for name, value in extra.said.items() if name not in {"details", "faults"}}
-    address = (details or {}).get("address")
-    checkout.ship_to = None
-    if address:
-        try:
-            checkout.ship_to = normalize({part: address.get(part) for part in (*PARTS, "line_two")})
-        except AddressIncomplete as error:
-            faults.append(_fault(f"{messages.ADDRESS}.{error.param}", "This part of the address cannot be right."))
-    extra.said = said | ({"details": details} if details else {}) | ({"faults": faults} if faults else {})
-
-
-def fold_contacts(checkout: CheckoutSession, extra: AgentSession) -> None:
-    """Name, e-mail and phone of who buys, else of whom it is for."""
-    buyer, details = extra.said.get("buyer", {}), extra.said.get("details", {})
-    faults = [one for one in extra.said.get("faults", []) if not one["param"].endswith(".email")]
-    folded: Body = {}
-    name = buyer.get("full_name") or " ".join(filter(None, (buyer.get("first_name"), buyer.get("last_name"))))
-    name = name or details.get("name") or (details.get("address") or {}).get("name")
-    if name:
-        folded["name"] = " ".join(str(name).split())
-    for place, said in (("$.buyer.email", buyer), ("$.fulfillment_details.email", details)):
-        if "email" in said:
-            try:
-                folded.setdefault("email", check_email(said["email"]))
-            except ContactInvalid:
-                faults.append(_fault(place, "This e-mail address does not look right."))
-    if phone := buyer.get("phone_number") or details.get("phone_number"):
-        folded["phone"] = str(phone)
-    checkout.buyer = folded
-    extra.said = {k: v for k, v in extra.said.items() if k != "faults"} | ({"faults": faults} if faults else {})
-
-
-def _fault(param: str, content: str) -> Body:
-    return {
-        "type": "error",
-        "code": "invalid",
-        "param": param,
-        "content": content,
-        "severity": "medium",
-        "resolution": "requires_buyer_input",
-    }
 
 
 def _kept(one: Mapping[str, Any]) -> LeftOut:
@@ -435,18 +373,6 @@ def _waiting(session: Session, checkout: CheckoutSession) -> Consent | None:
             Consent.expires_at > clock.now(),
         )
     ).first()
-
-
-def _leaves(value: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for name, inner in value.items():
-        if isinstance(inner, Mapping):
-            found += _leaves(inner)
-        elif isinstance(inner, str):
-            found.append((name, inner))
-        else:
-            found.append((name, ""))
-    return found
 
 
 __all__ = ["KEEP", "cancel", "create", "get", "open_session", "taxed", "update"]

@@ -23,7 +23,7 @@ from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
 from engine.checkout.sale import Card, Sale
 from engine.checkout.service import lock_session
-from engine.checkout.settlement import PLACED, Settled, settle
+from engine.checkout.settlement import PLACED, Rows, Settled, settle
 from engine.kit import audit
 from engine.kit.envelope import unseal
 from engine.kit.errors import NotFound, Unavailable
@@ -67,22 +67,30 @@ class Completion:
     code: str = ""
     order: OrderView | None = None
     challenge_url: str | None = None
+    rows: Rows | None = None
+    """Of an order that was placed by this call: to be looked at, not to be written."""
 
 
 def complete(
-    runtime: Runtime, identity: Identity, consent_id: str, *, signals: Mapping[str, Any] | None = None
+    runtime: Runtime,
+    identity: Identity,
+    consent_id: str,
+    *,
+    signals: Mapping[str, Any] | None = None,
+    known: tuple[Prepared, TokenFacts] | None = None,
 ) -> Completion:
     """Take the money an approved consent allows, once. A repeat answers what became of the first. ``signals`` are for
-    whoever judges the risk.
+    whoever judges the risk. ``known`` is what was read with the consent a moment ago, and what its gateway then said of
+    its token.
 
     Raises ``NotFound`` for another identity's consent, ``CheckoutBusy`` while another attempt is under way.
     """
-    seen = prepare(runtime, identity, consent_id)
+    seen = known[0] if known else prepare(runtime, identity, consent_id)
     card = seen.card
     if card.consent_status != ConsentStatus.APPROVED:
         return _unapproved(runtime, identity, card)
     token = _token_of(runtime, card)
-    facts = _inspected(runtime, card, token) if token else _NOTHING_TO_INSPECT
+    facts = known[1] if known else _inspected(runtime, card, token) if token else _NOTHING_TO_INSPECT
     if facts.challenge_url:
         return _challenge(runtime, identity, consent_id, facts.challenge_url)
     if not facts.usable:
@@ -232,7 +240,9 @@ def _own_card(session: Session, identity: Identity, consent_id: str) -> Consent:
 
 def _answer(consent_id: str, settled: Settled) -> Completion:
     if settled.status in PLACED:
-        return Completion(Result.PAID, consent_id, _PLACED.get(settled.status, "Paid."), order=settled.order)
+        return Completion(
+            Result.PAID, consent_id, _PLACED.get(settled.status, "Paid."), order=settled.order, rows=settled.rows
+        )
     if settled.status in {PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN}:
         words = "The bank has not answered yet. Nothing will be charged twice; this page will say how it ended."
         return Completion(Result.UNKNOWN, consent_id, words, "payment_unknown")

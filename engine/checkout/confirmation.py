@@ -155,6 +155,7 @@ def show(
     if quote.problems or quote.missing or digest(checkout, quote) != bound:
         return None
     consents.supersede(session, checkout)
+    checkout.version += 1  # who read the session before this card does not write it
     checkout.thread_id = thread_id or checkout.thread_id  # what becomes of the payment is told where it was asked for
     card = Consent(
         tenant_id=identity.tenant_id,

@@ -246,7 +246,16 @@ def read(session: Session, basket: Basket) -> Facts:
 
 def look(session: Session, basket: Basket, *, owner_id: str) -> Facts:
     """The facts for a basket of this owner that no row holds (yet)."""
-    wanted = {
+    now = clock.now()
+    values = {"basket": Jsonb(record_of(basket, owner_id)), "today": now.date(), "moment": now}
+    row = session.connection().exec_driver_sql(LOOK, values).mappings().one()
+    found = answer(basket, dict(row))
+    return with_rest(session, basket, found) if has_rest(basket, found) else found
+
+
+def record_of(basket: Basket, owner_id: str) -> dict[str, Any]:
+    """The basket as ``LOOK`` takes it."""
+    return {
         "tenant_id": basket.tenant_id,
         "id": basket.id,
         "owner_id": owner_id,
@@ -257,11 +266,6 @@ def look(session: Session, basket: Basket, *, owner_id: str) -> Facts:
         "fulfillment_option_id": basket.fulfillment_option_id,
         "discount_codes": basket.discount_codes,
     }
-    now = clock.now()
-    values = {"basket": Jsonb(wanted), "today": now.date(), "moment": now}
-    row = session.connection().exec_driver_sql(LOOK, values).mappings().one()
-    found = answer(basket, dict(row))
-    return with_rest(session, basket, found) if has_rest(basket, found) else found
 
 
 def short(basket: Basket, found: Facts) -> dict[str, int]:

@@ -20,6 +20,7 @@ from engine.kit.money import Money
 from engine.orders import queries
 from engine.orders import service as orders
 from engine.orders.changes.settle import change_of, settle_change
+from engine.orders.models import Order, OrderLine
 from engine.orders.schemas import OrderView
 from engine.payments import tenders
 from engine.payments.alerts import raise_alert, resolve_alert
@@ -45,6 +46,9 @@ PLACED: Final = frozenset(
 """A payment that is one of these has placed its order."""
 
 
+Rows = tuple[Order, list[OrderLine]]
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """Where a payment stands."""
@@ -53,6 +57,8 @@ class Settled:
     status: PaymentStatus
     decline_code: str | None
     order: OrderView | None
+    rows: Rows | None = None
+    """Of an order that was placed just now from its draft."""
 
     @classmethod
     def of(cls, session: Session, payment: Payment) -> Settled:
@@ -95,17 +101,20 @@ def _paid(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, dra
     """The payment is captured or authorized now; ``None`` when it had ended before."""
     now = clock.now()
     order: OrderView | None = None
+    rows: Rows | None = None
 
     def draw() -> None:
-        nonlocal order
-        order = queries.just_paid(*draft.paid(now, charge)) if draft and not draft.tenders else None
+        nonlocal order, rows
+        if draft and not draft.tenders:
+            placed, lines, payment = draft.paid(now, charge)
+            order, rows = queries.just_paid(placed, lines, payment), (placed, lines)
 
     sale = draft.sale if draft else sale_of(runtime, tenant_id, payment_id)
     fault_point("before_t2_commit")
     if not settle_paid(runtime, sale, charge, now, draw):
         return None
     status = PaymentStatus(charge.status.value)
-    return Settled(payment_id, status, None, order or _placed(runtime, tenant_id, sale.order_id))
+    return Settled(payment_id, status, None, order or _placed(runtime, tenant_id, sale.order_id), rows)
 
 
 def _placed(runtime: Runtime, tenant_id: str, order_id: str) -> OrderView:

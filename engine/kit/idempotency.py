@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import Index, LargeBinary, String, Update, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -37,6 +38,22 @@ class Store(Protocol):
 _THERE: Final = Statement("""
 SELECT true AS there FROM app.idempotency_keys
 WHERE tenant_id = %(tenant)s AND identity = %(identity)s AND operation = %(operation)s AND key = %(key)s
+""")
+
+
+KEEP_ANSWER: Final = Statement("""
+INSERT INTO app.idempotency_keys (tenant_id, identity, operation, key, request_hash, response_status, response_body,
+  point, lease_until, created_at)
+VALUES (%(tenant)s, %(identity)s, %(operation)s, %(key)s, %(request_hash)s, %(status)s, %(body)s, %(point)s,
+  %(lease_until)s, %(now)s)
+""")
+_FINISH: Final = Statement("""
+WITH kept AS (
+  UPDATE app.idempotency_keys SET response_status = %(status)s, response_body = %(body)s, lease_until = NULL
+  WHERE tenant_id = %(tenant)s AND identity = %(identity)s AND operation = %(operation)s AND key = %(key)s
+    AND response_status IS NULL
+  RETURNING key)
+SELECT 1 / count(*) AS whole FROM kept
 """)
 
 
@@ -195,10 +212,44 @@ def store_once(session: Session, tenant_id: str, wanted: Claim, answer: Stored) 
     return answer
 
 
+def there(tenant_id: str, wanted: Claim) -> Ask:
+    """Whether anything is kept under the key, beside other statements: a row if so. It waits for nobody."""
+    return _THERE, _values(tenant_id, wanted)
+
+
+def kept_with(tenant_id: str, wanted: Claim, answer: Stored) -> Ask:
+    """Take the key and keep its answer in the transaction of the work. It waits for whoever has the key and fails
+    (``UniqueViolation``) where that one kept it.
+    """
+    more = {"status": answer.status, "body": answer.body, "point": None, "lease_until": None}
+    return KEEP_ANSWER, _values(tenant_id, wanted) | more
+
+
+def point_with(tenant_id: str, wanted: Claim, point: dict[str, Any]) -> Ask:
+    """The same with a point where the work can be taken up again; we are at it."""
+    more = {"status": None, "body": None, "point": Jsonb(point), "lease_until": clock.now() + LEASE}
+    return KEEP_ANSWER, _values(tenant_id, wanted) | more
+
+
+def finish_with(tenant_id: str, wanted: Claim, answer: Stored) -> Ask:
+    """Keep the answer of work that spans transactions. It fails (``Refused``) where one is kept already."""
+    return _FINISH, _values(tenant_id, wanted) | {"status": answer.status, "body": answer.body}
+
+
+def _values(tenant_id: str, wanted: Claim) -> Row:
+    return {
+        "tenant": tenant_id,
+        "identity": wanted.identity,
+        "operation": wanted.operation,
+        "key": wanted.key,
+        "request_hash": wanted.request_hash,
+        "now": clock.now(),
+    }
+
+
 def is_new(store: Store, tenant_id: str, wanted: Claim) -> bool:
     """Whether nothing is kept under the key yet, in one round trip that waits for nobody."""
-    values = {"tenant": tenant_id, "identity": wanted.identity, "operation": wanted.operation, "key": wanted.key}
-    return not store.ask(tenant_id, (_THERE, values))[0]
+    return not store.ask(tenant_id, there(tenant_id, wanted))[0]
 
 
 def _mine(tenant_id: str, wanted: Claim) -> Update:

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, String, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock
+from engine.kit.direct import Ask, Statement
 from engine.kit.errors import RateLimited
 from engine.kit.tenancy import Base
 
@@ -28,6 +29,13 @@ _ADD = text(
     " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + :n RETURNING used"
 )
 
+_WITHIN = Statement("""
+WITH hit AS (
+  INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (%(bucket)s, %(start)s, 1)
+  ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + 1 RETURNING used)
+SELECT 1 / CASE WHEN used <= %(limit)s THEN 1 ELSE 0 END AS whole FROM hit
+""")
+
 
 def hit(session: Session, bucket: str, *, limit: int, window: timedelta) -> None:
     """Count one use of ``bucket``. Raises ``RateLimited`` (with the seconds to wait) beyond ``limit`` per window."""
@@ -39,6 +47,11 @@ def hit(session: Session, bucket: str, *, limit: int, window: timedelta) -> None
 def add(session: Session, bucket: str, n: int, *, window: timedelta) -> int:
     """Count ``n`` uses of ``bucket``; returns how many this window has now."""
     return int(session.execute(_ADD, {"bucket": bucket, "start": _start(window), "n": n}).scalar_one())
+
+
+def within(bucket: str, *, limit: int, window: timedelta) -> Ask:
+    """Count one use beside other statements. It fails (``Refused``) beyond ``limit``, and then nothing is counted."""
+    return _WITHIN, {"bucket": bucket, "start": _start(window), "limit": limit}
 
 
 def used(session: Session, bucket: str, *, window: timedelta) -> int:

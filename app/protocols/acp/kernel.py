@@ -9,27 +9,30 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel
+from psycopg.errors import UniqueViolation
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.identity import Merchant, authenticate
+from app.identity import Guard, Merchant, authenticate, recalled
 from app.protocols.acp import versions
 from app.protocols.acp.errors import AcpError, Fault, Speak, fault_of, flat
 from app.protocols.acp.noting import note
 from app.protocols.acp.openapi import BEARER, DescribedRoute
 from app.protocols.acp.pace import Pace
 from app.site import Site
+from engine.agentic.quick import Unusual
 from engine.kit import idempotency
-from engine.kit.errors import NotFound, Unauthenticated
+from engine.kit.direct import Ask, Refused
+from engine.kit.errors import DomainError, NotFound, Unauthenticated
 from engine.kit.idempotency import Claim, IdempotencyConflict, Stored
 from engine.kit.identity import Identity
 from engine.runtime import Runtime
@@ -49,6 +52,10 @@ _MEMBER: Final = re.compile(r"[a-z_]{1,40}")
 _DEEPEST: Final = 64
 _PACE: Final = Pace()
 _NO_BODY: Final = object()
+
+
+class Forgotten(Exception):
+    """What is remembered of a caller is not true any more: the request begins again without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,25 @@ class Asked:
     headers: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     speak: Speak = flat
+    guard: Guard | None = None
+    """Of a key that is remembered: what has to be asked with the first statement."""
+
+    @property
+    def first(self) -> list[Ask]:
+        """What goes before the first statement of ``at_once``: the key is still good, and whether anything is kept."""
+        there = idempotency.there(self.tenant_id, self.claim)
+        return [self.guard.ask(), there] if self.guard else [there]
+
+    def prove(self) -> None:
+        """Look again at a key that was only remembered. Raises ``Unauthenticated``, ``Forbidden``, and ``Forgotten``
+        where it is good but not what it was.
+        """
+        if self.guard is not None:
+            authorization = self.headers["authorization"]
+            authenticate(self.runtime, authorization=authorization, cookie=None, host="")
+            known = recalled(self.runtime, authorization)
+            if known is None or known[1] != self.guard:
+                raise Forgotten
 
     @property
     def runtime(self) -> Runtime:
@@ -126,8 +152,24 @@ class Unfinished:
     body: Body
 
 
-GoOn = Callable[[Body], Callable[[Session], Body | Unfinished]]
-"""From a point to what is to be answered, which is drawn in the transaction that keeps it."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An answer that needs no further look at the database."""
+
+    body: Body
+
+
+GoOn = Callable[[Body], Known | Callable[[Session], Body | Unfinished]]
+"""From a point to what is to be answered, which is known or is drawn in the transaction that keeps it."""
+
+
+def remembering(endpoint: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
+    """An endpoint that asks a remembered key's guard with its first statement, or proves it (``Asked.prove``)."""
+    _REMEMBERING.add(endpoint)
+    return endpoint
+
+
+_REMEMBERING: Final[set[Callable[[Asked], Reply]]] = set()
 
 
 def _never(request: Request) -> Asked:
@@ -169,6 +211,22 @@ def plain(asked: Asked, body: Body, *, status: int = 200, headers: Mapping[str, 
     return Reply(status, _dumps(asked, body), headers or {})
 
 
+def at_once(asked: Asked, draw: Callable[[], tuple[Body, Sequence[Ask]]], *, status: int = 200) -> Reply | None:
+    """Read in one trip, write in another, and keep the answer with that. ``None`` where anything is unusual: nothing
+    has happened then, and ``once`` does it and tells why.
+    """
+    try:
+        body, asks = draw()
+        answer = Stored(status, _dumps(asked, body))
+        asked.runtime.store.ask(asked.tenant_id, *asks, idempotency.kept_with(asked.tenant_id, asked.claim, answer))
+    except _UNUSUAL:
+        return None
+    return Reply(status, answer.body)
+
+
+_UNUSUAL: Final = (Unusual, Refused, UniqueViolation, DomainError, ValidationError)
+
+
 def once(
     asked: Asked,
     work: Callable[[Session], Body | Point],
@@ -180,6 +238,7 @@ def once(
     one again is kept too, and nothing of its work. Work that somebody else has to be asked about before it can be
     answered gives a ``Point``, from which ``go_on`` comes to the answer as in ``staged``.
     """
+    asked.prove()
     try:
         with asked.runtime.unit_of_work(asked.tenant_id) as session:
             found = _begun(asked, session, lambda: work(session), status)
@@ -196,13 +255,17 @@ def staged(
     begin: Callable[[Session, Seen], Point | Body],
     go_on: GoOn,
     *,
+    quick: Callable[[], Body] | None = None,
     status: int = 200,
 ) -> Reply:
     """Work that spans transactions, done once. ``look`` asks the world and changes nothing; ``begin`` commits with the
     key either the answer or a point, from which ``go_on`` comes to the answer: now, or at the next request with
-    the key when this one died. While one is at it, others are told ``InFlight``.
+    the key when this one died. While one is at it, others are told ``InFlight``. ``quick`` may come to a point at once.
     """
     found: Stored | Reply | Body | None
+    if quick is not None and (point := _begun_at_once(quick)) is not None:
+        return _finish(asked, point, go_on, status)
+    asked.prove()
     try:
         found = None
         if not idempotency.is_new(asked.runtime.store, asked.tenant_id, asked.claim):
@@ -247,11 +310,21 @@ def _ended(
     return _finish(asked, found, go_on, status)
 
 
+def _begun_at_once(quick: Callable[[], Body]) -> Body | None:
+    """The facts of a point that is committed; ``None`` where anything is unusual, and nothing has happened."""
+    try:
+        return quick()
+    except _UNUSUAL:
+        return None
+
+
 def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
     """From the point to the answer. What went wrong for now leaves the point to the next request."""
     tenant_id, claim = asked.tenant_id, asked.claim
     try:
         ending = go_on(facts)
+        if isinstance(ending, Known):
+            return _finished(asked, Stored(status, _dumps(asked, ending.body)))
         with asked.runtime.unit_of_work(tenant_id) as session:
             done = ending(session)
             if isinstance(done, Unfinished):
@@ -268,6 +341,17 @@ def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
     with asked.runtime.unit_of_work(tenant_id) as session:
         kept = idempotency.store_once(session, tenant_id, claim, answer)
     return _reply(kept)
+
+
+def _finished(asked: Asked, answer: Stored) -> Reply:
+    """Keep what is known, unless somebody who took the work over has kept the answer already."""
+    tenant_id, claim = asked.tenant_id, asked.claim
+    try:
+        asked.runtime.store.ask(tenant_id, idempotency.finish_with(tenant_id, claim, answer))
+    except Refused:
+        with asked.runtime.unit_of_work(tenant_id) as session:
+            return _reply(idempotency.store_once(session, tenant_id, claim, answer))
+    return _reply(answer)
 
 
 def _let_go(asked: Asked) -> None:
@@ -330,7 +414,10 @@ def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, route: ty
 def _answered(endpoint: Endpoint, request: Request, raw: bytes | Fault, route: type[Acp]) -> Response:
     version = request.headers.get("api-version", "")
     try:
-        reply = endpoint(_asked(request, raw, route))
+        try:
+            reply = endpoint(_asked(request, raw, route, remembered=endpoint in _REMEMBERING))
+        except Forgotten:
+            reply = endpoint(_asked(request, raw, route, remembered=False))
     except Exception as error:  # noqa: BLE001 (whatever it was, the caller is told in the protocol's words)
         return said(request, fault_of(error), route.speak, version=version)
     return Response(reply.body, reply.status, _echoed(request) | dict(reply.headers), media_type="application/json")
@@ -357,9 +444,9 @@ def _echoed(request: Request) -> dict[str, str]:
     return headers
 
 
-def _asked(request: Request, raw: bytes | Fault, route: type[Acp]) -> Asked:
+def _asked(request: Request, raw: bytes | Fault, route: type[Acp], *, remembered: bool) -> Asked:
     site, headers = cast("Site", request.app.state.site), request.headers
-    identity, merchant = who(site, headers)
+    identity, merchant, guard = _who(site, headers, remembered=remembered)
     request.state.buyer = identity
     version = versions.negotiate(headers.get("api-version"))
     with_key = request.method in WITH_KEY
@@ -379,18 +466,26 @@ def _asked(request: Request, raw: bytes | Fault, route: type[Acp]) -> Asked:
         headers=headers,
         address=request.client.host if request.client else "",
         speak=route.speak,
+        guard=guard,
     )
 
 
 def who(site: Site, headers: Mapping[str, str]) -> tuple[Identity, Merchant]:
     """Whose key it is: a cookie is never looked at. Raises ``Unauthenticated``, ``RateLimited``."""
+    identity, merchant, _ = _who(site, headers, remembered=False)
+    return identity, merchant
+
+
+def _who(site: Site, headers: Mapping[str, str], *, remembered: bool) -> tuple[Identity, Merchant, Guard | None]:
+    """The same; with ``remembered`` as far as this process remembers, and then with what has to be asked."""
     authorization = headers.get("authorization")
     if authorization is None:
         raise Unauthenticated("Send your key: Authorization: Bearer ….")
-    caller = authenticate(site.runtime, authorization=authorization, cookie=None, host="")
+    known = recalled(site.runtime, authorization) if remembered else None
+    caller = known[0] if known else authenticate(site.runtime, authorization=authorization, cookie=None, host="")
     identity = caller.known
     _PACE.step(identity.key_id or identity.id)
-    return identity.buyer, caller.merchant
+    return identity.buyer, caller.merchant, known[1] if known else None
 
 
 def key_of(given: str | None, version: str, *, required: bool = True) -> str:

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from app.protocols.acp import render
 from app.protocols.acp.errors import AcpError
-from app.protocols.acp.kernel import Asked, AskedDep, Body, Point, Reply, Unfinished, acp_router, once, plain, staged
+from app.protocols.acp.kernel import (
+    Asked,
+    AskedDep,
+    Body,
+    Known,
+    Point,
+    Reply,
+    Unfinished,
+    acp_router,
+    at_once,
+    once,
+    plain,
+    remembering,
+    staged,
+)
 from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import CancelRequest, CompleteRequest, CreateRequest, UpdateRequest
-from engine.agentic import paying, sessions
+from engine.agentic import paying, quick, quick_paying, sessions
 from engine.agentic.errors import SessionClosed
 from engine.agentic.order_shape import Shop
 from engine.agentic.paying import Attempt, Looked
+from engine.agentic.quick_paying import Agreed
 from engine.agentic.seen import Door, Seen
 from engine.checkout import taxing
 from engine.checkout.models import SessionStatus
+from engine.kit import idempotency
+from engine.kit.direct import Ask
+from engine.kit.ids import new_id
 from engine.kit.policies import read_policy
 from engine.tax.policy import TaxPolicy
 
@@ -27,14 +45,19 @@ _ONE: Final = "/checkout_sessions/{session_id}"
 
 
 @router.post("/checkout_sessions", **described("CheckoutSessionCreateRequest", "CheckoutSession", status=201))
+@remembering
 def create(asked: AskedDep) -> Reply:
     """Open a checkout session."""
+
+    def draw() -> tuple[Body, Sequence[Ask]]:
+        done = quick.create(asked.runtime, asked.identity, asked.read(CreateRequest).opening(), asked.first)
+        return told(asked, done.seen), done.asks
 
     def work(session: Any) -> Body | Point:
         opening = asked.read(CreateRequest).opening()
         return _worked(asked, sessions.create(session, door(asked), asked.identity, opening))
 
-    return once(asked, work, status=201, go_on=lambda facts: _taxed(asked, facts))
+    return at_once(asked, draw, status=201) or once(asked, work, status=201, go_on=lambda facts: _taxed(asked, facts))
 
 
 @router.get(_ONE, **described(None, "CheckoutSession"))
@@ -46,14 +69,20 @@ def get(asked: AskedDep) -> Reply:
 
 
 @router.post(_ONE, **described("CheckoutSessionUpdateRequest", "CheckoutSession"))
+@remembering
 def update(asked: AskedDep) -> Reply:
     """Change what is said in the session."""
+
+    def draw() -> tuple[Body, Sequence[Ask]]:
+        wish = asked.read(UpdateRequest).wish()
+        done = quick.update(asked.runtime, asked.identity, asked.ids["session_id"], wish, asked.first)
+        return told(asked, done.seen), done.asks
 
     def work(session: Any) -> Body | Point:
         wish = asked.read(UpdateRequest).wish()
         return _worked(asked, sessions.update(session, door(asked), asked.identity, asked.ids["session_id"], wish))
 
-    return once(asked, work, go_on=lambda facts: _taxed(asked, facts))
+    return at_once(asked, draw) or once(asked, work, go_on=lambda facts: _taxed(asked, facts))
 
 
 @router.post(f"{_ONE}/cancel", **described("CancelSessionRequest", "CheckoutSession", body_needed=False))
@@ -73,10 +102,24 @@ def cancel(asked: AskedDep) -> Reply:
 
 
 @router.post(f"{_ONE}/complete", **described("CheckoutSessionCompleteRequest", "CheckoutSession"))
+@remembering
 def complete(asked: AskedDep) -> Reply:
     """Pay for the session by a delegated token."""
     session_id, at = asked.ids["session_id"], door(asked)
     agreed: Attempt | None = None
+    at_once: Agreed | None = None
+
+    def quickly() -> Body:
+        payment = asked.read(CompleteRequest).payment()
+        nonlocal at_once
+        found = quick_paying.find(asked.runtime, asked.identity, session_id, payment, asked.first)
+        looked = paying.look(at, asked.identity, session_id, payment, demo=asked.merchant.demo)
+        point = {"consent": new_id("consent")}
+        kept = idempotency.point_with(asked.tenant_id, asked.claim, point)
+        who = asked.identity
+        consent_id = point["consent"]
+        at_once = quick_paying.agree(asked.runtime, who, found, payment, looked, point=kept, consent_id=consent_id)
+        return point
 
     def look() -> Looked | None:
         payment = asked.read(CompleteRequest).payment()
@@ -89,8 +132,14 @@ def complete(asked: AskedDep) -> Reply:
         attempt = agreed = paying.attempt(session, at, asked.identity, session_id, payment, looked)
         return Point({"consent": attempt.consent_id}) if attempt.consent_id else told(asked, attempt.seen)
 
-    def go_on(facts: Body) -> Callable[[Session], Body | Unfinished]:
-        ending = paying.go_on(at, asked.identity, session_id, facts["consent"], agreed=agreed)
+    def go_on(facts: Body) -> Known | Callable[[Session], Body | Unfinished]:
+        if at_once is not None:
+            done = quick_paying.pay(asked.runtime, asked.identity, at_once)
+            if seen := quick_paying.ended(at_once, done, home_of(asked)):
+                return Known(told(asked, seen))
+            ending = paying.ending(at, asked.identity, session_id, done)
+        else:
+            ending = paying.go_on(at, asked.identity, session_id, facts["consent"], agreed=agreed)
 
         def draw(session: Session) -> Body | Unfinished:
             seen = ending(session)
@@ -99,7 +148,7 @@ def complete(asked: AskedDep) -> Reply:
 
         return draw
 
-    return staged(asked, look, begin, go_on)
+    return staged(asked, look, begin, go_on, quick=quickly)
 
 
 def _worked(asked: Asked, seen: Seen) -> Body | Point:

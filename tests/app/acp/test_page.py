@@ -140,7 +140,7 @@ def test_message_codes_are_those_that_are_said() -> None:
     official = {
         kind: set(DEFS[f"Message{kind.title()}"]["properties"]["code"]["enum"]) for kind in ("error", "warning")
     }
-    said = {text for name in ("messages", "sessions", "paying") for text in _texts(ENGINE / f"{name}.py")}
+    said = {text for name in ("messages", "saying", "sessions", "paying") for text in _texts(ENGINE / f"{name}.py")}
     said |= {str(why) for why in Why}
 
     assert all(code in official[kind] for code, kind in told.items())

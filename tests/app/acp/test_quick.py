@@ -1,0 +1,314 @@
+"""The short way of create, update and complete: as many trips as it says, the same answers, and nothing let through."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.protocols.acp import kernel, sessions
+from engine.agentic import quick
+from engine.agentic.models import AgentPlatform
+from engine.agentic.quick import Unusual
+from engine.checkout.models import CheckoutSession, Consent, ConsentStatus
+from engine.db import Store
+from engine.kit import clock
+from engine.kit.audit import AuditRow
+from engine.kit.direct import Refused
+from engine.kit.tenancy import ApiKey, Tenant
+from tests.app.acp.conftest import ADDRESS, BUYER, Agent, Checkout, paid_with, total
+from tests.shop import Shop
+
+DETAILS = {"buyer": BUYER, "fulfillment_details": {"address": ADDRESS}}
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """How requests asked the store: in one trip, or in a unit of work."""
+    found: list[str] = []
+
+    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(store: Store, *given: Any) -> Any:
+            if threading.current_thread().name != "agent-log":  # the record of requests is written beside them
+                found.append(name)
+            return real(store, *given)
+
+        return ask
+
+    monkeypatch.setattr(Store, "asking", counted("ask", Store.asking))
+    monkeypatch.setattr(Store, "unit_of_work", counted("work", Store.unit_of_work))
+    return found
+
+
+@pytest.fixture
+def at_length(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Everything is unusual from now on."""
+
+    def unusual(*_: Any, **__: Any) -> Any:
+        raise Unusual
+
+    def close() -> None:
+        for place, name in ((quick, "create"), (quick, "update"), (sessions.quick_paying, "find")):
+            monkeypatch.setattr(place, name, unusual)
+
+    return close
+
+
+def bought(buying: Checkout) -> list[dict[str, Any]]:
+    """The answers of an ordinary purchase."""
+    created = buying.agent.post("/checkout_sessions", buying.wish("TENT", units=2)).json()
+    updated = buying.update(created, DETAILS | {"order_notes": "At the back door."}).json()
+    completed = buying.complete(updated, buying.token(updated)).json()
+    return [created, updated, completed]
+
+
+def test_a_purchase_takes_nine_trips(buying: Checkout, shop: Shop, calls: list[str]) -> None:
+    shop.add("TENT")
+    bought(buying)  # now the key is known
+    del calls[:]
+
+    created = buying.agent.post("/checkout_sessions", buying.wish("TENT")).json()
+    assert (len(calls), set(calls)) == (2, {"ask"})
+    updated = buying.update(created, DETAILS).json()
+    assert (len(calls), set(calls)) == (4, {"ask"})
+    assert buying.complete(updated, buying.token(updated)).json()["status"] == "completed"
+    assert (len(calls), set(calls)) == (9, {"ask"})
+
+
+def test_both_ways_answer_and_write_the_same(buying: Checkout, shop: Shop, at_length: Callable[[], None]) -> None:
+    shop.add("TENT")
+    short = bought(buying)
+    at_length()
+    long = bought(buying)
+
+    assert [_without_names(one) for one in short] == [_without_names(one) for one in long]
+    rows = [_rows(shop, one[-1]["id"]) for one in (short, long)]
+    assert rows[0] == rows[1]
+    assert buying.get(short[-1]) == short[-1]
+
+
+def _without_names(value: Any) -> Any:
+    """A body without ids and moments."""
+    if isinstance(value, dict):
+        gone = {
+            "id",
+            "available_quantity",
+            "checkout_session_id",
+            "order_number",
+            "permalink_url",
+            "confirmation_number",
+        }
+        return {k: _without_names(v) for k, v in value.items() if k not in gone and not k.endswith("_at")}
+    return [_without_names(one) for one in value] if isinstance(value, list) else value
+
+
+def _rows(shop: Shop, session_id: str) -> list[Any]:
+    """What was written of a purchase, without ids, moments and versions."""
+    with shop.uow() as db:
+        checkout = db.get_one(CheckoutSession, (shop.tenant.id, session_id))
+        extra = db.get_one(quick.AgentSession, (shop.tenant.id, session_id))
+        card = db.query(Consent).filter(Consent.session_id == session_id).one()
+        method = {k: v for k, v in (checkout.payment_method or {}).items() if k != "ref"}
+        noted = db.query(AuditRow).filter(AuditRow.subject.in_([session_id, card.id])).order_by(AuditRow.id)
+        summary = {k: v for k, v in card.summary.items() if k not in {"session_id", "digest"}}
+        return [
+            (checkout.status, checkout.lines, checkout.buyer, checkout.ship_to, checkout.fulfillment_option_id, method),
+            (extra.said, extra.kept_back, extra.order_notes, extra.refusal, extra.consent_id == card.id),
+            (card.status, card.channel, card.kind, card.owner_id, summary, bool(card.token_sealed)),
+            [(row.action, row.actor, sorted(row.facts)) for row in noted],
+        ]
+
+
+def _revoke(key: ApiKey, _: Tenant) -> None:
+    key.revoked_at = clock.now()
+
+
+def _suspend(key: ApiKey, _: Tenant) -> None:
+    key.suspended_at = clock.now()
+
+
+def _end(key: ApiKey, _: Tenant) -> None:
+    key.expires_at = clock.now() - timedelta(seconds=1)
+
+
+def _close(_: ApiKey, tenant: Tenant) -> None:
+    tenant.status = "suspended"
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [(_revoke, 401), (_suspend, 401), (_end, 401), (_close, 403)],
+    ids=["revoked", "suspended", "over", "closed"],
+)
+def test_a_remembered_key_opens_nothing_once_it_has_ended(
+    buying: Checkout, shop: Shop, change: Callable[[ApiKey, Tenant], None], status: int
+) -> None:
+    shop.add("TENT")
+    session = buying.opened("TENT")
+    token = buying.token(session)
+    with shop.runtime.store.without_tenant() as db:
+        change(db.query(ApiKey).filter(ApiKey.tenant_id == shop.tenant.id).one(), db.get_one(Tenant, shop.tenant.id))
+    path = f"/checkout_sessions/{session['id']}"
+
+    answers = [
+        buying.agent.post("/checkout_sessions", buying.wish("TENT")),
+        buying.agent.post(path, {"order_notes": "x"}),
+        buying.agent.post(f"{path}/complete", paid_with(token)),
+    ]
+
+    assert [one.status_code for one in answers] == [status] * 3
+    with shop.uow() as db:
+        assert db.query(CheckoutSession).count() == 1
+        assert db.query(Consent).count() == 0
+        assert db.get_one(quick.AgentSession, (shop.tenant.id, session["id"])).order_notes is None
+
+
+def test_a_key_whose_time_runs_out_is_refused_then(
+    buying: Checkout, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.add("TENT")
+    with shop.runtime.store.without_tenant() as db:
+        key = db.query(ApiKey).filter(ApiKey.tenant_id == shop.tenant.id).one()
+        key.expires_at = clock.now() + timedelta(minutes=5)
+    wish = buying.wish("TENT")
+    assert [buying.agent.post("/checkout_sessions", wish).status_code for _ in range(2)] == [201, 201]
+    later = clock.now() + timedelta(minutes=6)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert buying.agent.post("/checkout_sessions", wish).status_code == 401
+
+
+def test_what_the_shop_changes_is_true_at_once(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    session = buying.opened("TENT")
+    with shop.runtime.store.without_tenant() as db:
+        tenant = db.get_one(Tenant, shop.tenant.id)
+        tenant.host, tenant.name = "shop.example.com", "Renamed"
+    done = buying.complete(session, buying.token(session)).json()
+
+    assert done["status"] == "completed"
+    assert done["order"]["permalink_url"].startswith("https://shop.example.com/order/")
+
+
+def test_a_platform_that_is_not_trusted_any_more_asks_its_human(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    bought(buying)
+    with shop.uow() as db:
+        db.query(AgentPlatform).one().trusted = False
+    session = buying.opened("TENT")
+    done = buying.complete(session, buying.token(session)).json()
+
+    assert done["status"] == "pending_approval"
+    assert done["continue_url"]
+
+
+def test_updates_at_once_each_happen_and_leave_one_state(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    session = buying.opened("TENT")
+    item = shop.variants["TENT"]
+
+    def change(units: int) -> Any:
+        return buying.update(session, {"line_items": [{"id": item, "quantity": units}]})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(change, range(1, 9)))
+
+    assert [one.status_code for one in answers] == [200] * 8
+    assert [one.json()["line_items"][0]["quantity"] for one in answers] == list(range(1, 9))
+    with shop.uow() as db:
+        checkout = db.get_one(CheckoutSession, (shop.tenant.id, session["id"]))
+        assert checkout.version == 1 + 8
+        assert checkout.lines[0]["quantity"] in range(1, 9)
+
+
+def test_an_update_that_read_before_a_consent_does_not_stand_beside_it(
+    buying: Checkout, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever agreed meanwhile agreed to what was there: the update looks again and puts the card aside."""
+    shop.add("TENT")
+    session = buying.opened("TENT")
+    token, change, begun = buying.token(session), quick.change, []
+
+    def late(found: quick.Found) -> Any:
+        if not begun:
+            begun.append(1)
+            with shop.uow() as db:
+                checkout = db.get_one(CheckoutSession, (shop.tenant.id, session["id"]))
+                checkout.version += 1
+                db.add(_card(checkout))
+        return change(found)
+
+    monkeypatch.setattr(quick, "change", late)
+    answer = buying.update(session, {"line_items": [{"id": shop.variants["TENT"], "quantity": 3}]})
+
+    assert (answer.status_code, answer.json()["line_items"][0]["quantity"]) == (200, 3)
+    with shop.uow() as db:
+        assert db.query(Consent).one().status == ConsentStatus.SUPERSEDED
+    assert buying.complete(answer.json(), token).json()["status"] == "ready_for_payment"  # the token pays less
+
+
+def _card(checkout: CheckoutSession) -> Consent:
+    return Consent(
+        tenant_id=checkout.tenant_id, id="cnf_late", session_id=checkout.id, owner_id=checkout.owner_id,
+        digest="x", summary={}, status=ConsentStatus.OPEN, expires_at=clock.now() + timedelta(minutes=5),
+    )  # fmt: skip
+
+
+def test_a_buyer_named_with_the_payment_is_priced_as_that_buyer(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    session = buying.opened("TENT", buyer={"email": "other@example.com"})
+    done = buying.complete(session, buying.token(session), buyer=BUYER).json()
+
+    assert (done["status"], done["buyer"]["email"]) == ("completed", BUYER["email"])
+    assert total(done) == total(session)
+
+
+def test_a_refused_guard_is_a_look_again_and_no_answer(
+    buying: Checkout, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot tell why it was refused falls back to the way that can."""
+    shop.add("TENT")
+    buying.opened("TENT")
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise Refused
+
+    monkeypatch.setattr(quick, "create", refused)
+    assert buying.agent.post("/checkout_sessions", buying.wish("TENT")).status_code == 201
+
+
+def test_another_platforms_session_is_unknown_on_the_short_way_too(
+    buying: Checkout, shop: Shop, open_agent: Callable[..., Agent]
+) -> None:
+    shop.add("TENT")
+    session = buying.opened("TENT")
+    other = open_agent(shop.tenant)
+    assert other.post("/checkout_sessions", buying.wish("TENT")).status_code == 201
+    answer = other.post(f"/checkout_sessions/{session['id']}", {"order_notes": "mine"})
+    paid = other.post(f"/checkout_sessions/{session['id']}/complete", paid_with(buying.token(session)))
+
+    assert (answer.status_code, paid.status_code) == (404, 404)
+    assert buying.get(session) == session
+
+
+def test_what_is_remembered_is_forgotten_when_it_is_not_true(
+    buying: Checkout, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.add("TENT")
+    buying.opened("TENT")
+    asked: list[bool] = []
+    real = kernel._asked
+
+    def counted(*given: Any, remembered: bool) -> Any:
+        asked.append(remembered)
+        return real(*given, remembered=remembered)
+
+    monkeypatch.setattr(kernel, "_asked", counted)
+    with shop.runtime.store.without_tenant() as db:
+        db.get_one(Tenant, shop.tenant.id).name = "Renamed"
+    wish = buying.wish("TENT")
+    assert [buying.agent.post("/checkout_sessions", wish).status_code for _ in range(2)] == [201, 201]
+    assert asked == [True, False, True]
