@@ -58,15 +58,8 @@ def forget_answers(runtime: Runtime, tenant_id: str) -> None:
 def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
     """Bring what happened to a payment or its card into its conversation; what fails waits and comes again."""
     with runtime.unit_of_work(tenant_id) as session:
-        for row in outbox.claim_batch(session, tenant_id, deliver.CONSUMER):
-            try:
-                with session.begin_nested():
-                    deliver.deliver(session, runtime, row)
-            except Exception as error:
-                log.exception("message not delivered", topic=row.topic, tenant=tenant_id)
-                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
-            else:
-                outbox.mark_delivered([row])
+        rows = outbox.claim_batch(session, tenant_id, deliver.CONSUMER)
+        outbox.deliver(session, rows, lambda row: deliver.deliver(session, runtime, row), "message not delivered")
 
 
 def tell_customers(runtime: Runtime, tenant_id: str) -> None:
@@ -76,7 +69,7 @@ def tell_customers(runtime: Runtime, tenant_id: str) -> None:
 
 def tell_agentic(runtime: Runtime, tenant_id: str) -> None:
     """An order that an agent bought keeps what was said with it."""
-    _tell(runtime, tenant_id, placed.CONSUMER, placed.hear, "order not noted")
+    placed.tell(runtime, tenant_id)
 
 
 def free_promotions(runtime: Runtime, tenant_id: str) -> None:
@@ -89,15 +82,8 @@ def _tell(
 ) -> None:
     """Deliver what waits for a consumer; what fails waits and comes again."""
     with runtime.unit_of_work(tenant_id) as session:
-        for row in outbox.claim_batch(session, tenant_id, name):
-            try:
-                with session.begin_nested():
-                    hear(session, row)
-            except Exception as error:
-                log.exception(failed, topic=row.topic, tenant=tenant_id)
-                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
-            else:
-                outbox.mark_delivered([row])
+        rows = outbox.claim_batch(session, tenant_id, name)
+        outbox.deliver(session, rows, lambda row: hear(session, row), failed)
 
 
 def forget_codes(runtime: Runtime, tenant_id: str) -> None:

@@ -17,14 +17,17 @@ from engine.checkout.models import CheckoutSession
 from engine.checkout.paid import LIVE_RUN
 from engine.customers import consents, links
 from engine.customers.models import ConsentTopic
-from engine.kit import audit, clock
+from engine.kit import audit, clock, outbox
 from engine.kit.ids import new_id
 from engine.kit.outbox import OutboxRow
 from engine.kit.tenancy import Tenant
+from engine.orders import queries
 from engine.orders.models import NoteAudience, Order, OrderLine, OrderNote
 from engine.orders.queries import Parts
+from engine.runtime import Runtime
 
 CONSUMER: Final = "agentic"
+VERIFIED: Final = "customer.verified"
 _FRESH: Final = LIVE_RUN
 """So long after a sale nobody hears of it: no letter is written, no parcel sent."""
 TEXT_VERSION: Final = "acp-1"
@@ -79,12 +82,33 @@ def just_placed(order: Order, lines: Sequence[OrderLine], shop: order_shape.Shop
     return order_shape.shape(order, Parts(lines=list(lines)), shop)
 
 
+def tell(runtime: Runtime, tenant_id: str) -> None:
+    """Let orders that agents bought keep what was said with them; what fails waits and comes again."""
+    with runtime.unit_of_work(tenant_id) as session:
+        rows = outbox.claim_batch(session, tenant_id, CONSUMER)
+        held = _gather(session, tenant_id, rows)
+        outbox.deliver(session, rows, lambda row: hear(session, row), "order not noted")
+        del held
+
+
+def _gather(session: Session, tenant_id: str, rows: Sequence[OutboxRow]) -> list[Any]:
+    """What the whole batch will look for, read at once."""
+    orders = queries.gather(session, tenant_id, [one for row in rows for one in _orders_of(row)])
+    ids = [order.session_id for order in orders if order.session_id]
+    query = select(AgentSession).where(AgentSession.tenant_id == tenant_id, AgentSession.session_id.in_(ids))
+    return [*orders, *session.scalars(query)]
+
+
+def _orders_of(row: OutboxRow) -> list[str]:
+    return list(row.payload["orders"]) if row.topic == VERIFIED else [row.subject_id]
+
+
 def hear(session: Session, row: OutboxRow) -> None:
     """The outbox consumer ``agentic``: a paid order keeps the notes that came with it, and its buyer what they agreed
     to hear; of a buyer who proves their e-mail later, then. A second time does nothing.
     """
-    proven = row.topic == "customer.verified"
-    for order_id in row.payload["orders"] if proven else [row.subject_id]:
+    proven = row.topic == VERIFIED
+    for order_id in _orders_of(row):
         order = session.get(Order, (row.tenant_id, order_id))
         extra = session.get(AgentSession, (row.tenant_id, order.session_id)) if order and order.session_id else None
         if order is None or extra is None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
 from sqlalchemy import Select, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -22,6 +21,7 @@ from engine.kit import audit, clock, outbox
 from engine.kit.errors import NotFound
 from engine.kit.ids import PREFIXES, new_id
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
+from engine.orders import queries
 from engine.orders.models import Order
 from engine.payments.alerts import resolve_alert
 from engine.runtime import Runtime
@@ -31,27 +31,24 @@ CREATES: Final = frozenset({"order.paid", "order.replaced"})
 REPLAYED: Final = "replayed"
 _ONE_CREATE: Final = text("type = 'order_create'")
 _UNTOLD: Final = text("type = 'order_update' AND status = 'queued' AND first_tried_at IS NULL")
-log = structlog.get_logger(__name__)
 
 
 def tell_platforms(runtime: Runtime, tenant_id: str) -> None:
     """Make events of what waits in the outbox; what fails waits and comes again."""
     with runtime.unit_of_work(tenant_id) as session:
-        for row in outbox.claim_batch(session, tenant_id, CONSUMER):
-            try:
-                with session.begin_nested():
-                    hear(session, row)
-            except Exception as error:
-                log.exception("platform not told", topic=row.topic, tenant=tenant_id)
-                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
-            else:
-                outbox.mark_delivered([row])
+        rows = outbox.claim_batch(session, tenant_id, CONSUMER)
+        held = queries.gather(session, tenant_id, [_order_of(row) for row in rows])
+        outbox.deliver(session, rows, lambda row: hear(session, row), "platform not told")
+        del held
+
+
+def _order_of(row: outbox.OutboxRow) -> str:
+    return str(row.payload.get("order_id") or row.subject_id)
 
 
 def hear(session: Session, row: outbox.OutboxRow) -> None:
     """One thing that happened. Orders that no platform bought, and platforms without an address, are nobody's news."""
-    order_id = str(row.payload.get("order_id") or row.subject_id)
-    order = session.get(Order, (row.tenant_id, order_id))
+    order = session.get(Order, (row.tenant_id, _order_of(row)))
     if order is not None:
         note(session, order, row.topic)
 

@@ -6,16 +6,18 @@ before commit, so a cursor would skip rows that commit late). Delivery is at lea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock, holds
 from engine.kit.tenancy import TenantRow
 
+log = structlog.get_logger(__name__)
 CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog.product_changed": ("search",),
     "catalog.price_changed": ("search",),
@@ -154,6 +156,34 @@ def claim_batch(session: Session, tenant_id: str, consumer: str, *, limit: int =
         .with_for_update(skip_locked=True)
     )
     return list(rows)
+
+
+def deliver(session: Session, rows: Sequence[OutboxRow], work: Callable[[OutboxRow], None], failed: str) -> None:
+    """Do what each row asks for; what fails waits and comes again, and takes nothing of the others with it: all are
+    done in one savepoint, and each in one of its own when that fails. ``failed`` is the log's word for one that did.
+    """
+    if not rows:
+        return
+    try:
+        with session.begin_nested():
+            for row in rows:
+                work(row)
+    except Exception:  # noqa: BLE001 (which of them it was is found out, and told, one by one)
+        _one_by_one(session, rows, work, failed)
+    else:
+        mark_delivered(list(rows))
+
+
+def _one_by_one(session: Session, rows: Sequence[OutboxRow], work: Callable[[OutboxRow], None], failed: str) -> None:
+    for row in rows:
+        try:
+            with session.begin_nested():
+                work(row)
+        except Exception as error:
+            log.exception(failed, topic=row.topic, tenant=row.tenant_id)
+            mark_failed(session, row.tenant_id, row.id, type(error).__name__)
+        else:
+            mark_delivered([row])
 
 
 def mark_delivered(rows: list[OutboxRow]) -> None:

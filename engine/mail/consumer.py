@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import structlog
 from sqlalchemy.orm import Session
 
 from engine.kit import outbox
@@ -17,22 +16,19 @@ from engine.runtime import Runtime
 CONSUMER: Final = "mail"
 _LETTERS_ALONE: Final = frozenset({"email", "sealed"})
 """What an event says for its letter and nobody else: it goes once that is written."""
-log = structlog.get_logger(__name__)
 
 
 def write_letters(runtime: Runtime, tenant_id: str) -> None:
     """Write the letters of what happened; what fails waits and comes again."""
     with runtime.unit_of_work(tenant_id) as session:
-        for row in outbox.claim_batch(session, tenant_id, CONSUMER):
-            try:
-                with session.begin_nested():
-                    deliver(session, runtime, row)
-            except Exception as error:
-                log.exception("letter not written", topic=row.topic, tenant=tenant_id)
-                outbox.mark_failed(session, tenant_id, row.id, type(error).__name__)
-            else:
-                row.payload = {name: value for name, value in row.payload.items() if name not in _LETTERS_ALONE}
-                outbox.mark_delivered([row])
+        rows = outbox.claim_batch(session, tenant_id, CONSUMER)
+        letters.gather(session, tenant_id, rows)
+        outbox.deliver(session, rows, lambda row: _written(session, runtime, row), "letter not written")
+
+
+def _written(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> None:
+    deliver(session, runtime, row)
+    row.payload = {name: value for name, value in row.payload.items() if name not in _LETTERS_ALONE}
 
 
 def deliver(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> None:

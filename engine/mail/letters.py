@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from engine.kit import envelope
 from engine.kit.money import format_minor
 from engine.kit.outbox import OutboxRow
 from engine.kit.policies import policy_of
+from engine.kit.tenancy import Tenant
 from engine.mail import facts
 from engine.orders import queries
 from engine.orders.models import ChangeKind, ChangeStatus, Order, OrderChange, OrderStatus, Shipment
@@ -21,6 +22,10 @@ from engine.orders.policy import OrdersPolicy
 from engine.orders.queries import Parts
 from engine.payments.models import Payment, Refund
 from engine.runtime import Runtime
+
+_GATHERED: Final = "orders of these letters"
+_SHOP: Final = "shop of these letters"
+"""What a session holds on to while a batch is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,14 @@ class Draft:
 
 
 Write = Callable[[Session, Runtime, OutboxRow], Draft | None]
+
+
+def gather(session: Session, tenant_id: str, rows: Sequence[OutboxRow]) -> None:
+    """Read the orders of a batch at once: its letters find them with the session."""
+    orders = queries.gather(session, tenant_id, [row.subject_id for row in rows])
+    parts = queries.parts_of(session, tenant_id, [order.id for order in orders])
+    session.info[_GATHERED] = {order.id: _Seen(order, parts[order.id]) for order in orders}
+    session.info[_SHOP] = session.get(Tenant, tenant_id)
 
 
 def draft(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
@@ -61,10 +74,12 @@ class _Seen:
 
 
 def _seen(session: Session, row: OutboxRow, order_id: str | None = None) -> _Seen | None:
-    order = session.get(Order, (row.tenant_id, order_id or row.subject_id))
+    order_id = order_id or row.subject_id
+    known: _Seen | None = session.info.get(_GATHERED, {}).get(order_id)
+    order = known.order if known else session.get(Order, (row.tenant_id, order_id))
     if order is None or order.placed_at is None:
         return None
-    return _Seen(order, queries.parts_of(session, row.tenant_id, [order.id])[order.id])
+    return known or _Seen(order, queries.parts_of(session, row.tenant_id, [order.id])[order.id])
 
 
 def _paid(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft | None:

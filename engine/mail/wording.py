@@ -8,11 +8,11 @@ and repeat, and do nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2 import StrictUndefined, Template, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.mail import tables
@@ -67,7 +67,12 @@ def words(name: str, own: Mapping[str, Any] | None = None) -> tuple[str, str]:
 def render(source: str, facts: Mapping[str, Any]) -> str:
     """A template over the facts; tables are left as marks. Raises ``jinja2.TemplateError``."""
     marks = {name: tables.mark(name) if name in facts.get("tables", {}) else "" for name in tables.NAMES}
-    return environment().from_string(source).render(tables.clean(facts) | marks)
+    return _compiled(source).render(tables.clean(facts) | marks)
+
+
+@lru_cache(maxsize=512)
+def _compiled(source: str) -> Template:
+    return environment().from_string(source)
 
 
 def check(name: str, *, subject: str | None, body: str | None) -> None:
