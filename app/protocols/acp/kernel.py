@@ -32,7 +32,7 @@ from app.site import Site
 from engine.agentic.quick import Unusual
 from engine.kit import idempotency
 from engine.kit.direct import Ask, Refused
-from engine.kit.errors import DomainError, NotFound, Unauthenticated
+from engine.kit.errors import DomainError, NotFound, Unauthenticated, Unavailable
 from engine.kit.idempotency import Claim, IdempotencyConflict, Stored
 from engine.kit.identity import Identity
 from engine.runtime import Runtime
@@ -218,7 +218,8 @@ def at_once(asked: Asked, draw: Callable[[], tuple[Body, Sequence[Ask]]], *, sta
     try:
         body, asks = draw()
         answer = Stored(status, _dumps(asked, body))
-        asked.runtime.store.ask(asked.tenant_id, *asks, idempotency.kept_with(asked.tenant_id, asked.claim, answer))
+        kept = idempotency.kept_with(asked.tenant_id, asked.claim, answer)  # first, as everywhere: others wait for it
+        asked.runtime.store.ask(asked.tenant_id, kept, *asks)
     except _UNUSUAL:
         return None
     return Reply(status, answer.body)
@@ -314,6 +315,8 @@ def _begun_at_once(quick: Callable[[], Body]) -> Body | None:
     """The facts of a point that is committed; ``None`` where anything is unusual, and nothing has happened."""
     try:
         return quick()
+    except Unavailable:  # nobody is asked twice who did not answer
+        raise
     except _UNUSUAL:
         return None
 
