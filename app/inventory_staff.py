@@ -176,7 +176,7 @@ def set_level(site: SiteDep, caller: CallerDep, asked: AskedDep, given: Level) -
 
 
 @router.post("/locations/{code}/pickup", responses={200: {"model": LocationView}}, response_class=Response)
-def set_pickup(code: Code, site: SiteDep, caller: CallerDep, asked: AskedDep, given: PickupTerms) -> Response:
+def set_pickup(code: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: PickupTerms) -> Response:
     """On what terms orders are fetched at a location."""
 
     def work(session: Session, identity: Identity) -> LocationView:

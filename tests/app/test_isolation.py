@@ -67,6 +67,8 @@ LINKED: Final = {
     *(f"/confirm/{{consent_id}}/{verb}" for verb in ("open", "pay", "decline", "card")),
 }
 """Behind a link that is signed for one card (tests/app/test_confirm.py)."""
+KEYED: Final = {"/acp/mcp"}
+"""Looks at keys by itself, before the body is read (tests/app/acp/test_mcp.py)."""
 OPEN_TO_ALL: Final = {
     "/healthz",
     "/readyz",
@@ -77,6 +79,7 @@ OPEN_TO_ALL: Final = {
     "/.well-known/acp.json",
     "/order/{number}",  # asks who looks (tests/app/test_order_page.py)
     *SIGNED,
+    *KEYED,
     *LINKED,
     *DEMO,
 }
@@ -103,6 +106,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/returns/{return_id}/decline": {"words": "hello"},
     "/v1/staff/returns/{return_id}/receive": {"units": {"rtl_1": 1}},
     "/v1/staff/returns/{return_id}/inspect": {"findings": [{"return_line_id": "rtl_1", "outcome": {"scrap": 1}}]},
+    "/v1/staff/inventory/locations/{code}/pickup": {"pickup": None},
     "/v1/staff/returns/{return_id}/move": {
         "return_line_id": "rtl_1", "source": "quarantine", "outcome": "scrap", "units": 1, "reason": "broken",
     },
