@@ -108,7 +108,10 @@ def pick_short(world: World) -> None:
     fulfillment_id = world.any_of(Fulfillment.id, Fulfillment.status.in_(["released", "accepted"]))
     with world.shop.uow() as session:
         line = session.scalars(
-            select(FulfillmentLine.order_line_id).where(FulfillmentLine.fulfillment_id == fulfillment_id)
+            select(FulfillmentLine.order_line_id).where(
+                FulfillmentLine.fulfillment_id == fulfillment_id,
+                FulfillmentLine.quantity > FulfillmentLine.shipped + FulfillmentLine.canceled,
+            )
         ).first()
         exceptions.short_pick(session, world.tenant_id, fulfillment_id, short={line or "": 1})
 
