@@ -33,8 +33,8 @@ def _rows(talk: Talk) -> list[Run]:
 def test_runs_of_a_thread_go_one_at_a_time_in_order(talk: Talk, script: Script, running: Running) -> None:
     async def go() -> None:
         async with running(talk):
+            script.add(*[Say(f"a{number} and more", pause=0.02) for number in range(4)])  # the first begins at once
             waiting = [await asyncio.to_thread(talk.submit, message=f"m{number}") for number in range(4)]
-            script.add(*[Say(f"a{number} and more", pause=0.02) for number in range(4)])
             views = await asyncio.gather(*(talk.wait(run.id) for run in waiting))
             assert [view.status for view in views] == ["completed"] * 4
 
