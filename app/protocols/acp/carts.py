@@ -8,7 +8,8 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from app.protocols.acp import render
-from app.protocols.acp.kernel import Asked, AskedDep, Body, Reply, acp_router, once, plain
+from app.protocols.acp.kernel import Asked, AskedDep, Body, Reply, acp_router, plain
+from app.protocols.acp.once import once
 from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import Buyer, Closed, LineItems
 from app.protocols.acp.sessions import home_of

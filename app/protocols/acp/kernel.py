@@ -1,7 +1,7 @@
-"""What every request of the protocol passes: who, how often, which version, which key, which body; then once.
+"""What every request of the protocol passes: who, how often, which version, which key, which body.
 
 The order is the protocol's: 401, 429, 400 for the version and for the key, 413, 415 and 400 for the body, 404 for what
-cannot be an id of ours, 422, 409 or the kept answer for the key, and only then schema and business.
+cannot be an id of ours, 422, 409 or the kept answer for the key (``once``), and only then schema and business.
 """
 
 from __future__ import annotations
@@ -9,49 +9,36 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
-from psycopg.errors import UniqueViolation
-from pydantic import BaseModel, ValidationError
-from sqlalchemy.orm import Session
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from app.identity import Guard, Merchant, authenticate, recalled
 from app.protocols.acp import versions
+from app.protocols.acp.body import body_of, hash_of, raw_of
 from app.protocols.acp.errors import AcpError, Fault, Speak, fault_of, flat
 from app.protocols.acp.noting import note
 from app.protocols.acp.openapi import BEARER, DescribedRoute
 from app.protocols.acp.pace import Pace
 from app.site import Site
-from engine.agentic.quick import Unusual
 from engine.kit import idempotency
-from engine.kit.direct import Ask, Refused
-from engine.kit.errors import DomainError, NotFound, Unauthenticated, Unavailable
-from engine.kit.idempotency import Claim, IdempotencyConflict, Stored
+from engine.kit.direct import Ask
+from engine.kit.errors import NotFound, Unauthenticated
+from engine.kit.idempotency import Claim, IdempotencyConflict
 from engine.kit.identity import Identity
 from engine.runtime import Runtime
 
 Body = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
-Seen = TypeVar("Seen")
-BODY_LIMIT: Final = 256 * 1024
 WITH_KEY: Final = frozenset({"POST", "PUT"})
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000|\x00")
-_LARGE: Final = re.compile(rb"[0-9]{16}|[0-9][eE]")
-"""What may be a number of more than 64 bits."""
-_LARGEST: Final = 2**63
-_MEMBER: Final = re.compile(r"[a-z_]{1,40}")
-_DEEPEST: Final = 64
 _PACE: Final = Pace()
-_NO_BODY: Final = object()
 
 
 class Forgotten(Exception):
@@ -138,31 +125,6 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Where work that spans transactions can be taken up again; JSON that names rows, never a secret."""
-
-    facts: Body
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """An answer for now: nobody knows yet how it ends. It is not kept; the next request goes on from the point."""
-
-    body: Body
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An answer that needs no further look at the database."""
-
-    body: Body
-
-
-GoOn = Callable[[Body], Known | Callable[[Session], Body | Unfinished]]
-"""From a point to what is to be answered, which is known or is drawn in the transaction that keeps it."""
-
-
 def remembering(endpoint: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
     """An endpoint that asks a remembered key's guard with its first statement, or proves it (``Asked.prove``)."""
     _REMEMBERING.add(endpoint)
@@ -208,199 +170,12 @@ def acp_router(tag: str, *, route_class: type[Acp] = Acp, prefix: str = "") -> A
 
 def plain(asked: Asked, body: Body, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """An answer that is not kept: of a read."""
-    return Reply(status, _dumps(asked, body), headers or {})
+    return Reply(status, dumps(asked, body), headers or {})
 
 
-def at_once(asked: Asked, draw: Callable[[], tuple[Body, Sequence[Ask]]], *, status: int = 200) -> Reply | None:
-    """Read in one trip, write in another, and keep the answer with that. ``None`` where anything is unusual: nothing
-    has happened then, and ``once`` does it and tells why.
-    """
-    try:
-        body, asks = draw()
-        answer = Stored(status, _dumps(asked, body))
-        kept = idempotency.kept_with(asked.tenant_id, asked.claim, answer)  # first, as everywhere: others wait for it
-        asked.runtime.store.ask(asked.tenant_id, kept, *asks)
-    except _UNUSUAL:
-        return None
-    return Reply(status, answer.body)
-
-
-_UNUSUAL: Final = (Unusual, Refused, UniqueViolation, DomainError, ValidationError)
-
-
-def once(
-    asked: Asked,
-    work: Callable[[Session], Body | Point],
-    *,
-    status: int = 200,
-    go_on: GoOn | None = None,
-) -> Reply:
-    """Do ``work`` and keep its answer in the same transaction. A repeat gets the kept answer; a refusal that would be
-    one again is kept too, and nothing of its work. Work that somebody else has to be asked about before it can be
-    answered gives a ``Point``, from which ``go_on`` comes to the answer as in ``staged``.
-    """
-    asked.prove()
-    try:
-        with asked.runtime.unit_of_work(asked.tenant_id) as session:
-            found = _begun(asked, session, lambda: work(session), status)
-    except IdempotencyConflict:
-        raise
-    except Exception as error:  # noqa: BLE001 (what is not a lasting refusal is raised again)
-        return _keep_refusal(asked, error)
-    return _ended(asked, found, go_on, status)
-
-
-def staged(
-    asked: Asked,
-    look: Callable[[], Seen],
-    begin: Callable[[Session, Seen], Point | Body],
-    go_on: GoOn,
-    *,
-    quick: Callable[[], Body] | None = None,
-    status: int = 200,
-) -> Reply:
-    """Work that spans transactions, done once. ``look`` asks the world and changes nothing; ``begin`` commits with the
-    key either the answer or a point, from which ``go_on`` comes to the answer: now, or at the next request with
-    the key when this one died. While one is at it, others are told ``InFlight``. ``quick`` may come to a point at once.
-    """
-    found: Stored | Reply | Body | None
-    if quick is not None and (point := _begun_at_once(quick)) is not None:
-        return _finish(asked, point, go_on, status)
-    asked.prove()
-    try:
-        found = None
-        if not idempotency.is_new(asked.runtime.store, asked.tenant_id, asked.claim):
-            with asked.runtime.unit_of_work(asked.tenant_id) as session:
-                found = idempotency.seen(session, asked.tenant_id, asked.claim)
-        if found is None:
-            looked = look()
-            with asked.runtime.unit_of_work(asked.tenant_id) as session:
-                found = _begun(asked, session, lambda: begin(session, looked), status)
-    except IdempotencyConflict:
-        raise
-    except Exception as error:  # noqa: BLE001 (what is not a lasting refusal is raised again)
-        return _keep_refusal(asked, error)
-    return _ended(asked, found, go_on, status)
-
-
-def _begun(asked: Asked, session: Session, begin: Callable[[], Point | Body], status: int) -> Stored | Reply | Body:
-    """What is kept under the key, else the first commit's answer, else the point to go on from."""
-    found = idempotency.claim_staged(session, asked.tenant_id, asked.claim)
-    if found is not None:
-        return found
-    begun = begin()
-    if isinstance(begun, Point):
-        idempotency.keep_point(session, asked.tenant_id, asked.claim, begun.facts)
-        return begun.facts
-    body = _dumps(asked, begun)
-    idempotency.store(session, asked.tenant_id, asked.claim, Stored(status, body))
-    return Reply(status, body)
-
-
-def _ended(
-    asked: Asked,
-    found: Stored | Reply | Body,
-    go_on: GoOn | None,
-    status: int,
-) -> Reply:
-    if isinstance(found, Reply):
-        return found
-    if isinstance(found, Stored):
-        return _again(found)
-    assert go_on is not None, "work that ends in a point says how to go on"
-    return _finish(asked, found, go_on, status)
-
-
-def _begun_at_once(quick: Callable[[], Body]) -> Body | None:
-    """The facts of a point that is committed; ``None`` where anything is unusual, and nothing has happened."""
-    try:
-        return quick()
-    except Unavailable:  # nobody is asked twice who did not answer
-        raise
-    except _UNUSUAL:
-        return None
-
-
-def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
-    """From the point to the answer. What went wrong for now leaves the point to the next request."""
-    tenant_id, claim = asked.tenant_id, asked.claim
-    try:
-        ending = go_on(facts)
-        if isinstance(ending, Known):
-            return _finished(asked, Stored(status, _dumps(asked, ending.body)))
-        with asked.runtime.unit_of_work(tenant_id) as session:
-            done = ending(session)
-            if isinstance(done, Unfinished):
-                idempotency.let_go(session, tenant_id, claim)
-                return plain(asked, done.body, status=status, headers={"Retry-After": "2"})
-            answer = Stored(status, _dumps(asked, done))
-            return _reply(idempotency.store_once(session, tenant_id, claim, answer))
-    except Exception as error:
-        fault = fault_of(error)
-        if not _lasting(fault):
-            _let_go(asked)
-            raise
-        answer = Stored(fault.status, orjson.dumps(asked.speak(fault)))
-    with asked.runtime.unit_of_work(tenant_id) as session:
-        kept = idempotency.store_once(session, tenant_id, claim, answer)
-    return _reply(kept)
-
-
-def _finished(asked: Asked, answer: Stored) -> Reply:
-    """Keep what is known, unless somebody who took the work over has kept the answer already."""
-    tenant_id, claim = asked.tenant_id, asked.claim
-    try:
-        asked.runtime.store.ask(tenant_id, idempotency.finish_with(tenant_id, claim, answer))
-    except Refused:
-        with asked.runtime.unit_of_work(tenant_id) as session:
-            return _reply(idempotency.store_once(session, tenant_id, claim, answer))
-    return _reply(answer)
-
-
-def _let_go(asked: Asked) -> None:
-    with asked.runtime.unit_of_work(asked.tenant_id) as session:
-        idempotency.let_go(session, asked.tenant_id, asked.claim)
-
-
-def _keep_refusal(asked: Asked, error: Exception) -> Reply:
-    """The work was rolled back; the refusal stays with the key, unless it was only for now."""
-    fault = fault_of(error)
-    if not _lasting(fault):
-        raise error
-    answer = Stored(fault.status, orjson.dumps(asked.speak(fault)))
-    with asked.runtime.unit_of_work(asked.tenant_id) as session:
-        kept = idempotency.claim(session, asked.tenant_id, asked.claim)
-        if kept is not None:  # an equal request was faster
-            return _again(kept)
-        idempotency.store(session, asked.tenant_id, asked.claim, answer)
-    return _reply(answer, fault.headers)
-
-
-def _lasting(fault: Fault) -> bool:
-    return fault.lasting and fault.status < 500
-
-
-def _again(kept: Stored) -> Reply:
-    return _reply(kept, {"Idempotent-Replayed": "true"})
-
-
-def _reply(kept: Stored, headers: Mapping[str, str] | None = None) -> Reply:
-    allow = {"Allow": "GET"} if kept.status == 405 else {}
-    return Reply(kept.status, kept.body, {**allow, **(headers or {})})
-
-
-def _dumps(asked: Asked, body: Body) -> bytes:
+def dumps(asked: Asked, body: Body) -> bytes:
+    """The answer in the version that was asked for."""
     return orjson.dumps(versions.project(asked.version, body, browser=asked.browser()))
-
-
-async def raw_of(request: Request) -> bytes | Fault:
-    """The body, or why there is none."""
-    try:
-        return await request.body()
-    except HTTPException:
-        return Fault(413, "payload_too_large", "The request is too large.", headers={"Connection": "close"})
-    except ClientDisconnect:
-        return Fault(400, "invalid_request", "The body did not arrive.")
 
 
 def _handled(endpoint: Endpoint, request: Request, raw: bytes | Fault, route: type[Acp]) -> Response:
@@ -454,7 +229,7 @@ def _asked(request: Request, raw: bytes | Fault, route: type[Acp], *, remembered
     version = versions.negotiate(headers.get("api-version"))
     with_key = request.method in WITH_KEY
     key = key_of(headers.get("idempotency-key"), version, required=route.key_required) if with_key else ""
-    body = _json(headers, raw) if request.method != "GET" else None
+    body = body_of(headers, raw) if request.method != "GET" else None
     _check_ids(request.path_params)
     return Asked(
         site=site,
@@ -463,7 +238,7 @@ def _asked(request: Request, raw: bytes | Fault, route: type[Acp], *, remembered
         version=version,
         operation=f"{request.method} {request.url.path}",
         key=key,
-        request_hash=_hash(body) if with_key else "",
+        request_hash=hash_of(body) if with_key else "",
         body=body,
         ids=request.path_params,
         headers=headers,
@@ -502,57 +277,6 @@ def key_of(given: str | None, version: str, *, required: bool = True) -> str:
         words = "An idempotency key has 1 to 255 printable characters."
         raise AcpError(400, "invalid_idempotency_key", words, param="Idempotency-Key")
     return given
-
-
-def _json(headers: Mapping[str, str], raw: bytes | Fault) -> Any:
-    """The body's JSON; ``None`` for no body at all. Raises ``AcpError``."""
-    if isinstance(raw, Fault):
-        raise AcpError(raw.status, raw.code, raw.message, headers=raw.headers)
-    if not raw:
-        return None
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise AcpError(415, "unsupported_media_type", "Send JSON (Content-Type: application/json).")
-    return json_of(raw)
-
-
-def json_of(raw: bytes) -> Any:
-    """What a body says. Raises ``AcpError`` for what we could not answer with, or could not keep."""
-    if _NUL.search(raw):
-        raise AcpError(400, "invalid_request", "Text cannot hold the character NUL.", param="$")
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        raise AcpError(400, "invalid_json", "The body is not JSON.", param="$") from None
-    doubtful = raw.count(b"{") + raw.count(b"[") > _DEEPEST or _LARGE.search(raw)
-    if doubtful and (place := _too_much(body)) is not None:
-        raise AcpError(400, "invalid_json", "The body is nested too deeply, or holds too large a number.", param=place)
-    return body
-
-
-def _too_much(value: Any, place: str = "$", depth: int = 0) -> str | None:
-    """Where there is something that we could not answer with as well: so deep we write no JSON, and whole numbers have
-    64 bits. Names that are surely no schema's are not told.
-    """
-    if isinstance(value, dict | list):
-        if depth >= _DEEPEST:
-            return "$"
-        inner = value.items() if isinstance(value, dict) else enumerate(value)
-        found = (_too_much(one, _under(place, name), depth + 1) for name, one in inner)
-        return next((one for one in found if one is not None), None)
-    return place if isinstance(value, int | float) and abs(value) >= _LARGEST else None
-
-
-def _under(place: str, name: str | int) -> str:
-    if isinstance(name, int):
-        return f"{place}[{name}]"
-    return f"{place}.{name}" if _MEMBER.fullmatch(name) else place
-
-
-def _hash(body: Any) -> str:
-    try:
-        return idempotency.fingerprint(body)
-    except (ValueError, RecursionError):
-        raise AcpError(400, "invalid_json", "The body is nested too deeply, or holds no number.", param="$") from None
 
 
 def _check_ids(params: Mapping[str, Any]) -> None:

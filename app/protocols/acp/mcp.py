@@ -18,8 +18,9 @@ from starlette.datastructures import Headers
 
 from app.identity import Merchant
 from app.protocols.acp import sessions, versions
+from app.protocols.acp.body import json_of, raw_of
 from app.protocols.acp.errors import AcpError, Fault, fault_of, flat
-from app.protocols.acp.kernel import Asked, Body, Reply, json_of, key_of, raw_of, said, who
+from app.protocols.acp.kernel import Asked, Body, Reply, key_of, said, who
 from app.protocols.acp.noting import remember
 from app.protocols.acp.openapi import schema
 from app.site import Site

@@ -9,21 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.protocols.acp import render
 from app.protocols.acp.errors import AcpError
-from app.protocols.acp.kernel import (
-    Asked,
-    AskedDep,
-    Body,
-    Known,
-    Point,
-    Reply,
-    Unfinished,
-    acp_router,
-    at_once,
-    once,
-    plain,
-    remembering,
-    staged,
-)
+from app.protocols.acp.kernel import Asked, AskedDep, Body, Reply, acp_router, plain, remembering
+from app.protocols.acp.once import Known, Point, Unfinished, at_once, once, staged
 from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import CancelRequest, CompleteRequest, CreateRequest, UpdateRequest
 from engine.agentic import paying, quick, quick_paying, sessions

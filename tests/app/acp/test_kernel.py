@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 
 from app.protocols.acp import kernel
 from app.protocols.acp.errors import PREFIXES, AcpError
-from app.protocols.acp.kernel import AskedDep, Point, Reply, acp_router, once, plain, staged
+from app.protocols.acp.kernel import AskedDep, Reply, acp_router, plain
+from app.protocols.acp.once import Point, once, staged
 from app.protocols.acp.pace import Pace
 from app.server import create_app
 from app.site import Site

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app.protocols.acp import carts, kernel, requests
+from app import middleware
+from app.protocols.acp import carts, requests
 from app.protocols.acp.errors import STATUS
 from app.protocols.acp.openapi import SPEC
 from app.protocols.acp.pace import Pace
@@ -182,7 +183,7 @@ def test_numbers_are_those_of_the_code() -> None:
     assert f"A key may ask {Pace().per_second:.0f} times a second" in PAGE
     assert f"{TRIES} completes a minute" in PAGE
     assert f"Answers are kept {KEEP.total_seconds() / 3600:.0f} hours" in PAGE
-    assert f"413 above {kernel.BODY_LIMIT // 1024} KB" in PAGE
+    assert f"413 above {middleware.BODY_LIMIT // 1024} KB" in PAGE
 
 
 def test_nothing_is_answered_that_the_page_calls_never(buying: Checkout) -> None:
