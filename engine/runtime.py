@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from engine.payments.gateway import Gateway
     from engine.payments.risk import Risk
     from engine.tax.engine import TaxEngine
-
-
-class UnitOfWork(Protocol):
-    """``with unit_of_work(tenant_id) as session``: one transaction bound to one tenant; commits on a clean end."""
-
-    def __call__(self, tenant_id: str) -> AbstractContextManager[Session]: ...
 
 
 @dataclass(frozen=True)

@@ -201,21 +201,6 @@ def holds(session: Session, tenant_id: str, cart_id: str, lines: Mapping[str, in
     return cart.status == "open" and _quantities(session, cart) == lines and list(cart.discount_codes) == list(codes)
 
 
-def mark_ordered(session: Session, tenant_id: str, cart_id: str, bought: Mapping[str, int]) -> None:
-    """What was bought leaves the cart. What was put in meanwhile stays; without any, the next item starts a new one."""
-    cart = session.get_one(Cart, (tenant_id, cart_id), with_for_update=True)
-    left = {item: count - bought.get(item, 0) for item, count in _quantities(session, cart).items()}
-    if not any(count > 0 for count in left.values()):
-        cart.status = "ordered"
-        return
-    for variant_id, count in left.items():
-        if count > 0:
-            _put(session, cart, variant_id, count)
-        else:
-            _take_out(session, cart, variant_id)
-    cart.discount_codes = []
-
-
 def _check_code(session: Session, identity: Identity, selling: Selling, code: str) -> None:
     offered = next(iter(offered_to(session, identity, None, [code])), None)
     row = offered.row if offered else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.kit.errors import Conflict, DomainError, Kind, NotFound, OverLimit
+from engine.kit.errors import Conflict, DomainError, Kind, OverLimit
 
 if TYPE_CHECKING:
     from engine.orders.changes.schemas import ChangeView
@@ -101,10 +101,6 @@ class OrderBusy(Conflict):
     code = "order_busy"
     retryable = True
     retry_after_seconds = 2
-
-
-class NoChange(NotFound):
-    code = "no_change"
 
 
 class ChangeEnded(Conflict):

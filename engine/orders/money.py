@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.orders import shares
-from engine.orders.models import AdjustmentKind, Order, OrderAdjustment, OrderLine
+from engine.orders.models import AdjustmentKind, Order, OrderAdjustment
 from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Capture, CaptureStatus, Dispute, Payment, PaymentStatus, Refund, RefundStatus
 
@@ -86,9 +85,3 @@ def add_up(
         held=sum(held.values()),
         paid=order.origin is not None or any(row.status in _ENDED_WELL for row in payments),
     )
-
-
-def worth_of(order: Order, lines: Iterable[OrderLine]) -> shares.Worth:
-    """What the kept units and the shipping of an order come to; ``goods`` includes the shipping."""
-    goods = sum((shares.kept(line) for line in lines), shares.NOTHING)
-    return goods + shares.Worth(order.shipping, 0, order.shipping_tax)

@@ -7,13 +7,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, TextIO, get_args
+from typing import Any, Final, Literal, TextIO
 
 from engine.kit.errors import InvalidInput
 from engine.kit.ids import echo
 
 Form = Literal["csv", "json", "jsonl"]
-FORMS: Final[tuple[Form, ...]] = get_args(Form)
 Opener = Callable[[], TextIO]
 """Opens the file from its start, each time anew; text without newline translation."""
 MOST_ITEMS: Final = 100_000

@@ -304,42 +304,21 @@ def _book(
 
 def _post(session: Session, order: Order, change: OrderChange, effect: Effect) -> None:
     """What moves in the books without money to carry it."""
-    finance.post(
-        session,
-        order.tenant_id,
-        kind="goodwill_absorbed",
-        subject=change.id,
-        currency=order.currency,
-        amounts={Account.CUSTOMER_DEPOSITS: effect.moved_returns, Account.SALES_RETURNS: -effect.moved_returns},
-        order_id=order.id,
-    )
-    finance.post(
-        session,
-        order.tenant_id,
-        kind="exchange_fee",
-        subject=change.id,
-        currency=order.currency,
-        amounts={Account.CUSTOMER_DEPOSITS: effect.kept_fee, Account.RETURN_FEES: -effect.kept_fee},
-        order_id=order.id,
-    )
-    finance.post(
-        session,
-        order.tenant_id,
-        kind="dispute_absorbed",
-        subject=change.id,
-        currency=order.currency,
-        amounts={Account.CUSTOMER_DEPOSITS: effect.bank_gave, Account.DISPUTE_LOSSES: -effect.bank_gave},
-        order_id=order.id,
-    )
-    finance.post(
-        session,
-        order.tenant_id,
-        kind="order_retaxed",
-        subject=change.id,
-        currency=order.currency,
-        amounts={Account.CUSTOMER_DEPOSITS: effect.moved_tax, Account.TAX_PAYABLE: -effect.moved_tax},
-        order_id=order.id,
-    )
+    for kind, account, amount in (
+        ("goodwill_absorbed", Account.SALES_RETURNS, effect.moved_returns),
+        ("exchange_fee", Account.RETURN_FEES, effect.kept_fee),
+        ("dispute_absorbed", Account.DISPUTE_LOSSES, effect.bank_gave),
+        ("order_retaxed", Account.TAX_PAYABLE, effect.moved_tax),
+    ):
+        finance.post(
+            session,
+            order.tenant_id,
+            kind=kind,
+            subject=change.id,
+            currency=order.currency,
+            amounts={Account.CUSTOMER_DEPOSITS: amount, account: -amount},
+            order_id=order.id,
+        )
 
 
 def _tell(session: Session, order: Order, change: OrderChange, effect: Effect) -> None:

@@ -441,19 +441,7 @@ def kill_at(point: str) -> None:
     faults.set_hook(hook)
 
 
-@pytest.mark.parametrize(
-    "point",
-    [
-        "agent_after_consent",
-        "before_t1_commit",
-        "after_t1_commit",
-        "before_capture",
-        "after_capture",
-        "before_t2_commit",
-        "after_t2_commit",
-        "agent_before_answer",
-    ],
-)
+@pytest.mark.parametrize("point", [*faults.AGENT_POINTS, *faults.POINTS])
 def test_a_request_that_died_comes_to_one_order_under_its_key(
     buying: Checkout, shop: Shop, ready: dict[str, Any], point: str
 ) -> None:

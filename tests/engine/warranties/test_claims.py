@@ -263,7 +263,7 @@ class Died(BaseException):
 
 
 @pytest.mark.parametrize("resolution", [REFUND, REPLACEMENT])
-@pytest.mark.parametrize("point", ["claim_before_commit", "claim_after_commit", "refund_after_gateway"])
+@pytest.mark.parametrize("point", [*faults.CLAIM_POINTS, "refund_after_gateway"])
 def test_the_power_fails_and_it_is_done_once(shop: Shop, resolution: object, point: str) -> None:
     desk = delivered(shop)
     made = grant(desk, resolution, carry=False)  # type: ignore[arg-type]
