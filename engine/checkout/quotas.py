@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from engine.carts.discounts import BUYERS
+from engine.carts.discounts import ORDERS_OF
 from engine.compliance.policy import MAX_DAYS, CompliancePolicy, Limit
 from engine.inventory import direct as stock
 from engine.kit import clock
@@ -27,7 +27,7 @@ _TURN: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
 _GOODS: Final = ("sku", "product_id", "category")
 _PER_ORDER: Final = "One order may hold {most} of {titles}; this one has {units}."
 _PER_CUSTOMER: Final = "One customer may buy {most} of {titles} in {days} days, not more."
-_THEIRS: Final = BUYERS.replace("o.placed_at IS NOT NULL", "o.status <> 'canceled' AND o.origin IS NULL")
+_THEIRS: Final = ORDERS_OF.format(c="c")
 _LIMITS: Final = "t.settings #> '{policies,compliance,limits}'"
 _LINES: Final = """app.order_lines l JOIN app.products p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
     LEFT JOIN app.order_lines r ON r.tenant_id = l.tenant_id AND r.id = l.replaces_line_id AND l.return_id IS NOT NULL
@@ -41,15 +41,15 @@ _UNITS: Final = """json_build_object('sku', l.sku, 'product_id', l.product_id, '
       THEN json_build_object('sku', r.sku, 'product_id', r.product_id, 'category', rp.category) END)"""
 BOUGHT: Final = f"""CASE WHEN jsonb_typeof({_LIMITS}) = 'array' AND jsonb_array_length({_LIMITS}) > 0 THEN (
     SELECT json_agg({_UNITS})
-    FROM app.orders o JOIN ({_LINES}) ON l.tenant_id = o.tenant_id AND l.order_id = o.id
-    WHERE {_THEIRS.format(c="c")} AND o.session_id IS DISTINCT FROM c.id AND {_COUNTED}
+    FROM {_THEIRS} o JOIN ({_LINES}) ON l.tenant_id = o.tenant_id AND l.order_id = o.id
+    WHERE o.stands AND o.session_id IS DISTINCT FROM c.id AND {_COUNTED}
       AND o.created_at > %(moment)s::timestamptz - interval '{MAX_DAYS} days') END"""  # noqa: S608 (our own)
 """Units that the buyer of the checkout ``c`` has ordered before, where the shop ``t`` has limits."""
 
 OWNED: Final = text(f"""
-SELECT {_UNITS} FROM app.orders c JOIN app.orders o ON {_THEIRS.format(c="c")}
+SELECT {_UNITS} FROM app.orders c CROSS JOIN LATERAL {_THEIRS} o
 JOIN ({_LINES}) ON l.tenant_id = o.tenant_id AND l.order_id = o.id
-WHERE c.tenant_id = :tenant AND c.id = :order AND {_COUNTED}
+WHERE c.tenant_id = :tenant AND c.id = :order AND o.stands AND {_COUNTED}
   AND (o.id = c.id OR o.created_at > CAST(:moment AS timestamptz) - interval '{MAX_DAYS} days')
 """)  # noqa: S608 (our own)
 """Units that the buyer of an order has ordered, with those of the order itself."""
@@ -62,9 +62,10 @@ def _named(line: str, product: str) -> str:
 
 STILL: Final = Statement(f"""
 SELECT 1 / CASE WHEN coalesce(sum(l.ordered - l.canceled), 0) <= %(most)s THEN 1 ELSE 0 END AS whole
-FROM app.orders c JOIN app.orders o ON {_THEIRS.format(c="c")} AND o.created_at > %(since)s
+FROM app.orders c CROSS JOIN LATERAL {_THEIRS} o
 JOIN ({_LINES}) ON l.tenant_id = o.tenant_id AND l.order_id = o.id
-WHERE c.tenant_id = %(tenant)s AND c.id = %(order)s AND {_COUNTED} AND {_named("l", "p")}
+WHERE c.tenant_id = %(tenant)s AND c.id = %(order)s AND o.stands AND o.created_at > %(since)s AND {_COUNTED}
+  AND {_named("l", "p")}
   AND NOT (r.id IS NOT NULL AND {_named("r", "rp")})
 """)  # noqa: S608 (our own)
 """With this order, its buyer has no more than allowed."""

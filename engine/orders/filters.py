@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, bindparam, func, or_, select, text
+from sqlalchemy import Select, bindparam, or_, select, text
 
 from engine.kit.errors import InvalidInput
 from engine.orders.models import Order, OrderStatus
@@ -142,7 +142,7 @@ def narrow(query: Select[Order], wanted: OrderFilter) -> Select[Order]:
 def _search(query: Select[Order], words: str) -> Select[Order]:
     said = words.strip().lstrip("#")
     if "@" in said:
-        return query.where(func.lower(Order.buyer["email"].astext) == said.lower())
+        return query.where(Order.email_key == said.lower())
     return query.where(Order.number == said.upper())
 
 

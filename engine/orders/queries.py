@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select, text, tuple_
+from sqlalchemy import or_, select, text, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -188,7 +188,7 @@ def masked_status(session: Session, tenant_id: str, *, number: str, email: str) 
     row = session.scalars(
         placed(tenant_id).where(
             Order.number == spelled(number),
-            func.lower(Order.buyer["email"].astext) == email.strip().lower(),
+            Order.email_key == email.strip().lower(),
         )
     ).first()
     if row is None or row.placed_at is None:

@@ -49,7 +49,7 @@ _ENTERED_CARDS: Final = text(
 )
 _LETTER: Final = ", ".join(f"{column} = {blank}" for column, blank in (LETTER | UNSENT).items())
 _MENTIONS: Final = (
-    "UPDATE app.orders t SET buyer = t.buyer || '{\"email\": \"\"}' WHERE lower(t.buyer ->> 'email') = ANY(:emails)",
+    'UPDATE app.orders t SET buyer = t.buyer || \'{"email": ""}\' WHERE t.email_key = ANY(:emails)',
     (
         'UPDATE app.checkout_sessions t SET buyer = t.buyer || \'{"email": ""}\''
         " WHERE lower(t.buyer ->> 'email') = ANY(:emails)"

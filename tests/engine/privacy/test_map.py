@@ -21,7 +21,11 @@ NAMES: Final = {"id", "tenant_id", "currency", "status", "kind"}
 
 
 def is_free(column: Column[object]) -> bool:
-    """Whether it can say something of a person: no number, moment, id or state."""
+    """Whether it can say something of a person by itself: no number, moment, id or state, and not what the database
+    works out of another column.
+    """
+    if column.computed is not None:
+        return False
     return not (isinstance(column.type, NUMBERS) or column.name in NAMES or column.name.endswith("_id"))
 
 
