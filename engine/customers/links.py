@@ -51,7 +51,7 @@ def holder(session: Session, tenant_id: str, email: str) -> str | None:
     """The customer an address leads to, merges followed; ``None`` for an address nobody is known by."""
     found = session.execute(
         select(Customer.id, Customer.merged_into).where(
-            Customer.tenant_id == tenant_id, func.lower(Customer.email) == email.lower()
+            Customer.tenant_id == tenant_id, Customer.email_key == func.lower(email)
         )
     ).one_or_none()
     if found is None:

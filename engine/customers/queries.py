@@ -79,7 +79,7 @@ def _filtered(query: Select[Customer, int], wanted: CustomerFilter) -> Select[Cu
     if wanted.q is not None:
         said = wanted.q.strip().lower()
         named = func.lower(Customer.name).startswith(said, autoescape=True)
-        query = query.where(or_(func.lower(Customer.email) == said, named))
+        query = query.where(or_(Customer.email_key == said, named))
     if wanted.status is not None:
         query = query.where(_standing(wanted.status))
     if wanted.verified is not None:
@@ -122,7 +122,7 @@ def _row(row: Customer, orders: int) -> dict[str, object]:
 
 def _links(session: Session, row: Customer) -> list[LinkView]:
     """The newest hundred, by the customer or by their address."""
-    by_address = func.lower(CustomerLink.email) == row.email.lower()
+    by_address = CustomerLink.email_key == row.email.lower()
     query = (
         select(CustomerLink)
         .where(CustomerLink.tenant_id == row.tenant_id, or_(CustomerLink.customer_id == row.id, by_address))

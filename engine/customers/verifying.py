@@ -20,9 +20,10 @@ from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
 
 _ORDERS: Final = text(
-    "SELECT o.id FROM app.orders o WHERE o.tenant_id = :tenant AND o.customer_id IS NULL AND (o.owner_id = :shopper"
-    " OR o.id IN (SELECT l.subject_id FROM app.customer_links l WHERE l.tenant_id = :tenant AND l.status = 'claimed'"
-    " AND lower(l.email) = lower(:email))) ORDER BY o.id FOR UPDATE"
+    "SELECT o.id FROM app.orders o WHERE o.tenant_id = :tenant AND o.customer_id IS NULL AND o.id IN ("
+    " SELECT x.id FROM app.orders x WHERE x.tenant_id = :tenant AND x.owner_id = :shopper"
+    " UNION SELECT l.subject_id FROM app.customer_links l WHERE l.tenant_id = :tenant AND l.status = 'claimed'"
+    " AND l.email_key = lower(:email)) ORDER BY o.id FOR UPDATE"
 )
 _TAKE_ORDERS: Final = text(
     "UPDATE app.orders SET customer_id = :customer WHERE tenant_id = :tenant AND id = ANY(:orders)"
@@ -71,7 +72,7 @@ def _customer(session: Session, tenant_id: str, email: str) -> Customer:
     """The customer with this address, locked; made when there is none. Merges are followed."""
     new = {"tenant_id": tenant_id, "id": new_id("customer"), "email": email, "name": "", "phone": ""}
     session.execute(insert(Customer).values(new | {"created_at": clock.now()}).on_conflict_do_nothing())
-    query = select(Customer.id).where(Customer.tenant_id == tenant_id, func.lower(Customer.email) == email.lower())
+    query = select(Customer.id).where(Customer.tenant_id == tenant_id, Customer.email_key == func.lower(email))
     found = session.scalars(query).one()
     customer = lock_customer(session, tenant_id, last_of(session, tenant_id, found))
     while customer.merged_into is not None:
@@ -91,7 +92,7 @@ def _take(session: Session, tenant_id: str, shopper_id: str, customer_id: str, e
             CustomerLink.tenant_id == tenant_id,
             CustomerLink.subject_id.in_(orders),
             CustomerLink.status == LinkStatus.CLAIMED,
-            func.lower(CustomerLink.email) == email.lower(),
+            CustomerLink.email_key == func.lower(email),
         )
         .values(status=LinkStatus.VERIFIED, customer_id=customer_id, decided_at=clock.now())
         .execution_options(synchronize_session=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, String, func
+from sqlalchemy import CheckConstraint, Computed, Index, String
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,6 +35,7 @@ class Mail(TenantRow):
     subject_id: Mapped[str] = mapped_column(String(40))
     customer_id: Mapped[str | None] = mapped_column(String(40))
     to_address: Mapped[str]
+    address_key: Mapped[str] = mapped_column(Computed("lower(to_address)", persisted=True), deferred=True)
     from_name: Mapped[str]
     from_address: Mapped[str]
     reply_to: Mapped[str]
@@ -61,7 +62,7 @@ class Mail(TenantRow):
         Index("uq_mails_key", "tenant_id", "key", unique=True),
         Index("ix_mails_created", "tenant_id", "created_at", "id"),
         Index("ix_mails_subject", "tenant_id", "subject_id"),
-        Index("ix_mails_address", "tenant_id", func.lower(sql("to_address"))),
+        Index("ix_mails_address", "tenant_id", "address_key"),
         Index("ix_mails_due", "tenant_id", "available_at", "id", postgresql_where=sql("status = 'queued'")),
         Index(
             "ix_mails_to_erase",

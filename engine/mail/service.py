@@ -146,7 +146,7 @@ def of_person(
 ) -> Sequence[Mail]:
     """Every letter to a person, oldest first."""
     lowered = [address.lower() for address in addresses]
-    theirs: list[ColumnElement[bool]] = [func.lower(Mail.to_address).in_(lowered)]
+    theirs: list[ColumnElement[bool]] = [Mail.address_key.in_(lowered)]
     if customer_id is not None:
         theirs.append(Mail.customer_id == customer_id)
     return session.scalars(select(Mail).where(Mail.tenant_id == tenant_id, or_(*theirs)).order_by(Mail.id)).all()

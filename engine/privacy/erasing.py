@@ -58,8 +58,8 @@ _MENTIONS: Final = (
         "UPDATE app.consents t SET summary = jsonb_set(t.summary, '{buyer,email}', '\"\"')"
         " WHERE lower(t.summary #>> '{buyer,email}') = ANY(:emails)"
     ),
-    "UPDATE app.customer_links t SET email = '' WHERE lower(t.email) = ANY(:emails)",
-    f"UPDATE app.mails t SET {_LETTER} WHERE lower(t.to_address) = ANY(:emails)",
+    "UPDATE app.customer_links t SET email = '' WHERE t.email_key = ANY(:emails)",
+    f"UPDATE app.mails t SET {_LETTER} WHERE t.address_key = ANY(:emails)",
     "DELETE FROM app.email_codes t WHERE lower(t.email) = ANY(:emails)",
     (
         "UPDATE app.outbox t SET payload = t.payload - '{email,sealed}'::text[],"
