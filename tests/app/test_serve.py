@@ -64,6 +64,22 @@ class Server:
         self.process.wait(20)
         return time.monotonic() - started
 
+    def clear(self) -> None:
+        """End it the hard way and leave nothing of its home; the database may need a moment to notice."""
+        from engine.embedded_postgres import EmbeddedPostgresError, wipe
+
+        if self.process and self.process.poll() is None:
+            self.stop(signal.SIGKILL)
+        for left in reversed(range(20)):
+            try:
+                wipe(self.home)
+            except EmbeddedPostgresError:
+                if not left:
+                    raise
+                time.sleep(0.5)
+            else:
+                return
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A command beside the server."""
         return subprocess.run(
@@ -96,17 +112,7 @@ class Server:
 def server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path / "home")
     yield made
-    if made.process and made.process.poll() is None:
-        made.stop(signal.SIGKILL)
-    from engine.embedded_postgres import EmbeddedPostgresError, wipe
-
-    for _ in range(20):
-        try:
-            wipe(made.home)
-        except EmbeddedPostgresError:
-            time.sleep(0.5)
-        else:
-            return
+    made.clear()
 
 
 class Shopper:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from engine.embedded_postgres import EmbeddedPostgresError, wipe
 from tests.app.acp import official
 from tests.app.test_serve import ROOT, Server
 from tests.receiver import Receiver, receiving
@@ -29,14 +27,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made = Server(tmp_path / "home")
     made.start()
     yield made
-    made.stop(signal.SIGKILL)
-    for _ in range(20):
-        try:
-            wipe(made.home)
-        except EmbeddedPostgresError:
-            time.sleep(0.5)
-        else:
-            return
+    made.clear()
 
 
 def walked(server: Server, heard_at: str, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,6 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.embedded_postgres import EmbeddedPostgresError, wipe
 from tests.app.test_serve import ADDRESS, ROOT, Server, Shopper
 
 ARMED_SERVER = """
@@ -54,15 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArmedServer]:
     made = ArmedServer(tmp_path_factory.mktemp("money") / "home")
     made.start()
     yield made
-    if made.process and made.process.poll() is None:
-        made.stop(signal.SIGKILL)
-    for _ in range(20):
-        try:
-            wipe(made.home)
-        except EmbeddedPostgresError:
-            time.sleep(0.5)
-        else:
-            return
+    made.clear()
 
 
 def press(shopper: Shopper, card: str, key: str | None = None) -> httpx.Response:

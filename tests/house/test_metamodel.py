@@ -40,6 +40,16 @@ def test_no_index_is_on_an_expression() -> None:
             assert all(isinstance(one, Column) for one in index.expressions), (name, index.name)
 
 
+def test_plans_are_made_for_the_largest_shop(store: Store) -> None:
+    """For one of average size among thousands of small ones, PostgreSQL would read all that a large one has."""
+    query = text(
+        "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'"
+        " WHERE c.relnamespace = 'app'::regnamespace AND c.relkind = 'r' AND a.attoptions = '{n_distinct=1}'"
+    )
+    with store.without_tenant() as session:
+        assert set(session.execute(query).scalars()) == set(tenant_tables())
+
+
 def test_row_level_security_is_on_and_forced_everywhere(store: Store) -> None:
     query = text(
         "SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, p.polname FROM pg_class c"
