@@ -1,0 +1,16 @@
+"""tools: nothing yet."""
+
+from __future__ import annotations
+
+revision = "0037"
+down_revision = "0036"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

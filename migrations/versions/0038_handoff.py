@@ -1,0 +1,16 @@
+"""handoff: nothing yet."""
+
+from __future__ import annotations
+
+revision = "0038"
+down_revision = "0037"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
