@@ -30,6 +30,7 @@ MODELS: Final = (
     "engine.checkout.models",
     "engine.conversations.models",
     "engine.customers.models",
+    "engine.digital.models",
     "engine.finance.models",
     "engine.fulfillment.models",
     "engine.imports.models",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, Index, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.catalog.shop_file import StockPolicy
@@ -99,6 +99,8 @@ class Variant(TenantRow):
     """The day a pre-order can ship from."""
     lead_days: Mapped[int | None]
     """Days that getting more takes when none is on its way."""
+    digital: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """What a buyer is given of what has no parcel (``engine.shipping.digital.Digital``); ``None``: it is goods."""
     position: Mapped[int] = mapped_column(default=0)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
@@ -108,6 +110,7 @@ class Variant(TenantRow):
         UniqueConstraint("tenant_id", "sku"),
         Index("ix_variants_product", "tenant_id", "product_id", "position"),
         CheckConstraint("price >= 0 AND cost >= 0", name="price_not_negative"),
+        CheckConstraint("digital IS NULL OR stock_policy IN ('deny', 'untracked')", name="digital_is_counted_by_codes"),
     )
 
 

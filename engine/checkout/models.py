@@ -43,6 +43,9 @@ class CheckoutSession(TenantRow):
     ship_to: Mapped[dict[str, Any] | None]
     """name, line_one, line_two, city, state, postal_code, country (ACP Address)."""
     fulfillment_option_id: Mapped[str | None]
+    """The way of every line that ``ways`` does not name and that has a parcel."""
+    ways: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'"))
+    """Variant → the option of a line that goes another way; empty where one way carries all there is to carry."""
     discount_codes: Mapped[list[str]] = mapped_column(default=list)
     payment_method: Mapped[dict[str, Any] | None]
     """gateway, ref (the gateway's card reference), brand, last4, label; never a number."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -38,6 +39,8 @@ class Fulfillment(TenantRow):
     status: Mapped[FulfillmentStatus] = mapped_column(String(20))
     routing: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Why this place: the plan's weights, its cost and the next best ones, as ``routing.Reasons`` says it."""
+    way: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The option by which its lines go, where that is not the order's."""
     capture_ids: Mapped[list[str]] = mapped_column(default=list)
     """Captures that must have succeeded before its goods may leave; none for an order that was paid at once."""
     cancel_change_id: Mapped[str | None] = mapped_column(String(40))

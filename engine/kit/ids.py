@@ -84,6 +84,8 @@ PREFIXES: Final = {
     "evidence": "evd",
     "webhook_event": "whe",
     "product_feed": "fed",
+    "digital_code": "dgc",
+    "digital_delivery": "dgd",
 }
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
 _DIGITS: Final = re.compile(r"\d(?:[./_-]?\d){10}")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Computed, Index, Sequence, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -132,6 +133,10 @@ class OrderLine(TenantRow):
     """Of a bundle: [{variant_id, quantity, price, share}] per unit, as it was at purchase: the list price of a piece,
     and what of the line's unit price all pieces bear. Of lines from before that was kept, the first two.
     """
+    digital: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether it has no parcel: its buyer is given an access or codes."""
+    way: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The option by which it goes, as the order's ``fulfillment``; ``None``: by that one (``orders.ways``)."""
     change_id: Mapped[str | None] = mapped_column(String(40))
     """The change that added this line."""
     replaces_line_id: Mapped[str | None] = mapped_column(String(40))
@@ -150,6 +155,12 @@ class OrderLine(TenantRow):
         Index("ix_order_lines_returned", "tenant_id", "order_id", postgresql_where=text("returned > 0")),
         Index("ix_order_lines_canceled", "tenant_id", "order_id", postgresql_where=text("canceled > 0")),
         Index("ix_order_lines_unreleased", "tenant_id", "order_id", postgresql_where=text("allocated > released")),
+        Index(
+            "ix_order_lines_digital",
+            "tenant_id",
+            "order_id",
+            postgresql_where=text("digital AND allocated > shipped"),
+        ),
         CheckConstraint(
             "ordered > 0 AND canceled >= 0 AND canceled + allocated <= ordered AND released <= allocated"
             " AND shipped <= released AND delivered <= shipped AND returned BETWEEN 0 AND delivered",

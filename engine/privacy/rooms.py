@@ -144,7 +144,7 @@ ROOMS: Final[tuple[Room, ...]] = (
         f"({_OWNED} OR t.id IN (SELECT id FROM their_sessions))",
         erase={"buyer": "'{}'::jsonb", "ship_to": _blank_place("t.ship_to"), "payment_method": "NULL"},
         also={"version": "t.version + 1"},
-        plain="lines discount_codes tenders",
+        plain="lines discount_codes tenders ways",
         export="id status currency lines buyer ship_to payment_method created_at",
     ),
     Room(
@@ -174,8 +174,18 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "order_lines",
         _ORDERS,
-        plain="sku title options components taxes",
+        plain="sku title options components taxes way",
         export="id order_id sku title options unit_price ordered canceled shipped delivered returned discount tax",
+    ),
+    Room(
+        "digital_deliveries",
+        _ORDERS,
+        erase={"url_sealed": "NULL", "revoke_reason": "NULL"},
+        export="id order_id order_line_id quantity expires_at revoked_at created_at",
+        withheld={
+            "url_sealed": "an access; the order's page shows it",
+            "revoke_reason": _STAFFS,
+        },
     ),
     Room(
         "order_notes",
@@ -475,10 +485,11 @@ SHOP: Final[Mapping[str, str]] = {
     "captures": "failure_code reason",
     "catalog_imports": "kind format digest content status problem report outcome made_by",
     "courtesies": "kind actor buyer approved",
+    "digital_codes": "code_sealed code_hash added_by",
     "discount_uses": "",
     "discounts": "code title kind amounts category rules stacking",
     "fulfillment_lines": "",
-    "fulfillments": "partner routing capture_ids",
+    "fulfillments": "partner routing way capture_ids",
     "gateway_accounts": "gateway mode publishable_key secrets_sealed settings",
     "gateway_events": "gateway body error",
     "gateway_handles": "gateway key body_hash outcome",
@@ -509,7 +520,7 @@ SHOP: Final[Mapping[str, str]] = {
     "stored_value_entries": "subject",
     "tax_rates": "country region level city postal_prefixes name category_ppm thresholds",
     "tenants": "slug name host country settings",
-    "variants": "sku title options stock_policy",
+    "variants": "sku title options stock_policy digital",
     "webhook_events": "type topics error",
     "webhook_receivers": "naming",
 }

@@ -1,0 +1,1 @@
+"""Goods without a parcel: licence codes, and the access that a buyer gets."""
