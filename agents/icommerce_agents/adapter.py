@@ -22,7 +22,9 @@ from icommerce_agents.threads import in_thread
 from tools.spec import Access, Card, Outcome, ToolContext, ToolSpec
 
 RESULT_LIMIT: Final = 12_000
-_OWN_KEY: Final = frozenset({"confirmation", "receipt", "payment_problem", "handoff"})
+_OWN_KEY: Final = frozenset(
+    {"confirmation", "change", "claim_choice", "return_cancel", "receipt", "payment_problem", "handoff"}
+)
 """Cards whose key is their message id everywhere; other keyed cards are one per run."""
 _STAFF_CARDS: Final = frozenset({"stock"})
 log = logging.getLogger(__name__)

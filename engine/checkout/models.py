@@ -83,6 +83,7 @@ class ConsentKind(StrEnum):
     PAYMENT = "payment"
     ORDER_CHANGE = "order_change"
     WARRANTY = "warranty"
+    RETURN_CANCEL = "return_cancel"
 
 
 class Consent(TenantRow):
@@ -95,9 +96,9 @@ class Consent(TenantRow):
         String(20), default=ConsentKind.PAYMENT, server_default=ConsentKind.PAYMENT
     )
     session_id: Mapped[str | None] = mapped_column(String(40))
-    """The checkout it pays; none for a change of an order."""
+    """The checkout it pays; none for anything else."""
     subject_id: Mapped[str | None] = mapped_column(String(40))
-    """The change it allows; none for a payment."""
+    """What else it allows: a change of an order, a claim's choice, a return that is given up; none for a payment."""
     owner_id: Mapped[str] = mapped_column(String(40))
     holder_id: Mapped[str | None] = mapped_column(String(40))
     """The shopper whose browser opened it on the hosted page, where its owner is an agent: they decide."""
@@ -108,6 +109,8 @@ class Consent(TenantRow):
     token_sealed: Mapped[bytes | None]
     """The delegated token (``vt_``), encrypted for this tenant; no model, log or event ever sees it."""
     status: Mapped[ConsentStatus] = mapped_column(String(12), default=ConsentStatus.OPEN)
+    choice: Mapped[str | None] = mapped_column(String(20))
+    """Which of the offered things was chosen, where it offers several."""
     channel: Mapped[str | None] = mapped_column(String(20))
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     expires_at: Mapped[datetime]

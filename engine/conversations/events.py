@@ -15,6 +15,11 @@ from engine.kit import ids
 
 _SHOPPER: Final = Audience.SHOPPER
 CONFIRMATION: Final = "confirmation"
+CHANGE: Final = "change"
+CLAIM_CHOICE: Final = "claim_choice"
+RETURN_CANCEL: Final = "return_cancel"
+SIGN_IN: Final = "sign_in"
+"""Activities that ask something: a card of the first four is a consent, its message id the consent's."""
 RESUME_SCHEMA: Final = {
     "type": "object",
     "properties": {"approved": {"type": "boolean"}},

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from engine.checkout import consents
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.kit import audit, clock, limits
 from engine.kit.caps import cap
@@ -20,12 +22,14 @@ from engine.kit.views import Price
 from engine.orders import queries, service
 from engine.orders.changes import views
 from engine.orders.changes.case import Case
+from engine.orders.changes.consent import locked
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.quote import digest, open_case, work_out
 from engine.orders.changes.schemas import ChangeAgreement, ChangeView
 from engine.orders.changes.wanted import Wanted
 from engine.orders.errors import ChangeOutdated, OverStaffLimit
 from engine.orders.models import ChangeKind, ChangeStatus, OrderChange
+from engine.orders.states import CHANGE
 from engine.payments.gateway import Allowance
 from engine.runtime import Runtime
 
@@ -36,14 +40,30 @@ _QUOTES_AN_HOUR: Final = 60
 
 
 def propose(
-    runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted, *, approved: str | None = None
+    runtime: Runtime,
+    identity: Identity,
+    order_id: str,
+    wanted: Wanted,
+    *,
+    approved: str | None = None,
+    thread_id: str | None = None,
 ) -> ChangeView:
     """Quote a change of one of the identity's own orders and write it down, to be confirmed.
 
     A shopper's change, and one of staff that charges or gives back more than staff may, waits for the shopper's
-    consent; ``approved`` names the approval that lifts what staff may. Raises ``NotFound``, ``RateLimited`` for a
-    shopper's many, and what ``quote.work_out`` raises.
+    consent; ``approved`` names the approval that lifts what staff may, ``thread_id`` the conversation that shows the
+    card: an open one there for the same kind of change of this order is put aside. Raises ``NotFound``,
+    ``RateLimited`` for a shopper's many, and what ``quote.work_out`` raises.
     """
+    made = _propose(runtime, identity, order_id, wanted, approved, thread_id)
+    if thread_id and made.consent_id:
+        _put_aside(runtime, identity, made, thread_id)
+    return made
+
+
+def _propose(
+    runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted, approved: str | None, thread_id: str | None
+) -> ChangeView:
     change_id = new_id("change")
     for _ in range(_TRIES):
         with runtime.unit_of_work(identity.tenant_id) as session:
@@ -51,7 +71,7 @@ def propose(
             case = open_case(session, identity, order)
             effect = work_out(case, wanted)
             agreed, ends = digest(order, effect), clock.now() + _stands_for(case, effect)
-            quote = _Quote(change_id, wanted, effect, agreed, ends, approved)
+            quote = _Quote(change_id, wanted, effect, agreed, ends, approved, thread_id)
             if not quote.needs_token:
                 return _quote(runtime, case, quote, None)
         token = _delegate(runtime, identity.tenant_id, quote, order.currency)
@@ -79,6 +99,7 @@ class _Quote:
     digest: str
     ends: datetime
     approved: str | None
+    thread_id: str | None
 
     @property
     def takes(self) -> int:
@@ -105,7 +126,7 @@ def _quote(runtime: Runtime, case: Case, quote: _Quote, token: str | None) -> Ch
         limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
     change = _write(case, quote)
     if quote.needs_consent(case):
-        _ask(session, runtime, case, change, quote.effect, token)
+        _ask(session, runtime, case, change, quote, token)
     return views.view(case.order, change)
 
 
@@ -117,6 +138,30 @@ def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
         return None
     words = f"Staff give back at most {Money(limit, currency)} by a change; more takes the shopper's or another's word."
     return OverStaffLimit(words, limit=limit, amount=effect.gives_back, currency=currency, rule="staff_refund_limit")
+
+
+def _put_aside(runtime: Runtime, identity: Identity, fresh: ChangeView, thread_id: str) -> None:
+    """One open card for the same kind of change of an order in a conversation: the newest."""
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        older = session.scalars(
+            select(OrderChange.id)
+            .join(Consent, and_(Consent.tenant_id == OrderChange.tenant_id, Consent.id == OrderChange.consent_id))
+            .where(
+                OrderChange.tenant_id == identity.tenant_id,
+                OrderChange.order_id == fresh.order_id,
+                OrderChange.kind == fresh.kind,
+                OrderChange.id != fresh.id,
+                Consent.thread_id == thread_id,
+                Consent.status == ConsentStatus.OPEN,
+            )
+        ).all()
+    for change_id in older:
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            card, _, change = locked(session, identity, fresh.order_id, change_id)
+            if card is not None and card.status == ConsentStatus.OPEN and change.status == ChangeStatus.QUOTED:
+                change.status = CHANGE.check(change.status, ChangeStatus.SUPERSEDED)
+                change.message = "A newer quote took its place."
+                consents.end(session, card, ConsentStatus.SUPERSEDED)
 
 
 def _delegate(runtime: Runtime, tenant_id: str, quote: _Quote, currency: str) -> str:
@@ -166,17 +211,16 @@ def _write(case: Case, quote: _Quote) -> OrderChange:
     return change
 
 
-def _ask(
-    session: Session, runtime: Runtime, case: Case, change: OrderChange, effect: Effect, token: str | None
-) -> None:
+def _ask(session: Session, runtime: Runtime, case: Case, change: OrderChange, quote: _Quote, token: str | None) -> None:
     """The row of the shopper's consent, open."""
-    order, currency = case.order, case.order.currency
+    order, currency, effect = case.order, case.order.currency, quote.effect
     card = Consent(
         tenant_id=order.tenant_id,
         id=new_id("consent"),
         kind=ConsentKind.ORDER_CHANGE,
         subject_id=change.id,
         owner_id=order.owner_id if case.identity.is_staff else case.identity.id,
+        thread_id=quote.thread_id,
         digest=change.digest,
         status=ConsentStatus.OPEN,
         expires_at=change.expires_at,
