@@ -18,6 +18,7 @@ from engine.db import Addresses
 from engine.kit.identity import Identity
 from graph import checkpointer
 from graph.runner import Runner
+from tests.llm_server import LlmServer
 from tests.scripted import MODEL, Script, install
 from tests.shop import Shop
 
@@ -38,6 +39,16 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
     install(made)
     yield made
     assert not made.answers, f"the script has answers left: {made.answers}"
+
+
+@pytest.fixture
+def llm(monkeypatch: pytest.MonkeyPatch) -> Iterator[LlmServer]:
+    """The model of everybody, behind real HTTP."""
+    with LlmServer() as server:
+        for name, value in server.env().items():
+            monkeypatch.setenv(name, value)
+        yield server
+    assert not server.answers, f"the script has answers left: {server.answers}"
 
 
 @dataclass
@@ -100,12 +111,23 @@ class Talk:
         return [m.data or {} for m in self.snapshot().messages if m.activity_type == kind]
 
 
-@pytest.fixture
-def talk(shop: Shop, script: Script) -> Talk:
+def begin(shop: Shop) -> Talk:
+    """A conversation of a new shopper."""
     identity = shop.shopper()
     with shop.uow() as session:
         thread = service.create_thread(session, identity)
     return Talk(shop, identity, thread.id)
+
+
+@pytest.fixture
+def talk(shop: Shop, script: Script) -> Talk:
+    return begin(shop)
+
+
+@pytest.fixture
+def distant(shop: Shop, llm: LlmServer) -> Talk:
+    """A conversation whose model is reached over HTTP."""
+    return begin(shop)
 
 
 Running = Callable[..., Any]
