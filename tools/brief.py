@@ -8,7 +8,9 @@ from engine.carts.schemas import CartView
 from engine.catalog.schemas import ProductDetail, ProductView
 from engine.checkout.schemas import CheckoutView
 from engine.kit.money import format_minor
+from engine.orders.changes.schemas import ChangeLineView, ChangeView
 from engine.orders.schemas import OrderView
+from engine.returns.schemas import ReturnableLineView, ReturnableView
 
 
 def product(view: ProductView) -> dict[str, Any]:
@@ -130,3 +132,91 @@ def order(view: OrderView) -> dict[str, Any]:
         ],
         "refunds": [format_minor(a.amount, view.total.currency) for a in view.adjustments if a.type == "refund"],
     }
+
+
+NOTE_OF_CARD = "Say what it would do and that they press Yes or No on the card. Nothing has been changed."
+
+
+def change(view: ChangeView) -> dict[str, Any]:
+    """A quote in words and amounts: only what it moves."""
+    amounts = {
+        "charge": view.charge,
+        "refund": view.refund,
+        "kept_fee": view.kept_fee,
+        "set_aside": view.set_aside,
+        "bank_gave_back_before": view.bank_gave,
+        "balance_after": view.balance_after,
+    }
+    told: dict[str, Any] = {"order": view.order_number, "kind": view.kind, "status": view.status}
+    told |= {name: str(price) for name, price in amounts.items() if price.amount}
+    for name, rows in (("ends", view.ended), ("comes", view.added), ("sent_back", view.returned)):
+        if rows:
+            told[name] = [_changed(row) for row in rows]
+    if view.refund.amount or view.terms:
+        told["refund_to"] = view.refund_label or view.refund_to.replace("_", " ")
+    if view.payment_method:
+        told["pays_with"] = view.payment_method.label
+    if view.ship_to:
+        told["ship_to"] = view.ship_to.model_dump()
+    if view.fulfillment:
+        told["shipping"] = view.fulfillment.title
+    if view.terms:
+        told["terms"] = _terms(view)
+    if view.needs_partner:
+        told["needs_warehouse"] = True
+    total = next((row.amount for row in view.totals if row.type == "total"), None)
+    if total is not None and not view.terms:
+        told["order_total_after"] = format_minor(total, view.difference.currency)
+    return told | {"card": "shown", "valid_until": f"{view.expires_at:%H:%M} UTC", "note": NOTE_OF_CARD}
+
+
+def _changed(row: ChangeLineView) -> dict[str, Any]:
+    told = {"title": row.title, "options": row.options, "quantity": row.quantity, "total": str(row.total)}
+    return told | ({"notice": row.notice} if row.notice else {})
+
+
+def _terms(view: ChangeView) -> dict[str, Any]:
+    terms = view.terms
+    assert terms is not None
+    return {
+        "goes_back": str(terms.refund),
+        "when": "at once" if terms.keep else f"when the goods are {terms.refund_at.replace('_', ' ')}",
+        "fee": str(terms.fee),
+        "shipping_back": str(terms.shipping),
+        "keep_the_goods": terms.keep,
+        "shop_looks_first": terms.reviewed,
+        "label_paid_by": terms.label,
+        "send_within_days": terms.send_within_days,
+    }
+
+
+def returnable(view: ReturnableView) -> dict[str, Any]:
+    """What can come back, for the reasons that count."""
+    return {
+        "possible": view.possible,
+        "message": view.message,
+        "lines": [_returnable(line) for line in view.lines],
+        "reasons": {one.code: one.text for one in view.reasons},
+        "shop_fault_reasons": [one.code for one in view.reasons if one.shop_fault],
+        "conditions": view.conditions,
+        "refund_to": view.refund_to,
+        "exchanges": view.exchanges,
+    }
+
+
+def _returnable(line: ReturnableLineView) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "line_id": line.line_id,
+        "variant_id": line.variant_id,
+        "title": line.title,
+        "options": line.options,
+        "units": line.units,
+        "units_if_shop_fault": line.units_for_fault,
+        "worth": str(line.worth),
+        "until": line.until.date().isoformat() if line.until else None,
+    }
+    if line.message:
+        told["why_not"] = line.message
+    if line.parts:
+        told["parts"] = [one.model_dump() for one in line.parts]
+    return told

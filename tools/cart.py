@@ -9,9 +9,8 @@ from pydantic import Field
 from engine.carts import discounts, service
 from engine.carts.schemas import CartView
 from tools import brief
-from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
-
-COMMERCE = {AgentName.COMMERCE}
+from tools.naming import COMMERCE
+from tools.spec import Access, Card, Outcome, Ref, ToolContext, tool
 
 
 def _outcome(view: CartView, **more: object) -> Outcome:

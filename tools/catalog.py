@@ -14,9 +14,8 @@ from engine.kit.money import exponent
 from engine.kit.pagination import decode_cursor, encode_cursor
 from engine.kit.views import View
 from tools import brief
-from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
-
-SHOP = {AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE}
+from tools.naming import SHOP
+from tools.spec import Access, Card, Outcome, Ref, ToolContext, tool
 
 
 class Asked(View):

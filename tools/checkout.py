@@ -12,9 +12,9 @@ from engine.checkout import confirmation, service
 from engine.checkout.schemas import CheckoutView, ConfirmationSummary
 from engine.checkout.taxing import with_tax
 from tools import brief
-from tools.spec import Access, AgentName, Card, Outcome, Ref, ToolContext, tool
+from tools.naming import COMMERCE, SHOP
+from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
-COMMERCE = {AgentName.COMMERCE}
 Text = Annotated[str | None, Field(max_length=200)]
 
 
@@ -81,7 +81,7 @@ def update_checkout(
     return _shown(context, lambda session: service.update(session, context.identity, details, thread_id=thread_id))
 
 
-@tool(access=Access.READ, agents=COMMERCE)
+@tool(access=Access.READ, agents=SHOP)
 def list_payment_methods(context: ToolContext) -> Outcome:
     """Ways to pay that this shopper has: saved cards once signed in, and the open test card in a demo shop. A new
     card is entered on the payment provider's own form, never in the chat.
@@ -105,7 +105,7 @@ def drop_stored_value(context: ToolContext) -> Outcome:
     return _shown(context, lambda session: service.drop_tenders(session, context.identity))
 
 
-@tool(access=Access.WRITE, agents=COMMERCE)
+@tool(access=Access.WRITE, agents=COMMERCE, risk=Risk.ASK)
 def request_confirmation(context: ToolContext) -> Outcome:
     """Show the shopper the payment card with every line and the total. Only the shopper's press on that card pays;
     nothing said in the chat does. Fails with what is missing when the checkout is not complete.

@@ -9,10 +9,8 @@ from pydantic import Field
 from engine.conversations import handoff
 from engine.orders import lookups, queries
 from tools import brief
-from tools.spec import Access, AgentName, Card, Outcome, ToolContext, tool
-
-SERVICE = {AgentName.CUSTOMER_SERVICE}
-EVERYONE = {AgentName.COMMERCE, AgentName.CUSTOMER_SERVICE, AgentName.OPERATIONS}
+from tools.naming import EVERYONE, SERVICE, OrderName
+from tools.spec import Access, Card, Outcome, Risk, ToolContext, tool
 
 
 @tool(access=Access.READ, agents=SERVICE)
@@ -29,10 +27,7 @@ def list_orders(context: ToolContext, limit: Annotated[int, Field(ge=1, le=20)] 
 
 
 @tool(access=Access.READ, agents=SERVICE)
-def get_order(
-    context: ToolContext,
-    order: Annotated[str, Field(description="The order's number (such as SP-10023) or its ord_ id.", max_length=60)],
-) -> Outcome:
+def get_order(context: ToolContext, order: OrderName) -> Outcome:
     """One of the shopper's own orders with lines, shipments, tracking and refunds."""
     with context.unit_of_work() as session:
         view = queries.own_order(session, context.identity, order)
@@ -55,7 +50,7 @@ def find_order_status(
     return Outcome(status.model_dump(mode="json"))
 
 
-@tool(access=Access.WRITE, agents=EVERYONE)
+@tool(access=Access.WRITE, agents=EVERYONE, risk=Risk.ASK)
 def request_human(
     context: ToolContext,
     reason: Annotated[

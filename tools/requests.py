@@ -1,23 +1,21 @@
+# ruff: noqa: ARG001
 """What an agent may ask the shop's people for. It never does it itself: somebody else has to say yes."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
 
 from engine.approvals.asking import Where, ask
 from engine.approvals.models import ApprovalKind
-from engine.kit import limits
-from engine.kit.errors import InvalidInput
+from engine.kit.errors import InvalidInput, Unavailable
 from engine.orders import queries
-from tools.spec import Access, AgentName, Outcome, Ref, ToolContext, tool
+from tools.naming import SERVICE
+from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
 
-_A_DAY: Final = 5
 
-
-@tool(access=Access.WRITE, agents={AgentName.CUSTOMER_SERVICE})
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 3, "day": 5})
 def request_refund(
     context: ToolContext,
     order_id: Annotated[str, Field(description="The ord_ id that get_order told.", max_length=60), Ref],
@@ -30,8 +28,6 @@ def request_refund(
     """
     identity = context.identity
     with context.unit_of_work() as session:
-        bucket = f"refund-request:{identity.tenant_id}|{identity.id}"
-        limits.hit(session, bucket, limit=_A_DAY, window=timedelta(days=1))
         order = queries.find_own(session, identity, order_id)
         if amount > order.total:
             raise InvalidInput("That is more than the whole order cost.", param="amount")
@@ -40,3 +36,15 @@ def request_refund(
             session, identity, ApprovalKind.REFUND, given, reason=reason, where=Where(thread_id=context.thread_id)
         )
         return Outcome({"request": row.id, "status": str(row.status), "decided_by": "a person of the shop"})
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 2, "day": 4})
+def complain(
+    context: ToolContext,
+    text: Annotated[str, Field(description="The complaint, in the shopper's words.", min_length=1, max_length=600)],
+    order: Annotated[str | None, Ref, Field(description="Order number or ord_ id.", max_length=60)] = None,
+) -> Outcome:
+    """Write a complaint down as a case that the shop's people look into and answer here. You go on helping meanwhile;
+    where the shopper wants a person now, request_human.
+    """
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")

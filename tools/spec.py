@@ -7,10 +7,12 @@ are what a model may fill in. Identity is never among them. The docstring is wha
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -23,6 +25,18 @@ from engine.runtime import Runtime
 class Access(StrEnum):
     READ = "read"
     WRITE = "write"
+
+
+class Risk(StrEnum):
+    """The worst that a call can do."""
+
+    READ = "read"
+    CART = "cart"
+    """Touches the caller's own cart or checkout, which nothing is paid by."""
+    ASK = "ask"
+    """Shows its shopper a card, or tells the shop's people: somebody else has to act on it."""
+    MONEY = "money"
+    """Moves goods or money. No tool of a model is that."""
 
 
 class AgentName(StrEnum):
@@ -63,7 +77,9 @@ class Outcome:
 
 
 class Ref:
-    """Marks an argument that names a thing: a WRITE tool may only name ids that a READ returned in this thread."""
+    """Marks an argument that names a thing, or holds things that name some: a WRITE tool may only name ids that a READ
+    returned in this thread.
+    """
 
 
 ToolFunction = Callable[..., Outcome]
@@ -79,18 +95,35 @@ class ToolSpec:
     refs: frozenset[str]
     """Names of the arguments that are ids under the provenance rule."""
     function: ToolFunction = field(repr=False)
+    risk: Risk
+    staff: bool = False
+    """Only for identities of the shop's people."""
+    caps: Mapping[str, int] = field(default_factory=dict)
+    """How often it may be called in a day: ``thread`` in one conversation, ``day`` by one identity."""
 
     def schema(self) -> dict[str, Any]:
-        """JSON schema of the arguments, without titles."""
-        cleaned: dict[str, Any] = _without_titles(self.arguments.model_json_schema())
-        return cleaned
+        """JSON schema of the arguments, as short as it can be said: no titles, no references, no nulls (what is not
+        required may be left out).
+        """
+        whole = self.arguments.model_json_schema()
+        short: dict[str, Any] = _short(whole, whole.pop("$defs", {}))
+        return short
 
 
 TOOLS: Final[dict[str, ToolSpec]] = {}
 
 
-def tool(*, access: Access, agents: set[AgentName]) -> Callable[[ToolFunction], ToolFunction]:
-    """Register a function as a tool of these agents."""
+def tool(
+    *,
+    access: Access,
+    agents: Collection[AgentName],
+    risk: Risk | None = None,
+    staff: bool = False,
+    caps: Mapping[str, int] | None = None,
+) -> Callable[[ToolFunction], ToolFunction]:
+    """Register a function as a tool of these agents. What is not said of its risk is ``read`` for a READ, ``cart`` for
+    a WRITE.
+    """
 
     def register(function: ToolFunction) -> ToolFunction:
         hints = get_type_hints(function, include_extras=True)
@@ -114,6 +147,9 @@ def tool(*, access: Access, agents: set[AgentName]) -> Callable[[ToolFunction], 
             arguments=model,
             refs=frozenset(refs),
             function=function,
+            risk=risk or (Risk.READ if access is Access.READ else Risk.CART),
+            staff=staff,
+            caps=dict(caps or {}),
         )
         return function
 
@@ -128,14 +164,29 @@ def tools_for(agent: AgentName) -> list[ToolSpec]:
 
 def load() -> Mapping[str, ToolSpec]:
     """Import every tool module once and return the registry."""
-    from tools import cart, catalog, checkout, orders, requests, shop, stock  # noqa: F401 (registering is the import's effect)
-
+    for topic in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        import_module(f"tools.{topic.stem}")
     return TOOLS
 
 
-def _without_titles(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {k: _without_titles(v) for k, v in schema.items() if not (k == "title" and isinstance(v, str))}
+_NULL: Final = {"type": "null"}
+
+
+def _short(schema: Any, named: Mapping[str, Any]) -> Any:
     if isinstance(schema, list):
-        return [_without_titles(item) for item in schema]
-    return schema
+        return [_short(item, named) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        meant = named[schema["$ref"].rpartition("/")[2]]
+        return _short(meant | {key: value for key, value in schema.items() if key != "$ref"}, named)
+    kept = {key: value for key, value in schema.items() if not _says_nothing(key, value)}
+    if _NULL in kept.get("anyOf", ()):
+        kept["anyOf"] = [one for one in kept["anyOf"] if one != _NULL]
+        if len(kept["anyOf"]) == 1:
+            return _short(kept.pop("anyOf")[0] | kept, named)
+    return {key: _short(value, named) for key, value in kept.items()}
+
+
+def _says_nothing(key: str, value: Any) -> bool:
+    return (key == "title" and isinstance(value, str)) or (key == "default" and value is None)

@@ -7,11 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.inventory import queries
-from engine.kit.errors import Forbidden
 from tools.spec import Access, AgentName, Card, Outcome, ToolContext, tool
 
 
-@tool(access=Access.READ, agents={AgentName.OPERATIONS})
+@tool(access=Access.READ, agents={AgentName.OPERATIONS}, staff=True)
 def stock_by_location(
     context: ToolContext,
     query: Annotated[
@@ -20,8 +19,6 @@ def stock_by_location(
     ],
 ) -> Outcome:
     """On hand, reserved and available units of matching items at every location. Staff only."""
-    if not context.identity.is_staff:
-        raise Forbidden("Stock by location is for the shop's staff.")
     with context.unit_of_work() as session:
         rows = queries.by_location(session, context.identity.tenant_id, query)
     data = {"items": [row.model_dump(mode="json") for row in rows]}

@@ -19,6 +19,7 @@ from engine.kit.ids import ids_in
 from icommerce_agents.arguments import call_arguments, read_arguments
 from icommerce_agents.context import MAX_TOOL_CALLS, CallRecord, TurnContext
 from icommerce_agents.threads import in_thread
+from tools import gate
 from tools.spec import Access, Card, Outcome, ToolContext, ToolSpec
 
 RESULT_LIMIT: Final = 12_000
@@ -96,10 +97,10 @@ async def _answer(
 
 
 def _run(spec: ToolSpec, context: ToolContext, arguments: BaseModel, *, provenance: bool) -> Outcome:
-    values = call_arguments(arguments)
     if provenance and spec.access is Access.WRITE:
-        _check_provenance(spec, context, values)
-    outcome = spec.function(context, **values)
+        _check_provenance(spec, context, arguments.model_dump(mode="json"))
+    gate.admit(spec, context)
+    outcome = spec.function(context, **call_arguments(arguments))
     seen = ids_in(json.dumps(outcome.result))
     if seen:
         with context.unit_of_work() as session:

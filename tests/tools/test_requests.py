@@ -11,11 +11,12 @@ from sqlalchemy import select
 from engine.approvals.models import Approval, ApprovalStatus
 from engine.approvals.service import decide
 from engine.conversations import service as conversations
-from engine.kit.errors import Forbidden, InvalidInput, NotFound, RateLimited
+from engine.kit.errors import Forbidden, InvalidInput, NotFound
 from engine.payments.models import Refund
 from tests.engine.orders.desk import Desk, buy
 from tests.engine.support.conftest import staff
 from tests.shop import Shop
+from tools.gate import CapReached, admit
 from tools.requests import request_refund
 from tools.spec import ToolContext, load
 
@@ -59,10 +60,17 @@ def test_only_for_ones_own_order_and_no_more_than_it_cost(bought: Desk) -> None:
 
 def test_not_without_end(bought: Desk) -> None:
     asked = context(bought)
-    for amount in range(1, 6):
-        request_refund(asked, bought.order_id, amount, "A scratch")
-    with pytest.raises(RateLimited):
-        request_refund(asked, bought.order_id, 6, "A scratch")
+    spec = load()["request_refund"]
+    for _ in range(spec.caps["thread"]):
+        admit(spec, asked)
+    with pytest.raises(CapReached, match="Do not try again"):
+        admit(spec, asked)
+    elsewhere = context(bought)
+    for _ in range(spec.caps["day"] - spec.caps["thread"]):
+        admit(spec, elsewhere)
+    with pytest.raises(CapReached):
+        admit(spec, context(bought))
+    admit(spec, context(bought, bought.shop.shopper()))
 
 
 def test_no_tool_reaches_a_decision() -> None:

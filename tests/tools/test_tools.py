@@ -6,12 +6,13 @@ import re
 
 import pytest
 
-from engine.kit.errors import InvalidInput
+from engine.kit.errors import Forbidden, InvalidInput
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.pagination import encode_cursor
 from tests.shop import Shop
 from tools.catalog import search_products
-from tools.spec import Access, AgentName, ToolContext, load, tools_for
+from tools.gate import admit
+from tools.spec import Access, AgentName, Risk, ToolContext, load, tools_for
 
 FORBIDDEN = re.compile(r"confirm_payment|approve|capture|complete|resume|charge|\bpay\b")
 
@@ -31,6 +32,9 @@ def test_every_tool_tells_the_model_what_it_needs(name: str) -> None:
     spec = load()[name]
     assert len(spec.description) > 25
     assert spec.agents
+    assert spec.risk in ({Risk.READ} if spec.access is Access.READ else {Risk.CART, Risk.ASK}), "none moves money"
+    assert spec.caps.keys() <= {"thread", "day"}
+    assert spec.staff or spec.agents != {AgentName.OPERATIONS}
     assert spec.schema()["additionalProperties"] is False
     named = " ".join(spec.schema()["properties"])
     assert not re.search(r"tenant|customer|shopper|identity|token", named), "identity is never an argument"
@@ -43,9 +47,10 @@ def test_stock_by_place_is_for_staff_alone(shop: Shop) -> None:
     shop.add("LAMP", stock={"EAST": 3, "WEST": 2})
     spec = load()["stock_by_location"]
     assert spec.agents == {AgentName.OPERATIONS}
-    with pytest.raises(Exception, match="staff"):
-        spec.function(context(shop), "LAMP")
+    with pytest.raises(Forbidden, match="staff"):
+        admit(spec, context(shop))
     staff = Identity(shop.tenant.id, Actor.API_KEY, "key_x", scopes=frozenset({Scope.OPS}))
+    admit(spec, context(shop, staff))
     found = spec.function(context(shop, staff), "LAMP").result["items"]
     places = [(row["code"], row["available"]) for row in found[0]["locations"]]
     assert places == [("EAST", 3), ("WEST", 2), ("STORE", 0)]

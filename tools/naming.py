@@ -1,0 +1,25 @@
+"""Arguments that several tools share, described once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.spec import AgentName, Ref
+
+COMMERCE = frozenset({AgentName.COMMERCE})
+SERVICE = frozenset({AgentName.CUSTOMER_SERVICE})
+SHOP = COMMERCE | SERVICE
+EVERYONE = frozenset(AgentName)
+
+OrderName = Annotated[str, Ref, Field(description="Order number or ord_ id.", min_length=1, max_length=60)]
+MethodRef = Annotated[str | None, Ref, Field(description="ref from list_payment_methods.", max_length=60)]
+Part = Annotated[str | None, Field(max_length=200)]
+Text = Annotated[str, Field(max_length=200)]
+
+
+class Given(BaseModel):
+    """A part of an argument: nothing but what it lists."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)

@@ -1,0 +1,89 @@
+# ruff: noqa: ARG001
+"""Sending back and exchanging what has arrived. A return begins with the shopper's press on its card."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.kit.errors import Unavailable
+from engine.orders.changes.wanted import read
+from engine.returns import queries
+from engine.returns.models import Condition
+from tools import brief
+from tools.changes import RefundTo, quoted
+from tools.naming import SERVICE, Given, MethodRef, OrderName
+from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
+
+
+class BackUnits(Given):
+    line_id: str
+    quantity: Annotated[int, Field(ge=1, le=99)] = 1
+    reason: Annotated[str, Field(description="A code of its reasons.", max_length=60)]
+    condition: Condition = Condition.UNOPENED
+    exchange_variant_id: Annotated[
+        str | None, Field(description="Exchange: the var_ id, of the same product, to send instead.")
+    ] = None
+    component_variant_id: Annotated[str | None, Field(description="Only this part of a bundle.")] = None
+
+
+@tool(access=Access.READ, agents=SERVICE)
+def get_return_options(context: ToolContext, order: OrderName) -> Outcome:
+    """What of an order can be sent back or exchanged now, until when, for which reasons, and what it counts for; why
+    not where it cannot. Ask it before quote_return.
+    """
+    with context.unit_of_work() as session:
+        view = queries.returnable(session, context.identity, order)
+    return Outcome(brief.returnable(view))
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
+def quote_return(
+    context: ToolContext,
+    order: OrderName,
+    lines: Annotated[list[BackUnits], Ref, Field(description="Of get_return_options.", min_length=1, max_length=20)],
+    payment_method_ref: MethodRef = None,
+    refund_to: RefundTo = "original",
+) -> Outcome:
+    """Work out sending units back for money, or for another variant: fee, what goes back or is charged, when, and who
+    pays the label. Shows the card for it.
+    """
+    units = [one.model_dump(exclude_none=True) for one in lines]
+    given = {"kind": "return", "lines": units, "payment_method_ref": payment_method_ref, "refund_to": refund_to}
+    return quoted(context, order, read(given))
+
+
+@tool(access=Access.READ, agents=SERVICE)
+def list_returns(
+    context: ToolContext,
+    order: Annotated[str | None, Ref, Field(description="Only of this order.", max_length=60)] = None,
+) -> Outcome:
+    """The shopper's own returns and exchanges, newest first, with where each stands and what goes back."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.READ, agents=SERVICE)
+def get_return(
+    context: ToolContext, number: Annotated[str, Field(description="Return number or ret_ id.", max_length=60)]
+) -> Outcome:
+    """One return: its goods, label, parcel, what went back and what will, and until when to send it."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
+def mark_return_sent(
+    context: ToolContext,
+    return_id: Annotated[str, Ref, Field(description="ret_ id or number.", max_length=60)],
+) -> Outcome:
+    """Note that the shopper handed the parcel of a return to the carrier. No money rests on it."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
+def quote_return_cancel(
+    context: ToolContext,
+    return_id: Annotated[str, Ref, Field(description="ret_ id or number.", max_length=60)],
+) -> Outcome:
+    """Work out giving up a return or exchange that was not sent yet; shows the card for it."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")

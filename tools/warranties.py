@@ -1,0 +1,69 @@
+# ruff: noqa: ARG001
+"""What is promised for units that arrived, and telling the shop that one broke. People decide; nothing moves by it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from engine.kit.errors import Unavailable
+from tools.naming import SERVICE
+from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
+
+
+@tool(access=Access.READ, agents=SERVICE)
+def list_warranties(
+    context: ToolContext,
+    order: Annotated[
+        str | None, Ref, Field(description="Only of this order: number or ord_ id.", max_length=60)
+    ] = None,
+) -> Outcome:
+    """The shopper's own warranties: term, whether a fault can be told now, why not; and the codes of faults."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 5, "day": 10})
+def file_claim(
+    context: ToolContext,
+    warranty_id: Annotated[str, Ref, Field(description="wty_ id of list_warranties.", max_length=60)],
+    symptom: Annotated[str, Field(description="A fault code of list_warranties.", max_length=60)],
+    description: Annotated[
+        str, Field(description="What is wrong, in the shopper's words.", min_length=1, max_length=2000)
+    ],
+    serial: Annotated[
+        str | None, Field(description="Serial number, if said.", pattern=r"^[A-Za-z0-9 ./_-]{1,60}$")
+    ] = None,
+) -> Outcome:
+    """Tell the shop that a unit under warranty broke. A person decides; promise nothing."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.READ, agents=SERVICE)
+def get_claim(
+    context: ToolContext,
+    claim: Annotated[
+        str | None, Field(description="Claim number or clm_ id; without it the newest.", max_length=60)
+    ] = None,
+) -> Outcome:
+    """Warranty claims: where each stands, what the shop asked or offers, what is to be sent in."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 10, "day": 20})
+def answer_claim(
+    context: ToolContext,
+    claim_id: Annotated[str, Ref, Field(description="clm_ id or number.", max_length=60)],
+    text: Annotated[str, Field(description="The shopper's answer.", min_length=1, max_length=2000)],
+) -> Outcome:
+    """Pass on the shopper's answer to what the shop asked about a claim (status need_info)."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
+def offer_claim_choice(
+    context: ToolContext,
+    claim_id: Annotated[str, Ref, Field(description="clm_ id or number.", max_length=60)],
+) -> Outcome:
+    """Show the card on which the shopper chooses among what the shop offers for an approved claim."""
+    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
