@@ -19,9 +19,9 @@ def _go(talk: Talk, running: Running, *messages: str) -> list[Any]:
 
 
 def test_words_and_calls_come_over_the_wire_as_from_any_model(distant: Talk, llm: LlmServer, running: Running) -> None:
-    variant = distant.shop.add("LAMP")
+    variant = distant.shop.add("LAMP", search_strong="lamp")
     llm.add(
-        [Say("Let me look."), Call("search_products", {"query": "Thing LAMP"}), Call("list_categories")],
+        [Say("Let me look."), Call("search_products", {"query": "lamp", "limit": 5}), Call("list_categories")],
         Call("add_to_cart", {"item_id": variant, "quantity": 2}),
         Say("Two lamps are in your cart."),
     )
