@@ -25,6 +25,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "loyalty": "engine.customers.policy:LoyaltyPolicy",
     "mail": "engine.mail.policy:MailPolicy",
+    "operations": "engine.operations.policy:OperationsPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
     "promotions": "engine.carts.policy:PromotionsPolicy",

@@ -84,6 +84,7 @@ class ConsentKind(StrEnum):
     ORDER_CHANGE = "order_change"
     WARRANTY = "warranty"
     RETURN_CANCEL = "return_cancel"
+    STAFF_ACT = "staff_act"
 
 
 class Consent(TenantRow):

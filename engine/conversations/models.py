@@ -58,7 +58,7 @@ class Run(TenantRow):
     number: Mapped[int]
     """Order of arrival within the thread: runs start in this order, one at a time."""
     identity: Mapped[dict[str, Any]]
-    """The identity that asked: kind, id, customer_id, scopes."""
+    """The identity that asked: kind, id, customer_id, scopes, person."""
     input: Mapped[dict[str, Any]]
     status: Mapped[RunStatus] = mapped_column(String(12), default=RunStatus.QUEUED)
     attempts: Mapped[int] = mapped_column(default=0)

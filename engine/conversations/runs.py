@@ -51,8 +51,8 @@ class Report:
 
 
 def identity_json(identity: Identity) -> dict[str, Any]:
-    scopes = sorted(identity.scopes)
-    return {"kind": identity.actor, "id": identity.id, "customer_id": identity.customer_id, "scopes": scopes}
+    kept = {"kind": identity.actor, "id": identity.id, "customer_id": identity.customer_id}
+    return kept | {"scopes": sorted(identity.scopes), "person": identity.person}
 
 
 def identity_of(run: Run) -> Identity:
@@ -63,6 +63,7 @@ def identity_of(run: Run) -> Identity:
         id=run.identity["id"],
         customer_id=run.identity["customer_id"],
         scopes=frozenset(Scope(scope) for scope in run.identity["scopes"]),
+        person=run.identity.get("person"),
     )
 
 

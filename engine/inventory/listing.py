@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from engine.catalog.models import Variant
 from engine.inventory.availability import SELLABLE
 from engine.inventory.models import (
+    OPEN_INBOUNDS,
     Inbound,
     InboundLine,
     Location,
@@ -177,11 +178,14 @@ def inbounds(
     status: str | None = None,
     kind: str | None = None,
     location: str | None = None,
+    open_only: bool = False,
     limit: int,
     cursor: str | None,
 ) -> Page[InboundView]:
-    """Purchases and transfers, newest first."""
+    """Purchases and transfers, newest first; ``open_only``: of which something is still to come."""
     query = select(Inbound).where(Inbound.tenant_id == tenant_id)
+    if open_only:
+        query = query.where(Inbound.status.in_(OPEN_INBOUNDS))
     query = query.where(*_equal({Inbound.status: status, Inbound.kind: kind}))
     if location:
         query = query.where(Inbound.location_id == _location_id(session, tenant_id, location))

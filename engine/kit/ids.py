@@ -29,6 +29,7 @@ PREFIXES: Final = {
     "cart": "crt",
     "checkout": "cs",
     "consent": "cnf",
+    "act": "act",
     "payment": "pay",
     "refund": "rfd",
     "order": "ord",
