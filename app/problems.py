@@ -69,7 +69,7 @@ def problem(
     """
     dialects: Sequence[Dialect] = getattr(request.app.state, "dialects", ())
     for pattern, speak in dialects:
-        if pattern.match(request.url.path):
+        if any(pattern.match(path) for path in (request.scope["path"], _meant(request.scope["path"]))):
             return speak(request, status, code, detail, headers or {})
     body: dict[str, Any] = {
         "type": f"urn:icommerce:problem:{code}",
@@ -83,6 +83,17 @@ def problem(
         body["param"] = param
     body |= more or {}
     return JSONResponse(body, status, headers=dict(headers or {}), media_type="application/problem+json")
+
+
+def _meant(path: str) -> str:
+    """An address that is not quite one as it was meant: without doubled slashes, and without dots for parts."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in {"", "."}:
+            parts.append(part)
+    return "/" + "/".join(parts)
 
 
 def install(app: FastAPI) -> None:

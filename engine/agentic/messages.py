@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from engine.carts.promotions import LeftOut, Why
+from engine.checkout.duty import TAX_OPEN, TAX_UNKNOWN
 from engine.checkout.pricing import PricedLine, Quote, stock_problems
 
 Severity = Literal["info", "low", "medium", "high", "critical"]
@@ -20,6 +21,10 @@ _MISSING: Final = {
     "name": (f"{ADDRESS}.name", "The recipient's name is needed."),
     "address": (ADDRESS, "A complete address is needed to fulfil the order."),
 }
+_LAPSED: Final = (
+    "The tax for this order has to be worked out again: update the session (nothing needs to be said in it). Until then"
+    " its total has no tax."
+)
 _FETCHER: Final = ("$.fulfillment_details.name", "The name of whoever comes for it is needed.")
 TOKEN: Final = "$.payment_data.instrument.credential.token"  # noqa: S105 (a place)
 
@@ -96,6 +101,10 @@ def _gone(place: str) -> Message:
 
 
 def _otherwise(words: str) -> Message:
+    if words == TAX_OPEN:
+        return Message("error", _LAPSED, "expired", "$.totals", "medium", "recoverable")
+    if words == TAX_UNKNOWN:
+        return Message("error", words, "unsupported", "$.totals", "high", "recoverable")
     code = "region_restricted" if " ship " in words or "address" in words else "unsupported"
     return Message("error", words, code, ADDRESS, "high", "requires_buyer_input")
 

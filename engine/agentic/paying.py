@@ -117,6 +117,9 @@ def attempt(
     checkout, extra = sessions.open_session(session, identity, session_id)
     limits.hit(session, f"agent-complete:{session_id}", limit=TRIES, window=WINDOW)
     _require_free(session, checkout)
+    if wrong := saying.wrong_contact(payment.buyer, payment.details):
+        more = [] if wrong in extra.said.get("faults", []) else [Message(**wrong)]
+        return Attempt(sessions.look(session, door, checkout, extra, more=more))
     policy = policy_of(session, identity.tenant_id, AgenticPolicy)
     take_in(checkout, extra, payment, list(policy.marketing))
     if payment.by_people:
@@ -133,6 +136,19 @@ def attempt(
         return Attempt(sessions.look(session, door, checkout, extra, quote=quote))
     if asks := _authentication(checkout, quote, payment, looked):
         return Attempt(_asked(session, door, checkout, extra, quote, asks))
+    return _decided(session, door, identity, (checkout, extra, quote), payment, looked)
+
+
+def _decided(
+    session: Session,
+    door: Door,
+    identity: Identity,
+    known: tuple[CheckoutSession, AgentSession, Quote],
+    payment: Payment,
+    looked: Looked,
+) -> Attempt:
+    """Everything is there: whose word the token is, and whether it pays."""
+    checkout, extra, quote = known
     words = refusal(checkout, quote, payment, looked)
     if not confirming.speaks_for_human(session, identity):
         token = payment.token if words is None else None

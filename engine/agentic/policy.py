@@ -55,3 +55,5 @@ class AgenticPolicy(Policy):
     """How long a checkout stays open."""
     approval_minutes: Annotated[int, Field(ge=5, le=1440)] = 30
     """How long a human has to agree on the hosted page."""
+    code_misses_per_hour: Annotated[int, Field(ge=1, le=100_000)] = 500
+    """Codes of a platform that do not exist or are not for their buyer; beyond them none of its codes is looked at."""

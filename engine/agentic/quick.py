@@ -137,6 +137,8 @@ def update(runtime: Runtime, identity: Identity, session_id: str, wish: Wish, be
         raise Unusual
     found = find(runtime, identity, session_id, wish, before)
     checkout, extra = found.checkout, found.extra
+    if extra.said.get("codes") and wish.says_who:
+        raise Unusual
     saying.take_in(checkout, extra, wish)
     quote = _known(sessions.priced(checkout, extra, wish, facts_of(runtime, found), again=_unusual))
     extra.refusal = None

@@ -13,6 +13,7 @@ from engine.checkout.models import CheckoutSession
 from engine.customers.addresses import PARTS, check_email, normalize
 from engine.customers.errors import AddressIncomplete, ContactInvalid
 
+_WRONG_EMAIL: Final = "This e-mail address does not look right."
 _PERSONAL: Final = frozenset({"email", "e-mail", "phone", "phone_number", "name", "first_name", "last_name", "address"})
 
 
@@ -33,6 +34,22 @@ def take_in(checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
         remember_buyer(checkout, extra, wish.buyer)
     elif not isinstance(wish.details, Unsaid):
         fold_contacts(checkout, extra)
+
+
+def wrong_contact(buyer: Mapping[str, Any] | None, details: Mapping[str, Any] | None) -> Body | None:
+    """What is to be said of an e-mail that comes with the payment and cannot be right: nothing of it is taken in."""
+    for place, said in (("$.buyer.email", buyer), ("$.fulfillment_details.email", details)):
+        if said and "email" in said and not _is_email(said["email"]):
+            return _fault(place, _WRONG_EMAIL)
+    return None
+
+
+def _is_email(text: str) -> bool:
+    try:
+        check_email(text)
+    except ContactInvalid:
+        return False
+    return True
 
 
 def check_attribution(attribution: Mapping[str, Any] | None) -> None:
@@ -79,11 +96,10 @@ def fold_contacts(checkout: CheckoutSession, extra: AgentSession) -> None:
     if name:
         folded["name"] = " ".join(str(name).split())
     for place, said in (("$.buyer.email", buyer), ("$.fulfillment_details.email", details)):
-        if "email" in said:
-            try:
-                folded.setdefault("email", check_email(said["email"]))
-            except ContactInvalid:
-                faults.append(_fault(place, "This e-mail address does not look right."))
+        if "email" in said and _is_email(said["email"]):
+            folded.setdefault("email", check_email(said["email"]))
+        elif "email" in said:
+            faults.append(_fault(place, _WRONG_EMAIL))
     if phone := buyer.get("phone_number") or details.get("phone_number"):
         folded["phone"] = str(phone)
     checkout.buyer = folded

@@ -27,7 +27,7 @@ from engine.kit import audit, clock
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
-from engine.kit.policies import read_policy
+from engine.kit.policies import policy_of, read_policy
 from engine.shipping import pickup
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
@@ -36,6 +36,7 @@ _CLOSED: Final = {
     SessionStatus.CANCELED: "This checkout was canceled.",
     SessionStatus.EXPIRED: "This checkout was open for too long and has expired.",
 }
+_TELLING: Final = frozenset({Why.INVALID, Why.NOT_FOR_BUYER})
 _OF_ATTEMPT: Final = frozenset({"payment_declined", "requires_3ds"})
 """Messages on the last attempt to pay: another may follow."""
 
@@ -153,7 +154,7 @@ def look(
     status = shown_status(checkout)
     card = _waiting(session, checkout) if status == SessionStatus.PENDING_APPROVAL else None
     if status in OPEN_SESSIONS and not (card and status == SessionStatus.PENDING_APPROVAL):
-        status = standing(checkout, quote, said)
+        status = standing(checkout, quote, said[len(more) :])
     path = links.path_of(door.runtime, checkout.tenant_id, card.id, card.expires_at) if card else None
     waiting = (_approval(),) if card else ()
     bill, asks = Bill.of(quote), quote.asks if status in OPEN_SESSIONS else None
@@ -243,14 +244,19 @@ def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: Age
 
 
 def _said(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> Quote:
-    """Take in what is wished, and what it costs. Raises ``ItemUnknown``, ``InvalidInput``."""
+    """Take in what is wished, and what it costs. Raises ``ItemUnknown``, ``InvalidInput``, ``RateLimited``."""
+    before, reached = set(extra.said.get("codes", [])), checkout.buyer.get("email")
     _count_codes(session, checkout, extra, wish)
     saying.take_in(checkout, extra, wish)
 
     def look_now() -> facts.Facts:
         return facts.look(session, checkout, owner_id=checkout.owner_id)
 
-    return priced(checkout, extra, wish, look_now(), again=look_now)
+    quote = priced(checkout, extra, wish, look_now(), again=look_now)
+    known = set() if checkout.buyer.get("email") != reached else {code.strip().upper() for code in before}
+    missed = [one for one in extra.said.get("left_out", []) if one["why"] in _TELLING and one["code"] not in known]
+    discounts.count_misses(session, checkout.owner_id, len(missed))
+    return quote
 
 
 def priced(
@@ -266,11 +272,18 @@ def priced(
 
 
 def _count_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
-    """All codes that could be ours are tried; each try is counted, so that nobody guesses."""
-    before = set(extra.said.get("codes", []))
-    for code in () if isinstance(wish.codes, Unsaid) else wish.codes:
-        if code not in before:
-            discounts.count_agents_try(session, checkout.tenant_id, checkout.id)
+    """All codes that could be ours are tried; each try is counted, so that nobody guesses. With another buyer all are
+    tried anew.
+    """
+    before = extra.said.get("codes", [])
+    wanted = before if isinstance(wish.codes, Unsaid) else wish.codes
+    tried = [code for code in wanted if code not in before]
+    if not tried and not (wanted and wish.says_who):
+        return
+    policy = policy_of(session, checkout.tenant_id, AgenticPolicy)
+    discounts.check_agent(session, checkout.owner_id, most=policy.code_misses_per_hour)
+    for _ in tried:
+        discounts.count_agents_try(session, checkout.id)
 
 
 def follows(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> SessionStatus:

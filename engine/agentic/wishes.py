@@ -52,6 +52,11 @@ class Wish:
     codes: Sequence[str] | Unsaid = KEEP
     order_notes: str | Unsaid = KEEP
 
+    @property
+    def says_who(self) -> bool:
+        """Whether the buyer may be another from now on."""
+        return not (isinstance(self.buyer, Unsaid) and isinstance(self.details, Unsaid))
+
 
 @dataclass(frozen=True, slots=True)
 class Opening(Wish):

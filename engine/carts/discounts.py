@@ -109,10 +109,22 @@ def hear(session: Session, row: OutboxRow) -> None:
         audit.record(session, row.tenant_id, actor="system", action=action, subject=row.subject_id, facts=facts)
 
 
-def count_agents_try(session: Session, tenant_id: str, session_id: str) -> None:
+def count_agents_try(session: Session, session_id: str) -> None:
     """Count a code that an agent tries in a checkout, in the transaction of the try. Raises ``RateLimited``."""
     limits.hit(session, f"promotion-code:{session_id}", limit=_TRIES_AN_HOUR, window=_HOUR)
-    limits.hit(session, f"promotion-codes:{tenant_id}", limit=_SHOP_TRIES_AN_HOUR, window=_HOUR)
+
+
+def check_agent(session: Session, caller_id: str, *, most: int) -> None:
+    """An agent's platform buys for many, so that what counts are its misses (``count_misses``): beyond ``most`` in an
+    hour none of its codes is looked at, good or bad. Raises ``RateLimited``.
+    """
+    limits.check(session, f"promotion-misses:{caller_id}", limit=most, window=_HOUR)
+
+
+def count_misses(session: Session, caller_id: str, misses: int) -> None:
+    """Count codes that told a platform what it could not know: that there is no such one, or who has bought before."""
+    if misses:
+        limits.add(session, f"promotion-misses:{caller_id}", misses, window=_HOUR)
 
 
 def count_try(runtime: Runtime, identity: Identity) -> None:

@@ -49,7 +49,7 @@ TOPIC: Final = "customer.code_requested"
 _TRY: Final = text(
     "UPDATE app.email_codes SET attempts = attempts + 1 WHERE attempts < :most AND tenant_id = :tenant AND id = ("
     " SELECT id FROM app.email_codes WHERE tenant_id = :tenant AND shopper_id = :shopper"
-    " AND lower(email) = lower(:email) AND used_at IS NULL AND expires_at > :now"
+    " AND email_key = lower(:email) AND used_at IS NULL AND expires_at > :now"
     " ORDER BY created_at DESC, id DESC LIMIT 1) RETURNING id, code_hash"
 )
 

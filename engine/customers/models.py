@@ -126,6 +126,7 @@ class EmailCode(TenantRow):
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     shopper_id: Mapped[str] = mapped_column(String(40))
     email: Mapped[str]
+    email_key: Mapped[str] = mapped_column(Computed("lower(email)", persisted=True), deferred=True)
     code_hash: Mapped[str] = mapped_column(String(64))
     """Keyed: without the shop's secret nobody can try the million codes on it."""
     attempts: Mapped[int] = mapped_column(default=0)
@@ -136,6 +137,7 @@ class EmailCode(TenantRow):
     __table_args__ = (
         tenant_fk("shopper_id", "shoppers", ondelete="CASCADE"),
         Index("ix_email_codes_shopper", "tenant_id", "shopper_id", "created_at"),
+        Index("ix_email_codes_email", "tenant_id", "email_key"),
         Index("ix_email_codes_expiry", "tenant_id", "expires_at"),
     )
 

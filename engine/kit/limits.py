@@ -40,8 +40,13 @@ SELECT 1 / CASE WHEN used <= %(limit)s THEN 1 ELSE 0 END AS whole FROM hit
 def hit(session: Session, bucket: str, *, limit: int, window: timedelta) -> None:
     """Count one use of ``bucket``. Raises ``RateLimited`` (with the seconds to wait) beyond ``limit`` per window."""
     if add(session, bucket, 1, window=window) > limit:
-        wait = max(1, int((_start(window) + window - clock.now()).total_seconds()) + 1)
-        raise RateLimited("Too many requests. Please wait a moment.", retry_after_seconds=wait)
+        raise _limited(window)
+
+
+def check(session: Session, bucket: str, *, limit: int, window: timedelta) -> None:
+    """Raises ``RateLimited`` where ``limit`` uses of ``bucket`` were counted already; counts nothing."""
+    if used(session, bucket, window=window) >= limit:
+        raise _limited(window)
 
 
 def add(session: Session, bucket: str, n: int, *, window: timedelta) -> int:
@@ -58,6 +63,11 @@ def used(session: Session, bucket: str, *, window: timedelta) -> int:
     """How many uses of ``bucket`` this window has."""
     query = select(RateLimit.used).where(RateLimit.bucket == bucket, RateLimit.window_start == _start(window))
     return session.scalar(query) or 0
+
+
+def _limited(window: timedelta) -> RateLimited:
+    wait = max(1, int((_start(window) + window - clock.now()).total_seconds()) + 1)
+    return RateLimited("Too many requests. Please wait a moment.", retry_after_seconds=wait)
 
 
 def _start(window: timedelta) -> datetime:

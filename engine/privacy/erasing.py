@@ -60,7 +60,7 @@ _MENTIONS: Final = (
     ),
     "UPDATE app.customer_links t SET email = '' WHERE t.email_key = ANY(:emails)",
     f"UPDATE app.mails t SET {_LETTER} WHERE t.address_key = ANY(:emails)",
-    "DELETE FROM app.email_codes t WHERE lower(t.email) = ANY(:emails)",
+    "DELETE FROM app.email_codes t WHERE t.email_key = ANY(:emails)",
     (
         "UPDATE app.outbox t SET payload = t.payload - '{email,sealed}'::text[],"
         " delivered_at = coalesce(t.delivered_at, now()) WHERE lower(t.payload ->> 'email') = ANY(:emails)"

@@ -56,10 +56,14 @@ class ReturnsPolicy(Policy):
     conditions: tuple[Condition, ...] = (Condition.UNOPENED, Condition.OPENED)
     """In which state goods are taken back; in any, when the fault is the shop's."""
     restocking_fee_percent: Percent = 0
-    """Of the price without tax; never for a fault of the shop or an exchange."""
+    """Of the price without tax; never for a fault of the shop."""
     restocking_fee_by_category: dict[str, Percent] = Field(default_factory=dict)
     opened_fee_percent: Percent | None = None
     """Instead, for what is not unopened."""
+    exchange_restocking: Literal["never", "difference", "always"] = "difference"
+    """For what share of the fee an exchange is asked: for what the new goods are worth less than the old, so that an
+    exchange for something cheap is no way around it.
+    """
     label_paid_by: Literal["shop", "customer"] = "shop"
     label_fee: Caps = None
     """What a label costs a customer who pays for it; nothing in a currency that is not listed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
@@ -47,6 +47,8 @@ class _Piece:
     facts: Facts
     reason: ReturnReason
     worth: Worth
+    instead: int = 0
+    """What is had in exchange is worth, without tax."""
 
     @property
     def exchanged(self) -> bool:
@@ -84,7 +86,7 @@ def work_out(case: Case, wanted: ReturnWanted) -> Effect:
     pieces = _pieces(scene, wanted)
     added = _replacements(scene, [one for one in pieces if one.exchanged])
     keep = not added and _may_keep(scene, pieces)
-    back = _capped(scene, _priced(scene, pieces, keep=keep))
+    back = _capped(scene, _priced(scene, _against(pieces, added), keep=keep))
     return _effect(scene, wanted, back, added, keep=keep)
 
 
@@ -124,7 +126,9 @@ def _may_keep(scene: Scene, pieces: Sequence[_Piece]) -> bool:
 
 def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool) -> list[Returned]:
     shipping = _shipping(scene, pieces)
-    fees = _fees(scene.policy, pieces, currency=scene.case.order.currency, keep=keep)
+    policy = scene.policy
+    own = [0 if keep else _restocking(policy, one) - _waived(policy, one) for one in pieces]
+    fees = _fees(policy, pieces, own, currency=scene.case.order.currency, keep=keep)
     titles = part_titles(scene)
     return [
         Returned(
@@ -142,7 +146,7 @@ def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool) -> list[Retur
             shipping=ship.goods,
             shipping_tax=ship.tax,
             fee=fee,
-            waived_fee=min(one.worth.net - fee, _restocking(scene.policy, one)) if one.exchanged else 0,
+            waived_fee=min(one.worth.net - fee, _waived(policy, one)),
             exchanged=one.exchanged,
         )
         for one, ship, fee in zip(pieces, shipping, fees, strict=True)
@@ -203,9 +207,20 @@ def _all_back(scene: Scene, pieces: Sequence[_Piece]) -> bool:
     )
 
 
-def _fees(policy: ReturnsPolicy, pieces: Sequence[_Piece], *, currency: str, keep: bool) -> list[int]:
-    """Restocking and label, by piece; never more than what was paid for it without tax."""
-    own = [0 if keep or one.exchanged else _restocking(policy, one) for one in pieces]
+def _against(pieces: Sequence[_Piece], added: Sequence[Added]) -> list[_Piece]:
+    """The pieces, those that are exchanged with what is had for them."""
+    new = iter(added)
+    return [replace(one, instead=_net(next(new))) if one.exchanged else one for one in pieces]
+
+
+def _net(new: Added) -> int:
+    return new.total - new.tax
+
+
+def _fees(
+    policy: ReturnsPolicy, pieces: Sequence[_Piece], own: Sequence[int], *, currency: str, keep: bool
+) -> list[int]:
+    """Restocking (``own``) and label, by piece; never more than what was paid for it without tax."""
     fault = any(one.reason.shop_fault for one in pieces)
     exchange = all(one.exchanged for one in pieces)
     costs = cap(policy.label_fee, currency) or 0
@@ -219,6 +234,16 @@ def _restocking(policy: ReturnsPolicy, one: _Piece) -> int:
     if one.reason.shop_fault:
         return 0
     return share_ppm(one.worth.net, policy.restocking_ppm(one.facts.category, one.asked.condition))
+
+
+def _waived(policy: ReturnsPolicy, one: _Piece) -> int:
+    """What of it an exchange is spared: by the shop's rule all, or what the worth of the new units is of the old."""
+    if not one.exchanged or policy.exchange_restocking == "always":
+        return 0
+    fee = _restocking(policy, one)
+    if policy.exchange_restocking == "never" or one.instead >= one.worth.net:
+        return fee
+    return share(fee, one.worth.net, 0, one.instead)
 
 
 def _label(policy: ReturnsPolicy, *, fault: bool, keep: bool, exchange: bool) -> str:

@@ -15,6 +15,7 @@ from psycopg.errors import UniqueViolation
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from app.protocols.acp import versions
 from app.protocols.acp.errors import Fault, fault_of
 from app.protocols.acp.kernel import Asked, Body, Reply, dumps, plain
 from engine.agentic.quick import Unusual
@@ -57,12 +58,12 @@ def at_once(asked: Asked, draw: Callable[[], tuple[Body, Sequence[Ask]]], *, sta
     """
     try:
         body, asks = draw()
-        answer = Stored(status, dumps(asked, body))
+        answer = _stored(status, body)
         kept = idempotency.kept_with(asked.tenant_id, asked.claim, answer)  # first, as everywhere: others wait for it
         asked.runtime.store.ask(asked.tenant_id, kept, *asks)
     except _UNUSUAL:
         return None
-    return Reply(status, answer.body)
+    return _reply(asked, answer)
 
 
 _UNUSUAL: Final = (Unusual, Refused, UniqueViolation, DomainError, ValidationError)
@@ -132,9 +133,9 @@ def _begun(asked: Asked, session: Session, begin: Callable[[], Point | Body], st
     if isinstance(begun, Point):
         idempotency.keep_point(session, asked.tenant_id, asked.claim, begun.facts)
         return begun.facts
-    body = dumps(asked, begun)
-    idempotency.store(session, asked.tenant_id, asked.claim, Stored(status, body))
-    return Reply(status, body)
+    answer = _stored(status, begun)
+    idempotency.store(session, asked.tenant_id, asked.claim, answer)
+    return _reply(asked, answer)
 
 
 def _ended(
@@ -146,7 +147,7 @@ def _ended(
     if isinstance(found, Reply):
         return found
     if isinstance(found, Stored):
-        return _again(found)
+        return _again(asked, found)
     assert go_on is not None, "work that ends in a point says how to go on"
     return _finish(asked, found, go_on, status)
 
@@ -167,14 +168,13 @@ def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
     try:
         ending = go_on(facts)
         if isinstance(ending, Known):
-            return _finished(asked, Stored(status, dumps(asked, ending.body)))
+            return _finished(asked, _stored(status, ending.body))
         with asked.runtime.unit_of_work(tenant_id) as session:
             done = ending(session)
             if isinstance(done, Unfinished):
                 idempotency.let_go(session, tenant_id, claim)
                 return plain(asked, done.body, status=status, headers={"Retry-After": "2"})
-            answer = Stored(status, dumps(asked, done))
-            return _reply(idempotency.store_once(session, tenant_id, claim, answer))
+            return _reply(asked, idempotency.store_once(session, tenant_id, claim, _stored(status, done)))
     except Exception as error:
         fault = fault_of(error)
         if not _lasting(fault):
@@ -183,7 +183,7 @@ def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
         answer = Stored(fault.status, orjson.dumps(asked.speak(fault)))
     with asked.runtime.unit_of_work(tenant_id) as session:
         kept = idempotency.store_once(session, tenant_id, claim, answer)
-    return _reply(kept)
+    return _reply(asked, kept)
 
 
 def _finished(asked: Asked, answer: Stored) -> Reply:
@@ -193,8 +193,8 @@ def _finished(asked: Asked, answer: Stored) -> Reply:
         asked.runtime.store.ask(tenant_id, idempotency.finish_with(tenant_id, claim, answer))
     except Refused:
         with asked.runtime.unit_of_work(tenant_id) as session:
-            return _reply(idempotency.store_once(session, tenant_id, claim, answer))
-    return _reply(answer)
+            return _reply(asked, idempotency.store_once(session, tenant_id, claim, answer))
+    return _reply(asked, answer)
 
 
 def _let_go(asked: Asked) -> None:
@@ -211,19 +211,27 @@ def _keep_refusal(asked: Asked, error: Exception) -> Reply:
     with asked.runtime.unit_of_work(asked.tenant_id) as session:
         kept = idempotency.claim(session, asked.tenant_id, asked.claim)
         if kept is not None:  # an equal request was faster
-            return _again(kept)
+            return _again(asked, kept)
         idempotency.store(session, asked.tenant_id, asked.claim, answer)
-    return _reply(answer, fault.headers)
+    return _reply(asked, answer, fault.headers)
 
 
 def _lasting(fault: Fault) -> bool:
     return fault.lasting and fault.status < 500
 
 
-def _again(kept: Stored) -> Reply:
-    return _reply(kept, {"Idempotent-Replayed": "true"})
+def _stored(status: int, body: Body) -> Stored:
+    """An answer as it is kept: in the newest version, whichever was asked for."""
+    return Stored(status, orjson.dumps(body))
 
 
-def _reply(kept: Stored, headers: Mapping[str, str] | None = None) -> Reply:
+def _again(asked: Asked, kept: Stored) -> Reply:
+    return _reply(asked, kept, {"Idempotent-Replayed": "true"})
+
+
+def _reply(asked: Asked, kept: Stored, headers: Mapping[str, str] | None = None) -> Reply:
+    """What is kept, in the version that is asked for now. An error reads the same in both."""
     allow = {"Allow": "GET"} if kept.status == 405 else {}
-    return Reply(kept.status, kept.body, {**allow, **(headers or {})})
+    same = kept.status >= 400 or asked.version == versions.NEWEST
+    body = kept.body if same else dumps(asked, orjson.loads(kept.body))
+    return Reply(kept.status, body, {**allow, **(headers or {})})

@@ -98,7 +98,11 @@ def test_an_answer_that_lapsed_is_asked_for_again_by_complete(buying: Checkout, 
     token = buying.token(session)
     with buying.shop.uow() as db:
         db.scalars(select(TaxQuote)).one().expires_at = clock.now()
-    assert buying.get(session)["status"] == "not_ready_for_payment"
+    read = buying.get(session)
+    assert (read["status"], len(far.asked)) == ("not_ready_for_payment", 1)
+    (said,) = read["messages"]
+    assert (said["code"], said["param"], said["resolution"]) == ("expired", "$.totals", "recoverable")
+    assert "no tax" in said["content"]
     assert (buying.complete(session, token).json()["status"], len(far.asked)) == ("completed", 2)
 
 
@@ -106,6 +110,8 @@ def test_a_silent_engine_is_told_and_the_session_is_payable_when_it_speaks(buyin
     far.silent = True
     session = buying.opened("TENT")
     assert session["status"] == "not_ready_for_payment"
+    (said,) = session["messages"]
+    assert (said["code"], said["param"], said["resolution"]) == ("unsupported", "$.totals", "recoverable")
     assert buying.get(session)["messages"] == session["messages"]
     refused = buying.complete(session, buying.token(session, amount=9000))
     assert (refused.json()["status"], counted(buying.shop, Order)) == ("not_ready_for_payment", 0)

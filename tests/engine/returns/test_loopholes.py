@@ -115,6 +115,37 @@ def test_an_exchange_that_is_canceled_costs_the_fee_of_a_return(shop: Shop) -> N
     assert broken(shop) == []
 
 
+@pytest.mark.parametrize(("kept", "fee", "waived"), [("difference", 900, 100), ("never", 0, 1000), ("always", 1000, 0)])
+def test_an_exchange_for_something_cheap_is_no_way_around_the_fee(shop: Shop, kept: str, fee: int, waived: int) -> None:
+    shop.add("A")
+    sibling(shop, "A", "A2", price=500)
+    rule(shop, restocking_fee_percent=20, exchange_restocking=kept)
+    desk = buy(shop, "A")
+    deliver(desk)
+    paid = held(shop)
+    send_back(desk, {"sku": "A", "exchange": "A2"})
+    row = the_return(desk)
+    receive(desk, row)
+    inspect(desk, row)
+    assert [(line.fee, line.waived_fee) for line in lines_of(desk, row)] == [(fee, waived)]
+    assert (held(shop), desk.balances().get("return_fees", 0)) == (paid - 4950 + fee, -fee)
+    assert broken(shop) == []
+    staff = Identity(shop.tenant.id, Actor.API_KEY, "key_staff", scopes=frozenset({Scope.STAFF}))
+    change_as_staff(shop.runtime, staff, desk.order_id, read({"kind": "cancel", "reason": "other"}))
+    assert -desk.balances().get("return_fees", 0) == fee + min(waived, 550)
+    assert broken(shop) == []
+
+
+def test_an_exchange_for_as_much_is_spared_all_of_the_fee(shop: Shop) -> None:
+    shop.add("A")
+    sibling(shop, "A", "A2", price=6000)
+    rule(shop, restocking_fee_percent=20)
+    desk = buy(shop, "A")
+    deliver(desk)
+    send_back(desk, {"sku": "A", "exchange": "A2"})
+    assert [(line.fee, line.waived_fee) for line in lines_of(desk, the_return(desk))] == [(0, 1000)]
+
+
 def test_an_exchange_of_what_was_the_shops_fault_is_canceled_for_nothing(shop: Shop) -> None:
     shop.add("A")
     sibling(shop, "A", "A2", price=5000)
@@ -132,7 +163,7 @@ def test_an_exchange_of_what_was_the_shops_fault_is_canceled_for_nothing(shop: S
 def test_the_shop_cancels_what_was_had_for_less_than_the_fee_without_a_charge(shop: Shop) -> None:
     shop.add("A")
     sibling(shop, "A", "A2", price=500)
-    rule(shop, restocking_fee_percent=50)
+    rule(shop, restocking_fee_percent=50, exchange_restocking="never")
     desk = buy(shop, "A", 2)
     deliver(desk)
     send_back(desk, {"sku": "A", "quantity": 2, "exchange": "A2"})
