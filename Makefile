@@ -41,8 +41,11 @@ endif
 storm: setup ## eight processes at once on twenty items for 30 s, then every invariant
 	@$(BIN)/python -m tests.storm
 
-evals: setup ## eval suites
+evals: setup ## graded conversations, a hostile model, and graded searches; SUITES="shopping service" chooses
+	@$(BIN)/icommerce eval $(SUITES)
+ifndef SUITES
 	@$(BIN)/python -m evals.search.run
+endif
 
 lock: ## resolve the dependencies anew (maintainers; needs uv)
 	@uv pip compile pyproject.toml requirements-build.in --group dev --universal --python-version 3.11 \

@@ -12,6 +12,7 @@ from app.commands import (
     catalog,
     checks,
     doctor,
+    evaluating,
     exporting,
     feeds,
     gateways,
@@ -42,6 +43,7 @@ app.command("check")(checks.check)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("bench")(measuring.bench)
+app.command("eval")(evaluating.evaluate)
 app.add_typer(checks.audit_app, name="audit")
 app.add_typer(books.app, name="books")
 app.add_typer(exporting.app, name="export")

@@ -4,15 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 _offset = timedelta()
 _held: datetime | None = None
+_TICK: Final = timedelta(microseconds=1)
+
+
+class OwnClock:
+    """A clock that only its owner moves: it stands, but for a microsecond at each look, so that what comes later is
+    later.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def read(self) -> datetime:
+        self._at += _TICK
+        return self._at
+
+    def move(self, by: timedelta) -> None:
+        self._at += by
+
+    def set(self, at: datetime) -> None:
+        self._at = at
+
+
+_own: ContextVar[OwnClock | None] = ContextVar("own_clock", default=None)
 
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
-    return (_held or datetime.now(UTC)) + _offset
+    own = _own.get()
+    return own.read() if own else (_held or datetime.now(UTC)) + _offset
+
+
+@contextmanager
+def own(at: datetime) -> Iterator[OwnClock]:
+    """A clock for whatever is done in this context and the tasks that begin in it, beside others in this process with
+    clocks of theirs (conversations that are replayed, each in its own time).
+    """
+    hands = OwnClock(at)
+    token = _own.set(hands)
+    try:
+        yield hands
+    finally:
+        _own.reset(token)
 
 
 @contextmanager
