@@ -12,6 +12,8 @@ from langgraph.types import Command
 
 from engine.checkout import service as checkout
 from engine.checkout.schemas import CheckoutView
+from engine.conversations import events
+from engine.conversations.anew import ask_again
 from engine.conversations.schemas import ACTION_ARGUMENTS, ActionName
 from engine.kit.errors import DomainError
 from graph.state import RunContext, State
@@ -64,6 +66,8 @@ async def action(state: State, runtime: Runtime[RunContext]) -> Command[Literal[
     given = ACTION_ARGUMENTS[name].model_validate(wanted["args"]).model_dump()
     if name is ActionName.USE_PAYMENT_METHOD:
         noted = await _use_card(context, given["card_token"], save=given["save"])
+    elif name is ActionName.ASK_AGAIN:
+        noted = await _ask_again(context, given["card"])
     elif name is ActionName.SHOW_CHECKOUT:
         noted = await _show_checkout(context)
     else:
@@ -97,6 +101,19 @@ async def _use_card(context: RunContext, card_token: str, *, save: bool) -> list
     if view.missing or view.problems:
         return noted
     return noted + await _press(context, ActionName.REQUEST_CONFIRMATION, {})
+
+
+async def _ask_again(context: RunContext, consent_id: str) -> list[Item]:
+    """A fresh card in the place of one that is over; the press on it is another."""
+    claim = context.claim
+    try:
+        card = await in_thread(ask_again, context.runtime, claim.identity, consent_id, thread_id=claim.thread_id)
+    except DomainError as error:
+        context.turn.say(error.message)
+        return []
+    context.turn.show([events.asked(card)])
+    context.turn.say(phrase("asked_again"))
+    return [history.user(f"[asked for a fresh card: {card.message}]")]
 
 
 async def _show_checkout(context: RunContext) -> list[Item]:

@@ -10,8 +10,7 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from engine.checkout import confirmation
-from engine.conversations import budget, events, runs
+from engine.conversations import asking, budget, events, runs
 from engine.conversations.errors import LeaseLost
 from engine.conversations.models import RunStatus
 from engine.conversations.runs import Claim, Report
@@ -80,7 +79,7 @@ async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[An
 def _finish(context: RunContext) -> None:
     claim = context.claim
     with context.tools.unit_of_work() as session:
-        open_cards = confirmation.open_cards(session, claim.identity, claim.thread_id)
+        open_cards = asking.open_cards(session, claim.identity, claim.thread_id)
         status = RunStatus.INTERRUPTED if open_cards else RunStatus.COMPLETED
         last = events.run_finished(claim.thread_id, claim.run_id, open_cards)
         budget.spend(session, context.tenant_id, context.turn.meter.cost_micros)

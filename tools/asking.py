@@ -6,6 +6,7 @@ from datetime import datetime
 
 from engine.checkout.models import ConsentStatus
 from engine.conversations import events
+from engine.conversations.schemas import OpenCard
 from engine.orders.changes.schemas import ChangeView
 from tools.spec import Card
 
@@ -20,6 +21,11 @@ def change_card(view: ChangeView) -> Card:
         "change": view.model_dump(mode="json"),
     }
     return Card(events.CHANGE, data, key=view.consent_id)
+
+
+def asked_card(card: OpenCard) -> Card:
+    """Any other card that asks: of ``asking.view`` on the row that ``choosing.show`` or ``giving_up.ask`` gives."""
+    return Card(card.activity, card.data(), key=card.id)
 
 
 def sign_in_card(email: str, expires_at: datetime) -> Card:

@@ -24,7 +24,16 @@ from tools.spec import Access, Card, Outcome, ToolContext, ToolSpec
 
 RESULT_LIMIT: Final = 12_000
 _OWN_KEY: Final = frozenset(
-    {"confirmation", "change", "claim_choice", "return_cancel", "receipt", "payment_problem", "handoff"}
+    {
+        "confirmation",
+        "change",
+        "claim_choice",
+        "return_cancel",
+        "receipt",
+        "payment_problem",
+        "change_problem",
+        "handoff",
+    }
 )
 """Cards whose key is their message id everywhere; other keyed cards are one per run."""
 _STAFF_CARDS: Final = frozenset({"stock"})

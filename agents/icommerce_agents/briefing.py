@@ -8,12 +8,12 @@ from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
 from engine.carts.schemas import CartView
-from engine.checkout import confirmation
 from engine.checkout import service as checkout
 from engine.checkout.errors import NoCheckout
-from engine.checkout.schemas import CheckoutView, ConsentView
-from engine.conversations import references, runs
+from engine.checkout.schemas import CheckoutView
+from engine.conversations import asking, events, references, runs
 from engine.conversations.models import Mode
+from engine.conversations.schemas import OpenCard
 from engine.kit.ids import ids_in
 from engine.kit.tenancy import Tenant
 from tools.spec import ToolContext
@@ -42,13 +42,16 @@ def read_briefing(context: ToolContext) -> Briefing:
 def _lines(session: Session, context: ToolContext, mode: Mode) -> list[str]:
     identity = context.identity
     tenant = session.get_one(Tenant, identity.tenant_id)
-    cards = confirmation.open_cards(session, identity, context.thread_id)
+    cards = asking.open_cards(session, identity, context.thread_id)
+    payments = [card for card in cards if card.activity == events.CONFIRMATION]
+    others = [card for card in cards if card.activity != events.CONFIRMATION]
     return [
         f"shop: {tenant.name}, {tenant.currency}",
         f"staff: {'true' if identity.is_staff else 'false'}",
         f"cart: {_cart(carts.view(session, identity))}",
         f"checkout: {_checkout(_running(session, context))}",
-        f"card_open: {_card(cards)}",
+        f"card_open: {_card(payments)}",
+        *([f"asked_on_cards: {_asked(others)}"] if others else []),
         f"signed_in: {'yes' if identity.customer_id else 'no'}",
         f"mode: {mode}",
     ]
@@ -72,8 +75,13 @@ def _checkout(view: CheckoutView | None) -> str:
     return f"{view.id} status {view.status}; total {view.total}; missing: {', '.join(view.missing) or 'none'}"
 
 
-def _card(cards: list[ConsentView]) -> str:
+def _card(cards: list[OpenCard]) -> str:
     return "; ".join(f"{card.id} until {card.expires_at:%H:%M} UTC" for card in cards) or "none"
+
+
+def _asked(cards: list[OpenCard]) -> str:
+    """What other cards ask, and wait for the shopper's press."""
+    return "; ".join(f"{_plain(card.message)} until {card.expires_at:%H:%M} UTC" for card in cards)
 
 
 def _plain(title: str) -> str:

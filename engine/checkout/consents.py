@@ -44,8 +44,13 @@ def end(session: Session, card: Consent, status: ConsentStatus) -> None:
     """Close a card without payment and tell its conversation."""
     card.status = CONSENT.check(card.status, status)
     session.flush()
+    tell(session, card)
+
+
+def tell(session: Session, card: Consent) -> None:
+    """Its conversation, if it is in one, hears how it stands."""
     if card.thread_id:
-        payload = {"thread_id": card.thread_id, "consent_id": card.id, "status": str(status)}
+        payload = {"thread_id": card.thread_id, "consent_id": card.id, "status": str(card.status)}
         outbox.emit(session, card.tenant_id, "checkout.changed", card.session_id or card.id, payload)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from engine.approvals.words import outcome_words
-from engine.conversations import cards, events, log, news
+from engine.conversations import asking, cards, events, log, news
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Thread
 from engine.kit.outbox import OutboxRow
@@ -32,7 +32,7 @@ def deliver(session: Session, runtime: Runtime, row: OutboxRow) -> None:  # noqa
     thread = session.get(Thread, (row.tenant_id, thread_id)) if thread_id else None
     if thread is None:
         return
-    told = [*_news(session, thread, row), *cards.outdated(session, row.tenant_id, thread.id)]
+    told = [*_news(session, thread, row), *asking.outdated(session, row.tenant_id, thread.id)]
     if told:
         log.append(session, row.tenant_id, thread.id, None, told)
 

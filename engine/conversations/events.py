@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from engine.checkout.schemas import ConsentView
 from engine.conversations.models import Audience
+from engine.conversations.schemas import OpenCard
 from engine.kit import ids
 
 _SHOPPER: Final = Audience.SHOPPER
@@ -18,8 +19,9 @@ CONFIRMATION: Final = "confirmation"
 CHANGE: Final = "change"
 CLAIM_CHOICE: Final = "claim_choice"
 RETURN_CANCEL: Final = "return_cancel"
+CHANGE_PROBLEM: Final = "change_problem"
 SIGN_IN: Final = "sign_in"
-"""Activities that ask something: a card of the first four is a consent, its message id the consent's."""
+"""Activities around what is asked: a card of the first four is a consent, its message id the consent's."""
 RESUME_SCHEMA: Final = {
     "type": "object",
     "properties": {"approved": {"type": "boolean"}},
@@ -44,7 +46,7 @@ def run_started(thread_id: str, run_id: str) -> Emitted:
     return Emitted({"type": "RUN_STARTED", "threadId": thread_id, "runId": run_id}, _SHOPPER)
 
 
-def run_finished(thread_id: str, run_id: str, open_cards: Sequence[ConsentView] = ()) -> Emitted:
+def run_finished(thread_id: str, run_id: str, open_cards: Sequence[OpenCard] = ()) -> Emitted:
     """The end of a turn; it lists every card that is open then."""
     outcome: dict[str, Any] = {"type": "success"}
     if open_cards:
@@ -58,15 +60,14 @@ def run_error(run_id: str, *, code: str, message: str, retryable: bool) -> Emitt
     return Emitted(payload, _SHOPPER)
 
 
-def interrupt(card: ConsentView) -> dict[str, Any]:
-    checkout = card.checkout.model_dump(mode="json")
+def interrupt(card: OpenCard) -> dict[str, Any]:
     return {
         "id": card.id,
-        "reason": CONFIRMATION,
-        "message": f"Pay {card.checkout.total} to {card.checkout.merchant}?",
+        "reason": card.reason,
+        "message": card.message,
         "expiresAt": card.expires_at.isoformat(),
-        "responseSchema": RESUME_SCHEMA,
-        "metadata": {"checkout": checkout},
+        "responseSchema": card.answer,
+        "metadata": card.shown,
     }
 
 
@@ -129,6 +130,11 @@ def activity(message_id: str, activity_type: str, data: dict[str, Any], *, audie
         "replace": True,
     }
     return Emitted(payload, audience)
+
+
+def asked(card: OpenCard, *, reason: str | None = None) -> Emitted:
+    """A card that asks something, as it is now; ``reason`` says why it takes the place of another."""
+    return activity(card.id, card.activity, card.data() | ({"reason": reason} if reason else {}))
 
 
 def confirmation(card: ConsentView, *, reason: str | None = None) -> Emitted:

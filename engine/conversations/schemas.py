@@ -18,7 +18,9 @@ from pydantic import (
 
 from engine.carts.schemas import CartView
 from engine.checkout.schemas import ConfirmationSummary
-from engine.kit.views import View
+from engine.kit.views import Price, View
+from engine.orders.changes.schemas import ChangeView
+from engine.warranties.models import Resolution
 
 Id = Annotated[str, Field(max_length=60)]
 
@@ -29,6 +31,8 @@ class Input(BaseModel):
 
 class Approval(Input):
     approved: StrictBool
+    choice: Annotated[str, Field(pattern="^[a-z_]{1,20}$")] | None = None
+    """Which of the offered things, on a card that offers several."""
 
 
 class ResumeEntry(Input):
@@ -47,6 +51,10 @@ class ResumeEntry(Input):
     @property
     def approved(self) -> bool:
         return self.status == "resolved" and self.payload is not None and self.payload.approved
+
+    @property
+    def choice(self) -> str | None:
+        return self.payload.choice if self.payload else None
 
 
 class NoArguments(Input):
@@ -77,8 +85,12 @@ class CardToken(Input):
     """Its shopper wants it kept for the next purchase."""
 
 
+class AskedCard(Input):
+    card: Annotated[str, Field(pattern="^cnf_[0-9a-z]{10,36}$")]
+
+
 class ActionName(StrEnum):
-    """What a press may ask for. Nothing here confirms a payment."""
+    """What a press may ask for. Nothing here confirms anything."""
 
     ADD_TO_CART = "add_to_cart"
     UPDATE_CART_LINE = "update_cart_line"
@@ -86,6 +98,7 @@ class ActionName(StrEnum):
     SHOW_MORE = "show_more"
     REQUEST_CONFIRMATION = "request_confirmation"
     USE_PAYMENT_METHOD = "use_payment_method"
+    ASK_AGAIN = "ask_again"  # a fresh card in the place of one that is over
     SHOW_CHECKOUT = "show_checkout"  # it changed by its card's own fields: gift card, store credit
     REQUEST_HUMAN = "request_human"
     RETRY = "retry"
@@ -98,6 +111,7 @@ ACTION_ARGUMENTS: Final[dict[ActionName, type[Input]]] = {
     ActionName.SHOW_MORE: More,
     ActionName.REQUEST_CONFIRMATION: NoArguments,
     ActionName.USE_PAYMENT_METHOD: CardToken,
+    ActionName.ASK_AGAIN: AskedCard,
     ActionName.SHOW_CHECKOUT: NoArguments,
     ActionName.REQUEST_HUMAN: NoArguments,
     ActionName.RETRY: NoArguments,
@@ -153,13 +167,103 @@ class MessageView(View):
     data: dict[str, Any] | None = None
 
 
-class InterruptView(View):
-    """An open card."""
+class OpenCard(View):
+    """A card that asks its shopper something, of whatever kind, as it is now."""
 
     id: str
+    status: str
+    """open, approved, declined, expired, superseded, claimed."""
+    expires_at: datetime
+    activity: str
+    """Its activity's type."""
     reason: str
+    """Its interrupt's reason."""
+    message: str
+    """The question, in a sentence."""
+    shown: dict[str, Any]
+    """What it shows: its interrupt's metadata."""
+    answer: dict[str, Any]
+    """JSON schema of the answer."""
+
+    def data(self) -> dict[str, Any]:
+        """Of its activity."""
+        return {"id": self.id, "status": self.status, "expires_at": _moment(self.expires_at)} | self.shown
+
+
+class PaymentInterrupt(View):
+    """An open payment card."""
+
+    id: str
+    reason: Literal["confirmation"]
     expires_at: datetime
     checkout: ConfirmationSummary
+
+
+class ChangeInterrupt(View):
+    """An open card for a change of an order."""
+
+    id: str
+    reason: Literal["order_change"]
+    expires_at: datetime
+    change: ChangeView
+
+
+class OfferView(View):
+    """What a claim's shopper may choose; ``refund`` where money goes back."""
+
+    resolution: Resolution
+    refund: Price | None
+
+
+class ClaimSummary(View):
+    id: str
+    number: str
+    title: str
+    merchant: str
+
+
+class ClaimInterrupt(View):
+    """An open card on which a claim's shopper chooses."""
+
+    id: str
+    reason: Literal["claim_choice"]
+    expires_at: datetime
+    claim: ClaimSummary
+    offers: list[OfferView]
+    choice: Resolution | None = None
+
+
+class ReturnCancelLine(View):
+    title: str
+    quantity: int
+
+
+class ReturnCancelSummary(View):
+    return_id: str
+    number: str
+    kind: str
+    """return or exchange."""
+    order_id: str
+    order_number: str
+    lines: list[ReturnCancelLine]
+    refund: Price
+    """What was charged for the exchange and goes back."""
+    merchant: str
+
+
+class ReturnCancelInterrupt(View):
+    """An open card on which a return is given up."""
+
+    id: str
+    reason: Literal["return_cancel"]
+    expires_at: datetime
+    return_cancel: ReturnCancelSummary
+
+
+InterruptView = Annotated[
+    PaymentInterrupt | ChangeInterrupt | ClaimInterrupt | ReturnCancelInterrupt, Field(discriminator="reason")
+]
+"""An open card."""
 
 
 class Snapshot(View):
@@ -183,6 +287,11 @@ class RunView(View):
     agent_path: list[str]
     tool_calls: list[dict[str, Any]]
     """[{name, access, ok, duration_ms}]."""
+
+
+def _moment(value: datetime) -> str:
+    """As pydantic writes it."""
+    return value.isoformat().replace("+00:00", "Z")
 
 
 class HandoffView(View):

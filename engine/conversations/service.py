@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
-from engine.checkout import confirmation
 from engine.checkout.models import ConsentStatus
-from engine.conversations import cards, events, log
+from engine.conversations import asking, events, log
+from engine.conversations.asking import Press
 from engine.conversations.errors import TooManyWaiting
 from engine.conversations.masking import mask_cards
 from engine.conversations.models import Audience, Event, Message, Run, RunStatus, Thread
 from engine.conversations.runs import identity_json
-from engine.conversations.schemas import InterruptView, MessageView, ResumeEntry, RunInput, RunView, Snapshot
+from engine.conversations.schemas import (
+    InterruptView,
+    MessageView,
+    OpenCard,
+    ResumeEntry,
+    RunInput,
+    RunView,
+    Snapshot,
+)
 from engine.customers import codes
 from engine.customers import service as customers
 from engine.kit import ids
@@ -26,6 +35,7 @@ from engine.support import cases
 MESSAGE_LIMIT: Final = 8_000
 WAITING_LIMIT: Final = 20
 SNAPSHOT_LIMIT: Final = 500
+_INTERRUPT: Final[TypeAdapter[InterruptView]] = TypeAdapter(InterruptView)
 
 
 def create_thread(session: Session, identity: Identity) -> Thread:
@@ -74,15 +84,12 @@ def snapshot(session: Session, identity: Identity, thread_id: str) -> Snapshot:
     """The conversation as it stands, for a page that (re)loads. Raises ``NotFound``."""
     thread = thread_for(session, identity, thread_id)
     owner = _owner(identity, thread)
-    open_cards = confirmation.open_cards(session, owner, thread.id)
+    open_cards = asking.open_cards(session, owner, thread.id)
     return Snapshot(
         id=thread.id,
         mode=thread.mode,
         messages=[_message_view(message) for message in _messages(session, identity, thread)],
-        interrupts=[
-            InterruptView(id=card.id, reason=events.CONFIRMATION, expires_at=card.expires_at, checkout=card.checkout)
-            for card in open_cards
-        ],
+        interrupts=[_interrupt(card) for card in open_cards],
         cart=carts.view(session, owner),
         last_event=thread.last_event,
         active_agent=thread.active_agent,
@@ -124,19 +131,22 @@ def _decide(
     """Write each decision; the run of an earlier equal request, if this only repeats it. An approval whose run ended
     without using it (it was cut off, or the gateway was away) is carried out again.
     """
-    decisions = [
-        confirmation.decide(
-            session, identity, entry.interrupt_id, approved=entry.approved, channel=channel, thread_id=thread.id
-        )
-        for entry in entries
-    ]
-    news = [event for decision in decisions if decision.first for event in cards.decided(decision.consent)]
+    decisions = []
+    for entry in entries:
+        press = Press(identity, entry.approved, channel, thread.id, entry.choice)
+        decisions.append(asking.decide(session, identity, entry.interrupt_id, press))
+    news = [event for decision in decisions if decision.first for event in asking.resolved(decision.card)]
     if news:
         log.append(session, thread.tenant_id, thread.id, None, news)
         return None
     earlier = _run_that_decided(session, thread, entries[0].interrupt_id)
-    unused = any(decision.consent.status == ConsentStatus.APPROVED for decision in decisions)
+    unused = any(decision.card.status == ConsentStatus.APPROVED for decision in decisions)
     return None if unused and earlier is not None and earlier.finished_at else earlier
+
+
+def _interrupt(card: OpenCard) -> InterruptView:
+    told = {"id": card.id, "reason": card.reason, "expires_at": card.expires_at}
+    return _INTERRUPT.validate_python(told | card.shown)
 
 
 def _run_that_decided(session: Session, thread: Thread, consent_id: str) -> Run | None:

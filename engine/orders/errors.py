@@ -117,3 +117,14 @@ class ChangeOutdated(Conflict):
     def __init__(self, message: str, *, fresh: ChangeView | None = None) -> None:
         super().__init__(message)
         self.fresh = fresh
+
+
+class BankAsks(Conflict):
+    """The card's bank wants to see its customer before it pays: nothing happened. ``url`` is where it does."""
+
+    code = "authentication_required"
+    retryable = True
+
+    def __init__(self, message: str, *, url: str) -> None:
+        super().__init__(message)
+        self.url = url

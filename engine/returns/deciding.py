@@ -50,7 +50,7 @@ def approve(runtime: Runtime, identity: Identity, return_id: str, *, approved: s
     left = write.NOTHING
     payment, token = None, ""
     with runtime.unit_of_work(identity.tenant_id) as session:
-        card, order, change, row = _locked(session, identity.tenant_id, return_id)
+        card, order, change, row = locked(session, identity.tenant_id, return_id)
         if row.status != ReturnStatus.REQUESTED or change.status != ChangeStatus.REQUESTED:
             raise WrongStep(f"A return that is {ReturnStatus(row.status).value} waits for nobody's yes.")
         exchanging.check_undisputed(session, order, row)
@@ -69,7 +69,7 @@ def approve(runtime: Runtime, identity: Identity, return_id: str, *, approved: s
 
 def decline(session: Session, tenant_id: str, return_id: str, *, words: str, actor: str) -> Return:
     """The shop says no, in ``words`` that its shopper reads. Raises ``NoReturn``, ``WrongStep``."""
-    _, order, change, row = _locked(session, tenant_id, return_id)
+    _, order, change, row = locked(session, tenant_id, return_id)
     if row.status != ReturnStatus.REQUESTED or change.status != ChangeStatus.REQUESTED:
         raise WrongStep(f"A return that is {ReturnStatus(row.status).value} can no longer be declined.")
     _refuse(session, order, change, row, ReturnStatus.DECLINED, words, actor)
@@ -79,10 +79,15 @@ def decline(session: Session, tenant_id: str, return_id: str, *, words: str, act
 
 def cancel(session: Session, tenant_id: str, return_id: str, *, actor: str) -> tuple[str, ...]:
     """It is not sent after all; the refunds to carry out. Raises ``NoReturn``, ``WrongStep`` once it is on its way."""
-    _, order, change, row = _locked(session, tenant_id, return_id)
+    _, order, change, row = locked(session, tenant_id, return_id)
+    check_not_sent(change, row)
+    return _give_up(session, order, change, row, ReturnStatus.CANCELED, "It was given up; nothing comes back.", actor)
+
+
+def check_not_sent(change: OrderChange, row: Return) -> None:
+    """Raises ``WrongStep`` for a return that can no longer be given up."""
     if row.status not in NOT_SENT or row.sent_at is not None or change.status == ChangeStatus.CHARGING:
         raise WrongStep("It is on its way, or has ended: it can no longer be given up.")
-    return _give_up(session, order, change, row, ReturnStatus.CANCELED, "It was given up; nothing comes back.", actor)
 
 
 def close(
@@ -176,7 +181,7 @@ def _again(session: Session, tenant_id: str, return_id: str) -> tuple[str, ...]:
     return settle_again(session, tenant_id, return_id, actor="system")
 
 
-def _locked(session: Session, tenant_id: str, return_id: str) -> tuple[Consent | None, Order, OrderChange, Return]:
+def locked(session: Session, tenant_id: str, return_id: str) -> tuple[Consent | None, Order, OrderChange, Return]:
     """Consent, order, change and return, locked in this order. Raises ``NoReturn``."""
     seen = session.get(Return, (tenant_id, return_id))
     if seen is None:
@@ -208,7 +213,7 @@ def _charge(
 
 
 def _expire(session: Session, tenant_id: str, return_id: str) -> tuple[str, ...]:
-    _, order, change, row = _locked(session, tenant_id, return_id)
+    _, order, change, row = locked(session, tenant_id, return_id)
     late = row.status in NOT_SENT and row.sent_at is None and row.expires_at <= clock.now()
     if not late or change.status == ChangeStatus.CHARGING:
         return ()

@@ -60,3 +60,9 @@ class WrongStep(Conflict):
 
 class NotInspected(Conflict):
     code = "not_inspected"
+
+
+class ReturnMoved(Conflict):
+    """What giving it up would do has changed since its card was shown; nothing happened."""
+
+    code = "return_changed"

@@ -13,6 +13,7 @@ from engine.kit import clock
 from engine.orders import service as orders
 from engine.orders.changes.effect import Added
 from engine.orders.models import AdjustmentKind, Order, OrderLine, OrderStatus
+from engine.orders.money import OrderMoney
 from engine.orders.rates import weighed
 from engine.orders.states import ORDER
 from engine.payments.errors import RefundBlockedByDispute
@@ -72,8 +73,7 @@ def give_charge_back(session: Session, order: Order, row: Return, *, actor: str)
     if not row.charge:
         return []
     standing = money.money_of(session, order)
-    amount = min(row.charge, max(0, standing.settled - standing.lost))
-    owed = money.Owed(amount, min(row.charge_tax, amount))
+    owed = charge_owed(standing, row)
     step = money.record(session, row, ReturnStep.UNDONE, {}, owed, actor)
     net = owed.amount - owed.tax
     made = money.give_back(session, order, row, owed, actor=actor, word=row.change_id, unearned=net)
@@ -83,6 +83,12 @@ def give_charge_back(session: Session, order: Order, row: Return, *, actor: str)
     row.given += owed.amount
     orders.touch(order)
     return made
+
+
+def charge_owed(standing: OrderMoney, row: Return) -> money.Owed:
+    """What of the charge of an exchange goes back when it comes to nothing."""
+    amount = min(row.charge, max(0, standing.settled - standing.lost))
+    return money.Owed(amount, min(row.charge_tax, amount))
 
 
 def _add_lines(session: Session, order: Order, row: Return, lines: Sequence[ReturnLine]) -> None:

@@ -83,6 +83,12 @@ def one(session: Session, identity: Identity, return_id: str) -> ReturnView:
     return _views(session, identity, [find(session, identity, return_id)])[0]
 
 
+def of_change(session: Session, identity: Identity, change_id: str) -> ReturnView | None:
+    """The return that a change has opened, if it has and the identity may see it."""
+    row = session.scalars(_visible(identity).where(Return.change_id == change_id).limit(1)).first()
+    return _views(session, identity, [row])[0] if row is not None else None
+
+
 def many(
     session: Session, identity: Identity, wanted: ReturnFilter, *, limit: int = 20, cursor: str | None = None
 ) -> Page[ReturnView]:

@@ -116,7 +116,7 @@ def choose(session: Session, identity: Identity, claim_id: str, *, resolution: R
     if card is None or card.status != ConsentStatus.OPEN or card.expires_at <= clock.now() or claim.resolution:
         raise WrongClaimStep("There is nothing to choose any more.")
     card.status = CONSENT.check(card.status, ConsentStatus.APPROVED)
-    card.channel, card.decided_at = channel, clock.now()
+    card.channel, card.decided_at, card.choice = channel, clock.now(), str(resolution)
     card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
     facts = {"digest": card.digest, "channel": channel, "claim": claim.id, "resolution": str(resolution)}
     audit.record(session, claim.tenant_id, actor=identity.id, action="consent.approved", subject=card.id, facts=facts)

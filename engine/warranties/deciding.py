@@ -7,16 +7,12 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from engine.checkout.models import Consent, ConsentKind, ConsentStatus
-from engine.kit import audit, clock
+from engine.kit import clock
 from engine.kit.errors import InvalidInput
-from engine.kit.idempotency import fingerprint
-from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
-from engine.kit.tenancy import Tenant
-from engine.warranties import closing, eligibility, news, resolving
+from engine.warranties import choosing, closing, eligibility, news, resolving
 from engine.warranties.errors import NotOffered, WrongClaimStep
-from engine.warranties.locks import Held, hold
+from engine.warranties.locks import hold
 from engine.warranties.models import Claim, ClaimStatus, Resolution
 from engine.warranties.policy import WarrantiesPolicy
 
@@ -96,7 +92,7 @@ def approve(
     if len(offers) == 1:
         resolving.settle_on(held, offers[0], actor=actor, comes_back=comes_back)
     else:
-        _ask_to_choose(held, policy, actor)
+        choosing.ask(held, actor=actor)
     news.tell(session, held.order, claim, "claim.approved")
     session.flush()
     return claim
@@ -131,31 +127,3 @@ def close(session: Session, tenant_id: str, claim_id: str, *, message: str = "",
 def _note(session: Session, claim: Claim, note: str, actor: str) -> None:
     if note:
         news.record(session, claim, "note", actor=actor, text=note, staff_only=True)
-
-
-def _ask_to_choose(held: Held, policy: WarrantiesPolicy, actor: str) -> None:
-    """The card on which the shopper chooses: what is offered, to the cent."""
-    session, claim, order = held.session, held.claim, held.order
-    ends = clock.now() + timedelta(days=policy.answer_days)
-    summary = {
-        "claim": {"id": claim.id, "number": claim.number, "title": held.warranty.title},
-        "offers": claim.offers,
-        "refund": {"amount": claim.amount, "currency": claim.currency},
-        "merchant": session.get_one(Tenant, claim.tenant_id).name,
-    }
-    card = Consent(
-        tenant_id=claim.tenant_id,
-        id=new_id("consent"),
-        kind=ConsentKind.WARRANTY,
-        subject_id=claim.id,
-        owner_id=order.owner_id,
-        digest=fingerprint(summary | {"version": claim.version}),
-        summary=summary,
-        status=ConsentStatus.OPEN,
-        expires_at=ends,
-    )
-    session.add(card)
-    session.flush()
-    claim.consent_id, claim.answer_by = card.id, ends
-    facts = {"digest": card.digest, "claim": claim.id}
-    audit.record(session, claim.tenant_id, actor=actor, action="consent.shown", subject=card.id, facts=facts)

@@ -15,7 +15,7 @@ from engine.kit.errors import DomainError, Forbidden
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
 from engine.orders import queries
-from engine.orders.changes import charge, partner, settle, views, write
+from engine.orders.changes import challenge, charge, consent, partner, settle, views, write
 from engine.orders.changes import wanted as asked
 from engine.orders.changes.consent import decide, locked
 from engine.orders.changes.effect import Effect
@@ -58,6 +58,16 @@ def confirm(
         decide(session, identity, order_id, change_id, approved=approved, channel=channel)
     if not approved:
         return look(runtime, identity, order_id, change_id)
+    return _apply(runtime, identity, order_id, change_id, None)
+
+
+def carry_out(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
+    """Do what its shopper has agreed to, once; a repeat answers what became of it.
+
+    Raises ``ConsentNeeded`` without their yes, ``BankAsks`` when the card's bank wants to see its customer first, and
+    what ``confirm`` raises.
+    """
+    challenge.check(runtime, identity, order_id, change_id)
     return _apply(runtime, identity, order_id, change_id, None)
 
 
@@ -212,14 +222,10 @@ def _fresh(runtime: Runtime, identity: Identity, order_id: str, change_id: str) 
     """Put the change aside, unused, and say what it would be now: a new quote, or why there is none."""
     with runtime.unit_of_work(identity.tenant_id) as session:
         card, _, change = locked(session, identity, order_id, change_id)
-        if CHANGE.allows(change.status, ChangeStatus.SUPERSEDED):
-            change.status = ChangeStatus.SUPERSEDED
-            change.message = "The order or its prices changed; a fresh quote takes its place."
-            if card is not None and CONSENT.allows(card.status, ConsentStatus.SUPERSEDED):
-                card.status = ConsentStatus.SUPERSEDED
-        wanted = asked.read(change.wanted)
+        consent.put_aside(session, card, change, "The order or its prices changed; a fresh quote takes its place.")
+        wanted, thread_id = asked.read(change.wanted), card.thread_id if card is not None else None
     words = "The order or its prices changed since this was quoted. Nothing happened; look at it again."
     try:
-        return ChangeOutdated(words, fresh=propose(runtime, identity, order_id, wanted))
+        return ChangeOutdated(words, fresh=propose(runtime, identity, order_id, wanted, thread_id=thread_id))
     except DomainError as refused:
         return refused

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy.orm import Session
 
+from engine.checkout import consents
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.checkout.states import CONSENT
 from engine.kit import audit, clock
@@ -32,24 +35,40 @@ def locked(
     return card, order, change
 
 
-def decide(
-    session: Session, identity: Identity, order_id: str, change_id: str, *, approved: bool, channel: str
-) -> OrderChange:
-    """Write the decision. A repeat of the same changes nothing.
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided. ``first`` is false for a repeat of the same decision."""
 
-    Raises ``Forbidden`` for staff and keys, ``NotFound`` for anybody else's, ``ChangeEnded`` when it was decided
-    otherwise, replaced or ran out.
+    change: OrderChange
+    first: bool
+
+
+def decide(
+    session: Session,
+    identity: Identity,
+    order_id: str,
+    change_id: str,
+    *,
+    approved: bool,
+    channel: str,
+    thread_id: str | None = None,
+) -> Decided:
+    """Write the decision, in the conversation ``thread_id`` if it is made in one. A repeat of the same changes nothing.
+
+    Raises ``Forbidden`` for staff and keys, ``NotFound`` for anybody else's and for one that another conversation
+    shows, ``ChangeEnded`` when it was decided otherwise, replaced or ran out.
     """
     if identity.actor != Actor.SHOPPER:
         raise Forbidden("Only the shopper can agree to this.")
     card, order, change = locked(session, identity, order_id, change_id)
-    if card is None or card.kind != ConsentKind.ORDER_CHANGE or not _is_for(card, order, identity):
+    elsewhere = card is not None and thread_id is not None and card.thread_id not in {None, thread_id}
+    if card is None or card.kind != ConsentKind.ORDER_CHANGE or not _is_for(card, order, identity) or elsewhere:
         raise NotFound("There is no such change.")
     wanted = ConsentStatus.APPROVED if approved else ConsentStatus.DECLINED
     if card.status == wanted or (approved and card.status == ConsentStatus.CLAIMED):
-        return change
+        return Decided(change, first=False)
     if card.status != ConsentStatus.OPEN or card.expires_at <= clock.now():
-        raise ChangeEnded("This was decided already, or its time is over. Nothing was changed by it.")
+        raise ChangeEnded(_over(card))
     card.status = CONSENT.check(card.status, wanted)
     card.channel = channel
     card.decided_at = change.decided_at = clock.now()
@@ -59,7 +78,26 @@ def decide(
     action = "consent.approved" if approved else "consent.declined"
     facts = {"digest": card.digest, "channel": channel, "change": change.id}
     audit.record(session, card.tenant_id, actor=identity.id, action=action, subject=card.id, facts=facts)
-    return change
+    if card.thread_id and thread_id is None:  # the conversation that shows it hears of it
+        consents.tell(session, card)
+    return Decided(change, first=True)
+
+
+def put_aside(session: Session, card: Consent | None, change: OrderChange, words: str) -> None:
+    """Close a change that nobody has used, with its card, if it can still be. The caller holds both."""
+    if not CHANGE.allows(change.status, ChangeStatus.SUPERSEDED):
+        return
+    change.status, change.message = ChangeStatus.SUPERSEDED, words
+    if card is not None and CONSENT.allows(card.status, ConsentStatus.SUPERSEDED):
+        consents.end(session, card, ConsentStatus.SUPERSEDED)
+
+
+def _over(card: Consent) -> str:
+    if card.status == ConsentStatus.SUPERSEDED:
+        return "This card was replaced by a newer one. Nothing was changed by it."
+    if card.status in {ConsentStatus.OPEN, ConsentStatus.EXPIRED}:
+        return "This card has run out. Nothing was changed; ask for a fresh one."
+    return "This was decided already, or its time is over. Nothing was changed by it."
 
 
 def _is_for(card: Consent, order: Order, identity: Identity) -> bool:

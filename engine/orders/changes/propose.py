@@ -9,7 +9,6 @@ from typing import Final
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from engine.checkout import consents
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.kit import audit, clock, limits
 from engine.kit.caps import cap
@@ -22,19 +21,19 @@ from engine.kit.views import Price
 from engine.orders import queries, service
 from engine.orders.changes import views
 from engine.orders.changes.case import Case
-from engine.orders.changes.consent import locked
+from engine.orders.changes.consent import locked, put_aside
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.quote import digest, open_case, work_out
 from engine.orders.changes.schemas import ChangeAgreement, ChangeView
 from engine.orders.changes.wanted import Wanted
 from engine.orders.errors import ChangeOutdated, OverStaffLimit
 from engine.orders.models import ChangeKind, ChangeStatus, OrderChange
-from engine.orders.states import CHANGE
 from engine.payments.gateway import Allowance
 from engine.runtime import Runtime
 
 _TOKEN_GRACE: Final = timedelta(minutes=5)
 _TRIES: Final = 3
+_LIVE: Final = (ConsentStatus.OPEN, ConsentStatus.APPROVED)
 _QUOTES_AN_HOUR: Final = 60
 """For one shopper: every quote is a row that the order is read with."""
 
@@ -152,16 +151,14 @@ def _put_aside(runtime: Runtime, identity: Identity, fresh: ChangeView, thread_i
                 OrderChange.kind == fresh.kind,
                 OrderChange.id != fresh.id,
                 Consent.thread_id == thread_id,
-                Consent.status == ConsentStatus.OPEN,
+                Consent.status.in_(_LIVE),
             )
         ).all()
     for change_id in older:
         with runtime.unit_of_work(identity.tenant_id) as session:
             card, _, change = locked(session, identity, fresh.order_id, change_id)
-            if card is not None and card.status == ConsentStatus.OPEN and change.status == ChangeStatus.QUOTED:
-                change.status = CHANGE.check(change.status, ChangeStatus.SUPERSEDED)
-                change.message = "A newer quote took its place."
-                consents.end(session, card, ConsentStatus.SUPERSEDED)
+            if card is not None and card.status in _LIVE:
+                put_aside(session, card, change, "A newer quote took its place.")
 
 
 def _delegate(runtime: Runtime, tenant_id: str, quote: _Quote, currency: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from engine.checkout.complete import complete
 from engine.checkout.models import CheckoutSession, Consent
-from engine.conversations import cards, deliver, log, service
+from engine.conversations import asking, cards, deliver, log, service
 from engine.conversations.models import Event, Thread
 from engine.kit import clock, outbox
 from engine.kit.identity import Identity
@@ -36,7 +36,7 @@ def _consent(shop: Shop, shopper: Identity, thread: Thread, *, card: str = "card
         row = session.get_one(Consent, (shop.tenant.id, shown.id))
         row.thread_id = thread.id
         session.get_one(CheckoutSession, (shop.tenant.id, row.session_id)).thread_id = thread.id
-        log.append(session, shop.tenant.id, thread.id, None, cards.decided(shown))
+        log.append(session, shop.tenant.id, thread.id, None, asking.resolved(asking.of_payment(shown)))
     shop.approve(shopper, shown.id)
     return shown.id
 
@@ -89,7 +89,7 @@ def test_a_replaced_card_is_told(shop: Shop, shopper: Identity, thread: Thread) 
     card = shop.card(shopper)
     with shop.uow() as session:
         session.get_one(Consent, (shop.tenant.id, card.id)).thread_id = thread.id
-        log.append(session, shop.tenant.id, thread.id, None, cards.decided(card))
+        log.append(session, shop.tenant.id, thread.id, None, asking.resolved(asking.of_payment(card)))
     shop.add("OTHER")
     shop.ready(shopper, "OTHER")
     _deliver(shop)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 
 from engine.checkout.schemas import ConsentView
-from engine.conversations import events, log, service
+from engine.conversations import asking, events, log, service
 from engine.conversations.models import Audience, Event, Message, Thread
 from engine.kit.errors import NotFound
 from tests.shop import Shop
@@ -47,7 +47,8 @@ def test_every_constructor_makes_a_valid_ag_ui_event(shop: Shop) -> None:
     made = [
         events.run_started("t", "r"),
         events.run_finished("t", "r"),
-        events.run_finished("t", "r", [card]),
+        events.run_finished("t", "r", [asking.of_payment(card)]),
+        events.asked(asking.of_payment(card), reason="why"),
         events.run_error("r", code="x", message="m", retryable=True),
         events.step_started("n"),
         events.step_finished("n"),

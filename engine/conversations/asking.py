@@ -1,0 +1,175 @@
+"""The cards of a conversation that ask its shopper something: one registry, whatever they ask.
+
+The row of the consent is the truth. A kind says how its card looks and what its press writes, nothing else; what follows
+from a yes is the graph's (``graph/confirm.py``), by the engine's own doors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from engine.checkout.models import Consent, ConsentKind, ConsentStatus
+from engine.checkout.schemas import ConsentView
+from engine.conversations import deciding, events, questions
+from engine.conversations.deciding import Press
+from engine.conversations.events import Emitted
+from engine.conversations.models import Message
+from engine.conversations.schemas import OpenCard
+from engine.kit import clock
+from engine.kit.errors import Forbidden, NotFound
+from engine.kit.identity import Actor, Identity
+
+_MAY_CHANGE: Final = (ConsentStatus.OPEN, ConsentStatus.APPROVED)
+_UNDER_WAY: Final = ("confirmed", "charging", "requested")
+"""States of an agreed change that are not its last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of question."""
+
+    activity: str
+    reason: str
+    """The interrupt's."""
+    shown: Callable[[Session, Consent], dict[str, Any]]
+    """What the card shows, as it is now: its interrupt's metadata."""
+    question: Callable[[Mapping[str, Any]], str]
+    """The same in a sentence."""
+    decide: Callable[[Session, Consent, Press], bool]
+    """Write the press into the rows; false for a repeat of the same one."""
+    answer: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda _shown: events.RESUME_SCHEMA
+    """JSON schema of the answer."""
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    ConsentKind.PAYMENT: Kind(
+        events.CONFIRMATION, events.CONFIRMATION, questions.payment, questions.pay, deciding.payment
+    ),
+    ConsentKind.ORDER_CHANGE: Kind(
+        events.CHANGE, "order_change", questions.change, questions.change_words, deciding.change
+    ),
+    ConsentKind.WARRANTY: Kind(
+        events.CLAIM_CHOICE,
+        "claim_choice",
+        questions.claim,
+        questions.claim_words,
+        deciding.claim,
+        questions.claim_answer,
+    ),
+    ConsentKind.RETURN_CANCEL: Kind(
+        events.RETURN_CANCEL, "return_cancel", questions.return_cancel, questions.return_words, deciding.return_cancel
+    ),
+}
+ACTIVITIES: Final = frozenset(kind.activity for kind in KINDS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided. ``first`` is false for a repeat of the same decision."""
+
+    card: OpenCard
+    first: bool
+
+
+def open_cards(session: Session, identity: Identity, thread_id: str) -> list[OpenCard]:
+    """The cards of a conversation that can be decided now. Only its own identity (or staff) is answered."""
+    query = select(Consent).where(
+        Consent.tenant_id == identity.tenant_id,
+        Consent.thread_id == thread_id,
+        Consent.status == ConsentStatus.OPEN,
+        Consent.expires_at > clock.now(),
+    )
+    if not identity.is_staff:
+        query = query.where(Consent.owner_id == identity.id)
+    return [view(session, row) for row in session.scalars(query.order_by(Consent.created_at))]
+
+
+def view(session: Session, row: Consent) -> OpenCard:
+    """The card as its shopper sees it; an open card past its time shows as expired."""
+    status = row.status
+    if status == ConsentStatus.OPEN and row.expires_at <= clock.now():
+        status = ConsentStatus.EXPIRED
+    kind = KINDS[row.kind]
+    shown = kind.shown(session, row)
+    return OpenCard(
+        id=row.id,
+        status=status,
+        expires_at=row.expires_at,
+        activity=kind.activity,
+        reason=kind.reason,
+        message=kind.question(shown),
+        shown=shown,
+        answer=kind.answer(shown),
+    )
+
+
+def of_payment(card: ConsentView) -> OpenCard:
+    """A payment card as one of all kinds."""
+    kind = KINDS[ConsentKind.PAYMENT]
+    shown = {"checkout": card.checkout.model_dump(mode="json")}
+    return OpenCard(
+        id=card.id,
+        status=card.status,
+        expires_at=card.expires_at,
+        activity=kind.activity,
+        reason=kind.reason,
+        message=kind.question(shown),
+        shown=shown,
+        answer=events.RESUME_SCHEMA,
+    )
+
+
+def card(session: Session, tenant_id: str, consent_id: str) -> OpenCard:
+    """The card as it is now. Raises ``NoResultFound``."""
+    return view(session, session.get_one(Consent, (tenant_id, consent_id), populate_existing=True))
+
+
+def decide(session: Session, identity: Identity, consent_id: str, press: Press) -> Decision:
+    """Write the human's decision into the card's row. Only its own shopper may, in the conversation that shows it.
+
+    Raises ``Forbidden`` for staff and keys, ``NotFound`` for anybody else's card, ``Conflict`` for one that was decided
+    otherwise, replaced or ran out, ``InvalidInput`` without a choice where one is asked for.
+    """
+    if identity.actor != Actor.SHOPPER:
+        raise Forbidden("Only the shopper can confirm this.")
+    row = session.get(Consent, (identity.tenant_id, consent_id))
+    if row is None:
+        raise NotFound("There is no such confirmation.")
+    first = KINDS[row.kind].decide(session, row, press)
+    session.flush()
+    return Decision(view(session, row), first)
+
+
+def resolved(card: OpenCard) -> list[Emitted]:
+    """The card with its new status, and the news that it has one."""
+    return [events.asked(card), events.confirm_resolved(card.id, card.status)]
+
+
+def asked_anew(session: Session, tenant_id: str, consent_id: str, reason: str) -> Emitted:
+    """A card that takes the place of another, with why."""
+    return events.asked(card(session, tenant_id, consent_id), reason=reason)
+
+
+def outdated(session: Session, tenant_id: str, thread_id: str) -> list[Emitted]:
+    """News about every card whose shown status is no longer true (used, ran out, replaced)."""
+    status, change = Message.data["status"].astext, Message.data["change"]["status"].astext
+    messages = session.execute(
+        select(Message.id, status.label("status"), change.label("change")).where(
+            Message.tenant_id == tenant_id,
+            Message.thread_id == thread_id,
+            Message.activity_type.in_(ACTIVITIES),
+            or_(status.in_(_MAY_CHANGE), change.in_(_UNDER_WAY)),
+        )
+    ).all()
+    news: list[Emitted] = []
+    for message in messages:
+        now = card(session, tenant_id, message.id)
+        moved = now.shown.get("change", {}).get("status") != message.change
+        if now.status != message.status or moved:
+            news.extend(resolved(now))
+    return news
