@@ -32,11 +32,12 @@ _OWN_KEY: Final = frozenset(
         "receipt",
         "payment_problem",
         "change_problem",
+        "staff_act",
         "handoff",
     }
 )
 """Cards whose key is their message id everywhere; other keyed cards are one per run."""
-_STAFF_CARDS: Final = frozenset({"stock"})
+_STAFF_CARDS: Final = frozenset({"stock", "staff_act"})
 log = logging.getLogger(__name__)
 
 

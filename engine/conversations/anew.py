@@ -44,7 +44,9 @@ def _fresh(runtime: Runtime, identity: Identity, card: Consent, thread_id: str) 
         case ConsentKind.WARRANTY:
             with runtime.unit_of_work(identity.tenant_id) as session:
                 return choosing.show(session, identity, str(card.subject_id), thread_id=thread_id).id
-        case ConsentKind.RETURN_CANCEL:
+        case ConsentKind.STAFF_ACT:
+            raise NotFound("There is no such confirmation.")
+        case _:
             with runtime.unit_of_work(identity.tenant_id) as session:
                 return giving_up.ask(session, identity, str(card.subject_id), thread_id=thread_id).id
 

@@ -1,7 +1,7 @@
 """The cards of a conversation that ask its shopper something: one registry, whatever they ask.
 
-The row of the consent is the truth. A kind says how its card looks and what its press writes, nothing else; what follows
-from a yes is the graph's (``graph/confirm.py``), by the engine's own doors.
+The row of the consent is the truth. A kind says how its card looks and what its press writes, and nothing else; what
+follows from a yes is the graph's (``graph/outcomes``), by the engine's own doors.
 """
 
 from __future__ import annotations
@@ -44,9 +44,11 @@ class Kind:
     """Write the press into the rows; false for a repeat of the same one."""
     answer: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda _shown: events.RESUME_SCHEMA
     """JSON schema of the answer."""
+    by_staff: bool = False
+    """One of the shop's own people decides, in their own conversation; else its shopper alone."""
 
 
-KINDS: Final[Mapping[str, Kind]] = {
+_KINDS: Final[dict[str, Kind]] = {
     ConsentKind.PAYMENT: Kind(
         events.CONFIRMATION, events.CONFIRMATION, questions.payment, questions.pay, deciding.payment
     ),
@@ -65,7 +67,11 @@ KINDS: Final[Mapping[str, Kind]] = {
         events.RETURN_CANCEL, "return_cancel", questions.return_cancel, questions.return_words, deciding.return_cancel
     ),
 }
-ACTIVITIES: Final = frozenset(kind.activity for kind in KINDS.values())
+
+
+def register(name: ConsentKind, kind: Kind) -> None:
+    """A kind of a room above this one."""
+    _KINDS[name] = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ def open_cards(session: Session, identity: Identity, thread_id: str) -> list[Ope
     query = select(Consent).where(
         Consent.tenant_id == identity.tenant_id,
         Consent.thread_id == thread_id,
+        Consent.kind.in_(_KINDS),
         Consent.status == ConsentStatus.OPEN,
         Consent.expires_at > clock.now(),
     )
@@ -94,7 +101,7 @@ def view(session: Session, row: Consent) -> OpenCard:
     status = row.status
     if status == ConsentStatus.OPEN and row.expires_at <= clock.now():
         status = ConsentStatus.EXPIRED
-    kind = KINDS[row.kind]
+    kind = _KINDS[row.kind]
     shown = kind.shown(session, row)
     return OpenCard(
         id=row.id,
@@ -110,7 +117,7 @@ def view(session: Session, row: Consent) -> OpenCard:
 
 def of_payment(card: ConsentView) -> OpenCard:
     """A payment card as one of all kinds."""
-    kind = KINDS[ConsentKind.PAYMENT]
+    kind = _KINDS[ConsentKind.PAYMENT]
     shown = {"checkout": card.checkout.model_dump(mode="json")}
     return OpenCard(
         id=card.id,
@@ -135,12 +142,12 @@ def decide(session: Session, identity: Identity, consent_id: str, press: Press) 
     Raises ``Forbidden`` for staff and keys, ``NotFound`` for anybody else's card, ``Conflict`` for one that was decided
     otherwise, replaced or ran out, ``InvalidInput`` without a choice where one is asked for.
     """
-    if identity.actor != Actor.SHOPPER:
-        raise Forbidden("Only the shopper can confirm this.")
     row = session.get(Consent, (identity.tenant_id, consent_id))
+    if identity.actor != Actor.SHOPPER and (row is None or not _KINDS[row.kind].by_staff):
+        raise Forbidden("Only the shopper can confirm this.")
     if row is None:
         raise NotFound("There is no such confirmation.")
-    first = KINDS[row.kind].decide(session, row, press)
+    first = _KINDS[row.kind].decide(session, row, press)
     session.flush()
     return Decision(view(session, row), first)
 
@@ -162,7 +169,7 @@ def outdated(session: Session, tenant_id: str, thread_id: str) -> list[Emitted]:
         select(Message.id, status.label("status"), change.label("change")).where(
             Message.tenant_id == tenant_id,
             Message.thread_id == thread_id,
-            Message.activity_type.in_(ACTIVITIES),
+            Message.activity_type.in_({kind.activity for kind in _KINDS.values()}),
             or_(status.in_(_MAY_CHANGE), change.in_(_UNDER_WAY)),
         )
     ).all()

@@ -11,7 +11,8 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from engine.approvals.words import outcome_words
-from engine.conversations import asking, cards, events, log, news
+from engine.checkout.models import Consent
+from engine.conversations import asking, cards, events, log, news, told
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Thread
 from engine.kit.outbox import OutboxRow
@@ -26,15 +27,19 @@ SPEAKER: Final = "Order updates"
 def deliver(session: Session, runtime: Runtime, row: OutboxRow) -> None:  # noqa: ARG001 (every consumer takes it)
     """Tell the thread that ``row`` names; nothing to do for what was bought outside a conversation."""
     if row.topic in news.TELLERS:
-        _tell(session, row)
+        asked_in = told.card_of(session, row)
+        if asked_in is None or not told.is_told(session, asked_in):
+            _tell(session, row)
+        if asked_in is not None:
+            _renew(session, asked_in)
         return
     thread_id = row.payload.get("thread_id")
     thread = session.get(Thread, (row.tenant_id, thread_id)) if thread_id else None
     if thread is None:
         return
-    told = [*_news(session, thread, row), *asking.outdated(session, row.tenant_id, thread.id)]
-    if told:
-        log.append(session, row.tenant_id, thread.id, None, told)
+    shown = [*_news(session, thread, row), *asking.outdated(session, row.tenant_id, thread.id)]
+    if shown:
+        log.append(session, row.tenant_id, thread.id, None, shown)
 
 
 def _tell(session: Session, row: OutboxRow) -> None:
@@ -45,8 +50,14 @@ def _tell(session: Session, row: OutboxRow) -> None:
     if order is None or thread is None or _shown(session, row.tenant_id, message_id):
         return
     if said := news.words(session, row, order):
-        told = events.text(message_id, "assistant", said, name=SPEAKER)
-        log.append(session, row.tenant_id, thread.id, None, told)
+        shown = events.text(message_id, "assistant", said, name=SPEAKER)
+        log.append(session, row.tenant_id, thread.id, None, shown)
+
+
+def _renew(session: Session, card: Consent) -> None:
+    """The conversation that asked shows its cards as they are now."""
+    if card.thread_id and (now := asking.outdated(session, card.tenant_id, card.thread_id)):
+        log.append(session, card.tenant_id, card.thread_id, None, now)
 
 
 def _news(session: Session, thread: Thread, row: OutboxRow) -> list[Emitted]:

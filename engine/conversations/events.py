@@ -20,9 +20,10 @@ CHANGE: Final = "change"
 CLAIM_CHOICE: Final = "claim_choice"
 RETURN_CANCEL: Final = "return_cancel"
 CHANGE_PROBLEM: Final = "change_problem"
+STAFF_ACT: Final = "staff_act"
 SIGN_IN: Final = "sign_in"
 """Activities around what is asked: a card of the first four is a consent, its message id the consent's."""
-RESUME_SCHEMA: Final = {
+RESUME_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"approved": {"type": "boolean"}},
     "required": ["approved"],
@@ -134,7 +135,8 @@ def activity(message_id: str, activity_type: str, data: dict[str, Any], *, audie
 
 def asked(card: OpenCard, *, reason: str | None = None) -> Emitted:
     """A card that asks something, as it is now; ``reason`` says why it takes the place of another."""
-    return activity(card.id, card.activity, card.data() | ({"reason": reason} if reason else {}))
+    data = card.data() | ({"reason": reason} if reason else {})
+    return activity(card.id, card.activity, data, audience=Audience.STAFF if card.activity == STAFF_ACT else _SHOPPER)
 
 
 def confirmation(card: ConsentView, *, reason: str | None = None) -> Emitted:

@@ -81,8 +81,8 @@ _OFFERS: Final = {
 def claim_answer(shown: Shown) -> dict[str, Any]:
     """A yes names what was chosen."""
     choice = {"type": "string", "enum": [one["resolution"] for one in shown["offers"]]}
-    properties = {**events.RESUME_SCHEMA["properties"], "choice": choice}
-    return events.RESUME_SCHEMA | {"properties": properties, "required": ["approved", "choice"]}
+    schema = events.RESUME_SCHEMA
+    return schema | {"properties": schema["properties"] | {"choice": choice}, "required": ["approved", "choice"]}
 
 
 def return_cancel(_session: Session, row: Consent) -> dict[str, Any]:

@@ -260,8 +260,22 @@ class ReturnCancelInterrupt(View):
     return_cancel: ReturnCancelSummary
 
 
+class StaffActInterrupt(View):
+    """An open card of one of the shop's own people, in their own conversation."""
+
+    id: str
+    reason: Literal["staff_act"]
+    expires_at: datetime
+    kind: str
+    title: str
+    words: list[str]
+    outcome: str
+    facts: dict[str, Any]
+
+
 InterruptView = Annotated[
-    PaymentInterrupt | ChangeInterrupt | ClaimInterrupt | ReturnCancelInterrupt, Field(discriminator="reason")
+    PaymentInterrupt | ChangeInterrupt | ClaimInterrupt | ReturnCancelInterrupt | StaffActInterrupt,
+    Field(discriminator="reason"),
 ]
 """An open card."""
 

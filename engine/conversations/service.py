@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from engine.carts import service as carts
 from engine.checkout.models import ConsentStatus
 from engine.conversations import asking, events, log
-from engine.conversations.asking import Press
+from engine.conversations.deciding import Press
 from engine.conversations.errors import TooManyWaiting
 from engine.conversations.masking import mask_cards
 from engine.conversations.models import Audience, Event, Message, Run, RunStatus, Thread

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.checkout.states import CONSENT
+from engine.conversations import asking, events
+from engine.conversations.deciding import Press
 from engine.kit import audit, clock
 from engine.kit.errors import Conflict, Forbidden, NotFound
 from engine.kit.idempotency import fingerprint
@@ -58,27 +60,56 @@ def propose(session: Session, identity: Identity, given: Mapping[str, Any], *, t
 
 
 def decide(runtime: Runtime, identity: Identity, consent_id: str, *, approved: bool) -> StaffActView:
-    """The person's yes or no; a yes does it, in the transaction that says so. Said twice it happens once.
+    """The person's yes or no, and what follows from it. Said twice it happens once.
 
     Raises ``NotFound`` for anybody else's card, ``Forbidden`` for a key that names nobody, ``ActOutdated`` when it
     would not be the same any more, ``Conflict`` for a card that was decided otherwise or ran out.
     """
     with runtime.unit_of_work(identity.tenant_id) as session:
-        card = _locked(session, identity, consent_id)
-        wanted = ConsentStatus.CLAIMED if approved else ConsentStatus.DECLINED
-        if card.status == wanted:
-            return view(card)
-        if card.status != ConsentStatus.OPEN or card.expires_at <= clock.now():
-            raise Conflict("This was decided already, or its time is over. Nothing was done by it.")
-        card.channel, card.decided_at = _CHANNEL, clock.now()
-        if not approved:
-            card.status = CONSENT.check(card.status, ConsentStatus.DECLINED)
-            _record(session, identity, card, "declined")
-            return view(card)
-        act = read(card.summary["act"])
-        done = _do(session, runtime, identity, card, act)
-        shown = view(card)
-    if done.after is not None:
+        agree(session, identity, consent_id, approved=approved)
+    return carry_out(runtime, identity, consent_id)
+
+
+def agree(
+    session: Session,
+    identity: Identity,
+    consent_id: str,
+    *,
+    approved: bool,
+    channel: str = _CHANNEL,
+    thread_id: str | None = None,
+) -> bool:
+    """Write the person's yes or no, in the conversation that asks if it is said in one; false for a repeat.
+
+    Raises what ``decide`` raises.
+    """
+    card = _locked(session, identity, consent_id)
+    if thread_id is not None and card.thread_id != thread_id:
+        raise NotFound("There is no such card.")
+    wanted = ConsentStatus.APPROVED if approved else ConsentStatus.DECLINED
+    if card.status == wanted or (approved and card.status == ConsentStatus.CLAIMED):
+        return False
+    if card.status != ConsentStatus.OPEN or card.expires_at <= clock.now():
+        raise Conflict("This was decided already, or its time is over. Nothing was done by it.")
+    if approved:
+        _require_same(session, identity, card)
+    card.status = CONSENT.check(card.status, wanted)
+    card.channel, card.decided_at = channel, clock.now()
+    _record(session, identity, card, "approved" if approved else "declined")
+    return True
+
+
+def carry_out(runtime: Runtime, identity: Identity, consent_id: str) -> StaffActView:
+    """Do what was agreed to, once; the card as it is then. Raises ``ActOutdated``, the card put aside."""
+    try:
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            card = _locked(session, identity, consent_id)
+            done = _do(session, runtime, identity, card) if card.status == ConsentStatus.APPROVED else None
+            shown = view(card)
+    except ActOutdated:
+        _put_aside(runtime, identity, consent_id)
+        raise
+    if done is not None and done.after is not None:
         done.after(runtime)
     return shown
 
@@ -99,15 +130,26 @@ def view(card: Consent) -> StaffActView:
     )
 
 
-def _do(session: Session, runtime: Runtime, identity: Identity, card: Consent, act: StaffAct) -> Done:
-    if act.words(session, identity) != card.summary["words"]:
-        raise ActOutdated("Things have moved since this card was made. Nothing was done; ask for it anew.")
-    card.status = CONSENT.check(card.status, ConsentStatus.APPROVED)
+def _do(session: Session, runtime: Runtime, identity: Identity, card: Consent) -> Done:
+    act = _require_same(session, identity, card)
     done = act.run(session, Doing(runtime, identity, card.thread_id))
     card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
     card.summary = card.summary | {"outcome": {"words": done.words, "facts": dict(done.facts)}}
-    _record(session, identity, card, "approved")
     return done
+
+
+def _require_same(session: Session, identity: Identity, card: Consent) -> StaffAct:
+    act = read(card.summary["act"])
+    if act.words(session, identity) != card.summary["words"]:
+        raise ActOutdated("Things have moved since this card was made. Nothing was done; ask for it anew.")
+    return act
+
+
+def _put_aside(runtime: Runtime, identity: Identity, consent_id: str) -> None:
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        card = _locked(session, identity, consent_id)
+        if card.status == ConsentStatus.APPROVED:
+            card.status = CONSENT.check(card.status, ConsentStatus.SUPERSEDED)
 
 
 def _locked(session: Session, identity: Identity, consent_id: str) -> Consent:
@@ -126,5 +168,34 @@ def _require_person(identity: Identity) -> None:
 
 
 def _record(session: Session, identity: Identity, card: Consent, word: str) -> None:
-    facts = {"digest": card.digest, "channel": _CHANNEL, "act": card.summary["act"]["kind"]}
+    facts = {"digest": card.digest, "channel": card.channel, "act": card.summary["act"]["kind"]}
     audit.record(session, card.tenant_id, actor=identity.id, action=f"consent.{word}", subject=card.id, facts=facts)
+
+
+def _shown(_session: Session, card: Consent) -> dict[str, Any]:
+    """The card but for what all cards have."""
+    return view(card).model_dump(mode="json", exclude={"id", "status", "expires_at"})
+
+
+def _press(session: Session, card: Consent, press: Press) -> bool:
+    return agree(
+        session,
+        press.identity,
+        card.id,
+        approved=press.approved,
+        channel=press.channel,
+        thread_id=press.thread_id,
+    )
+
+
+asking.register(
+    ConsentKind.STAFF_ACT,
+    asking.Kind(
+        events.STAFF_ACT,
+        events.STAFF_ACT,
+        _shown,
+        lambda shown: f"{shown['title']}? {' '.join(shown['words'])}",
+        _press,
+        by_staff=True,
+    ),
+)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from engine.checkout.complete import complete
 from engine.checkout.models import CheckoutSession, Consent
-from engine.conversations import asking, cards, deliver, log, service
+from engine.conversations import asking, deliver, log, service
 from engine.conversations.models import Event, Thread
 from engine.kit import clock, outbox
 from engine.kit.identity import Identity

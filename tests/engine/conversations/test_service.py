@@ -87,7 +87,7 @@ def test_a_message_shows_at_once_and_waits_its_turn(shop: Shop, shopper: Identit
     assert snapshot.last_event == 6
     assert (view.status, view.usage, view.agent_path, view.tool_calls) == ("running", {}, [], [])
     assert stored.input == {"message": "pay with •••• 4242"}
-    assert stored.identity == {"kind": "shopper", "id": shopper.id, "customer_id": None, "scopes": []}
+    assert stored.identity == {"kind": "shopper", "id": shopper.id, "customer_id": None, "scopes": [], "person": None}
 
 
 @pytest.mark.parametrize("message", ["", " \n ", "x" * 8001, "a\x00b", "\ud800"])
