@@ -1,15 +1,26 @@
-# ruff: noqa: ARG001
 """Who the shopper is known to be: signing in by e-mail code, and addresses kept for them."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
+from sqlalchemy.orm import Session
 
-from engine.kit.errors import Unavailable
+from engine.checkout import service as checkout
+from engine.checkout.schemas import CheckoutView
+from engine.customers import book, codes
+from engine.customers.addresses import PARTS
+from engine.customers.schemas import SavedAddressView
+from tools.asking import sign_in_card
+from tools.checkout import checkout_shown
 from tools.naming import COMMERCE, SHOP
 from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
+
+_SENT: Final = (
+    "If this address can receive mail, a code is on its way. Say so, and that it is typed into the form shown here; say"
+    " nothing about whether the address is known."
+)
 
 
 @tool(access=Access.WRITE, agents=SHOP, risk=Risk.ASK, caps={"thread": 4, "day": 6})
@@ -22,13 +33,24 @@ def send_sign_in_code(
     """Send a six-digit code to an e-mail address and show the form to type it in: for orders, addresses or cards of
     another session. The code is never typed in the chat and never told by you.
     """
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    if context.identity.customer_id is not None:
+        return Outcome({"signed_in": True, "note": "The shopper is signed in already: go on."})
+    address = codes.limit_asking(context.runtime, context.identity, email)
+    with context.unit_of_work() as session:
+        row = codes.ask(session, context.runtime, context.identity, address)
+    return Outcome({"card": "shown", "note": _SENT}, cards=(sign_in_card(address, row.expires_at),))
 
 
 @tool(access=Access.READ, agents=SHOP)
 def list_addresses(context: ToolContext) -> Outcome:
     """The signed-in shopper's saved addresses, the default first."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    if context.identity.customer_id is None:
+        raise book.EmailNeeded("The shopper is not signed in: ask for the address, or offer send_sign_in_code.")
+    with context.unit_of_work() as session:
+        profile = book.own_profile(session, context.identity)
+        rows = [SavedAddressView.of(row) for row in book.addresses(session, profile.tenant_id, profile.id)]
+    items = [{"ref": row.id} | row.model_dump(exclude={"id"}) for row in rows]
+    return Outcome({"items": items})
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
@@ -37,4 +59,10 @@ def use_address(
     address_ref: Annotated[str, Ref, Field(description="ref from list_addresses.", max_length=60)],
 ) -> Outcome:
     """Send the running checkout to a saved address."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+
+    def work(session: Session) -> CheckoutView:
+        row = book.own_address(session, context.identity, address_ref)
+        details = checkout.Details(**{part: getattr(row, part) for part in (*PARTS, "line_two")})
+        return checkout.update(session, context.identity, details, thread_id=context.thread_id)
+
+    return checkout_shown(context, work)

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001
 """Whether something can be had, and by when it arrives at an address."""
 
 from __future__ import annotations
@@ -7,9 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from engine.kit.errors import Unavailable
+from engine.carts import service as carts
+from engine.catalog import service as catalog
+from engine.catalog.schemas import ProductDetail, VariantView
+from engine.checkout.outlook import outlook, place_of
+from tools import brief
 from tools.naming import SHOP, Part
-from tools.spec import Access, Outcome, Ref, ToolContext, tool
+from tools.spec import Access, Card, Outcome, Ref, ToolContext, tool
 
 
 @tool(access=Access.READ, agents=SHOP)
@@ -24,4 +27,21 @@ def check_availability(
     """Units in stock, and for an address each way of delivery with its price and the days on which it would arrive if
     ordered now. Without a place it takes the checkout's or the saved address.
     """
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    identity = context.identity
+    with context.unit_of_work() as session:
+        currency = carts.currency_of(session, identity)
+        detail = catalog.product(session, identity.tenant_id, item_id, currency=currency)
+        variant = _meant(detail, item_id, quantity)
+        place = place_of(session, identity, postal_code=postal_code, state=state, country=country)
+        found = outlook(session, identity, variant.id, quantity=quantity, place=place)
+    result = brief.outlook(detail, variant, quantity, found)
+    return Outcome(result, cards=(Card("availability", result),))
+
+
+def _meant(detail: ProductDetail, item_id: str, quantity: int) -> VariantView:
+    """The variant named; of a product the cheapest of which there are enough, else the one of which there is most."""
+    exact = next((one for one in detail.variants if one.id == item_id), None)
+    enough = [one for one in detail.variants if one.available >= quantity]
+    if exact or not enough:
+        return exact or max(detail.variants, key=lambda one: one.available)
+    return min(enough, key=lambda one: (one.price.amount, -one.available))

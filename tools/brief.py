@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
 
 from engine.carts.schemas import CartView
-from engine.catalog.schemas import ProductDetail, ProductView
+from engine.catalog.schemas import ProductDetail, ProductView, VariantView
+from engine.checkout.outlook import Outlook
 from engine.checkout.schemas import CheckoutView
 from engine.kit.money import format_minor
 from engine.orders.changes.schemas import ChangeLineView, ChangeView
-from engine.orders.schemas import OrderView
-from engine.returns.schemas import ReturnableLineView, ReturnableView
+from engine.orders.schemas import OrderLineView, OrderView, ShipmentView
+from engine.shipping.service import Option
 
 
 def product(view: ProductView) -> dict[str, Any]:
@@ -119,22 +122,123 @@ def order(view: OrderView) -> dict[str, Any]:
         "fulfillment": view.fulfillment_status,
         "total": str(view.total),
         "lines": [{"title": line.title, "quantity": line.ordered} for line in view.lines],
-        "shipments": [
-            {
-                "carrier": shipment.carrier,
-                "tracking_number": shipment.tracking_number,
-                "status": shipment.status,
-                "items": [f"{line.quantity} x {line.title}" for line in shipment.lines],
-                "last_event": shipment.events[-1].text if shipment.events else "",
-                "delivered": shipment.delivered_at.date().isoformat() if shipment.delivered_at else None,
-            }
-            for shipment in view.shipments
-        ],
+        "shipments": [shipment(one) for one in view.shipments],
         "refunds": [format_minor(a.amount, view.total.currency) for a in view.adjustments if a.type == "refund"],
     }
 
 
-NOTE_OF_CARD = "Say what it would do and that they press Yes or No on the card. Nothing has been changed."
+def order_detail(view: OrderView) -> dict[str, Any]:
+    """With the ids that a change names, where it goes, and what was or is being changed."""
+    told = order(view) | {
+        "lines": [_order_line(line) for line in view.lines],
+        "totals": {total.display_text: format_minor(total.amount, view.total.currency) for total in view.totals},
+        "ship_to": view.ship_to.model_dump() if view.ship_to else None,
+        "shipping": view.fulfillment.title if view.fulfillment else None,
+    }
+    if view.due and view.due.amount != view.total.amount:
+        told["total_now"] = str(view.due)
+    if view.balance and view.balance.amount:
+        told["balance"] = str(view.balance)
+    if view.changes:
+        told["changes"] = [{"kind": c.kind, "status": c.status, "message": c.message} for c in view.changes]
+    if view.notes:
+        told["notes"] = [{"by": note.author, "text": note.text} for note in view.notes]
+    return told
+
+
+def _order_line(line: OrderLineView) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "line_id": line.id,
+        "product_id": line.product_id,
+        "variant_id": line.variant_id,
+        "title": line.title,
+        "options": line.options,
+        "quantity": line.ordered,
+        "unit_price": str(line.unit_price),
+    }
+    counts = ("canceled", "shipped", "delivered", "returned")
+    return told | {name: getattr(line, name) for name in counts if getattr(line, name)}
+
+
+def shipment(view: ShipmentView) -> dict[str, Any]:
+    return {
+        "carrier": view.carrier,
+        "tracking_number": view.tracking_number,
+        "status": view.status,
+        "items": [f"{line.quantity} x {line.title}" for line in view.lines],
+        "last_event": view.events[-1].text if view.events else "",
+        "delivered": view.delivered_at.date().isoformat() if view.delivered_at else None,
+    }
+
+
+def tracked(view: OrderView, promised: Mapping[str, date | None]) -> dict[str, Any]:
+    """Where an order is; ``promised``: lines that wait for stock, and by when it was promised."""
+    told: dict[str, Any] = {
+        "order": view.number,
+        "status": view.status,
+        "fulfillment": view.fulfillment_status,
+        "shipments": [shipment(one) | {"events": _last_events(one)} for one in view.shipments],
+    }
+    if view.fulfillment:
+        told["shipping"] = view.fulfillment.title
+    if view.fulfillment and view.fulfillment.latest:
+        told["promised"] = _between(view.fulfillment.earliest, view.fulfillment.latest)
+    left = [(line, line.ordered - line.canceled - line.shipped) for line in view.lines]
+    told["not_shipped"] = [_not_shipped(line, units, promised) for line, units in left if units]
+    return told
+
+
+def _last_events(view: ShipmentView) -> list[str]:
+    return [f"{event.at:%Y-%m-%d}: {event.text}" for event in view.events[-3:]]
+
+
+def _not_shipped(line: OrderLineView, units: int, promised: Mapping[str, date | None]) -> dict[str, Any]:
+    told: dict[str, Any] = {"title": line.title, "quantity": units}
+    if line.id in promised:
+        day = promised[line.id]
+        told["waits_for_stock"] = f"expected by {day.isoformat()}" if day else "no day known"
+    return told
+
+
+def _between(earliest: str, latest: str) -> str:
+    return earliest if earliest == latest else f"{earliest} to {latest}"
+
+
+def outlook(item: ProductDetail, variant: VariantView, quantity: int, found: Outlook) -> dict[str, Any]:
+    """Whether so much of it can be had, and when it would be there."""
+    place = found.ship_to or {}
+    told: dict[str, Any] = {
+        "title": item.title,
+        "variant_id": variant.id,
+        "options": variant.options,
+        "price": str(variant.price),
+        "quantity": quantity,
+        "in_stock": found.available,
+        "to": " ".join(part for part in (place.get("state"), place.get("postal_code"), place.get("country")) if part),
+        "ways": [_way(option, found.currency) for option in found.options],
+    }
+    if found.holds_until:
+        told["if_ordered_by"] = f"{found.holds_until:%Y-%m-%d %H:%M %Z}"
+    if found.problems:
+        told["problems"] = list(found.problems)
+    if found.notices:
+        told["notices"] = list(found.notices)
+    if not place:
+        told["note"] = "Ask for the postal code to say when it would arrive."
+    others = [one for one in item.variants if one.id != variant.id and one.available]
+    told["other_variants"] = [{"id": one.id, "options": one.options, "available": one.available} for one in others]
+    return told
+
+
+def _way(option: Option, currency: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"title": option.title, "price": format_minor(option.amount, currency)}
+    if option.fetched:
+        return told | {"pick_up": True, "ready_by": option.ready_by}
+    told["arrives"] = _between(option.earliest, option.latest) if option.latest else f"{option.max_days} days"
+    return told
+
+
+NOTE_OF_CARD: Final = "Say what it would do and that they press Yes or No on the card. Nothing has been changed."
 
 
 def change(view: ChangeView) -> dict[str, Any]:
@@ -188,35 +292,3 @@ def _terms(view: ChangeView) -> dict[str, Any]:
         "label_paid_by": terms.label,
         "send_within_days": terms.send_within_days,
     }
-
-
-def returnable(view: ReturnableView) -> dict[str, Any]:
-    """What can come back, for the reasons that count."""
-    return {
-        "possible": view.possible,
-        "message": view.message,
-        "lines": [_returnable(line) for line in view.lines],
-        "reasons": {one.code: one.text for one in view.reasons},
-        "shop_fault_reasons": [one.code for one in view.reasons if one.shop_fault],
-        "conditions": view.conditions,
-        "refund_to": view.refund_to,
-        "exchanges": view.exchanges,
-    }
-
-
-def _returnable(line: ReturnableLineView) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "line_id": line.line_id,
-        "variant_id": line.variant_id,
-        "title": line.title,
-        "options": line.options,
-        "units": line.units,
-        "units_if_shop_fault": line.units_for_fault,
-        "worth": str(line.worth),
-        "until": line.until.date().isoformat() if line.until else None,
-    }
-    if line.message:
-        told["why_not"] = line.message
-    if line.parts:
-        told["parts"] = [one.model_dump() for one in line.parts]
-    return told

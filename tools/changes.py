@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from engine.orders.changes.propose import propose
 from engine.orders.changes.wanted import Wanted, read
+from engine.orders.errors import WrongStatus
 from tools import brief
+from tools.asking import change_card
 from tools.naming import SERVICE, Given, MethodRef, OrderName, Text
 from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
 
@@ -26,10 +28,16 @@ class Swap(Given):
     quantity: Annotated[int, Field(ge=1, le=99)] = 1
 
 
+_COME_BACK: Final = "Ask get_return_options whether it can be sent back."
+
+
 def quoted(context: ToolContext, order: str, wanted: Wanted) -> Outcome:
     """The quote of a change, on the card that its shopper decides on."""
-    view = propose(context.runtime, context.identity, order, wanted)
-    return Outcome(brief.change(view))
+    try:
+        view = propose(context.runtime, context.identity, order, wanted, thread_id=context.thread_id)
+    except WrongStatus as too_late:
+        raise WrongStatus(f"{too_late.message} {_COME_BACK}") from None
+    return Outcome(brief.change(view), cards=(change_card(view),) if view.consent_id else ())
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)

@@ -28,7 +28,8 @@ def _outcome(view: CheckoutView) -> Outcome:
     return Outcome(brief.checkout(view), cards=(Card("checkout", view.model_dump(mode="json"), key=view.id),))
 
 
-def _shown(context: ToolContext, work: Callable[[Session], CheckoutView]) -> Outcome:
+def checkout_shown(context: ToolContext, work: Callable[[Session], CheckoutView]) -> Outcome:
+    """What is left of the checkout after ``work``, taxed."""
     return _outcome(with_tax(context.runtime, context.identity, work))
 
 
@@ -37,13 +38,15 @@ def start_checkout(context: ToolContext) -> Outcome:
     """Begin (or go on with) checking out the cart. `missing` lists what is still needed from the shopper;
     `problems` what stands in the way.
     """
-    return _shown(context, lambda session: service.start(session, context.identity, thread_id=context.thread_id))
+    return checkout_shown(
+        context, lambda session: service.start(session, context.identity, thread_id=context.thread_id)
+    )
 
 
 @tool(access=Access.READ, agents=COMMERCE)
 def get_checkout(context: ToolContext) -> Outcome:
     """The running checkout: totals, address, shipping options, payment method, what is missing."""
-    return _shown(context, lambda session: service.current(session, context.identity))
+    return checkout_shown(context, lambda session: service.current(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
@@ -78,7 +81,9 @@ def update_checkout(
         payment_method_ref=payment_method_ref,
     )
     thread_id = context.thread_id
-    return _shown(context, lambda session: service.update(session, context.identity, details, thread_id=thread_id))
+    return checkout_shown(
+        context, lambda session: service.update(session, context.identity, details, thread_id=thread_id)
+    )
 
 
 @tool(access=Access.READ, agents=SHOP)
@@ -96,13 +101,13 @@ def use_store_credit(context: ToolContext) -> Outcome:
     """Pay the running checkout with the shopper's own store credit as far as it reaches. A gift card's code is entered
     in the checkout card's own field, never in the chat: ask the shopper to type it there.
     """
-    return _shown(context, lambda session: service.use_store_credit(session, context.identity))
+    return checkout_shown(context, lambda session: service.use_store_credit(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)
 def drop_stored_value(context: ToolContext) -> Outcome:
     """Pay the running checkout without gift cards and store credit."""
-    return _shown(context, lambda session: service.drop_tenders(session, context.identity))
+    return checkout_shown(context, lambda session: service.drop_tenders(session, context.identity))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE, risk=Risk.ASK)

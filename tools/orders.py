@@ -31,7 +31,7 @@ def get_order(context: ToolContext, order: OrderName) -> Outcome:
     """One of the shopper's own orders with lines, shipments, tracking and refunds."""
     with context.unit_of_work() as session:
         view = queries.own_order(session, context.identity, order)
-    return Outcome(brief.order(view), cards=(Card("order_timeline", view.model_dump(mode="json"), key=view.id),))
+    return Outcome(brief.order_detail(view), cards=(Card("order_timeline", view.model_dump(mode="json"), key=view.id),))
 
 
 @tool(access=Access.READ, agents=SERVICE)

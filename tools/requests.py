@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001
 """What an agent may ask the shop's people for. It never does it itself: somebody else has to say yes."""
 
 from __future__ import annotations
@@ -9,10 +8,11 @@ from pydantic import Field
 
 from engine.approvals.asking import Where, ask
 from engine.approvals.models import ApprovalKind
-from engine.kit.errors import InvalidInput, Unavailable
+from engine.conversations import complaining
+from engine.kit.errors import InvalidInput
 from engine.orders import queries
 from tools.naming import SERVICE
-from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
+from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 3, "day": 5})
@@ -47,4 +47,8 @@ def complain(
     """Write a complaint down as a case that the shop's people look into and answer here. You go on helping meanwhile;
     where the shopper wants a person now, request_human.
     """
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        view = complaining.complain(session, context.identity, context.thread_id, words=text, order=order)
+    data = view.model_dump(mode="json")
+    note = "The shop's people look into it and answer here. Say the reference; promise nothing."
+    return Outcome(data | {"note": note}, cards=(Card("complaint", data, key=f"complaint-{view.reference}"),))

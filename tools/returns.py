@@ -1,20 +1,24 @@
-# ruff: noqa: ARG001
 """Sending back and exchanging what has arrived. A return begins with the shopper's press on its card."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from engine.kit.errors import Unavailable
+from engine.orders import queries as orders
 from engine.orders.changes.wanted import read
-from engine.returns import queries
+from engine.returns import parcel, queries
 from engine.returns.models import Condition
-from tools import brief
+from engine.returns.queries import ReturnFilter
+from engine.returns.schemas import ReturnView
+from tools import brief_after as brief
 from tools.changes import RefundTo, quoted
 from tools.naming import SERVICE, Given, MethodRef, OrderName
-from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
+from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
+
+_SHOWN: Final = 10
 
 
 class BackUnits(Given):
@@ -28,6 +32,10 @@ class BackUnits(Given):
     component_variant_id: Annotated[str | None, Field(description="Only this part of a bundle.")] = None
 
 
+def _shown(view: ReturnView) -> Outcome:
+    return Outcome(brief.returning(view), cards=(Card("return", view.model_dump(mode="json"), key=view.id),))
+
+
 @tool(access=Access.READ, agents=SERVICE)
 def get_return_options(context: ToolContext, order: OrderName) -> Outcome:
     """What of an order can be sent back or exchanged now, until when, for which reasons, and what it counts for; why
@@ -35,7 +43,7 @@ def get_return_options(context: ToolContext, order: OrderName) -> Outcome:
     """
     with context.unit_of_work() as session:
         view = queries.returnable(session, context.identity, order)
-    return Outcome(brief.returnable(view))
+    return Outcome(brief.returnable(view), cards=(Card("returnable", view.model_dump(mode="json"), key=view.order_id),))
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
@@ -60,7 +68,13 @@ def list_returns(
     order: Annotated[str | None, Ref, Field(description="Only of this order.", max_length=60)] = None,
 ) -> Outcome:
     """The shopper's own returns and exchanges, newest first, with where each stands and what goes back."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        order_id = orders.find_own(session, context.identity, order).id if order else None
+        page = queries.many(session, context.identity, ReturnFilter(order_id=order_id), limit=_SHOWN)
+    result = {"items": [brief.returning(view) for view in page.items]}
+    if not page.items:
+        return Outcome(result)
+    return Outcome(result, cards=(Card("returns", {"items": [v.model_dump(mode="json") for v in page.items]}),))
 
 
 @tool(access=Access.READ, agents=SERVICE)
@@ -68,7 +82,8 @@ def get_return(
     context: ToolContext, number: Annotated[str, Field(description="Return number or ret_ id.", max_length=60)]
 ) -> Outcome:
     """One return: its goods, label, parcel, what went back and what will, and until when to send it."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        return _shown(queries.one(session, context.identity, number))
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
@@ -77,7 +92,11 @@ def mark_return_sent(
     return_id: Annotated[str, Ref, Field(description="ret_ id or number.", max_length=60)],
 ) -> Outcome:
     """Note that the shopper handed the parcel of a return to the carrier. No money rests on it."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        found = queries.find(session, context.identity, return_id)
+        parcel.handed_in(session, found.tenant_id, found.id, actor=context.identity.id)
+        session.flush()
+        return _shown(queries.one(session, context.identity, found.id))
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)

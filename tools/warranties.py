@@ -1,15 +1,25 @@
-# ruff: noqa: ARG001
 """What is promised for units that arrived, and telling the shop that one broke. People decide; nothing moves by it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from engine.kit.errors import Unavailable
+from engine.orders import queries as orders
+from engine.warranties import claiming, queries
+from engine.warranties.queries import ClaimFilter, WarrantyFilter
+from engine.warranties.schemas import ClaimView
+from tools import brief_after as brief
 from tools.naming import SERVICE
-from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
+from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
+
+_SHOWN: Final = 10
+
+
+def _shown(view: ClaimView) -> Outcome:
+    return Outcome(brief.claim(view), cards=(Card("claim", view.model_dump(mode="json"), key=view.id),))
 
 
 @tool(access=Access.READ, agents=SERVICE)
@@ -20,7 +30,11 @@ def list_warranties(
     ] = None,
 ) -> Outcome:
     """The shopper's own warranties: term, whether a fault can be told now, why not; and the codes of faults."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        order_id = orders.find_own(session, context.identity, order).id if order else None
+        page = queries.warranties(session, context.identity, WarrantyFilter(order_id=order_id), limit=_SHOWN)
+    result = brief.warranties(page)
+    return Outcome(result, cards=(Card("warranties", page.model_dump(mode="json")),) if page.items else ())
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 5, "day": 10})
@@ -36,7 +50,12 @@ def file_claim(
     ] = None,
 ) -> Outcome:
     """Tell the shop that a unit under warranty broke. A person decides; promise nothing."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        found = queries.find_warranty(session, context.identity, warranty_id)
+        made = claiming.submit(
+            session, context.identity, found.id, symptom=symptom, description=description, serial=serial
+        )
+        return _shown(queries.one_claim(session, context.identity, made.id))
 
 
 @tool(access=Access.READ, agents=SERVICE)
@@ -47,7 +66,13 @@ def get_claim(
     ] = None,
 ) -> Outcome:
     """Warranty claims: where each stands, what the shop asked or offers, what is to be sent in."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        if claim:
+            return _shown(queries.one_claim(session, context.identity, claim))
+        page = queries.claims(session, context.identity, ClaimFilter(), limit=_SHOWN)
+    if len(page.items) == 1:
+        return _shown(page.items[0])
+    return Outcome({"items": [brief.claim(view) for view in page.items]})
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK, caps={"thread": 10, "day": 20})
@@ -57,7 +82,10 @@ def answer_claim(
     text: Annotated[str, Field(description="The shopper's answer.", min_length=1, max_length=2000)],
 ) -> Outcome:
     """Pass on the shopper's answer to what the shop asked about a claim (status need_info)."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        found = queries.find_claim(session, context.identity, claim_id)
+        claiming.answer(session, context.identity, found.id, text=text)
+        return _shown(queries.one_claim(session, context.identity, found.id))
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)

@@ -116,7 +116,7 @@ def set_currency(session: Session, identity: Identity, currency: str) -> CartVie
     changed.
     """
     selling = selling_in(session, identity.tenant_id, currency)
-    cart = _ensure(session, identity)
+    cart = ensure(session, identity)
     before, cart.currency = cart.currency, selling.currency
     session.flush()
     after = view(session, identity)
@@ -138,7 +138,7 @@ def add(session: Session, identity: Identity, item_id: str, *, quantity: int, op
     """
     currency = currency_of(session, identity)
     pick = pick_variant(session, identity.tenant_id, item_id, options, currency=currency)
-    cart = _ensure(session, identity)
+    cart = ensure(session, identity)
     present = _quantities(session, cart)
     if pick.variant.id not in present and len(present) >= MAX_LINES:
         raise CartFull(f"A cart holds at most {MAX_LINES} different items.")
@@ -190,7 +190,7 @@ def set_discount_code(session: Session, identity: Identity, code: str) -> CartVi
     wanted = code.strip().upper()
     if wanted:
         _check_code(session, identity, _selling(session, identity, open_cart(session, identity)), wanted)
-    cart = _ensure(session, identity)
+    cart = ensure(session, identity)
     cart.discount_codes = [wanted] if wanted else []
     return view(session, identity)
 
@@ -231,7 +231,8 @@ def _first_currency(session: Session, identity: Identity) -> str:
     return currency_for(session, identity.tenant_id, address.country if address else None)
 
 
-def _ensure(session: Session, identity: Identity) -> Cart:
+def ensure(session: Session, identity: Identity) -> Cart:
+    """The identity's open cart, locked; made when there is none."""
     cart = open_cart(session, identity, lock=True)
     if cart is not None:
         return cart

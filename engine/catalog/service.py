@@ -24,6 +24,7 @@ __all__ = [
     "categories",
     "compare",
     "list_products",
+    "matching_categories",
     "pick_variant",
     "product",
     "products",
@@ -78,7 +79,7 @@ def list_products(
     if not 1 <= limit <= 200:
         raise InvalidInput("A page holds 1 to 200 products.", param="limit")
     wanted = Filters(
-        categories=_categories(session, tenant_id, category) if category else None,
+        categories=matching_categories(session, tenant_id, category) if category else None,
         max_price=max_price,
         in_stock=in_stock,
         selling=selling_in(session, tenant_id, currency),
@@ -95,7 +96,8 @@ def list_products(
     return Page(products(session, tenant_id, [row.id for row in shown], currency=currency), more)
 
 
-def _categories(session: Session, tenant_id: str, wanted: str) -> tuple[str, ...]:
+def matching_categories(session: Session, tenant_id: str, wanted: str) -> tuple[str, ...]:
+    """The shop's categories that somebody means by a word; empty when it has no such."""
     return tuple(match_categories(wanted, [row.name for row in categories(session, tenant_id)]))
 
 

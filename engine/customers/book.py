@@ -83,7 +83,7 @@ def change_address(
     session: Session, identity: Identity, address_id: str, parts: Mapping[str, Any], *, default: bool
 ) -> Address:
     """Set the parts that are given. Raises ``NotFound``, ``AddressIncomplete``."""
-    row = _own_address(session, identity, address_id)
+    row = own_address(session, identity, address_id)
     whole = _whole({field: getattr(row, field) for field in _FIELDS} | dict(parts))
     for field, value in whole.items():
         setattr(row, field, value)
@@ -96,7 +96,7 @@ def change_address(
 
 def remove_address(session: Session, identity: Identity, address_id: str) -> None:
     """Raises ``NotFound``. The next one becomes the default."""
-    row = _own_address(session, identity, address_id)
+    row = own_address(session, identity, address_id)
     was_default = row.is_default
     session.delete(row)
     session.flush()
@@ -106,7 +106,8 @@ def remove_address(session: Session, identity: Identity, address_id: str) -> Non
     audit.record(session, row.tenant_id, actor=identity.id, action="customer.address_removed", subject=row.id)
 
 
-def _own_address(session: Session, identity: Identity, address_id: str) -> Address:
+def own_address(session: Session, identity: Identity, address_id: str) -> Address:
+    """Raises ``NotFound``, also for somebody else's."""
     if identity.customer_id is not None:
         customer = own_profile(session, identity, lock=True)
         row = session.get(Address, (customer.tenant_id, address_id))

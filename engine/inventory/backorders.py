@@ -95,6 +95,20 @@ def waiting_units(session: Session, tenant_id: str, variant_ids: Collection[str]
     return {variant_id: int(units) for variant_id, units in rows}
 
 
+def promised_on(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, date | None]:
+    """Order line → the day that was promised for its units that wait for stock; only lines of which some do."""
+    rows = session.execute(
+        select(Backorder.order_line_id, func.max(Backorder.promised_on).label("promised"))
+        .where(
+            Backorder.tenant_id == tenant_id,
+            Backorder.order_line_id.in_(order_line_ids),
+            Backorder.status == BackorderStatus.WAITING,
+        )
+        .group_by(Backorder.order_line_id)
+    )
+    return {row.order_line_id: row.promised for row in rows}
+
+
 def waiting_of_line(session: Session, tenant_id: str, order_line_id: str) -> list[Backorder]:
     """The line's waiting backorders, youngest first, locked."""
     return list(

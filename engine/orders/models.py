@@ -146,6 +146,7 @@ class OrderLine(TenantRow):
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         Index("ix_order_lines_order", "tenant_id", "order_id", "position"),
+        Index("ix_order_lines_product", "tenant_id", "product_id", "order_id"),
         Index(
             "ix_order_lines_outstanding",
             "tenant_id",

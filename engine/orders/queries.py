@@ -365,6 +365,11 @@ def _refund_view(refund: Refund) -> AdjustmentView:
         type="refund",
         status=refund.status,
         amount=refund.amount,
-        reason=_CHANGED.get(refund.reason, refund.reason),
+        reason=refund_words(refund.reason),
         occurred_at=refund.created_at,
     )
+
+
+def refund_words(reason: str) -> str:
+    """Why money went back, in words for its shopper."""
+    return _CHANGED.get(reason, reason)

@@ -27,22 +27,25 @@ _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _SUBJECT_LIMIT: Final = 120
 
 
-def open_for(session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str) -> Case:
-    """The case of a conversation whose shopper asks for a person: the one there is, also one that was resolved not
-    long ago, else a new one. The caller holds the thread's lock.
+def open_for(
+    session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str, order_id: str | None = None
+) -> Case:
+    """The case of a conversation whose shopper needs people: the one there is, also one that was resolved not long ago,
+    else a new one; about ``order_id``, without one about what was bought there last. The caller holds the thread's
+    lock.
     """
     case, policy = of_thread(session, thread), policy_of(session, thread.tenant_id, SupportPolicy)
     if case is not None and case.status == CaseStatus.RESOLVED and not comes_back(case, policy):
         end(session, case, policy, actor="system")
         case = None
     if case is not None:
-        case.reason, case.summary = reason, summary
+        case.reason, case.summary, case.order_id = reason, summary, order_id or case.order_id
         wake(session, case, policy, actor=identity.id)
         return case
     about = Case(
         tenant_id=thread.tenant_id,
         thread_id=thread.id,
-        order_id=_last_order(session, thread),
+        order_id=order_id or _last_order(session, thread),
         shopper_id=thread.owner_id,
         customer_id=identity.customer_id,
         subject=_subject(summary),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from sqlalchemy import select
@@ -26,15 +27,29 @@ _GONE = {
 
 def check_unit(session: Session, warranty: Warranty, *, but_claim: str | None = None) -> None:
     """Raises ``UnitGone`` for a unit that nobody can claim for any more, ``ClaimOpen`` when somebody does."""
+    check_free(warranty, under_way(session, warranty.tenant_id, [warranty.id], but_claim=but_claim))
+
+
+def under_way(
+    session: Session, tenant_id: str, warranty_ids: Collection[str], *, but_claim: str | None = None
+) -> dict[str, str]:
+    """Warranty → the number of the claim for it that is not over, in one statement."""
+    rows = session.execute(
+        select(Claim.warranty_id, Claim.number).where(
+            Claim.tenant_id == tenant_id,
+            Claim.warranty_id.in_(warranty_ids),
+            Claim.status.not_in(sorted(OVER)),
+            Claim.id != (but_claim or ""),
+        )
+    )
+    return {row.warranty_id: row.number for row in rows}
+
+
+def check_free(warranty: Warranty, claims: Mapping[str, str]) -> None:
+    """``check_unit`` with the claims ``under_way`` at hand."""
     if warranty.status != WarrantyStatus.ACTIVE:
         raise UnitGone(_GONE[WarrantyStatus(warranty.status)])
-    other = select(Claim.number).where(
-        Claim.tenant_id == warranty.tenant_id,
-        Claim.warranty_id == warranty.id,
-        Claim.status.not_in(sorted(OVER)),
-        Claim.id != (but_claim or ""),
-    )
-    if number := session.scalars(other).first():
+    if number := claims.get(warranty.id):
         raise ClaimOpen(f"Claim {number} for this unit is under way.")
 
 

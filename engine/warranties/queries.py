@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -197,13 +197,14 @@ def _warranty_views(session: Session, identity: Identity, rows: Sequence[Warrant
             )
         )
     }
-    return [_warranty_view(session, row, numbers[row.order_id]) for row in rows]
+    claims = eligibility.under_way(session, identity.tenant_id, [row.id for row in rows])
+    return [_warranty_view(row, numbers[row.order_id], claims) for row in rows]
 
 
-def _warranty_view(session: Session, row: Warranty, order_number: str) -> WarrantyView:
+def _warranty_view(row: Warranty, order_number: str, claims: Mapping[str, str]) -> WarrantyView:
     why: DomainError | None = None
     try:
-        eligibility.check_unit(session, row)
+        eligibility.check_free(row, claims)
         eligibility.check_term(row, clock.now().date())
     except DomainError as refused:
         why = refused
