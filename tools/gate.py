@@ -8,6 +8,7 @@ from typing import Final
 
 from engine.kit import limits
 from engine.kit.errors import Forbidden, RateLimited
+from engine.kit.identity import Identity
 from tools.spec import ToolContext, ToolSpec
 
 _DAY: Final = timedelta(days=1)
@@ -19,13 +20,18 @@ class CapReached(RateLimited):
     code = "cap_reached"
 
 
+def check_person(spec: ToolSpec, identity: Identity) -> None:
+    """Raises ``Forbidden`` for a tool of the shop's people that somebody else calls."""
+    if spec.staff and not identity.is_staff:
+        raise Forbidden("This is for the shop's staff only. Say that you cannot do it here.")
+
+
 def admit(spec: ToolSpec, context: ToolContext) -> None:
-    """Count one call. Raises ``Forbidden`` for a tool of the shop's people, ``CapReached`` beyond its caps.
+    """Count one call. Raises what ``check_person`` raises, and ``CapReached`` beyond the tool's caps.
 
     A call that is refused later counts too: what is tried is what is limited.
     """
-    if spec.staff and not context.identity.is_staff:
-        raise Forbidden("This is for the shop's staff only. Say that you cannot do it here.")
+    check_person(spec, context.identity)
     if not spec.caps:
         return
     try:

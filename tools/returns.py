@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001
 """Sending back and exchanging what has arrived. A return begins with the shopper's press on its card."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001
 """What is promised for units that arrived, and telling the shop that one broke. People decide; nothing moves by it."""
 
 from __future__ import annotations

@@ -94,6 +94,7 @@ async def _answer(
     if len(context.calls) >= MAX_TOOL_CALLS:
         return _refusal("too_many_calls", "No more tool calls in this turn. Answer the shopper now."), []
     try:
+        gate.check_person(spec, context.tools.identity)
         arguments = read_arguments(spec, raw)
         if spec.access is Access.WRITE:
             await context.sink.flush()  # so that a restart knows it was begun
