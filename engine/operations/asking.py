@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
@@ -42,6 +43,7 @@ def propose(session: Session, identity: Identity, given: Mapping[str, Any], *, t
     act = read(given)
     words = act.words(session, identity)
     asked = {"act": act.model_dump(mode="json"), "words": words}
+    _put_older_aside(session, identity, fingerprint(asked), thread_id)
     card = Consent(
         tenant_id=identity.tenant_id,
         id=new_id("consent"),
@@ -57,6 +59,19 @@ def propose(session: Session, identity: Identity, given: Mapping[str, Any], *, t
     session.add(card)
     session.flush()
     return view(card)
+
+
+def _put_older_aside(session: Session, identity: Identity, digest: str, thread_id: str) -> None:
+    """Two presses on two equal cards would do it twice."""
+    older = select(Consent).where(
+        Consent.tenant_id == identity.tenant_id,
+        Consent.thread_id == thread_id,
+        Consent.kind == ConsentKind.STAFF_ACT,
+        Consent.digest == digest,
+        Consent.status == ConsentStatus.OPEN,
+    )
+    for card in session.scalars(older.with_for_update()):
+        card.status = CONSENT.check(card.status, ConsentStatus.SUPERSEDED)
 
 
 def decide(runtime: Runtime, identity: Identity, consent_id: str, *, approved: bool) -> StaffActView:

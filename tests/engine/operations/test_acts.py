@@ -95,6 +95,15 @@ def test_what_has_moved_meanwhile_is_not_done(warehouse: Warehouse, ops: Identit
     assert (units(warehouse, "EAST"), status(warehouse, card)) == (6, ConsentStatus.OPEN)
 
 
+def test_the_same_act_asked_for_again_has_one_card(warehouse: Warehouse, ops: Identity) -> None:
+    first, second = propose(warehouse, ops, **MOVE), propose(warehouse, ops, **MOVE)
+    assert status(warehouse, first) == ConsentStatus.SUPERSEDED
+    with pytest.raises(Conflict):
+        press(warehouse, ops, first)
+    press(warehouse, ops, second)
+    assert units(warehouse, "EAST") == 6
+
+
 def test_a_card_runs_out(warehouse: Warehouse, ops: Identity) -> None:
     card = propose(warehouse, ops, **MOVE)
     with clock.shifted(asking.STANDS_FOR + timedelta(seconds=1)), pytest.raises(Conflict):
