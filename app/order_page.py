@@ -7,6 +7,7 @@ order; anybody else is asked for the e-mail address and learns the bare state, a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form, Query, Request
@@ -17,6 +18,8 @@ from app.pages import render
 from app.problems import STATUS
 from app.routing import SiteDep, client_address, own_origin
 from app.site import Site
+from engine.digital import access
+from engine.digital.access import Access
 from engine.kit.errors import DomainError, NotFound
 from engine.kit.money import format_minor
 from engine.orders import lookups, queries
@@ -37,7 +40,8 @@ def page(number: str, request: Request, site: SiteDep, shop: Slug = "") -> HTMLR
     """The order for who may see it; else the question who asks."""
     try:
         caller = _caller(site, request, number, shop)
-        return _page(number, caller, order=_own(site, caller, number))
+        order = _own(site, caller, number)
+        return _page(number, caller, order=order, given=_given(site, order, caller))
     except DomainError as error:
         return _refused(number, error)
 
@@ -86,11 +90,21 @@ def _own(site: Site, caller: Caller, number: str) -> OrderView | None:
         return None
 
 
+def _given(site: Site, order: OrderView | None, caller: Caller) -> list[Access]:
+    """What its buyer was given of what has no parcel: only whose the order is gets here."""
+    if order is None or not any(line.digital and line.shipped for line in order.lines):
+        return []
+    tenant_id = caller.merchant.id
+    with site.runtime.unit_of_work(tenant_id) as session:
+        return access.of_orders(session, site.runtime.secret_key, tenant_id, [order.id]).get(order.id, [])
+
+
 def _page(
     number: str,
     caller: Caller,
     *,
     order: OrderView | None = None,
+    given: Sequence[Access] = (),
     found: MaskedStatus | None = None,
     said: str = "",
     status: int = 200,
@@ -100,12 +114,13 @@ def _page(
         "merchant": caller.merchant.name,
         "slug": "" if caller.merchant.host else caller.merchant.slug,
     }
-    return _rendered(status, **known, order=order, found=found, said=said)
+    return _rendered(status, **known, order=order, given=given, found=found, said=said)
 
 
 def _refused(number: str, error: DomainError) -> HTMLResponse:
     shown = number if _NUMBER.fullmatch(number) else ""
-    return _rendered(STATUS[error.kind], number=shown, merchant="", slug="", order=None, found=None, said=error.message)
+    nothing = {"merchant": "", "slug": "", "order": None, "given": (), "found": None}
+    return _rendered(STATUS[error.kind], number=shown, **nothing, said=error.message)
 
 
 def _rendered(status: int, **values: Any) -> HTMLResponse:

@@ -33,6 +33,8 @@ AND status NOT IN ('completed', 'canceled', 'expired') AND status <> 'complete_i
 CHANGES_OVER: Final = """SELECT FROM app.order_changes WHERE tenant_id = %(tenant)s
 AND status IN ('quoted', 'confirmed') AND expires_at <= %(now)s"""
 BACKORDERS: Final = "SELECT FROM app.backorders WHERE tenant_id = %(tenant)s AND status = 'waiting'"
+DIGITAL: Final = """SELECT FROM app.order_lines l JOIN app.orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
+WHERE l.tenant_id = %(tenant)s AND l.digital AND l.allocated > l.shipped AND o.status = 'open'"""
 CONVERSATIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'conversation' AND delivered_at IS NULL AND available_at <= %(now)s"""
 AGENTIC: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s

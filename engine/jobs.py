@@ -22,6 +22,7 @@ from engine.carts import discounts
 from engine.checkout import recovery
 from engine.conversations import deliver
 from engine.customers import codes, hearing, loyalty, wallet
+from engine.digital.delivering import deliver_due
 from engine.finance import settlements
 from engine.fulfillment.release import release_due
 from engine.fulfillment.tracking import find_lost, poll_carriers
@@ -159,6 +160,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     expire_changes,
     deciding.expire_returns,
     fill_backorders,
+    deliver_due,
     tell_conversations,
     tell_customers,
     tell_agentic,
@@ -210,6 +212,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     recovery.expire: (due.CARDS_OVER, due.CHECKOUTS_OVER),
     expire_changes: (due.CHANGES_OVER,),
     fill_backorders: (due.BACKORDERS,),
+    deliver_due: (due.DIGITAL,),
     approvals.finish_claimed: (due.APPROVALS,),
     consumer.write_letters: (due.LETTERS,),
     sending.send_mail: (due.MAIL,),
@@ -227,7 +230,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
 SECOND, MINUTE, HOUR = "jobs of every second", "jobs of every minute", "jobs of every hour"
 """What a process is alone at: one lock each, or the rare ones would miss their turn beside the others."""
 _LOOK: Final = due.look(DUE.values())
-OUTWARD: Final[frozenset[Job]] = frozenset({release_due, sending.send_mail, file_taxes})
+OUTWARD: Final[frozenset[Job]] = frozenset({release_due, deliver_due, sending.send_mail, file_taxes})
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
 """

@@ -80,6 +80,15 @@ def _checkout(data: Data) -> RenderableType:
     return Group(table, Text(f"Still needed: {missing}", style="yellow")) if missing else table
 
 
+def _address(address: Data | None) -> str:
+    if not address:
+        return ""
+    place = ", ".join(
+        part for part in (address["name"], address["line_one"], address["line_two"], address["city"]) if part
+    )
+    return f"{place}, {address['state']} {address['postal_code']}, {address['country']}"
+
+
 def _confirmation(data: Data) -> RenderableType | None:
     if data["status"] != "open":
         words = {"claimed": None, "approved": None}.get(data["status"], f"The payment card is {data['status']}.")
@@ -93,11 +102,8 @@ def _confirmation(data: Data) -> RenderableType | None:
         checkout["total"]["currency"],
         count="quantity",
     )
-    place = ", ".join(
-        part for part in (address["name"], address["line_one"], address["line_two"], address["city"]) if part
-    )
     details = [
-        *_way(way, f"{place}, {address['state']} {address['postal_code']}, {address['country']}"),
+        *_way(way, _address(address)),
         Text(f"Pay with  {checkout['payment_method']['label']}"),
     ]
     return Panel(Group(table, *details), border_style="yellow")
@@ -108,6 +114,8 @@ def _way(way: Data, address: str) -> list[Text]:
         until = way["pickup_by"][:10]
         ready = way["ready_by"][:16].replace("T", " ")
         return [Text(f"Fetched   {way['title']}: {address}"), Text(f"From      {ready} UTC, until {until}")]
+    if way.get("type") == "digital":
+        return [Text(f"Delivery  {way['title']}")]
     return [Text(f"Ship to   {address}"), Text(f"By        {way['title']} ({way['min_days']}-{way['max_days']} days)")]
 
 

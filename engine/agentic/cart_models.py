@@ -37,6 +37,10 @@ class AgentCart(TenantRow):
     payment_method = None
 
     @property
+    def ways(self) -> dict[str, Any]:
+        return {}
+
+    @property
     def discount_codes(self) -> list[str]:
         return []
 

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 from engine.agentic import order_adjustments, order_fulfillments
 from engine.agentic.session_models import AgentSession
 from engine.agentic.wire import Body, days, known
+from engine.digital import access
+from engine.digital.access import Access
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.money import Money
@@ -66,6 +68,8 @@ class More:
     written_to: bool = False
     """Whether its confirmation was mailed."""
     returned: list[ReturnLine] = field(default_factory=list)
+    given: dict[str, list[Access]] = field(default_factory=dict)
+    """By shipment: what its buyer was given of what has no parcel."""
 
 
 def permalink(shop: Shop, number: str) -> str:
@@ -73,15 +77,23 @@ def permalink(shop: Shop, number: str) -> str:
     return shop.address(f"/order/{number}")
 
 
-def of_orders(session: Session, tenant: Tenant, orders: Sequence[Order], *, web_origin: str) -> list[Body]:
-    """Each order in the protocol's shape, in a few statements whatever their number."""
+def of_orders(
+    session: Session, tenant: Tenant, orders: Sequence[Order], *, web_origin: str, secret_key: bytes | None = None
+) -> list[Body]:
+    """Each order in the protocol's shape, in a few statements whatever their number. Only with the ``secret_key`` they
+    say what opens what their buyers were given.
+    """
     parts = queries.parts_of(session, tenant.id, [order.id for order in orders])
     more = _more(session, tenant.id, orders, parts)
+    if secret_key is not None:
+        _add_given(session, secret_key, tenant.id, parts, more)
     shop = Shop.of(tenant, web_origin)
     return [shape(order, parts[order.id], shop, more[order.id]) for order in orders]
 
 
-def own_order(session: Session, buyer: Identity, order_id: str, *, web_origin: str) -> Body:
+def own_order(
+    session: Session, buyer: Identity, order_id: str, *, web_origin: str, secret_key: bytes | None = None
+) -> Body:
     """One of the platform's own orders. Raises ``NotFound`` for any other."""
     order = session.scalars(
         placed(buyer.tenant_id).where(Order.id == order_id, Order.owner_id == buyer.buyer.id)
@@ -89,7 +101,7 @@ def own_order(session: Session, buyer: Identity, order_id: str, *, web_origin: s
     if order is None:
         raise NotFound("There is no such order.")
     tenant = session.get_one(Tenant, buyer.tenant_id)
-    return of_orders(session, tenant, [order], web_origin=web_origin)[0]
+    return of_orders(session, tenant, [order], web_origin=web_origin, secret_key=secret_key)[0]
 
 
 def shape(order: Order, parts: Parts, shop: Shop, more: More | None = None) -> Body:
@@ -107,7 +119,7 @@ def shape(order: Order, parts: Parts, shop: Shop, more: More | None = None) -> B
         "confirmation": _confirmation(order, more),
         "support": _support(shop.settings),
         "line_items": [_line(line, shop) for line in parts.lines],
-        "fulfillments": order_fulfillments.of(order, parts),
+        "fulfillments": order_fulfillments.of(order, parts, more.given),
         "adjustments": order_adjustments.of(order, parts, more.returned, titles),
         "totals": _totals(order, parts),
     }
@@ -230,6 +242,15 @@ def _support(settings: Mapping[str, Any]) -> Body | None:
         "help_center_url": settings.get("help_center_url"),
     }
     return {name: str(value) for name, value in told.items() if value} or None
+
+
+def _add_given(
+    session: Session, secret_key: bytes, tenant_id: str, parts: Mapping[str, Parts], more: Mapping[str, More]
+) -> None:
+    ids = [order_id for order_id, one in parts.items() if any(line.digital and line.shipped for line in one.lines)]
+    for order_id, found in (access.of_orders(session, secret_key, tenant_id, ids) if ids else {}).items():
+        for one in found:
+            more[order_id].given.setdefault(one.shipment_id, []).append(one)
 
 
 def _more(session: Session, tenant_id: str, orders: Sequence[Order], parts: Mapping[str, Parts]) -> dict[str, More]:

@@ -74,7 +74,9 @@ def shape(session: Session, door: Door, order: Order, lines: Sequence[OrderLine]
     if clock.now() - order.updated_at < _FRESH and order.updated_at == order.placed_at:
         shop = order_shape.Shop.of(tenant, door.origin)
         return just_placed(order, lines, shop)
-    return order_shape.of_orders(session, tenant, [order], web_origin=door.origin)[0]
+    return order_shape.of_orders(session, tenant, [order], web_origin=door.origin, secret_key=door.runtime.secret_key)[
+        0
+    ]
 
 
 def just_placed(order: Order, lines: Sequence[OrderLine], shop: order_shape.Shop) -> Body:

@@ -30,7 +30,7 @@ _OPEN: Final = frozenset({SessionStatus.NOT_READY, SessionStatus.READY})
 _CHECKOUT: Final = (
     *("tenant_id", "id", "owner_id", "thread_id", "cart_id", "status", "currency", "lines", "buyer", "ship_to"),
     *("fulfillment_option_id", "discount_codes", "payment_method", "tenders", "declines", "version", "created_at"),
-    *("updated_at", "expires_at"),
+    *("updated_at", "expires_at", "ways"),
 )
 _EXTRA: Final = ("locale", "timezone", "order_notes", "said", "kept_back", "refusal", "consent_id")
 _LOOK: Final = Statement(facts.LOOK)
@@ -59,9 +59,9 @@ SELECT {facts.COLUMNS} FROM (
 CREATE: Final = Statement("""
 WITH checkout AS (
   INSERT INTO app.checkout_sessions (tenant_id, id, owner_id, status, currency, lines, buyer, ship_to,
-    fulfillment_option_id, discount_codes, tenders, declines, version, created_at, updated_at, expires_at)
+    fulfillment_option_id, ways, discount_codes, tenders, declines, version, created_at, updated_at, expires_at)
   VALUES (%(tenant)s, %(id)s, %(owner)s, %(status)s, %(currency)s, %(lines)s, %(buyer)s, %(ship_to)s, %(option)s,
-    %(codes)s::text[], '[]', 0, 1, %(now)s, %(now)s, %(expires_at)s)
+    %(ways)s, %(codes)s::text[], '[]', 0, 1, %(now)s, %(now)s, %(expires_at)s)
   RETURNING id
 ), extra AS (
   INSERT INTO app.agent_sessions (tenant_id, session_id, locale, timezone, order_notes, said, kept_back)
@@ -74,8 +74,8 @@ SELECT %(tenant)s, %(now)s, '', %(owner)s, 'checkout.started', id, '{}' FROM che
 CHANGE: Final = Statement("""
 WITH checkout AS (
   UPDATE app.checkout_sessions SET status = %(status)s, lines = %(lines)s, buyer = %(buyer)s, ship_to = %(ship_to)s,
-    fulfillment_option_id = %(option)s, discount_codes = %(codes)s::text[], payment_method = %(method)s,
-    version = version + 1, updated_at = %(now)s
+    fulfillment_option_id = %(option)s, ways = %(ways)s, discount_codes = %(codes)s::text[],
+    payment_method = %(method)s, version = version + 1, updated_at = %(now)s
   WHERE tenant_id = %(tenant)s AND id = %(id)s AND version = %(version)s AND status = %(was)s
   RETURNING id
 ), extra AS (
@@ -205,6 +205,7 @@ def values(checkout: CheckoutSession, extra: AgentSession) -> Row:
         "buyer": Jsonb(checkout.buyer),
         "ship_to": Jsonb(checkout.ship_to) if checkout.ship_to else None,
         "option": checkout.fulfillment_option_id,
+        "ways": Jsonb(checkout.ways or {}),
         "codes": list(checkout.discount_codes),
         "method": Jsonb(checkout.payment_method) if checkout.payment_method else None,
         "now": checkout.updated_at,
@@ -221,7 +222,13 @@ def values(checkout: CheckoutSession, extra: AgentSession) -> Row:
 def _draft(identity: Identity, wish: Wish) -> CheckoutSession:
     """What the wish alone says of a basket."""
     draft = CheckoutSession(
-        tenant_id=identity.tenant_id, owner_id=identity.id, lines=[], buyer={}, discount_codes=[], tenders=[]
+        tenant_id=identity.tenant_id,
+        owner_id=identity.id,
+        lines=[],
+        buyer={},
+        discount_codes=[],
+        tenders=[],
+        ways={},
     )
     saying.take_in(draft, AgentSession(said={}), wish)
     return draft

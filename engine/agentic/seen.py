@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,11 +11,13 @@ from engine.agentic.messages import Message
 from engine.agentic.policy import AgenticPolicy
 from engine.agentic.session_models import AgentSession
 from engine.carts.promotions import LeftOut, Taken
+from engine.checkout.delivery import Way
 from engine.checkout.facts import Shop
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote
 from engine.kit.policies import read_policy
 from engine.orders.models import Order, OrderLine
+from engine.orders.ways import way_of
 from engine.runtime import Runtime
 from engine.shipping.service import Option
 from engine.tax.engine import Question
@@ -43,6 +46,8 @@ class Bill:
     tax_included: bool
     promotions: Sequence[Taken] = ()
     left_out: Sequence[LeftOut] = ()
+    ways: Sequence[Way] = ()
+    """Every way with its lines, where not all of them go the selected one."""
 
     @classmethod
     def of(cls, quote: Quote) -> Bill:
@@ -56,15 +61,15 @@ class Bill:
             quote.tax_included,
             quote.promotions,
             quote.left_out,
+            quote.ways,
         )
 
     @classmethod
     def ordered(cls, order: Order, lines: Sequence[OrderLine], taken: Sequence[Taken] = ()) -> Bill:
         """What was agreed to, and what promotions took off it."""
-        known: dict[str, Any] = dict(order.fulfillment)
-        way = Option(**known | {"surcharges": tuple(known.get("surcharges", ()))})
         priced = [_as_priced(line) for line in lines]
-        return cls(priced, (way,), way, order.totals, order.taxes, order.tax_included, taken)
+        way, went = _option(order.fulfillment), _ways(order, lines)
+        return cls(priced, (way,), way, order.totals, order.taxes, order.tax_included, taken, ways=went)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,23 @@ class Seen:
     @property
     def policy(self) -> AgenticPolicy:
         return read_policy(dict(self.shop.settings), AgenticPolicy)
+
+
+def _option(kept: Mapping[str, Any]) -> Option:
+    """A way to deliver as an order keeps it."""
+    return Option(**{**kept, "surcharges": tuple(kept.get("surcharges", ()))})
+
+
+def _ways(order: Order, lines: Sequence[OrderLine]) -> list[Way]:
+    """The ways of an order's lines, where there are several."""
+    if not any(line.digital or line.way for line in lines):
+        return []
+    options, ids = {}, defaultdict(list)
+    for line in sorted(lines, key=lambda line: (line.digital, line.way is not None)):
+        kept = way_of(order, line)
+        options[kept["id"]] = _option(kept)
+        ids[kept["id"]].append(line.variant_id)
+    return [Way(tuple(ids[one]), option) for one, option in options.items()]
 
 
 def line_id(variant_id: str) -> str:

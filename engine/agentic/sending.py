@@ -176,7 +176,9 @@ def _parcel(
 ) -> Parcel:
     tenant = session.get_one(Tenant, row.tenant_id)
     order = session.get_one(Order, (row.tenant_id, row.order_id))
-    (body,) = order_shape.of_orders(session, tenant, [order], web_origin=runtime.web_origin)
+    (body,) = order_shape.of_orders(
+        session, tenant, [order], web_origin=runtime.web_origin, secret_key=runtime.secret_key
+    )
     name = _PAST[row.type] if receiver.naming == EventNaming.PAST else str(row.type)
     assert platform.webhook_url is not None
     return Parcel(

@@ -10,25 +10,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.agentic import groups, items, links, messages, placed, saying
-from engine.agentic.errors import CurrencyNotSold, ItemUnknown, SessionClosed, SessionUnknown
+from engine.agentic.errors import CurrencyNotSold, SessionClosed, SessionUnknown
 from engine.agentic.messages import EMAIL, Message
 from engine.agentic.policy import AgenticPolicy
-from engine.agentic.seen import Bill, Door, Seen, line_id, told_type
+from engine.agentic.seen import Bill, Door, Seen
 from engine.agentic.session_models import AgentSession
-from engine.agentic.wishes import EXTENSIONS, INTERVENTIONS, KEEP, Body, Opening, Selected, Unsaid, Wish
+from engine.agentic.wishes import EXTENSIONS, INTERVENTIONS, KEEP, Body, Opening, Unsaid, Wish
 from engine.carts import discounts
 from engine.carts.promotions import LeftOut, Why
-from engine.checkout import consents, facts, pricing
+from engine.checkout import consents, facts, pricing, ways
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.states import OPEN_SESSIONS, SESSION
 from engine.kit import audit, clock
-from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of, read_policy
-from engine.shipping import pickup
+from engine.shipping import digital, pickup
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
 _CLOSED: Final = {
@@ -75,6 +74,7 @@ def opened(identity: Identity, shop: facts.Shop, opening: Opening) -> CheckoutSe
         discount_codes=[],
         ship_to=None,
         fulfillment_option_id=None,
+        ways={},
         payment_method=None,
         tenders=[],
         version=1,
@@ -182,7 +182,7 @@ def told(checkout: CheckoutSession, extra: AgentSession, quote: Quote) -> list[M
     wrong = [Message(**one) for one in extra.said.get("faults", [])]
     email_wrong = any(one.param.endswith(".email") for one in wrong)
     found = [one for one in messages.of_quote(quote, checkout.lines, codes) if not (email_wrong and one.param == EMAIL)]
-    found += [*wrong, *groups.problems(extra.said.get("groups", []), quote.selected)]
+    found += [*wrong, *groups.problems(checkout, extra.said.get("groups", []), quote)]
     found += [messages.left_out(_kept(one), codes) for one in extra.said.get("left_out", [])]
     if extra.refusal:
         found.append(messages.refused(extra.refusal["content"], param=extra.refusal["param"]))
@@ -317,34 +317,37 @@ def _choose(
     """The way to deliver that was chosen, if it is one of those offered: with where it is fetched the stock and the
     taxes change. Raises ``InvalidInput``, ``ItemUnknown``.
     """
-    before = checkout.fulfillment_option_id
+    before = (checkout.fulfillment_option_id, dict(checkout.ways or {}))
+    wanted = wish.selected if not isinstance(wish.selected, Unsaid) else None
     if not isinstance(wish.selected, Unsaid):
-        if wish.selected:
-            _check_selected(checkout, wish.selected, [option.id for option in quote.options], quote)
-        checkout.fulfillment_option_id = wish.selected[0].option_id if wish.selected else None
-    elif not isinstance(wish.groups, Unsaid) and (way := groups.choice(wish.groups, quote.options, quote.selected)):
-        checkout.fulfillment_option_id = way.id
-    if checkout.fulfillment_option_id == before:
-        return found, quote
-    if pickup.PREFIX in f"{before}{checkout.fulfillment_option_id}":
-        found = again()
-    return found, pricing.price(checkout, found)
+        _take(checkout, groups.selected(checkout, found, wish.selected or ()))
+    elif not isinstance(wish.groups, Unsaid):
+        _take(checkout, groups.grouped(checkout, found, wish.groups, quote))
+    ways.by_itself(checkout, quote.lines, quote.selected)
+    now = (checkout.fulfillment_option_id, dict(checkout.ways or {}))
+    if now != before:
+        if _looks_elsewhere(checkout, before, now):
+            found = again()
+        quote = pricing.price(checkout, found)
+    if wanted:
+        groups.check_selected(checkout, quote, wanted)
+    return found, quote
 
 
-def _check_selected(
-    checkout: CheckoutSession, selected: Sequence[Selected], offered: Sequence[str], quote: Quote
-) -> None:
-    ids = {row["variant_id"] for row in checkout.lines}
-    ids |= {line_id(variant_id) for variant_id in ids}
-    types = {option.id: told_type(option) for option in quote.options}
-    for number, one in enumerate(selected):
-        place = f"$.selected_fulfillment_options[{number}]"
-        if one.option_id not in offered or one.type != types[one.option_id]:
-            raise InvalidInput("That way to deliver is not offered for this order.", param=f"{place}.option_id")
-        if not set(one.item_ids) <= ids:
-            raise ItemUnknown("There is no such item in this checkout.", param=f"{place}.item_ids")
-        if one.option_id != selected[0].option_id:
-            raise InvalidInput("One way to deliver carries the whole order.", param=place)
+def _take(checkout: CheckoutSession, choice: groups.Choice | None) -> None:
+    if choice is not None:
+        checkout.fulfillment_option_id, checkout.ways = choice.option_id, choice.ways
+
+
+Went = tuple[str | None, Mapping[str, str]]
+
+
+def _looks_elsewhere(checkout: CheckoutSession, before: Went, now: Went) -> bool:
+    """Whether other facts count: a place where something is fetched, or the shop's country for what has no parcel."""
+    if pickup.PREFIX in "".join(str(one) for went in (before, now) for one in (went[0], *went[1].values())):
+        return True
+    moved = before[0] != now[0] and digital.TYPE in {before[0], now[0]}
+    return moved and not (checkout.ship_to or {}).get("country")
 
 
 def _kept(one: Mapping[str, Any]) -> LeftOut:

@@ -29,6 +29,7 @@ from engine.catalog.drafting import (
     must_sell,
     new_variant,
     said_of,
+    same_kind,
     taken,
     valid,
     variant_columns,
@@ -43,6 +44,7 @@ from engine.kit.ids import new_id
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
 from engine.kit.tenancy import Tenant
 from engine.kit.views import Price, View
+from engine.shipping.digital import Digital
 
 
 class AuthoredVariant(View):
@@ -59,6 +61,8 @@ class AuthoredVariant(View):
     backorder_limit: int | None
     available_on: date | None
     lead_days: int | None
+    digital: Digital | None
+    """What a buyer is given, of what has no parcel."""
 
 
 class AuthoredProduct(View):
@@ -158,6 +162,7 @@ def change_variant(
     product = _locked(session, identity.tenant_id, found.product_id, version)
     variant = session.get_one(Variant, (identity.tenant_id, variant_id), with_for_update=True, populate_existing=True)
     wanted = valid(VariantIn, said_of(variant).model_dump(mode="json") | changes)
+    same_kind(variant, wanted)
     others = [one for one in _variants(session, product) if one.id != variant.id]
     check_options(product.options, [*map(said_of, others), wanted])
     before = variant.price

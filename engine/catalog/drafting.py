@@ -17,9 +17,11 @@ from engine.catalog.errors import NotSellable, SlugTaken
 from engine.catalog.facts import ProductFacts, said
 from engine.catalog.models import Product, ProductStatus, Variant
 from engine.catalog.problems import FieldProblem, InvalidFields, first_problem
-from engine.catalog.shop_file import Restriction, Slug, StockPolicy, TaxCategory, Units
+from engine.catalog.shop_file import Restriction, Slug, StockPolicy, TaxCategory, Units, counted_digitally
 from engine.kit import clock
+from engine.kit.errors import Conflict
 from engine.kit.ids import new_id
+from engine.shipping.digital import Digital
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Minor = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
@@ -37,7 +39,8 @@ class VariantIn(BaseModel):
     options: dict[Text, Text] = {}
     price: Minor
     cost: Minor = 0
-    weight_g: Annotated[int, Field(strict=True, gt=0, le=10_000_000)]
+    weight_g: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
+    """What has a parcel weighs something."""
     size_mm: tuple[
         Annotated[int, Field(ge=0, le=100_000)],
         Annotated[int, Field(ge=0, le=100_000)],
@@ -49,9 +52,20 @@ class VariantIn(BaseModel):
     backorder_limit: Annotated[Units, Field(strict=True)] | None = None
     available_on: date | None = None
     lead_days: Annotated[int, Field(strict=True, ge=0, le=730)] | None = None
+    digital: Digital | None = None
+    """What a buyer is given, of what has no parcel; how it is counted follows from it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, said: Any) -> Any:
+        return counted_digitally(said)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.digital is None and not self.weight_g:
+            raise ValueError("what has a parcel weighs something: weight_g")
+        if self.digital is not None and self.stock_policy != self.digital.stock_policy:
+            raise ValueError("a digital item cannot be ordered ahead: leave stock_policy out")
         if self.stock_policy == StockPolicy.PREORDER and self.available_on is None:
             raise ValueError("a pre-order says from when it is available: available_on")
         return self
@@ -140,14 +154,27 @@ def variant_columns(product: Product, wanted: VariantIn) -> dict[str, Any]:
     sizes = {"length_mm": length, "width_mm": width, "height_mm": height}
     values = [wanted.options[name] for name in product.facts.get("option_names") or product.options]
     title = searchtext.variant_title(product.title, values)
-    return wanted.model_dump(exclude={"size_mm"}) | sizes | {"title": title}
+    given = {"digital": wanted.digital.model_dump() if wanted.digital else None}
+    return wanted.model_dump(exclude={"size_mm", "digital"}) | sizes | given | {"title": title}
 
 
 def said_of(variant: Variant) -> VariantIn:
     """A variant as its merchant says it."""
     same = {name: getattr(variant, name) for name in VariantIn.model_fields if name != "size_mm"}
     size = (variant.length_mm, variant.width_mm, variant.height_mm)
+    given = Digital.model_validate(variant.digital) if variant.digital else None
+    same["digital"] = given
     return VariantIn.model_construct(**same | {"stock_policy": StockPolicy(variant.stock_policy), "size_mm": size})
+
+
+def same_kind(variant: Variant, wanted: VariantIn) -> None:
+    """What has a parcel keeps it, and what comes with codes goes on to: its stock and its orders rest on that. Raises
+    ``Conflict``.
+    """
+    before, after = said_of(variant).digital, wanted.digital
+    if (before is None, before and before.codes) != (after is None, after and after.codes):
+        words = "whether it has a parcel, and whether it comes with codes, is said once"
+        raise Conflict(f"{variant.sku}: {words}: retire it, and add another variant.")
 
 
 def fill_search(product: Product) -> None:

@@ -23,6 +23,7 @@ PEERS: Final = 3
 SCORES: Final[Mapping[str, int]] = {
     "no_variant": 100,
     "no_stock": 40,
+    "no_codes": 40,
     "no_price": 35,
     "no_image": 30,
     "no_parcel_size": 25,
@@ -122,11 +123,14 @@ def _of_sale(variants: list[Variant], units: int, unpriced: list[str]) -> Iterat
     if not variants:
         yield _gap("no_variant", "Nothing of it can be sold: add a variant.")
         return
-    if not units and not any(one.stock_policy != "deny" for one in variants):
+    if not units and all(one.digital for one in variants) and any(one.stock_policy == "deny" for one in variants):
+        yield _gap("no_codes", "No licence code is left: bring some, or it cannot be sold.")
+    elif not units and not any(one.stock_policy != "deny" for one in variants):
         yield _gap("no_stock", "Nothing is on hand: receive units, or let it be ordered ahead.")
     if unpriced:
         yield _gap("no_price", f"Not every variant has a price in {', '.join(unpriced)}: set one, or it is not sold.")
-    if flat := [one.sku for one in variants if not (one.length_mm and one.width_mm and one.height_mm)]:
+    carried = [one for one in variants if not one.digital]
+    if flat := [one.sku for one in carried if not (one.length_mm and one.width_mm and one.height_mm)]:
         yield _gap("no_parcel_size", f"Measure the parcel of {', '.join(flat[:5])}: shipping is guessed without.")
 
 
@@ -137,7 +141,7 @@ def _of_words(product: Product, usual: Mapping[str, list[str]]) -> Iterator[Gap]
     if len(product.description) < SHORT:
         words = f"Its description has {len(product.description)} letters: say in {SHORT} or more what it is good for."
         yield _gap("short_description", words)
-    if not facts.get("materials"):
+    if not facts.get("materials") and product.tax_category != "digital":
         yield _gap("no_materials", "Say what it is made of.")
     if not product.tax_category:
         yield _gap("untaxed", "Say its tax category.")

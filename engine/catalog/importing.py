@@ -105,6 +105,7 @@ def _variant(tenant_id: str, product_id: str, product: ProductRow, row: VariantR
         "backorder_limit": row.backorder_limit,
         "available_on": row.available_on,
         "lead_days": row.lead_days,
+        "digital": row.digital.model_dump() if row.digital else None,
     }
 
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from engine.catalog.facts import Dimensions, Faq, Sayings
 from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts, RateBands, Surcharge
+from engine.shipping.digital import Digital
 from engine.shipping.pickup import Pickup
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
@@ -61,6 +62,17 @@ class StockPolicy(StrEnum):
     BACKORDER = "backorder"  # sold now, sent when it comes
     PREORDER = "preorder"  # not out yet: sold now, sent from ``available_on``
     UNTRACKED = "untracked"  # nobody counts it: always there
+
+
+def counted_digitally(said: Any) -> Any:
+    """What is said of a variant, with how it is counted where it is digital: by its codes, or not at all."""
+    if not isinstance(said, dict) or not said.get("digital"):
+        return said
+    given = said["digital"]
+    codes = given.codes if isinstance(given, Digital) else isinstance(given, dict) and bool(given.get("codes"))
+    policy = StockPolicy.DENY if codes else StockPolicy.UNTRACKED
+    usual = said.get("stock_policy") in {None, *(StockPolicy.DENY, StockPolicy.UNTRACKED), "deny", "untracked"}
+    return {**said, "stock_policy": policy} if usual else said
 
 
 class ShopRow(Row):
@@ -133,8 +145,9 @@ class VariantRow(Row):
     """Other currency → price in its minor units."""
     scheduled: list[PriceRow] = []
     cost: Minor
-    weight_g: Annotated[int, Field(gt=0)]
-    size_mm: tuple[int, int, int]
+    weight_g: Annotated[int, Field(ge=0)] = 0
+    """What has a parcel weighs something."""
+    size_mm: tuple[int, int, int] = (0, 0, 0)
     """Packed length, width, height."""
     stock: dict[str, Annotated[int, Field(ge=0)]] = {}
     """Location code to units on hand; a missing location has none."""
@@ -150,6 +163,21 @@ class VariantRow(Row):
     available_on: date | None = None
     """The day a pre-order can ship from."""
     lead_days: Annotated[int, Field(ge=0, le=730)] | None = None
+    digital: Digital | None = None
+    """What a buyer is given, of what has no parcel. Codes are brought later: they are its stock."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _counted(cls, said: Any) -> Any:
+        return counted_digitally(said)
+
+    @model_validator(mode="after")
+    def _has_a_parcel_or_none(self) -> Self:
+        if self.digital is None and not (self.weight_g and all(self.size_mm)):
+            raise ValueError(f"{self.sku}: what has a parcel has weight_g and size_mm")
+        if self.digital and (self.bundle or self.stock or self.stock_policy != self.digital.stock_policy):
+            raise ValueError(f"{self.sku}: a digital item is no bundle, lies on no shelf and is not ordered ahead")
+        return self
 
     @model_validator(mode="after")
     def _stock_fits(self) -> Self:
@@ -432,6 +460,8 @@ def _bundle_problems(variants: list[VariantRow]) -> list[str]:
                 found.append(f"{variant.sku}: no sku {part.sku}")
             elif by_sku[part.sku].bundle:
                 found.append(f"{variant.sku}: its part {part.sku} is a bundle itself")
+            elif by_sku[part.sku].digital:
+                found.append(f"{variant.sku}: its part {part.sku} has no parcel")
         cost = sum(part.quantity * by_sku[part.sku].cost for part in variant.bundle if part.sku in by_sku)
         if variant.bundle and cost != variant.cost:
             found.append(f"{variant.sku}: it costs {variant.cost}, its parts {cost}")

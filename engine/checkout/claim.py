@@ -42,7 +42,7 @@ PREPARE: Final = Statement(f"""
 SELECT k.id AS consent_id, k.status AS consent_status, k.digest, k.token_sealed, k.payment_id,
   k.expires_at AS good_until, k.owner_id,
   c.tenant_id, c.id, c.version, c.status, c.currency, c.lines, c.buyer, c.ship_to, c.fulfillment_option_id,
-  c.discount_codes, c.payment_method, c.tenders, c.thread_id, c.cart_id, c.expires_at, {facts.COLUMNS}
+  c.ways, c.discount_codes, c.payment_method, c.tenders, c.thread_id, c.cart_id, c.expires_at, {facts.COLUMNS}
 FROM app.consents k
 JOIN app.checkout_sessions c ON c.tenant_id = k.tenant_id AND c.id = k.session_id {facts.SCOPE}
 WHERE k.tenant_id = %(tenant)s AND k.id = %(consent)s AND k.owner_id = %(owner)s
@@ -73,13 +73,13 @@ WITH same AS (
 ), lines AS (
   INSERT INTO app.order_lines (tenant_id, id, order_id, position, product_id, variant_id, sku, title, options,
     unit_price, unit_cost, ordered, canceled, allocated, shipped, delivered, returned, discount, tax, tax_included,
-    taxes, components)
+    taxes, components, digital, way)
   SELECT %(tenant)s, l.id, %(order)s, l.position, l.product_id, l.variant_id, l.sku, l.title, l.options,
     l.unit_price, l.unit_cost, l.ordered, 0, l.allocated, 0, 0, 0, l.discount, l.tax, l.tax_included, l.taxes,
-    l.components
+    l.components, l.digital, l.way
   FROM card, jsonb_to_recordset(%(lines)s) AS l(id text, position int, product_id text, variant_id text, sku text,
     title text, options jsonb, unit_price int, unit_cost int, ordered int, allocated int, discount int, tax int,
-    tax_included boolean, taxes jsonb, components jsonb)
+    tax_included boolean, taxes jsonb, components jsonb, digital boolean, way jsonb)
 ), paying AS (
   INSERT INTO app.payments (tenant_id, id, session_id, order_id, consent_id, token_hash, gateway, tender,
     capture_mode, amount, currency, method, status, lease_until, recovery_attempts, created_at)

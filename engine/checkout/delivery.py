@@ -13,7 +13,7 @@ from engine.compliance.policy import CompliancePolicy
 from engine.customers.addresses import missing_parts
 from engine.kit import clock
 from engine.kit.policies import read_policy
-from engine.shipping import pickup
+from engine.shipping import digital, pickup
 from engine.shipping import service as shipping
 from engine.shipping.policy import ShippingPolicy
 from engine.shipping.promise import Arrival, Desk, arrival
@@ -39,6 +39,18 @@ class Sent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How some of the lines go; ``option`` is none while nobody knows where to."""
+
+    variant_ids: tuple[str, ...]
+    option: shipping.Option | None
+
+    @property
+    def is_digital(self) -> bool:
+        return self.option is not None and self.option.type == digital.TYPE
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """``problems`` stand in the way; ``notices`` are to be known before agreeing."""
 
@@ -46,6 +58,8 @@ class Delivery:
     selected: shipping.Option | None = None
     problems: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    """Each way with its lines, where not all of them go the selected one."""
 
 
 def delivery(basket: Basket, found: Facts, lines: Sequence[Sent], *, goods: int | None = None) -> Delivery:

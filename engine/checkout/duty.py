@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from engine.checkout.delivery import Way
 from engine.checkout.facts import Basket, Facts
 from engine.customers.addresses import missing_parts
 from engine.kit import clock
@@ -54,13 +55,24 @@ class Duty:
     asks: Question | None = None
 
 
-def duty(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Option | None, *, blocked: bool) -> Duty:
-    """What is due; nothing is asked while something else stands in the way of buying."""
+def duty(
+    basket: Basket,
+    found: Facts,
+    lines: Sequence[Goods],
+    selected: Option | None,
+    *,
+    blocked: bool,
+    ways: Sequence[Way] = (),
+) -> Duty:
+    """What is due; nothing is asked while something else stands in the way of buying. ``ways``: each option and its
+    lines, where not all go the selected one; somebody else's engine hears of them as going where the order goes.
+    """
     if not found.tax_policy.elsewhere:
-        return _by_tables(found, lines, selected)
+        return _at_each(found, lines, ways) if ways else _by_tables(found, lines, _fee(selected))
+    fee = sum(_fee(way.option) for way in ways) if ways else _fee(selected)
     if blocked or selected is None or set(missing_parts(found.goes_to(basket))) - {"name"}:
         return Duty(_nothing(lines), _LATER, TaxSource.STRIPE)
-    question = _question(basket, found, lines, selected)
+    question = _question(basket, found, lines, fee)
     if not question.lines and not question.shipping:
         return Duty(_nothing(lines), "none", TaxSource.STRIPE)
     held = found.tax_quote
@@ -68,13 +80,39 @@ def duty(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Option 
         return Duty(_nothing(lines), _LATER, TaxSource.STRIPE, problems=(TAX_OPEN,), asks=question)
     if held["status"] == QuoteStatus.ANSWERED:
         return _answered(found, held, lines)
-    return _failed(found, lines, selected)
+    return _failed(found, lines, fee)
 
 
-def _by_tables(found: Facts, lines: Sequence[Goods], selected: Option | None) -> Duty:
+def _fee(option: Option | None) -> int:
+    return option.amount if option else 0
+
+
+def _by_tables(found: Facts, lines: Sequence[Goods], fee: int) -> Duty:
     items = [taxes.Item(line.tax_category, line.base - line.discount, line.quantity) for line in lines]
-    bill = found.tax.bill(items, shipping=selected.amount if selected else 0)
+    bill = found.tax.bill(items, shipping=fee)
     return Duty(bill, found.tax.name, notices=(found.tax.notice,) if found.tax.notice else ())
+
+
+def _at_each(found: Facts, lines: Sequence[Goods], ways: Sequence[Way]) -> Duty:
+    """By the tables of each place that some of it goes to."""
+    places: dict[str, tuple[Facts, set[str], int]] = {}
+    for way in ways:
+        key = way.option.id if way.option and way.option.id in found.elsewhere else ""
+        known, ids, fee = places.get(key, (found.elsewhere.get(key, found), set(), 0))
+        places[key] = (known, ids | set(way.variant_ids), fee + _fee(way.option))
+    duties = []
+    for known, ids, fee in places.values():
+        here = [line for line in lines if line.variant_id in ids]
+        duties.append((here, _by_tables(known, here, fee)))
+    if len(duties) == 1:
+        return duties[0][1]
+    taxed = {line.variant_id: one for here, due in duties for line, one in zip(here, due.bill.items, strict=True)}
+    fees = [due.bill.shipping for _, due in duties]
+    shipping = taxes.Taxed(sum(one.amount for one in fees), tuple(part for one in fees for part in one.parts))
+    names = dict.fromkeys(due.name for _, due in duties)
+    notices = dict.fromkeys(words for _, due in duties for words in due.notices)
+    bill = taxes.Bill(tuple(taxed[line.variant_id] for line in lines), shipping)
+    return Duty(bill, ", ".join(names), notices=tuple(notices))
 
 
 def _answered(found: Facts, held: Mapping[str, Any], lines: Sequence[Goods]) -> Duty:
@@ -84,14 +122,14 @@ def _answered(found: Facts, held: Mapping[str, Any], lines: Sequence[Goods]) -> 
     return Duty(bill, ", ".join(names) or free, TaxSource.STRIPE, held["calculation_id"])
 
 
-def _failed(found: Facts, lines: Sequence[Goods], selected: Option | None) -> Duty:
+def _failed(found: Facts, lines: Sequence[Goods], fee: int) -> Duty:
     if found.tax_policy.on_failure == "refuse":
         return Duty(_nothing(lines), _LATER, TaxSource.STRIPE, problems=(TAX_UNKNOWN,))
-    plain = _by_tables(found, lines, selected)
+    plain = _by_tables(found, lines, fee)
     return Duty(plain.bill, plain.name, TaxSource.FALLBACK, notices=(*plain.notices, BY_TABLES))
 
 
-def _question(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Option) -> Question:
+def _question(basket: Basket, found: Facts, lines: Sequence[Goods], fee: int) -> Question:
     policy, address = found.tax_policy, found.goes_to(basket) or {}
     asked = [
         AskedLine(line.variant_id, worth, line.quantity, policy.tax_codes.get(line.tax_category, ""))
@@ -103,7 +141,7 @@ def _question(basket: Basket, found: Facts, lines: Sequence[Goods], selected: Op
         currency=basket.currency,
         included=found.tax.included,
         lines=tuple(asked),
-        shipping=selected.amount,
+        shipping=fee,
         shipping_tax_code=policy.shipping_tax_code or "",
         address=tuple((part, str(address.get(part) or "")) for part in _PLACE),
         exempt=found.tax.exempt,

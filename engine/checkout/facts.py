@@ -20,6 +20,7 @@ from engine.carts.promotions import Offered
 from engine.catalog.prices import IN_FORCE, currencies_of
 from engine.catalog.shop_file import StockPolicy
 from engine.checkout import quotas
+from engine.checkout.parts import part_of
 from engine.inventory import direct as stock
 from engine.inventory import service as inventory
 from engine.inventory.availability import recipes
@@ -29,7 +30,7 @@ from engine.kit import clock
 from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.payments.tenders import Purse, purses
-from engine.shipping import pickup
+from engine.shipping import digital, pickup
 from engine.tax import service as tax
 from engine.tax.policy import TaxPolicy
 
@@ -42,6 +43,8 @@ class Basket(Protocol):
     @property
     def id(self) -> str: ...
     @property
+    def owner_id(self) -> str: ...
+    @property
     def currency(self) -> str: ...
     @property
     def lines(self) -> list[Any]: ...
@@ -51,6 +54,8 @@ class Basket(Protocol):
     def ship_to(self) -> dict[str, Any] | None: ...
     @property
     def fulfillment_option_id(self) -> str | None: ...
+    @property
+    def ways(self) -> dict[str, Any]: ...
     @property
     def discount_codes(self) -> list[str]: ...
     @property
@@ -115,6 +120,11 @@ class Facts:
     """What an engine that has to be asked last said of this checkout."""
     bought: Sequence[Mapping[str, Any]] = ()
     """Where the shop limits how much a customer may buy: what this one ordered before."""
+    elsewhere: Mapping[str, Facts] = field(default_factory=dict)
+    """By the way that some lines go otherwise than the rest, where that changes what their price rests on: they are
+    fetched at a place of its own."""
+    lying_at: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By location that offers to fetch there: the variants of which it has all units."""
     purses: Mapping[str, Purse] = field(default_factory=dict)
     """By account: the gift cards and store credit it is paid with that are good now."""
 
@@ -123,6 +133,14 @@ class Facts:
         if self.picked is None:
             return basket.ship_to
         return pickup.address_of(self.picked, str(basket.buyer.get("name") or (basket.ship_to or {}).get("name") or ""))
+
+    def of(self, basket: Basket, variant_id: str) -> Facts:
+        """What the price of a line rests on."""
+        return self.elsewhere.get((basket.ways or {}).get(variant_id, ""), self)
+
+    def is_digital(self, variant_id: str) -> bool:
+        item = self.items.get(variant_id)
+        return item is not None and item["digital"] is not None
 
     def ready(self, variant_id: str) -> int:
         """Units that can ship at once, with everything else that is wanted."""
@@ -141,16 +159,18 @@ SCOPE: Final = f"""
   LEFT JOIN app.locations y ON y.tenant_id = c.tenant_id AND y.pickup IS NOT NULL AND y.line_one <> ''
     AND left(c.fulfillment_option_id, {len(pickup.PREFIX)}) = '{pickup.PREFIX}'
     AND y.id = substr(c.fulfillment_option_id, {len(pickup.PREFIX) + 1})
+  JOIN app.tenants t ON t.id = c.tenant_id
   CROSS JOIN LATERAL (
     SELECT ARRAY(SELECT line->>'variant_id' FROM jsonb_array_elements(c.lines) AS line) AS variants,
-      coalesce(c.ship_to->>'country', '') AS sent_to, coalesce(y.country, c.ship_to->>'country', '') AS country,
+      coalesce(c.ship_to->>'country', '') AS sent_to, coalesce(y.country, nullif(c.ship_to->>'country', ''),
+        CASE WHEN c.fulfillment_option_id = '{digital.TYPE}' THEN t.country END, '') AS country,
       coalesce(y.region, c.ship_to->>'state', '') AS region, coalesce(y.city, c.ship_to->>'city', '') AS city,
       coalesce(y.postal_code, c.ship_to->>'postal_code', '') AS postal, (
         SELECT h.customer_id FROM app.shoppers h
         WHERE h.tenant_id = c.tenant_id AND h.id = c.owner_id) AS customer) AS w
-  JOIN app.tenants t ON t.id = c.tenant_id
 """  # noqa: S608 (our own)
-"""What a checkout ``c`` asks for, and its shop; where it is fetched at a location ``y``, that is where it goes."""
+"""What a checkout ``c`` asks for, and its shop; where it is fetched at a location ``y``, that is where it goes, and
+what is digital goes to the shop's own country where nobody knows another."""
 
 _PRICE: Final = IN_FORCE.replace("%(currency)s", "c.currency")
 _ITEMS: Final = f"""app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
@@ -177,7 +197,7 @@ COLUMNS: Final = f"""
   t.name, t.currency AS shop_currency, t.country, t.demo, t.settings, t.xmin::text AS stamp,
   (SELECT json_agg(i ORDER BY i.id) FROM (
     SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.length_mm, v.width_mm, v.height_mm, v.sellable,
-      v.stock_policy,
+      v.stock_policy, v.digital,
       coalesce(q.amount, CASE WHEN c.currency = t.currency THEN v.price END) AS price,
       p.title, p.category, p.collections, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
     FROM {_ITEMS}) AS i) AS items,
@@ -275,17 +295,27 @@ def short(basket: Basket, found: Facts) -> dict[str, int]:
         for line in basket.lines
         if (item := found.items.get(line["variant_id"]))
         and item["stock_policy"] in _AHEAD
+        and found.of(basket, item["id"]) is found
         and found.ready(item["id"]) < line["quantity"]
     }
 
 
 def has_rest(basket: Basket, found: Facts) -> bool:
     """Whether something more has to be found out."""
-    return bool(basket.tenders) or (found.picked is None and bool(short(basket, found)))
+    return bool(basket.tenders or _apart(basket)) or (found.picked is None and bool(short(basket, found)))
+
+
+def _apart(basket: Basket) -> list[str]:
+    """The places of the shop where some lines are fetched and the rest is not."""
+    others = {way for way in (basket.ways or {}).values() if way.startswith(pickup.PREFIX)}
+    return sorted(others - {basket.fulfillment_option_id})
 
 
 def with_rest(session: Session, basket: Basket, found: Facts) -> Facts:
     """The facts, what can be said about the units that are not there, and what can be spent of stored value."""
+    for way in _apart(basket):
+        part = part_of(basket, {variant for variant, wanted in basket.ways.items() if wanted == way}, way)
+        found = replace(found, elsewhere={**found.elsewhere, way: look(session, part, owner_id=basket.owner_id)})
     accounts = [tender["stored_value_id"] for tender in basket.tenders]
     if accounts:
         found = replace(found, purses=purses(session, basket.tenant_id, accounts, currency=basket.currency))
@@ -306,14 +336,18 @@ def answer(basket: Basket, row: Mapping[str, Any]) -> Facts:
         everywhere[place["variant_id"]].append(stock.place(place))
     items = {item["id"]: item for item in row["items"] or ()}
     picked, sites = _sites(basket, row["sites"] or ())
-    places = _at(everywhere, {site["id"] for site in sites})
+    bodiless = {variant_id for variant_id, item in items.items() if item["digital"] is not None}
+    places = _at(everywhere, {site["id"] for site in sites}) | {one: everywhere[one] for one in bodiless}
+    lying = _lying(basket, everywhere, [site["id"] for site in row["sites"] or () if site["pickup"]])
+    rest = {line["variant_id"] for line in basket.lines} - bodiless - set(basket.ways or ())
     return Facts(
         shop=shop,
         items=items,
         stock=places,
         sites=sites,
         picked=picked,
-        fetched_at=[site for site in row["sites"] or () if site["pickup"] and _whole(basket, everywhere, site["id"])],
+        fetched_at=[site for site in row["sites"] or () if rest and rest <= lying.get(site["id"], frozenset())],
+        lying_at=lying,
         shared=_shared(basket, items, places),
         zones=[Zone(**zone) for zone in row["zones"] or ()],
         tax=_taxes(basket, shop, policy, row),
@@ -352,16 +386,18 @@ def _at(places: Mapping[str, Sequence[Place]], location_ids: Collection[str]) ->
     return {variant: [one for one in known if one.location_id in location_ids] for variant, known in places.items()}
 
 
-def _whole(basket: Basket, places: Mapping[str, Sequence[Place]], location_id: str) -> bool:
-    """Whether all of the basket lies at one place."""
+def _lying(
+    basket: Basket, places: Mapping[str, Sequence[Place]], location_ids: Sequence[str]
+) -> dict[str, frozenset[str]]:
+    """By location: the variants of which all units lie there, next to the others that do."""
     wanted = {line["variant_id"]: line["quantity"] for line in basket.lines}
-    here = _at(places, {location_id})
-    if any(sum(one.available for one in here[variant]) < units for variant, units in wanted.items()):
-        return False
-    return len(wanted) == 1 or all(
-        inventory.together(wanted, here, waits=frozenset()).get(variant, units) >= units
-        for variant, units in wanted.items()
-    )
+    found = {}
+    for location_id in location_ids:
+        here = _at(places, {location_id})
+        there = {one: n for one, n in wanted.items() if sum(place.available for place in here[one]) >= n}
+        shared = inventory.together(there, here, waits=frozenset()) if len(there) > 1 else {}
+        found[location_id] = frozenset(one for one, n in there.items() if shared.get(one, n) >= n)
+    return found
 
 
 def _taxes(basket: Basket, shop: Shop, policy: TaxPolicy, row: Mapping[str, Any]) -> tax.Rules:

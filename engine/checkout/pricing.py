@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from engine.carts.promotions import Applied, Discountable, LeftOut, Taken, work_out
-from engine.checkout import facts, quotas
-from engine.checkout.delivery import Delivery, dated, delivery
+from engine.checkout import facts, quotas, ways
+from engine.checkout.delivery import Delivery, Way, dated
 from engine.checkout.duty import duty
 from engine.checkout.facts import Basket, Facts, Shop
 from engine.checkout.routed import routed
@@ -21,6 +21,7 @@ from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Recipe, bundled
 from engine.kit import clock
 from engine.payments.tenders import Purse
+from engine.shipping import digital
 from engine.shipping import service as shipping
 from engine.tax import service as taxes
 from engine.tax.engine import Question
@@ -130,6 +131,8 @@ class Quote:
     """The address, or the place where it is fetched."""
     asks: Question | None = None
     """What that engine still has to be asked: until then nothing can be paid."""
+    ways: tuple[Way, ...] = ()
+    """Every way and its lines, where not all of them go the selected one or are digital."""
 
     @property
     def items(self) -> int:
@@ -146,7 +149,14 @@ class Quote:
     @property
     def fee(self) -> int:
         """What is asked for shipping, with its tax where prices include it."""
+        if self.ways:
+            return sum(way.option.amount for way in self.ways if way.option)
         return self.selected.amount if self.selected else 0
+
+    @property
+    def digital(self) -> frozenset[str]:
+        """The variants that have no parcel."""
+        return frozenset(one for way in self.ways if way.is_digital for one in way.variant_ids)
 
     @property
     def shipping(self) -> int:
@@ -174,8 +184,7 @@ class Quote:
             rows.append(("items_discount", self._words("Discount", off_goods=True), self.discount))
         rows.append(("subtotal", "Subtotal", self.items - self.discount))
         if self.selected:
-            kind = self.selected.title if self.selected.fetched else f"Shipping: {self.selected.title}"
-            rows.append(("fulfillment", self._words(kind, off_goods=False), self.fee))
+            rows.append(("fulfillment", self._words(self._way_words(), off_goods=False), self.fee))
         words = "Tax included" if self.tax_included else "Tax"
         rows.append(("tax", f"{words}: {self.tax_name}", self.tax))
         rows.append(("total", "Total", self.total))
@@ -183,6 +192,14 @@ class Quote:
         if self.tax_included:
             told[-2]["included"] = True
         return told
+
+    def _way_words(self) -> str:
+        """What the fee is for: the ways that somebody or something has to go."""
+        assert self.selected is not None
+        carried = [way.option for way in self.ways if way.option and not way.is_digital] or [self.selected]
+        plain = [one.title for one in carried if one.fetched or one.type == digital.TYPE]
+        sent = ", ".join(one.title for one in carried if one.title not in plain)
+        return ", ".join([*([f"Shipping: {sent}"] if sent else []), *plain])
 
     def _words(self, head: str, *, off_goods: bool) -> str:
         """A row's words, and the promotions that it is less for."""
@@ -203,14 +220,20 @@ def price(basket: Basket, found: Facts) -> Quote:
     problems += quotas.problems(found.shop.settings, found.bought, lines, clock.now())
     applied = _promotions(basket, found, lines)
     lines = [replace(line, discount=off) for line, off in zip(lines, applied.per_line, strict=True)]
-    way = delivery(basket, found, lines)
-    full = way.selected.amount if way.selected else 0
+    way = ways.delivered(basket, found, lines)
+    full = _cost(way)
     way = _freed(applied, way)
-    plan, unroutable = (None, []) if problems or way.problems else _routing(basket, found, lines, way.selected)
-    way = _dated(way, found, plan)
+    plan: Plan | None = None
+    unroutable: list[str] = []
+    if way.ways:
+        way, plan, unroutable = _apart(basket, found, lines, way, blocked=bool(problems or way.problems))
+    else:
+        if not (problems or way.problems):
+            plan, unroutable = _routing(basket, found, lines, way.selected)
+        way = _dated(way, found, plan)
     selected = way.selected
     stopped = (*problems, *applied.problems, *way.problems, *unroutable)
-    due = duty(basket, found, lines, selected, blocked=bool(stopped))
+    due = duty(basket, found, lines, selected, blocked=bool(stopped), ways=way.ways)
     lines = [_taxed(line, one, found) for line, one in zip(lines, due.bill.items, strict=True)]
     priced = Quote(
         shop=found.shop,
@@ -230,13 +253,51 @@ def price(basket: Basket, found: Facts) -> Quote:
         notices=(*applied.notices, *way.notices, *due.notices),
         tax_source=due.source,
         tax_calculation_id=due.calculation_id,
-        goes_to=found.goes_to(basket),
+        goes_to=_goes_to(basket, found, selected),
         asks=due.asks,
+        ways=way.ways,
     )
     if basket.tenders:
         priced = replace(priced, tenders=_tenders(basket, found, priced.total))
-    missing = _missing(basket, priced.goes_to, due=priced.due)
+    missing = _missing(basket, found, priced)
     return replace(priced, missing=tuple(missing)) if missing else priced
+
+
+def _cost(way: Delivery) -> int:
+    """What the chosen way costs; where there are several, all of them."""
+    chosen = [one.option for one in way.ways] if way.ways else [way.selected]
+    return sum(one.amount for one in chosen if one)
+
+
+def _goes_to(basket: Basket, found: Facts, selected: shipping.Option | None) -> dict[str, Any] | None:
+    """The address, or the place where it is fetched; of what is all digital an address only if it is whole."""
+    place = found.goes_to(basket)
+    return None if _bodiless(selected) and missing_parts(place) else place
+
+
+def _bodiless(selected: shipping.Option | None) -> bool:
+    return selected is not None and selected.type == digital.TYPE
+
+
+def _apart(
+    basket: Basket, found: Facts, lines: Sequence[PricedLine], way: Delivery, *, blocked: bool
+) -> tuple[Delivery, Plan | None, list[str]]:
+    """Every way with its days, and where all units are to be reserved; or why that cannot be."""
+    plans: dict[tuple[str, ...], Plan | None] = {}
+    unroutable: list[str] = []
+    bodiless: list[inventory.Allocation] = []
+    for one in () if blocked else way.ways:
+        here = [line for line in lines if line.variant_id in one.variant_ids]
+        if one.is_digital:
+            bodiless += ways.reserved(found, here)
+            continue
+        known = found.of(basket, one.variant_ids[0])
+        plans[one.variant_ids], why = _routing(basket, known, here, one.option)
+        unroutable += why
+    way = ways.dated_apart(way, found, plans, clock.now())
+    ready = not blocked and not unroutable and all(one.option for one in way.ways)
+    plan = ways.merged([one for one in plans.values() if one], bodiless) if ready else None
+    return way, plan, unroutable
 
 
 def _dated(way: Delivery, found: Facts, plan: Plan | None) -> Delivery:
@@ -277,7 +338,7 @@ def _tenders(basket: Basket, found: Facts, total: int) -> tuple[Tender, ...]:
 def _lines(basket: Basket, found: Facts) -> list[PricedLine]:
     wanted = {row["variant_id"]: row["quantity"] for row in basket.lines}
     return [
-        _priced(item, quantity, found)
+        _priced(item, quantity, found.of(basket, variant_id))
         for variant_id, quantity in wanted.items()
         if (item := found.items.get(variant_id)) and _is_sold(item) and item["price"] is not None
     ]
@@ -303,6 +364,7 @@ def _unsold(basket: Basket, found: Facts) -> list[str]:
 
 
 def _priced(item: Mapping[str, Any], quantity: int, found: Facts) -> PricedLine:
+    """``found`` is what the price of this line rests on."""
     places = found.stock[item["id"]]
     return PricedLine(
         variant_id=item["id"],
@@ -345,8 +407,7 @@ def _promotions(basket: Basket, found: Facts, lines: Sequence[PricedLine]) -> Ap
     ]
 
     def cost(goods: int) -> int:
-        selected = delivery(basket, found, lines, goods=goods).selected
-        return selected.amount if selected else 0
+        return _cost(ways.delivered(basket, found, lines, goods=goods))
 
     home = found.shop.currency
     return work_out(found.promotions, basket.discount_codes, eligible, basket.currency, home=home, shipping=cost)
@@ -356,6 +417,8 @@ def _freed(applied: Applied, way: Delivery) -> Delivery:
     """The ways to ship at what a promotion leaves of their price; the chosen way stays the chosen one."""
     if applied.free_shipping is None:
         return way
+    if way.ways:
+        return ways.freed(way, applied.shipping_off(_cost(way)))
     freed = {one.id: replace(one, amount=one.amount - applied.shipping_off(one.amount)) for one in way.options}
     chosen = freed[way.selected.id] if way.selected else None
     return replace(way, options=tuple(freed.values()), selected=chosen)
@@ -366,13 +429,17 @@ def _claimed(applied: Applied, full: int) -> tuple[Taken, ...]:
     return tuple(one for one in applied.taken if one.amount or (full and applied.shipping_off(full)))
 
 
-def _missing(basket: Basket, goes_to: dict[str, Any] | None, *, due: int) -> list[str]:
-    """What is still to be said. Stored value that covers all of it needs no other way to pay."""
-    parts = missing_parts(goes_to)
-    found = [] if basket.buyer.get("email") else ["email"]
+def _missing(basket: Basket, found: Facts, priced: Quote) -> list[str]:
+    """What is still to be said. Stored value that covers all of it needs no other way to pay; what has no parcel needs
+    an address only where somebody else works out its tax.
+    """
+    parts = missing_parts(found.goes_to(basket))
+    if _bodiless(priced.selected):
+        parts = [part for part in parts if part != "name"] if found.tax_policy.elsewhere else []
+    found_missing = [] if basket.buyer.get("email") else ["email"]
     if "name" in parts:
-        found.append("name")
+        found_missing.append("name")
     if set(parts) - {"name"}:
-        found.append("address")
-    paid = basket.payment_method is not None or (due == 0 and bool(basket.tenders))
-    return found if paid else [*found, "payment_method"]
+        found_missing.append("address")
+    paid = basket.payment_method is not None or (priced.due == 0 and bool(basket.tenders))
+    return found_missing if paid else [*found_missing, "payment_method"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar, cast
 
 from psycopg.types.json import Jsonb
 
+from engine.checkout import ways
 from engine.checkout.models import ConsentStatus, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote, Tender
 from engine.inventory import direct as stock
@@ -60,6 +61,7 @@ class Card:
     buyer: dict[str, Any]
     ship_to: dict[str, Any] | None
     fulfillment_option_id: str | None
+    ways: dict[str, Any]
     discount_codes: list[str]
     payment_method: dict[str, Any] | None
     tenders: list[Any]
@@ -134,7 +136,8 @@ class Draft:
     ) -> Draft:
         """What ``review`` says a person has to look at is on hold when it is placed."""
         order = _order(identity, card, quote, now) | {"hold_reason": REVIEW if review else None}
-        lines = [_line(card, order["id"], position, line) for position, line in enumerate(quote.lines)]
+        goes = _goes(quote)
+        lines = [_line(card, order["id"], number, one) | goes(one.variant_id) for number, one in enumerate(quote.lines)]
         payment = _payment(card, quote, order["id"], token, now) | {"capture_mode": _mode(quote, review=review)}
         tenders = [_tender(one, payment) for one in sorted(quote.tenders, key=lambda one: one.purse.account_id)]
         parts = [Part(row["payment"], row["tender"], row["amount"]) for row in tenders]
@@ -253,6 +256,12 @@ def _line(card: Card, order_id: str, position: int, line: PricedLine) -> Row:
         "taxes": list(line.taxes),
         "components": line.components,
     }
+
+
+def _goes(quote: Quote) -> Callable[[str], Row]:
+    """What a line keeps of its way."""
+    digital, kept = quote.digital, ways.kept(quote.ways, quote.selected)
+    return lambda variant_id: {"digital": variant_id in digital, "way": kept.get(variant_id)}
 
 
 def _uses(order: Row, quote: Quote) -> list[Row]:

@@ -62,7 +62,7 @@ class FulfillmentOptionView(View):
     max_days: int
     selected: bool
     type: str = "shipping"
-    """shipping, pickup or local_delivery."""
+    """shipping, pickup, local_delivery or digital."""
     surcharges: list[str] = Field(default_factory=list)
     """What is in the amount on top of the usual price."""
     earliest: str = ""
@@ -73,6 +73,13 @@ class FulfillmentOptionView(View):
     ready_by: str = ""
     """From when and until when it can be fetched, ISO; empty for what is sent."""
     pickup_by: str = ""
+
+
+class WayView(View):
+    """How some of the lines go, where not all of them go the same way."""
+
+    option: FulfillmentOptionView
+    variant_ids: list[str]
 
 
 class PaymentMethodView(View):
@@ -103,6 +110,8 @@ class CheckoutView(View):
     buyer: BuyerView
     ship_to: AddressView | None
     fulfillment_options: list[FulfillmentOptionView]
+    ways: list[WayView] = Field(default_factory=list)
+    """Every way with its lines, where there are several: what is digital goes by itself."""
     payment_method: PaymentMethodView | None
     tenders: list[TenderView] = Field(default_factory=list)
     due: Price | None = None
@@ -126,8 +135,11 @@ class ConfirmationSummary(View):
     lines: list[CheckoutLineView]
     totals: list[TotalView]
     total: Price
-    ship_to: AddressView
+    ship_to: AddressView | None
+    """None where nothing of it has a parcel."""
     fulfillment: FulfillmentOptionView
+    ways: list[WayView] = Field(default_factory=list)
+    """Every way with its lines, where there are several."""
     payment_method: PaymentMethodView | None
     """None where the tenders pay all of it."""
     buyer: BuyerView

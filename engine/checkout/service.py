@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
-from engine.checkout import facts, pricing
+from engine.checkout import facts, pricing, ways
 from engine.checkout.consents import supersede
 from engine.checkout.errors import CheckoutBusy, CheckoutClosed, NoCheckout, NothingToBuy, OptionUnknown
 from engine.checkout.models import CheckoutSession, SessionStatus
@@ -383,6 +383,8 @@ def _refreshed(session: Session, identity: Identity, checkout: CheckoutSession) 
         checkout.payment_method = method_of(session, identity, methods[0].ref) if methods else None
     session.flush()
     quote = quote_of(session, checkout)
+    if ways.by_itself(checkout, quote.lines, quote.selected):
+        quote = quote_of(session, checkout)
     ready = not quote.problems and not quote.missing
     checkout.status = SESSION.check(checkout.status, SessionStatus.READY if ready else SessionStatus.NOT_READY)
     checkout.version += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from engine.checkout.delivery import Way
 from engine.checkout.facts import Basket
 from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote
@@ -18,6 +19,7 @@ from engine.checkout.schemas import (
     PaymentMethodView,
     TenderView,
     TotalView,
+    WayView,
 )
 from engine.kit.idempotency import canonical_json
 from engine.kit.views import Price
@@ -43,6 +45,7 @@ def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
         buyer=BuyerView(**checkout.buyer),
         ship_to=_partial_address(checkout.ship_to),
         fulfillment_options=[option_view(option, quote.selected) for option in quote.options],
+        ways=way_views(quote),
         payment_method=method_view(method) if method else None,
         tenders=tender_views(quote),
         due=Price(amount=quote.due, currency=currency),
@@ -56,7 +59,6 @@ def checkout_view(checkout: CheckoutSession, quote: Quote) -> CheckoutView:
 
 def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> ConfirmationSummary:
     """Everything the human agrees to. The session must be complete: missing parts raise ``AssertionError``."""
-    assert quote.goes_to is not None
     assert quote.selected is not None
     currency = checkout.currency
     method = None if quote.tenders and not quote.due else checkout.payment_method
@@ -65,8 +67,9 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
         lines=[line_view(line, currency) for line in quote.lines],
         totals=[TotalView(**row) for row in quote.totals()],
         total=Price(amount=quote.total, currency=currency),
-        ship_to=AddressView(**quote.goes_to),
+        ship_to=AddressView(**quote.goes_to) if quote.goes_to else None,
         fulfillment=option_view(quote.selected, quote.selected),
+        ways=way_views(quote),
         payment_method=method_view(method) if method else None,
         buyer=BuyerView(**checkout.buyer),
         merchant=quote.shop.name,
@@ -78,6 +81,16 @@ def confirmation_summary(checkout: CheckoutSession, quote: Quote) -> Confirmatio
 
 def tender_views(quote: Quote) -> list[TenderView]:
     return [TenderView(label=one.purse.label, amount=one.amount) for one in quote.tenders]
+
+
+def way_views(quote: Quote) -> list[WayView]:
+    """Where there are several."""
+    told = [
+        WayView(option=option_view(way.option, way.option), variant_ids=list(way.variant_ids))
+        for way in quote.ways
+        if way.option
+    ]
+    return told if len(told) > 1 else []
 
 
 def digest(checkout: Basket, quote: Quote) -> str:
@@ -101,11 +114,20 @@ def digest(checkout: Basket, quote: Quote) -> str:
         bound["keep"] = True
     if promised := [_promised(line) for line in quote.lines if line.later]:
         bound["promised"] = promised
+    if quote.ways:
+        bound["ways"] = [_bound(way) for way in quote.ways]
     if quote.tax_included:
         bound["tax_included"] = True
     if quote.tenders:
         bound["tenders"] = [[one.purse.account_id, one.amount] for one in quote.tenders]
     return hashlib.sha256(canonical_json(bound)).hexdigest()
+
+
+def _bound(way: Way) -> list[Any]:
+    """A way as it is agreed to: with its price, its lines and the place where they are fetched."""
+    if way.option is None:
+        return [None, list(way.variant_ids)]
+    return [way.option.id, way.option.amount, list(way.variant_ids), dict(way.option.place or {})]
 
 
 def _promised(line: PricedLine) -> list[Any]:

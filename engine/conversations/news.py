@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.conversations.models import Thread
 from engine.customers.models import Shopper
+from engine.fulfillment.carriers import DIGITAL
 from engine.kit.money import format_minor
 from engine.kit.outbox import OutboxRow
 from engine.orders.changes.views import effect_of
@@ -58,6 +59,9 @@ def _shipped(session: Session, order: Order, told: Mapping[str, Any]) -> str:
 
 def _delivered(session: Session, order: Order, told: Mapping[str, Any]) -> str:
     parcel = session.get_one(Shipment, (order.tenant_id, told["shipment_id"]))
+    if parcel.carrier == DIGITAL:
+        goods = _goods(session, order, parcel)
+        return f"{goods} of order {order.number} is yours: we have mailed you how to get at it."
     return f"Delivered: {_goods(session, order, parcel)} of order {order.number}."
 
 

@@ -18,6 +18,8 @@ from engine.orders.models import ShipmentStatus
 SANDBOX: Final = "Sandbox Post"
 PICKUP: Final = "Pickup"
 """In a carrier's place where the buyer comes; the number is what they show."""
+DIGITAL: Final = "Digital"
+"""In a carrier's place where nothing is carried: it is there as soon as it is sent."""
 _PREFIX: Final = "SP"
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CODE: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford base32: nothing that looks like something else

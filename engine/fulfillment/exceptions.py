@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from engine.fulfillment import shipments, work
+from engine.fulfillment.carriers import PICKUP
 from engine.fulfillment.errors import AlreadyRemedied, CancelPending, NothingToShip
 from engine.fulfillment.models import FulfillmentStatus
 from engine.fulfillment.policies import FulfillmentPolicy, RoutingPolicy
@@ -28,6 +29,7 @@ from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
+from engine.orders.ways import way_of
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.shipping.pickup import place_id
 
@@ -129,16 +131,16 @@ def returned_to_sender(session: Session, order: Order, shipment: Shipment) -> No
         _hold_again(session, order, lines[line_id], quantity, shipment.id)
     shipment.returned_at = clock.now()
     if order.status == OrderStatus.OPEN:
-        orders.hold(session, order, reason=_why_back(order), actor="system")
+        orders.hold(session, order, reason=_why_back(shipment), actor="system")
     words = f"{shipment.carrier} {shipment.tracking_number} came back. Correct the address and release it again."
-    if place_id(order.fulfillment):
+    if shipment.carrier == PICKUP:
         words = f"Nobody came for {shipment.tracking_number}. Ask its buyer: release it again or cancel it."
     raise_alert(session, order.tenant_id, BACK, shipment.id, words)
     _emit(session, order, shipment)
 
 
-def _why_back(order: Order) -> str:
-    return "Nobody came for it." if place_id(order.fulfillment) else "A parcel came back to the sender."
+def _why_back(shipment: Shipment) -> str:
+    return "Nobody came for it." if shipment.carrier == PICKUP else "A parcel came back to the sender."
 
 
 def remedy_lost(session: Session, tenant_id: str, shipment_id: str, *, remedy: Remedy, actor: str) -> dict[str, int]:
@@ -194,12 +196,12 @@ def _require_open(found: Work, short: Mapping[str, int]) -> None:
 def _reroute(session: Session, found: Work, line_id: str, quantity: int) -> list[str]:
     """New work at the next best places; nothing when no other has all of the units, or the buyer comes to this one."""
     order, line = found.order, found.order_lines[line_id]
-    if place_id(order.fulfillment):
+    if place_id(found.way):
         return []
     here = found.fulfillment.location_id
     stock = stock_for(session, order.tenant_id, [line.variant_id], without=frozenset({here}))
     policy = policy_of(session, order.tenant_id, RoutingPolicy)
-    destination = Destination.of(order.ship_to, order.fulfillment)
+    destination = Destination.of(order.ship_to, found.way)
     try:
         with session.begin_nested():
             best = plan({line.variant_id: quantity}, stock, policy=policy, destination=destination)
@@ -216,7 +218,10 @@ def _reroute(session: Session, found: Work, line_id: str, quantity: int) -> list
     except (OutOfStock, NotReserved):
         return []
     reasons = dict(best.reasons) | {"short_pick_of": found.fulfillment.id}
-    made = [open_work(session, order, one.location_id, {line_id: one.quantity}, reasons) for one in best.allocations]
+    made = [
+        open_work(session, order, one.location_id, {line_id: one.quantity}, reasons, way=found.way)
+        for one in best.allocations
+    ]
     for new in made:
         new.capture_ids = list(found.fulfillment.capture_ids)
     line.released += quantity
@@ -252,7 +257,7 @@ def _hold_again(session: Session, order: Order, line: OrderLine, quantity: int, 
                 quantity=quantity,
                 region=str((order.ship_to or {}).get("state", "")),
                 subject=subject,
-                at=place_id(order.fulfillment),
+                at=place_id(way_of(order, line)),
             )
     except OutOfStock:
         _backorder(session, line, quantity)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.fulfillment import paying, work
 from engine.fulfillment.errors import NothingToRelease, NotReleasable
-from engine.fulfillment.models import Fulfillment, FulfillmentLine, FulfillmentStatus
+from engine.fulfillment.models import OWN, Fulfillment, FulfillmentLine, FulfillmentStatus
 from engine.fulfillment.policies import FulfillmentPolicy, RoutingPolicy
 from engine.fulfillment.routing import Destination, Plan, plan
 from engine.fulfillment.shares import released as owed_for
@@ -29,8 +29,10 @@ from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.orders.ways import way_of
 from engine.payments import captures
 from engine.runtime import Runtime
+from engine.shipping.digital import is_digital
 from engine.shipping.pickup import fetched
 
 log = structlog.get_logger(__name__)
@@ -63,8 +65,11 @@ def take_money(runtime: Runtime, tenant_id: str, order_id: str) -> None:
             log.warning("capture outstanding", capture_id=capture_id, code=error.code)
 
 
-def release(session: Session, tenant_id: str, order_id: str, *, actor: str = "system") -> list[Fulfillment]:
-    """Hand over every unit that has stock and was not handed over yet; one fulfillment for each place.
+def release(
+    session: Session, tenant_id: str, order_id: str, *, actor: str = "system", digital: bool = False
+) -> list[Fulfillment]:
+    """Hand over every unit that has stock and was not handed over yet; one fulfillment for each place and way. What has
+    a parcel, or with ``digital`` what has none: the ones wait for a warehouse, the others for nobody.
 
     An order that was only authorized gets its captures asked for here (``captures.execute`` after the commit). Asked
     again after a capture failed, it asks for the money once more. Raises ``NotReleasable`` for an order that is not
@@ -75,7 +80,7 @@ def release(session: Session, tenant_id: str, order_id: str, *, actor: str = "sy
         raise NotReleasable(f"An order that is {OrderStatus(order.status).value} cannot be released.")
     purse = paying.lock_purse(session, tenant_id, order_id)
     lines = work.lock_lines(session, order)
-    units = _unreleased(session, tenant_id, lines)
+    units = _unreleased(session, tenant_id, {key: line for key, line in lines.items() if line.digital == digital})
     stuck = paying.failed(session, work.of_order(session, tenant_id, order_id))
     if not units and not stuck:
         raise NothingToRelease("Everything that has stock was released before.")
@@ -119,7 +124,7 @@ def explain(session: Session, tenant_id: str, order_id: str) -> list[Mapping[str
     told += [
         _told("release", one.routing, one.id, one.location_id) for one in work.of_order(session, tenant_id, order_id)
     ]
-    lines = work.lines_in_place(session, order)
+    lines = {key: line for key, line in work.lines_in_place(session, order).items() if not line.digital}
     units = _unreleased(session, tenant_id, lines, lock=False)
     if units:
         told.append(_told("now", _would(session, order, lines, units)))
@@ -134,24 +139,39 @@ def _told(
 
 def _would(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units) -> Mapping[str, Any]:
     try:
-        return _plan(session, order, lines, units, policy_of(session, order.tenant_id, RoutingPolicy)).reasons
+        policy = policy_of(session, order.tenant_id, RoutingPolicy)
+        plans = [
+            _plan(session, order, lines, part, policy, way).reasons
+            for way, part in _by_way(order, lines, units)
+            if not fetched(way)
+        ]
+        return plans[0] if plans else {"words": ["It is fetched where it is reserved."]}
     except OutOfStock as impossible:
         return {"words": [f"It would be sent from where it is reserved. {impossible.message}"]}
 
 
 def open_work(
-    session: Session, order: Order, location_id: str, units: Mapping[str, int], routing: Mapping[str, Any]
+    session: Session,
+    order: Order,
+    location_id: str,
+    units: Mapping[str, int],
+    routing: Mapping[str, Any],
+    *,
+    way: Mapping[str, Any] | None = None,
 ) -> Fulfillment:
-    """A new piece of work for one place; the caller raises the order lines' ``released``."""
+    """A new piece of work for one place; the caller raises the order lines' ``released``. ``way``: the option by which
+    its units go. What has no parcel is nobody's work but ours.
+    """
     code = session.get_one(Location, (order.tenant_id, location_id)).code
     made = Fulfillment(
         tenant_id=order.tenant_id,
         id=new_id("fulfillment"),
         order_id=order.id,
         location_id=location_id,
-        partner=policy_of(session, order.tenant_id, FulfillmentPolicy).partner_of(code),
+        partner=OWN if is_digital(way) else policy_of(session, order.tenant_id, FulfillmentPolicy).partner_of(code),
         status=FulfillmentStatus.RELEASED,
         routing=dict(routing),
+        way=dict(way) if way is not None and way != order.fulfillment else None,
         capture_ids=[],
     )
     session.add(made)
@@ -171,7 +191,7 @@ def _due(
     before = clock.now() - timedelta(minutes=policy.release_after_minutes)
     waiting = (
         select(OrderLine.order_id)
-        .where(OrderLine.tenant_id == tenant_id, OrderLine.allocated > OrderLine.released)
+        .where(OrderLine.tenant_id == tenant_id, OrderLine.allocated > OrderLine.released, OrderLine.digital.is_(False))
         .distinct()
     )
     query = select(Order.id, Order.placed_at).where(
@@ -220,35 +240,65 @@ def _busy(session: Session, tenant_id: str, line_ids: list[str]) -> dict[tuple[s
 
 
 def _hand_over(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units) -> list[Fulfillment]:
+    """Each way by itself: what is fetched stays where it is, what is sent may move."""
+    return [
+        made for way, part in _by_way(order, lines, units) for made in _hand_over_way(session, order, lines, part, way)
+    ]
+
+
+def _by_way(order: Order, lines: Mapping[str, OrderLine], units: Units) -> list[tuple[Mapping[str, Any], Units]]:
+    """The ways that units go, in the order of their lines."""
+    found: dict[str, tuple[Mapping[str, Any], Units]] = {}
+    for key, here in units.items():
+        way = way_of(order, lines[key])
+        found.setdefault(str(way.get("id")), (way, {}))[1][key] = here
+    return list(found.values())
+
+
+def _hand_over_way(
+    session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units, way: Mapping[str, Any]
+) -> list[Fulfillment]:
     policy = policy_of(session, order.tenant_id, RoutingPolicy)
     reasons: dict[str, Any]
-    if fetched(order.fulfillment):
-        reasons = {"words": ["It is fetched where it is reserved."], "moved": False}
-        return _work(session, order, lines, units, reasons)
+    if fetched(way) or is_digital(way):
+        stays = "It has no parcel." if is_digital(way) else "It is fetched where it is reserved."
+        return _work(session, order, lines, units, {"words": [stays], "moved": False}, way)
     try:
-        best = _plan(session, order, lines, units, policy)
+        best = _plan(session, order, lines, units, policy, way)
     except OutOfStock as impossible:
         reasons = {"words": [f"Sent from where it is reserved. {impossible.message}"], "moved": False}
     else:
         moves = _moves(lines, units, best) if policy.reroute_at_release else []
         reasons = dict(best.reasons) | {"moved": bool(moves) and _move(session, order, units, moves)}
-    return _work(session, order, lines, units, reasons)
+    return _work(session, order, lines, units, reasons, way)
 
 
 def _work(
-    session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units, reasons: dict[str, Any]
+    session: Session,
+    order: Order,
+    lines: Mapping[str, OrderLine],
+    units: Units,
+    reasons: dict[str, Any],
+    way: Mapping[str, Any],
 ) -> list[Fulfillment]:
     places: dict[str, dict[str, int]] = {}
     for key, here in units.items():
         for location, quantity in here.items():
             places.setdefault(location, {})[key] = quantity
-    made = [open_work(session, order, place, places[place], reasons) for place in sorted(places)]
+    made = [open_work(session, order, place, places[place], reasons, way=way) for place in sorted(places)]
     for key, here in units.items():
         lines[key].released += sum(here.values())
     return made
 
 
-def _plan(session: Session, order: Order, lines: Mapping[str, OrderLine], units: Units, policy: RoutingPolicy) -> Plan:
+def _plan(
+    session: Session,
+    order: Order,
+    lines: Mapping[str, OrderLine],
+    units: Units,
+    policy: RoutingPolicy,
+    way: Mapping[str, Any],
+) -> Plan:
     """Route the units anew, as if their own reservations were free."""
     own: dict[str, dict[str, int]] = {}
     for key, here in units.items():
@@ -257,7 +307,7 @@ def _plan(session: Session, order: Order, lines: Mapping[str, OrderLine], units:
             places[location] = places.get(location, 0) + quantity
     wanted = {variant: sum(places.values()) for variant, places in own.items()}
     stock = stock_for(session, order.tenant_id, sorted(wanted), own=own)
-    return plan(wanted, stock, policy=policy, destination=Destination.of(order.ship_to, order.fulfillment))
+    return plan(wanted, stock, policy=policy, destination=Destination.of(order.ship_to, way))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Line(Protocol):
     discount: int
     tax: int
     tax_included: bool
+    digital: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,11 @@ def shipped(lines: Iterable[Line]) -> Earned:
 
 
 def released(lines: Iterable[Line], *, shipping: int, shipping_tax: int) -> Owed:
-    """What the released units cost, with tax; shipping is owed with the first of them."""
+    """What the released units cost, with tax; shipping is owed with the first of them that has a parcel."""
     rows = list(lines)
     tax = sum(tax_share(line, line.tax, 0, line.released) for line in rows)
     net = sum(_goods(line, line.released) - share(line.discount, line.ordered, 0, line.released) for line in rows)
-    if any(line.released for line in rows):
+    if any(line.released for line in [line for line in rows if not line.digital] or rows):
         tax, net = tax + shipping_tax, net + shipping
     return Owed(net + tax, tax)
 

@@ -26,6 +26,7 @@ from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.runtime import Runtime
+from engine.shipping.digital import is_digital
 from engine.shipping.pickup import fetched
 from engine.shipping.policy import ShippingPolicy
 from engine.shipping.promise import days_after
@@ -124,7 +125,8 @@ def ship(
     _book(session, found, units, shipment)
     found.settle()
     payload = {"shipment_id": shipment.id, "fulfillment_id": fulfillment_id, "thread_id": found.order.thread_id}
-    outbox.emit(session, tenant_id, "order.shipped", found.order.id, payload)
+    if not is_digital(found.way):  # it is there at once: that alone is told
+        outbox.emit(session, tenant_id, "order.shipped", found.order.id, payload)
     facts = {"order": found.order.id, "fulfillment": fulfillment_id, "units": sum(units.values())}
     audit.record(session, tenant_id, actor=actor, action="shipment.sent", subject=shipment.id, facts=facts)
     session.flush()
@@ -145,7 +147,7 @@ def unship(
         order_lines[line_id].shipped -= quantity
         order_lines[line_id].released -= quantity
     lost = before - shares.shipped(order_lines.values())
-    nothing_left = not any(line.shipped for line in order_lines.values())
+    nothing_left = not any(line.shipped for line in order_lines.values() if not line.digital)
     fee = _shipping_earned(session, order) if nothing_left else 0
     books = Books(session, order, shipment.id)
     books.take_back(lost, fee)
@@ -183,19 +185,20 @@ def _shipment(
     session: Session, found: Work, boxes: Sequence[Package], units: Mapping[str, int], handover: Handover
 ) -> Shipment:
     order, now, shipment_id = found.order, clock.now(), new_id("shipment")
-    comes = fetched(order.fulfillment)
-    if comes and handover.carrier is not None:
+    comes, bodiless = fetched(found.way), is_digital(found.way)
+    if (comes or bodiless) and handover.carrier is not None:
         raise InvalidInput("The buyer comes for this order: no carrier takes it.", param="carrier")
     embedded = handover.carrier is None
     number = carriers.tracking_number(shipment_id) if embedded else (handover.tracking_number or "").strip()
-    carrier = carriers.PICKUP if comes else handover.carrier or carriers.SANDBOX
+    carrier = carriers.PICKUP if comes else carriers.DIGITAL if bodiless else handover.carrier or carriers.SANDBOX
     if not number:
         raise InvalidInput("A carrier of your own comes with its tracking number.", param="tracking_number")
     _require_free(session, order.tenant_id, carrier, number)
     packed = _packed(session, found, boxes)
     status = ShipmentStatus.LABEL_CREATED if embedded else ShipmentStatus.SHIPPED
-    words = "Ready for pickup" if comes else "Packed and labeled" if embedded else "Handed to the carrier"
-    labeled = embedded and not comes
+    words = "Packed and labeled" if embedded else "Handed to the carrier"
+    words = "Ready for pickup" if comes else "Being made ready" if bodiless else words
+    labeled = embedded and not comes and not bodiless
     return Shipment(
         tenant_id=order.tenant_id,
         id=shipment_id,
@@ -204,26 +207,25 @@ def _shipment(
         fulfillment_id=found.fulfillment.id,
         carrier=carrier,
         tracking_number=number,
-        service=handover.service or str(order.fulfillment.get("title", "")),
+        service=handover.service or str(found.way.get("title", "")),
         label_cost=sum(carriers.price(box["weight_g"]) for box in packed) if labeled else handover.label_cost,
         status=status,
         lines=[{"order_line_id": key, "quantity": quantity} for key, quantity in sorted(units.items())],
         packages=packed,
         events=[{"id": f"{shipment_id}-sent", "at": now.isoformat(), "status": status.value, "text": words}],
-        expected_on=_kept_until(order, now) if comes else _expected(session, order, now.date()),
+        expected_on=_kept_until(found.way, now) if comes else _expected(session, order, found.way, now.date()),
         shipped_at=now,
     )
 
 
-def _kept_until(order: Order, ready: datetime) -> date:
+def _kept_until(way: Mapping[str, Any], ready: datetime) -> date:
     """As long as was promised; of what is ready later than that, for the same time."""
-    first, last = (datetime.fromisoformat(order.fulfillment[name]) for name in ("ready_by", "pickup_by"))
+    first, last = (datetime.fromisoformat(way[name]) for name in ("ready_by", "pickup_by"))
     return max(last, ready + (last - first)).date()
 
 
-def _expected(session: Session, order: Order, leaves: date) -> date | None:
+def _expected(session: Session, order: Order, chosen: Mapping[str, Any], leaves: date) -> date | None:
     """The last day of the promise; for what leaves too late for that, the carrier's own days from when it left."""
-    chosen = order.fulfillment
     latest = [date.fromisoformat(chosen["latest"])] if chosen.get("latest") else []
     if chosen.get("max_days") is not None:
         carrier = policy_of(session, order.tenant_id, ShippingPolicy).carrier(str(chosen.get("carrier", "")))
@@ -257,9 +259,13 @@ def _packed(session: Session, found: Work, boxes: Sequence[Package]) -> list[dic
 
 
 def _book(session: Session, found: Work, units: Mapping[str, int], shipment: Shipment) -> None:
-    """What the units earn and cost; the first parcel of an order earns its shipping."""
+    """What the units earn and cost; the first parcel of an order earns its shipping: what has none earns no shipping,
+    but where there is nothing else.
+    """
     before = shares.shipped(found.order_lines.values())
-    first = not any(line.shipped for line in found.order_lines.values())
+    carried = [line for line in found.order_lines.values() if not line.digital]
+    bodiless = bool(carried) and is_digital(found.way)
+    first = not bodiless and not any(line.shipped for line in carried or found.order_lines.values())
     for line_id, quantity in units.items():
         found.lines[line_id].shipped += quantity
         found.order_lines[line_id].shipped += quantity

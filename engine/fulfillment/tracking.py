@@ -230,7 +230,7 @@ def _poll(session: Session, tenant_id: str, shipment_id: str) -> int:
     told = carriers.journey(
         shipment.tracking_number,
         shipped_at=shipment.shipped_at,
-        option=order.fulfillment,
+        option=work.way_of_parcel(session, order, shipment),
         ship_to=order.ship_to,
     )
     due = [event for event in told if event.at <= clock.now()]

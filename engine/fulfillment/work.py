@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +28,11 @@ class Work:
     """By order line."""
     order_lines: dict[str, OrderLine]
     """All lines of the order."""
+
+    @property
+    def way(self) -> Mapping[str, Any]:
+        """The option by which its units go."""
+        return self.fulfillment.way if self.fulfillment.way is not None else self.order.fulfillment
 
     def open_units(self) -> dict[str, int]:
         """Order line → units still to be sent."""
@@ -102,6 +108,13 @@ def lock_shipment(session: Session, tenant_id: str, shipment_id: str) -> tuple[O
     order = orders.lock(session, tenant_id, order_id)
     shipment = session.get_one(Shipment, (tenant_id, shipment_id), with_for_update=True, populate_existing=True)
     return order, shipment
+
+
+def way_of_parcel(session: Session, order: Order, shipment: Shipment) -> Mapping[str, Any]:
+    """The option by which a parcel goes."""
+    made = shipment.fulfillment_id
+    found = session.get(Fulfillment, (order.tenant_id, made)) if made else None
+    return found.way if found is not None and found.way is not None else order.fulfillment
 
 
 def touch(row: Fulfillment) -> None:

@@ -154,12 +154,14 @@ def known_stocked(session: Session, tenant_id: str, variant_ids: Collection[str]
         .exists()
     )
     rows = session.execute(
-        select(Variant.id, Variant.sku, Variant.stock_policy, is_bundle).where(
+        select(Variant.id, Variant.sku, Variant.stock_policy, is_bundle, Variant.digital.is_not(None)).where(
             Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids)
         )
     ).all()
     if missing := set(variant_ids) - {row.id for row in rows}:
         raise NotFound(f"This shop has no item {echo(min(missing), 'of that id')}.")
-    for _, sku, policy, bundled in rows:
+    for _, sku, policy, bundled, digital in rows:
+        if digital:
+            raise NotStocked(f"{sku} lies on no shelf: bring codes, or take some out.")
         if bundled or policy == StockPolicy.UNTRACKED:
             raise NotStocked(f"{sku} has no stock of its own: it is a bundle or not counted.")

@@ -27,6 +27,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "order.shipped": ("acp", "conversation", "mail"),
     "order.delivered": ("acp", "conversation", "customers", "mail", "warranties"),
     "shipment.exception": ("acp", "conversation"),
+    "digital.revoked": ("acp",),
     "order.held": ("acp",),
     "order.resumed": ("acp",),
     "order.canceled": ("acp", "conversation", "customers", "mail", "promotions"),

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.digital.access import Access
 from engine.fulfillment.carriers import PICKUP
 from engine.inventory.models import Backorder
 from engine.kit.money import format_minor
@@ -103,6 +104,21 @@ def parcel(shipment: Shipment, lines: Iterable[OrderLine]) -> Facts:
         "expected_on": shipment.expected_on.isoformat() if shipment.expected_on else "",
         "rest": sum(line.ordered - line.canceled - line.shipped for line in lines),
     }
+
+
+def given(accesses: Iterable[Access]) -> Facts:
+    """The table of what has no parcel: where it is had, by which code, until when."""
+    rows = []
+    for one in accesses:
+        until = f"until {one.expires_at.date().isoformat()}" if one.expires_at else ""
+        units = f"{one.quantity} x {one.title}" if one.quantity > 1 else one.title
+        rows.append([units, " ".join(filter(None, (one.url, until))), ", ".join(one.codes)])
+    return {"head": ["Item", "Access", "Code"], "rows": rows}
+
+
+def notes(accesses: Iterable[Access]) -> str:
+    """What the shop says of how to use it."""
+    return " ".join(dict.fromkeys(one.instructions for one in accesses if one.instructions))
 
 
 def paid_back_to(payment: Payment, refund: Refund) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from engine.customers import codes
+from engine.digital import access
+from engine.fulfillment.carriers import DIGITAL
+from engine.fulfillment.work import way_of_parcel
 from engine.kit import envelope
 from engine.kit.money import format_minor
 from engine.kit.outbox import OutboxRow
@@ -105,8 +108,23 @@ def _shipped(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft | Non
     return _parcel(session, row, "order_shipped")
 
 
-def _delivered(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft | None:
+def _delivered(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
+    """What has no parcel comes with its letter."""
+    shipment = session.get(Shipment, (row.tenant_id, row.payload["shipment_id"]))
+    if shipment is not None and shipment.carrier == DIGITAL:
+        return _given(session, runtime, row, shipment)
     return _parcel(session, row, "order_delivered")
+
+
+def _given(session: Session, runtime: Runtime, row: OutboxRow, shipment: Shipment) -> Draft | None:
+    """Nobody reads it here, and it is gone once it was sent: it holds what opens what was bought."""
+    seen = _seen(session, row)
+    if seen is None:
+        return None
+    found = access.of_orders(session, runtime.secret_key, row.tenant_id, [seen.order.id]).get(seen.order.id, [])
+    mine = [one for one in found if one.shipment_id == shipment.id and one.revoked_at is None]
+    told = seen.draft("digital_delivery", shipment.id, notes=facts.notes(mine), tables={"given": facts.given(mine)})
+    return replace(told, secret=True) if told and mine else None
 
 
 def _parcel(session: Session, row: OutboxRow, template: str) -> Draft | None:
@@ -117,7 +135,8 @@ def _parcel(session: Session, row: OutboxRow, template: str) -> Draft | None:
     units = {line["order_line_id"]: line["quantity"] for line in shipment.lines}
     goods = facts.items(seen.parts.lines, seen.order.currency, units)
     parcel = facts.parcel(shipment, seen.parts.lines)
-    return seen.draft(template, shipment.id, parcel=parcel, tables={"items": goods})
+    order = seen.facts["order"] | {"place": facts.place_of(way_of_parcel(session, seen.order, shipment))}
+    return seen.draft(template, shipment.id, order=order, parcel=parcel, tables={"items": goods})
 
 
 def _refunded(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft | None:

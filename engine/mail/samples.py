@@ -29,12 +29,17 @@ _CHANGE: Final[dict[str, Any]] = {
     "change": {"kind": "items", "message": "", "charged": "$5.00", "returned": "", "total": "$60.00"}
 }
 _WAITING: Final[dict[str, Any]] = {"head": ["Item", "Quantity", "Expected"], "rows": [["Thing", "1", "2026-04-01"]]}
+_GIVEN: Final[dict[str, Any]] = {
+    "head": ["Item", "Access", "Code"],
+    "rows": [["Thing", "https://shop.example/thing", "AAAA-BBBB"]],
+}
 
 SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "order_confirmation": _ORDER | {"tables": {"items": _ITEMS, "totals": _TOTALS, "waiting": _WAITING}},
     "order_allocated": _ORDER | {"units": 1, "tables": {"waiting": _WAITING}},
     "order_shipped": _ORDER | _PARCEL | {"tables": {"items": _ITEMS}},
     "order_delivered": _ORDER | _PARCEL | {"tables": {"items": _ITEMS}},
+    "digital_delivery": _ORDER | {"notes": "", "tables": {"given": _GIVEN}},
     "order_canceled": _ORDER | {"reason": "No longer needed", "returned": "$55.00"},
     "order_changed": _ORDER | _CHANGE | {"tables": {"items": _ITEMS, "totals": _TOTALS}},
     "order_change_failed": _ORDER | _CHANGE,

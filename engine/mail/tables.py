@@ -8,7 +8,7 @@ from typing import Any, Final
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Private characters are not printable: what a letter says about people and goods never holds one (``clean``)."""
 _JOINERS: Final = "\u200c\u200d"
-NAMES: Final = ("items", "totals", "waiting")
+NAMES: Final = ("items", "totals", "waiting", "given")
 Table = Mapping[str, Any]
 """``{"head": [...], "rows": [[...]], "caption": ...}``; the last column is set to the right."""
 

@@ -41,6 +41,7 @@ from engine.orders.schemas import (
     ShipmentView,
 )
 from engine.orders.status import fulfillment_status, payment_status
+from engine.orders.ways import way_of
 from engine.payments.models import Capture, CaptureStatus, Dispute, Payment, PaymentStatus, Refund
 from engine.returns.models import Return
 
@@ -271,7 +272,7 @@ def _view(order: Order, parts: Parts, reader: Identity | None = None) -> OrderVi
         status=order.status,
         payment_status=payment_status(money),
         fulfillment_status=fulfillment_status(parts.lines),
-        lines=[_line_view(line, currency) for line in parts.lines],
+        lines=[_line_view(order, line, currency) for line in parts.lines],
         totals=[TotalView(**row) for row in order.totals],
         total=Price(amount=order.total, currency=currency),
         shipments=[_shipment_view(shipment, titles) for shipment in parts.shipments],
@@ -306,7 +307,7 @@ def _change_view(change: OrderChange) -> ChangeSummary:
     )
 
 
-def _line_view(line: OrderLine, currency: str) -> OrderLineView:
+def _line_view(order: Order, line: OrderLine, currency: str) -> OrderLineView:
     return OrderLineView(
         id=line.id,
         product_id=line.product_id,
@@ -326,6 +327,8 @@ def _line_view(line: OrderLine, currency: str) -> OrderLineView:
         allocated=line.allocated,
         released=line.released,
         replaces_line_id=line.replaces_line_id,
+        digital=line.digital,
+        way=str(way_of(order, line).get("title", "")) if line.digital or line.way is not None else "",
     )
 
 

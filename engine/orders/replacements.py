@@ -120,6 +120,7 @@ def _add(session: Session, order: Order, one: ReplacementLine, position: int) ->
         unit_cost=variant.cost,
         ordered=one.quantity,
         allocated=one.quantity,
+        digital=variant.digital is not None,
     )
     session.add(line)
     session.flush()

@@ -31,6 +31,10 @@ class OrderLineView(View):
     released: int = 0
     """Units handed to a warehouse or partner."""
     replaces_line_id: str | None = None
+    digital: bool = False
+    """Whether it has no parcel."""
+    way: str = ""
+    """How it goes, in words, where that is not the order's own way."""
 
 
 class ShipmentEventView(View):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -68,13 +69,17 @@ def check_order(order: Order, money: OrderMoney, policy: ReturnsPolicy, *, retur
         raise ReturnRefused("This order was sent back as often as the shop allows.")
 
 
+_FINAL: Final = "was sold for good: it cannot come back"
+
+
 def judge(facts: Facts, policy: ReturnsPolicy, *, shop_fault: bool, part: str | None = None) -> Verdict:
     """The units of a line, or of a bundle's part, that can come back now."""
     line, title = facts.line, facts.line.title
     if not line.delivered:
         return Verdict(0, refusal=NotDelivered(f"{title} has not arrived yet."))
-    if not shop_fault and _final(facts, policy):
-        return Verdict(0, refusal=FinalSale(f"{title} was sold for good: it cannot come back."))
+    if line.digital or (not shop_fault and _final(facts, policy)):
+        told = "has no parcel that could come back; please talk to the shop" if line.digital else _FINAL
+        return Verdict(0, refusal=FinalSale(f"{title} {told}."))
     left = units_left(line, facts.parts, facts.taken, part)
     if left <= 0:
         return Verdict(0, refusal=TooManyUnits(f"All of {title} that arrived came back already, or is about to."))

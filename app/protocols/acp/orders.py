@@ -18,6 +18,10 @@ def order(asked: AskedDep) -> Reply:
     """The platform's own alone: anybody else's is not found."""
     with asked.runtime.unit_of_work(asked.tenant_id) as session:
         body = order_shape.own_order(
-            session, asked.identity, asked.ids["order_id"], web_origin=asked.runtime.web_origin
+            session,
+            asked.identity,
+            asked.ids["order_id"],
+            web_origin=asked.runtime.web_origin,
+            secret_key=asked.runtime.secret_key,
         )
     return plain(asked, body)

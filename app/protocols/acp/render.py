@@ -14,6 +14,7 @@ from engine.agentic.policy import REACHED_BY
 from engine.agentic.seen import Bill, Seen, line_id, told_type
 from engine.carts.models import Discount, DiscountKind
 from engine.carts.promotions import Taken
+from engine.checkout.delivery import Way
 from engine.checkout.models import SessionStatus
 from engine.checkout.pricing import PricedLine
 from engine.kit.money import Money
@@ -54,7 +55,7 @@ def session(seen: Seen, *, shop: Shop, gateway: str | None) -> Body:
         "currency": checkout.currency.lower(),
         "line_items": [line(one, shop) for one in seen.bill.lines],
         "totals": totals(seen.bill, checkout.currency),
-        "fulfillment_options": [option(one) for one in seen.bill.options],
+        "fulfillment_options": [option(one) for one in _offered(seen.bill)],
         "messages": [message(one) for one in seen.messages],
         "links": links(seen, shop),
         "created_at": moment(checkout.created_at),
@@ -64,7 +65,7 @@ def session(seen: Seen, *, shop: Shop, gateway: str | None) -> Body:
     body |= {name: value for name in ("locale", "timezone") if (value := getattr(extra, name))}
     body |= _as_said(extra.said)
     if seen.bill.selected is not None:
-        body["selected_fulfillment_options"] = [_selected(seen.bill.selected, seen.bill.lines)]
+        body["selected_fulfillment_options"] = _selected(seen.bill, seen.bill.selected)
     if "discount" in extra.said.get("extensions", ()) or extra.said.get("codes") or seen.bill.promotions:
         body["discounts"] = discounts(seen)
     if seen.status == SessionStatus.AUTHENTICATION_REQUIRED:
@@ -274,8 +275,23 @@ def _breakdown(taxes: Sequence[Mapping[str, Any]], tax: int) -> list[Body]:
     ]
 
 
-def _selected(one: Option, lines: Sequence[PricedLine]) -> Body:
-    return {"type": told_type(one), "option_id": one.id, "item_ids": [line_id(line.variant_id) for line in lines]}
+def _offered(bill: Bill) -> list[Option]:
+    """Every way that can be selected, and those that some lines go by themselves."""
+    known = {one.id for one in bill.options}
+    return [*bill.options, *(way.option for way in bill.ways if way.option and way.option.id not in known)]
+
+
+def _selected(bill: Bill, whole: Option) -> list[Body]:
+    ways = bill.ways or (Way(tuple(line.variant_id for line in bill.lines), whole),)
+    return [
+        {
+            "type": told_type(way.option),
+            "option_id": way.option.id,
+            "item_ids": [line_id(one) for one in way.variant_ids],
+        }
+        for way in ways
+        if way.option
+    ]
 
 
 def _applied(one: Taken, number: int, currency: str) -> Body:

@@ -87,8 +87,11 @@ def _product(
     variants = []
     for one in product.variants:
         row = _filled(one.model_dump(mode="json", include=set(VariantIn.model_fields)))
+        if one.digital:
+            row |= {"digital": one.digital.model_dump(mode="json")}
+            row.pop("stock_policy")
         row |= {"price": one.price.amount, "cost": one.cost.amount, "sellable": one.sellable}
-        more = {"prices": prices.get(one.id), "stock": stock.get(one.id)}
+        more = {"prices": prices.get(one.id), "stock": None if one.digital else stock.get(one.id)}
         variants.append(row | {name: value for name, value in more.items() if value})
     return said | {"variants": variants}
 
@@ -110,7 +113,9 @@ def _variant(row: dict[str, Any]) -> dict[str, Any]:
     plain = {name: _cell(value) for name, value in row.items() if not isinstance(value, dict | list)}
     sizes = dict(zip(("length_mm", "width_mm", "height_mm"), row.get("size_mm", ()), strict=False))
     heads = (("options", "option"), ("prices", "price"), ("stock", "stock"))
-    return plain | sizes | {f"{head}:{name}": v for field, head in heads for name, v in row.get(field, {}).items()}
+    given = {f"digital:{name}": _cell(v) for name, v in row.get("digital", {}).items() if v not in (None, "")}
+    named = {f"{head}:{name}": v for field, head in heads for name, v in row.get(field, {}).items()}
+    return plain | sizes | named | given
 
 
 def _cell(value: Any) -> Any:

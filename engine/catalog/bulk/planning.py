@@ -121,6 +121,7 @@ def _variant(made: Plan, variant: Variant, row: dict[str, Any]) -> VariantIn:
         return was
     names = [one.field.removeprefix(f"{variant.sku}.") for one in changes]
     wanted = drafting.valid(VariantIn, before | {name: row[name] for name in names})
+    drafting.same_kind(variant, wanted)
     facts: dict[str, Any] = {"variant": variant.id, "changed": sorted(names)}
     if wanted.price != variant.price:
         facts |= {"from": variant.price, "to": wanted.price}

@@ -29,6 +29,8 @@ _PLAIN: Final = frozenset(
 _NUMBERS: Final = frozenset({"price", "cost", "weight_g", "backorder_limit", "lead_days"})
 _SIZES: Final = ("length_mm", "width_mm", "height_mm")
 _VARIANT: Final = frozenset({"sku", "sellable", "stock_policy", "available_on", *_NUMBERS, *_SIZES})
+_WORDS: Final = frozenset({"access_url", "instructions"})
+"""Of what is digital: told as it stands."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 LISTED: Final = " | "
 _DIGITS: Final = 18
@@ -97,7 +99,7 @@ def _grouped(table: csv.DictReader[str]) -> Iterator[Item]:
 
 def _known(name: str) -> bool:
     plain = _PLAIN | _LISTS | _FACT_LISTS | _VARIANT | {"warranty_months", "care", "faqs", "dimensions"}
-    return name in plain or name.partition(":")[0] in {"option", "price", "stock", "attribute", "unit"}
+    return name in plain or name.partition(":")[0] in {"option", "price", "stock", "attribute", "unit", "digital"}
 
 
 def cell_of(cell: str) -> str:
@@ -164,6 +166,8 @@ def _variant(row: dict[str, str]) -> dict[str, Any]:
         found = _named(row, head)
         if found:
             said[field] = found if field == "options" else {name: _number(cell) for name, cell in found.items()}
+    if given := _named(row, "digital"):
+        said["digital"] = {name: cell if name in _WORDS else _value(cell) for name, cell in given.items()}
     return said
 
 

@@ -22,7 +22,9 @@ from engine.orders.changes.effect import Effect
 from engine.orders.changes.wanted import AddressWanted
 from engine.orders.errors import NotDeliverable, NothingToChange
 from engine.orders.models import ChangeKind, OrderLine
+from engine.orders.ways import goes_apart
 from engine.shipping import service as shipping
+from engine.shipping.digital import is_digital
 from engine.shipping.pickup import fetched
 from engine.tax import service as tax
 
@@ -35,12 +37,14 @@ def work_out(case: Case, wanted: AddressWanted) -> Effect:
     """
     if fetched(case.order.fulfillment):
         raise NotDeliverable("Its buyer comes for this order: it goes to no other address.")
+    if is_digital(case.order.fulfillment) or goes_apart(case.parts.lines):
+        raise NotDeliverable("Not all of this order goes to an address: please talk to the shop.")
     ship_to = _complete(wanted)
     if ship_to == case.order.ship_to:
         raise NothingToChange("The order goes to that address already.")
     kept = [line for line in case.parts.lines if line.ordered > line.canceled]
     facts = _facts(case, kept)
-    option = _option(case, kept, facts, ship_to)
+    option = _option(case, [line for line in kept if not line.digital], facts, ship_to)
     bill = _bill(case, kept, facts, option, ship_to)
     taxes = {line.id: one.amount for line, one in zip(kept, bill.items, strict=True)}
     fee_tax, included = bill.shipping.amount, case.order.tax_included

@@ -33,7 +33,8 @@ def work_out(case: Case, wanted: CancelWanted) -> Effect:
         raise ChangeRefused("In this shop an order is canceled as a whole or not at all.")
     ended = [end_units(line, asked[line.id], case.policy) for line in lines if asked.get(line.id)]
     worth = sum((shares.last_canceled(line, asked[line.id]) for line in lines if asked.get(line.id)), shares.NOTHING)
-    nothing_left = all(line.ordered - line.canceled == asked.get(line.id, 0) for line in lines)
+    carried = [line for line in lines if not line.digital] or lines
+    nothing_left = all(line.ordered - line.canceled == asked.get(line.id, 0) for line in carried)
     order = case.order
     fee = shares.Worth(order.shipping, 0, order.shipping_tax) if nothing_left else shares.NOTHING
     back = worth + fee

@@ -55,6 +55,8 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     if fetched(case.order.fulfillment):
         raise WrongStatus("What is fetched is not swapped: cancel it, and order the other item.")
     moves = _moves(case, wanted.swaps)
+    if any(move.line.digital or move.line.way is not None for move in moves):
+        raise WrongStatus("What goes its own way is not swapped: cancel it, and order the other item.")
     units: dict[str, int] = {}
     for move in moves:
         units[move.line.id] = units.get(move.line.id, 0) + move.quantity
@@ -156,7 +158,10 @@ def _waiting(move: Move, title: str, promised: dict[str, Promise]) -> dict[str, 
 
 
 def _new_line(move: Move, fact: Any, discount: int, place: tax.Rules) -> Added:
+    """Raises ``WrongStatus`` for what has no parcel: it would be somebody's at once, for good."""
     variant: Variant = fact.Variant
+    if variant.digital is not None:
+        raise WrongStatus(f"{fact.title} has no parcel: cancel the other item, and order it.")
     price = place.unit_price(fact.tax_category, fact.price)
     goods = price * move.quantity
     discount = min(discount, goods)

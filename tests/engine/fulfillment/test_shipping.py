@@ -278,6 +278,7 @@ class Line:
         self.unit_price, self.ordered, self.discount, self.tax = unit_price, ordered, discount, tax
         self.unit_cost = unit_price // 2
         self.released = self.shipped = 0
+        self.digital = False
 
 
 @st.composite

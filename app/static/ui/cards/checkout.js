@@ -2,7 +2,7 @@ import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money } from '../format.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { carriage, facts, goesTo, goods, totals } from './parts.js';
+import { carriage, facts, goesApart, goesTo, goods, totals } from './parts.js';
 
 /**
  * A checkout being filled in. Paying needs the confirmation card: here one can only ask for it. `data.past` marks one
@@ -25,6 +25,7 @@ class Checkout extends Card {
         <ul class="lines">${session.lines.map((line) => goods(line, line.quantity, money(line.base_amount, currency)))}</ul>
         ${facts([
           goesTo(ways.find((way) => way.selected), session.ship_to, (rows) => rows.join(', ')),
+          ...goesApart(session.ways, ways.find((way) => way.selected), session.lines),
           ...(session.tenders ?? []).map((part) => [part.label, money(part.amount, currency)]),
           [texts.payWith, session.payment_method?.label],
           [texts.email, session.buyer?.email],

@@ -3,7 +3,7 @@ import { serverNow } from '../clock.js';
 import { money, price } from '../format.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
-import { carriage, facts, goesTo, goods, totals } from './parts.js';
+import { carriage, facts, goesApart, goesTo, goods, totals } from './parts.js';
 import { clock } from './words.js';
 
 const LAST_MINUTE_MS = 60_000;
@@ -120,6 +120,7 @@ class Confirm extends Card {
         ...(checkout.tenders ?? []).map((part) => [part.label, money(part.amount, total.currency)]),
         [texts.payWith, other],
         goesTo(fulfillment, checkout.ship_to, (rows) => rows.map((row) => html`<div>${row}</div>`)),
+        ...goesApart(checkout.ways, fulfillment, lines),
         [texts.email, checkout.buyer?.email],
       ])}
     `;

@@ -33,7 +33,8 @@ export const totals = (rows, currency, notes = {}) => html`
 `;
 
 /** Who brings it, and the days on which it arrives; while those are not known, in how many where the title is silent. */
-export const carriage = ({ title, carrier, min_days: min, max_days: max, earliest, latest, ready_by: ready, pickup_by: until }) => {
+export const carriage = ({ type, title, carrier, min_days: min, max_days: max, earliest, latest, ready_by: ready, pickup_by: until }) => {
+  if (type === 'digital') return '';
   if (ready) return texts.ready(moment(ready), moment(until));
   const when = earliest && latest ? texts.arrives(days(earliest, latest)) : /\d/.test(title) ? '' : texts.days(min, max);
   return [carrier, when].filter(Boolean).join(', ');
@@ -41,9 +42,19 @@ export const carriage = ({ title, carrier, min_days: min, max_days: max, earlies
 
 /** Where an order goes, as a row of facts: to an address, or it waits at a place of the shop's. */
 export const goesTo = (way, shipTo, show) => {
+  if (way?.type === 'digital') return [texts.digital, way.title];
   const place = way?.place;
   return [place ? texts.pickUpAt : texts.shipTo, place ? show([...address(place), place.instructions].filter(Boolean)) : shipTo && show(address(shipTo))];
 };
+
+/** The ways of lines that do not go the order's own, one row each: what is digital, what is fetched elsewhere. */
+export const goesApart = (ways = [], own, lines = []) =>
+  ways
+    .filter((way) => way.option.id !== own?.id)
+    .map((way) => [
+      lines.filter((line) => way.variant_ids.includes(line.variant_id)).map((line) => line.title).join(', '),
+      way.option.title,
+    ]);
 
 const DISCOUNTS = ['discount', 'items_discount'];
 const worthShowing = (row, _, rows) =>

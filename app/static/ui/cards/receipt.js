@@ -24,6 +24,7 @@ class Receipt extends Card {
         ${totals(order.totals, currency)}
         ${facts([
           goesTo(order.fulfillment, order.ship_to, (rows) => rows.map((row) => html`<div>${row}</div>`)),
+          ...order.lines.filter((line) => line.way && order.fulfillment?.type !== 'digital').map((line) => [line.title, line.way]),
           ...(order.tenders ?? []).map((part) => [part.label, money(part.amount, currency)]),
           [order.payment_status === 'authorized' ? texts.chargedLater : texts.paidWith, order.payment_method?.label],
           [texts.email, order.email],

@@ -35,6 +35,7 @@ export const texts = {
   },
   shipTo: 'Ship to',
   pickUpAt: 'Pick up at',
+  digital: 'Delivery',
   ready: (from, until) => `ready ${from}, kept until ${until}`,
   delivery: 'Delivery',
   payWith: 'Pay with',
