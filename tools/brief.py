@@ -13,6 +13,7 @@ from engine.checkout.schemas import CheckoutView
 from engine.kit.money import format_minor
 from engine.orders.changes.schemas import ChangeLineView, ChangeView
 from engine.orders.schemas import OrderLineView, OrderView, ShipmentView
+from engine.shipping import digital
 from engine.shipping.service import Option
 
 
@@ -223,7 +224,7 @@ def outlook(item: ProductDetail, variant: VariantView, quantity: int, found: Out
         told["problems"] = list(found.problems)
     if found.notices:
         told["notices"] = list(found.notices)
-    if not place:
+    if not place and not found.options:
         told["note"] = "Ask for the postal code to say when it would arrive."
     others = [one for one in item.variants if one.id != variant.id and one.available]
     told["other_variants"] = [{"id": one.id, "options": one.options, "available": one.available} for one in others]
@@ -234,6 +235,8 @@ def _way(option: Option, currency: str) -> dict[str, Any]:
     told: dict[str, Any] = {"title": option.title, "price": format_minor(option.amount, currency)}
     if option.fetched:
         return told | {"pick_up": True, "ready_by": option.ready_by}
+    if option.type == digital.TYPE:
+        return told | {"arrives": "at once, by e-mail"}
     told["arrives"] = _between(option.earliest, option.latest) if option.latest else f"{option.max_days} days"
     return told
 

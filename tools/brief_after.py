@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from engine.conversations.schemas import OpenCard
 from engine.orders.given_back import GivenBackView
 from engine.returns.schemas import ReturnableLineView, ReturnableView, ReturnView
 from engine.warranties.schemas import ClaimParcelView, ClaimView, WarrantyPage, WarrantyView
@@ -84,6 +85,17 @@ def returning(view: ReturnView) -> dict[str, Any]:
 def _back(line: dict[str, Any]) -> dict[str, Any]:
     kept = ("title", "quantity", "reason", "received", "exchange_title")
     return {name: line[name] for name in kept if line[name]}
+
+
+def asked(card: OpenCard) -> dict[str, Any]:
+    """A card that asks something, as its question says it."""
+    note = "Say what it asks and that they press on the card. Nothing has been changed."
+    return {
+        "card": "shown",
+        "question": card.message,
+        "valid_until": f"{card.expires_at:%Y-%m-%d %H:%M} UTC",
+        "note": note,
+    }
 
 
 def warranties(page: WarrantyPage) -> dict[str, Any]:

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001
 """Sending back and exchanging what has arrived. A return begins with the shopper's press on its card."""
 
 from __future__ import annotations
@@ -7,14 +6,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from engine.kit.errors import Unavailable
+from engine.conversations import asking
 from engine.orders import queries as orders
 from engine.orders.changes.wanted import read
-from engine.returns import parcel, queries
+from engine.returns import giving_up, parcel, queries
 from engine.returns.models import Condition
 from engine.returns.queries import ReturnFilter
 from engine.returns.schemas import ReturnView
 from tools import brief_after as brief
+from tools.asking import asked_card
 from tools.changes import RefundTo, quoted
 from tools.naming import SERVICE, Given, MethodRef, OrderName
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
@@ -106,4 +106,7 @@ def quote_return_cancel(
     return_id: Annotated[str, Ref, Field(description="ret_ id or number.", max_length=60)],
 ) -> Outcome:
     """Work out giving up a return or exchange that was not sent yet; shows the card for it."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        row = giving_up.ask(session, context.identity, return_id, thread_id=context.thread_id)
+        card = asking.view(session, row)
+    return Outcome(brief.asked(card), cards=(asked_card(card),))

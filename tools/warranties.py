@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001
 """What is promised for units that arrived, and telling the shop that one broke. People decide; nothing moves by it."""
 
 from __future__ import annotations
@@ -7,12 +6,13 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from engine.kit.errors import Unavailable
+from engine.conversations import asking
 from engine.orders import queries as orders
-from engine.warranties import claiming, queries
+from engine.warranties import choosing, claiming, queries
 from engine.warranties.queries import ClaimFilter, WarrantyFilter
 from engine.warranties.schemas import ClaimView
 from tools import brief_after as brief
+from tools.asking import asked_card
 from tools.naming import SERVICE
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
@@ -95,4 +95,7 @@ def offer_claim_choice(
     claim_id: Annotated[str, Ref, Field(description="clm_ id or number.", max_length=60)],
 ) -> Outcome:
     """Show the card on which the shopper chooses among what the shop offers for an approved claim."""
-    raise Unavailable("That is not possible in this conversation yet: offer request_human.")
+    with context.unit_of_work() as session:
+        row = choosing.show(session, context.identity, claim_id, thread_id=context.thread_id)
+        card = asking.view(session, row)
+    return Outcome(brief.asked(card), cards=(asked_card(card),))

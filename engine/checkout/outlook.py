@@ -35,12 +35,14 @@ class _Wish:
     """A basket of one line."""
 
     tenant_id: str
+    owner_id: str
     currency: str
     lines: list[Any]
     ship_to: dict[str, Any] | None
     id: str = ""
     buyer: dict[str, Any] = field(default_factory=dict)
     fulfillment_option_id: str | None = None
+    ways: dict[str, Any] = field(default_factory=dict)
     discount_codes: list[str] = field(default_factory=list)
     payment_method: dict[str, Any] | None = None
     tenders: list[Any] = field(default_factory=list)
@@ -69,6 +71,7 @@ def outlook(
     """What the checkout would say of ``quantity`` units sent to ``place`` (of ``place_of``)."""
     wish = _Wish(
         identity.tenant_id,
+        identity.id,
         carts.currency_of(session, identity),
         [{"variant_id": variant_id, "quantity": quantity}],
         dict(place) if place else None,

@@ -141,6 +141,27 @@ def test_what_the_shop_offers_is_told(shop: Shop) -> None:
     told = talk.ok("get_claim", claim=made)
     assert (told["offers"], told["refund"]) == (["repair", "refund"], "$44.00")
     assert "difficult" not in str(told) + str(talk.shown)
+    asked = talk.ok("offer_claim_choice", claim_id=told["number"])
+    assert asked["question"] == "Thing A: do you want a repair or your money back?"
+    assert (talk.card["activityType"], talk.card["content"]["status"]) == ("claim_choice", "open")
+    assert talk.ok("get_claim", claim=made)["status"] == "approved"
+    assert Talk(shop, shop.shopper()).refused("offer_claim_choice", claim_id=told["number"])[0] == "no_claim"
+
+
+def test_giving_an_exchange_up_is_asked_on_a_card(shop: Shop) -> None:
+    desk, talk = bought(shop, 1)
+    other = sibling(shop, "TENT", "TENT-XL", price=12000)
+    deliver(desk)
+    line = desk.line("TENT").id
+    desk.agree(desk.ask("return", lines=[{"line_id": line, "reason": "does_not_fit", "exchange_variant_id": other}]))
+    number = talk.ok("list_returns")["items"][0]["number"]
+    money = desk.balances()
+    asked = talk.ok("quote_return_cancel", return_id=number)
+    assert asked["question"] == f"Give up exchange {number}? $22.00 goes back to you."
+    assert (talk.card["activityType"], desk.balances()) == ("return_cancel", money)
+    assert talk.ok("get_return", number=number)["status"] == "label_ready"
+    talk.ok("mark_return_sent", return_id=number)
+    assert talk.refused("quote_return_cancel", return_id=number)[0] == "wrong_step"
 
 
 def test_reading_takes_as_many_statements_however_many_there_are(shop: Shop) -> None:

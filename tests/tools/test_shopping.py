@@ -89,6 +89,15 @@ def test_a_place_we_do_not_ship_to_is_said(shop: Shop, talk: Talk) -> None:
     assert (told["ways"], told["problems"]) == ([], ["We do not ship this order to that address."])
 
 
+def test_what_has_no_parcel_is_there_at_once(shop: Shop, talk: Talk) -> None:
+    with shop.uow() as session:
+        digital = {"access_url": "https://files.example/{access}"}
+        session.execute(update(Variant).values(digital=digital, stock_policy="untracked"))
+    told = talk.ok("check_availability", item_id=shop.variants["TENT"])
+    assert told["ways"] == [{"title": "Delivered by e-mail at once", "price": "$0.00", "arrives": "at once, by e-mail"}]
+    assert ("note" in told, "problems" in told) == (False, False)
+
+
 def test_what_two_bought_together_goes_with_it_and_one_persons_basket_is_private(shop: Shop) -> None:
     for sku, category, price in (("TENT", "tents", 10000), ("PEG", "pegs", 500), ("TARP", "tents", 12000)):
         shop.add(sku, price=price, category=category)
@@ -214,7 +223,7 @@ def test_reordering_many_lines_takes_no_more_statements(shop: Shop) -> None:
     skus = [f"THING-{number}" for number in range(6)]
     for sku in skus:
         shop.add(sku, price=1000)
-    few, many = buy(shop, skus[0]), buy(shop, *skus[:1], 1, *skus[1:])
+    few, many = buy(shop, skus[0]), buy(shop, skus[0], 1, *skus[1:])
     said = []
     for desk in (few, many):
         talk, number = Talk(shop, desk.buyer), desk.look().number

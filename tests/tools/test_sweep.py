@@ -37,7 +37,7 @@ from tools.spec import AgentName, load, tools_for
 MOVED: Final = (JournalEntry, Posting, StockMovement, Reservation, Refund, Payment, Shipment)
 SECRETS: Final = ("ada@example.com", "Ada Buyer", "12 Pine St", "The handle broke")
 FIRST: Final = ("add_to_cart", "start_checkout", "update_checkout")
-LAST: Final = ("cancel_checkout", "empty_cart", "request_human")
+LAST: Final = ("cancel_checkout", "empty_cart", "mark_return_sent", "request_human")
 TEXTS: Final = {
     "reason": "other",
     "email": "eve@example.com",
@@ -218,8 +218,6 @@ NOT_HERE: Final = frozenset(
         "answer_claim",
         "compare_products",
         "find_order_status",
-        "offer_claim_choice",
-        "quote_return_cancel",
         "quote_item_change",
         "quote_payment_change",
         "set_discount_code",
