@@ -1,4 +1,4 @@
-"""An agent takes the turn, and may hand it on."""
+"""An agent answers its part of the message, and may hand it on."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from langgraph.types import Command
 
 from engine.conversations import events, log
 from engine.conversations.models import Mode
-from graph.state import RunContext, State
+from graph.state import RunContext, State, Task
 from icommerce_agents import history
 from icommerce_agents.adapter import model_call_id
 from icommerce_agents.briefing import Briefing, read_briefing
+from icommerce_agents.context import Transfer
 from icommerce_agents.history import Item
 from icommerce_agents.registry import AGENTS
 from icommerce_agents.threads import in_thread
@@ -20,39 +21,65 @@ from icommerce_agents.turn import run_turn
 from tools.spec import AgentName
 
 MAX_HOPS: Final = 3
+"""Hand-overs in one run; after them an agent answers with what it has."""
 _UNKNOWN_OUTCOME: Final = (
     '{"ok":false,"error":{"code":"interrupted","message":"The server stopped during this call.'
     ' Look at the present state before doing it again."}}'
 )
+Next = Command[Literal["agent", "cards"]]
 
 
-async def agent(state: State, runtime: Runtime[RunContext]) -> Command[Literal["agent", "cards"]]:
-    """Run the chosen agent, unless people have taken the conversation over meanwhile."""
+async def agent(state: State, runtime: Runtime[RunContext]) -> Next:
+    """Run the agent of the first task, unless people have taken the conversation over meanwhile."""
     context = runtime.context
-    spec = AGENTS[AgentName(state["agent"] or AgentName.COMMERCE)]
-    briefing, done = await in_thread(_prepare, context, state["history"])
+    task, *later = state.get("tasks") or [Task(agent=state["agent"] or AgentName.COMMERCE, about="")]
+    spec = AGENTS[AgentName(task["agent"])]
+    briefing, done = await in_thread(_prepare, context, state)
     if briefing.mode != Mode.AGENT:
         return Command(goto="cards")
     context.agent_path.append(spec.name)
     context.sink.emit(events.agent(spec.name, spec.title))
-    conversation = [*state["history"], *done]
-    result = await run_turn(spec, context.turn, conversation, briefing.text(spec.name))
-    items = history.trimmed([*conversation, *result.items])
-    update: dict[str, Any] = {"history": items, "hops": state["hops"] + 1}
-    if result.transfer and state["hops"] < MAX_HOPS:
-        return Command(goto="agent", update=update | {"agent": result.transfer.value})
-    return Command(goto="cards", update=update)
+    visited = [*state.get("visited", []), spec.name.value]
+    context.turn.closed = _closed(visited, state["hops"])
+    conversation = [*state["history"], *([history.user(task["about"])] if task["about"] else []), *done]
+    result = await run_turn(spec, context.turn, conversation, briefing.text(spec.name, part=bool(task["about"])))
+    items = [*state["history"], *done, *result.items]
+    update: dict[str, Any] = {
+        "history": history.trimmed(items),
+        "order": history.last_order(result.items) or state.get("order"),
+    }
+    if result.transfer:
+        _note_transfer(context, spec.name, result.transfer)
+        task = Task(agent=result.transfer.to.value, about=task["about"])
+        return _on(update | {"hops": state["hops"] + 1, "visited": visited}, [task, *later])
+    if later and result.finished:
+        return _on(update | {"visited": []}, later)
+    return Command(goto="cards", update=update | {"tasks": []})
 
 
-def _prepare(context: RunContext, conversation: list[Item]) -> tuple[Briefing, list[Item]]:
+def _on(update: dict[str, Any], tasks: list[Task]) -> Next:
+    return Command(goto="agent", update=update | {"tasks": tasks, "agent": tasks[0]["agent"]})
+
+
+def _closed(visited: list[str], hops: int) -> frozenset[AgentName]:
+    """To whom nobody hands over now: whoever had this task already, and everybody after too many hand-overs."""
+    return frozenset(AgentName) if hops >= MAX_HOPS else frozenset(map(AgentName, visited))
+
+
+def _note_transfer(context: RunContext, source: AgentName, transfer: Transfer) -> None:
+    value = {"from": source.value, "to": transfer.to.value, "reason": transfer.reason}
+    context.sink.emit(events.staff_note("transfer", value))
+
+
+def _prepare(context: RunContext, state: State) -> tuple[Briefing, list[Item]]:
     """The state of the shop for this shopper, and what an interrupted try of this turn has already done."""
-    briefing = read_briefing(context.tools)
+    briefing = read_briefing(context.tools, order=state.get("order"))
     tries = [*context.earlier_tries, *([context.claim.run_id] if context.claim.attempt > 1 else [])]
     if not tries:
         return briefing, []
     with context.tools.unit_of_work() as session:
         calls = log.completed_calls(session, context.tenant_id, context.claim.thread_id, tries)
-    known = history.call_ids(conversation)
+    known = history.call_ids(state["history"])
     done = [
         history.call(call["call_id"], call["name"], call["arguments"], call["output"] or _UNKNOWN_OUTCOME)
         for call in calls

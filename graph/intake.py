@@ -7,11 +7,12 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from engine.conversations import budget, runs
+from engine.conversations import budget, events, runs
 from engine.conversations.models import Mode
 from engine.conversations.schemas import ActionName
 from graph.state import RunContext, State
 from icommerce_agents import history
+from icommerce_agents.guardrails import incoming
 from icommerce_agents.history import Item
 from icommerce_agents.threads import in_thread
 from prompts import phrase
@@ -30,6 +31,8 @@ async def intake(state: State, runtime: Runtime[RunContext]) -> Command[Next]:
     if action:
         target: Next = "handoff" if action["name"] == ActionName.REQUEST_HUMAN else "action"
         return Command(goto=target, update={"history": items, "seen": seen})
+    if suspicious := incoming.marks(context.claim.input["message"]):
+        context.sink.emit(events.staff_note("suspicious", {"marks": suspicious}))
     items = history.trimmed([*items, history.user(context.claim.input["message"])])
     return Command(goto=_speaker(context), update={"history": items, "seen": seen})
 

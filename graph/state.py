@@ -20,6 +20,13 @@ class Decided(TypedDict):
     approved: bool
 
 
+class Task(TypedDict):
+    """What one agent is to answer: a part of the message, or all of it where ``about`` is empty."""
+
+    agent: str
+    about: str
+
+
 class State(TypedDict, total=False):
     """Plain JSON, so that any version of this code can read it back."""
 
@@ -27,6 +34,13 @@ class State(TypedDict, total=False):
     history: list[Item]
     agent: str | None
     hops: int
+    """Hand-overs between agents in this run."""
+    tasks: list[Task]
+    """What is still to be answered, the present one first."""
+    visited: list[str]
+    """Agents that have handed the present task on."""
+    order: str | None
+    """The order last spoken about."""
     seen: int
     """The newest event of the shop's people that the history holds."""
     open_cards: list[str]
@@ -38,6 +52,8 @@ class NewTurn(TypedDict):
 
     run_id: str
     hops: int
+    tasks: list[Task]
+    visited: list[str]
     open_cards: list[str]
     decided: list[Decided]
 
@@ -70,7 +86,7 @@ class RunContext:
 
 
 def new_turn(run_id: str, decided: list[Decided] | None = None) -> NewTurn:
-    return NewTurn(run_id=run_id, hops=0, open_cards=[], decided=decided or [])
+    return NewTurn(run_id=run_id, hops=0, tasks=[], visited=[], open_cards=[], decided=decided or [])
 
 
 def decisions(stored: dict[str, Any]) -> list[Decided]:

@@ -16,8 +16,9 @@ from engine.conversations.masking import mask_cards
 from engine.conversations.models import Audience
 from engine.kit.errors import DomainError, Forbidden
 from engine.kit.ids import ids_in
-from icommerce_agents.arguments import call_arguments, read_arguments
+from icommerce_agents.arguments import InvalidArguments, call_arguments, read_arguments
 from icommerce_agents.context import MAX_TOOL_CALLS, CallRecord, TurnContext
+from icommerce_agents.guardrails.evidence import Source
 from icommerce_agents.threads import in_thread
 from tools import gate
 from tools.spec import Access, Card, Outcome, ToolContext, ToolSpec
@@ -59,9 +60,11 @@ async def call_tool(
     shown_id = logged_call_id(call_id, context.tools.run_id)
     context.sink.emit(events.tool_started(shown_id, spec.name), events.tool_arguments(shown_id, mask_cards(raw)))
     answer, shown = await _answer(spec, context, raw, provenance=provenance)
+    read = fence(answer)
+    context.evidence.add(Source.RESULT, read)
     took = round((time.perf_counter() - began) * 1000)
     context.calls.append(CallRecord(spec.name, spec.access, ok=answer["ok"], duration_ms=took))
-    context.sink.emit(events.tool_ended(shown_id), events.tool_result(shown_id, fence(answer)))
+    context.sink.emit(events.tool_ended(shown_id), events.tool_result(shown_id, read))
     context.show(shown)
     return answer
 
@@ -95,7 +98,10 @@ async def _answer(
         return _refusal("too_many_calls", "No more tool calls in this turn. Answer the shopper now."), []
     try:
         gate.check_person(spec, context.tools.identity)
-        arguments = read_arguments(spec, raw)
+        arguments = _arguments(spec, context, raw)
+        call = f"{spec.name} {arguments.model_dump_json()}"
+        if provenance and not context.patience.may_call(call):
+            return _refusal("repeated_call", "You have asked exactly this before: use that answer."), []
         if spec.access is Access.WRITE:
             await context.sink.flush()  # so that a restart knows it was begun
         outcome = await in_thread(_run, spec, context.tools, arguments, provenance=provenance)
@@ -104,7 +110,17 @@ async def _answer(
     except Exception:
         log.exception("tool %s failed", spec.name)
         return _refusal("internal", "The shop could not do that just now."), []
+    if spec.access is Access.WRITE:
+        context.patience.changed(call)
     return {"ok": True, "result": outcome.result}, cards_of(outcome, context.tools.run_id)
+
+
+def _arguments(spec: ToolSpec, context: TurnContext, raw: str) -> BaseModel:
+    try:
+        return read_arguments(spec, raw)
+    except InvalidArguments:
+        context.patience.mistake(spec.name)
+        raise
 
 
 def _run(spec: ToolSpec, context: ToolContext, arguments: BaseModel, *, provenance: bool) -> Outcome:

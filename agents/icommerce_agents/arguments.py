@@ -12,6 +12,11 @@ from pydantic import BaseModel, ValidationError
 from engine.kit.errors import InvalidInput
 from tools.spec import ToolSpec
 
+LIMIT: Final = 20_000
+"""Characters of one call's arguments."""
+TOO_LONG: Final = '{"arguments": "too long"}'
+UNREADABLE: Final = '{"arguments": "unreadable"}'
+"""What stands for arguments that cannot be kept; no tool takes these."""
 _FENCE: Final = re.compile(r"^\s*```(?:json)?\s*|\s*```\s*$")
 _TRAILING_COMMA: Final = re.compile(r",\s*([}\]])")
 
@@ -33,12 +38,26 @@ def read_arguments(spec: ToolSpec, raw: str) -> BaseModel:
         raise InvalidArguments(_explain(error)) from None
 
 
+def as_sent_back(raw: str) -> str:
+    """The arguments as they stand in the history from now on: a JSON object of a size that any provider takes."""
+    if len(raw) > LIMIT:
+        return TOO_LONG
+    try:
+        return json.dumps(_parse(raw), ensure_ascii=False)
+    except InvalidArguments:
+        return UNREADABLE
+
+
 def call_arguments(arguments: BaseModel) -> dict[str, Any]:
     """The checked values by name, as the function takes them."""
     return {name: getattr(arguments, name) for name in type(arguments).model_fields}
 
 
 def _parse(raw: str) -> dict[str, Any]:
+    if raw == TOO_LONG:
+        raise InvalidArguments("The arguments are too long: say less.")
+    if raw == UNREADABLE:
+        raise InvalidArguments("The arguments are not a JSON object.")
     text = raw.strip() or "{}"
     for attempt in (text, _TRAILING_COMMA.sub(r"\1", _FENCE.sub("", text))):
         try:

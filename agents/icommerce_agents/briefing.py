@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -14,9 +15,14 @@ from engine.checkout.schemas import CheckoutView
 from engine.conversations import asking, events, references, runs
 from engine.conversations.models import Mode
 from engine.conversations.schemas import OpenCard
+from engine.kit.errors import NotFound
+from engine.kit.identity import Identity
 from engine.kit.ids import ids_in
 from engine.kit.tenancy import Tenant
+from engine.orders import queries
 from tools.spec import ToolContext
+
+_PART: Final = "your_part: only the shopper's last line; the rest of the message is answered by other agents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +32,17 @@ class Briefing:
     mode: Mode
     lines: tuple[str, ...]
 
-    def text(self, active_agent: str) -> str:
-        return "\n".join([self.lines[0], f"active_agent: {active_agent}", *self.lines[1:]])
+    def text(self, active_agent: str, *, part: bool = False) -> str:
+        """``part``: other agents answer the rest of the message."""
+        lines = [self.lines[0], f"active_agent: {active_agent}", *self.lines[1:]]
+        return "\n".join([*lines, _PART] if part else lines)
 
 
-def read_briefing(context: ToolContext) -> Briefing:
-    """The state as of now. What it names counts as seen: a write tool may use it."""
+def read_briefing(context: ToolContext, *, order: str | None = None) -> Briefing:
+    """The state as of now, with the order last spoken about. What it names counts as seen: a write tool may use it."""
     with context.unit_of_work() as session:
         mode = runs.mode(session, context.identity.tenant_id, context.thread_id)
-        lines = _lines(session, context, mode)
+        lines = [*_lines(session, context, mode), *_person(context.identity), *_order(session, context.identity, order)]
         references.record(session, context.identity.tenant_id, context.thread_id, ids_in("\n".join(lines)))
     return Briefing(mode, tuple(lines))
 
@@ -55,6 +63,22 @@ def _lines(session: Session, context: ToolContext, mode: Mode) -> list[str]:
         f"signed_in: {'yes' if identity.customer_id else 'no'}",
         f"mode: {mode}",
     ]
+
+
+def _person(identity: Identity) -> list[str]:
+    level = "staff" if identity.is_staff else "signed in" if identity.customer_id else "guest"
+    return [f"identity: {level}"]
+
+
+def _order(session: Session, identity: Identity, wanted: str | None) -> list[str]:
+    """The order in focus, for whoever may see it."""
+    if wanted is None:
+        return []
+    try:
+        order = queries.find_own(session, identity, wanted)
+    except NotFound:
+        return []
+    return [f"order_in_focus: {order.number} ({order.id}) {order.status}; placed {order.created_at:%Y-%m-%d}"]
 
 
 def _running(session: Session, context: ToolContext) -> CheckoutView | None:

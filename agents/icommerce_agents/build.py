@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from agents import Agent, FunctionTool, RunContextWrapper, StopAtTools
 from agents.tool_context import ToolContext as CallContext
 
 from icommerce_agents import models
 from icommerce_agents.adapter import call_tool, fence
-from icommerce_agents.context import TurnContext
+from icommerce_agents.context import Transfer, TurnContext
 from icommerce_agents.declaration import AgentSpec
+from icommerce_agents.guardrails.secrets import withhold_secrets
 from icommerce_agents.registry import AGENTS, allowed
 from tools.spec import AgentName, ToolSpec
 
@@ -21,6 +23,7 @@ _REASON = {
     "properties": {"reason": {"type": "string", "description": "Why, in a few words."}},
     "required": ["reason"],
 }
+_REASON_LIMIT: Final = 200
 
 
 @cache
@@ -32,7 +35,7 @@ def sdk_agent(name: AgentName, model: str) -> Agent[TurnContext]:
         name=spec.name,
         instructions=spec.prompt.text,
         model=models.model(model),
-        model_settings=models.settings(),
+        model_settings=models.settings(model),
         tools=[*map(_function_tool, spec.tools), *transfers],
         tool_use_behavior=StopAtTools(stop_at_tool_names=[tool.name for tool in transfers]),
     )
@@ -54,13 +57,24 @@ def _function_tool(spec: ToolSpec) -> FunctionTool:
 def _transfer_tool(target: AgentName) -> FunctionTool:
     spec = AGENTS[target]
 
-    async def invoke(call: CallContext[TurnContext], _raw: str) -> str:
-        call.context.transfer = target
-        return fence({"ok": True, "result": {"transferred_to": target}})
+    async def invoke(call: CallContext[TurnContext], raw: str) -> str:
+        reason = _reason(raw)
+        call.context.transfer = Transfer(target, reason)
+        return fence({"ok": True, "result": {"transferred_to": target, "reason": reason}})
 
     tool = _tool(f"transfer_to_{target}", _transfer_text(spec), _REASON, invoke)
     tool.is_enabled = _may_transfer(target)
     return tool
+
+
+def _reason(raw: str) -> str:
+    """Why, as far as the model said it in one line."""
+    try:
+        given = json.loads(raw or "{}")
+    except ValueError:
+        return ""
+    reason = given.get("reason") if isinstance(given, dict) else None
+    return withhold_secrets(" ".join(str(reason or "").split()))[:_REASON_LIMIT]
 
 
 def _transfer_text(spec: AgentSpec) -> str:
@@ -68,7 +82,10 @@ def _transfer_text(spec: AgentSpec) -> str:
 
 
 def _may_transfer(target: AgentName) -> Callable[[RunContextWrapper[Any], Any], bool]:
-    return lambda run, _agent: allowed(target, staff=run.context.tools.identity.is_staff)
+    """Not to whom it is not allowed, and not back and forth."""
+    return lambda run, _agent: (
+        allowed(target, staff=run.context.tools.identity.is_staff) and target not in run.context.closed
+    )
 
 
 def _tool(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 Item = dict[str, Any]
 KEEP: Final = 40
+_ORDER: Final = re.compile(r"\bord_[0-9a-z]{26}\b")
 
 
 def user(text: str) -> Item:
@@ -57,6 +59,21 @@ def last_words(items: Sequence[Item]) -> str | None:
     """The shopper's newest words."""
     said = [item["content"] for item in items if item.get("role") == "user"]
     return said[-1] if said else None
+
+
+def placed_before_last_words(items: Sequence[Item], note: Item) -> list[Item]:
+    """The items with ``note`` just before the newest words: what stands before it is the same in the next turn, and a
+    provider that keeps the beginning of a prompt need not read it again.
+    """
+    places = [place for place, item in enumerate(items) if item.get("role") == "user"]
+    cut = places[-1] if places else len(items)
+    return [*items[:cut], note, *items[cut:]]
+
+
+def last_order(items: Sequence[Item]) -> str | None:
+    """The id of the order that these calls spoke of last."""
+    texts = (str(item.get("output") or item.get("arguments") or "") for item in reversed(items))
+    return next((found[-1] for text in texts if (found := _ORDER.findall(text))), None)
 
 
 def _plain(item: Item) -> Item | None:

@@ -1,12 +1,15 @@
-"""Which model speaks, and the one place that imports LiteLLM and the agents SDK for it.
+"""Which models speak, and the one place that imports LiteLLM and the agents SDK for it.
 
 ``ICOMMERCE_MODEL`` names any LiteLLM model for everybody; ``ICOMMERCE_MODEL_COMMERCE`` (``_CUSTOMER_SERVICE``,
-``_OPERATIONS``, ``_SUPERVISOR``) one for a single part. Unset, it is the offline model.
+``_OPERATIONS``, ``_SUPERVISOR``) one for a single part. Unset, it is the offline model. ``ICOMMERCE_MODEL_FALLBACKS``
+(and the same per part) lists, with commas, who is asked when the first does not answer. ``docs/howto/models.md`` has
+the rest.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,13 +18,40 @@ if TYPE_CHECKING:
 
 OFFLINE: Final = "icommerce/offline"
 SUPERVISOR: Final = "supervisor"
-TIMEOUT_SECONDS: Final = 60
-RETRIES: Final = 1
+TIMEOUT_SECONDS: Final = 60.0
+RETRIES: Final = 2
+MAX_OUTPUT_TOKENS: Final = 4_000
+_PER_MILLION: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one answer took. ``cached_tokens`` are those of the input that the provider had read before."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
 
 
 def model_name(part: str) -> str:
     """The LiteLLM name of the model that speaks for ``part``: an agent's name or ``supervisor``."""
-    return os.environ.get(f"ICOMMERCE_MODEL_{part.upper()}") or os.environ.get("ICOMMERCE_MODEL") or OFFLINE
+    return _setting("ICOMMERCE_MODEL", part) or OFFLINE
+
+
+def model_names(part: str) -> tuple[str, ...]:
+    """That model and those to ask after it, each once."""
+    others = _setting("ICOMMERCE_MODEL_FALLBACKS", part).split(",")
+    return tuple(dict.fromkeys([model_name(part), *(name.strip() for name in others if name.strip())]))
+
+
+def timeout_seconds() -> float:
+    """How long a model may be silent: before its first word, and between two."""
+    return float(os.environ.get("ICOMMERCE_MODEL_TIMEOUT") or TIMEOUT_SECONDS)
+
+
+def retries() -> int:
+    """How often the same model is asked again after trouble that passes."""
+    return int(os.environ.get("ICOMMERCE_MODEL_RETRIES") or RETRIES)
 
 
 @cache
@@ -36,6 +66,7 @@ def prepare() -> Any:
     litellm.telemetry = False
     litellm.suppress_debug_info = True
     litellm.drop_params = True
+    litellm.register_model(own_prices(os.environ.get("ICOMMERCE_MODEL_PRICES", "")))
     set_tracing_disabled(disabled=True)
     return litellm
 
@@ -57,24 +88,63 @@ def model(name: str) -> Model:
     return LitellmModel(model=name)
 
 
+def call_options(name: str) -> dict[str, Any]:
+    """What LiteLLM is told with every call: an end to waiting, no retries of its own (they are ours), and for models
+    that cache only what is marked, a mark at the end of the part of the prompt that never changes.
+    """
+    options: dict[str, Any] = {"timeout": timeout_seconds(), "num_retries": 0, "max_retries": 0}
+    if "claude" in name:
+        options["cache_control_injection_points"] = [{"location": "message", "role": "system", "index": 0}]
+    return options
+
+
 @cache
-def settings() -> ModelSettings:
-    """What every call asks for: usage, and an end to waiting."""
+def settings(name: str) -> ModelSettings:
+    """What every streamed call of a model asks for: usage, an end to waiting, and an end to talking."""
     prepare()
     from agents import ModelSettings
 
-    return ModelSettings(include_usage=True, extra_args={"timeout": TIMEOUT_SECONDS, "num_retries": RETRIES})
+    longest = int(os.environ.get("ICOMMERCE_MODEL_MAX_TOKENS") or MAX_OUTPUT_TOKENS)
+    return ModelSettings(include_usage=True, max_tokens=longest, extra_args=call_options(name))
 
 
-def cost_micros(name: str, *, input_tokens: int, output_tokens: int) -> int | None:
+def cost_micros(name: str, spent: Spent) -> int | None:
     """What that costs in millionths of a US dollar by LiteLLM's price list; ``None`` for a model not on it."""
     litellm = prepare()
     if name not in litellm.model_cost and name.partition("/")[2] not in litellm.model_cost:
         return None
     asked: float
     answered: float
-    asked, answered = litellm.cost_per_token(model=name, prompt_tokens=input_tokens, completion_tokens=output_tokens)
-    return round((asked + answered) * 1_000_000)
+    asked, answered = litellm.cost_per_token(
+        model=name,
+        prompt_tokens=spent.input_tokens,
+        completion_tokens=spent.output_tokens,
+        cache_read_input_tokens=spent.cached_tokens,
+    )
+    return round((asked + answered) * _PER_MILLION)
+
+
+def own_prices(text: str) -> dict[str, dict[str, Any]]:
+    """``name=in/out[/cached], …`` in US dollars per million tokens, for models that LiteLLM's list does not have.
+
+    Raises ``ValueError`` for what is not of this form.
+    """
+    prices: dict[str, dict[str, Any]] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, figures = entry.partition("=")
+        asked, answered, *cached = (float(figure) / _PER_MILLION for figure in figures.split("/"))
+        prices[name] = {
+            "input_cost_per_token": asked,
+            "output_cost_per_token": answered,
+            "cache_read_input_token_cost": cached[0] if cached else asked,
+            "litellm_provider": name.partition("/")[0],
+            "mode": "chat",
+        }
+    return prices
+
+
+def _setting(name: str, part: str) -> str:
+    return os.environ.get(f"{name}_{part.upper()}") or os.environ.get(name) or ""
 
 
 @cache

@@ -20,7 +20,7 @@ async def rehearse() -> None:
     """Route and stream once through the offline model, whatever model is configured: it costs no call."""
     litellm = models.ready(models.OFFLINE)
     await litellm.acompletion(model=models.OFFLINE, messages=[history.user(_WORDS)])
-    agent = Agent(name="rehearsal", model=models.model(models.OFFLINE), model_settings=models.settings())
+    agent = Agent(name="rehearsal", model=models.model(models.OFFLINE), model_settings=models.settings(models.OFFLINE))
     turn = Runner.run_streamed(agent, _WORDS, run_config=RunConfig(tracing_disabled=True))
     async for _event in turn.stream_events():
         pass

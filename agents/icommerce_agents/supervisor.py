@@ -1,39 +1,65 @@
-"""Who answers next: one small structured question to a model, and the limits no model decides."""
+"""Who answers what: one small structured question to a model, and the limits no model decides."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from icommerce_agents import history, models
+from icommerce_agents import attempts, history, models
 from icommerce_agents.context import Meter
-from icommerce_agents.errors import ModelFailed
 from icommerce_agents.history import Item
 from icommerce_agents.registry import allowed
 from prompts import prompt
 from tools.spec import AgentName
 
+MAX_TASKS: Final = 4
 _LAST_WORDS: Final = 8
+_ABOUT_LIMIT: Final = 300
+_NONE: Final = "none"
 log = logging.getLogger(__name__)
 
 
-class Choice(StrEnum):
-    COMMERCE = "commerce"
-    CUSTOMER_SERVICE = "customer_service"
-    OPERATIONS = "operations"
-    NONE = "none"
-
-
-class Route(BaseModel):
-    """The supervisor's answer."""
+class Part(BaseModel):
+    """A part of the message as the model names it."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    agent: Choice
+    agent: str
+    about: str = ""
+
+
+class Route(BaseModel):
+    """The supervisor's answer. A model that knows one agent per message may say ``agent`` alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    tasks: list[Part] = Field(default_factory=list)
+    agent: str | None = None
+    reason: str = ""
+
+    @property
+    def parts(self) -> list[Part]:
+        return self.tasks or ([Part(agent=self.agent)] if self.agent else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one agent is to answer: the part of the message that ``about`` repeats, all of it where that is empty."""
+
+    agent: AgentName
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who answers, in order. No tasks: the message is nothing that any agent does."""
+
+    tasks: tuple[Task, ...]
     reason: str = ""
 
 
@@ -45,49 +71,86 @@ RESPONSE_FORMAT: Final[dict[str, Any]] = {
         "schema": {
             "type": "object",
             "properties": {
-                "agent": {"type": "string", "enum": [choice.value for choice in Choice]},
+                "tasks": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "agent": {"type": "string", "enum": [*AgentName, _NONE]},
+                            "about": {"type": "string"},
+                        },
+                        "required": ["agent", "about"],
+                        "additionalProperties": False,
+                    },
+                },
                 "reason": {"type": "string"},
             },
-            "required": ["agent", "reason"],
+            "required": ["tasks", "reason"],
             "additionalProperties": False,
         },
     },
 }
 
 
-async def route(conversation: Sequence[Item], *, active: AgentName | None, staff: bool, meter: Meter) -> AgentName:
-    """The agent that answers the end of ``conversation``; the active one where the model names none.
+async def route(conversation: Sequence[Item], *, active: AgentName | None, staff: bool, meter: Meter) -> Plan:
+    """Who answers the end of ``conversation``; the active agent where the model's answer makes no sense.
 
-    Raises ``ModelFailed`` when the model does not answer.
+    Raises ``ModelFailed`` when no model answers.
     """
     answer = await _ask(conversation, active, staff=staff, meter=meter)
     stay = active if active and allowed(active, staff=staff) else AgentName.COMMERCE
-    if answer is None or answer.agent is Choice.NONE:
+    if answer is None or not answer.parts:
+        return Plan((Task(stay),))
+    wanted = [part for part in answer.parts if part.agent != _NONE]
+    return Plan(_tasks(wanted, stay, staff=staff), _plain(answer.reason))
+
+
+def _tasks(parts: Sequence[Part], stay: AgentName, *, staff: bool) -> tuple[Task, ...]:
+    """Neighboring parts of one agent are one task, and so is all that goes beyond the most there may be."""
+    each = [Task(_agent(part.agent, stay, staff=staff), _plain(part.about)) for part in parts]
+    tasks = [_joined(list(same)) for _agent_name, same in groupby(each, key=lambda task: task.agent)]
+    if len(tasks) > MAX_TASKS:
+        ordered = sorted(tasks, key=lambda task: [one.agent for one in tasks].index(task.agent))
+        tasks = [_joined(list(same)) for _agent_name, same in groupby(ordered, key=lambda task: task.agent)]
+    return tuple(tasks) if len(tasks) > 1 else tuple(replace(task, about="") for task in tasks)
+
+
+def _agent(name: str, stay: AgentName, *, staff: bool) -> AgentName:
+    try:
+        chosen = AgentName(name)
+    except ValueError:
         return stay
-    chosen = AgentName(answer.agent)
     return chosen if allowed(chosen, staff=staff) else stay
 
 
+def _joined(tasks: list[Task]) -> Task:
+    return Task(tasks[0].agent, "; ".join(task.about for task in tasks if task.about)[:_ABOUT_LIMIT])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())[:_ABOUT_LIMIT]
+
+
 async def _ask(conversation: Sequence[Item], active: AgentName | None, *, staff: bool, meter: Meter) -> Route | None:
-    name = models.model_name(models.SUPERVISOR)
     state = f"active_agent: {active or 'none'}\nstaff: {'true' if staff else 'false'}"
     messages = [
-        {"role": "system", "content": prompt("supervisor").text},
+        {"role": "system", "content": prompt(models.SUPERVISOR).text},
         {"role": "system", "content": state},
         *history.words(conversation, _LAST_WORDS),
     ]
-    try:
-        response = await models.ready(name).acompletion(
-            model=name,
-            messages=messages,
-            response_format=RESPONSE_FORMAT,
-            timeout=models.TIMEOUT_SECONDS,
-            num_retries=models.RETRIES,
-        )
-    except Exception as error:
-        raise ModelFailed.because(error) from error
-    _count(meter, name, response)
-    return _read(response.choices[0].message.content or "")
+
+    async def question(name: str) -> Any:
+        options = models.call_options(name)
+        litellm = models.ready(name)
+        return await litellm.acompletion(model=name, messages=messages, response_format=RESPONSE_FORMAT, **options)
+
+    response = await attempts.ask(models.SUPERVISOR, meter, question)
+    return _read(_content(response))
+
+
+def _content(response: Any) -> str:
+    choices = getattr(response, "choices", None)
+    return (choices[0].message.content if choices else None) or ""
 
 
 def _read(text: str) -> Route | None:
@@ -98,10 +161,3 @@ def _read(text: str) -> Route | None:
     except ValidationError:
         log.warning("supervisor answered without a route")
         return None
-
-
-def _count(meter: Meter, name: str, response: Any) -> None:
-    usage = getattr(response, "usage", None)
-    asked, answered = getattr(usage, "prompt_tokens", 0) or 0, getattr(usage, "completion_tokens", 0) or 0
-    cost = models.cost_micros(name, input_tokens=asked, output_tokens=answered)
-    meter.add(input_tokens=asked, output_tokens=answered, requests=1, cost_micros=cost)

@@ -13,12 +13,13 @@ from agents.result import RunResultStreaming
 from agents.run_config import ToolExecutionConfig
 
 from icommerce_agents import history, models
+from icommerce_agents.attempts import Enduring
 from icommerce_agents.build import sdk_agent
-from icommerce_agents.context import MAX_TOOL_CALLS, TurnContext
+from icommerce_agents.context import MAX_TOOL_CALLS, Transfer, TurnContext
 from icommerce_agents.declaration import AgentSpec
-from icommerce_agents.errors import ModelFailed
-from icommerce_agents.guardrails import withhold_secrets
+from icommerce_agents.errors import GaveUp, ModelFailed
 from icommerce_agents.history import Item
+from icommerce_agents.patience import Patience
 from icommerce_agents.registry import allowed
 from icommerce_agents.speech import Overheard, Speaker
 from prompts import phrase
@@ -29,41 +30,50 @@ MAX_MODEL_CALLS: Final = MAX_TOOL_CALLS + 2
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """What the turn adds to the history, and to whom it was handed over, if to anybody."""
+    """What the turn adds to the history, and to whom it was handed over, if to anybody.
+
+    ``finished`` is false when it was cut short and nothing more should be begun in this run.
+    """
 
     items: list[Item]
-    transfer: AgentName | None = None
+    transfer: Transfer | None = None
+    finished: bool = True
 
 
 async def run_turn(agent: AgentSpec, context: TurnContext, conversation: Sequence[Item], briefing: str) -> TurnResult:
     """Let ``agent`` answer the end of ``conversation``; words and tool events go to ``context.sink`` as they happen.
 
-    Raises ``ModelFailed`` when the model does not answer.
+    Raises ``ModelFailed`` when no model answers.
     """
-    name = models.model_name(agent.name)
-    speaker = Speaker(context.sink, agent.title)
-    given = [{"role": "system", "content": briefing}, *conversation]
-    context.transfer = None
+    given = history.placed_before_last_words(conversation, {"role": "system", "content": briefing})
+    context.transfer, context.patience, shown_before = None, Patience(), context.shown
+    context.evidence.learn(given)
+    speaker = Speaker(context.sink, agent.title, context.evidence)
+    asked = Enduring(agent.name, context.meter)
     result = Runner.run_streamed(
-        sdk_agent(agent.name, name),
+        sdk_agent(agent.name, models.model_name(agent.name)),
         cast("list[TResponseInputItem]", given),
         context=context,
         max_turns=MAX_MODEL_CALLS,
-        run_config=_config(Overheard(models.model(name), speaker, history.call_ids(conversation))),
+        run_config=_config(Overheard(asked, speaker, history.call_ids(conversation), context)),
     )
-    complete = await _drain(result)
-    _count(context, name, result)
-    items = _new_items(result, len(given))
-    if not complete:
-        return TurnResult([*items, _say(speaker, "too_long")])
-    if context.transfer and allowed(context.transfer, staff=context.tools.identity.is_staff):
+    ended = await _drain(result)
+    items = history.plain(cast("list[Any]", result.to_input_list()[len(given) :]))
+    if ended:
+        return TurnResult([*items, _say(speaker, ended)], finished=ended != "too_long")
+    if context.transfer and _may_go(context, context.transfer.to):
         return TurnResult(items, transfer=context.transfer)
-    if not speaker.spoke and not context.shown:
+    if not speaker.spoke and context.shown == shown_before:
         items = [*items, _say(speaker, "no_answer")]
     return TurnResult(items)
 
 
+def _may_go(context: TurnContext, target: AgentName) -> bool:
+    return allowed(target, staff=context.tools.identity.is_staff) and target not in context.closed
+
+
 def _config(model: Overheard) -> RunConfig:
+    """Several calls in one answer run one after the other, in their order: a later one may build on an earlier."""
     return RunConfig(
         model=model,
         tracing_disabled=True,
@@ -73,41 +83,25 @@ def _config(model: Overheard) -> RunConfig:
     )
 
 
-async def _drain(result: RunResultStreaming) -> bool:
-    """Wait for the end; false when the model went round too often."""
+async def _drain(result: RunResultStreaming) -> str | None:
+    """Wait for the end; the phrase to say where it did not come by itself."""
     try:
         async for _event in result.stream_events():
             pass
     except MaxTurnsExceeded:
-        return False
+        return "too_long"
+    except GaveUp as end:
+        return end.phrase
     except asyncio.CancelledError:
         result.cancel()
         raise
+    except ModelFailed:
+        raise
     except Exception as error:
         raise ModelFailed.because(error) from error
-    return True
-
-
-def _new_items(result: RunResultStreaming, given: int) -> list[Item]:
-    items = history.plain(cast("list[Any]", result.to_input_list()[given:]))
-    return [
-        item | {"content": withhold_secrets(item["content"])} if item.get("role") == "assistant" else item
-        for item in items
-    ]
-
-
-def _count(context: TurnContext, name: str, result: RunResultStreaming) -> None:
-    usage = result.context_wrapper.usage
-    context.meter.add(
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        requests=usage.requests,
-        cost_micros=models.cost_micros(name, input_tokens=usage.input_tokens, output_tokens=usage.output_tokens),
-    )
+    return None
 
 
 def _say(speaker: Speaker, key: str) -> Item:
-    text = phrase(key)
-    speaker.say(text)
-    speaker.end()
-    return history.assistant(text)
+    speaker.say(phrase(key))
+    return history.assistant(speaker.end())

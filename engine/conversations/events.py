@@ -165,6 +165,11 @@ def custom(name: str, value: dict[str, Any]) -> Emitted:
     return Emitted({"type": "CUSTOM", "name": name, "value": value}, _SHOPPER)
 
 
+def staff_note(name: str, value: dict[str, Any]) -> Emitted:
+    """Something about the work behind the answer, for staff alone."""
+    return Emitted({"type": "CUSTOM", "name": name, "value": value})
+
+
 def _clean(value: str) -> str:
     """PostgreSQL keeps no NUL."""
     return value.replace("\x00", "")

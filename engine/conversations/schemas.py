@@ -297,7 +297,8 @@ class RunView(View):
     status: str
     """running (also while it waits its turn), interrupted, completed or failed."""
     usage: dict[str, Any]
-    """input_tokens, output_tokens, requests and, where the model's price is known, cost_micros (millionths of USD)."""
+    """input_tokens, output_tokens, requests and, where there are any, cached_tokens and cost_micros (millionths of USD,
+    of models whose price is known); for staff the same in ``models``, by part and model."""
     agent_path: list[str]
     tool_calls: list[dict[str, Any]]
     """[{name, access, ok, duration_ms}]."""

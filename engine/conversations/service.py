@@ -122,7 +122,8 @@ def run_view(session: Session, identity: Identity, thread_id: str, run_id: str) 
     if run is None or run.thread_id != thread_id:
         raise NotFound("There is no such run in this conversation.")
     status = RunStatus.RUNNING if run.status == RunStatus.QUEUED else run.status
-    return RunView(id=run.id, status=status, usage=run.usage, agent_path=run.agent_path, tool_calls=run.tool_calls)
+    usage = run.usage if identity.is_staff else {name: of for name, of in run.usage.items() if name != "models"}
+    return RunView(id=run.id, status=status, usage=usage, agent_path=run.agent_path, tool_calls=run.tool_calls)
 
 
 def _decide(

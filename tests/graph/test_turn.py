@@ -13,7 +13,7 @@ from engine.conversations import budget
 from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.tenancy import Tenant
-from icommerce_agents.models import cost_micros
+from icommerce_agents.models import Spent, cost_micros
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Call, Fail, Say, Script
 
@@ -115,6 +115,7 @@ def test_a_fresh_conversation_may_change_the_cart_its_briefing_names(
         "card_open: none",
         "signed_in: no",
         "mode: agent",
+        "identity: guest",
     ]
 
 
@@ -128,14 +129,14 @@ def test_bad_arguments_and_unknown_tools_are_told_to_the_model(talk: Talk, scrip
 
 
 def test_too_many_calls_end_in_words(talk: Talk, script: Script, running: Running) -> None:
-    script.add([Call("list_categories")] * 14, Say("That is all."))
+    script.add([Call("search_products", {"query": f"thing {number}"}) for number in range(14)], Say("That is all."))
     [view] = _go(talk, running, "loop")
     assert [call["ok"] for call in view.tool_calls] == [True] * 12 + [False] * 2
     assert talk.texts() == ["That is all."]
 
 
 def test_a_model_that_never_stops_is_stopped(talk: Talk, script: Script, running: Running) -> None:
-    script.add(*[Call("list_categories")] * 14)
+    script.add(*[Call("search_products", {"query": f"thing {number}"}) for number in range(14)])
     [view] = _go(talk, running, "loop")
     assert view.status == "completed"
     assert talk.texts() == [
@@ -220,10 +221,10 @@ def test_an_empty_answer_gets_words_of_ours(talk: Talk, script: Script, running:
 
 
 def test_a_route_nobody_understands_keeps_the_agent(talk: Talk, script: Script, running: Running) -> None:
-    script.routes = ["customer_service", "not json at all!", "none"]
-    script.add(Say("a"), Say("b"), Say("c"))
-    views = _go(talk, running, "1", "2", "3")
-    assert [view.agent_path for view in views] == [["customer_service"]] * 3
+    script.routes = ["customer_service", "not json at all!", "gardening", '{"tasks": []}']
+    script.add(Say("a"), Say("b"), Say("c"), Say("d"))
+    views = _go(talk, running, "1", "2", "3", "4")
+    assert [view.agent_path for view in views] == [["customer_service"]] * 4
 
 
 def test_a_model_that_uses_an_id_again_is_not_taken_at_its_word(talk: Talk, script: Script, running: Running) -> None:
@@ -236,8 +237,8 @@ def test_a_model_that_uses_an_id_again_is_not_taken_at_its_word(talk: Talk, scri
 
 
 def test_a_priced_model_is_accounted_for() -> None:
-    assert cost_micros("openai/gpt-4o-mini", input_tokens=1_000_000, output_tokens=0) == 150_000
-    assert cost_micros("icommerce/offline", input_tokens=1_000_000, output_tokens=0) is None
+    assert cost_micros("openai/gpt-4o-mini", Spent(input_tokens=1_000_000)) == 150_000
+    assert cost_micros("icommerce/offline", Spent(input_tokens=1_000_000)) is None
 
 
 def test_when_the_models_money_is_spent_people_answer(talk: Talk, script: Script, running: Running) -> None:

@@ -37,6 +37,8 @@ def decide(heard: Dialogue, schema: Json) -> Json:
         agent = active if active in allowed else _COMMERCE if _COMMERCE in allowed else allowed[0]
     answer: Json = {"agent": agent, "reason": why, "confidence": 0.9 if sure else 0.5}
     known: Json = schema.get("properties") or {}
+    if "tasks" in known:
+        answer["tasks"] = [{"agent": agent, "about": heard.text}]
     kept = {key: value for key, value in answer.items() if key in known}
     return kept | {key: _blank(known.get(key) or {}) for key in schema.get("required") or () if key not in kept}
 
@@ -60,7 +62,9 @@ def _home(intent: str) -> str | None:
 
 
 def _choices(schema: Json) -> list[str]:
-    field = (schema.get("properties") or {}).get("agent") or {}
+    known = schema.get("properties") or {}
+    each = ((known.get("tasks") or {}).get("items") or {}).get("properties") or {}
+    field = known.get("agent") or each.get("agent") or {}
     if "$ref" in field:
         field = (schema.get("$defs") or {}).get(str(field["$ref"]).rsplit("/", 1)[-1]) or {}
     return [str(choice) for choice in field.get("enum") or ()]

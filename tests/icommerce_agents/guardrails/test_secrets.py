@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from icommerce_agents.guardrails import WITHHELD, StreamGuard, withhold_secrets
+from icommerce_agents.guardrails.secrets import WITHHELD, StreamGuard, withhold_secrets
 
 
 @pytest.mark.parametrize(
