@@ -68,7 +68,8 @@ class Attempts:
     def _pause(self, trouble: Trouble) -> float:
         if trouble.wait_seconds is not None:
             return trouble.wait_seconds
-        return FIRST_PAUSE_SECONDS * 2**self._tries * random.uniform(0.75, 1.25)  # noqa: S311 (spreads load, no secret)
+        spread = random.uniform(0.75, 1.25)  # noqa: S311 (spreads load, no secret)
+        return FIRST_PAUSE_SECONDS * spread * float(2**self._tries)
 
 
 async def ask(part: str, meter: Meter, question: Callable[[str], Awaitable[Any]]) -> Any:
@@ -97,20 +98,14 @@ class Enduring(Model):
         """Nothing of ours asks without streaming."""
         raise NotImplementedError
 
-    async def stream_response(
-        self,
-        instructions: str | None,
-        given: Any,
-        _settings: Any,  # each model has its own
-        *args: Any,
-        **kwargs: Any,
-    ) -> AsyncIterator[TResponseStreamEvent]:
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
+        """Called as the SDK calls it: instructions, input and settings come first; each model has its own settings."""
+        instructions, given, _settings, *more = args
         attempts = Attempts(self._part)
         while True:
             begun = False
-            answer = models.model(attempts.name).stream_response(
-                instructions, given, models.settings(attempts.name), *args, **kwargs
-            )
+            settings = models.settings(attempts.name)
+            answer = models.model(attempts.name).stream_response(instructions, given, settings, *more, **kwargs)
             try:
                 async for event in held(timed(answer, models.timeout_seconds())):
                     begun = begun or event.type in _SHOWN
@@ -172,6 +167,6 @@ def _spent(usage: Any) -> Spent:
 def _retry_after(error: Exception) -> float | None:
     headers = getattr(error, "litellm_response_headers", None) or {}
     try:
-        return max(0.0, float(headers.get("retry-after")))
-    except (TypeError, ValueError):
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
         return None

@@ -83,14 +83,13 @@ class Overheard(Model):
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         return await self._inner.get_response(*args, **kwargs)
 
-    async def stream_response(
-        self, instructions: str | None, given: Any, settings: Any, tools: list[Tool], *args: Any, **kwargs: Any
-    ) -> AsyncIterator[TResponseStreamEvent]:
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
+        """Called as the SDK calls it: the fourth is the tools."""
         self._stop_if_lost()
         renamed: dict[str, str] = {}
         ended = False
         try:
-            async for event in self._inner.stream_response(instructions, given, settings, tools, *args, **kwargs):
+            async for event in self._inner.stream_response(*args, **kwargs):
                 if event.type in {"response.output_text.delta", "response.refusal.delta"}:
                     self._speaker.say(event.delta)
                 elif event.type in {"response.output_item.added", "response.output_item.done"}:
@@ -98,7 +97,7 @@ class Overheard(Model):
                 elif event.type == "response.completed":
                     ended = True
                     self._tidy(event.response.output, renamed)
-                    self._count_unknown(event.response.output, tools)
+                    self._count_unknown(event.response.output, args[3])
                     _say_instead(event.response.output, self._speaker.end())
                 yield event
         finally:
