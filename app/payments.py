@@ -16,7 +16,7 @@ from app.identity import Caller
 from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from engine.approvals.asking import perform
-from engine.approvals.gift_cards import sealed_address
+from engine.approvals.gift_cards import mailed_to
 from engine.approvals.models import ApprovalKind
 from engine.approvals.schemas import PerformedView
 from engine.kit import clock
@@ -215,7 +215,7 @@ def issue_gift_card(given: GiftCardIn, site: SiteDep, caller: CallerDep, asked: 
     args: dict[str, Any] = {"amount": given.amount, "currency": _currency(given, caller)}
     args["expires_at"] = given.expires_at.isoformat() if given.expires_at else None
     if given.mail_to:
-        args["mail_to"] = sealed_address(site.runtime.secret_key, identity.tenant_id, given.mail_to)
+        args |= mailed_to(site.runtime.secret_key, identity.tenant_id, given.mail_to)
 
     def work(session: Session) -> GiftCardOut | PerformedView:
         done = perform(session, site.runtime, identity, ApprovalKind.GIFT_CARD, args, reason=given.note)

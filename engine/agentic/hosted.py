@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from engine.agentic.models import AgentPlatform, PlatformStatus
 from engine.checkout import confirmation, consents, facts, taxing
 from engine.checkout import service as checkouts
 from engine.checkout.complete import Completion, complete, outcome_of
@@ -62,7 +63,8 @@ def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id:
         checkout = session.get_one(CheckoutSession, (tenant_id, row.session_id))
         held = shopper is not None and shopper.id in {row.owner_id, row.holder_id}
         used = row.status == ConsentStatus.CLAIMED
-        card, owner, payable = consents.view(row), row.owner_id, _is_open(checkout)
+        card, owner = consents.view(row), row.owner_id
+        payable = _is_open(checkout) and not _of_suspended(session, row)
     outcome = outcome_of(runtime, _acting(tenant_id, owner, shopper), consent_id) if used else None
     return Shown(card, held, outcome, payable)
 
@@ -91,7 +93,8 @@ def take(session: Session, shopper: Identity, consent_id: str) -> None:
 def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
     """The holder says yes, and the money is taken.
 
-    Raises ``CheckoutIncomplete`` while there is nothing to pay with, and what ``confirmation.decide`` and ``complete``
+    Raises ``CheckoutIncomplete`` while there is nothing to pay with, ``CheckoutClosed`` where the platform that prepared
+    it was suspended since, and what ``confirmation.decide`` and ``complete``
     raise.
     """
     with runtime.unit_of_work(shopper.tenant_id) as session:
@@ -215,7 +218,15 @@ def _held(session: Session, shopper: Identity, consent_id: str) -> Consent:
     row = _card(session, shopper.tenant_id, consent_id)
     if shopper.id not in {row.owner_id, row.holder_id}:
         raise NotFound("There is no such confirmation.")
+    if _of_suspended(session, row):
+        raise CheckoutClosed("The assistant that prepared this order may not buy here any more. You were not charged.")
     return row
+
+
+def _of_suspended(session: Session, row: Consent) -> bool:
+    """Whether the card was prepared by a platform that the shop has closed its door to since."""
+    platform = session.get(AgentPlatform, (row.tenant_id, row.owner_id))
+    return platform is not None and platform.status == PlatformStatus.SUSPENDED
 
 
 def _locked(session: Session, tenant_id: str, session_id: str) -> CheckoutSession:

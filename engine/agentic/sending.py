@@ -60,6 +60,8 @@ class Parcel:
     body: bytes = field(repr=False)
     secret: str = field(repr=False)
     loopback: bool
+    attempt: int = 0
+    """Which try of the event this is: whoever has taken it over since has another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def _parcel(
         body=orjson.dumps({"type": name, "data": body}),
         secret=receivers.current(receivers.secrets_of(runtime, platform)).value,
         loopback=receivers.may_loop(runtime, tenant),
+        attempt=row.attempts,
     )
 
 
@@ -225,8 +228,8 @@ def _outcome(answer: Answer) -> Outcome:
 def _note(runtime: Runtime, tenant_id: str, parcel: Parcel, outcome: Outcome) -> None:
     with runtime.unit_of_work(tenant_id) as session:
         row = session.get_one(WebhookEvent, (tenant_id, parcel.event_id), with_for_update=True, populate_existing=True)
-        if row.status != WebhookStatus.QUEUED:
-            return
+        if row.status != WebhookStatus.QUEUED or (row.attempts != parcel.attempt and not outcome.taken):
+            return  # somebody else is at it, or has done it
         row.answer, row.error, row.lease_until = outcome.status, outcome.error, None
         if outcome.taken:
             row.status, row.delivered_at = WEBHOOK.check(row.status, WebhookStatus.DELIVERED), clock.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import Annotated, Final
 
@@ -25,12 +26,15 @@ class GiftCardArgs(Args):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     expires_at: datetime | None = None
     mail_to: Annotated[str, Field(max_length=1_000)] | None = None
-    """Whom its code is mailed to, sealed (``sealed_address``)."""
+    """Whom its code is mailed to, sealed (``mailed_to``)."""
+    mail_key: Annotated[str, Field(max_length=64)] | None = None
+    """By which an erasure finds it: a card does not go out to whoever asked to be forgotten before the yes."""
 
 
-def sealed_address(secret_key: bytes, tenant_id: str, email: str) -> str:
-    """An address as an approval may keep it."""
-    return seal_code(secret_key, tenant_id, _ASKED, tenant_id, email)
+def mailed_to(secret_key: bytes, tenant_id: str, email: str) -> dict[str, str]:
+    """An address as an approval may keep it, as arguments."""
+    sealed = seal_code(secret_key, tenant_id, _ASKED, tenant_id, email)
+    return {"mail_to": sealed, "mail_key": hashlib.sha256(email.lower().encode()).hexdigest()}
 
 
 def _look(_session: Session, tenant_id: str, args: GiftCardArgs) -> Standing:
@@ -70,4 +74,4 @@ def _over(policy: ApprovalsPolicy, _args: GiftCardArgs, standing: Standing) -> O
     return over(policy.gift_card_limit, standing, rule="gift_card_limit", words=words)
 
 
-GIFT_CARD: Final = Act(GiftCardArgs, _look, _over, run=_issue, private=frozenset({"mail_to"}))
+GIFT_CARD: Final = Act(GiftCardArgs, _look, _over, run=_issue, private=frozenset({"mail_to", "mail_key"}))

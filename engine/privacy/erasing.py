@@ -62,6 +62,11 @@ _MENTIONS: Final = (
     f"UPDATE app.mails t SET {_LETTER} WHERE t.address_key = ANY(:emails)",
     "DELETE FROM app.email_codes t WHERE t.email_key = ANY(:emails)",
     (
+        "UPDATE app.approvals t SET args = t.args - '{mail_to,mail_key}'::text[] WHERE t.status IN ('pending', 'claimed')"
+        " AND t.args ->> 'mail_key' IN (SELECT encode(sha256(convert_to(e, 'UTF8')), 'hex')"
+        " FROM unnest(CAST(:emails AS text[])) e)"
+    ),
+    (
         "UPDATE app.outbox t SET payload = t.payload - '{email,sealed}'::text[],"
         " delivered_at = coalesce(t.delivered_at, now()) WHERE lower(t.payload ->> 'email') = ANY(:emails)"
     ),

@@ -394,6 +394,46 @@ def test_a_process_that_dies_leaves_the_event_to_the_next(
     assert len({heard.headers["request-id"] for heard in there.heard}) == 1
 
 
+def test_who_comes_back_late_takes_nothing_from_whoever_is_at_it_now(
+    shop: Shop, buyer: Identity, there: Receiver
+) -> None:
+    """A process that stood still past its lease has a refusal to tell; the event is on its way again by then."""
+    buy_as(shop, buyer, "A")
+    tell(shop)
+    late: list[tuple[str, int, bool]] = []
+
+    def stand_still(name: str) -> None:
+        if name == "webhook_after_call" and len(there.heard) == 1:
+            faults.set_hook(look_on)
+            with clock.shifted(timedelta(minutes=2)):
+                assert send(shop) == 1
+
+    def look_on(name: str) -> None:
+        if name == "webhook_after_call":
+            sending._note(shop.runtime, shop.tenant.id, parcels[0], sending.Outcome(500, "http_500"))
+            (row,) = events(shop)
+            late.append((row.status, row.attempts, row.lease_until is not None))
+
+    parcels: list[sending.Parcel] = []
+    claim = sending._claim
+
+    def claimed(*given: Any) -> sending.Parcel | None:
+        if found := claim(*given):
+            parcels.append(found)
+        return found
+
+    sending._claim = claimed
+    there.says = lambda _: Says(200 if len(there.heard) > 1 else 500)
+    faults.set_hook(stand_still)
+    try:
+        send(shop)
+    finally:
+        sending._claim = claim
+        faults.set_hook(None)
+    assert late == [("queued", 2, True)]
+    assert states(shop) == [("order_create", "delivered", 2)]
+
+
 def test_many_at_once_send_each_event_once_and_each_order_in_order(
     shop: Shop, buyer: Identity, there: Receiver
 ) -> None:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select
 
-from engine.approvals.errors import MayNotApprove, OwnRequest
-from engine.approvals.gift_cards import sealed_address
+from engine.approvals.errors import ApprovalOutdated, MayNotApprove, OwnRequest
+from engine.approvals.gift_cards import mailed_to
 from engine.approvals.models import ApprovalKind, ApprovalStatus
 from engine.approvals.policy import ApprovalsPolicy
 from engine.carts.models import Discount
@@ -21,6 +21,7 @@ from engine.mail.models import Mail
 from engine.orders.models import Order
 from engine.payments.courtesy_models import Courtesy
 from engine.payments.stored_value_models import StoredValueAccount
+from engine.privacy import erasing
 from tests.engine.approvals.conftest import Office
 from tests.engine.customers.people import known
 from tests.engine.orders.desk import broken
@@ -135,9 +136,9 @@ def test_of_many_who_give_at_once_no_more_than_the_limit_is_given(office: Office
 
 
 def test_a_gift_card_above_the_limit_goes_out_by_mail_when_somebody_else_agrees(office: Office) -> None:
-    to = sealed_address(office.shop.runtime.secret_key, office.shop.tenant.id, "friend@example.com")
+    to = mailed_to(office.shop.runtime.secret_key, office.shop.tenant.id, "friend@example.com")
     office.rule(gift_card_limit=2000)
-    args = {"amount": 2001, "currency": "USD", "mail_to": to}
+    args = {"amount": 2001, "currency": "USD", **to}
     waiting = office.waiting(kind=ApprovalKind.GIFT_CARD, **args)
     assert (waiting.rule, given_away(office)) == ("approvals.gift_card_limit", [])
     assert "friend" not in str(waiting.args)
@@ -152,12 +153,35 @@ def test_a_gift_card_above_the_limit_goes_out_by_mail_when_somebody_else_agrees(
     assert broken(office.shop) == []
 
 
+def test_a_gift_card_does_not_go_out_to_somebody_who_was_erased_before_the_yes(office: Office) -> None:
+    shop = office.shop
+    ada = known(shop, email="Ada@Example.com")
+    office.rule(gift_card_limit=2000)
+    waiting = {
+        name: office.waiting(
+            kind=ApprovalKind.GIFT_CARD,
+            amount=2001,
+            currency="USD",
+            **mailed_to(shop.runtime.secret_key, shop.tenant.id, name),
+        )
+        for name in ("ada@example.COM", "friend@example.com")
+    }
+    with shop.uow() as session:
+        erasing.request(session, shop.tenant.id, ada.customer_id or "", requested_by="key_test", reason="asked")
+    assert not {"mail_to", "mail_key"} & set(office.now(waiting["ada@example.COM"]).args)
+    with pytest.raises(ApprovalOutdated):
+        office.decide(waiting["ada@example.COM"], office.bob)
+    assert office.decide(waiting["friend@example.com"], office.bob).status == ApprovalStatus.APPROVED
+    assert [worth for _, worth, _ in given_away(office)] == [2001]
+    assert broken(shop) == []
+
+
 @pytest.mark.parametrize("agrees", [True, False])
 def test_whom_a_gift_card_was_meant_for_is_kept_no_longer_than_the_question(office: Office, *, agrees: bool) -> None:
-    to = sealed_address(office.shop.runtime.secret_key, office.shop.tenant.id, "friend@example.com")
+    to = mailed_to(office.shop.runtime.secret_key, office.shop.tenant.id, "friend@example.com")
     office.rule(gift_card_limit=2000)
-    waiting = office.waiting(kind=ApprovalKind.GIFT_CARD, amount=2001, currency="USD", mail_to=to)
-    assert waiting.args["mail_to"] == to
+    waiting = office.waiting(kind=ApprovalKind.GIFT_CARD, amount=2001, currency="USD", **to)
+    assert waiting.args.items() >= to.items()
     done = office.decide(waiting, office.bob, approve=agrees)
     assert done.args == {"amount": 2001, "currency": "USD", "expires_at": None}
     assert done.digest == waiting.digest
