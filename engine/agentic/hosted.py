@@ -93,8 +93,8 @@ def take(session: Session, shopper: Identity, consent_id: str) -> None:
 def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
     """The holder says yes, and the money is taken.
 
-    Raises ``CheckoutIncomplete`` while there is nothing to pay with, ``CheckoutClosed`` where the platform that prepared
-    it was suspended since, and what ``confirmation.decide`` and ``complete``
+    Raises ``CheckoutIncomplete`` while there is nothing to pay with, ``CheckoutClosed`` where the platform that
+    prepared it was suspended since, and what ``confirmation.decide`` and ``complete``
     raise.
     """
     with runtime.unit_of_work(shopper.tenant_id) as session:

@@ -28,6 +28,7 @@ from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.states import OPEN_SESSIONS, SESSION
+from engine.conversations.masking import mask_cards
 from engine.customers.addresses import PARTS, normalize
 from engine.customers.errors import AddressIncomplete
 from engine.kit import audit, clock, limits
@@ -124,7 +125,7 @@ def attempt(
     take_in(checkout, extra, payment, list(policy.marketing))
     if payment.by_people:
         return Attempt(_escalate(session, door, checkout, extra))
-    if looked is not None:
+    if looked is not None and looked.facts.usable:  # what is no token may be a card's number: not even its digest stays
         checkout.payment_method = method(looked, payment.token or "")
     extra.refusal = None
     checkout.version += 1  # who read the session before this card does not write it
@@ -202,7 +203,7 @@ def take_in(checkout: CheckoutSession, extra: AgentSession, payment: Payment, of
     if payment.buyer:
         saying.remember_buyer(checkout, extra, payment.buyer)
     if payment.order_notes:
-        extra.order_notes = payment.order_notes
+        extra.order_notes = mask_cards(payment.order_notes)
     if wanted := _offered(checkout, payment, offered):
         extra.said = extra.said | {"marketing": wanted}
     kept = {"affiliate_last": payment.affiliate, "risk_signals": payment.risk}

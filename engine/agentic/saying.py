@@ -10,6 +10,7 @@ from engine.agentic.errors import PersonalData
 from engine.agentic.session_models import AgentSession
 from engine.agentic.wishes import Body, Unsaid, Wish
 from engine.checkout.models import CheckoutSession
+from engine.conversations.masking import mask_cards
 from engine.customers.addresses import PARTS, check_email, normalize
 from engine.customers.errors import AddressIncomplete, ContactInvalid
 
@@ -22,12 +23,12 @@ def take_in(checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
     if not isinstance(wish.items, Unsaid):
         checkout.lines = items.lines_of(wish.items)
     if not isinstance(wish.order_notes, Unsaid):
-        extra.order_notes = wish.order_notes or None
+        extra.order_notes = mask_cards(wish.order_notes) or None
     if not isinstance(wish.codes, Unsaid):
         extra.said = extra.said | {"codes": list(wish.codes)}
     checkout.discount_codes = list(dict.fromkeys(spelled(extra)))
     if not isinstance(wish.groups, Unsaid):
-        extra.said = extra.said | {"groups": list(wish.groups)}
+        extra.said = extra.said | {"groups": [_masked(one) for one in wish.groups]}
     if not isinstance(wish.details, Unsaid):
         _set_details(checkout, extra, wish.details)
     if not isinstance(wish.buyer, Unsaid):
@@ -70,6 +71,11 @@ def remember_buyer(checkout: CheckoutSession, extra: AgentSession, buyer: Body |
 def spelled(extra: AgentSession) -> list[str]:
     """The codes that were sent, as ours are spelled."""
     return [code.strip().upper() for code in extra.said.get("codes", [])]
+
+
+def _masked(group: Body) -> Body:
+    """People read instructions: a card's number has no place in them."""
+    return group | {"instructions": mask_cards(group["instructions"])} if "instructions" in group else group
 
 
 def _set_details(checkout: CheckoutSession, extra: AgentSession, details: Body | None) -> None:

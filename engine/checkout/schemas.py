@@ -69,7 +69,7 @@ class FulfillmentOptionView(View):
     """First and last day (ISO) on which it arrives when it is ordered now; empty while that is not known."""
     latest: str = ""
     place: dict[str, str] | None = None
-    """Where it is fetched: an address with the place's name; location_id, kind, phone, instructions."""
+    """Where it is fetched: an address with the place's name; location_id, kind, phone, instructions, hours."""
     ready_by: str = ""
     """From when and until when it can be fetched, ISO; empty for what is sent."""
     pickup_by: str = ""

@@ -144,14 +144,16 @@ def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -
     session.execute(_locked_levels(tenant_id, parts))
 
 
-def lock_sellable(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, dict[str, int]]:
-    """Location that ships → variant → sellable units, in the shop's order of places. All the variants' levels are
-    locked.
+def lock_sellable(
+    session: Session, tenant_id: str, variant_ids: Collection[str], *, at: Collection[str] | None = None
+) -> dict[str, dict[str, int]]:
+    """Location that ships, or is one of ``at`` where those are named → variant → sellable units, in the shop's order of
+    places. All the variants' levels are locked.
     """
     levels = session.execute(_locked_levels(tenant_id, variant_ids)).all()
     places = session.scalars(
         select(Location.id)
-        .where(Location.tenant_id == tenant_id, Location.ships)
+        .where(Location.tenant_id == tenant_id, Location.ships if at is None else Location.id.in_(at))
         .order_by(Location.position, Location.id)
     )
     pool: dict[str, dict[str, int]] = {place: {} for place in places}

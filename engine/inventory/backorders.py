@@ -33,6 +33,20 @@ from engine.kit.ids import new_id
 
 _WAITING: Final = Backorder.quantity - Backorder.allocated - Backorder.canceled
 _LIMIT_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_FETCHED: Final = text(
+    "SELECT l.id, coalesce(l.way, o.fulfillment) #>> '{place,location_id}' AS place FROM app.order_lines l"
+    " JOIN app.orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id"
+    " WHERE l.tenant_id = :tenant AND l.id = ANY(:lines)"
+)
+_WAIT_WHERE_FETCHED: Final = text(
+    "SELECT DISTINCT b.variant_id FROM app.backorders b JOIN app.order_lines l ON l.tenant_id = b.tenant_id"
+    " AND l.id = b.order_line_id JOIN app.orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id"
+    " WHERE b.tenant_id = :tenant AND b.status = 'waiting'"
+    " AND EXISTS (SELECT FROM app.stock_levels s WHERE s.tenant_id = b.tenant_id"
+    " AND s.location_id = coalesce(l.way, o.fulfillment) #>> '{place,location_id}'"
+    " AND s.variant_id IN (SELECT part ->> 'variant_id' FROM jsonb_array_elements(b.components) part)"
+    " AND s.on_hand - s.reserved - s.safety_stock > 0)"
+)
 _LIVE: Final = (BackorderStatus.HELD, BackorderStatus.WAITING)
 
 
@@ -155,14 +169,17 @@ def settle_payment(session: Session, tenant_id: str, payment_id: str, *, paid: b
 
 
 def fillable(session: Session, tenant_id: str) -> list[str]:
-    """Variants somebody waits for and that can be had now."""
+    """Variants somebody waits for and that can be had now, also where they are fetched, at a place that may ship
+    nothing.
+    """
     waits = exists().where(
         Backorder.tenant_id == Variant.tenant_id,
         Backorder.variant_id == Variant.id,
         Backorder.status == BackorderStatus.WAITING,
     )
     query = select(Variant.id).where(Variant.tenant_id == tenant_id, waits, is_available()).order_by(Variant.id)
-    return list(session.scalars(query))
+    fetched = session.scalars(_WAIT_WHERE_FETCHED, {"tenant": tenant_id})
+    return sorted({*session.scalars(query), *fetched})
 
 
 def waiting_orders(session: Session, tenant_id: str, variant_ids: Collection[str]) -> list[str]:
@@ -219,14 +236,27 @@ def _plan(session: Session, tenant_id: str, rows: Sequence[Backorder]) -> list[t
     made_of = {row.id: _recipe(row) for row in rows}
     counted = {part.variant_id for parts in made_of.values() for part in parts if part.tracked}
     pool = lock_sellable(session, tenant_id, counted)
+    ships, fetched_at = list(pool), _fetched_at(session, tenant_id, rows)
+    if others := set(fetched_at.values()) - set(ships):
+        pool |= lock_sellable(session, tenant_id, counted, at=others)
     plan = []
     for row in rows:
-        for allocation in _share(row, made_of[row.id], pool):
+        places = [fetched_at[row.order_line_id]] if row.order_line_id in fetched_at else ships
+        mine = {place: pool[place] for place in places if place in pool}
+        for allocation in _share(row, made_of[row.id], mine):
             plan.append((row, allocation))
             for part in made_of[row.id]:
                 if part.tracked:
                     pool[allocation.location_id][part.variant_id] -= part.per_unit * allocation.quantity
     return plan
+
+
+def _fetched_at(session: Session, tenant_id: str, rows: Sequence[Backorder]) -> dict[str, str]:
+    """Order line → the one place that its units may come from, of lines that are fetched there."""
+    if not rows:
+        return {}
+    found = session.execute(_FETCHED, {"tenant": tenant_id, "lines": sorted({row.order_line_id for row in rows})})
+    return {line_id: place for line_id, place in found if place}
 
 
 def _share(row: Backorder, parts: Recipe, pool: Mapping[str, Mapping[str, int]]) -> list[Allocation]:

@@ -62,9 +62,9 @@ _MENTIONS: Final = (
     f"UPDATE app.mails t SET {_LETTER} WHERE t.address_key = ANY(:emails)",
     "DELETE FROM app.email_codes t WHERE t.email_key = ANY(:emails)",
     (
-        "UPDATE app.approvals t SET args = t.args - '{mail_to,mail_key}'::text[] WHERE t.status IN ('pending', 'claimed')"
-        " AND t.args ->> 'mail_key' IN (SELECT encode(sha256(convert_to(e, 'UTF8')), 'hex')"
-        " FROM unnest(CAST(:emails AS text[])) e)"
+        "UPDATE app.approvals t SET args = t.args - '{mail_to,mail_key}'::text[]"
+        " WHERE t.status IN ('pending', 'claimed') AND t.args ->> 'mail_key' IN ("
+        "SELECT encode(sha256(convert_to(e, 'UTF8')), 'hex') FROM unnest(CAST(:emails AS text[])) e)"
     ),
     (
         "UPDATE app.outbox t SET payload = t.payload - '{email,sealed}'::text[],"

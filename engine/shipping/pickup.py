@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engine.shipping.service import Option
 
 PREFIX: Final = "pickup_"
 _Minor = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: Final[tuple[Day, ...]] = get_args(Day)
+_CLOCK: Final = r"([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+def _opens_first(span: str) -> str:
+    begins, _, ends = span.partition("-")
+    if begins >= ends:
+        raise ValueError("it opens before it closes")
+    return span
+
+
+_Span = Annotated[str, Field(pattern=rf"^{_CLOCK}-({_CLOCK}|24:00)$"), AfterValidator(_opens_first)]
 
 
 class Pickup(BaseModel):
@@ -30,12 +43,32 @@ class Pickup(BaseModel):
     """Other currency → price in its minor units. A fee is not asked for in a currency that it has no price in."""
     phone: Annotated[str, Field(max_length=40)] = ""
     instructions: Annotated[str, Field(max_length=300)] = ""
+    hours: dict[Day, Annotated[tuple[_Span, ...], Field(max_length=4)]] = Field(default_factory=dict)
+    """When somebody is there, on the clock of the place: ``{mon: ["09:00-18:00"]}``. Days that are not named are
+    closed; without any nothing is said. Told as it is: ``ready_by`` is reckoned without it.
+    """
+
+    @property
+    def open_words(self) -> str:
+        """``Mon-Fri 09:00-18:00, Sat 10:00-14:00``; empty where nothing is known."""
+        runs: list[tuple[Day, Day, str]] = []
+        for day in DAYS:
+            spans = " and ".join(self.hours.get(day, ()))
+            if runs and runs[-1][2] == spans:
+                runs[-1] = (runs[-1][0], day, spans)
+            else:
+                runs.append((day, day, spans))
+        return ", ".join(f"{_days(first, last)} {spans}" for first, last, spans in runs if spans)
 
     def price_in(self, abroad: str | None) -> int | None:
         """``abroad`` is a currency that is not the home's; ``None`` where it is not offered in it."""
         if abroad is None or not self.price:
             return self.price
         return self.amounts.get(abroad)
+
+
+def _days(first: str, last: str) -> str:
+    return first.title() if first == last else f"{first.title()}-{last.title()}"
 
 
 def option_of(location_id: str) -> str:
@@ -99,5 +132,6 @@ def _place(site: Mapping[str, Any], terms: Pickup) -> dict[str, str]:
         "kind": terms.kind,
         "phone": terms.phone,
         "instructions": terms.instructions,
+        "hours": terms.open_words,
     }
     return address_of(site, str(site["name"])) | {name: value for name, value in known.items() if value}

@@ -46,7 +46,9 @@ class Option:
     """First day on which it may arrive, ISO; empty while that is not known."""
     latest: str = ""
     place: Mapping[str, Any] | None = None
-    """Where it is fetched: an address, location_id, kind (in_store, curbside, locker), phone?, instructions?."""
+    """Where it is fetched: an address, location_id, kind (in_store, curbside, locker), phone?, instructions?,
+    hours?.
+    """
     ready_by: str = ""
     """From when and until when it can be fetched there, ISO with zone."""
     pickup_by: str = ""

@@ -151,7 +151,8 @@ def _place(one: Option, place: Mapping[str, Any]) -> Body:
     """Where, how and from when until when it is fetched."""
     address = {name: place[name] for name in _ADDRESS if place.get(name)}
     told = {name: place[name] for name in ("phone", "instructions") if place.get(name)}
-    return {
+    opened = {"description": f"Open {place['hours']}."} if place.get("hours") else {}
+    return opened | {
         "location": {"name": place["name"], "address": address} | told,
         "pickup_type": place["kind"],
         "ready_by": moment(datetime.fromisoformat(one.ready_by)),

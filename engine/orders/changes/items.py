@@ -15,6 +15,7 @@ from engine.inventory import service as inventory
 from engine.inventory.availability import recipes
 from engine.inventory.items import bundled
 from engine.inventory.service import Promise, PromiseKind
+from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.changes.address import rules_of
@@ -23,8 +24,10 @@ from engine.orders.changes.case import Case, effect_of
 from engine.orders.changes.effect import Added, Effect
 from engine.orders.changes.rules import RETURN_PATH
 from engine.orders.changes.wanted import ItemsWanted, Swap
-from engine.orders.errors import CountMismatch, ItemUnavailable, SameItem, WrongProduct, WrongStatus
+from engine.orders.errors import ChangeRefused, CountMismatch, ItemUnavailable, SameItem, WrongProduct, WrongStatus
 from engine.orders.models import ChangeKind, OrderLine
+from engine.returns import waived
+from engine.returns.policy import ReturnsPolicy
 from engine.shipping.pickup import fetched
 from engine.tax import service as tax
 
@@ -47,8 +50,8 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     as much; taxes are today's at the order's address. Shipping stays. Units that may be sold ahead of their stock come
     later, and say so.
 
-    Raises ``WrongStatus``, ``CountMismatch``, ``SameItem``, ``WrongProduct``, ``ItemUnavailable``, ``OverQuota``, and
-    for the difference what ``methods.choose`` raises.
+    Raises ``WrongStatus``, ``CountMismatch``, ``SameItem``, ``WrongProduct``, ``ItemUnavailable``, ``OverQuota``,
+    ``ChangeRefused``, and for the difference what ``methods.choose`` raises.
     """
     if all(line.ordered - line.canceled == line.shipped for line in case.parts.lines):
         raise WrongStatus(RETURN_PATH)
@@ -62,6 +65,7 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
         units[move.line.id] = units.get(move.line.id, 0) + move.quantity
     ended = [end_units(line, units[line.id], case.policy) for line in case.parts.lines if line.id in units]
     added = priced(case, moves, _discounts(moves, units))
+    _check_fees(case, moves, added)
     back = sum(
         (shares.last_canceled(line, units[line.id]) for line in case.parts.lines if line.id in units), shares.NOTHING
     )
@@ -75,6 +79,20 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
         ended=tuple(ended),
         added=tuple(added),
     )
+
+
+def _check_fees(case: Case, moves: list[Move], added: list[Added]) -> None:
+    """What was had in exchange without a restocking fee is not swapped for something cheaper: that would be an exchange
+    for something cheap, in two steps. Raises ``ChangeRefused``.
+    """
+    if policy_of(case.session, case.order.tenant_id, ReturnsPolicy).exchange_restocking == "never":
+        return
+    for move, new in zip(moves, added, strict=True):
+        if new.unit_price >= move.line.unit_price:
+            continue
+        ends = [(move.line.id, move.quantity)]
+        if any(fee for _, fee in waived.fees_of(case.session, case.parts.lines, case.parts.applied, ends).values()):
+            raise ChangeRefused("What came in exchange is not swapped for something cheaper. Cancel it, or return it.")
 
 
 def _moves(case: Case, swaps: list[Swap]) -> list[Move]:

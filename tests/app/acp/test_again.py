@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from urllib.parse import unquote
 
 import anyio
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
@@ -195,3 +196,24 @@ def test_nobody_asks_by_a_code_who_has_bought_before(buying: Checkout, shop: Sho
     answer = buying.update(session, {"buyer": BUYER | {"email": "else@example.com"}})
     assert answer.status_code == 429
     assert buying.get(session)["buyer"]["email"] == "ada@example.com"
+
+
+CARD = "4242424242424242"
+
+
+def test_a_cards_number_in_the_wrong_place_is_not_kept(buying: Checkout, shop: Shop) -> None:
+    """Neither where people read it, nor as the digest of what was no token."""
+    shop.add("TENT", price=5000)
+    group = {"id": "g", "item_ids": [], "destination_type": "shipping", "instructions": f"card {CARD}"}
+    session = buying.opened("TENT", order_notes="pay by 4242 4242 4242 4242", fulfillment_groups=[group])
+    assert CARD not in buying.agent.last.text
+    refused = buying.complete(session, CARD, order_notes=f"or {CARD}")
+    assert (codes(refused.json()), CARD in refused.text) == (["payment_declined"], False)
+    digests = [hashlib.sha256(CARD.encode()).hexdigest()[:16], hashlib.md5(CARD.encode()).hexdigest()]  # noqa: S324
+    with shop.uow() as db:
+        tables = db.scalars(text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'app'")).all()
+        for table in tables:
+            rows = db.connection().exec_driver_sql(f"SELECT t::text FROM app.{table} t").scalars()  # noqa: S608 (our own)
+            for row in rows:
+                assert not any(word in row.replace(" ", "") for word in (CARD, *digests)), table
+    assert buying.complete(session, buying.token(session)).json()["status"] == "completed"

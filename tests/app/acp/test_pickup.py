@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from engine.fulfillment import release, shipments, tracking
@@ -13,7 +14,8 @@ from engine.inventory.models import Location, Reservation, StockLevel
 from engine.kit.errors import InvalidInput
 from engine.kit.state_machine import IllegalTransition
 from engine.orders.models import Order, OrderLine, OrderStatus
-from tests.app.acp.conftest import ADDRESS, Checkout, codes, total
+from engine.shipping.pickup import Pickup
+from tests.app.acp.conftest import ADDRESS, BUYER, Checkout, codes, total
 from tests.shop import Shop
 
 PLACE = {"line_one": "1 Market Sq", "city": "Seattle", "postal_code": "98101"}
@@ -56,6 +58,34 @@ def test_it_is_offered_with_its_place_where_all_of_the_order_lies(buying: Checko
     }
     assert told["ready_by"] < told["pickup_by"]
     assert way not in ways(buying.opened("LAMP", units=3)), "the store has not all of it"
+
+
+def test_opening_hours_are_told_with_the_way(buying: Checkout, shop: Shop) -> None:
+    shop.add("LAMP", stock={"STORE": 2})
+    week = {day: ["09:00-12:30", "14:00-18:00"] for day in ("mon", "tue", "wed", "thu")} | {"sat": ["10:00-14:00"]}
+    way = offer_pickup(shop, hours=week)
+    told = ways(buying.opened("LAMP"))[way]
+    assert told["description"] == "Open Mon-Thu 09:00-12:30 and 14:00-18:00, Sat 10:00-14:00."
+    offer_pickup(shop)
+    assert "description" not in ways(buying.opened("LAMP"))[way]
+    session = fetching(buying, way, buyer=BUYER)
+    assert buying.complete(session, buying.token(session)).json()["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        {"mon": ["18:00-09:00"]},
+        {"mon": ["9-18"]},
+        {"mon": ["09:00-25:00"]},
+        {"monday": ["09:00-18:00"]},
+        {"mon": "09:00-18:00"},
+        {"mon": ["09:00-18:00"] * 5},
+    ],
+)
+def test_hours_that_cannot_be_are_refused(hours: Any) -> None:
+    with pytest.raises(ValidationError):
+        Pickup.model_validate({"hours": hours})
 
 
 def test_what_is_sent_stays_the_choice_until_another_is_made(buying: Checkout, shop: Shop) -> None:

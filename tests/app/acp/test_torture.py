@@ -53,7 +53,7 @@ def test_whatever_comes_at_once_money_is_taken_once_for_what_stands(buying: Chec
         body = dice.choice([{"line_items": [item]}, {}, {"order_notes": str(number)}])
         return lambda: buying.update(session, body, key=f"update-{next(turns)}")
 
-    def cancel(number: int) -> Any:  # noqa: ARG001 (as the others)
+    def cancel(number: int) -> Any:
         return lambda: buying.cancel(session)
 
     for _ in range(3):

@@ -12,8 +12,9 @@ from engine.checkout.complete import Result, complete
 from engine.checks import check_tenant
 from engine.db import Store
 from engine.fulfillment import exceptions, release, shipments, tracking
-from engine.inventory.models import Location
+from engine.inventory.models import Location, Reservation, ReservationStatus, StockLevel
 from engine.kit.identity import Identity
+from engine.orders.allocation import fill_backorders
 from engine.orders.models import Order, OrderLine
 from tests.engine.mail.post import of
 from tests.shop import Shop
@@ -86,6 +87,37 @@ def test_what_is_short_at_the_place_is_not_sent_from_elsewhere(shop: Shop) -> No
         (work,) = release.release(session, shop.tenant.id, order.id)
         done: Any = exceptions.short_pick(session, shop.tenant.id, work.id, short={line.id: 1})
     assert (list(done.rerouted), dict(done.backordered)) == ([], {line.id: 1})
+
+
+def test_what_was_short_waits_for_stock_of_its_own_place(shop: Shop) -> None:
+    shop.add("A", stock={"EAST": 5, "STORE": 1})
+    buyer, _ = fetches(shop)
+    card = shop.card(buyer)
+    shop.approve(buyer, card.id)
+    assert complete(shop.runtime, buyer, card.id).result == Result.PAID
+    with shop.uow() as session:
+        order, line = session.scalars(select(Order)).one(), session.scalars(select(OrderLine)).one()
+        (work,) = release.release(session, shop.tenant.id, order.id)
+        exceptions.short_pick(session, shop.tenant.id, work.id, short={line.id: 1})
+
+    def lies_at() -> list[tuple[str, int]]:
+        fill_backorders(shop.runtime, shop.tenant.id)
+        with shop.uow() as session:
+            held = select(Reservation.location_id, Reservation.quantity).where(
+                Reservation.order_line_id == line.id, Reservation.status == ReservationStatus.COMMITTED
+            )
+            names = {place: code for code, place in shop.locations.items()}
+            return [(names[place], quantity) for place, quantity in session.execute(held)]
+
+    def have(units: int) -> None:
+        with shop.uow() as session:
+            key = (shop.tenant.id, shop.variants["A"], shop.locations["STORE"])
+            session.get_one(StockLevel, key).on_hand = units
+
+    have(0)
+    assert lies_at() == []
+    have(1)
+    assert lies_at() == [("STORE", 1)]
 
 
 def test_the_buyer_hears_that_it_is_ready_and_that_it_was_picked_up(shop: Shop) -> None:

@@ -13,6 +13,7 @@ from engine.kit.errors import DomainError
 from engine.kit.identity import Actor, Identity, Scope
 from engine.orders.changes.apply import change_as_staff
 from engine.orders.changes.wanted import read
+from engine.orders.errors import ChangeRefused
 from engine.orders.models import AdjustmentKind, OrderAdjustment, OrderLine
 from engine.returns import deciding, parcel
 from engine.returns.errors import WrongStep
@@ -134,6 +135,25 @@ def test_an_exchange_for_something_cheap_is_no_way_around_the_fee(shop: Shop, ke
     change_as_staff(shop.runtime, staff, desk.order_id, read({"kind": "cancel", "reason": "other"}))
     assert -desk.balances().get("return_fees", 0) == fee + min(waived, 550)
     assert broken(shop) == []
+
+
+def test_an_exchange_for_something_cheap_in_two_steps_is_refused(shop: Shop) -> None:
+    shop.add("A")
+    sibling(shop, "A", "A2", price=5000)
+    sibling(shop, "A", "A3", price=500)
+    rule(shop, restocking_fee_percent=20)
+    desk = buy(shop, "A")
+    deliver(desk)
+    send_back(desk, {"sku": "A", "exchange": "A2"})
+    receive(desk, the_return(desk))
+    inspect(desk, the_return(desk))
+    left = held(shop)
+    swap = {"line_id": desk.line("A2").id, "to_variant_id": shop.variants["A3"], "quantity": 1}
+    with pytest.raises(ChangeRefused):
+        desk.ask("items", swaps=[swap])
+    assert held(shop) == left
+    rule(shop, exchange_restocking="never")
+    assert desk.ask("items", swaps=[swap]).refund.amount == 4950
 
 
 def test_an_exchange_for_as_much_is_spared_all_of_the_fee(shop: Shop) -> None:
