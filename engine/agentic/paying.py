@@ -22,7 +22,7 @@ from engine.agentic.policy import REACHED_BY, AgenticPolicy
 from engine.agentic.seen import Door, Seen
 from engine.agentic.session_models import AgentSession
 from engine.agentic.wishes import Payment
-from engine.checkout import pricing
+from engine.carts import discounts
 from engine.checkout.complete import Completion, Result, complete
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
@@ -53,6 +53,7 @@ _PROVEN: Final = frozenset({"authenticated", "attempt_acknowledged", "informatio
 _UNUSABLE: Final = "This token cannot pay for this checkout: it is unknown here, used up, or its time is over."
 _CURRENCY: Final = "This token pays in another currency."
 _TOO_MUCH: Final = "The total is more than this token may pay."
+_CODES_LOST: Final = "The total changed: a discount code takes nothing off any more. Nothing was charged."
 _NOT_PROVEN: Final = "The cardholder was not authenticated: {}."
 _RESULT: Final = "$.authentication_result"
 
@@ -122,6 +123,8 @@ def attempt(
         more = [] if wrong in extra.said.get("faults", []) else [Message(**wrong)]
         return Attempt(sessions.look(session, door, checkout, extra, more=more))
     policy = policy_of(session, identity.tenant_id, AgenticPolicy)
+    if payment.buyer and extra.said.get("codes"):
+        discounts.check_agent(session, checkout.owner_id, most=policy.code_misses_per_hour)
     take_in(checkout, extra, payment, list(policy.marketing))
     if payment.by_people:
         return Attempt(_escalate(session, door, checkout, extra))
@@ -130,7 +133,9 @@ def attempt(
     extra.refusal = None
     checkout.version += 1  # who read the session before this card does not write it
     session.flush()
-    quote = pricing.quote(session, checkout)
+    quote, lost = sessions.repriced(session, checkout, extra)
+    if looked is not None and lost:
+        return Attempt(_refused(session, door, checkout, extra, quote, (_CODES_LOST, "$.discounts.codes")))
     said = sessions.told(checkout, extra, quote)
     if looked is None or any(one.blocks for one in said):
         checkout.status = SESSION.check(checkout.status, _open_status(said))

@@ -89,7 +89,7 @@ def agree(
         raise Unusual
     quote = pricing.price(checkout, known)
     said = sessions.told(checkout, extra, quote)
-    if any(one.blocks for one in said) or sessions.always_asks(quote) or looked.facts.challenge_url:
+    if quote.problems or any(one.blocks for one in said) or sessions.always_asks(quote) or looked.facts.challenge_url:
         raise Unusual
     if paying.refusal(checkout, quote, payment, looked):
         raise Unusual

@@ -271,6 +271,22 @@ def priced(
     return _without_bad_codes(checkout, extra, found, quote)
 
 
+def repriced(session: Session, checkout: CheckoutSession, extra: AgentSession) -> tuple[Quote, bool]:
+    """What the session costs now, and whether a code that took something off cannot be used any more: by this buyer, or
+    by anybody. Such a code stands in nobody's way, but what it made cheaper is not sold without a word.
+    """
+    if not extra.said.get("codes"):
+        return pricing.quote(session, checkout), False
+    applied = set(checkout.discount_codes)
+    checkout.discount_codes = list(dict.fromkeys(saying.spelled(extra)))
+    found = facts.look(session, checkout, owner_id=checkout.owner_id)
+    quote = _without_bad_codes(checkout, extra, found, pricing.price(checkout, found))
+    lost = applied - set(checkout.discount_codes)
+    missed = [one for one in extra.said.get("left_out", []) if one["code"] in lost and one["why"] in _TELLING]
+    discounts.count_misses(session, checkout.owner_id, len(missed))
+    return quote, bool(lost)
+
+
 def _count_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:
     """All codes that could be ours are tried; each try is counted, so that nobody guesses. With another buyer all are
     tried anew.

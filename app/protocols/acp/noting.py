@@ -16,6 +16,8 @@ from engine.kit.identity import Identity
 
 WITH_BODY: Final = frozenset({"POST", "PUT"})
 _SHORT: Final = 80
+_KEPT_WAITING: Final = 16 * 1024
+"""Bytes of a body that wait for the writer: with all that may wait, no more than some hundred megabytes."""
 
 
 def note(
@@ -57,9 +59,12 @@ def remember(
 ) -> None:
     """The same, whatever the binding."""
     at: datetime = clock.now()
+    raw = raw if len(raw) <= _KEPT_WAITING else b""
+    known = outcome(_object(body)) if len(body) > _KEPT_WAITING else None
+    waiting = body if known is None else b""
 
     def draft() -> Entry:
-        told = outcome(_object(body))
+        told = outcome(_object(waiting)) if known is None else known
         found = subject_id or str(told.get("id", "")) if status < 400 else subject_id
         return Entry(
             tenant_id=identity.tenant_id,

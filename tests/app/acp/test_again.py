@@ -21,7 +21,7 @@ from engine.kit import clock
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order
-from tests.app.acp.conftest import ADDRESS, BUYER, OLDER, VERSION, Agent, Checkout, codes, paid_with
+from tests.app.acp.conftest import ADDRESS, BUYER, OLDER, VERSION, Agent, Checkout, codes, paid_with, total
 from tests.engine.carts.test_uses import promote
 from tests.shop import Shop
 
@@ -217,3 +217,40 @@ def test_a_cards_number_in_the_wrong_place_is_not_kept(buying: Checkout, shop: S
             for row in rows:
                 assert not any(word in row.replace(" ", "") for word in (CARD, *digests)), table
     assert buying.complete(session, buying.token(session)).json()["status"] == "completed"
+
+
+def test_a_code_that_is_not_for_the_buyer_of_the_payment_is_told_and_nothing_is_paid(
+    buying: Checkout, shop: Shop
+) -> None:
+    decide(shop, code_misses_per_hour=1)
+    shop.add("TENT", price=5000)
+    promote(shop, code="WELCOME", percent_off=10, first_order_only=True)
+    first = buying.opened("TENT")
+    assert buying.complete(first, buying.token(first)).json()["status"] == "completed"
+    session = buying.opened(
+        "TENT", buyer=BUYER | {"email": "new@example.com"}, discounts={"codes": ["NOPE", "WELCOME"]}
+    )
+    token = buying.token(session, amount=20_000)
+    with clock.shifted(timedelta(hours=1)):  # NOPE was the one miss of this hour
+        told = buying.complete(session, token, buyer=BUYER).json()
+        assert (told["status"], codes(told)) == ("ready_for_payment", ["payment_declined"])
+        assert set(codes(told, "warning")) == {"discount_code_invalid", "discount_code_user_ineligible"}
+        assert ([one["code"] for one in told["discounts"]["rejected"]], len(orders(shop))) == (["NOPE", "WELCOME"], 1)
+        assert total(told) > total(session)
+        again = buying.complete(session, token, buyer=BUYER | {"email": "new@example.com"})
+        assert again.status_code == 429
+        done = buying.complete(session, buying.token(session, amount=20_000)).json()
+    assert (done["status"], total(done)) == ("completed", total(told))
+
+
+def test_a_code_that_ended_before_the_payment_is_told_and_nothing_is_paid(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT", price=5000)
+    promote(shop, code="TEN", percent_off=10, ends_at=clock.now() + timedelta(minutes=5))
+    session = buying.opened("TENT", discounts={"codes": ["TEN"]})
+    token = buying.token(session, amount=20_000)
+    with clock.shifted(timedelta(minutes=6)):
+        told = buying.complete(session, token).json()
+        assert (told["status"], codes(told), orders(shop)) == ("ready_for_payment", ["payment_declined"], [])
+        assert codes(told, "warning") == ["discount_code_expired"]
+        done = buying.complete(session, token).json()
+    assert (done["status"], total(done)) == ("completed", total(told))
