@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from engine.agentic import hosted, links
+from engine.agentic.models import AgentPlatform, PlatformStatus
 from engine.catalog.models import Variant
 from engine.checkout import confirmation, pricing
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
@@ -110,6 +111,21 @@ def test_the_holder_sees_all_of_it_and_pays_once(shop: Shop, browser: Browser) -
     with shop.uow() as session:
         (card,) = session.scalars(select(Consent).where(Consent.tenant_id == shop.tenant.id))
         assert (card.status, card.channel) == (ConsentStatus.CLAIMED, "hosted")
+
+
+def test_a_page_of_a_suspended_platform_is_over(shop: Shop, browser: Browser) -> None:
+    path = _prepared(shop)
+    page = _opened(browser, path)
+    with shop.uow() as session:
+        owner = session.get_one(Consent, (shop.tenant.id, _consent_id(path))).owner_id
+        closed = PlatformStatus.SUSPENDED
+        session.add(AgentPlatform(tenant_id=shop.tenant.id, id=owner, name="Bad Co", status=closed))
+    assert "/pay?" not in browser.get(path).text
+    assert "Thank you" not in _press(browser, page, "pay").text
+    assert not _orders(shop)
+    with shop.uow() as session:
+        session.get_one(AgentPlatform, (shop.tenant.id, owner)).status = PlatformStatus.ACTIVE
+    assert "Thank you" in _press(browser, page, "pay").text
 
 
 def test_another_browser_is_turned_away(shop: Shop, open_browser: Open) -> None:
