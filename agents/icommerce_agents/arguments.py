@@ -27,7 +27,7 @@ class InvalidArguments(InvalidInput):
 
 def read_arguments(spec: ToolSpec, raw: str) -> BaseModel:
     """``raw`` as the tool's arguments. Raises ``InvalidArguments`` saying which one is wrong and why."""
-    values = _parse(raw)
+    values = _writable(_parse(raw))
     try:
         return spec.arguments.model_validate(values)
     except ValidationError:
@@ -67,6 +67,17 @@ def _parse(raw: str) -> dict[str, Any]:
         if isinstance(values, dict):
             return values
     return _python_literal(text)
+
+
+def _writable(value: Any) -> Any:
+    """The same without letters that no text can hold: the null byte, halves of a surrogate pair."""
+    if isinstance(value, str):
+        return value.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    if isinstance(value, dict):
+        return {_writable(name): _writable(item) for name, item in value.items()}
+    return value
 
 
 def _python_literal(text: str) -> dict[str, Any]:

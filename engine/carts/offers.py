@@ -75,5 +75,5 @@ def _given(row: Discount, rules: Rules, terms: Terms, currency: str) -> str:
 
 def _scope(row: Discount, rules: Rules) -> str:
     if row.category:
-        return f" {row.category}"
+        return f" on {row.category}" if row.kind != DiscountKind.OFF else f" {row.category}"
     return " some products" if rules.products or rules.collections else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from icommerce_agents.arguments import InvalidArguments, call_arguments, read_arguments
@@ -44,3 +46,11 @@ def test_what_cannot_be_mended_is_explained_without_its_value(raw: str, says: st
     with pytest.raises(InvalidArguments) as caught:
         read_arguments(ADD, raw)
     assert caught.value.message == says
+
+
+def test_letters_that_no_text_can_hold_are_left_out() -> None:
+    spec = load()["quote_cancel"]
+    raw = json.dumps({"order": "TS-\x001", "reason": "o\ud800ther", "lines": [{"line_id": "\0oli", "quantity": 1}]})
+    read = read_arguments(spec, raw)
+    assert read.model_dump(include={"order", "reason"}) == {"order": "TS-1", "reason": "other"}
+    assert read.model_dump()["lines"] == [{"line_id": "oli", "quantity": 1}]

@@ -50,6 +50,13 @@ def test_refunds_say_how_much_why_and_where_to(shop: Shop) -> None:
     ]
 
 
+def test_money_that_went_to_store_credit_is_said_to_be_there(shop: Shop) -> None:
+    desk, talk = bought(shop)
+    desk.do("cancel", reason="other", refund_to="store_credit")
+    (told,) = talk.ok("get_refunds", order=desk.look().number)["refunds"]
+    assert (told["to"], told["status"]) == ("Store credit", "succeeded")
+
+
 def test_a_return_is_asked_for_by_what_can_come_back(shop: Shop) -> None:
     desk, talk = bought(shop)
     assert talk.ok("get_return_options", order=desk.look().number)["possible"] is False

@@ -154,6 +154,56 @@ def test_offers_are_those_that_apply_by_themselves(shop: Shop, talk: Talk) -> No
     assert "SECRET" not in str(told)
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"amount_off": 500}, "$5.00 off"),
+        ({"percent_off": 10, "first_order_only": True}, "10% off, first order only"),
+        (
+            {"percent_off": 10, "rules": {"collections": ["sale"], "minimum_quantity": 2}},
+            "10% off some products, from 2 units",
+        ),
+        ({"kind": "buy_get", "rules": {"buy": 2, "get": 1}, "category": "tents"}, "buy 2, get 1 free on tents"),
+        ({"kind": "buy_get", "rules": {"buy": 1, "get": 1, "get_percent": 50}}, "buy 1, get 1 50% off"),
+        ({"kind": "free_shipping", "rules": {"shipping_up_to": 600}}, "free shipping where it costs up to $6.00"),
+    ],
+)
+def test_what_an_offer_gives_is_said(shop: Shop, talk: Talk, more: dict[str, Any], words: str) -> None:
+    with shop.uow() as session:
+        session.add(Discount(tenant_id=shop.tenant.id, id=new_id("discount"), title="Offer", **more))
+    assert [one["terms"] for one in talk.ok("list_discounts")["items"]] == [words]
+
+
+def test_looking_up_takes_as_many_statements_in_a_larger_shop(shop: Shop) -> None:
+    asked = []
+    for batch in range(2):
+        for number in range(4):
+            shop.add(f"TENT-{batch}{number}", category="tents", price=1000 + number)
+        buy(shop, f"TENT-{batch}0", 1, *[f"TENT-{batch}{number}" for number in range(1, 4)])
+        talk = Talk(shop, shop.shopper())
+        item = {"item_id": shop.variants[f"TENT-{batch}0"]}
+        asked.append(
+            [
+                _count(shop, talk, "recommend_products", **item),
+                _count(shop, talk, "recommend_products", category="tents"),
+                _count(shop, talk, "check_availability", **item, postal_code="98101"),
+                _count(shop, talk, "list_discounts"),
+            ]
+        )
+    assert asked[0] == asked[1]
+    assert max(asked[0]) <= MOST_STATEMENTS
+
+
+MOST_STATEMENTS = 16
+"""Of one lookup, with what the adapter writes down."""
+
+
+def _count(shop: Shop, talk: Talk, tool: str, /, **given: Any) -> int:
+    with statements(shop) as said:
+        talk.ok(tool, **given)
+    return len(said)
+
+
 def test_addresses_are_the_signed_in_shoppers(shop: Shop, talk: Talk) -> None:
     assert talk.refused("list_addresses") == (
         "email_not_verified",

@@ -228,3 +228,26 @@ NOT_HERE: Final = frozenset(
 """What she has not: a question of the shop, an order under another e-mail, a code, credit, and a second product,
 variant or way to pay.
 """
+
+
+@pytest.mark.parametrize("odd", ["a\0\ud800b", "9" * 40])
+def test_odd_texts_are_refused_in_words(world: World, odd: str) -> None:
+    """No letter that cannot be stored, and no id that cannot be, is more than a refusal."""
+    ids, talk = world.named(world.orders[2]), Talk(world.shop, world.ada)
+    _show(world, talk, ids)
+    broken = []
+    for name, spec in sorted(load().items()):
+        usual = arguments(spec.schema(), ids, whole=True)
+        for key in usual:
+            answer = talk.call(name, **(usual | {key: _texts(usual[key], odd)}))
+            broken += [(name, key)] if not answer["ok"] and answer["error"]["code"] == "internal" else []
+    assert broken == []
+
+
+def _texts(value: Any, odd: str) -> Any:
+    """The same with every text replaced."""
+    if isinstance(value, dict):
+        return {name: _texts(item, odd) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_texts(item, odd) for item in value]
+    return odd if isinstance(value, str) else value
