@@ -89,6 +89,7 @@ def variant_view(stocked: Stocked, currency: str) -> VariantView:
         price=Price(amount=stocked.amount, currency=currency),
         compare_at=Price(amount=compare_at, currency=currency) if compare_at is not None else None,
         available=stocked.available,
+        digital=variant.digital is not None,
     )
 
 

@@ -19,12 +19,14 @@ class VariantView(View):
     """What it is shown to cost otherwise, while a price for a time is in force."""
     available: int
     """Whole units over all locations, never negative."""
+    digital: bool = False
+    """It has no parcel: its buyer gets it by e-mail, at once."""
 
     @model_serializer(mode="wrap")
     def _said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """``compare_at`` is there only while there is one."""
+        """``compare_at`` is there only while there is one, ``digital`` only of what is."""
         said: dict[str, Any] = write(self)
-        return {name: value for name, value in said.items() if name != "compare_at" or value is not None}
+        return {name: value for name, value in said.items() if value or name not in {"compare_at", "digital"}}
 
 
 class ProductView(View):

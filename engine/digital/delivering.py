@@ -28,6 +28,7 @@ from engine.kit.envelope import seal
 from engine.kit.errors import DomainError
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
+from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.runtime import Runtime
@@ -59,6 +60,8 @@ def deliver_now(runtime: Runtime, tenant_id: str, order_id: str) -> list[str]:
     Raises ``NotReleasable`` for an order that is not open, ``NotPaid``, ``NotCaptured``, ``NoCodes``.
     """
     with runtime.unit_of_work(tenant_id) as session:
+        if not _outstanding(session, tenant_id, order_id):
+            return []
         try:
             made = release(session, tenant_id, order_id, digital=True)
         except NothingToRelease:
@@ -74,6 +77,12 @@ def deliver_now(runtime: Runtime, tenant_id: str, order_id: str) -> list[str]:
         fault_point("digital_before_delivery_commit")
     fault_point("digital_after_delivery_commit")
     return sent
+
+
+def _outstanding(session: Session, tenant_id: str, order_id: str) -> bool:
+    """Whether anything is left to give; nobody else gives it meanwhile."""
+    lines = orders.lines_of(session, orders.lock(session, tenant_id, order_id))
+    return any(line.digital and line.allocated > line.shipped for line in lines)
 
 
 def _due(session: Session, tenant_id: str, after: str) -> list[str]:
@@ -100,16 +109,15 @@ def _tried(runtime: Runtime, tenant_id: str, order_id: str) -> int:
 
 def _send(session: Session, secret_key: bytes, tenant_id: str, order_id: str) -> list[str]:
     """Send what is released of it, and let it arrive."""
+    order = orders.lock(session, tenant_id, order_id)
     open_work = [
         one.id
         for one in work.of_order(session, tenant_id, order_id)
-        if is_digital(one.way if one.way is not None else session.get_one(Order, (tenant_id, order_id)).fulfillment)
-        and one.status not in _OVER
+        if is_digital(one.way if one.way is not None else order.fulfillment) and one.status not in _OVER
     ]
     sent = []
     for fulfillment_id in open_work:
         shipment = shipments.ship(session, tenant_id, fulfillment_id)
-        order = session.get_one(Order, (tenant_id, order_id))
         _give(session, secret_key, order, shipment)
         told = TrackingEvent(f"{shipment.id}-there", clock.now(), ShipmentStatus.DELIVERED, "Delivered by e-mail")
         tracking.apply(session, tenant_id, shipment.id, [told])

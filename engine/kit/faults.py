@@ -44,6 +44,13 @@ MOVE_POINTS = (
 CLAIM_POINTS = ("claim_before_commit", "claim_after_commit")
 """A warranty claim that is carried out."""
 FULFILLMENT_POINTS = ("before_release_commit", "after_release_commit", "before_ship_commit", "after_ship_commit")
+DIGITAL_POINTS = (
+    "digital_before_release_commit",
+    "digital_after_release_commit",
+    "digital_before_delivery_commit",
+    "digital_after_delivery_commit",
+)
+"""What has no parcel is given to its buyer."""
 APPROVAL_POINTS = ("approval_after_claim", "approval_before_commit", "approval_after_commit")
 
 
