@@ -107,13 +107,13 @@ def parcel(shipment: Shipment, lines: Iterable[OrderLine]) -> Facts:
 
 
 def given(accesses: Iterable[Access]) -> Facts:
-    """The table of what has no parcel: where it is had, by which code, until when."""
+    """The table of what has no parcel: where it is had, by which codes, until when."""
     rows = []
     for one in accesses:
-        until = f"until {one.expires_at.date().isoformat()}" if one.expires_at else ""
-        units = f"{one.quantity} x {one.title}" if one.quantity > 1 else one.title
-        rows.append([units, " ".join(filter(None, (one.url, until))), ", ".join(one.codes)])
-    return {"head": ["Item", "Access", "Code"], "rows": rows}
+        until = f"good until {one.expires_at.date().isoformat()}" if one.expires_at else ""
+        codes = f"code {', '.join(one.codes)}" if one.codes else ""
+        rows.append([one.title, str(one.quantity), " - ".join(filter(None, (one.url, codes, until)))])
+    return {"head": ["Item", "Quantity", "How to get it"], "rows": rows}
 
 
 def notes(accesses: Iterable[Access]) -> str:

@@ -30,8 +30,8 @@ _CHANGE: Final[dict[str, Any]] = {
 }
 _WAITING: Final[dict[str, Any]] = {"head": ["Item", "Quantity", "Expected"], "rows": [["Thing", "1", "2026-04-01"]]}
 _GIVEN: Final[dict[str, Any]] = {
-    "head": ["Item", "Access", "Code"],
-    "rows": [["Thing", "https://shop.example/thing", "AAAA-BBBB"]],
+    "head": ["Item", "Quantity", "How to get it"],
+    "rows": [["Thing", "1", "https://shop.example/thing - code AAAA-BBBB"]],
 }
 
 SAMPLES: Final[dict[str, dict[str, Any]]] = {

@@ -116,6 +116,8 @@ def _variant(made: Plan, variant: Variant, row: dict[str, Any]) -> VariantIn:
     if not row:
         return was
     before = was.model_dump(mode="json")
+    if isinstance(row.get("digital"), dict):
+        row = row | {"digital": (before["digital"] or {}) | row["digital"]}
     changes = _differ(f"{variant.sku}.", before, row)
     if not changes:
         return was
