@@ -274,7 +274,7 @@ def change(view: ChangeView) -> dict[str, Any]:
     total = next((row.amount for row in view.totals if row.type == "total"), None)
     if total is not None and not view.terms:
         told["order_total_after"] = format_minor(total, view.difference.currency)
-    return told | {"card": "shown", "valid_until": f"{view.expires_at:%H:%M} UTC", "note": NOTE_OF_CARD}
+    return told | {"valid_until": f"{view.expires_at:%H:%M} UTC"}
 
 
 def _changed(row: ChangeLineView) -> dict[str, Any]:

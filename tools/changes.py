@@ -28,16 +28,20 @@ class Swap(Given):
     quantity: Annotated[int, Field(ge=1, le=99)] = 1
 
 
+_BY_STAFF: Final = "Quoted. It is applied, or sent to its shopper, in the console: nothing has been changed."
 _COME_BACK: Final = "Ask get_return_options whether it can be sent back."
 
 
 def quoted(context: ToolContext, order: str, wanted: Wanted) -> Outcome:
     """The quote of a change, on the card that its shopper decides on."""
+    thread_id = None if context.identity.is_staff else context.thread_id
     try:
-        view = propose(context.runtime, context.identity, order, wanted, thread_id=context.thread_id)
+        view = propose(context.runtime, context.identity, order, wanted, thread_id=thread_id)
     except WrongStatus as too_late:
         raise WrongStatus(f"{too_late.message} {_COME_BACK}") from None
-    return Outcome(brief.change(view), cards=(change_card(view),) if view.consent_id else ())
+    if context.identity.is_staff:
+        return Outcome(brief.change(view) | {"note": _BY_STAFF, "change_id": view.id})
+    return Outcome(brief.change(view) | {"card": "shown", "note": brief.NOTE_OF_CARD}, cards=(change_card(view),))
 
 
 @tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)

@@ -172,23 +172,33 @@ def test_giving_an_exchange_up_is_asked_on_a_card(shop: Shop) -> None:
 
 
 def test_reading_takes_as_many_statements_however_many_there_are(shop: Shop) -> None:
-    one = delivered(shop, 1)
-    talk = Talk(shop, one.buyer)
-    few = [_sent(shop, talk, name) for name in ("list_warranties", "list_returns", "list_orders")]
-    many = delivered_again(shop, one, 4)
-    more = [_sent(shop, talk, name) for name in ("list_warranties", "list_returns", "list_orders")]
-    assert len(talk.ok("list_warranties")["items"]) == 1 + many
+    names = ("list_warranties", "list_returns", "list_orders")
+    first = delivered(shop, 2)
+    talk = Talk(shop, first.buyer)
+    _returns(first)
+    few = [_sent(shop, talk, name) for name in names]
+    again = delivered_again(shop, first, 4)
+    _returns(again)
+    _returns(again)
+    more = [_sent(shop, talk, name) for name in names]
+    assert [len(talk.ok(name)["items"]) for name in names] == [6, 3, 2]
     assert [after - before for before, after in zip(few, more, strict=True)] == [0, 0, 0]
 
 
-def delivered_again(shop: Shop, first: Desk, units: int) -> int:
+def _returns(desk: Desk) -> None:
+    desk.agree(
+        desk.ask("return", lines=[{"line_id": desk.line("A").id, "quantity": 1, "reason": "changed_mind"}]),
+    )
+
+
+def delivered_again(shop: Shop, first: Desk, units: int) -> Desk:
     """More units of the same buyer."""
     done = complete(shop.runtime, first.buyer, shop.approved(first.buyer, "A", units))
     assert done.order is not None
     again = Desk(shop, first.buyer, done.order.id)
     deliver(again)
     hear(again)
-    return units
+    return again
 
 
 def _sent(shop: Shop, talk: Talk, name: str) -> int:

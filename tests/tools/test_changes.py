@@ -6,7 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from engine.checkout.models import Consent, ConsentStatus
+from engine.conversations import asking
 from engine.kit.ids import new_id
+from engine.orders.changes.schemas import ChangeView
 from tests.engine.orders.desk import Desk, buy, rule, sibling
 from tests.engine.returns.coming import deliver
 from tests.shop import Shop
@@ -87,6 +89,18 @@ def test_canceling_is_quoted_on_a_card_and_nothing_is_canceled(desk: Desk, talk:
     assert talk.card["content"]["change"]["refund"]["amount"] == 24855
 
 
+def test_the_newest_quote_is_the_one_that_may_be_agreed_to(desk: Desk, talk: Talk) -> None:
+    talk.ok("quote_cancel", order=desk.look().number, reason="other")
+    first = talk.card["messageId"]
+    talk.ok("quote_cancel", order=desk.look().number, reason="found_cheaper")
+    with desk.shop.uow() as session:
+        (card,) = asking.open_cards(session, desk.buyer, talk.thread_id)
+    assert (card.id, card.reason) == (talk.card["messageId"], "order_change")
+    assert card.id != first
+    assert desk.agree(ChangeView.model_validate(card.shown["change"])).status == "applied"
+    assert talk.ok("get_order", order=desk.order_id)["status"] == "canceled"
+
+
 def test_units_of_a_line_are_named_only_after_they_were_read(desk: Desk, talk: Talk) -> None:
     lamp = {"line_id": desk.line("LAMP").id, "quantity": 1}
     code, words = talk.refused("quote_cancel", order=desk.order_id, lines=[lamp])
@@ -152,3 +166,11 @@ def test_nobody_elses_order_is_there(desk: Desk) -> None:
             "There is no such order among yours.",
         )
     assert desk.rows() == before
+
+
+def test_staff_see_what_it_would_do_and_no_card_is_shown_in_their_conversation(desk: Desk) -> None:
+    talk = Talk(desk.shop, desk.staff)
+    told = talk.ok("quote_cancel", order=desk.look().number)
+    assert (told["refund"], "card" in told, talk.shown) == ("$248.55", False, [])
+    with desk.shop.uow() as session:
+        assert session.scalars(select(Consent.id).where(Consent.thread_id == talk.thread_id)).all() == []
