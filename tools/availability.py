@@ -34,8 +34,8 @@ def check_availability(
         variant = _meant(detail, item_id, quantity)
         place = place_of(session, identity, postal_code=postal_code, state=state, country=country)
         found = outlook(session, identity, variant.id, quantity=quantity, place=place)
-    result = brief.outlook(detail, variant, quantity, found)
-    return Outcome(result, cards=(Card("availability", result),))
+    card = Card("availability", brief.outlook_card(detail, variant, quantity, found))
+    return Outcome(brief.outlook(detail, variant, quantity, found), cards=(card,))
 
 
 def _meant(detail: ProductDetail, item_id: str, quantity: int) -> VariantView:

@@ -231,6 +231,26 @@ def outlook(item: ProductDetail, variant: VariantView, quantity: int, found: Out
     return told
 
 
+def outlook_card(item: ProductDetail, variant: VariantView, quantity: int, found: Outlook) -> dict[str, Any]:
+    """The same as its shopper sees it: days to be written as the page writes them."""
+    return {
+        "title": item.title,
+        "options": variant.options,
+        "price": str(variant.price),
+        "quantity": quantity,
+        "in_stock": found.available,
+        "ways": [_shown_way(option, found.currency) for option in found.options],
+        "holds_until": found.holds_until.isoformat() if found.holds_until else None,
+        "problems": list(found.problems),
+        "notices": list(found.notices),
+    }
+
+
+def _shown_way(option: Option, currency: str) -> dict[str, Any]:
+    days = {name: getattr(option, name) for name in ("earliest", "latest", "ready_by")}
+    return {"title": option.title, "price": format_minor(option.amount, currency)} | days
+
+
 def _way(option: Option, currency: str) -> dict[str, Any]:
     told: dict[str, Any] = {"title": option.title, "price": format_minor(option.amount, currency)}
     if option.fetched:

@@ -47,6 +47,8 @@ def test_availability_for_a_postal_code_says_ways_prices_and_days(shop: Shop, ta
         {"title": "Overnight", "price": "$25.00", "arrives": "2026-03-05"},
     ]
     assert talk.card["activityType"] == "availability"
+    shown = talk.card["content"]
+    assert (shown["holds_until"], shown["ways"][1]["latest"]) == ("2026-03-04T14:00:00+00:00", "2026-03-05")
 
 
 def test_after_the_cut_off_it_leaves_a_day_later(shop: Shop, talk: Talk, still_clock: None) -> None:
