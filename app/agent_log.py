@@ -32,6 +32,7 @@ class AgentLog:
         self._runtime = runtime
         self._waiting: queue.Queue[Draft] = queue.Queue(_MOST)
         self._started = threading.Lock()
+        self._writing = threading.Lock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -46,13 +47,17 @@ class AgentLog:
             self._thread.start()
 
     def flush(self) -> None:
-        """Write what waits."""
-        while drafts := self._taken():
-            entries = [entry for draft in drafts if (entry := _made(draft)) is not None]
-            try:
-                requests.write(self._runtime(), entries)
-            except DataError:  # one that the store cannot hold takes no other with it
-                self._write_each(entries)
+        """Write what waits; what another thread is writing is written when this ends."""
+        with self._writing:
+            while drafts := self._taken():
+                self._write(drafts)
+
+    def _write(self, drafts: list[Draft]) -> None:
+        entries = [entry for draft in drafts if (entry := _made(draft)) is not None]
+        try:
+            requests.write(self._runtime(), entries)
+        except DataError:  # one that the store cannot hold takes no other with it
+            self._write_each(entries)
 
     def _write_each(self, entries: list[Entry]) -> None:
         for entry in entries:

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -43,7 +43,9 @@ class Edge:
     ) -> None:
         self._app = app
         self._file_limit = file_limit
-        self._headers = HEADERS | {"Content-Security-Policy": policy} | (headers or {})
+        told = HEADERS | {"Content-Security-Policy": policy} | (headers or {})
+        told.setdefault("Cache-Control", "no-store")
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in told.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,11 +63,10 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Request-Id"] = request_id
+                given = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in given}
+                more = [pair for pair in self._headers if pair[0] not in names]
+                message["headers"] = [*given, *more, (b"x-request-id", request_id.encode())]
                 _note(scope, status, time.perf_counter() - started)
             await send(message)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from app import (
     agents_staff,
@@ -60,14 +63,23 @@ from app.protocols.acp import openapi as acp_openapi
 from app.protocols.acp import orders as acp_orders
 from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
+from app.straight import Straight
 
 REQUEST_THREADS = 12
 """Blocking requests at a time: fewer than database connections, so that nobody waits for one in a thread."""
 
 
+class _Shop(FastAPI):
+    straight: Straight | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.straight is None or not await self.straight.took(scope, receive, send):
+            await super().__call__(scope, receive, send)
+
+
 def create_app(site: Site) -> FastAPI:
     """The shop's HTTP surface over ``site``, which may still be opening: until then everything but health is 503."""
-    app = FastAPI(
+    app = _Shop(
         title="iCommerce",
         version=_version(),
         summary="Commerce run by conversation.",
@@ -141,7 +153,9 @@ def create_app(site: Site) -> FastAPI:
     problems.describe(app)
     acp_openapi.describe(app)
     limit = site.settings.import_limit_mb * 1024 * 1024
-    app.add_middleware(Edge, policy=content_policy(frames=[site.psp_origin]), file_limit=limit)
+    edge: dict[str, Any] = {"policy": content_policy(frames=[site.psp_origin]), "file_limit": limit}
+    app.add_middleware(Edge, **edge)
+    app.straight = Straight(app, [acp_sessions.router, delegate.payments], partial(Edge, **edge))
     return app
 
 

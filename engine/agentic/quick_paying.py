@@ -1,7 +1,8 @@
 """Agreeing by a trusted platform's token in two trips, where nothing stands in the way.
 
-The consent, the point where the purchase can be taken up again and what the sale has to know travel together; what is
-unusual (another question to ask, something to refuse) is left to ``paying.attempt``.
+The consent and the point where the purchase can be taken up again travel together; what the session was priced by a
+moment ago is what the sale goes by, which claims only while that is still so. What is unusual (another question to ask,
+something to refuse) is left to ``paying.attempt``.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from engine.agentic.policy import AgenticPolicy
 from engine.agentic.quick import Found, Unusual
 from engine.agentic.seen import Bill, Seen
 from engine.agentic.wishes import Payment, Wish
-from engine.checkout import claim, facts, pricing
+from engine.checkout import pricing
 from engine.checkout.claim import Prepared
 from engine.checkout.complete import Completion, Result, complete
-from engine.checkout.models import SessionStatus
+from engine.checkout.models import CheckoutSession, ConsentStatus, SessionStatus
 from engine.checkout.sale import Card
 from engine.checkout.states import SESSION
 from engine.kit import clock, limits
@@ -44,6 +45,8 @@ INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
 SELECT %(tenant)s, %(now)s, '', %(owner)s, 'consent.approved', id, %(facts)s FROM card
 """)
 
+_OF_CONSENT: Final = frozenset({"consent_id", "consent_status", "digest", "token_sealed", "payment_id", "good_until"})
+
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
@@ -51,7 +54,7 @@ class Agreed:
 
     found: Found
     consent_id: str
-    prepared: Prepared | None
+    prepared: Prepared
     looked: Looked
     promoted: bool
     """Whether promotions took something off."""
@@ -98,23 +101,16 @@ def agree(
     checkout.status = SESSION.check(found.was, SessionStatus.READY)
     values = card | {"owner": identity.id, "channel": CHANNEL, "expires_at": now + LIFE}
     values["facts"] = Jsonb({"digest": card["digest"], "channel": CHANNEL, "key": identity.key_id})
-    again = {"consent": consent_id, "owner": identity.id, "tenant": identity.tenant_id}
-    asks = [
-        point,
-        quick.change(found),
-        limits.within(f"agent-complete:{checkout.id}", limit=TRIES, window=WINDOW),
-        (AGREE, values),
-        (claim.PREPARE, again | {"today": now.date(), "moment": now}),
-    ]
-    *_, rows = runtime.store.ask(identity.tenant_id, *asks)
-    return Agreed(found, consent_id, _prepared(rows[0]), looked, bool(quote.promotions))
+    tried = limits.within(f"agent-complete:{checkout.id}", limit=TRIES, window=WINDOW)
+    runtime.store.ask(identity.tenant_id, point, quick.change(found), tried, (AGREE, values))
+    return Agreed(found, consent_id, Prepared(_card(checkout, values), known), looked, bool(quote.promotions))
 
 
 def pay(runtime: Runtime, identity: Identity, agreed: Agreed) -> Completion:
     """Take the money for what was agreed to a moment ago."""
     fault_point("agent_after_consent")
     signals = agreed.found.extra.kept_back.get("risk_signals")
-    known = (agreed.prepared, agreed.looked.facts) if agreed.prepared else None
+    known = agreed.prepared, agreed.looked.facts
     done = complete(runtime, identity, agreed.consent_id, signals=signals, known=known)
     fault_point("agent_before_answer")
     return done
@@ -122,7 +118,7 @@ def pay(runtime: Runtime, identity: Identity, agreed: Agreed) -> Completion:
 
 def ended(agreed: Agreed, done: Completion, shop: Shop) -> Seen | None:
     """The session with its order, where that is known without another look; else ``None``."""
-    if done.result != Result.PAID or done.rows is None or agreed.prepared is None or agreed.promoted:
+    if done.result != Result.PAID or done.rows is None or agreed.promoted:
         return None
     order, lines = done.rows
     body = placed.just_placed(order, lines, shop)
@@ -132,8 +128,15 @@ def ended(agreed: Agreed, done: Completion, shop: Shop) -> Seen | None:
     return Seen(checkout, agreed.found.extra, known, Bill.ordered(order, lines), checkout.status, (), order=body)
 
 
-def _prepared(row: Row) -> Prepared | None:
-    """The card and its facts; ``None`` where more has to be asked."""
-    card = Card.of(row)
-    known = facts.answer(card, row)
-    return None if known.tax_policy.elsewhere or facts.has_rest(card, known) else Prepared(card, known)
+def _card(checkout: CheckoutSession, consent: Row) -> Card:
+    """Both as they are once the consent is committed."""
+    rest = {name: getattr(checkout, name) for name in Card.__slots__ if name not in _OF_CONSENT}
+    return Card(
+        **rest | {"version": checkout.version + 1},
+        consent_id=consent["consent"],
+        consent_status=ConsentStatus.APPROVED,
+        digest=consent["digest"],
+        token_sealed=consent["token"],
+        payment_id=None,
+        good_until=consent["expires_at"],
+    )

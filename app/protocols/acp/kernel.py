@@ -6,17 +6,19 @@ cannot be an id of ours, 422, 409 or the kept answer for the key (``once``), and
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 
 from app.identity import Guard, Merchant, authenticate, recalled
 from app.protocols.acp import versions
@@ -39,6 +41,8 @@ WITH_KEY: Final = frozenset({"POST", "PUT"})
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _PACE: Final = Pace()
+_THREADS: Final = ThreadPoolExecutor(8, "agents")
+"""Agents' requests at a time: with everybody else's and the jobs' fewer than database connections."""
 
 
 class Forgotten(Exception):
@@ -157,8 +161,9 @@ class Acp(DescribedRoute):
         endpoint = cast("Endpoint", self.endpoint)
 
         async def handle(request: Request) -> Response:
-            raw = await raw_of(request)
-            return await run_in_threadpool(_handled, endpoint, request, raw, type(self))
+            raw, work = await raw_of(request), copy_context().run
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(_THREADS, work, _handled, endpoint, request, raw, type(self))
 
         return handle
 
