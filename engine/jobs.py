@@ -65,7 +65,15 @@ def tell_conversations(runtime: Runtime, tenant_id: str) -> None:
 
 def tell_customers(runtime: Runtime, tenant_id: str) -> None:
     """What an order's life means to its customer: whose it is, and its points."""
-    _tell(runtime, tenant_id, hearing.CONSUMER, hearing.hear, "customer not told")
+    with runtime.unit_of_work(tenant_id) as session:
+        rows = outbox.claim_batch(session, tenant_id, hearing.CONSUMER)
+        outbox.deliver(
+            session,
+            rows,
+            lambda row: hearing.hear(session, row),
+            "customer not told",
+            together=lambda some: hearing.hear_all(session, some),
+        )
 
 
 def tell_agentic(runtime: Runtime, tenant_id: str) -> None:

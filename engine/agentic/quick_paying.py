@@ -103,7 +103,8 @@ def agree(
     values["facts"] = Jsonb({"digest": card["digest"], "channel": CHANNEL, "key": identity.key_id})
     tried = limits.within(f"agent-complete:{checkout.id}", limit=TRIES, window=WINDOW)
     runtime.store.ask(identity.tenant_id, point, quick.change(found), tried, (AGREE, values))
-    return Agreed(found, consent_id, Prepared(_card(checkout, values), known), looked, bool(quote.promotions))
+    prepared = Prepared(_card(checkout, values), known, quote)
+    return Agreed(found, consent_id, prepared, looked, bool(quote.promotions))
 
 
 def pay(runtime: Runtime, identity: Identity, agreed: Agreed) -> Completion:

@@ -6,7 +6,7 @@ body is the whole order as it is when it is sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Select, func, select, text, tuple_
@@ -27,6 +27,8 @@ from engine.payments.alerts import resolve_alert
 from engine.runtime import Runtime
 
 CONSUMER: Final = "acp"
+Receivers = Mapping[str, WebhookReceiver]
+"""By platform."""
 CREATES: Final = frozenset({"order.paid", "order.replaced"})
 REPLAYED: Final = "replayed"
 _ONE_CREATE: Final = text("type = 'order_create'")
@@ -37,25 +39,28 @@ def tell_platforms(runtime: Runtime, tenant_id: str) -> None:
     """Make events of what waits in the outbox; what fails waits and comes again."""
     with runtime.unit_of_work(tenant_id) as session:
         rows = outbox.claim_batch(session, tenant_id, CONSUMER)
-        held = queries.gather(session, tenant_id, [_order_of(row) for row in rows])
-        outbox.deliver(session, rows, lambda row: hear(session, row), "platform not told")
-        del held
+        orders = queries.gather(session, tenant_id, [_order_of(row) for row in rows])
+        told = _receivers(session, tenant_id, {order.owner_id for order in orders})
+        outbox.deliver(session, rows, lambda row: hear(session, row, told), "platform not told")
+        del orders
 
 
 def _order_of(row: outbox.OutboxRow) -> str:
     return str(row.payload.get("order_id") or row.subject_id)
 
 
-def hear(session: Session, row: outbox.OutboxRow) -> None:
-    """One thing that happened. Orders that no platform bought, and platforms without an address, are nobody's news."""
+def hear(session: Session, row: outbox.OutboxRow, told: Receivers | None = None) -> None:
+    """One thing that happened. Orders that no platform bought, and platforms without an address, are nobody's news.
+    ``told`` are the receivers of the batch, where they are known.
+    """
     order = session.get(Order, (row.tenant_id, _order_of(row)))
     if order is not None:
-        note(session, order, row.topic)
+        note(session, order, row.topic, told)
 
 
-def note(session: Session, order: Order, topic: str) -> None:
+def note(session: Session, order: Order, topic: str, told: Receivers | None = None) -> None:
     """Queue what a platform is to hear of its order."""
-    receiver = _receiver(session, order)
+    receiver = _receiver(session, order) if told is None else told.get(order.owner_id)
     if receiver is None or order.placed_at is None:
         return
     if topic in CREATES or order.placed_at >= receiver.since:
@@ -65,8 +70,14 @@ def note(session: Session, order: Order, topic: str) -> None:
 
 
 def _receiver(session: Session, order: Order) -> WebhookReceiver | None:
-    if not order.owner_id.startswith(f"{PREFIXES['agent_platform']}_"):
-        return None
+    return _receivers(session, order.tenant_id, {order.owner_id}).get(order.owner_id)
+
+
+def _receivers(session: Session, tenant_id: str, owner_ids: Collection[str]) -> Receivers:
+    """Of those owners that are platforms with an address."""
+    platforms = [one for one in owner_ids if one.startswith(f"{PREFIXES['agent_platform']}_")]
+    if not platforms:
+        return {}
     query = (
         select(WebhookReceiver)
         .join(
@@ -74,12 +85,12 @@ def _receiver(session: Session, order: Order) -> WebhookReceiver | None:
             (AgentPlatform.tenant_id == WebhookReceiver.tenant_id) & (AgentPlatform.id == WebhookReceiver.platform_id),
         )
         .where(
-            WebhookReceiver.tenant_id == order.tenant_id,
-            WebhookReceiver.platform_id == order.owner_id,
+            WebhookReceiver.tenant_id == tenant_id,
+            WebhookReceiver.platform_id.in_(platforms),
             AgentPlatform.webhook_url.is_not(None),
         )
     )
-    return session.scalars(query).first()
+    return {one.platform_id: one for one in session.scalars(query)}
 
 
 def _queue(session: Session, order: Order, kind: WebhookType, topic: str) -> None:

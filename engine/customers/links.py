@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,27 +17,40 @@ from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 
+_KNOWN_BY: Final = text(
+    "SELECT e.email, c.id, c.merged_into FROM unnest(CAST(:emails AS text[])) AS e(email)"
+    " JOIN app.customers c ON c.tenant_id = :tenant AND c.email_key = lower(e.email)"
+)
+
 
 def claim(session: Session, tenant_id: str, *, email: str, source: str, subject_id: str) -> None:
     """Note that an order was bought with a typed e-mail. Once for each order; grants nothing to anybody.
 
     An address that cannot be one is not noted.
     """
-    try:
-        address = check_email(email)
-    except ContactInvalid:
+    claim_all(session, tenant_id, [(email, source, subject_id)])
+
+
+def claim_all(session: Session, tenant_id: str, typed: Sequence[tuple[str, str, str]]) -> None:
+    """The same of many orders in two statements; each is (e-mail, source, order)."""
+    known = [(address, source, subject_id) for email, source, subject_id in typed if (address := _address(email))]
+    if not known:
         return
-    row = {
-        "tenant_id": tenant_id,
-        "id": new_id("customer_link"),
-        "customer_id": holder(session, tenant_id, address),
-        "email": address,
-        "source": source,
-        "subject_id": subject_id,
-        "status": LinkStatus.CLAIMED,
-        "created_at": clock.now(),
-    }
-    session.execute(insert(CustomerLink).values(row).on_conflict_do_nothing())
+    holders = _holders(session, tenant_id, {address for address, _, _ in known})
+    rows = [
+        {
+            "tenant_id": tenant_id,
+            "id": new_id("customer_link"),
+            "customer_id": holders.get(address),
+            "email": address,
+            "source": source,
+            "subject_id": subject_id,
+            "status": LinkStatus.CLAIMED,
+            "created_at": clock.now(),
+        }
+        for address, source, subject_id in known
+    ]
+    session.execute(insert(CustomerLink).on_conflict_do_nothing(), rows)
 
 
 def reject(session: Session, identity: Identity, link_id: str) -> CustomerLink:
@@ -49,14 +65,23 @@ def reject(session: Session, identity: Identity, link_id: str) -> CustomerLink:
 
 def holder(session: Session, tenant_id: str, email: str) -> str | None:
     """The customer an address leads to, merges followed; ``None`` for an address nobody is known by."""
-    found = session.execute(
-        select(Customer.id, Customer.merged_into).where(
-            Customer.tenant_id == tenant_id, Customer.email_key == func.lower(email)
-        )
-    ).one_or_none()
-    if found is None:
+    return _holders(session, tenant_id, {email}).get(email)
+
+
+def _holders(session: Session, tenant_id: str, emails: Collection[str]) -> dict[str, str]:
+    """By address."""
+    found = session.execute(_KNOWN_BY, {"tenant": tenant_id, "emails": list(emails)})
+    return {
+        row.email: last_of(session, tenant_id, row.id) if row.merged_into else row.id  # most were never merged
+        for row in found
+    }
+
+
+def _address(email: str) -> str | None:
+    try:
+        return check_email(email)
+    except ContactInvalid:
         return None
-    return str(last_of(session, tenant_id, found.id))
 
 
 def last_of(session: Session, tenant_id: str, customer_id: str) -> str:

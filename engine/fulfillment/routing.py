@@ -231,6 +231,8 @@ class _Search:
     def _visit(self, start: int, chosen: tuple[int, ...], points: int, missing: Mapping[str, int]) -> None:
         if chosen and not any(missing.values()):
             self._keep(chosen)
+            if len(self._wanted) == 1:  # whatever else were chosen would be left out again
+                return
         if len(chosen) == self._limit:
             return
         for index in range(start, len(self._legs)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,11 @@ from engine.kit.idempotency import canonical_json
 from engine.kit.tenancy import AppendOnly, TenantRow
 
 GENESIS: Final = "0" * 64
+_SEAL: Final = text(
+    "UPDATE app.audit a SET seq = l.seq, hash = l.hash"
+    " FROM jsonb_to_recordset(CAST(:links AS jsonb)) AS l(id bigint, seq bigint, hash text)"
+    " WHERE a.tenant_id = :tenant AND a.id = l.id"
+)
 
 
 class AuditRow(TenantRow, AppendOnly):
@@ -111,16 +117,20 @@ def seal(session: Session, tenant_id: str, *, limit: int = 500) -> int:
         first = insert(AuditHead).values(tenant_id=tenant_id, seq=0, hash=GENESIS)
         session.execute(first.on_conflict_do_nothing())
         head = session.get_one(AuditHead, tenant_id, with_for_update=True)
-    rows = session.scalars(
-        select(AuditRow)
+    columns = (AuditRow.id, AuditRow.at, AuditRow.request_id, AuditRow.actor, AuditRow.action, AuditRow.subject)
+    rows = session.execute(
+        select(*columns, AuditRow.facts)
         .where(AuditRow.tenant_id == tenant_id, AuditRow.hash.is_(None))
         .order_by(AuditRow.id)
         .limit(limit)
     ).all()
+    links = []
     for row in rows:
         head.seq += 1
-        row.seq = head.seq
-        row.hash = head.hash = _link(head.hash, row)
+        head.hash = _link(head.hash, row, head.seq)
+        links.append({"id": row.id, "seq": head.seq, "hash": head.hash})
+    if links:
+        session.execute(_SEAL, {"tenant": tenant_id, "links": json.dumps(links)})
     return len(rows)
 
 
@@ -137,7 +147,7 @@ def verify(session: Session, tenant_id: str) -> Verdict:
         expected += 1
         if row.seq != expected:
             return Verdict(ok=False, rows=expected - 1, problem=f"row {expected} is missing")
-        if row.hash != _link(previous, row):
+        if row.hash != _link(previous, row, expected):
             return Verdict(ok=False, rows=expected - 1, problem=f"row {expected} was changed")
         previous = row.hash
     head = session.get(AuditHead, tenant_id)
@@ -146,7 +156,7 @@ def verify(session: Session, tenant_id: str) -> Verdict:
     return Verdict(ok=True, rows=expected)
 
 
-def _link(previous: str, row: AuditRow) -> str:
+def _link(previous: str, row: Any, seq: int) -> str:
     body = {
         "id": row.id,
         "at": row.at.isoformat(),
@@ -155,6 +165,6 @@ def _link(previous: str, row: AuditRow) -> str:
         "action": row.action,
         "subject": row.subject,
         "facts": row.facts,
-        "seq": row.seq,
+        "seq": seq,
     }
     return hashlib.sha256(previous.encode() + canonical_json(body)).hexdigest()

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import structlog
 from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from engine.kit import clock, holds
 from engine.kit.tenancy import TenantRow
@@ -73,6 +74,7 @@ INTERNAL: Final = frozenset({"agentic", "search", "conversation", "customers", "
 are reconciled (``engine.kit.holds``).
 """
 MAX_ATTEMPTS: Final = 20
+_CLOSE: Final = text("UPDATE app.outbox SET delivered_at = :now WHERE tenant_id = :tenant AND id = ANY(:ids)")
 
 
 class OutboxRow(TenantRow):
@@ -159,16 +161,27 @@ def claim_batch(session: Session, tenant_id: str, consumer: str, *, limit: int =
     return list(rows)
 
 
-def deliver(session: Session, rows: Sequence[OutboxRow], work: Callable[[OutboxRow], None], failed: str) -> None:
+def deliver(
+    session: Session,
+    rows: Sequence[OutboxRow],
+    work: Callable[[OutboxRow], None],
+    failed: str,
+    *,
+    together: Callable[[Sequence[OutboxRow]], None] | None = None,
+) -> None:
     """Do what each row asks for; what fails waits and comes again, and takes nothing of the others with it: all are
-    done in one savepoint, and each in one of its own when that fails. ``failed`` is the log's word for one that did.
+    done in one savepoint (by ``together`` where there is a cheaper way to do many), and each in one of its own when
+    that fails. ``failed`` is the log's word for one that did.
     """
     if not rows:
         return
     try:
         with session.begin_nested():
-            for row in rows:
-                work(row)
+            if together is not None:
+                together(rows)
+            else:
+                for row in rows:
+                    work(row)
     except Exception:  # noqa: BLE001 (which of them it was is found out, and told, one by one)
         _one_by_one(session, rows, work, failed)
     else:
@@ -188,10 +201,12 @@ def _one_by_one(session: Session, rows: Sequence[OutboxRow], work: Callable[[Out
 
 
 def mark_delivered(rows: list[OutboxRow]) -> None:
-    """Close rows whose work is part of this transaction (or was idempotent and has happened)."""
-    moment = clock.now()
-    for row in rows:
-        row.delivered_at = moment
+    """Close rows of one shop whose work is part of this transaction (or was idempotent and has happened)."""
+    if rows and (session := object_session(rows[0])):
+        moment = clock.now()
+        session.execute(_CLOSE, {"tenant": rows[0].tenant_id, "ids": [row.id for row in rows], "now": moment})
+        for row in rows:
+            set_committed_value(row, "delivered_at", moment)
 
 
 def mark_failed(session: Session, tenant_id: str, row_id: int, error: str) -> None:

@@ -5,6 +5,7 @@ Outward: after a restore nothing is written until the shop's books are reconcile
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -23,22 +24,27 @@ def write_letters(runtime: Runtime, tenant_id: str) -> None:
     with runtime.unit_of_work(tenant_id) as session:
         rows = outbox.claim_batch(session, tenant_id, CONSUMER)
         letters.gather(session, tenant_id, rows)
-        outbox.deliver(session, rows, lambda row: _written(session, runtime, row), "letter not written")
+        outbox.deliver(
+            session,
+            rows,
+            lambda row: deliver(session, runtime, [row]),
+            "letter not written",
+            together=lambda some: deliver(session, runtime, some),
+        )
 
 
-def _written(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> None:
-    deliver(session, runtime, row)
-    row.payload = {name: value for name, value in row.payload.items() if name not in _LETTERS_ALONE}
+def deliver(session: Session, runtime: Runtime, rows: Sequence[outbox.OutboxRow]) -> None:
+    """Write the letters of events of one shop. A second delivery finds its key taken and changes nothing."""
+    drafts = [(row, letters.draft(session, runtime, row)) for row in rows]
+    found = [_letter(row, draft) for row, draft in drafts if draft is not None]
+    service.write_all(session, rows[0].tenant_id, found)
+    for row in rows:
+        if _LETTERS_ALONE & row.payload.keys():
+            row.payload = {name: value for name, value in row.payload.items() if name not in _LETTERS_ALONE}
 
 
-def deliver(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> None:
-    """Write the letter of one event. A second delivery finds its key taken and changes nothing."""
-    draft = letters.draft(session, runtime, row)
-    if draft is None:
-        return
-    service.write(
-        session,
-        row.tenant_id,
+def _letter(row: outbox.OutboxRow, draft: letters.Draft) -> service.Letter:
+    return service.Letter(
         template=draft.template,
         to=draft.to,
         data=draft.data,

@@ -5,7 +5,7 @@ Whoever reads a letter has proven nothing: an e-mail address may be mistyped, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -77,6 +77,14 @@ def totals(order: Order) -> Facts:
             amount = -row["amount"] if row["type"] in _OFF else row["amount"]
             rows.append([row["display_text"], format_minor(amount, order.currency)])
     return {"head": ["", "Amount"], "rows": rows}
+
+
+def that_wait(session: Session, tenant_id: str, order_ids: Collection[str]) -> set[str]:
+    """Those of the orders of which something is sold ahead of its stock."""
+    query = select(Backorder.order_id).where(
+        Backorder.tenant_id == tenant_id, Backorder.order_id.in_(order_ids), Backorder.status.in_(_WAITS)
+    )
+    return set(session.scalars(query)) if order_ids else set()
 
 
 def waiting(session: Session, order: Order, lines: Iterable[OrderLine]) -> Facts:

@@ -51,7 +51,8 @@ def gather(session: Session, tenant_id: str, rows: Sequence[OutboxRow]) -> None:
     """Read the orders of a batch at once: its letters find them with the session."""
     orders = queries.gather(session, tenant_id, [row.subject_id for row in rows])
     parts = queries.parts_of(session, tenant_id, [order.id for order in orders])
-    session.info[_GATHERED] = {order.id: _Seen(order, parts[order.id]) for order in orders}
+    waits = facts.that_wait(session, tenant_id, [order.id for order in orders])
+    session.info[_GATHERED] = {order.id: _Seen(order, parts[order.id], order.id in waits) for order in orders}
     session.info[_SHOP] = session.get(Tenant, tenant_id)
 
 
@@ -64,6 +65,8 @@ def draft(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
 class _Seen:
     order: Order
     parts: Parts
+    waits: bool = True
+    """Whether units of it may be sold ahead of their stock."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -235,6 +238,8 @@ def _ordered(lines: list[Any]) -> dict[str, int]:
 
 
 def _waiting(session: Session, seen: _Seen) -> dict[str, Any]:
+    if not seen.waits:
+        return {}
     table = facts.waiting(session, seen.order, seen.parts.lines)
     return {"waiting": table} if table["rows"] else {}
 

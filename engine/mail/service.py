@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,58 +28,69 @@ from engine.orders.seller import SellerPolicy
 
 BAD_ADDRESS: Final = "bad_address"
 ERASED: Final = "erased"
+_WRITTEN: Final = insert(Mail).on_conflict_do_nothing(index_elements=["tenant_id", "key"])
 
 
-def write(
-    session: Session,
-    tenant_id: str,
-    *,
-    template: str,
-    to: str,
-    data: Mapping[str, Any],
-    key: str,
-    topic: str = "",
-    subject_id: str = "",
-    customer_id: str | None = None,
-    expires_at: datetime | None = None,
-    secret: bool = False,
-) -> str | None:
-    """Write a letter, to be sent after this transaction: its id, or ``None`` when it was written before or the shop
-    does not write it.
-
-    ``data`` are plain values, as in ``samples``; ``key`` says what the letter is about, once in a shop. ``secret`` is
-    for a body that holds a code. One to an address that cannot be is kept as failed. Raises ``jinja2.TemplateError``
-    for words that name a fact that is not there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A letter to be written. ``data`` are plain values, as in ``samples``; ``key`` says what it is about, once in a
+    shop. ``secret`` is for a body that holds a code.
     """
+
+    template: str
+    to: str
+    data: Mapping[str, Any] = field(repr=False)
+    key: str
+    topic: str = ""
+    subject_id: str = ""
+    customer_id: str | None = None
+    expires_at: datetime | None = None
+    secret: bool = False
+
+
+def write(session: Session, tenant_id: str, **letter: Any) -> str | None:
+    """Write a ``Letter``, to be sent after this transaction: its id, or ``None`` when it was written before or the shop
+    does not write it. One to an address that cannot be is kept as failed. Raises ``jinja2.TemplateError`` for words
+    that name a fact that is not there.
+    """
+    row = _row(session, tenant_id, Letter(**letter))
+    return session.scalar(_WRITTEN.values(row).returning(Mail.id)) if row else None
+
+
+def write_all(session: Session, tenant_id: str, letters: Sequence[Letter]) -> None:
+    """The same of many at once."""
+    if rows := [row for one in letters if (row := _row(session, tenant_id, one))]:
+        session.execute(_WRITTEN, rows)
+
+
+def _row(session: Session, tenant_id: str, letter: Letter) -> dict[str, Any] | None:
     tenant = session.get_one(Tenant, tenant_id)
     policy = read_policy(tenant.settings, MailPolicy)
-    if template in policy.disabled:
+    if letter.template in policy.disabled:
         return None
-    letter = _rendered(tenant, policy, template, data)
-    address, error = _checked(to)
+    words = _rendered(tenant, policy, letter.template, letter.data)
+    address, error = _checked(letter.to)
     from_address, reply_to = sender(tenant, policy)
-    row = {
+    return {
         "tenant_id": tenant_id,
         "id": new_id("mail"),
-        "key": key,
-        "topic": topic,
-        "template": template,
-        "subject_id": subject_id,
-        "customer_id": customer_id,
+        "key": letter.key,
+        "topic": letter.topic,
+        "template": letter.template,
+        "subject_id": letter.subject_id,
+        "customer_id": letter.customer_id,
         "to_address": address,
         "from_name": policy.from_name or tenant.name,
         "from_address": from_address,
         "reply_to": reply_to,
-        "subject": letter.subject,
-        "text": letter.text,
-        "html": letter.html,
+        "subject": words.subject,
+        "text": words.text,
+        "html": words.html,
         "status": MailStatus.FAILED if error else MailStatus.QUEUED,
         "error": error,
-        "expires_at": expires_at,
-        "secret": secret,
+        "expires_at": letter.expires_at,
+        "secret": letter.secret,
     }
-    written = insert(Mail).values(row).on_conflict_do_nothing(index_elements=["tenant_id", "key"])
-    return session.scalar(written.returning(Mail.id))
 
 
 def sender(tenant: Tenant, policy: MailPolicy) -> tuple[str, str]:
