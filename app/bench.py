@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from app.bench_agents import AGENTS, agent_rows
+from app.bench_agents import AGENTS, ONE_ITEM, agent_rows
 from app.bench_flat import FLAT, flat_rows
 from app.bench_import import IMPORT, import_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
@@ -27,7 +27,7 @@ from engine.catalog.vectors import VectorIndex
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
 
-BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS)
+BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,12 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
     if unknown := set(chosen) - set(BENCHMARKS):
         raise KeyError(unknown.pop())
     rows: list[Row] = []
-    if AGENTS in chosen:
-        rows += [Row(**row) for row in agent_rows(say, n, clients)]
-        chosen.remove(AGENTS)
-        if not chosen:
-            return rows
+    for name in (AGENTS, ONE_ITEM):
+        if name in chosen:
+            rows += [Row(**row) for row in agent_rows(say, name, n, clients)]
+            chosen.remove(name)
+    if not chosen:
+        return rows
     with _scene(say) as (scene, index, embedder), ExitStack() as open_workers:
         if FLAT in chosen:
             rows += [Row(**row) for row in flat_rows(scene, say, n)]

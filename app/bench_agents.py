@@ -1,4 +1,5 @@
-"""``acp_flow``: agents that buy over HTTP from one served process: create, update, delegate, complete.
+"""``acp_flow``: agents that buy over HTTP from one served process: create, update, delegate, complete. They buy
+whatever the shop has plenty of; in ``acp_one_item`` all of them the same.
 
 The clients run in processes of their own, each on one kept connection; what is measured is a whole flow.
 """
@@ -24,14 +25,18 @@ from typing import Any, Final
 
 import psycopg
 
+from app.bench_scene import fill_shelves
 from app.bench_timing import Say, figures
-from engine.db import open_addresses
+from engine.db import Addresses, Store, open_addresses
 from engine.kit import clock
 from engine.settings import Settings
 
 AGENTS: Final = "acp_flow"
-SIZE: Final = "create, update, delegate and complete over HTTP, 1 or 2 units of 1 item; one server process"
+ONE_ITEM: Final = "acp_one_item"
+_SIZE: Final = "create, update, delegate and complete over HTTP, 1 or 2 units of {}; one server process"
 _START_SECONDS: Final = 120
+_MOST: Final = 200
+"""Items that are bought."""
 _ADDRESS: Final = {
     "name": "Ada Buyer",
     "line_one": "12 Pine St",
@@ -53,18 +58,22 @@ class Served:
     items: tuple[str, ...]
     home: Path
 
+    @property
+    def bought(self) -> str:
+        return "the same item" if len(self.items) == 1 else f"1 of {len(self.items)} items"
 
-def agent_rows(say: Say, n: int, clients: int) -> list[dict[str, Any]]:
+
+def agent_rows(say: Say, name: str, n: int, clients: int) -> list[dict[str, Any]]:
     """The figures of ``n`` flows by ``clients`` clients."""
     home = Path(tempfile.mkdtemp(prefix="icommerce-bench-agents-"))
     try:
-        served = _serve(home, say)
+        served = _serve(home, say, most=1 if name == ONE_ITEM else _MOST)
         try:
-            say(f"{AGENTS}: warming up")
+            say(f"{name}: warming up")
             _drive(served, 2 * clients, clients)
             _settle(home)
             _drive(served, 2 * clients, clients)
-            say(f"{AGENTS}: {n} flows by {clients} clients")
+            say(f"{name}: {n} flows by {clients} clients")
             cpu, start = _cpu(served), time.perf_counter()
             times = _drive(served, n, clients)
             seconds, spent = time.perf_counter() - start, _cpu(served) - cpu
@@ -73,19 +82,29 @@ def agent_rows(say: Say, n: int, clients: int) -> list[dict[str, Any]]:
             served.process.wait(20)
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    return [{**figures(times, seconds, spent, clients=clients), "name": AGENTS, "size": SIZE}]
+    return [{**figures(times, seconds, spent, clients=clients), "name": name, "size": _SIZE.format(served.bought)}]
 
 
 def _settle(home: Path) -> None:
     """Bring the tables into the state that autovacuum leaves within minutes of their filling."""
-    addresses = open_addresses(Settings.from_env(os.environ | {"ICOMMERCE_HOME": str(home)}), start=False)
+    addresses = _addresses(home)
     if addresses.owner:
         with psycopg.connect(addresses.owner, autocommit=True) as owner:
             owner.execute("VACUUM (ANALYZE)")
 
 
-def _serve(home: Path, say: Say) -> Served:
-    say(f"{AGENTS}: starting a server")
+def _addresses(home: Path) -> Addresses:
+    return open_addresses(Settings.from_env(os.environ | {"ICOMMERCE_HOME": str(home)}), start=False)
+
+
+def _stock_up(home: Path, items: Sequence[str]) -> None:
+    store = Store(_addresses(home).runtime)
+    fill_shelves(store, store.tenant_ids()[0], items, units=100_000)
+    store.close()
+
+
+def _serve(home: Path, say: Say, *, most: int = _MOST) -> Served:
+    say("agents: starting a server")
     environment = os.environ | {"ICOMMERCE_HOME": str(home)}
     command = [sys.executable, "-m", "app"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
@@ -106,6 +125,8 @@ def _serve(home: Path, say: Say) -> Served:
     tenant = ask("doctor")["tenants"][0]["slug"]
     made = ask("keys", "create", "--tenant", tenant, "--scopes", "acp")
     items, merchant = _items(port, made["key"])
+    items = items[:most]
+    _stock_up(home, items)
     return Served(process, port, made["key"], merchant, items, home)
 
 

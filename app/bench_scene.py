@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -17,6 +17,7 @@ from engine.catalog.models import Product, Variant
 from engine.checkout import confirmation, service
 from engine.checkout.complete import Result, complete
 from engine.customers import service as customers
+from engine.db import Store
 from engine.inventory.models import Location, MovementKind
 from engine.inventory.service import Allocation, receive
 from engine.kit.identity import Identity
@@ -100,10 +101,15 @@ def set_scene(house: House, tenant_id: str, *, seed: int) -> Scene:
 
 def stock_up(scene: Scene, units: int) -> None:
     """``units`` of each of the scene's variants at each place that ships."""
-    with scene.uow() as session:
-        ships = select(Location.id).where(Location.tenant_id == scene.tenant_id, Location.ships)
-        parts = [Allocation(item, place, units) for place in session.scalars(ships) for item in scene.variants]
-        receive(session, scene.tenant_id, parts, kind=MovementKind.RECEIPT, subject="bench")
+    fill_shelves(scene.runtime.store, scene.tenant_id, scene.variants, units)
+
+
+def fill_shelves(store: Store, tenant_id: str, items: Sequence[str], units: int) -> None:
+    """The same of any items."""
+    with store.unit_of_work(tenant_id) as session:
+        ships = select(Location.id).where(Location.tenant_id == tenant_id, Location.ships)
+        parts = [Allocation(item, place, units) for place in session.scalars(ships) for item in items]
+        receive(session, tenant_id, parts, kind=MovementKind.RECEIPT, subject="bench")
 
 
 def lift_limits(scene: Scene) -> None:
