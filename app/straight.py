@@ -27,7 +27,7 @@ class Straight:
             return False
         for route, handler in self._routes:
             if found := route.path_regex.match(scope["path"]):
-                scope |= {"app": self._app, "route": route, "path_params": found.groupdict(), "handler": handler}
+                scope.update(app=self._app, route=route, path_params=found.groupdict(), handler=handler)
                 await self._edge(scope, receive, send)
                 return True
         return False
