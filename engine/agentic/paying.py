@@ -46,6 +46,8 @@ CHANNEL: Final = "acp"
 HANDLER: Final = "card_tokenized"
 TRIES: Final = 20
 WINDOW: Final = timedelta(minutes=1)
+ESCALATIONS: Final = 60
+"""Sessions in an hour with which a platform may call people of the shop."""
 LIFE: Final = timedelta(minutes=10)
 _UNDER_WAY: Final = timedelta(seconds=25)
 """So long somebody may still be about to use a consent that was approved by its token."""
@@ -345,7 +347,10 @@ def _refused(
 
 
 def _escalate(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession) -> Seen:
-    """Terms that people of the shop have to agree to: they are told, and the buyer speaks with them."""
+    """Terms that people of the shop have to agree to: they are told, and the buyer speaks with them. How often a
+    platform may call people is limited: each is an item in their inbox.
+    """
+    limits.hit(session, f"agent-escalation:{checkout.owner_id}", limit=ESCALATIONS, window=timedelta(hours=1))
     checkout.status = SESSION.check(checkout.status, SessionStatus.REQUIRES_ESCALATION)
     words = "A buyer asks through an agent to pay by purchase order or with the shop's approval."
     raise_alert(session, checkout.tenant_id, "agent_escalation", checkout.id, words)

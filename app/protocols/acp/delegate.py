@@ -230,6 +230,8 @@ def _of_payment(asked: Asked, given: DelegatePaymentIn) -> Refusal | None:
         return _not_us("allowance.merchant_id")
     if not is_currency(given.allowance.currency.upper()):
         return Refusal("There is no such currency.", "allowance.currency", malformed=True)
+    if _tells_card({"": given.allowance.checkout_session_id}, given.payment_method.number):
+        return Refusal("A card has no place here.", "allowance.checkout_session_id", malformed=True)
     if _tells_card(given.metadata, given.payment_method.number):
         return Refusal("Metadata is given back: a card has no place in it.", "metadata", malformed=True)
     return None

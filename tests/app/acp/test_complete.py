@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.site import Site
+from engine.agentic import paying
 from engine.agentic.models import AgentPlatform
 from engine.agentic.session_models import AgentSession
 from engine.catalog.models import Variant
@@ -356,6 +357,20 @@ def test_terms_that_people_agree_to_are_handed_to_them(buying: Checkout, shop: S
     assert buying.get(ready)["status"] == "requires_escalation"
     assert orders(shop) == []
     assert buying.update(ready, {}).json()["status"] == "ready_for_payment"
+
+
+def test_a_platform_calls_people_so_often_and_no_more(
+    buying: Checkout, ready: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paying, "ESCALATIONS", 2)
+    order = {"payment_data": {"purchase_order_number": "PO-7"}}
+    for session in (ready, buying.opened("TENT"), third := buying.opened("TENT")):
+        answer = buying.agent.post(f"/checkout_sessions/{session['id']}/complete", order)
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert buying.get(third)["status"] == "ready_for_payment"
+    with clock.shifted(timedelta(hours=1)):
+        answer = buying.agent.post(f"/checkout_sessions/{third['id']}/complete", order)
+        assert answer.json()["status"] == "requires_escalation"
 
 
 def test_what_is_said_with_the_payment_is_kept(buying: Checkout, shop: Shop, ready: dict[str, Any]) -> None:

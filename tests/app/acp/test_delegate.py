@@ -198,6 +198,30 @@ def test_metadata_is_words_and_holds_no_card(agent: Agent, shop: Shop, path: str
     refused(agent.post(PATH, changed(wanted(shop), path, value)), 400, f"$.{path}")
 
 
+def test_a_cards_number_is_no_sessions_id(agent: Agent, shop: Shop) -> None:
+    """The id is kept with the token in clear."""
+    named = changed(wanted(shop), "allowance.checkout_session_id", "cs_4242-4242-4242-4242")
+    refused(agent.post(PATH, named), 400, "$.allowance.checkout_session_id")
+
+
+@pytest.mark.parametrize("zero", [0xFF10, 0x0660, 0x1D7CE])
+def test_digits_of_other_scripts_are_no_digits_of_a_card(agent: Agent, shop: Shop, zero: int) -> None:
+    def spelled(number: str) -> str:
+        return number.translate({48 + digit: zero + digit for digit in range(10)})
+
+    body = wanted(shop)
+    number = spelled(str(body["payment_method"]["number"]))
+    answer = agent.post(PATH, changed(body, "payment_method.number", number))
+    assert (answer.status_code, answer.json()["param"]) in {(400, CARD_NUMBER), (422, CARD_NUMBER)}
+    assert number not in answer.text
+    for name, value in (("exp_month", "12"), ("exp_year", "2030"), ("cvc", "123"), ("display_last4", "4242")):
+        answer = agent.post(PATH, changed(body, f"payment_method.{name}", spelled(value)))
+        assert answer.status_code in {400, 422}, name
+
+
+CARD_NUMBER = "$.payment_method.number"
+
+
 def test_signals_have_their_own_schema(agent: Agent, shop: Shop) -> None:
     signal = {"type": "card_testing", "score": 5, "action": "authorized"}
     for name, value in (("type", "velocity"), ("score", "5"), ("action", "allowed"), ("score", 1.5)):
