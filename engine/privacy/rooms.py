@@ -151,7 +151,7 @@ ROOMS: Final[tuple[Room, ...]] = (
         "consents",
         f"({_OWNED} OR {_SESSIONS})",
         erase={"summary": _AGREEMENT, "token_sealed": "NULL"},
-        plain="digest channel",
+        plain="digest channel choice",
         export="id kind status channel summary created_at decided_at",
         withheld={"token_sealed": "a secret of the gateway"},
     ),
