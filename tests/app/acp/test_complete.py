@@ -193,6 +193,7 @@ def test_a_used_token_does_not_pay_again(buying: Checkout, shop: Shop, ready: di
     refused(buying, ready, buying.complete(ready, token))
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_refused_tokens_are_no_declines_of_a_bank_but_tries_are_counted(
     buying: Checkout, shop: Shop, ready: dict[str, Any]
 ) -> None:
