@@ -57,6 +57,7 @@ class World:
     runtime: Runtime
     tenant_id: str
     clock: OwnClock
+    began: datetime = NOW
     people: dict[str, Identity] = field(default_factory=dict)
     emails: dict[str, str] = field(default_factory=dict)
     variants: dict[str, str] = field(default_factory=dict)
@@ -87,18 +88,22 @@ class World:
         return people | {order_id: name for name, order_id in self.orders.items()}
 
 
-def build(runtime: Runtime, spec: WorldSpec, hands: OwnClock) -> World:
-    """Make the shop of ``spec``, with a past that ends at ``NOW``. Raises ``SuiteInvalid``."""
-    tenant_id = new_id("tenant")
-    seeded = seed_tenant(runtime.store, _file(spec), demo=True, slug=f"eval-{tenant_id[-16:]}")
-    world = World(runtime, seeded, hands)
+def build(
+    runtime: Runtime, spec: WorldSpec, hands: OwnClock, *, began: datetime = NOW, file: CatalogFile | None = None
+) -> World:
+    """Make the shop of ``spec`` (of ``file``, where one is given), with a past that ends when the scenario ``began``.
+
+    Raises ``SuiteInvalid``.
+    """
+    slug = f"eval-{new_id('tenant')[-16:]}"
+    world = World(runtime, seed_tenant(runtime.store, file or read_shop(spec), demo=True, slug=slug), hands, began)
     with world.uow() as session:
         _know(session, world)
         for section, values in spec.policies.items():
             set_policy(session, world.tenant_id, section, values, actor="evals")
     for name, order in sorted(spec.orders.items(), key=lambda item: -item[1].days_ago):
         _buy(world, name, order)
-    hands.set(NOW)
+    hands.set(began)
     for person, lines in spec.carts.items():
         with world.uow() as session:
             for sku, units in lines.items():
@@ -137,7 +142,7 @@ def _read(shop: str) -> CatalogFile:
     return read_catalog(file)
 
 
-def _file(spec: WorldSpec) -> CatalogFile:
+def read_shop(spec: WorldSpec) -> CatalogFile:
     """The shop's file as this scenario has it. Raises ``SuiteInvalid`` for a SKU or slug that is not in it."""
     file = _read(spec.shop)
     skus = {variant.sku for product in file.products for variant in product.variants}
@@ -179,7 +184,7 @@ def _know(session: Session, world: World) -> None:
 
 def _buy(world: World, name: str, spec: OrderSpec) -> None:
     """Buy it as its shopper would, at its time, and let happen what happened since."""
-    buyer, paid_at = world.person(spec.of), NOW - timedelta(days=spec.days_ago, hours=2)
+    buyer, paid_at = world.person(spec.of), world.began - timedelta(days=spec.days_ago, hours=2)
     world.clock.set(paid_at)
     with world.uow() as session:
         for sku, units in spec.lines.items():
@@ -215,7 +220,7 @@ def _let_happen(world: World, name: str, spec: OrderSpec) -> None:
     ship_order(world, name)
     if spec.state == "delivered":
         ago = spec.days_ago if spec.delivered_days_ago is None else spec.delivered_days_ago
-        world.clock.set(NOW - timedelta(days=ago, hours=1))
+        world.clock.set(world.began - timedelta(days=ago, hours=1))
         deliver_order(world, name)
 
 

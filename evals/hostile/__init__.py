@@ -1,0 +1,1 @@
+"""A model that means harm: what must hold whatever a model does."""
