@@ -69,7 +69,7 @@ class Attack:
 
     def _arguments(self, schema: dict[str, Any]) -> str:
         if self.dice.random() < 0.03:
-            return self.dice.choice(["", "{", "null", "[1]", '"text"', "{'a': 1}", '{"a":1}{"b":2}', "{" * 400])
+            return self.dice.choice(["", "{", "null", "[1]", '"text"', "{'a': 1}", '{"a":1}{"b":2}', "[" * 100_000])
         return json.dumps(self.forger.arguments(schema))
 
 

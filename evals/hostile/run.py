@@ -40,6 +40,9 @@ class Outcome:
     conversations: int
     seconds: float
     by_tool: Counter[str]
+    """Of calls that were answered."""
+    refused: Counter[str]
+    """Codes of those that were not."""
     broken: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -115,6 +118,7 @@ def _outcome(records: Sequence[Record], seconds: float) -> Outcome:
         conversations=sum(len(record.threads) for record in records),
         seconds=seconds,
         by_tool=Counter(call.tool for call in calls if call.ok),
+        refused=Counter(call.error or "" for call in calls if not call.ok),
     )
 
 
@@ -154,13 +158,16 @@ def _judge_town(
 
 def show(outcome: Outcome) -> str:
     """The outcome in lines."""
-    used = ", ".join(f"{name} {count}" for name, count in outcome.by_tool.most_common())
+    used, refused = (
+        ", ".join(f"{name} {count}" for name, count in one.most_common()) for one in (outcome.by_tool, outcome.refused)
+    )
     talked = (
         f"{outcome.turns} turns of {outcome.conversations} conversations, {outcome.approved} cards approved by people"
     )
     lines = [
         f"{outcome.calls} calls ({outcome.answered} answered) in {talked}, {outcome.seconds:.0f} s",
         f"answered: {used}",
+        f"refused: {refused}",
     ]
     for what, found in outcome.broken.items():
         lines.append(f"{'FAIL' if found else 'ok  '}  {what}")
