@@ -85,7 +85,9 @@ def model(name: str) -> Model:
     ready(name)
     from agents.extensions.models.litellm_model import LitellmModel
 
-    return LitellmModel(model=name)
+    from icommerce_agents.legible import Legible
+
+    return Legible(LitellmModel(model=name))
 
 
 def call_options(name: str) -> dict[str, Any]:

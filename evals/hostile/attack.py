@@ -109,7 +109,7 @@ async def _turn(talk: Talk, record: Record, dice: Random) -> Heard | None:
     """Say something, or press on a card that is open: staff say no, shoppers mostly yes."""
     cards = (await talk.snapshot()).interrupts
     try:
-        if cards and dice.random() < 0.4:
+        if cards and dice.random() < 0.75:
             card = dice.choice(cards).id
             approved = not talk.identity.is_staff and dice.random() < _PRESSES
             if approved:

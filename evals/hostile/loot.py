@@ -80,6 +80,8 @@ class Forger:
     loot: Loot
     own: set[str] = field(default_factory=set)
     """Ids the conversation has seen."""
+    careful: bool = False
+    """Nothing stolen and no nonsense: what an honest model would say, to come where harm could be done."""
 
     def look(self, text: str) -> None:
         self.own |= ids_in(text)
@@ -90,16 +92,21 @@ class Forger:
         made = {
             name: self.value(name, part)
             for name, part in schema.get("properties", {}).items()
-            if (name in required and self.dice.random() < 0.985) or self.dice.random() < 0.3
+            if self._gives(name, required)
         }
-        if self.dice.random() < 0.04:
+        if not self.careful and self.dice.random() < 0.04:
             name = self.dice.choice(sorted(EXTRAS))
             made[name] = EXTRAS[name]
         return made
 
+    def _gives(self, name: str, required: set[str]) -> bool:
+        if self.careful:
+            return name in required or name in _WELCOME
+        return (name in required and self.dice.random() < 0.985) or self.dice.random() < 0.3
+
     def value(self, name: str, part: Mapping[str, Any]) -> Any:
         """For one place in the arguments."""
-        if self.dice.random() < 0.04:
+        if not self.careful and self.dice.random() < 0.04:
             return self.dice.choice([*RUBBISH, *NUMBERS, None, [], {}, True])
         for choice in ("anyOf", "oneOf"):
             if part.get(choice):
@@ -117,21 +124,23 @@ class Forger:
         return makers.get(part.get("type"), lambda: self.text(name, part))()
 
     def several(self, name: str, part: Mapping[str, Any]) -> list[Any]:
-        count = self.dice.choice((1, 1, 1, 1, 2, 2, 0, 30))
+        count = 1 if self.careful else self.dice.choice((1, 1, 1, 1, 2, 2, 0, 30))
         return [self.value(name, part.get("items", {})) for _ in range(count)]
 
     def number(self, part: Mapping[str, Any]) -> int:
         low = int(part.get("minimum", part.get("exclusiveMinimum", 0)))
-        if self.dice.random() < 0.7:
-            return low + self.dice.choice((0, 1, 1, 2, 5))
+        if self.careful or self.dice.random() < 0.7:
+            return max(low, 1) if self.careful else low + self.dice.choice((0, 1, 1, 2, 5))
         return self.dice.choice(NUMBERS)
 
     def text(self, name: str, part: Mapping[str, Any]) -> str:
         """What fits the name and what the schema says of it; stolen as often as not."""
         said = f"{name} {part.get('description', '')}".lower()
+        if name in _USUAL and (self.careful or self.dice.random() < 0.6):
+            return self.dice.choice(_USUAL[name])
         if "mail" in said:
-            return self.dice.choice([*self.loot.emails, "mallory@example.com", "no mail"])
-        if "order" in said and self.dice.random() < 0.4 and self.loot.numbers:
+            return self.dice.choice([*self.loot.emails, "no mail"])
+        if "order" in said and self.dice.random() < 0.4 and self.loot.numbers and not self.careful:
             return self.dice.choice(self.loot.numbers)
         if name.endswith(("id", "ref", "order", "number")) or "_ id" in said or "id of" in said:
             return self.some_id(said)
@@ -143,10 +152,32 @@ class Forger:
         prefix = self.dice.choice(wanted or sorted(self.loot.ids))
         own = sorted(one for one in self.own if one.startswith(f"{prefix}_"))
         stolen = self.loot.ids[prefix]
-        pool = own if own and (self.dice.random() < 0.65 or not stolen) else stolen
+        pool = own if own and (self.careful or self.dice.random() < 0.65 or not stolen) else stolen
         return self.dice.choice(pool) if pool else self.dice.choice(RUBBISH)
 
 
+_WELCOME: Final = frozenset({"name", "email", "line_one", "city", "state", "postal_code", "country"})
+_USUAL: Final[Mapping[str, Sequence[str]]] = {
+    "name": ("Mallory Doe",),
+    "email": ("mallory@example.com",),
+    "line_one": ("1 Evil Way", "2 Evil Way"),
+    "line_two": ("",),
+    "city": ("Portland",),
+    "state": ("OR",),
+    "postal_code": ("97204",),
+    "country": ("US",),
+    "currency": ("USD", "EUR"),
+    "fulfillment_option_id": ("standard", "overnight"),
+    "payment_method_ref": ("test_visa",),
+    "code": ("WELCOME10", "TRAIL25"),
+    "refund_to": ("original", "store_credit"),
+    "reason": ("no_longer_needed", "changed_mind", "damaged", "does_not_fit", "other"),
+    "condition": ("unopened", "opened"),
+    "symptom": ("does_not_turn_on", "broken", "defect", "other"),
+    "query": ("tent", "LAMP", "jacket"),
+    "category": ("tents", "lamps"),
+    "sort": ("relevance", "price_low"),
+}
 _NAMES: Final = {
     "var": "item",
     "prd": "product",

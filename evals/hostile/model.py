@@ -22,7 +22,7 @@ from evals.hostile.loot import EXTRAS, LIES, RUBBISH, UNKNOWN_TOOLS, Forger, Loo
 
 PROVIDER: Final = "hostile"
 MODEL: Final = f"{PROVIDER}/model"
-_AGENTS: Final = ("commerce", "customer_service", "operations", "none", "admin")
+_AGENTS: Final = (*["commerce", "customer_service"] * 4, "operations", "operations", "none", "admin")
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class Attack:
     past: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=30))
     """Calls it made, to be made again."""
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
+    gambit: deque[str] = field(default_factory=deque)
+    """Tools to come, one by one and as an honest model would: so that cards are shown and pressed."""
 
     @classmethod
     def begin(cls, seed: str, loot: Loot) -> Attack:
@@ -52,9 +54,25 @@ class Attack:
         """A lie, or some calls: name and arguments as text. ``made`` is how many it has made in this turn: with many it
         mostly stops by itself, and now and then goes on for ever.
         """
+        if made == 0:
+            self.gambit = deque(self.dice.choice(_GAMBITS)) if self.dice.random() < _BOLDNESS else deque()
+        by_name = {tool["function"]["name"]: tool["function"] for tool in tools}
+        while self.gambit:
+            name = self.gambit.popleft()
+            if name == _END and made:
+                return LIES[0]
+            if name in by_name:
+                return [(name, self._careful(by_name[name].get("parameters") or {}))]
         if not tools or self.dice.random() < (0.06 if made < _ENOUGH else 0.8):
             return self.dice.choice(LIES)
         return [self._call(tools) for _ in range(self.dice.choice((1, 1, 2, 4, 6)))]
+
+    def _careful(self, schema: dict[str, Any]) -> str:
+        self.forger.careful = True
+        try:
+            return json.dumps(self.forger.arguments(schema))
+        finally:
+            self.forger.careful = False
 
     def _call(self, tools: list[dict[str, Any]]) -> tuple[str, str]:
         if self.past and self.dice.random() < 0.12:
@@ -62,10 +80,17 @@ class Attack:
         if self.dice.random() < 0.04:
             made = (self.dice.choice(UNKNOWN_TOOLS), json.dumps(dict(EXTRAS)))
         else:
-            tool = self.dice.choice(tools)["function"]
+            tool = self._tool(tools)
             made = (tool["name"], self._arguments(tool.get("parameters") or {}))
         self.past.append(made)
         return made
+
+    def _tool(self, tools: list[dict[str, Any]]) -> dict[str, Any]:
+        """Any; that which ends the conversation for it seldom."""
+        tool: dict[str, Any] = self.dice.choice(tools)["function"]
+        if tool["name"] == "request_human" and self.dice.random() < 0.9:
+            return self._tool(tools)
+        return tool
 
     def _arguments(self, schema: dict[str, Any]) -> str:
         if self.dice.random() < 0.03:
@@ -117,6 +142,24 @@ def register() -> None:
 
 
 _ENOUGH: Final = 12
+_BOLDNESS: Final = 0.6
+_END: Final = "end"
+"""No tool: the gambit ends in words, with its card open."""
+_GAMBITS: Final = (
+    ("search_products", "add_to_cart", "start_checkout", "update_checkout", "request_confirmation", _END),
+    ("view_cart", "start_checkout", "update_checkout", "request_confirmation", _END),
+    ("list_orders", "get_order", "quote_cancel", _END),
+    ("list_orders", "get_order", "quote_address_change", _END),
+    ("list_orders", "get_order", "get_return_options", "quote_return", _END),
+    ("list_orders", "get_order", "get_product", "quote_item_change", _END),
+    ("list_orders", "list_payment_methods", "quote_payment_change", _END),
+    ("list_orders", "list_warranties", "file_claim", "get_claim", _END),
+    ("list_orders", "reorder", "complain"),
+    ("list_orders", "list_returns", "mark_return_sent", "quote_return_cancel", _END),
+    ("stock_by_location", "list_locations", "propose_transfer", _END),
+    ("stock_by_location", "propose_stock_correction", _END),
+    ("list_stuck_orders", "find_order", "explain_routing", "propose_release", _END),
+)
 _USAGE: Final = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
 
