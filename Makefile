@@ -44,6 +44,7 @@ storm: setup ## eight processes at once on twenty items for 30 s, then every inv
 evals: setup ## graded conversations, a hostile model, and graded searches; SUITES="shopping service" chooses
 	@$(BIN)/icommerce eval $(SUITES)
 ifndef SUITES
+	@$(BIN)/python -m evals.hostile.run
 	@$(BIN)/python -m evals.search.run
 endif
 

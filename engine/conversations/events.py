@@ -170,6 +170,18 @@ def staff_note(name: str, value: dict[str, Any]) -> Emitted:
     return Emitted({"type": "CUSTOM", "name": name, "value": value})
 
 
+def keepable(value: Any) -> Any:
+    """A payload as PostgreSQL keeps one, whoever wrote what is in it: without NUL, and of halves of characters a
+    question mark.
+    """
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, dict):
+        return {_clean(name): keepable(one) for name, one in value.items()}
+    return [keepable(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def _clean(value: str) -> str:
-    """PostgreSQL keeps no NUL."""
-    return value.replace("\x00", "")
+    if value.isascii() and "\x00" not in value:
+        return value
+    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

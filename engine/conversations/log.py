@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from engine.conversations.events import Emitted
+from engine.conversations.events import Emitted, keepable
 from engine.conversations.models import Event, Message, Thread
 from engine.kit import clock
 from engine.kit.errors import NotFound
@@ -44,7 +44,7 @@ def append(
     first = last - len(events) + 1
     key = {"tenant_id": tenant_id, "thread_id": thread_id, "run_id": run_id, "created_at": clock.now()}
     rows = [
-        key | {"seq": first + place, "audience": event.audience, "payload": event.payload}
+        key | {"seq": first + place, "audience": event.audience, "payload": keepable(event.payload)}
         for place, event in enumerate(events)
     ]
     session.execute(insert(Event.__table__), rows)  # type: ignore[arg-type] # a mapped class's table is a Table

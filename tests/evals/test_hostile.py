@@ -27,7 +27,7 @@ from tools.spec import TOOLS, Access, AgentName, ToolContext, tool
 from tools.spec import Outcome as Answer
 
 PLANTED = "planted_tool"
-TINY = (Size(1, 0, 1, 1), Size(1, 0, 1, 1), Size(0, 0, 1, 1))
+TINY = (Size(1, 0, 1, 1),)
 Plant = Callable[[Callable[[ToolContext], dict[str, Any]]], str]
 
 

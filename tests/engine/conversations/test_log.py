@@ -128,6 +128,15 @@ def test_nul_is_dropped_and_an_unknown_thread_refused(shop: Shop, thread: Thread
         log.append(session, shop.tenant.id, "thr_none", None, [events.step_started("a")])
 
 
+def test_what_no_json_can_hold_is_dropped_wherever_it_is(shop: Shop, thread: Thread) -> None:
+    """A model chose these words: the reason of a transfer, the part of a message that an agent is to answer."""
+    news = events.custom("route", {"reason": "x\x00y \ud800", "tasks": [{"about\x00": "\udfff"}], "count": 2})
+    _append(shop, thread, news)
+    with shop.uow() as session:
+        payload = session.scalars(select(Event.payload).where(Event.thread_id == thread.id)).one()
+    assert payload["value"] == {"reason": "xy ?", "tasks": [{"about": "?"}], "count": 2}
+
+
 def test_listeners_are_woken_by_the_commit(shop: Shop, thread: Thread) -> None:
     with psycopg.connect(shop.runtime.store.url, autocommit=True) as listener:
         listener.execute(f"LISTEN {log.CHANNEL}")
