@@ -62,7 +62,7 @@ def _parse(raw: str) -> dict[str, Any]:
     for attempt in (text, _TRAILING_COMMA.sub(r"\1", _FENCE.sub("", text))):
         try:
             values = json.loads(attempt)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(values, dict):
             return values
@@ -101,8 +101,8 @@ def _unpacked(value: Any) -> Any:
     if not isinstance(value, str) or value[:1] not in {"{", "["}:
         return value
     try:
-        return json.loads(value)
-    except ValueError:
+        return _writable(json.loads(value))
+    except (ValueError, RecursionError):
         return value
 
 
