@@ -58,7 +58,7 @@ def test_letters_that_no_text_can_hold_are_left_out() -> None:
 
 def test_an_object_within_a_text_is_as_clean_as_the_rest() -> None:
     raw = json.dumps({"item_id": "var_1", "options": '{"color": "blue\\u0000 \\ud800"}'})
-    assert call_arguments(read_arguments(ADD, raw))["options"] == {"color": "blue "}
+    assert call_arguments(read_arguments(ADD, raw))["options"] == {"color": "blue"}
 
 
 def test_nesting_without_an_end_is_no_object() -> None:
