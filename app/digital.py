@@ -123,12 +123,12 @@ def withdraw(variant_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep,
     )
 
 
-@router.get("/access/{key}")
-def granted(key: str, site: SiteDep, caller: CallerDep) -> GrantedView:
+@router.get("/access/{access_key}")
+def granted(access_key: str, site: SiteDep, caller: CallerDep) -> GrantedView:
     """What the `{access}` of an address opens: for the merchant's own download server to ask."""
     identity = caller.staff
     with site.runtime.unit_of_work(identity.tenant_id) as session:
-        found = access.granted(session, site.runtime.secret_key, identity.tenant_id, key)
+        found = access.granted(session, site.runtime.secret_key, identity.tenant_id, access_key)
     return GrantedView(**{name: getattr(found, name) for name in GrantedView.model_fields})
 
 

@@ -29,6 +29,8 @@ from engine.catalog.price_list import Wanted
 from engine.conversations.models import Run
 from engine.customers import merging
 from engine.customers.models import Address, Customer, CustomerLink, PaymentMethod
+from engine.digital.access import access_key
+from engine.digital.models import DigitalDelivery
 from engine.finance.models import JournalEntry
 from engine.fulfillment import release, shipments
 from engine.imports import service as imports
@@ -42,7 +44,7 @@ from engine.mail import service as mail
 from engine.orders.changes import wanted
 from engine.orders.changes.propose import propose
 from engine.orders.documents import invoices
-from engine.orders.models import Order
+from engine.orders.models import Order, OrderLine
 from engine.orders.seller import SellerPolicy
 from engine.payments.alerts import raise_alert
 from engine.payments.gateway import DisputeStatus
@@ -121,6 +123,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/fulfillments/{fulfillment_id}/answer_cancel": {"accepted": True},
     "/v1/staff/shipments/{shipment_id}/remedy": {"remedy": "refund"},
     "/v1/staff/policies/{section}": {"cancel_in_part": True},
+    "/v1/staff/digital/pools/{variant_id}/codes": {"codes": ["hello"]},
+    "/v1/staff/digital/pools/{variant_id}/withdrawals": {"units": 1},
+    "/v1/staff/digital/deliveries/{delivery_id}/revoke": {"reason": "hello"},
     "/v1/staff/gift-cards": {"amount": 100},
     "/v1/staff/prices": {"prices": [{"sku": "OWN", "amount": 1}]},
     "/v1/staff/tax/rates": {
@@ -232,6 +237,13 @@ def belongings(shop: Shop) -> dict[str, str]:
             credit=1, credit_tax=0, refund=1, location_id=place, expires_at=clock.now(),
         )  # fmt: skip
         session.add(back)
+        sold = session.scalars(select(OrderLine).where(OrderLine.order_id == desk.order_id)).first()
+        assert sold is not None
+        given_out = DigitalDelivery(
+            tenant_id=tenant_id, id=new_id("digital_delivery"), order_id=desk.order_id, order_line_id=sold.id,
+            shipment_id=parcel, variant_id=item, quantity=1,
+        )  # fmt: skip
+        session.add(given_out)
         platform = platforms.named(session, tenant_id, "THEIRS Co", actor="test")
         told = WebhookEvent(
             tenant_id=tenant_id, id=new_id("webhook_event"), platform_id=platform.id, order_id=desk.order_id,
@@ -241,6 +253,8 @@ def belongings(shop: Shop) -> dict[str, str]:
         session.flush()
         ids = {
             "return_id": back.id,
+            "delivery_id": given_out.id,
+            "access_key": access_key(shop.runtime.secret_key, tenant_id, given_out.id),
             "event_id": told.id,
             "document_id": issued.id,
             "mail_id": letter,
