@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from app.approvals import ANSWERS, shown
@@ -16,6 +16,7 @@ from app.site import Site
 from engine.approvals.asking import Performed
 from engine.approvals.models import ApprovalKind
 from engine.approvals.order_changes import ask_for as approve_change
+from engine.conversations.showing import propose_in
 from engine.kit.errors import DomainError, Forbidden
 from engine.kit.identity import Identity
 from engine.kit.views import View
@@ -41,13 +42,22 @@ class Decision(BaseModel):
 
 @router.post("", status_code=201, responses={201: {"model": ChangeView}}, response_class=Response)
 def quote(
-    order_id: str, wanted: Annotated[AnyWanted, Body()], site: SiteDep, caller: CallerDep, asked: AskedDep
+    order_id: str,
+    wanted: Annotated[AnyWanted, Body()],
+    site: SiteDep,
+    caller: CallerDep,
+    asked: AskedDep,
+    thread_id: Annotated[str | None, Query(max_length=60, description="Show its card in this conversation.")] = None,
 ) -> Response:
     """What the change would do and cost, with the id of the confirmation it waits for. Nothing is changed yet."""
     identity = caller.for_thing()
-    return answer_after(
-        site.runtime, identity, asked, lambda: propose(site.runtime, identity, order_id, wanted), status=201
-    )
+
+    def work() -> ChangeView:
+        if thread_id is None:
+            return propose(site.runtime, identity, order_id, wanted)
+        return propose_in(site.runtime, identity, order_id, wanted, thread_id=thread_id)
+
+    return answer_after(site.runtime, identity, asked, work, status=201)
 
 
 @router.get("", responses={200: {"model": ChangeList}}, response_class=Response)

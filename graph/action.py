@@ -68,6 +68,8 @@ async def action(state: State, runtime: Runtime[RunContext]) -> Command[Literal[
         noted = await _use_card(context, given["card_token"], save=given["save"])
     elif name is ActionName.ASK_AGAIN:
         noted = await _ask_again(context, given["card"])
+    elif name is ActionName.SIGNED_IN:
+        noted = _signed_in(context)
     elif name is ActionName.SHOW_CHECKOUT:
         noted = await _show_checkout(context)
     else:
@@ -101,6 +103,13 @@ async def _use_card(context: RunContext, card_token: str, *, save: bool) -> list
     if view.missing or view.problems:
         return noted
     return noted + await _press(context, ActionName.REQUEST_CONFIRMATION, {})
+
+
+def _signed_in(context: RunContext) -> list[Item]:
+    """The form of the card has signed the shopper in; the identity says whether that is so."""
+    said = phrase("signed_in" if context.claim.identity.customer_id else "not_signed_in")
+    context.turn.say(said)
+    return [history.user("[used the sign-in form]"), history.assistant(said)]
 
 
 async def _ask_again(context: RunContext, consent_id: str) -> list[Item]:

@@ -43,6 +43,8 @@ class State(TypedDict, total=False):
     """The order last spoken about."""
     seen: int
     """The newest event of the shop's people that the history holds."""
+    returned: int
+    """Which giving back of the conversation the history holds a note of."""
     open_cards: list[str]
     decided: list[Decided]
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session
 
+from app.chat.codes import take_code
 from app.chat.schemas import NewThread, RunAccepted, ThreadView
 from app.chat.stream import follow, read
 from app.chat.threads import start_thread
 from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
-from engine.conversations import service
+from engine.conversations import service, signing_in
 from engine.conversations.schemas import RunInput, RunView, Snapshot
 
 router: Final = APIRouter(prefix="/v1/threads", tags=["conversation"], route_class=Guarded)
@@ -40,8 +41,12 @@ def snapshot(thread_id: str, site: SiteDep, caller: CallerDep) -> Response:
 
 
 @router.post("/{thread_id}/runs", status_code=202, responses={202: {"model": RunAccepted}}, response_class=Response)
-def submit(thread_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: RunInput) -> Response:
-    """Say something, decide on a card, or press a button: one turn, which goes on by itself."""
+def submit(
+    thread_id: str, request: Request, site: SiteDep, caller: CallerDep, asked: AskedDep, given: RunInput
+) -> Response:
+    """Say something, decide on a card, or press a button: one turn, which goes on by itself. A code from an e-mail that
+    is typed here signs the session in, under a new cookie; it is kept nowhere.
+    """
     identity = caller.for_thing()
     site.hit(f"runs:{identity.id}", site.limits.runs_per_identity)
     site.hit(f"runs:{identity.tenant_id}", site.limits.runs_per_tenant)
@@ -49,7 +54,10 @@ def submit(thread_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, gi
     def work(session: Session) -> RunAccepted:
         return RunAccepted(run_id=service.submit(session, identity, thread_id, given, channel="web").id)
 
-    answer = answer_once(site.runtime, identity, asked, work, status=202)
+    if code := signing_in.typed(site.runtime, identity, given.message):
+        answer = take_code(site, request, caller, asked, thread_id, code)
+    else:
+        answer = answer_once(site.runtime, identity, asked, work, status=202)
     site.wake(identity.tenant_id, thread_id)
     return answer
 

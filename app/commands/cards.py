@@ -109,6 +109,32 @@ def _confirmation(data: Data) -> RenderableType | None:
     return Panel(Group(table, *details), border_style="yellow")
 
 
+def _change(data: Data) -> RenderableType | None:
+    if data["status"] != "open":
+        words = {"claimed": None, "approved": None}.get(data["status"], f"The card is {data['status']}.")
+        return Text(words, style="yellow") if words else None
+    change = data["change"]
+    table = Table(title=Text(f"Order {change['order_number']}"), title_justify="left", show_header=False)
+    for part, sign in (("ended", "-"), ("returned", "-"), ("added", "+")):
+        for line in change[part]:
+            table.add_row(f"{sign}{line['quantity']}", Text(line["title"]), _money(line["total"]))
+    table.add_section()
+    back = change["terms"]["refund"] if change["terms"] else change["refund"]
+    for label, price in (("You pay", change["charge"]), ("Set aside", change["set_aside"]), ("You get back", back)):
+        if price["amount"]:
+            table.add_row("", Text(label, style="bold"), Text(_money(price), style="bold"))
+    return Panel(table, border_style="yellow")
+
+
+def _problem(data: Data) -> RenderableType:
+    link = data.get("challenge_url")
+    return Text(f"{data['message']} {link or ''}".strip(), style="red")
+
+
+def _sign_in(data: Data) -> RenderableType:
+    return Text(f"A code was sent to {data['email']}. Type its six digits; nothing keeps them.", style="cyan")
+
+
 def _way(way: Data, address: str) -> list[Text]:
     if way.get("place"):
         until = way["pickup_by"][:10]
@@ -185,5 +211,8 @@ _DRAWINGS: Final[Mapping[str, Callable[[Data], RenderableType | None]]] = {
     "order_timeline": _timeline,
     "payment_problem": _trouble,
     "handoff": _handoff,
+    "change": _change,
+    "change_problem": _problem,
+    "sign_in": _sign_in,
     "stock": _stock,
 }

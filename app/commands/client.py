@@ -44,9 +44,9 @@ class Conversation:
         """Queue a message; returns the run's id."""
         return str(self._post(f"/v1/threads/{self.thread_id}/runs", {"message": message})["run_id"])
 
-    def decide(self, interrupt_id: str, *, approved: bool) -> str:
-        """Answer a payment card; returns the run's id. A repeat after a lost answer decides nothing twice."""
-        entry = {"interruptId": interrupt_id, "status": "resolved", "payload": {"approved": approved}}
+    def decide(self, interrupt_id: str, answer: dict[str, Any]) -> str:
+        """Answer a card; returns the run's id. A repeat after a lost answer decides nothing twice."""
+        entry = {"interruptId": interrupt_id, "status": "resolved", "payload": answer}
         return str(self._post(f"/v1/threads/{self.thread_id}/runs", {"resume": [entry]})["run_id"])
 
     def events(self, run_id: str) -> Iterator[dict[str, Any]]:

@@ -29,16 +29,16 @@ def converse(endpoint: str, first: str, *, tenant: str | None, as_json: bool) ->
 
 
 def _turn(talk: Conversation, screen: _Screen, run_id: str) -> None:
-    """Show one turn; at its end ask about every payment card that is open."""
+    """Show one turn; at its end ask about every card that is open."""
     asked: list[Event] = []
     for event in talk.events(run_id):
         screen.show(event)
         if event["type"] == "RUN_FINISHED":
             asked = event.get("outcome", {}).get("interrupts", [])
     for interrupt in asked:
-        approved = screen.ask(interrupt)
-        if approved is not None:
-            _turn(talk, screen, talk.decide(interrupt["id"], approved=approved))
+        answer = screen.ask(interrupt)
+        if answer is not None:
+            _turn(talk, screen, talk.decide(interrupt["id"], answer))
 
 
 class _Screen(ABC):
@@ -48,8 +48,8 @@ class _Screen(ABC):
     def show(self, event: Event) -> None: ...
 
     @abstractmethod
-    def ask(self, interrupt: Event) -> bool | None:
-        """The shopper's decision on a payment card; ``None`` leaves it open."""
+    def ask(self, interrupt: Event) -> Event | None:
+        """The shopper's answer to a card, as its payload; ``None`` leaves it open."""
 
     @abstractmethod
     def listen(self) -> str: ...
@@ -65,7 +65,7 @@ class _Lines(_Screen):
         sys.stdout.write(json.dumps(event, ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
-    def ask(self, interrupt: Event) -> bool | None:  # noqa: ARG002 (the port's shape)
+    def ask(self, interrupt: Event) -> Event | None:  # noqa: ARG002 (the port's shape)
         return None
 
     def listen(self) -> str:
@@ -101,13 +101,17 @@ class _Terminal(_Screen):
             case "RUN_ERROR":
                 self._console.print(event["message"], style="red", markup=False)
 
-    def ask(self, interrupt: Event) -> bool | None:
-        question = f"{interrupt['message']} [y/N] "
+    def ask(self, interrupt: Event) -> Event | None:
+        choices = interrupt["responseSchema"]["properties"].get("choice", {}).get("enum")
+        ways = "/".join(choices) if choices else "y/N"
         try:
-            return self._console.input(question, markup=False).strip().lower() in {"y", "yes"}
+            said = self._console.input(f"{interrupt['message']} [{ways}] ", markup=False).strip().lower()
         except EOFError:
-            self.note("The payment card stays open: nothing was paid.")
+            said = None
+        if said is None or (choices and said not in choices):
+            self.note("The card stays open: nothing happened.")
             return None
+        return {"approved": True, "choice": said} if choices else {"approved": said in {"y", "yes"}}
 
     def _draw(self, kind: str, data: Event) -> None:
         drawn = draw(kind, data)

@@ -14,7 +14,7 @@ from engine.kit import audit, clock
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.tenancy import Tenant
-from engine.support import cases
+from engine.support import cases, package
 
 REASONS: Final = frozenset({"asked_for_person", "complaint", "payment_problem", "cannot_help", "other"})
 _SUMMARY_LIMIT: Final = 600
@@ -36,6 +36,7 @@ def request(session: Session, identity: Identity, thread_id: str, *, reason: str
 def _open(session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str) -> None:
     words = mask_cards(summary)[:_SUMMARY_LIMIT]
     case = cases.open_for(session, identity, thread, reason=reason, summary=words)
+    case.package = package.build(session, identity, thread, reason=reason, said=words)
     reference = case.number
     thread.mode, thread.human = cases.mode_of(case), case.assignee
     thread.handoff = {

@@ -36,6 +36,8 @@ class Claim:
     input: dict[str, Any]
     mode: Mode
     active_agent: str | None
+    returned: dict[str, Any] | None = None
+    """What people did before they gave the conversation back: ``{version, done}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,7 @@ def _take(session: Session, thread: Thread, run: Run) -> Claim:
         input=run.input,
         mode=Mode(thread.mode),
         active_agent=thread.active_agent,
+        returned=(thread.handoff or {}).get("returned"),
     )
 
 

@@ -99,6 +99,7 @@ class ActionName(StrEnum):
     REQUEST_CONFIRMATION = "request_confirmation"
     USE_PAYMENT_METHOD = "use_payment_method"
     ASK_AGAIN = "ask_again"  # a fresh card in the place of one that is over
+    SIGNED_IN = "signed_in"  # by the form's own fields; only says so
     SHOW_CHECKOUT = "show_checkout"  # it changed by its card's own fields: gift card, store credit
     REQUEST_HUMAN = "request_human"
     RETRY = "retry"
@@ -112,6 +113,7 @@ ACTION_ARGUMENTS: Final[dict[ActionName, type[Input]]] = {
     ActionName.REQUEST_CONFIRMATION: NoArguments,
     ActionName.USE_PAYMENT_METHOD: CardToken,
     ActionName.ASK_AGAIN: AskedCard,
+    ActionName.SIGNED_IN: NoArguments,
     ActionName.SHOW_CHECKOUT: NoArguments,
     ActionName.REQUEST_HUMAN: NoArguments,
     ActionName.RETRY: NoArguments,

@@ -64,9 +64,7 @@ def submit(session: Session, identity: Identity, thread_id: str, given: RunInput
     Raises ``NotFound``, ``Forbidden`` for staff who do not own the thread, ``InvalidInput`` for a message that is
     empty, too long or holds NUL, ``Conflict`` for a card that was decided otherwise or ran out, ``TooManyWaiting``.
     """
-    thread = thread_for(session, identity, thread_id, lock=True)
-    if thread.owner_id != identity.id:
-        raise Forbidden("Only the person whose conversation this is may speak for them in it.")
+    thread = own_thread(session, identity, thread_id)
     if given.resume:
         earlier = _decide(session, identity, thread, given.resume, channel)
         if earlier is not None:
@@ -77,6 +75,22 @@ def submit(session: Session, identity: Identity, thread_id: str, given: RunInput
         log.append(session, thread.tenant_id, thread.id, run.id, words)
         if thread.handoff is not None:
             cases.hear(session, thread)
+    return run
+
+
+def own_thread(session: Session, identity: Identity, thread_id: str) -> Thread:
+    """The thread, locked, for whoever speaks in it. Raises ``NotFound``, ``Forbidden`` for staff who only read it."""
+    thread = thread_for(session, identity, thread_id, lock=True)
+    if thread.owner_id != identity.id:
+        raise Forbidden("Only the person whose conversation this is may speak for them in it.")
+    return thread
+
+
+def submit_code(session: Session, identity: Identity, thread_id: str, *, shown: str, came: str) -> Run:
+    """Queue the turn that says what came of a code that was typed; ``shown`` stands for it in the conversation."""
+    thread = own_thread(session, identity, thread_id)
+    run = _queue(session, identity, thread, RunInput(message=shown), more={"sign_in": came})
+    log.append(session, thread.tenant_id, thread.id, run.id, events.text(ids.new_id("message"), "user", shown))
     return run
 
 
@@ -164,8 +178,10 @@ def _run_that_decided(session: Session, thread: Thread, consent_id: str) -> Run 
     ).one_or_none()
 
 
-def _queue(session: Session, identity: Identity, thread: Thread, given: RunInput) -> Run:
-    """The next run of the thread; the caller holds the thread's lock."""
+def _queue(
+    session: Session, identity: Identity, thread: Thread, given: RunInput, *, more: dict[str, str] | None = None
+) -> Run:
+    """The next run of the thread; the caller holds the thread's lock. ``more`` is what no caller may say of a turn."""
     newest, waiting = session.execute(
         select(
             func.coalesce(func.max(Run.number), 0),
@@ -180,7 +196,7 @@ def _queue(session: Session, identity: Identity, thread: Thread, given: RunInput
         thread_id=thread.id,
         number=newest + 1,
         identity=identity_json(identity),
-        input=given.stored(),
+        input=given.stored() | (more or {}),
         status=RunStatus.QUEUED,
         attempts=0,
         usage={},

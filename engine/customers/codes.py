@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import ColumnElement, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from engine.customers.addresses import check_email
@@ -137,6 +137,18 @@ def spend(session: Session, identity: Identity, code_id: str) -> str:
     return row.email
 
 
+def typed(words: str) -> str | None:
+    """The code, if the words are nothing but one."""
+    bare = words.strip()
+    return bare if _CODE.fullmatch(bare) else None
+
+
+def awaited(session: Session, identity: Identity) -> str | None:
+    """The address that this session's newest code was sent to, while it is good."""
+    query = select(EmailCode.email).where(*_good(identity)).order_by(EmailCode.created_at.desc(), EmailCode.id.desc())
+    return session.scalars(query.limit(1)).first()
+
+
 def mask_codes(session: Session, identity: Identity, words: str) -> str:
     """``words`` without anything that could be the code this session waits for: it belongs on its form alone."""
     if not _CODE.search(words) or not _waiting(session, identity):
@@ -168,13 +180,17 @@ def _missed(runtime: Runtime, identity: Identity, address: str) -> None:
 
 
 def _waiting(session: Session, identity: Identity) -> bool:
-    query = select(func.count()).where(
+    return bool(session.scalar(select(func.count()).where(*_good(identity))))
+
+
+def _good(identity: Identity) -> tuple[ColumnElement[bool], ...]:
+    """Codes that this session may still type."""
+    return (
         EmailCode.tenant_id == identity.tenant_id,
         EmailCode.shopper_id == identity.id,
         EmailCode.used_at.is_(None),
         EmailCode.expires_at > clock.now(),
     )
-    return bool(session.scalar(query))
 
 
 def _shopper_alone(identity: Identity) -> None:

@@ -429,10 +429,10 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "cases",
         "t.id IN (SELECT id FROM their_cases)",
-        erase={"subject": "''", "summary": "''"},
+        erase={"subject": "''", "summary": "''", "package": "NULL"},
         plain="number reason priority assignee opened_by",
         export="id number subject status created_at resolved_at",
-        withheld={"summary": _STAFFS},
+        withheld={"summary": _STAFFS, "package": _STAFFS},
     ),
     Room(
         "approvals",

@@ -17,15 +17,13 @@ from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.kit.tenancy import ApiKey
 from engine.payments.alerts import resolve_alert
-from engine.support import cases, sla
+from engine.support import cases, returned, sla
 from engine.support.errors import CaseOver, CaseTaken, NoConversation
 from engine.support.models import Case, CaseNote, CaseStatus, Priority
 from engine.support.policy import SupportPolicy
 from engine.support.states import LIVE
 from engine.support.watch import LATE_ANSWER, LATE_SOLUTION
 
-SPEAKER = "Support"
-"""Whose name a shopper reads: never that of a key or a person."""
 _STAFF = frozenset({Scope.STAFF, Scope.OPS, Scope.ADMIN})
 
 
@@ -121,6 +119,8 @@ def resolve(
     if then == "close":
         cases.end(session, case, policy, actor=identity.id)
     cases.touch(case)
+    if thread is not None:
+        thread.handoff = returned.note(session, thread, case)
     _set_mode(session, thread, Mode.AGENT, case)
     return case
 
@@ -153,7 +153,7 @@ def say(session: Session, thread: Thread, text: str) -> None:
     words = mask_cards(text).strip()
     if not words:
         raise InvalidInput("The message is empty.", param="text")
-    message = events.text(events.new_message_id(), "assistant", words, name=SPEAKER)
+    message = events.text(events.new_message_id(), "assistant", words, name=returned.SPEAKER)
     log.append(session, thread.tenant_id, thread.id, None, message)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -45,6 +45,8 @@ class Case(TenantRow):
     subject: Mapped[str]
     reason: Mapped[str] = mapped_column(String(40))
     summary: Mapped[str] = mapped_column(default="")
+    package: Mapped[dict[str, Any] | None]
+    """What whoever takes the conversation over should know, as it was at the newest handoff (``support.package``)."""
     priority: Mapped[Priority] = mapped_column(String(8))
     rank: Mapped[int]
     """The priority as a number: the lower, the sooner."""

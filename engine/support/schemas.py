@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from engine.kit import clock
 from engine.kit.views import View
@@ -47,6 +48,8 @@ class CaseView(View):
     closed_at: datetime | None
     notes: list[NoteView] | None = None
     """Oldest first; told of one case, not in a list."""
+    package: dict[str, Any] | None = None
+    """The newest handoff's: reason, summary, facts, last_tool_errors, suggested_reply; told of one case alone."""
 
     @classmethod
     def of(cls, row: Case, notes: Sequence[CaseNote] | None = None) -> CaseView:
@@ -56,6 +59,7 @@ class CaseView(View):
             "first_response_late": row.first_response_breached_at is not None,
             "resolution_late": row.resolution_breached_at is not None,
             "notes": told,
+            "package": row.package if told is not None else None,
         }
         plain = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
         return cls(**plain, **computed)

@@ -1,6 +1,10 @@
-"""handoff: nothing yet."""
+"""handoff: what a person who takes a conversation over should know, kept with its case."""
 
 from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0038"
 down_revision = "0037"
@@ -9,8 +13,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """A case keeps the package of its newest handoff."""
+    op.add_column("cases", sa.Column("package", postgresql.JSONB()), schema="app")
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_column("cases", "package", schema="app")

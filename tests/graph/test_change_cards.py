@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine.checkout import recovery
 from engine.checkout.complete import complete
 from engine.checkout.models import Consent
-from engine.conversations import asking, deliver, events, handoff, log, service
-from engine.kit import clock, outbox
+from engine.conversations import asking, deliver, events, handoff, log, runs, service
+from engine.conversations.models import Thread
+from engine.kit import clock, faults, outbox
 from engine.kit.errors import Forbidden, NotFound
 from engine.kit.identity import Actor, Identity, Scope
 from engine.orders import queries
@@ -24,8 +26,9 @@ from engine.orders.changes.propose import propose
 from engine.orders.changes.schemas import ChangeView
 from engine.orders.changes.wanted import read
 from engine.orders.errors import ChangeEnded
-from engine.payments.models import Refund
+from engine.payments.models import Payment, Refund
 from engine.runtime import Runtime
+from engine.support import cases, desk
 from tests.engine.orders.desk import broken, sibling
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Say, Script
@@ -310,7 +313,7 @@ def test_news_of_what_was_told_here_is_not_told_twice(talk: Talk, script: Script
     asyncio.run(go())
     before = talk.texts()
     _drain(talk.shop.runtime, talk)
-    assert [words for words in talk.texts() if words not in before and "Changed" in words] == []
+    assert [words for words in talk.texts() if words not in before and "The items were changed" in words] == []
 
 
 def _drain(runtime: Runtime, talk: Talk) -> None:
@@ -356,3 +359,92 @@ def test_a_card_stays_open_to_its_shopper_while_people_have_the_conversation(
 
     asyncio.run(go())
     assert _status(talk, order_id) == ("canceled", "refunded")
+
+
+POINTS = (
+    "before_t1_commit",
+    "after_t1_commit",
+    "before_capture",
+    "after_capture",
+    "before_t2_commit",
+    "after_t2_commit",
+)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_crash_in_a_decided_change_is_gone_on_with_once_from_the_row(
+    talk: Talk, script: Script, running: Running, point: str
+) -> None:
+    order_id = _order(talk)
+    change = _quote(talk, order_id, "items", swaps=_swap(talk, "A2"), payment_method_ref="test_visa")
+    _card_in_log(talk, change)
+    run = talk.submit(resume=_entry(change.consent_id or ""))
+    _die(talk, change, point)
+
+    async def go() -> None:
+        async with running(talk):
+            assert (await talk.wait(run.id)).status == "completed"
+
+    asyncio.run(go())
+    with clock.shifted(timedelta(minutes=1)):
+        recovery.recover_payments(talk.shop.runtime, talk.shop.tenant.id)
+        _drain(talk.shop.runtime, talk)
+    assert _cards(talk) == [("claimed", "applied")]
+    with talk.shop.uow() as session:
+        taken = session.scalars(select(Payment.status).where(Payment.change_id == change.id)).all()
+        assert [str(one) for one in taken] == ["captured"]
+    assert any("The items were changed" in words for words in talk.texts())
+    assert broken(talk.shop) == []
+
+
+class Unplugged(BaseException):
+    """The process is gone: no handler of the engine may see it."""
+
+
+def _die(talk: Talk, change: ChangeView, point: str) -> None:
+    """A worker takes the run, carries the change out as far as ``point``, and vanishes with its lease."""
+
+    def hook(name: str) -> None:
+        if name == point:
+            raise Unplugged
+
+    with talk.shop.uow() as session:
+        claim = runs.claim_next(session, talk.shop.tenant.id, talk.thread_id)
+        assert claim is not None
+    faults.set_hook(hook)
+    try:
+        with pytest.raises(Unplugged):
+            apply.carry_out(talk.shop.runtime, talk.identity, change.order_id, change.id)
+    finally:
+        faults.set_hook(None)
+    with talk.shop.uow() as session:
+        runs.release(session, talk.shop.tenant.id, claim)
+
+
+def test_agents_stay_silent_meanwhile_and_hear_once_what_people_did(
+    talk: Talk, script: Script, running: Running
+) -> None:
+    staff = Identity(talk.shop.tenant.id, Actor.API_KEY, "key_staff", scopes=frozenset({Scope.STAFF}))
+    with talk.shop.uow() as session:
+        handoff.request(session, talk.identity, talk.thread_id, reason="complaint", summary="Slow.")
+        case = cases.of_thread(session, session.get_one(Thread, (talk.shop.tenant.id, talk.thread_id)))
+        assert case is not None
+        case_id = case.id
+
+    async def go() -> None:
+        async with running(talk):
+            view = await talk.say("is anybody there?")
+            assert (view.status, view.usage["requests"], view.agent_path) == ("completed", 0, [])
+            with talk.shop.uow() as session:
+                desk.reply(session, staff, case_id, "Yes, I am here.")
+                desk.resolve(session, staff, case_id, then="agents")
+            script.add(Say("Back with you."), Say("Still here."))
+            await talk.say("thanks")
+            await talk.say("and now?")
+
+    asyncio.run(go())
+    for asked in script.asked:
+        notes = [m for m in asked if "gave it back" in str(m.get("content"))]
+        assert len(notes) == 1
+    assert "wrote 1 messages here" in str(script.asked[0])
+    assert all("gave it back" not in words for words in talk.texts())

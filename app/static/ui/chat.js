@@ -5,7 +5,7 @@ import { Conversation, memory } from './conversation.js';
 import { Follower } from './follow.js';
 import { price, setLocale } from './format.js';
 import { page } from './page.js';
-import { emptyState, find, outcomeOf } from './store.js';
+import { ASKING, emptyState, find, outcomeOf } from './store.js';
 import { texts } from './texts.js';
 import { applyAccent } from './theme.js';
 
@@ -14,6 +14,7 @@ const TOAST_MS = 4000;
 const TROUBLE_AFTER_MS = 1500;
 const SPOKEN_MS = 1000;
 const QUIET_ACTIONS = ['add_to_cart', 'update_cart_line'];
+const ASKED = 'ic-confirm, ic-change, ic-claim-choice, ic-return-cancel, ic-staff-act';
 const CARDS_AFTER_CART = ['checkout', 'confirmation', 'receipt', 'payment_problem'];
 
 class Chat extends LitElement {
@@ -36,7 +37,7 @@ class Chat extends LitElement {
     this.replaceChildren();
     super.connectedCallback();
     this.addEventListener('ic-action', ({ detail }) => this.onAction(detail.name, detail.args));
-    this.addEventListener('ic-decide', ({ detail }) => this.conversation.decide(detail.id, detail.approved));
+    this.addEventListener('ic-decide', ({ detail: { id, approved, ...more } }) => this.conversation.decide(id, approved, more));
     addEventListener('message', (event) => this.#onCard(event));
     for (const name of ['online', 'offline']) addEventListener(name, () => this.#connection());
     const room = matchMedia('(min-width: 68rem)'); // where chat.css shows the cart beside the conversation
@@ -121,6 +122,8 @@ class Chat extends LitElement {
     await this.opening;
     if (name === 'say') return this.say(args.text);
     if (name === 'enter_card') return this.#enterCard();
+    if (name === 'sign_in') return this.#signIn(args);
+    if (name === 'send_code') return this.#answered(this.conversation.sendCode(args.email), args.answer);
     if (name === 'use_stored_value') return this.#storedValue(() => this.conversation.useStoredValue(args.code));
     if (name === 'drop_stored_value') return this.#storedValue(() => this.conversation.dropStoredValue());
     this.follower.following = !QUIET_ACTIONS.includes(name);
@@ -178,6 +181,23 @@ class Chat extends LitElement {
     }
   }
 
+  async #signIn({ email, code, answer }) {
+    if (await this.#answered(this.conversation.signIn(email, code), answer)) return this.conversation.act('signed_in');
+    return undefined;
+  }
+
+  /** Tells whoever asked how it went: null, or the words of what went wrong. */
+  async #answered(work, answer) {
+    try {
+      await work;
+    } catch (problem) {
+      answer(problem.status ? problem.message : texts.notApplied);
+      return false;
+    }
+    answer(null);
+    return true;
+  }
+
   async #storedValue(change) {
     try {
       await change();
@@ -210,8 +230,8 @@ class Chat extends LitElement {
     if (action.type !== 'event') return;
     if (former.cart !== this.state.cart) this.#cartChanged(former.cart, this.state.cart);
     if (action.event.type === 'TEXT_MESSAGE_END') this.#heard(action.event.messageId);
-    if (action.event.activityType === 'confirmation') this.#confirmation(former, action.event.messageId);
-    if (['receipt', 'payment_problem'].includes(action.event.activityType)) this.#backToComposer();
+    if (ASKING.includes(action.event.activityType)) this.#asked(former, action.event);
+    if (['receipt', 'payment_problem', 'change_problem'].includes(action.event.activityType)) this.#backToComposer();
     if (former.thread?.mode !== this.state.thread?.mode) this.#announce(texts.handoff[this.state.thread.mode]);
   }
 
@@ -230,24 +250,29 @@ class Chat extends LitElement {
   }
 
   /** A new card takes the focus, unless the shopper is writing; a decided one gives it back. */
-  #confirmation(former, id) {
+  #asked(former, { messageId: id, activityType: kind }) {
     const { status, checkout } = find(this.state, id).data;
     if (status !== 'open') return this.#backToComposer(id);
     if (find(former, id)) return undefined;
-    const parts = [...(checkout.tenders ?? []), checkout.payment_method].filter(Boolean).map(({ label }) => label);
-    this.#announce(texts.cardAnnounce(price(checkout.total), parts.join(', ')));
+    this.#announce(checkout ? this.#paymentWords(checkout) : texts.askedAnnounce);
     this.toast = '';
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
-    return Promise.all([this.updateComplete, customElements.whenDefined('ic-confirm')]).then(() => this.#cardOf(id)?.present());
+    const shown = kind === 'confirmation' ? 'ic-confirm' : `ic-${kind.replace('_', '-')}`;
+    return Promise.all([this.updateComplete, customElements.whenDefined(shown)]).then(() => this.#cardOf(id)?.present());
+  }
+
+  #paymentWords(checkout) {
+    const parts = [...(checkout.tenders ?? []), checkout.payment_method].filter(Boolean).map(({ label }) => label);
+    return texts.cardAnnounce(price(checkout.total), parts.join(', '));
   }
 
   #cardOf(id) {
-    return this.querySelector(`[data-id="${CSS.escape(id)}"] ic-confirm`);
+    return this.querySelector(`[data-id="${CSS.escape(id)}"] > .ic-card`);
   }
 
   #backToComposer(id) {
     const on = document.activeElement;
-    const held = on === document.body || on?.closest('ic-confirm');
+    const held = on === document.body || on?.closest(ASKED);
     const waits = id && find(this.state, id).data.status === 'approved' && !outcomeOf(this.state, id);
     if (held && !waits && matchMedia('(pointer: fine)').matches) this.updateComplete.then(() => this.toComposer());
   }

@@ -71,17 +71,30 @@ export class Conversation extends EventTarget {
     }
   }
 
-  /** The shopper's press on a card. One key per card and answer: presses, tabs and retries are one. */
-  async decide(id, approved) {
+  /**
+   * The shopper's press on a card. One key per card and answer: presses, tabs and retries are one. `again`: the yes that
+   * was given could not be carried out yet (a bank asked first), and is sent once more.
+   */
+  async decide(id, approved, { choice, again = false } = {}) {
     const former = this.state.decisions[id];
-    if (find(this.state, id)?.data.status !== 'open' || (former && !former.error)) return;
+    if (!again && (find(this.state, id)?.data.status !== 'open' || (former && !former.error))) return;
     this.#apply({ type: 'deciding', id, approved });
-    const resume = [{ interruptId: id, status: 'resolved', payload: { approved } }];
+    const resume = [{ interruptId: id, status: 'resolved', payload: { approved, ...(choice && { choice }) } }];
+    const key = again ? crypto.randomUUID() : [id, approved ? 'approve' : 'decline', choice].filter(Boolean).join(':');
     try {
-      await this.#run({ resume }, `${id}:${approved ? 'approve' : 'decline'}`);
+      await this.#run({ resume }, key);
     } catch (error) {
       await this.#undecided(id, error);
     }
+  }
+
+  /** Proves an e-mail with the code that was sent there; from then on this browser is its customer's. */
+  async signIn(email, code) {
+    await post('/v1/identity/verify', { email, code });
+  }
+
+  async sendCode(email) {
+    await post('/v1/identity/codes', { email });
   }
 
   async cardEntryUrl() {

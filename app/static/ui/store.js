@@ -62,7 +62,7 @@ const EVENTS = {
   RUN_FINISHED: (state, { runId, outcome }) => {
     const ended = endRun(state, runId);
     return (outcome?.interrupts ?? []).reduce(
-      (next, open) => withInterrupt(next, open.id, open.expiresAt, open.metadata?.checkout),
+      (next, open) => withInterrupt(next, open.id, open.reason, open.expiresAt, open.metadata),
       ended,
     );
   },
@@ -115,7 +115,7 @@ function fromSnapshot(state, snapshot) {
     lastEvent: snapshot.last_event,
   };
   return (snapshot.interrupts ?? []).reduce(
-    (next, open) => withInterrupt(next, open.id, open.expires_at, open.checkout),
+    (next, { id, reason, expires_at: until, ...shown }) => withInterrupt(next, id, reason, until, shown),
     fresh,
   );
 }
@@ -144,13 +144,17 @@ function put(state, item) {
 function putCard(state, id, cardType, data) {
   const former = find(state, id)?.data;
   // A decided card never opens again, in whatever order the news arrives.
-  const decided = cardType === 'confirmation' && former && former.status !== 'open' && data.status === 'open';
+  const decided = ASKING.includes(cardType) && former && former.status !== 'open' && data.status === 'open';
   return put(state, { id, kind: 'card', cardType, data: decided ? { ...data, status: former.status } : data });
 }
 
-function withInterrupt(state, id, expiresAt, checkout) {
-  if (find(state, id) || !checkout) return state;
-  return putCard(state, id, 'confirmation', { id, status: 'open', expires_at: expiresAt, checkout });
+/** Cards that ask, by their activity; the reason of a card's interrupt is the same word but for a change. */
+export const ASKING = ['confirmation', 'change', 'claim_choice', 'return_cancel', 'staff_act'];
+
+function withInterrupt(state, id, reason, expiresAt, shown) {
+  const cardType = reason === 'order_change' ? 'change' : reason;
+  if (find(state, id) || !ASKING.includes(cardType) || !shown) return state;
+  return putCard(state, id, cardType, { id, status: 'open', expires_at: expiresAt, ...shown });
 }
 
 function endRun(state, runId) {

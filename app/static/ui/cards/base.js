@@ -20,8 +20,13 @@ export class Card extends LitElement {
     this.#send('ic-action', { name, args });
   }
 
-  decide(id, approved) {
-    this.#send('ic-decide', { id, approved });
+  decide(id, approved, choice) {
+    this.#send('ic-decide', { id, approved, choice });
+  }
+
+  /** The same yes once more, for what could not be carried out the first time. */
+  decideAgain(id) {
+    this.#send('ic-decide', { id, approved: true, again: true });
   }
 
   #send(type, detail) {

@@ -1,46 +1,16 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
-import { serverNow } from '../clock.js';
 import { money, price } from '../format.js';
 import { texts } from './texts.js';
-import { Card, define } from './base.js';
+import { define } from './base.js';
+import { Asked, LAST_MINUTE_MS } from './asked.js';
 import { carriage, facts, goesApart, goesTo, goods, totals } from './parts.js';
 import { clock } from './words.js';
-
-const LAST_MINUTE_MS = 60_000;
 
 /**
  * The only thing in the page that pays. `data` is the confirmation activity, and from the host: `decision`
  * {approved, error} once pressed here, `outcome` "paid" or "failed" once the log tells.
  */
-class Confirm extends Card {
-  static properties = { left: { state: true } };
-  connectedCallback() {
-    super.connectedCallback();
-    this.timer = setInterval(() => this.#tick(), 500);
-    this.#tick();
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    clearInterval(this.timer);
-  }
-
-  willUpdate(changed) {
-    if (!changed.has('data')) return;
-    this.#tick();
-    if (this.data.decision?.error) this.pressed = false;
-  }
-
-  focusHeading() {
-    this.updateComplete.then(() => this.querySelector('h2')?.focus({ preventScroll: true }));
-  }
-
-  /** Brings the card to the top of the screen and to the ears of whoever cannot see it. */
-  present() {
-    this.updateComplete.then(() => this.scrollIntoView({ block: 'start' }));
-    this.focusHeading();
-  }
-
+class Confirm extends Asked {
   get phase() {
     const { status, decision, outcome } = this.data;
     if (status === 'superseded' && outcome === 'failed') return outcome;
@@ -52,31 +22,6 @@ class Confirm extends Card {
 
   view(data) {
     return this.phase === 'open' ? this.#open(data) : this.#over(data);
-  }
-
-  updated() {
-    const phase = this.data && this.phase;
-    if (this.hadFocus && phase !== this.lastPhase) this.focusHeading();
-    this.lastPhase = phase;
-  }
-
-  update(changed) {
-    this.hadFocus = this.contains(document.activeElement);
-    super.update(changed);
-  }
-
-  #tick() {
-    if (!this.data) return;
-    // The server's clock is known to half a second: end early rather than late.
-    const left = Date.parse(this.data.expires_at) - serverNow() - 500;
-    this.left = Math.max(0, Math.ceil(left / 1000) * 1000);
-  }
-
-  #press(approved) {
-    if (this.pressed || this.phase !== 'open') return;
-    this.pressed = true;
-    this.requestUpdate();
-    this.decide(this.data.id, approved);
   }
 
   #open({ checkout, decision }) {
@@ -96,8 +41,8 @@ class Confirm extends Card {
           <p class=${this.left <= LAST_MINUTE_MS ? 'small soon' : 'small muted'} role="timer">${texts.expiresIn(clock(this.left))}</p>
           <span class="sr" role="status">${this.left <= LAST_MINUTE_MS ? texts.oneMinute : ''}</span>
           <div class="bar">
-            <button type="button" class="main pay" aria-disabled=${held} @click=${() => this.#press(true)}>${label}</button>
-            <button type="button" class="later" aria-disabled=${held} @click=${() => this.#press(false)}>${texts.notNow}</button>
+            <button type="button" class="main pay" aria-disabled=${held} @click=${() => this.press(true)}>${label}</button>
+            <button type="button" class="later" aria-disabled=${held} @click=${() => this.press(false)}>${texts.notNow}</button>
           </div>
         </div>
       </div>
