@@ -120,4 +120,11 @@ RULES: Final[tuple[Rule, ...]] = (
         " WHERE e.tenant_id = r.tenant_id AND e.kind = 'return_label' AND e.subject = r.id) g"
         " WHERE r.label_cost <> g.posted",
     ),
+    Rule(
+        "a return that its shopper gave up on a card is over",
+        "SELECT count(*) FROM app.consents WHERE kind = 'return_cancel' AND status = 'claimed'",
+        "SELECT n.id, 'return ' || n.subject_id || ' is ' || coalesce(r.status, 'missing') FROM app.consents n"
+        " LEFT JOIN app.returns r ON r.tenant_id = n.tenant_id AND r.id = n.subject_id"
+        " WHERE n.kind = 'return_cancel' AND n.status = 'claimed' AND coalesce(r.status, '') <> 'canceled'",
+    ),
 )

@@ -63,4 +63,11 @@ RULES: Final[tuple[Rule, ...]] = (
         " WHERE e.tenant_id = c.tenant_id AND e.kind IN ('warranty_parcel_in', 'warranty_parcel_back')"
         " AND e.subject = c.id) g WHERE c.label_cost + c.back_cost <> g.posted",
     ),
+    Rule(
+        "what was chosen for a claim is what its card offered",
+        "SELECT count(*) FROM app.consents WHERE kind = 'warranty' AND choice IS NOT NULL",
+        "SELECT n.id, 'chose ' || n.choice || ' of ' || (n.summary->>'offers') FROM app.consents n"
+        " WHERE n.kind = 'warranty' AND n.choice IS NOT NULL"
+        " AND (n.status <> 'claimed' OR NOT jsonb_exists(n.summary->'offers', n.choice))",
+    ),
 )

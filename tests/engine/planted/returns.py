@@ -29,4 +29,7 @@ FAULTS: dict[str, str] = {
     "goods that came back are in the stock ledger": _OPEN + _STEP,
     "goods for an exchange under way are set aside": _OPEN + _LINE,
     "every label of a return is in the books": _OPEN,
+    "a return that its shopper gave up on a card is over": _OPEN
+    + "; INSERT INTO app.consents (tenant_id, id, kind, subject_id, owner_id, digest, summary, status, created_at, expires_at)"
+    " SELECT tenant_id, 'cnf_x', 'return_cancel', 'ret_x', 'x', 'x', '{}', 'claimed', now(), now() FROM app.returns LIMIT 1",
 }

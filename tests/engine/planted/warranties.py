@@ -19,5 +19,7 @@ FAULTS: dict[str, str] = {
     + "; UPDATE app.warranty_claims SET resolution = 'replacement', replacement_order_id = 'ord_x'",
     "a claim gave back what its refunds and its order say": _PAID,
     "a unit is paid back at most once": _PAID,
+    "what was chosen for a claim is what its card offered": "INSERT INTO app.consents (tenant_id, id, kind, subject_id, owner_id, digest, summary, status, choice, created_at, expires_at)"
+    " SELECT tenant_id, 'cnf_x', 'warranty', 'x', 'x', 'x', '{\"offers\": [\"repair\"]}', 'claimed', 'refund', now(), now() FROM app.orders LIMIT 1",
     "every parcel of a claim is in the books": _VOID + _CLAIM % 5,
 }

@@ -1,9 +1,9 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
-import { price } from '../format.js';
+import { options, price } from '../format.js';
 import { texts } from './texts.js';
 import { define } from './base.js';
 import { Asked, LAST_MINUTE_MS } from './asked.js';
-import { facts, goods, totals } from './parts.js';
+import { facts, totals } from './parts.js';
 import { address, clock, day } from './words.js';
 
 const SOON_MS = 3_600_000;
@@ -212,7 +212,22 @@ class StaffAct extends Question {
   }
 }
 
-const lines = (all) => html`<ul class="lines">${all.map((one) => goods(one, one.quantity, price(one.total)))}</ul>`;
+const lines = (all) => html`
+  <ul class="lines">
+    ${all.map(
+      (one) => html`
+        <li class="row">
+          <span class="grow">
+            <span class="name">${one.quantity} × ${one.title}</span>
+            <span class="muted small">${options(one.options)}</span>
+            ${one.notice ? html`<br /><span class="small">${one.notice}</span>` : nothing}
+          </span>
+          <span class="num">${price(one.total)}</span>
+        </li>
+      `,
+    )}
+  </ul>
+`;
 
 const row = (name, amount, note = '') =>
   amount?.amount
