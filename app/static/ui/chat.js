@@ -14,7 +14,6 @@ const TOAST_MS = 4000;
 const TROUBLE_AFTER_MS = 1500;
 const SPOKEN_MS = 1000;
 const QUIET_ACTIONS = ['add_to_cart', 'update_cart_line'];
-const ASKED = 'ic-confirm, ic-change, ic-claim-choice, ic-return-cancel, ic-staff-act';
 const CARDS_AFTER_CART = ['checkout', 'confirmation', 'receipt', 'payment_problem'];
 
 class Chat extends LitElement {
@@ -122,8 +121,6 @@ class Chat extends LitElement {
     await this.opening;
     if (name === 'say') return this.say(args.text);
     if (name === 'enter_card') return this.#enterCard();
-    if (name === 'sign_in') return this.#signIn(args);
-    if (name === 'send_code') return this.#answered(this.conversation.sendCode(args.email), args.answer);
     if (name === 'use_stored_value') return this.#storedValue(() => this.conversation.useStoredValue(args.code));
     if (name === 'drop_stored_value') return this.#storedValue(() => this.conversation.dropStoredValue());
     this.follower.following = !QUIET_ACTIONS.includes(name);
@@ -179,23 +176,6 @@ class Chat extends LitElement {
     } catch {
       this.#say(texts.cardEntryFailed);
     }
-  }
-
-  async #signIn({ email, code, answer }) {
-    if (await this.#answered(this.conversation.signIn(email, code), answer)) return this.conversation.act('signed_in');
-    return undefined;
-  }
-
-  /** Tells whoever asked how it went: null, or the words of what went wrong. */
-  async #answered(work, answer) {
-    try {
-      await work;
-    } catch (problem) {
-      answer(problem.status ? problem.message : texts.notApplied);
-      return false;
-    }
-    answer(null);
-    return true;
   }
 
   async #storedValue(change) {
@@ -254,16 +234,12 @@ class Chat extends LitElement {
     const { status, checkout } = find(this.state, id).data;
     if (status !== 'open') return this.#backToComposer(id);
     if (find(former, id)) return undefined;
-    this.#announce(checkout ? this.#paymentWords(checkout) : texts.askedAnnounce);
+    const parts = [...(checkout?.tenders ?? []), checkout?.payment_method].filter(Boolean).map(({ label }) => label);
+    this.#announce(checkout ? texts.cardAnnounce(price(checkout.total), parts.join(', ')) : texts.askedAnnounce);
     this.toast = '';
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
     const shown = kind === 'confirmation' ? 'ic-confirm' : `ic-${kind.replace('_', '-')}`;
     return Promise.all([this.updateComplete, customElements.whenDefined(shown)]).then(() => this.#cardOf(id)?.present());
-  }
-
-  #paymentWords(checkout) {
-    const parts = [...(checkout.tenders ?? []), checkout.payment_method].filter(Boolean).map(({ label }) => label);
-    return texts.cardAnnounce(price(checkout.total), parts.join(', '));
   }
 
   #cardOf(id) {
@@ -272,7 +248,7 @@ class Chat extends LitElement {
 
   #backToComposer(id) {
     const on = document.activeElement;
-    const held = on === document.body || on?.closest(ASKED);
+    const held = on === document.body || on?.closest('.ic-asked');
     const waits = id && find(this.state, id).data.status === 'approved' && !outcomeOf(this.state, id);
     if (held && !waits && matchMedia('(pointer: fine)').matches) this.updateComplete.then(() => this.toComposer());
   }

@@ -71,10 +71,7 @@ export class Conversation extends EventTarget {
     }
   }
 
-  /**
-   * The shopper's press on a card. One key per card and answer: presses, tabs and retries are one. `again`: the yes that
-   * was given could not be carried out yet (a bank asked first), and is sent once more.
-   */
+  /** The shopper's press on a card. One key per card and answer: presses, tabs and retries are one, unless `again`. */
   async decide(id, approved, { choice, again = false } = {}) {
     const former = this.state.decisions[id];
     if (!again && (find(this.state, id)?.data.status !== 'open' || (former && !former.error))) return;
@@ -86,15 +83,6 @@ export class Conversation extends EventTarget {
     } catch (error) {
       await this.#undecided(id, error);
     }
-  }
-
-  /** Proves an e-mail with the code that was sent there; from then on this browser is its customer's. */
-  async signIn(email, code) {
-    await post('/v1/identity/verify', { email, code });
-  }
-
-  async sendCode(email) {
-    await post('/v1/identity/codes', { email });
   }
 
   async cardEntryUrl() {

@@ -3,7 +3,7 @@ import { html, live, nothing, repeat } from '../vendor/lit-3.3.3.min.js';
 import { card } from './cards/index.js';
 import { icons } from './icons.js';
 import './message.js';
-import { ASKING, isBusy, outcomeOf } from './store.js';
+import { ASKING, find, isBusy, outcomeOf } from './store.js';
 import { texts } from './texts.js';
 
 export const page = (chat) => html`
@@ -127,15 +127,11 @@ function activity({ state, wide }, { id, cardType, data }, index) {
   if (cardType === 'payment_problem') {
     return card('payment_problem', { ...data, past: later.some((one) => one.cardType === 'confirmation') });
   }
-  if (cardType === 'sign_in') return card('sign_in', { ...data, past: later.some((one) => one.cardType === 'sign_in') });
-  if (cardType === 'change_problem') {
-    return card(cardType, { ...data, past: later.some((one) => ASKING.includes(one.cardType) || ['order_timeline', 'return'].includes(one.cardType)) });
-  }
-  if (ASKING.includes(cardType) && cardType !== 'confirmation') {
-    return card(cardType, { ...data, decision: state.decisions[id], problem: later.some((one) => one.id === `problem-${id}`) });
-  }
-  if (cardType !== 'confirmation') return card(cardType, data);
-  return card('confirmation', { ...data, decision: state.decisions[id], outcome: outcomeOf(state, id) });
+  if (['sign_in', 'change_problem'].includes(cardType)) return card(cardType, { ...data, past: later.some((one) => one.kind === 'card') });
+  if (!ASKING.includes(cardType)) return card(cardType, data);
+  const asked = { ...data, decision: state.decisions[id] };
+  if (cardType !== 'confirmation') return card(cardType, { ...asked, problem: find(state, `problem-${id}`) });
+  return card(cardType, { ...asked, outcome: outcomeOf(state, id) });
 }
 
 const waiting = (chat, { key, text, failed }) => html`
@@ -166,7 +162,7 @@ function working(state) {
   `;
 }
 
-const wordsFor = (tool) => texts.tools[tool.name] ?? texts.thinking;
+const wordsFor = ({ name }) => texts.tools[name] ?? texts.tools[name.split('_')[0]] ?? texts.thinking;
 
 const failedTurn = (chat) =>
   chat.state.error

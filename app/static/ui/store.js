@@ -148,7 +148,6 @@ function putCard(state, id, cardType, data) {
   return put(state, { id, kind: 'card', cardType, data: decided ? { ...data, status: former.status } : data });
 }
 
-/** Cards that ask, by their activity; the reason of a card's interrupt is the same word but for a change. */
 export const ASKING = ['confirmation', 'change', 'claim_choice', 'return_cancel', 'staff_act'];
 
 function withInterrupt(state, id, reason, expiresAt, shown) {

@@ -9,6 +9,7 @@ export class Asked extends Card {
   static properties = { left: { state: true } };
   connectedCallback() {
     super.connectedCallback();
+    this.classList.add('ic-asked');
     this.timer = setInterval(() => this.tick(), 500);
     this.tick();
   }

@@ -24,7 +24,6 @@ export class Card extends LitElement {
     this.#send('ic-decide', { id, approved, choice });
   }
 
-  /** The same yes once more, for what could not be carried out the first time. */
   decideAgain(id) {
     this.#send('ic-decide', { id, approved: true, again: true });
   }

@@ -1,4 +1,5 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
+import { post } from '../api.js';
 import { texts } from './texts.js';
 import { Card, define } from './base.js';
 
@@ -34,26 +35,32 @@ class SignIn extends Card {
     `;
   }
 
-  #verify(event) {
+  async #verify(event) {
     event.preventDefault();
     const { email, code } = Object.fromEntries(new FormData(event.target));
-    this.#ask('sign_in', { email, code }, () => (this.done = true));
+    if (!(await this.#ask('verify', { email, code }))) return;
+    this.done = true;
+    this.act('signed_in');
   }
 
-  #sendAgain() {
+  async #sendAgain() {
     const email = this.querySelector('[name=email]').value;
-    if (email) this.#ask('send_code', { email }, () => (this.sent = true));
+    if (email) this.sent = await this.#ask('codes', { email });
   }
 
-  #ask(name, args, then) {
-    if (this.busy) return;
+  /** Asks the shop's sign-in; true when it said yes, else its words are shown. */
+  async #ask(what, body) {
+    if (this.busy) return false;
     Object.assign(this, { busy: true, error: '', sent: false });
-    const answer = (problem) => {
+    try {
+      await post(`/v1/identity/${what}`, body);
+      return true;
+    } catch (problem) {
+      this.error = problem.status ? problem.message : texts.notApplied;
+      return false;
+    } finally {
       this.busy = false;
-      if (problem) this.error = problem;
-      else then();
-    };
-    this.act(name, { ...args, answer });
+    }
   }
 }
 
