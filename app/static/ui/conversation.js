@@ -71,7 +71,7 @@ export class Conversation extends EventTarget {
     }
   }
 
-  /** The shopper's press on a card. One key per card and answer: presses, tabs and retries are one, unless `again`. */
+  /** A press on a card. One key per card and answer: presses, tabs and retries are one, unless `again`. */
   async decide(id, approved, { choice, again = false } = {}) {
     const former = this.state.decisions[id];
     if (!again && (find(this.state, id)?.data.status !== 'open' || (former && !former.error))) return;

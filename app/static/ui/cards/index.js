@@ -1,4 +1,4 @@
-// Which module (and element, if named otherwise) shows which activity. A card's module is fetched when its first card comes.
+// Which module (and element) shows which activity. A card's module is fetched when its first card comes.
 import { html } from '../../vendor/lit-3.3.3.min.js';
 import './cart.js';
 
