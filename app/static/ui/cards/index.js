@@ -1,48 +1,35 @@
-// Which module (and element) shows which activity. A card's module is fetched when its first card comes.
+// Which module and element show which activity. Modules are fetched with their first card.
 import { html } from '../../vendor/lit-3.3.3.min.js';
 import './cart.js';
 
-const CARDS = {
-  products: 'products',
-  product: 'product',
-  comparison: 'comparison',
-  cart: 'cart',
-  checkout: 'checkout',
-  confirmation: 'confirm',
-  change: 'change',
-  claim_choice: 'change claim-choice',
-  return_cancel: 'change return-cancel',
-  staff_act: 'change staff-act',
-  change_problem: 'change-problem',
-  return: 'return',
-  claim: 'return claim',
-  sign_in: 'sign-in',
-  receipt: 'receipt',
-  orders: 'orders',
-  order_timeline: 'orders timeline',
-  payment_problem: 'payment-problem',
-  handoff: 'handoff',
-  suggestions: 'suggestions',
-  stock: 'stock',
+const ALONE = 'products product comparison cart checkout confirmation change_problem sign_in receipt payment_problem handoff suggestions stock';
+const SHARED = {
+  change: 'change claim_choice return_cancel staff_act',
+  return: 'return claim',
+  orders: 'orders order_timeline',
+  lookups: 'availability returnable returns warranties complaint',
 };
+const TAGS = { confirmation: 'confirm', order_timeline: 'timeline' };
 const loaded = new Set(['cart']);
 
-const named = (type) => CARDS[type]?.split(' ') ?? [];
+const names = (list, type) => list.split(' ').includes(type);
+const tagOf = (type) => TAGS[type] ?? type.replaceAll('_', '-');
+const fileOf = (type) => (names(ALONE, type) ? tagOf(type) : Object.keys(SHARED).find((file) => names(SHARED[file], type)));
 const templates = {};
 
 /** Fetches a card's module once; a failed fetch is tried again at the next call. */
 export function load(type) {
-  const [file] = named(type);
+  const file = fileOf(type);
   if (!file || loaded.has(file)) return;
   loaded.add(file);
   import(`./${file}.js`).catch(() => loaded.delete(file));
 }
 
-/** The card's template, or null for an activity this page does not know. */
+/** The card's template, or null for an activity that is not known. */
 export function card(type, data) {
   load(type);
-  const tag = named(type).at(-1);
-  if (!tag) return null;
+  if (!fileOf(type)) return null;
+  const tag = tagOf(type);
   const parts = [`<ic-${tag} .data=`, `></ic-${tag}>`];
   return html((templates[tag] ??= Object.assign(parts, { raw: parts })), data);
 }
