@@ -11,7 +11,7 @@ from app.identity import COOKIE, new_session
 from engine.checkout.models import Consent
 from engine.kit.tenancy import Tenant
 from tests.app.conftest import Browser
-from tests.engine.orders.desk import Desk, buy
+from tests.engine.orders.desk import Desk, buy, rule
 from tests.shop import Shop
 
 CANCEL = {"kind": "cancel", "reason": "other"}
@@ -68,13 +68,18 @@ def test_staff_quote_into_their_shoppers_conversation_and_the_shopper_decides(
 ) -> None:
     thread, staff = mine.start(tenant), open_browser()
     key = make_key(tenant, "staff")
-    swap = {"kind": "payment_method", "payment_method_ref": "test_visa"}
-    refused = staff.post(f"/v1/orders/{desk.order_id}/changes?thread_id={thread}", swap, authorization=key)
-    assert refused.status_code in {409, 422}, refused.text
-    told = staff.post(f"/v1/orders/{desk.order_id}/changes?thread_id={thread}", CANCEL, authorization=key)
-    assert told.status_code == 201, told.text
-    assert told.json()["consent_id"] is None
+    url = f"/v1/orders/{desk.order_id}/changes?thread_id={thread}"
+    alone = staff.post(url, CANCEL, authorization=key)
+    assert (alone.status_code, alone.json()["consent_id"]) == (201, None)
     assert mine.get(f"/v1/threads/{thread}").json()["interrupts"] == []
+
+    rule(desk.shop, staff_refund_limit=100)
+    told = staff.post(url, CANCEL, authorization=key)
+    card = told.json()["consent_id"]
+    assert [one["id"] for one in mine.get(f"/v1/threads/{thread}").json()["interrupts"]] == [card]
+    assert _press(staff, thread, card, authorization=key).status_code == 403
+    assert _press(mine, thread, card).status_code == 202
+    assert _status(desk, card) == "approved"
 
 
 def test_nobody_else_shows_or_presses_it(
