@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from icommerce_agents.offline import contact, intents, lexicon, slots
+from icommerce_agents.offline import contact, deciding, intents, lexicon, pending, slots
+from icommerce_agents.offline.dialogue import Json
 from icommerce_agents.offline.language import foreign_language, plain, words_of
 from icommerce_agents.offline.scene import Scene
 
 SMALL_TALK = frozenset({"greeting", "thanks", "goodbye", "praise", "yes", "no"})
-ABOUT_ORDERS = frozenset({"order_status", "order_cancel", "return_item"})
+ABOUT_ORDERS = frozenset({"order_status", "order_cancel", "return_item", "human", "complaint", "card_number"})
 READS = frozenset({"returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about", "payment_methods"})
 _ONCE = (
     frozenset(
@@ -48,6 +49,17 @@ class Ask:
     text: str
     fields: dict[str, str] = field(default_factory=dict)
     sure: bool = True
+    turns: tuple[str, ...] = ()
+    """The words of the request, newest first, where it took more than one message."""
+    question: str = ""
+    """What these words answer, by the key of the question."""
+    previous: Json | None = None
+    """The arguments of the call that these words put right."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """All words of the request, newest first, as typed where the message is nothing else."""
+        return self.turns or (self.plain,)
 
 
 def understand(scene: Scene) -> list[Ask]:
@@ -59,19 +71,67 @@ def understand(scene: Scene) -> list[Ask]:
         return [Ask("foreign", language, text)]
     flags = intents.flags_of(scene)
     whole = plain(text)
-    if intents.by_rule(whole, flags) in ABOUT_ORDERS | {"human", "complaint", "card_number"} or _answers_order_question(
-        scene, details
-    ):
+    if going_on := _going_on(scene, whole, flags):
+        return going_on
+    if _is_service(scene, details, whole, flags) or _answers_order_question(scene, details):
         return _order_asks(scene, details, whole, flags)
     details = _with_expected(scene, details, flags)
     asks = [Ask("contact", whole, text, details.fields)] if details.fields else []
     rest = plain(details.rest)
     if not asks or _means_something(rest):
-        asks += _clauses(scene, rest, flags | {"checkout"} if asks else flags, sure_only=bool(asks))
+        more = _clauses(scene, rest, flags | {"checkout"} if asks else flags, sure_only=bool(asks))
+        asks += [ask for ask in more if not (asks and ask.intent in deciding.kinds("service"))]
     return _tidy(scene, asks) or [Ask("unclear", whole, text, sure=False)]
 
 
+def _going_on(scene: Scene, whole: str, flags: frozenset[str]) -> list[Ask]:
+    """The request of an earlier message, with what this one adds or puts right."""
+    thread = pending.open_thread(scene)
+    if thread is None or intents.by_rule(whole, flags) in _BREAKS:
+        return []
+    intent = _of_ability(thread.ability) if thread.ability else _asked_for(scene, thread.turns[1:], flags)
+    if intent is None or _is_another(scene, whole, intent, thread, flags):
+        return []
+    fields = contact.extract(scene.text, expects_address=thread.question == "new_address").fields
+    told = {"turns": thread.turns, "question": thread.question, "previous": thread.previous}
+    return [Ask(intent, whole, scene.text, fields, **told)]
+
+
+_BREAKS = frozenset({"human", "card_number", "thanks", "goodbye", "identity", "capabilities", "view_cart", "offtopic"})
+
+
+def _of_ability(ability: str) -> str | None:
+    return next((intent for intent, name in deciding.ABILITY.items() if name == ability), None)
+
+
+def _asked_for(scene: Scene, texts: tuple[str, ...], flags: frozenset[str]) -> str | None:
+    """What the request was about: the last thing in its first words that the trained layer knows."""
+    for text in reversed(texts):
+        found = [row[0] for row in _split(scene, plain(text), flags, sure_only=True)]
+        if known := [intent for intent in found if intent in deciding.taught()]:
+            return known[-1]
+    return None
+
+
+def _is_another(scene: Scene, whole: str, intent: str, thread: pending.Thread, flags: frozenset[str]) -> bool:
+    """Whether the words are plainly a request of their own."""
+    new = deciding.intent_of(whole, scene, flags)
+    long = len(words_of(whole)) > (3 if thread.question else 4)
+    return bool(long and new in deciding.taught() and new != intent and deciding.is_sure(whole, scene, str(new)))
+
+
+def _is_service(scene: Scene, details: contact.Contact, whole: str, flags: frozenset[str]) -> bool:
+    """Whether part of the message is about orders that were placed, or for a person."""
+    if intents.by_rule(whole, flags) in ABOUT_ORDERS - {"order_cancel", "return_item", "order_status"}:
+        return True
+    pieces = [plain(details.rest)] if details.fields else [whole, *_pieces(whole)]
+    wanted = deciding.kinds("service") if not (details.fields and scene.checking_out) else frozenset({"sign_in"})
+    return any(deciding.intent_of(piece, scene, flags) in wanted for piece in pieces if piece)
+
+
 def _answers_order_question(scene: Scene, details: contact.Contact) -> bool:
+    if "email" in details.fields and slots.order_number(scene.text) and not scene.checking_out:
+        return True
     asked = re.search(lexicon.load("offers")["asked"]["order_status"], scene.dialogue.said.lower())
     return (
         bool(asked)
@@ -81,14 +141,15 @@ def _answers_order_question(scene: Scene, details: contact.Contact) -> bool:
 
 
 def _order_asks(scene: Scene, details: contact.Contact, whole: str, flags: frozenset[str]) -> list[Ask]:
-    email = {"email": details.fields["email"]} if "email" in details.fields else {}
-    asks = [Ask(*found) for found in _split(scene, whole, flags, sure_only=True)]
-    wanted = [replace(ask, fields=email) for ask in asks if ask.intent != "contact"]
-    if not any(ask.intent in ABOUT_ORDERS | {"human", "complaint", "card_number"} for ask in wanted):
-        first = intents.by_rule(whole, flags)
-        known = first if first in ABOUT_ORDERS | {"human", "complaint", "card_number"} else "order_status"
-        wanted = [Ask(str(known), whole, scene.text, email)]
-    return _tidy(scene, wanted)
+    rest = plain(details.rest) if {"line_one", "city"} & details.fields.keys() else whole
+    asks = [Ask(*found) for found in _split(scene, rest, flags, sure_only=True)]
+    wanted = [ask for ask in asks if ask.intent != "contact"]
+    if not any(ask.intent in ABOUT_ORDERS | deciding.taught() for ask in wanted):
+        first = deciding.intent_of(whole, scene, flags)
+        wanted = [Ask(first if first in ABOUT_ORDERS | deciding.taught() else "order_status", whole, scene.text)]
+    alone = len(wanted) == 1
+    told = [replace(ask, fields=details.fields, turns=(scene.text,) if alone else (ask.plain,)) for ask in wanted]
+    return _tidy(scene, told)
 
 
 def _with_expected(scene: Scene, details: contact.Contact, flags: frozenset[str]) -> contact.Contact:
@@ -122,9 +183,11 @@ def _split(
     loose: list[str] = []
     growing = flags
     for piece in _pieces(text):
-        intent = _pending(scene, piece) or intents.by_rule(piece, growing)
+        intent = _pending(scene, piece) or deciding.intent_of(piece, scene, growing)
         if found and found[-1][0] == intent == "details" and re.search(r"\b(it|this|that|they)\b", piece):
             found[-1] = (intent, f"{found[-1][1]} {piece}")
+        elif found and found[-1][0] in deciding.taught() and intent in _BELONGS:
+            found[-1] = (found[-1][0], f"{found[-1][1]}, {piece}")
         elif found and found[-1][0] in _GROWS and intent in {None, "refine", "details"} and "listing" not in flags:
             found[-1] = (found[-1][0], f"{found[-1][1]} {piece}")
         elif intent in {"browse", "details"} and loose:
@@ -144,6 +207,8 @@ def _split(
 
 
 _GROWS = frozenset({"browse", "refine", "add"})
+_BELONGS = frozenset({None, "details", "refine", "yes", "no", "praise"})
+"""A clause that tells more of the request before it."""
 
 
 def _pieces(text: str) -> list[str]:
@@ -197,16 +262,36 @@ def _tidy(scene: Scene, asks: list[Ask]) -> list[Ask]:
     if any(ask.intent not in SMALL_TALK | READS for ask in asks):
         asks = [ask for ask in asks if ask.intent != "yes"]
     asks = [_resolve(scene, ask) for ask in asks]
+    asks = _without_reasons(scene, asks)
     serious = [ask for ask in asks if ask.intent not in SMALL_TALK]
     kept: list[Ask] = []
     for ask in serious or asks[:1]:
         if ask.intent in _ONCE and any(ask.intent == other.intent for other in kept):
+            continue
+        if ask.intent in deciding.taught() and any(_same(ask, other) for other in kept):
             continue
         kept.append(ask)
     kept.sort(key=lambda ask: 1 if ask.intent == "contact" else 2 if ask.intent in _AFTER_CONTACT else 0)
     if any(ask.intent in {"buy", "contact"} for ask in kept):
         kept = [ask for ask in kept if ask.intent not in {"pay", "checkout"}]
     return kept
+
+
+def _without_reasons(scene: Scene, asks: list[Ask]) -> list[Ask]:
+    """``my old boots leak, I need new ones``: a fault told as the reason for looking."""
+    faults = [ask for ask in asks if ask.intent == "warranty_claim"] if not scene.orders else []
+    if not faults or not any(ask.intent == "browse" for ask in asks):
+        return asks
+    told = " ".join(fault.plain for fault in faults)
+    rest = [ask for ask in asks if ask not in faults]
+    return [replace(ask, plain=f"{told} {ask.plain}") if ask.intent == "browse" else ask for ask in rest]
+
+
+def _same(ask: Ask, other: Ask) -> bool:
+    """Said twice: ``where is it and when will it come``."""
+    numbers = [slots.order_number(one.plain) for one in (ask, other)]
+    plainly = not lexicon.words("filler") >= set(words_of(ask.plain)) and len(words_of(ask.plain)) > 6
+    return ask.intent == other.intent and (numbers[0] == numbers[1]) and not plainly
 
 
 def _resolve(scene: Scene, ask: Ask) -> Ask:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from icommerce_agents.offline import dialogue, routing, scene, tell
+from icommerce_agents.offline.abilities import TRANSFER
 from icommerce_agents.offline.asks import Ask, understand
+from icommerce_agents.offline.binding import Binding, agent_of, bind
 from icommerce_agents.offline.dialogue import Call, Dialogue, Json
 from icommerce_agents.offline.goals import GOALS
 from icommerce_agents.offline.script import Progress, Toolbox, play
@@ -40,33 +42,28 @@ def reply(
 
     A ``response_format`` with a JSON schema makes it a routing question; the text is then JSON for that schema.
     """
-    heard = dialogue.read(messages)
+    heard = dialogue.read(messages, bind(tools))
     if schema := routing.schema_of(response_format):
         return Reply(text=json.dumps(routing.decide(heard, schema)))
     if not heard.asked and not heard.turn:
         return Reply(text=say("capabilities", 0))
     stage = scene.build(heard)
-    toolbox = _toolbox(tools, heard)
+    toolbox = _toolbox(heard)
     asks = [*understand(stage), Ask("settle", "", heard.text)]
     progress = play(asks, GOALS, stage, toolbox, cannot=lambda _tool: say("cannot", stage.seed))
-    return _as_calls(progress, messages) or Reply(text=_as_text(progress, stage))
+    return _as_calls(progress, messages, heard.binding) or Reply(text=_as_text(progress, stage))
 
 
-def _toolbox(tools: Sequence[dict[str, Any]], heard: Dialogue) -> Toolbox:
-    functions = [tool.get("function") or tool for tool in tools]
-    schemas = {str(f["name"]): f.get("parameters") or {} for f in functions if f.get("name")}
-    handed = {
-        result.call.name.removeprefix("transfer_to_")
-        for result in heard.turn
-        if result.call.name.startswith("transfer_to_")
-    }
-    return Toolbox(schemas, frozenset(handed))
+def _toolbox(heard: Dialogue) -> Toolbox:
+    names = [result.call.name for result in heard.turn]
+    return Toolbox(heard.binding, frozenset(agent_of(name) for name in names if name.startswith(TRANSFER)))
 
 
-def _as_calls(progress: Progress, messages: list[dict[str, Any]]) -> Reply | None:
+def _as_calls(progress: Progress, messages: list[dict[str, Any]], binding: Binding) -> Reply | None:
     calls = progress.calls or ([progress.transfer] if progress.transfer else [])
+    spoken = [Call(*binding.spoken(call.name, call.arguments)) for call in calls]
     made = tuple(
-        ToolCall(_call_id(call, index, len(messages)), call.name, call.arguments) for index, call in enumerate(calls)
+        ToolCall(_call_id(call, index, len(messages)), call.name, call.arguments) for index, call in enumerate(spoken)
     )
     return Reply(tool_calls=made) if made else None
 

@@ -7,6 +7,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from icommerce_agents.offline import shapes
+from icommerce_agents.offline.binding import Binding
+
 Json = dict[str, Any]
 _BRIEFING = re.compile(
     r"^[ \t>*-]*(cart|checkout|card_open|signed_in|mode|shop|active_agent|staff|thread|customer)[ \t]*:[ \t]*(.*)$",
@@ -19,7 +22,7 @@ _PRESSED = re.compile(r"\[(?:pressed|entered) [^\]]*\]")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call, made or to be made."""
+    """A tool call, made or to be made. ``name`` and ``arguments`` are the ability's, not the given tool's."""
 
     name: str
     arguments: Json = field(default_factory=dict)
@@ -46,6 +49,11 @@ class Dialogue:
     earlier: tuple[Result, ...]
     turn: tuple[Result, ...]
     briefing: dict[str, tuple[str, ...]]
+    exchanges: tuple[tuple[str, str], ...] = ()
+    """What the shopper said and what was answered, of earlier turns."""
+    before: tuple[Result, ...] = ()
+    """What the turn before this one called."""
+    binding: Binding = field(default_factory=Binding)
 
     @property
     def number(self) -> int:
@@ -53,21 +61,34 @@ class Dialogue:
         return len(self.asked)
 
 
-def read(messages: list[Json]) -> Dialogue:
+def read(messages: list[Json], binding: Binding | None = None) -> Dialogue:
     """Messages in the chat-completions shape, oldest first. Missing pieces (trimmed history) are tolerated."""
-    last = max((index for index, message in enumerate(messages) if message.get("role") == "user"), default=-1)
-    users = [
-        text for message in messages if message.get("role") == "user" and not _PRESSED.fullmatch(text := _text(message))
-    ]
+    binding = binding or Binding()
+    places = [place for place, message in enumerate(messages) if message.get("role") == "user"]
+    last = places[-1] if places else -1
+    users = [place for place in places if not _PRESSED.fullmatch(_text(messages[place]))]
     said = [_text(m) for m in messages[: last + 1] if m.get("role") == "assistant" and _text(m)]
+    begun = places[-2] if len(places) > 1 else 0
     return Dialogue(
-        text=users[-1] if users else "",
-        asked=tuple(users),
+        text=_text(messages[users[-1]]) if users else "",
+        asked=tuple(_text(messages[place]) for place in users),
         said=said[-1] if said else "",
-        earlier=tuple(_results(messages[:last] if last >= 0 else [])),
-        turn=tuple(_results(messages[last + 1 :])),
+        earlier=tuple(_results(messages[:last] if last >= 0 else [], binding)),
+        turn=tuple(_results(messages[last + 1 :], binding)),
         briefing=_briefing(messages),
+        exchanges=tuple(_exchanges(messages, users)),
+        before=tuple(_results(messages[begun : max(last, 0)], binding)),
+        binding=binding,
     )
+
+
+def _exchanges(messages: list[Json], users: list[int]) -> list[tuple[str, str]]:
+    """Each earlier message of the shopper with all that was said to it."""
+    found = []
+    for place, following in zip(users, users[1:], strict=False):
+        told = [_text(m) for m in messages[place:following] if m.get("role") == "assistant" and _text(m)]
+        found.append((_text(messages[place]), "\n".join(told)))
+    return found
 
 
 def _text(message: Json) -> str:
@@ -77,15 +98,16 @@ def _text(message: Json) -> str:
     return content.strip() if isinstance(content, str) else ""
 
 
-def _results(messages: list[Json]) -> list[Result]:
+def _results(messages: list[Json], binding: Binding) -> list[Result]:
     calls: dict[str, Call] = {}
     results: list[Result] = []
     for message in messages:
         for made in message.get("tool_calls") or ():
             function = made.get("function") or {}
-            calls[str(made.get("id"))] = Call(str(function.get("name")), _json(function.get("arguments")) or {})
+            heard = binding.heard(str(function.get("name")), _json(function.get("arguments")) or {})
+            calls[str(made.get("id"))] = Call(*heard)
         if message.get("role") == "tool":
-            call = calls.get(str(message.get("tool_call_id"))) or Call(str(message.get("name") or ""))
+            call = calls.get(str(message.get("tool_call_id"))) or Call(binding.heard(str(message.get("name")), {})[0])
             results.append(_result(call, _text(message)))
     return results
 
@@ -95,16 +117,14 @@ def _result(call: Call, text: str) -> Result:
     if answer is None:
         return Result(call, ok=False, value={}, code="unreadable", message="")
     if "ok" not in answer:
-        return Result(call, ok="error" not in answer, value=answer, code="", message=str(answer.get("message", "")))
-    error = answer.get("error") if isinstance(answer.get("error"), dict) else {}
-    value = answer.get("result")
-    return Result(
-        call,
-        ok=bool(answer["ok"]),
-        value=value if isinstance(value, dict) else {},
-        code=str((error or {}).get("code", "")),
-        message=str((error or {}).get("message", "")),
-    )
+        ok, value, error = "error" not in answer, answer, {"message": answer.get("message", "")}
+    else:
+        ok, value = bool(answer["ok"]), answer.get("result")
+        error = answer.get("error") if isinstance(answer.get("error"), dict) else {}
+    value = value if isinstance(value, dict) else {}
+    known = Call(shapes.ability_of(call.name, value), call.arguments)
+    code, message = (str((error or {}).get(key) or "") for key in ("code", "message"))
+    return Result(known, ok=ok, value=value, code=code, message=message)
 
 
 def _json(text: Any) -> Json | None:

@@ -110,9 +110,9 @@ def _by_name(plain: str, pool: Sequence[str], scene: Scene) -> list[str]:
     names = {i: words_of(str(scene.product(i).get("title", "")).lower().replace("-", " ")) for i in pool}
     scores = dict.fromkeys(pool, 0.0)
     for word in asked:
-        holders = [i for i in pool if _has(titles[i], word)]
+        holders = [i for i in pool if has_word(titles[i], word)]
         for i in holders:
-            scores[i] += (1 if _has(names[i], word) else 0.5) / len(holders)
+            scores[i] += (1 if has_word(names[i], word) else 0.5) / len(holders)
     top = max(scores.values(), default=0.0)
     if top <= 0:
         return []
@@ -133,7 +133,7 @@ def _title_words(product: Json) -> list[str]:
     return [*words_of(text), *words_of(text.replace("-", " "))]
 
 
-def _has(title: Sequence[str], word: str) -> bool:
+def has_word(title: Sequence[str], word: str) -> bool:
     stem = word[:-1] if len(word) > 3 and word.endswith("s") else word
     return any(
         part in {word, stem} or part.rstrip("s") == stem or (len(stem) > 4 and fuzz.ratio(part, word) >= 86)
@@ -149,7 +149,7 @@ def names_known(plain: str, scene: Scene) -> bool:
 def all_seen(plain: str, scene: Scene) -> bool:
     """Whether every telling word is in the title of something already shown."""
     titles = [_title_words(product) for product in scene.products.values()]
-    return all(any(_has(title, word) for title in titles) for word in named_words(plain))
+    return all(any(has_word(title, word) for title in titles) for word in named_words(plain))
 
 
 def named_words(plain: str) -> list[str]:
@@ -213,7 +213,7 @@ def lines_meant(plain: str, scene: Scene, *, strict: bool = False) -> list[Json]
     """
     lines = scene.lines
     asked = [word for word in words_of(plain) if word not in _STOP and word not in _CART_TALK and len(word) > 1]
-    scores = [sum(_has(_line_words(line, scene), word) for word in asked) for line in lines]
+    scores = [sum(has_word(_line_words(line, scene), word) for word in asked) for line in lines]
     if max(scores, default=0) > 0:
         return [line for line, score in zip(lines, scores, strict=True) if score == max(scores)]
     ids = [str(line.get("variant_id")) for line in lines]

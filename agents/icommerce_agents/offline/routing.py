@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from icommerce_agents.offline import lexicon, scene
 from icommerce_agents.offline.asks import Ask, understand
+from icommerce_agents.offline.deciding import ABILITY
 from icommerce_agents.offline.dialogue import Dialogue, Json
+from icommerce_agents.offline.script import specialist
 
 _COMMERCE = "commerce"
 _SERVICE = "customer_service"
@@ -27,46 +30,87 @@ def schema_of(response_format: dict[str, Any] | None) -> Json | None:
 
 
 def decide(heard: Dialogue, schema: Json) -> Json:
-    """Agent, reason and whatever else the schema requires."""
+    """Agent, reason and whatever else the schema requires; with ``tasks``, one for each agent that the message needs."""
     stage = scene.build(heard)
     asks = understand(stage) if heard.text else []
     active = next(iter(heard.briefing.get("active_agent", ())), "").strip().lower()
-    agent, sure, why = _agent(asks, active, staff=stage.staff)
-    allowed = _choices(schema)
-    if allowed and agent not in allowed:
-        agent = active if active in allowed else _COMMERCE if _COMMERCE in allowed else allowed[0]
-    answer: Json = {"agent": agent, "reason": why, "confidence": 0.9 if sure else 0.5}
     known: Json = schema.get("properties") or {}
-    if "tasks" in known:
-        answer["tasks"] = [{"agent": agent, "about": heard.text}]
+    inner = _inner(schema)
+    parts = _parts(asks, active, staff=stage.staff)
+    tasks = [
+        {"agent": _allowed(part.agent, active, _choices(inner, schema)), "about": part.about or heard.text[:200]}
+        for part in parts
+    ]
+    agent = _allowed(parts[0].agent, active, _choices(schema, schema))
+    answer: Json = {
+        "tasks": [{key: task[key] for key in (inner.get("properties") or task) if key in task} for task in tasks],
+        "agent": agent,
+        "reason": parts[0].why,
+        "confidence": 0.9 if parts[0].sure else 0.5,
+    }
     kept = {key: value for key, value in answer.items() if key in known}
     return kept | {key: _blank(known.get(key) or {}) for key in schema.get("required") or () if key not in kept}
 
 
-def _agent(asks: list[Ask], active: str, *, staff: bool) -> tuple[str, bool, str]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one agent has to do with the message. ``about`` is its clauses, nothing where it is the whole message."""
+
+    agent: str
+    sure: bool
+    why: str
+    about: str = ""
+
+
+def _parts(asks: list[Ask], active: str, *, staff: bool) -> list[Part]:
+    """One part per agent, in the order said; a single one where one agent can answer all."""
     sticky = active if active in {_COMMERCE, _SERVICE} or (active == _OPERATIONS and staff) else _COMMERCE
     if not asks:
-        return "none", False, "there is no message"
+        return [Part("none", sure=False, why="there is no message")]
+    found: dict[str, list[Ask]] = {}
     for ask in asks:
         agent = _home(ask.intent)
-        if agent == _OPERATIONS and not staff:
-            continue
-        if agent and (ask.sure or not active):
-            return agent, ask.sure, f"the message is about {ask.intent.replace('_', ' ')}"
-    return sticky, False, f"{asks[0].intent.replace('_', ' ')}: stays where the conversation is"
+        if agent and (agent != _OPERATIONS or staff) and (ask.sure or not active):
+            found.setdefault(agent, []).append(ask)
+    if not found:
+        why = f"{asks[0].intent.replace('_', ' ')}: stays where the conversation is"
+        return [Part(sticky, sure=False, why=why)]
+    alone = len(found) == 1
+    return [_part(agent, mine, alone=alone) for agent, mine in found.items()]
+
+
+def _part(agent: str, asks: list[Ask], *, alone: bool) -> Part:
+    told = " and ".join(dict.fromkeys(ask.intent.replace("_", " ") for ask in asks))
+    about = "" if alone else "; ".join(dict.fromkeys(ask.plain for ask in asks))
+    return Part(agent, asks[0].sure, f"the message is about {told}", about[:200])
+
+
+def _allowed(agent: str, active: str, allowed: list[str]) -> str:
+    if not allowed or agent in allowed:
+        return agent
+    return active if active in allowed else _COMMERCE if _COMMERCE in allowed else allowed[0]
 
 
 def _home(intent: str) -> str | None:
     """The agent whose work an intent is; ``None`` for what any agent can answer."""
-    return next((agent for agent, intents in lexicon.table("agents").items() if intent in intents), None)
+    found = next((agent for agent, intents in lexicon.table("agents").items() if intent in intents), None)
+    return found or (specialist(ABILITY[intent]) if intent in ABILITY else None)
 
 
-def _choices(schema: Json) -> list[str]:
-    known = schema.get("properties") or {}
-    each = ((known.get("tasks") or {}).get("items") or {}).get("properties") or {}
-    field = known.get("agent") or each.get("agent") or {}
+def _inner(schema: Json) -> Json:
+    """The schema of one task."""
+    return _named((schema.get("properties") or {}).get("tasks", {}).get("items") or {}, schema)
+
+
+def _named(field: Json, whole: Json) -> Json:
     if "$ref" in field:
-        field = (schema.get("$defs") or {}).get(str(field["$ref"]).rsplit("/", 1)[-1]) or {}
+        found: Json = (whole.get("$defs") or {}).get(str(field["$ref"]).rsplit("/", 1)[-1]) or {}
+        return found
+    return field
+
+
+def _choices(schema: Json, whole: Json) -> list[str]:
+    field = _named((schema.get("properties") or {}).get("agent") or {}, whole)
     return [str(choice) for choice in field.get("enum") or ()]
 
 

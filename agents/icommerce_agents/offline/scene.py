@@ -7,12 +7,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from icommerce_agents.offline import shapes
 from icommerce_agents.offline.dialogue import Dialogue, Json, Result
 
 CART_WRITES = frozenset(
     {"add_to_cart", "update_cart_line", "swap_cart_variant", "empty_cart", "set_discount_code", "set_currency"}
 )
-CHECKOUT_TOOLS = frozenset({"start_checkout", "get_checkout", "update_checkout"})
+CHECKOUT_TOOLS = frozenset(
+    {
+        "start_checkout",
+        "get_checkout",
+        "update_checkout",
+        "use_address",
+        "use_store_credit",
+        "drop_stored_value",
+    }
+)
+ABOUT_ORDER = frozenset(
+    {
+        "track_order",
+        "get_refunds",
+        "get_return_options",
+        "quote_cancel",
+        "quote_address_change",
+        "quote_payment_change",
+        "quote_item_change",
+        "quote_return",
+        "reorder",
+        "explain_routing",
+        "hold_order",
+        "release_order",
+    }
+)
 _NOTHING = frozenset({"", "none", "no", "empty", "nothing", "null", "-", "closed", "false"})
 _BRIEF_LINE = re.compile(r"(\d+)\s*[x\u00d7]\s*([^;]+?)\s*\((var_[\w-]+)\)")
 
@@ -45,6 +71,16 @@ class Scene:
     stale: bool = False
     """The cart changed after the checkout was last read."""
     shipping_told: bool = False
+    orders: dict[str, Json] = field(default_factory=dict)
+    """The shopper's orders by number, newest first as listed; the fullest view of each."""
+    orders_listed: bool = False
+    returnable: dict[str, Json] = field(default_factory=dict)
+    """What can come back, by order id or number."""
+    returns: list[Json] | None = None
+    warranties: list[Json] | None = None
+    symptoms: list[Json] = field(default_factory=list)
+    claim: Json | None = None
+    addresses: list[Json] | None = None
 
     @property
     def text(self) -> str:
@@ -65,6 +101,10 @@ class Scene:
     @property
     def staff(self) -> bool:
         return any(value.lower().startswith(("true", "yes")) for value in self.dialogue.briefing.get("staff", ()))
+
+    def can(self, ability: str) -> bool:
+        """Whether a tool of this request does it."""
+        return self.dialogue.binding.has(ability)
 
     @property
     def seed(self) -> int:
@@ -166,7 +206,45 @@ def _shop(scene: Scene, result: Result) -> None:
 
 
 def _order(scene: Scene, result: Result) -> None:
-    scene.order = str(result.value.get("number") or scene.order)
+    number = str(result.value.get("number") or result.value.get("order_number") or "")
+    scene.order = number or scene.order
+    if number and result.call.name == "get_order":
+        scene.orders[number] = scene.orders.get(number, {}) | result.value
+
+
+def _orders(scene: Scene, result: Result) -> None:
+    scene.orders_listed = True
+    for row in shapes.rows(result.value, "items", "orders"):
+        if number := str(row.get("number") or row.get("order_number") or ""):
+            scene.orders[number] = row | scene.orders.get(number, {})
+    if len(scene.orders) == 1:
+        scene.order = next(iter(scene.orders))
+
+
+def _about_order(scene: Scene, result: Result) -> None:
+    """A call about an order brings it into focus, by its number or its id."""
+    named = str(result.call.arguments.get("order") or "")
+    found = next((n for n, row in scene.orders.items() if named and named in {n, str(row.get("id"))}), "")
+    scene.order = found or (named if not named.startswith("ord_") else scene.order)
+    if result.call.name == "get_return_options" and scene.order:
+        scene.returnable[scene.order] = result.value
+
+
+def _returns(scene: Scene, result: Result) -> None:
+    scene.returns = shapes.rows(result.value, "items", "returns")
+
+
+def _warranties(scene: Scene, result: Result) -> None:
+    scene.warranties = shapes.rows(result.value, "items", "warranties")
+    scene.symptoms = shapes.rows(result.value, "symptoms") if "symptoms" in result.value else []
+
+
+def _claim(scene: Scene, result: Result) -> None:
+    scene.claim = result.value
+
+
+def _addresses(scene: Scene, result: Result) -> None:
+    scene.addresses = shapes.rows(result.value, "addresses", "items")
 
 
 def _categories(scene: Scene, result: Result) -> None:
@@ -187,6 +265,12 @@ _LEARNERS = {
     "get_shop_info": _shop,
     "get_order": _order,
     "find_order_status": _order,
+    "list_orders": _orders,
+    **dict.fromkeys(ABOUT_ORDER, _about_order),
+    "list_returns": _returns,
+    "list_warranties": _warranties,
+    **dict.fromkeys(("file_claim", "get_claim", "answer_claim", "offer_claim_choice"), _claim),
+    "list_addresses": _addresses,
     "list_categories": _categories,
 }
 

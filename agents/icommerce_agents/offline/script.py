@@ -8,62 +8,91 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
+from icommerce_agents.offline import lexicon
+from icommerce_agents.offline.abilities import TRANSFER, Argument, abilities, name_words
 from icommerce_agents.offline.asks import READS, Ask
+from icommerce_agents.offline.binding import Binding, Slot, choices
 from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.scene import Scene
+from icommerce_agents.offline.semantics import likeness
 
 Script = Generator[Call, Result, str]
 Goal = Callable[[Ask, Scene], Script]
 MOST_CALLS = 12
 """Results in one turn after which the model only talks."""
-_SPECIALISTS: Mapping[str, str] = {
-    "stock_by_location": "operations",
-    "list_orders": "customer_service",
-    "get_order": "customer_service",
-    "find_order_status": "customer_service",
-}
 
 
 @dataclass(slots=True)
 class Toolbox:
-    """The tools of this request: name → JSON schema of the arguments."""
+    """The tools of this request, by the abilities they are matched to."""
 
-    schemas: dict[str, Json]
+    binding: Binding
     visited: frozenset[str] = frozenset()
     """Agents that this turn was already handed to."""
 
     def has(self, name: str) -> bool:
-        return name in self.schemas
+        return self.binding.has(name)
 
     def fit(self, call: Call) -> Call | None:
         """The call with only arguments the tool takes, or ``None`` when a required one is missing."""
-        schema = self.schemas[call.name]
-        known: Json = schema.get("properties") or {}
-        kept = {k: v for k, v in call.arguments.items() if k in known and v is not None and _allowed(known[k], v)}
-        return None if set(schema.get("required") or ()) - kept.keys() - _nullable(known) else Call(call.name, kept)
+        bound, known = self.binding.by_ability[call.name], abilities()[call.name].arguments
+        kept = {}
+        for name, value in call.arguments.items():
+            slot = bound.slots.get(name)
+            if slot is None or value is None:
+                continue
+            fitted = fitting(value, slot, known[name])
+            if fitted is not None:
+                kept[name] = fitted
+        given = {bound.slots[name].to.name for name in kept}
+        lacking = [one for one in bound.properties if one.required and one.name not in given]
+        return None if lacking else Call(call.name, kept)
 
     def transfer_for(self, tool: str) -> Call | None:
         """The hand-over to the agent that has ``tool``."""
-        agent = _SPECIALISTS.get(tool, "commerce")
-        name = f"transfer_to_{agent}"
-        if name not in self.schemas or agent in self.visited:
+        agent = specialist(tool)
+        name = f"{TRANSFER}{agent}"
+        if not self.has(name) or agent in self.visited:
             return None
         return Call(name, {"reason": f"The shopper needs {tool.replace('_', ' ')}."})
 
 
-def _allowed(schema: Json, value: object) -> bool:
-    choices = schema.get("enum")
-    return choices is None or value in choices
+def fitting(value: Any, slot: Slot, known: Argument) -> Any:
+    """The value as the given argument takes it; ``None`` when it does not."""
+    if isinstance(value, list) and slot.fields:
+        return [_row(row, slot, known) for row in value if isinstance(row, dict)]
+    offered = choices(slot.to)
+    if known.coded and offered and value not in offered:
+        return nearest(str(value), offered)
+    return value if not slot.to.schema.get("enum") or value in slot.to.schema["enum"] else None
 
 
-def _nullable(known: Json) -> set[str]:
-    """Required only because a strict schema lists every argument."""
-    return {
-        name
-        for name, schema in known.items()
-        if any(s.get("type") == "null" for s in schema.get("anyOf") or ()) or "default" in schema
+def _row(row: Json, slot: Slot, known: Argument) -> Json:
+    kept = {
+        name: fitting(value, slot.fields[name], known.fields[name])
+        for name, value in row.items()
+        if name in slot.fields
     }
+    return {name: value for name, value in kept.items() if value is not None}
+
+
+def nearest(words: str, codes: Sequence[str], texts: Sequence[str] = ()) -> str:
+    """The code that means what the words say; one for "other" where none does."""
+    near = likeness([words], [name_words(text) for text in texts or codes])[0]
+    best = int(near.argmax())
+    rest = [code for code in codes if code in {"other", "something_else", "none"}]
+    return rest[0] if rest and near[best] < _ALIKE else codes[best]
+
+
+_ALIKE: Final = 0.3
+
+
+def specialist(ability: str) -> str:
+    """The agent whose work an ability is."""
+    found = lexicon.table("specialists")
+    return next((agent for agent, names in found.items() if ability in names), "commerce")
 
 
 @dataclass(slots=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import cache
+import re
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,33 @@ def embed(texts: list[str]) -> np.ndarray[Any, np.dtype[np.float32]] | None:
     return None if model is None else np.asarray(model.embed(texts), dtype=np.float32)
 
 
+@lru_cache(maxsize=2048)
+def vector(text: str) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """The normalized row of one text: embedded once, however often it is asked for."""
+    rows = embed([text])
+    return None if rows is None else rows[0]
+
+
+def vectors(texts: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """One row per text, each from the cache where it is there."""
+    rows = [vector(text) for text in texts]
+    return None if any(row is None for row in rows) or not rows else np.stack([row for row in rows if row is not None])
+
+
+def likeness(these: Sequence[str], those: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """How near each of ``these`` is to each of ``those``; without an embedder, by the words they share."""
+    mine, others = vectors(these), vectors(those)
+    if mine is None or others is None:
+        shared = [[_shared(one, other) for other in those] for one in these]
+        return np.asarray(shared, dtype=np.float64).reshape(len(these), len(those))
+    return np.asarray(mine @ others.T, dtype=np.float64)
+
+
+def _shared(one: str, other: str) -> float:
+    mine, theirs = (set(re.findall(r"[a-z0-9]{3,}", text.lower())) for text in (one, other))
+    return len(mine & theirs) / max(1, min(len(mine), len(theirs)))
+
+
 @cache
 def _examples() -> tuple[list[str], np.ndarray[Any, np.dtype[np.float32]]] | None:
     labels, sentences = [], []
@@ -55,11 +84,11 @@ def nearest_intent(text: str) -> tuple[str, float] | None:
     examples = _examples()
     if examples is None:
         return None
-    row = embed([text])
+    row = vector(text)
     if row is None:
         return None
     labels, matrix = examples
-    near = matrix @ row[0]
+    near = matrix @ row
     best: dict[str, list[float]] = {}
     for index in np.argsort(-near)[:12]:
         best.setdefault(labels[index], []).append(float(near[index]))

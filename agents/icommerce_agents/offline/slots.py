@@ -161,3 +161,9 @@ def order_number(text: str) -> str | None:
         return found.group(1).upper()
     bare = _ORDER_BARE.search(text)
     return bare.group(1) if bare else None
+
+
+def bare_number(text: str) -> str | None:
+    """The digits of a message that is little else: ``1002``, ``it's 1002``."""
+    found = re.fullmatch(r"\D{0,16}(\d{3,8})\D{0,8}", text.strip())
+    return found.group(1) if found else None

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from icommerce_agents.offline.goals import cart, chat, checkout, service, shopping
+from icommerce_agents.offline.goals import (
+    account,
+    cart,
+    chat,
+    checkout,
+    operations,
+    orders,
+    returns,
+    service,
+    shopping,
+    warranty,
+)
 from icommerce_agents.offline.script import Goal
 
 GOALS: Final[Mapping[str, Goal]] = {
@@ -39,10 +50,45 @@ GOALS: Final[Mapping[str, Goal]] = {
     "settle": checkout.settle,
     "order_status": service.order_status,
     "order_cancel": service.order_cancel,
-    "return_item": service.return_item,
     "human": service.human,
-    "complaint": service.complaint,
-    "stock_by_location": service.stock_by_location,
+    "track": orders.track,
+    "refund_status": orders.refund_status,
+    "cancel_order": orders.cancel_order,
+    "change_address": orders.change_address,
+    "change_payment": orders.change_payment,
+    "change_items": orders.change_items,
+    "reorder": orders.reorder,
+    "return_item": returns.return_item,
+    "exchange_item": returns.exchange_item,
+    "return_options": returns.return_options,
+    "return_status": returns.return_status,
+    "return_sent": returns.return_sent,
+    "return_cancel": returns.return_cancel,
+    "warranty_info": warranty.warranty_info,
+    "warranty_claim": warranty.warranty_claim,
+    "claim_status": warranty.claim_status,
+    "claim_choice": warranty.claim_choice,
+    "sign_in": account.sign_in,
+    "complaint": account.complaint,
+    "saved_addresses": account.saved_addresses,
+    "use_address": account.use_address,
+    "store_credit": account.store_credit,
+    "promotions": account.promotions,
+    "goes_with": account.goes_with,
+    "availability": account.availability,
+    "stock_by_location": operations.stock_by_location,
+    "stock_movements": operations.stock_movements,
+    "low_stock": operations.plainly("low_stock"),
+    "stuck_orders": operations.plainly("list_stuck_orders"),
+    "exceptions": operations.plainly("list_exceptions"),
+    "explain_routing": operations.of_order("explain_routing"),
+    "hold_order": operations.of_order("hold_order"),
+    "release_order": operations.of_order("release_order"),
+    "staff_find_order": operations.find_order,
+    "job_status": operations.job_status,
+    "retry_job": operations.retry_job,
+    "transfer_stock": operations.transfer_stock,
+    "count_stock": operations.count_stock,
     **{
         topic: service.shop(topic)
         for topic in ("returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about")

@@ -1,0 +1,113 @@
+"""Warranties and claims: what is covered, telling a fault, and choosing how it is put right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+
+from icommerce_agents.offline.asks import Ask
+from icommerce_agents.offline.choosing import id_of, named, placed, telling, title_of
+from icommerce_agents.offline.dialogue import Call, Json, Result
+from icommerce_agents.offline.language import plain, words_of
+from icommerce_agents.offline.scene import Scene
+from icommerce_agents.offline.script import Script, nearest
+from icommerce_agents.offline.tell import anything
+from icommerce_agents.offline.tell import orders as tell
+from icommerce_agents.offline.tell.phrases import failure, listed, say, sentence
+
+_CLAIM = re.compile(r"\b(clm_[0-9A-Za-z]+|[A-Z]{2,4}-?\d{3,})\b", re.IGNORECASE)
+_SERIAL = re.compile(r"\bserial(?: number| no\.?)?(?: is|:)?\s+([A-Za-z0-9-]{4,40})\b", re.IGNORECASE)
+_ONLY_WISH = re.compile(
+    r"^(?:i (?:want|would like|need|have) (?:to )?)?(?:make|file|start|open|claim|submit|use)?\s*(?:a |the |my )?"
+    r"(?:warranty|guarantee|claim)(?: claim| case)?(?: (?:on|for|about) .*)?[.!? ]*$"
+)
+
+
+def warranty_info(_ask: Ask, scene: Scene) -> Script:
+    result = yield Call("list_warranties")
+    return tell.listing(result, scene, "warranties", "warranties_none")
+
+
+def warranty_claim(ask: Ask, scene: Scene) -> Script:
+    """Which unit, which fault and what happened; the rest is for the shop to decide."""
+    row = yield from _pick_warranty(ask, scene)
+    if isinstance(row, str):
+        return row
+    if row.get("claimable") is False:
+        return say("not_covered", scene.seed, title=title_of(row), message=sentence(str(row.get("message") or "")))
+    fault = _fault(ask)
+    if fault is None:
+        return say("what_is_wrong", scene.seed)
+    codes = [str(one.get("code")) for one in scene.symptoms] or [str(one) for one in row.get("symptoms") or ()]
+    texts = [str(one.get("text") or one.get("code")) for one in scene.symptoms]
+    symptom = nearest(plain(fault), codes, texts) if codes else plain(fault)
+    serial = next((found.group(1) for text in ask.said if (found := _SERIAL.search(text))), None)
+    arguments = {"warranty_id": id_of(row, "warranty_id"), "symptom": symptom, "description": fault, "serial": serial}
+    result = yield Call("file_claim", {key: value for key, value in arguments.items() if value})
+    if not result.ok:
+        return failure(result, scene.seed)
+    number = result.value.get("number")
+    return say("claim_filed", scene.seed, number=f" as {number}" if number else "", what=anything.told(result.value))
+
+
+def _pick_warranty(ask: Ask, scene: Scene) -> Generator[Call, Result, Json | str]:
+    if scene.warranties is None:
+        result = yield Call("list_warranties")
+        if not result.ok:
+            return failure(result, scene.seed)
+    rows = scene.warranties or []
+    if not rows:
+        return say("warranties_none", scene.seed)
+    found = (
+        placed(ask.said[:1], rows) or named(ask.said, rows, title_of) or [r for r in rows if r.get("claimable")] or rows
+    )
+    if len(found) > 1:
+        return say("which_warranty", scene.seed, choices=listed(dict.fromkeys(map(title_of, found[:6])), "or"))
+    return found[0]
+
+
+def _fault(ask: Ask) -> str | None:
+    """What is wrong, in the shopper's words; ``None`` while they only said that they want to claim."""
+    if ask.question == "what_is_wrong":
+        return ask.said[0].strip()
+    told = [text.strip() for text in ask.said if not _ONLY_WISH.match(plain(text)) and _tells(text)]
+    return told[0] if told else None
+
+
+def _tells(text: str) -> bool:
+    return len(words_of(plain(text))) > 2 and bool(_FAULT.search(plain(text)) or len(telling(text)) > 2)
+
+
+_FAULT = re.compile(
+    r"\b(?:broken?|broke|stopped|does not|did not|will not|can not|no longer|leak\w*|crack\w*|torn|tore|rip\w*|fail\w*|fault\w*"
+    r"|defect\w*|dead|noise|smok\w*|burn\w*|loose|bent|snapp\w*|peel\w*|fell|falls|stuck|jam\w*|wrong|dies|died|faded|rust\w*)\b"
+)
+
+
+def claim_status(ask: Ask, scene: Scene) -> Script:
+    claim = _claim_id(ask, scene)
+    if claim is None:
+        return say("which_claim", scene.seed)
+    result = yield Call("get_claim", {"claim_id": claim})
+    return anything.told(result.value) if result.ok else failure(result, scene.seed)
+
+
+def claim_choice(ask: Ask, scene: Scene) -> Script:
+    """The cards choose; words never do."""
+    claim = _claim_id(ask, scene)
+    if claim is None:
+        return say("which_claim", scene.seed)
+    result = yield Call("offer_claim_choice", {"claim_id": claim})
+    return tell.done(result, scene, "choose_on_card")
+
+
+def _claim_id(ask: Ask, scene: Scene) -> str | None:
+    """The claim named, or the one spoken about."""
+    for text in ask.said:
+        if found := _CLAIM.search(text):
+            return found.group(1) if found.group(1).startswith("clm_") else found.group(1).upper()
+    known = scene.claim or {}
+    rows = [row for row in scene.warranties or () if row.get("claim_id") or row.get("claim")]
+    return id_of(known, "id", "claim_id") or (
+        str(rows[0].get("claim_id") or rows[0].get("claim")) if len(rows) == 1 else None
+    )
