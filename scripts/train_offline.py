@@ -8,6 +8,7 @@ Reads ``evals/offline/train.yaml`` and the model's own ``data/examples.yaml``; w
 from __future__ import annotations
 
 import re
+from functools import partial
 from importlib import resources
 from itertools import cycle
 from pathlib import Path
@@ -26,8 +27,8 @@ RATE: Final = 5.0
 DRAG: Final = 0.9
 DECAY: Final = 1e-5
 FILLS: Final = {
-    "thing": ["jacket", "coffee grinder", "running shoes", "headphones", "lamp", "wool blanket", "drill", "summer dress",
-              "bicycle pump", "desk chair", "vitamin tablets", "guitar strings", "boots", "tea set", "dog bed", "monitor"],
+    "thing": ["jacket", "coffee grinder", "running shoes", "headphones", "lamp", "wool blanket", "drill", "dog bed",
+              "bicycle pump", "desk chair", "vitamin tablets", "guitar strings", "boots", "tea set", "summer dress"],
     "number": ["SP-10023", "NW-4471", "AB-90210", "ORD-5512"],
     "sku": ["TH-FELL2-ORG", "KX-200", "AB-77-RED", "LMP-4"],
     "zip": ["97201", "10001", "60601", "M5V 2T6", "SW1A 1AA"],
@@ -48,8 +49,8 @@ def sentences() -> list[tuple[str, str]]:
         for row in rows:
             bare = re.sub(r"\[\w+\|([^\]]*)\]", r"\1", row)
             copies = COPIES if "{" in bare else 1
-            for _ in range(copies):
-                found.append((intent, re.sub(r"\{(\w+)\}", lambda slot: next(wheels[slot.group(1)]), bare)))
+            fill = partial(re.sub, r"\{(\w+)\}", lambda slot: next(wheels[slot.group(1)]))
+            found += [(intent, fill(bare)) for _ in range(copies)]
     found += [(_merged(intent), row) for intent, rows in lexicon.load("examples").items() for row in rows]
     return found
 

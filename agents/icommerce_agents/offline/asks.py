@@ -75,13 +75,17 @@ def understand(scene: Scene) -> list[Ask]:
         return going_on
     if _is_service(scene, details, whole, flags) or _answers_order_question(scene, details):
         return _order_asks(scene, details, whole, flags)
+    if scene.staff and not scene.checking_out:
+        details = contact.Contact(rest=text)
     details = _with_expected(scene, details, flags)
     asks = [Ask("contact", whole, text, details.fields)] if details.fields else []
     rest = plain(details.rest)
     if not asks or _means_something(rest):
         more = _clauses(scene, rest, flags | {"checkout"} if asks else flags, sure_only=bool(asks))
         asks += [ask for ask in more if not (asks and ask.intent in deciding.kinds("service"))]
-    return _tidy(scene, asks) or [Ask("unclear", whole, text, sure=False)]
+    told = _tidy(scene, asks) or [Ask("unclear", whole, text, sure=False)]
+    alone = len(told) == 1 and told[0].intent in deciding.taught() and not told[0].turns
+    return [replace(told[0], turns=(text,))] if alone else told
 
 
 def _going_on(scene: Scene, whole: str, flags: frozenset[str]) -> list[Ask]:
@@ -93,8 +97,8 @@ def _going_on(scene: Scene, whole: str, flags: frozenset[str]) -> list[Ask]:
     if intent is None or _is_another(scene, whole, intent, thread, flags):
         return []
     fields = contact.extract(scene.text, expects_address=thread.question == "new_address").fields
-    told = {"turns": thread.turns, "question": thread.question, "previous": thread.previous}
-    return [Ask(intent, whole, scene.text, fields, **told)]
+    ask = Ask(intent, whole, scene.text, fields, turns=thread.turns)
+    return [replace(ask, question=thread.question, previous=thread.previous)]
 
 
 _BREAKS = frozenset({"human", "card_number", "thanks", "goodbye", "identity", "capabilities", "view_cart", "offtopic"})

@@ -14,14 +14,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from icommerce_agents.offline import semantics
+from icommerce_agents.offline import lexicon, semantics
 from icommerce_agents.offline.abilities import TRANSFER, Ability, Argument, abilities, name_words
 from icommerce_agents.offline.assigning import best_pairs
 
 Json = dict[str, Any]
-ENOUGH: Final = 0.7
+Matrix = np.ndarray[Any, np.dtype[np.float64]]
+ENOUGH: Final = 0.75
 """Score from which a tool is taken to do an ability."""
 _NAME_WEIGHT: Final = 0.15
+_WHOLE_WEIGHT: Final = 0.5
+_OTHER_AGENT: Final = 0.15
+_MOST: Final = 0.5
 _ARGUMENT_WEIGHT: Final = 0.35
 _KINDS: Final = {"string": "text", "integer": "int", "number": "int", "boolean": "flag", "object": "map"}
 
@@ -130,7 +134,8 @@ def _properties(schema: Json, whole: Json | None = None) -> tuple[Property, ...]
 def _property(name: str, schema: Json, whole: Json, *, required: bool) -> Property:
     plain = _plain(schema, whole)
     nullable = plain is not schema and any(s.get("type") == "null" for s in schema.get("anyOf") or ())
-    kind, fields = _KINDS.get(str(plain.get("type")), "text"), ()
+    kind = _KINDS.get(str(plain.get("type")), "text")
+    fields: tuple[Property, ...] = ()
     if plain.get("type") == "array":
         items = _plain(plain.get("items") or {}, whole)
         kind = "rows" if items.get("type") == "object" else "texts"
@@ -147,17 +152,41 @@ def _plain(schema: Json, whole: Json) -> Json:
     return _plain(some[0], whole) if some else schema
 
 
-def _scores(tools: Sequence[Loose], known: Sequence[Ability]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _scores(tools: Sequence[Loose], known: Sequence[Ability]) -> Matrix:
+    """How well each tool fits each ability: what they say, their arguments in kind and meaning, a little their names."""
     said = [(column, text) for column, ability in enumerate(known) for text in _wordings(ability)]
     near = semantics.likeness([tool.says for tool in tools], [text for _, text in said])
+    whole = semantics.likeness([_whole_tool(tool) for tool in tools], [_whole_ability(ability) for ability in known])
     scores = np.full((len(tools), len(known)), -1.0)
     for place, (column, _) in enumerate(said):
         scores[:, column] = np.maximum(scores[:, column], near[:, place])
+    scores += _WHOLE_WEIGHT * whole
     for row, tool in enumerate(tools):
         for column, ability in enumerate(known):
             named = _overlap(name_words(tool.tool), name_words(ability.name))
-            scores[row, column] += _NAME_WEIGHT * named + _ARGUMENT_WEIGHT * _fit(tool.properties, ability.arguments)
-    return scores
+            fit = _fit(tool.properties, ability.arguments)
+            scores[row, column] += _NAME_WEIGHT * named + _ARGUMENT_WEIGHT * fit
+    return scores + _of_one_agent(scores, known)
+
+
+def _of_one_agent(scores: Matrix, known: Sequence[Ability]) -> Matrix:
+    """A set of tools is one agent's: where the staff's work fits it best, that is likelier everywhere, else unlikelier."""
+    staff = np.array([ability.name in lexicon.table("specialists")["operations"] for ability in known])
+    if not len(scores):
+        return np.zeros(len(known))
+    best = scores.argmax(axis=1)
+    is_staff = staff[best].mean() > _MOST
+    return np.where(staff == is_staff, 0.0, -_OTHER_AGENT)
+
+
+def _whole_tool(tool: Loose) -> str:
+    return f"{tool.says} ({', '.join(one.words for one in tool.properties[:8])})"[:500]
+
+
+def _whole_ability(ability: Ability) -> str:
+    return f"{ability.says[0]} ({', '.join(f'{n}: {one.says}' for n, one in list(ability.arguments.items())[:8])})"[
+        :500
+    ]
 
 
 def _wordings(ability: Ability) -> tuple[str, ...]:

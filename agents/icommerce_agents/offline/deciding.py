@@ -45,13 +45,13 @@ ABILITY: Final[Mapping[str, str]] = {
     "stuck_orders": "list_stuck_orders",
     "explain_routing": "explain_routing",
     "exceptions": "list_exceptions",
-    "job_status": "get_job_status",
-    "retry_job": "retry_job",
+    "job_status": "background_work",
+    "retry_job": "resend_webhooks",
     "staff_find_order": "find_order",
     "transfer_stock": "propose_transfer",
     "count_stock": "propose_count",
-    "hold_order": "hold_order",
-    "release_order": "release_order",
+    "hold_order": "find_order",
+    "release_order": "propose_release",
 }
 """What an intent of the trained layer comes down to in the end."""
 _OF_ORDERS: Final = re.compile(r"\b(orders?|ordered|bought|purchased?|delivered|received|got|came|arrived)\b")
@@ -112,39 +112,39 @@ def intent_of(piece: str, scene: Scene, flags: frozenset[str]) -> str | None:
 
 def _in_scene(intent: str, rule: str | None, piece: str, scene: Scene) -> str | None:
     """The same words mean the cart or the checkout while there is one, and an order that was placed otherwise."""
-    of_orders = bool(_OF_ORDERS.search(piece)) and not (scene.checking_out and not scene.orders)
-    if (
-        intent in {"cancel_order", "return_cancel"}
-        and scene.checking_out
-        and not of_orders
-        and not slots.order_number(piece)
-    ):
+    placed = bool(_OF_ORDERS.search(piece) or slots.order_number(piece)) and not (
+        scene.checking_out and not scene.orders
+    )
+    if rule == "order_status" and "@" in piece and not scene.staff:
+        return rule
+    known = placed or scene.orders or re.search(r"\bmy\b(?! money)", piece)
+    if not known and (rule == "returns_policy" or intent == "return_options"):
+        return "returns_policy"
+    if intent in {"cancel_order", "return_cancel"}:
+        return _canceled(intent, rule, piece, scene, placed=placed)
+    if intent in {"change_items", "exchange_item"} and not placed and scene.lines and rule in _OF_CART:
+        return rule
+    if intent in {"change_address", "use_address"}:
+        return _addressed(intent, rule, scene, placed=placed)
+    return intent
+
+
+_OF_CART: Final = frozenset({"swap", "set_quantity", "add", "refine"})
+
+
+def _canceled(intent: str, rule: str | None, piece: str, scene: Scene, *, placed: bool) -> str | None:
+    if scene.checking_out and not placed:
         return rule if rule not in {None, "order_cancel"} else "decline"
     if intent == "cancel_order" and rule in {"no", "decline"}:
         return rule
-    if intent == "cancel_order" and not of_orders and scene.lines and _in_cart(piece, scene):
-        return "remove"
-    if intent == "change_items" and not of_orders and scene.lines and rule is not None:
-        return rule
-    if intent == "change_address" and scene.checking_out and not of_orders:
+    return "remove" if intent == "cancel_order" and not placed and scene.lines and _in_cart(piece, scene) else intent
+
+
+def _addressed(intent: str, rule: str | None, scene: Scene, *, placed: bool) -> str | None:
+    if scene.checking_out and not placed:
         return "use_address" if usable("use_address", scene) else rule
-    if intent == "use_address" and not scene.checking_out and not scene.lines and (scene.order or scene.orders):
-        return "change_address"
-    bare = not scene.orders and not of_orders and not slots.order_number(piece) and not re.search(r"\bmy\b", piece)
-    if rule == "order_status" and "@" in piece and not scene.staff:
-        return rule
-    if intent == "return_options" and bare:
-        return "returns_policy"
-    if rule == "returns_policy" and not scene.orders and not slots.order_number(piece):
-        return rule
-    if (
-        intent in {"change_items", "exchange_item"}
-        and rule in {"swap", "set_quantity", "add"}
-        and scene.lines
-        and not of_orders
-    ):
-        return rule
-    return intent
+    of_an_order = not scene.checking_out and not scene.lines and (scene.order or scene.orders)
+    return "change_address" if of_an_order else intent
 
 
 def _in_cart(piece: str, scene: Scene) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from icommerce_agents.offline import shapes
@@ -85,7 +86,7 @@ def read(messages: list[Json], binding: Binding | None = None) -> Dialogue:
 def _exchanges(messages: list[Json], users: list[int]) -> list[tuple[str, str]]:
     """Each earlier message of the shopper with all that was said to it."""
     found = []
-    for place, following in zip(users, users[1:], strict=False):
+    for place, following in pairwise(users):
         told = [_text(m) for m in messages[place:following] if m.get("role") == "assistant" and _text(m)]
         found.append((_text(messages[place]), "\n".join(told)))
     return found
@@ -116,15 +117,18 @@ def _result(call: Call, text: str) -> Result:
     answer = _json(text)
     if answer is None:
         return Result(call, ok=False, value={}, code="unreadable", message="")
-    if "ok" not in answer:
-        ok, value, error = "error" not in answer, answer, {"message": answer.get("message", "")}
-    else:
-        ok, value = bool(answer["ok"]), answer.get("result")
-        error = answer.get("error") if isinstance(answer.get("error"), dict) else {}
-    value = value if isinstance(value, dict) else {}
+    error: Json = {"message": answer.get("message", "")}
+    ok, found = "error" not in answer, answer
+    if "ok" in answer:
+        ok, found, error = bool(answer["ok"]), _object(answer.get("result")), _object(answer.get("error"))
+    value = _object(found)
     known = Call(shapes.ability_of(call.name, value), call.arguments)
-    code, message = (str((error or {}).get(key) or "") for key in ("code", "message"))
+    code, message = (str(error.get(key) or "") for key in ("code", "message"))
     return Result(known, ok=ok, value=value, code=code, message=message)
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
 
 
 def _json(text: Any) -> Json | None:

@@ -49,7 +49,7 @@ def open_thread(scene: Scene) -> Thread | None:
     """The request that this message goes on with, if it does."""
     text, exchanges = scene.text, scene.dialogue.exchanges
     question = asked(scene.dialogue.said)
-    if question and exchanges and answers(question, text, scene):
+    if question and exchanges and answers(question, text):
         return Thread((text, *_since(exchanges)), question=question)
     return _corrected(scene)
 
@@ -64,7 +64,7 @@ def _since(exchanges: tuple[tuple[str, str], ...]) -> list[str]:
     return found
 
 
-def answers(question: str, text: str, scene: Scene) -> bool:
+def answers(question: str, text: str) -> bool:
     """Whether the message gives what the question is about."""
     kind, words = lexicon.load("questions")[question], plain(text)
     if re.fullmatch(r"(?:no|nope|never ?mind|forget it|stop|nothing|cancel)(?: .{0,12})?[.! ]*", words):

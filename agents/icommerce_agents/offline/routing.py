@@ -30,7 +30,7 @@ def schema_of(response_format: dict[str, Any] | None) -> Json | None:
 
 
 def decide(heard: Dialogue, schema: Json) -> Json:
-    """Agent, reason and whatever else the schema requires; with ``tasks``, one for each agent that the message needs."""
+    """Agent, reason and whatever else the schema requires; ``tasks`` has one per agent that is needed."""
     stage = scene.build(heard)
     asks = understand(stage) if heard.text else []
     active = next(iter(heard.briefing.get("active_agent", ())), "").strip().lower()

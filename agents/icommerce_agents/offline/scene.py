@@ -35,8 +35,8 @@ ABOUT_ORDER = frozenset(
         "quote_return",
         "reorder",
         "explain_routing",
-        "hold_order",
-        "release_order",
+        "find_order",
+        "propose_release",
     }
 )
 _NOTHING = frozenset({"", "none", "no", "empty", "nothing", "null", "-", "closed", "false"})
@@ -236,11 +236,13 @@ def _returns(scene: Scene, result: Result) -> None:
 
 def _warranties(scene: Scene, result: Result) -> None:
     scene.warranties = shapes.rows(result.value, "items", "warranties")
-    scene.symptoms = shapes.rows(result.value, "symptoms") if "symptoms" in result.value else []
+    found = next((result.value[key] for key in ("symptoms", "faults") if key in result.value), ())
+    scene.symptoms = [{"code": code, "text": text} for code, text in shapes.coded(found)]
 
 
 def _claim(scene: Scene, result: Result) -> None:
-    scene.claim = result.value
+    rows = shapes.rows(result.value, "items", "claims")
+    scene.claim = result.value if not rows else rows[0]
 
 
 def _addresses(scene: Scene, result: Result) -> None:

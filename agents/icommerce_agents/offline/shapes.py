@@ -24,6 +24,17 @@ def rows(value: Json, *keys: str) -> list[Json]:
     return [row for row in found if isinstance(row, dict)]
 
 
+def coded(value: Any) -> list[tuple[str, str]]:
+    """Codes with their texts, however they are listed: a mapping, objects, or codes alone."""
+    if isinstance(value, dict):
+        return [(str(code), str(text)) for code, text in value.items()]
+    found = []
+    for one in value or ():
+        code, text = (one.get("code"), one.get("text") or one.get("code")) if isinstance(one, dict) else (one, one)
+        found.append((str(code), str(text).replace("_", " ")))
+    return found
+
+
 def _first(value: Json) -> Json:
     return next(iter(rows(value)), {})
 
@@ -45,6 +56,6 @@ _SHAPES: Final[Mapping[str, Callable[[Json], bool]]] = {
     "list_payment_methods": lambda value: "methods" in value,
     "get_order": lambda value: _has(value, "number", "placed", "lines"),
     "list_orders": lambda value: _has(_first(value), "number", "placed"),
-    "list_warranties": lambda value: "symptoms" in value,
+    "list_warranties": lambda value: "symptoms" in value or "faults" in value,
     "get_return_options": lambda value: _has(value, "reasons", "lines"),
 }

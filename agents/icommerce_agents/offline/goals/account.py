@@ -52,8 +52,8 @@ def complaint(ask: Ask, scene: Scene) -> Script:
 
 def _order_of(ask: Ask, scene: Scene) -> str | None:
     number = next((found for text in ask.said if (found := order_number(text))), None)
-    found = named(ask.said, list(scene.orders.values()), order_words)
-    return number or (number_of(found[0]) if len(found) == 1 else scene.order or None)
+    orders = named(ask.said, list(scene.orders.values()), order_words)
+    return number or (number_of(orders[0]) if len(orders) == 1 else scene.order or None)
 
 
 def saved_addresses(_ask: Ask, scene: Scene) -> Script:

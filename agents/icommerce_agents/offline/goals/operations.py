@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from icommerce_agents.offline import contact, lexicon, slots
+from icommerce_agents.offline import lexicon, shapes, slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.goals import service
@@ -13,11 +13,10 @@ from icommerce_agents.offline.language import plain, words_of
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Goal, Script
 from icommerce_agents.offline.tell import anything
-from icommerce_agents.offline.tell.phrases import failure, say
+from icommerce_agents.offline.tell.phrases import failure, joined, say
 
 _SKU = re.compile(r"(?<![\w-])(?=[A-Za-z0-9-]*[A-Za-z])[A-Za-z0-9]{2,}(?:-[A-Za-z0-9]+)+(?![\w-])")
 _ORDER = re.compile(r"^[A-Za-z]{2,4}-\d{3,}$")
-_JOB = lexicon.pattern("job")
 _UNITS = lexicon.pattern("units")
 _PLACE = r"((?:the )?[A-Za-z][\w-]*(?: (?!to\b|from\b|and\b|is\b|are\b|please\b|for\b|of\b|by\b|on\b)[\w-]+){0,2})"
 _FROM = re.compile(rf"\b(?:from|out of|leaving)\s+{_PLACE}", re.IGNORECASE)
@@ -50,24 +49,24 @@ def stock_movements(ask: Ask, scene: Scene) -> Script:
     query = item_of(ask)
     if query is None:
         return say("ops_which_item", scene.seed)
-    result = yield Call("stock_movements", {"query": query})
+    result = yield Call("stock_movements", {"sku": query})
     return _told(result, scene)
 
 
 def item_of(ask: Ask) -> str | None:
     """The SKU, or the words that could be a title; the newest message first."""
     for text in ask.said:
-        if sku := next((s.upper() for s in _SKU.findall(text) if not _ORDER.match(s) and "_" not in s), None):
+        if sku := next((str(s).upper() for s in _SKU.findall(text) if not _ORDER.match(s) and "_" not in s), None):
             return sku
     for text in ask.said:
-        if words := _title_words(text):
+        if words := _title_words(text, moved=ask.intent == "transfer_stock"):
             return words
     return None
 
 
-def _title_words(text: str) -> str:
+def _title_words(text: str, *, moved: bool) -> str:
     bare = plain(text)
-    for pattern in (_FROM, _TO, _AT):
+    for pattern in (_FROM, _TO, _AT) if moved else (_AT,):
         bare = pattern.sub(" ", bare)
     return " ".join(word for word in words_of(bare) if word not in _TALK and not word.isdigit())
 
@@ -79,7 +78,7 @@ def of_order(ability: str) -> Goal:
         number = _order_in(ask) or scene.order or None
         if number is None:
             return say("ops_which_order", scene.seed)
-        result = yield Call(ability, {"order": number, "reason": _why(ask)})
+        result = yield Call(ability, {"order": number})
         return _told(result, scene)
 
     return goal
@@ -90,69 +89,44 @@ def _order_in(ask: Ask) -> str | None:
     return next((number for number in found if number), None)
 
 
-def _why(ask: Ask) -> str | None:
-    found = (re.search(r"(?:,|\bbecause\b|\bsince\b|-)\s*(.{4,120})$", plain(text)) for text in ask.said)
-    return next((match.group(1) for match in found if match), None)
-
-
 def find_order(ask: Ask, scene: Scene) -> Script:
-    for text in ask.said:
-        query = contact.email_in(text) or slots.order_number(text) or _name_in(text)
-        if query:
-            result = yield Call("find_order", {"query": query})
-            return _told(result, scene)
-    return say("ops_which_order", scene.seed)
-
-
-def _name_in(text: str) -> str | None:
-    found = re.search(r"\b(?:of|for|from|by|named?|called)\s+((?:[A-Z][\w'-]+\s?){1,3})", text)
-    return found.group(1).strip() if found else None
-
-
-def job_status(ask: Ask, scene: Scene) -> Script:
-    job = _job_in(ask)
-    result = yield Call("get_job_status", {"job": job} if job else {})
+    number = _order_in(ask)
+    if number is None:
+        return say("ops_which_order", scene.seed)
+    result = yield Call("find_order", {"order": number})
     return _told(result, scene)
+
+
+def cannot_hold(_ask: Ask, scene: Scene) -> Script:
+    """No tool puts an order on hold: say so instead of doing something near it."""
+    yield from ()
+    return say("not_offline", scene.seed, what="no tool here puts an order on hold")
 
 
 def retry_job(ask: Ask, scene: Scene) -> Script:
-    job = _job_in(ask) or _failed_job(scene)
-    if job is None:
-        return say("ops_which_job", scene.seed)
-    result = yield Call("retry_job", {"job": job})
-    return _told(result, scene)
+    """What was given up of one platform is sent again; nothing else can be run again from here."""
+    platform = next((found.group() for text in ask.said if (found := _PLATFORM.search(text))), None)
+    if platform is None:
+        work = yield Call("background_work")
+        if not work.ok:
+            return failure(work, scene.seed)
+        seen = list(dict.fromkeys(_PLATFORM.findall(str(work.value))))
+        if len(seen) != 1:
+            told = anything.told(work.value) or say("nothing_found", scene.seed)
+            return joined(
+                told,
+                say(
+                    "not_offline",
+                    scene.seed,
+                    what="only one platform's webhooks can be sent again from here, and I need its id",
+                ),
+            )
+        platform = seen[0]
+    result = yield Call("resend_webhooks", {"platform_id": platform})
+    return _proposal(result, scene)
 
 
-def _job_in(ask: Ask) -> str | None:
-    """An id, or a name such as ``nightly import``; ``the jobs`` names none."""
-    for text in ask.said:
-        if found := re.search(r"\bjob_[0-9A-Za-z]+\b", text):
-            return found.group()
-    for text in ask.said:
-        found = _JOB.search(plain(text))
-        words = (
-            [w for w in words_of(found.group(1)) if w not in _TALK and w not in {"job", "failed", "that", "background"}]
-            if found
-            else []
-        )
-        if words:
-            return " ".join(words)
-    return plain(ask.said[0]) if ask.question == "ops_which_job" else None
-
-
-def _failed_job(scene: Scene) -> str | None:
-    """The one failed job that a result has just shown."""
-    from icommerce_agents.offline.choosing import id_of
-    from icommerce_agents.offline.shapes import rows
-
-    seen = [
-        row
-        for result in scene.dialogue.earlier[-3:]
-        if result.call.name == "get_job_status"
-        for row in rows(result.value)
-    ]
-    failed = [row for row in seen if str(row.get("status")) in {"failed", "dead", "error"}]
-    return id_of(failed[0], "job_id") or str(failed[0].get("name")) if len(failed) == 1 else None
+_PLATFORM = re.compile(r"\bagp_[0-9A-Za-z]+")
 
 
 def transfer_stock(ask: Ask, scene: Scene) -> Script:
@@ -168,20 +142,51 @@ def transfer_stock(ask: Ask, scene: Scene) -> Script:
     ):
         if value is None:
             return say(question, scene.seed)
-    arguments = {"sku": sku, "from_location": away, "to_location": here, "quantity": units}
+    arguments = {"source": away, "destination": here, "lines": [{"sku": sku, "quantity": units}]}
     return (yield from _proposed("propose_transfer", arguments, scene))
 
 
 def count_stock(ask: Ask, scene: Scene) -> Script:
+    """Units that were counted are a correction against what the stock says; without any, somebody is asked to count."""
     sku, units, place = item_of(ask), _units(ask), _place(ask, _AT, "ops_where")
-    for value, question in ((sku, "ops_which_item"), (place, "ops_where"), (units, "ops_how_many")):
+    for value, question in ((sku, "ops_which_item"), (place, "ops_where")):
         if value is None:
             return say(question, scene.seed)
-    return (yield from _proposed("propose_count", {"sku": sku, "location": place, "quantity": units}, scene))
+    if units is None or not scene.can("propose_stock_correction"):
+        return (yield from _proposed("propose_count", {"location": place, "skus": [sku]}, scene))
+    stock = yield Call("stock_by_location", {"query": sku})
+    if not stock.ok:
+        return failure(stock, scene.seed)
+    known = _on_hand(stock.value, str(sku), str(place))
+    if known is None:
+        return say("stock_none", scene.seed, query=f"{sku} at {place}")
+    if known == units:
+        return say("count_agrees", scene.seed, sku=sku, place=place, units=units)
+    arguments = {
+        "sku": sku,
+        "location": place,
+        "delta": units - known,
+        "reason": f"Counted {units}, stock said {known}.",
+    }
+    return (yield from _proposed("propose_stock_correction", arguments, scene))
+
+
+def _on_hand(stock: Json, sku: str, place: str) -> int | None:
+    """Units of the item at the place, as the result has them."""
+    for item in shapes.rows(stock, "items"):
+        for where in item.get("locations") or ():
+            named = {str(where.get(key) or "").lower() for key in ("code", "name")}
+            if str(item.get("sku")).upper() == sku.upper() and place.lower() in named:
+                return int(where.get("on_hand") or 0)
+    return None
 
 
 def _proposed(ability: str, arguments: Json, scene: Scene) -> Generator[Call, Result, str]:
     result = yield Call(ability, arguments)
+    return _proposal(result, scene)
+
+
+def _proposal(result: Result, scene: Scene) -> str:
     return say("proposed", scene.seed, what=anything.told(result.value)) if result.ok else failure(result, scene.seed)
 
 
@@ -189,7 +194,7 @@ def _units(ask: Ask) -> int | None:
     for text in ask.said:
         bare = _SKU.sub(" ", plain(text))
         for place in (_FROM, _TO, _AT):
-            bare = place.sub(" ", bare) if not re.search(rf"{place.pattern[:14]}\s*\d", bare) else bare
+            bare = place.sub(" ", bare)
         if found := re.search(r"\bto (\d{1,5})\b(?!\s*-)", bare) or _UNITS.search(bare):
             return int(found.group(1))
     return None
@@ -202,8 +207,14 @@ def _place(ask: Ask, pattern: re.Pattern[str], question: str) -> str | None:
     for text in ask.said:
         named = [found.group(1) for found in pattern.finditer(text) if not _SKU.fullmatch(found.group(1))]
         if places := [place for name in named if (place := _bare_place(name))]:
-            return places[-1]
+            return _as_typed(places[-1], ask.text)
     return None
+
+
+def _as_typed(words: str, text: str) -> str:
+    """Codes are written as they were typed, not as plain words."""
+    found = re.search(re.escape(words), text, re.IGNORECASE)
+    return found.group() if found else words
 
 
 def _between(ask: Ask, which: int) -> str | None:

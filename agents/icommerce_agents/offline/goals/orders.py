@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from icommerce_agents.offline import contact, slots
+from icommerce_agents.offline import contact, lexicon, slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.choosing import (
     id_of,
@@ -91,9 +91,7 @@ def _names_part(ask: Ask, order: Json) -> bool:
     if lines:
         return bool(pick_lines(ask, order))
     newest = re.sub(r"(?i)\b[a-z]{2,4}-\d{3,}\b", " ", plain(ask.said[0]))
-    return bool(
-        re.search(r"\b(?:the|my|one|only|just|both) (?!order|whole|purchase|entire)[a-z]+ .*\b(?:from|of|in)\b", newest)
-    )
+    return bool(_A_PART.search(newest))
 
 
 def _units(line: Json, units: int | None) -> Json:
@@ -113,9 +111,8 @@ def _part(rows: list[Json] | None, order: Json) -> list[Json] | None:
     return None if not rows or whole else rows
 
 
-_REASONS = re.compile(
-    r"\b(?:because|since|as|cheaper|mistake|accident|accidentally|too (?:long|late|slow)|takes|wrong|twice|mind|no longer|not need)\b"
-)
+_REASONS = lexicon.pattern("says_why")
+_A_PART = lexicon.pattern("part_of_order")
 
 
 def _reason(ask: Ask) -> str | None:
@@ -161,7 +158,7 @@ def _of_address(fields: Json) -> Json:
 
 def saved_address(ask: Ask, scene: Scene) -> Generator[Call, Result, Json | str | None]:
     """A saved address that the words name (``work``, ``home``, a city); a question where several could be meant."""
-    wanted = next((text for text in ask.said if re.search(_SAVED, plain(text))), None)
+    wanted = next((text for text in ask.said if _SAVED.search(plain(text))), None)
     if wanted is None:
         return None
     if scene.addresses is None:
@@ -178,7 +175,7 @@ def saved_address(ask: Ask, scene: Scene) -> Generator[Call, Result, Json | str 
     return found[0]
 
 
-_SAVED = r"\b(?:home|house|work|office|job|saved|on file|address book|usual|parents|mother|mom|other address|old address|last time)\b"
+_SAVED = lexicon.pattern("saved_address")
 _ALIKE = {"office": "work", "job": "work", "house": "home", "mom": "mother"}
 
 

@@ -13,6 +13,7 @@ from icommerce_agents.offline.language import plain
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Script, nearest
 from icommerce_agents.offline.semantics import likeness
+from icommerce_agents.offline.shapes import coded
 from icommerce_agents.offline.tell import anything
 from icommerce_agents.offline.tell import orders as tell
 from icommerce_agents.offline.tell.phrases import failure, listed, say
@@ -33,7 +34,7 @@ def exchange_item(ask: Ask, scene: Scene) -> Script:
     return (yield from _back(ask, scene, exchange=True))
 
 
-def _back(ask: Ask, scene: Scene, *, exchange: bool) -> Script:
+def _back(ask: Ask, scene: Scene, *, exchange: bool) -> Script:  # noqa: PLR0911 (one way out per question)
     order = yield from pick_order(ask, scene, sent=True)
     if isinstance(order, str):
         return order
@@ -72,14 +73,11 @@ def _terms(order: Json, scene: Scene) -> Generator[Call, Result, Json | str]:
 
 
 def _texts(terms: Json) -> list[str]:
-    return [
-        str(one.get("text") or one.get("code")).lower() if isinstance(one, dict) else str(one).replace("_", " ")
-        for one in terms.get("reasons") or ()
-    ]
+    return [text.lower() for _, text in coded(terms.get("reasons"))]
 
 
 def _codes(terms: Json) -> list[str]:
-    return [str(one.get("code")) if isinstance(one, dict) else str(one) for one in terms.get("reasons") or ()]
+    return [code for code, _ in coded(terms.get("reasons"))]
 
 
 def _reason(ask: Ask, terms: Json, *, exchange: bool) -> str | None:
@@ -116,7 +114,7 @@ def return_options(ask: Ask, scene: Scene) -> Script:
     return anything.told(result.value) if result.ok else failure(result, scene.seed)
 
 
-def return_status(ask: Ask, scene: Scene) -> Script:
+def return_status(_ask: Ask, scene: Scene) -> Script:
     result = yield Call("list_returns")
     return tell.listing(result, scene, "returns", "returns_none")
 

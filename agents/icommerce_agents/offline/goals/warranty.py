@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
+from icommerce_agents.offline import lexicon
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.choosing import id_of, named, placed, telling, title_of
 from icommerce_agents.offline.dialogue import Call, Json, Result
@@ -34,7 +35,8 @@ def warranty_claim(ask: Ask, scene: Scene) -> Script:
     if isinstance(row, str):
         return row
     if row.get("claimable") is False:
-        return say("not_covered", scene.seed, title=title_of(row), message=sentence(str(row.get("message") or "")))
+        why = str(row.get("message") or row.get("why_not") or "")
+        return say("not_covered", scene.seed, title=title_of(row), message=sentence(why))
     fault = _fault(ask)
     if fault is None:
         return say("what_is_wrong", scene.seed)
@@ -78,23 +80,23 @@ def _tells(text: str) -> bool:
     return len(words_of(plain(text))) > 2 and bool(_FAULT.search(plain(text)) or len(telling(text)) > 2)
 
 
-_FAULT = re.compile(
-    r"\b(?:broken?|broke|stopped|does not|did not|will not|can not|no longer|leak\w*|crack\w*|torn|tore|rip\w*|fail\w*|fault\w*"
-    r"|defect\w*|dead|noise|smok\w*|burn\w*|loose|bent|snapp\w*|peel\w*|fell|falls|stuck|jam\w*|wrong|dies|died|faded|rust\w*)\b"
-)
+_FAULT = lexicon.pattern("fault")
 
 
 def claim_status(ask: Ask, scene: Scene) -> Script:
     claim = _claim_id(ask, scene)
-    if claim is None:
-        return say("which_claim", scene.seed)
-    result = yield Call("get_claim", {"claim_id": claim})
+    result = yield Call("get_claim", {"claim": claim} if claim else {})
     return anything.told(result.value) if result.ok else failure(result, scene.seed)
 
 
 def claim_choice(ask: Ask, scene: Scene) -> Script:
     """The cards choose; words never do."""
     claim = _claim_id(ask, scene)
+    if claim is None:
+        found = yield Call("get_claim")
+        if not found.ok:
+            return failure(found, scene.seed)
+        claim = _claim_id(ask, scene)
     if claim is None:
         return say("which_claim", scene.seed)
     result = yield Call("offer_claim_choice", {"claim_id": claim})

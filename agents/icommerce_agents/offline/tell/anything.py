@@ -1,4 +1,4 @@
-"""Any result in words, by the kinds of its fields: what a message says, amounts and states by their names, rows as a list."""
+"""Any result in words, by the kinds of its fields: a message as it is, figures by their names, rows as a list."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _many(label: str, value: Iterable[Any], *, nested: bool) -> str:
 def _short(item: Json) -> str:
     name = next((str(item[key]) for key in _NAMED if item.get(key)), "")
     count = item.get("quantity") or item.get("units")
-    return f"{count} × {name}" if count and name else name or row(item)
+    return f"{count} \u00d7 {name}" if count and name else name or row(item)
 
 
 def plainly(value: Any) -> str:
@@ -75,3 +75,9 @@ def plainly(value: Any) -> str:
     if found := _TIME.match(text):
         return f"{found.group(1)} {found.group(2)}"
     return text.replace("_", " ") if _CODE.match(text) else text
+
+
+def address(value: Json) -> str:
+    """An address on one line."""
+    keys = ("name", "line_one", "line_two", "city", "state", "postal_code", "country")
+    return ", ".join(str(value[key]) for key in keys if value.get(key))
