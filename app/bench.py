@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.bench_agents import AGENTS, ONE_ITEM, agent_rows
+from app.bench_conversations import CONVERSATIONS, conversation_rows
 from app.bench_flat import FLAT, flat_rows
 from app.bench_import import IMPORT, import_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
@@ -27,7 +28,7 @@ from engine.catalog.vectors import VectorIndex
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
 
-BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM)
+BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM, CONVERSATIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
     if unknown := set(chosen) - set(BENCHMARKS):
         raise KeyError(unknown.pop())
     rows: list[Row] = []
-    for name in (AGENTS, ONE_ITEM):
+    for name in (AGENTS, ONE_ITEM, CONVERSATIONS):
         if name in chosen:
-            rows += [Row(**row) for row in agent_rows(say, name, n, clients)]
+            rows += [Row(**row) for row in _own_house_rows(say, name, n, clients)]
             chosen.remove(name)
     if not chosen:
         return rows
@@ -80,6 +81,11 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
         if wants_import:  # the last: the shop is another one after it
             rows += [Row(**row) for row in import_rows(scene, index, embedder, say, n)]
     return rows
+
+
+def _own_house_rows(say: Say, name: str, n: int, clients: int) -> list[dict[str, Any]]:
+    """Of a benchmark that opens a store of its own."""
+    return conversation_rows(say, n, clients) if name == CONVERSATIONS else agent_rows(say, name, n, clients)
 
 
 def as_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from engine.kit.identity import Identity
 from engine.support import desk
 from engine.support.models import Case
 from evals.references import sent_code
-from evals.suite import Meanwhile, Staff, SuiteInvalid, Turn
+from evals.suite import Meanwhile, NotThere, Staff, Turn
 from evals.world import World, deliver_order, release_order, ship_order
 
 
@@ -31,7 +31,7 @@ def _work(world: World, thread_id: str, staff: Staff) -> str:
         query = select(Case).where(Case.tenant_id == world.tenant_id, Case.thread_id == thread_id)
         case = session.scalars(query.order_by(Case.id.desc())).first()
         if case is None:
-            raise SuiteInvalid("Nobody of the shop has a case of this conversation.")
+            raise NotThere("a case of this conversation for the shop's people")
         if staff.reply is not None:
             desk.reply(session, world.staff, case.id, staff.reply)
             return f"[staff: {staff.reply}]"

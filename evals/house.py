@@ -34,6 +34,7 @@ class House:
 
     runtime: Runtime
     dsn: str
+    addresses: Addresses | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def opened(addresses: Addresses) -> Iterator[House]:
         psp_url=lambda: "http://127.0.0.1:1",
     )
     try:
-        yield House(runtime, libpq_url(addresses.runtime))
+        yield House(runtime, libpq_url(addresses.runtime), addresses)
     finally:
         store.close()
         gateway.close()

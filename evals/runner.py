@@ -18,7 +18,7 @@ from evals.graders import Miss
 from evals.house import Stage
 from evals.picture import Picture
 from evals.references import resolved
-from evals.suite import Calls, Scenario, Suite, SuiteInvalid, Turn, Words
+from evals.suite import Calls, NotThere, Scenario, Suite, SuiteInvalid, Turn, Words
 from evals.talking import Heard, Talk, TurnLost
 from evals.world import NOW, World, build
 
@@ -108,7 +108,11 @@ async def _play(stage: Stage, world: World, trial: Trial) -> None:
     names = picture.Names(world.names())
     before = await asyncio.to_thread(_picture, world, names, talk)
     for turn in scenario.turns:
-        heard = await _take(world, talk, turn)
+        try:
+            heard = await _take(world, talk, turn)
+        except NotThere as missing:
+            trial.misses.append(Miss("calls", "the conversation", str(missing), "none"))
+            break
         trial.heard.append(heard)
         trial.misses += [_at(miss, heard) for miss in _grade_turn(world, talk, turn, heard)]
     after = await asyncio.to_thread(_picture, world, names, talk)
@@ -141,7 +145,7 @@ async def _press(talk: Talk, turn: Turn) -> Heard:
     assert press is not None
     cards = [one for one in (await talk.snapshot()).interrupts if press.card in (None, one.reason)]
     if not cards:
-        raise SuiteInvalid(f"There is no open card{f' {press.card!r}' if press.card else ''} to press on.")
+        raise NotThere(f"an open card{f' {press.card!r}' if press.card else ''} to press {press.answer} on")
     return await talk.decide(cards[-1].id, approved=press.answer == "yes")
 
 

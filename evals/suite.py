@@ -26,6 +26,10 @@ class SuiteInvalid(ValueError):
     """A suite file that cannot be used; the words say the file, the place and the reason."""
 
 
+class NotThere(Exception):
+    """A conversation did not lead to what the next turn is about: no card to press, no case to work on."""
+
+
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -12,7 +12,7 @@ def bench(
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Benchmarks; all of them for none.")
     ] = None,
     n: Annotated[int, typer.Option(min=1, max=100_000, help="Operations of each.")] = 200,
-    clients: Annotated[int, typer.Option(min=1, max=64, help="How many at a time.")] = 1,
+    clients: Annotated[int, typer.Option(min=1, max=200, help="How many at a time.")] = 1,
     processes: Annotated[int, typer.Option(min=1, max=16, help="Over how many processes the clients are spread.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ Which conversation it is asked in, it knows from the task that asks (``attacking
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
+
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import litellm
 from litellm.llms.custom_llm import CustomLLM

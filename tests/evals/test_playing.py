@@ -70,7 +70,6 @@ def test_a_purchase_earns_its_reward_and_each_wrong_expectation_takes_it(on_stag
 def test_what_cannot_be_played_says_why(on_stage: OnStage[list[Trial]]) -> None:
     faults = {
         "There is nobody called 'eve'": _scenario(speaker="eve"),
-        "There is no open card": _scenario(turns=[{"say": "hello"}, {"press": "yes"}]),
         "has no 'SKATES'": _scenario(world={"stock": {"SKATES": {"EAST": 1}}}),
         "There is no order 'skates'": _scenario(turns=[{"say": "where is {order:skates}?"}]),
         "{price:skates} means nothing": _scenario(turns=[{"say": "{price:skates}"}]),
@@ -83,6 +82,22 @@ def test_what_cannot_be_played_says_why(on_stage: OnStage[list[Trial]]) -> None:
     for words, trial in zip(faults, on_stage(go), strict=True):
         assert words in (trial.broken or "nothing was wrong")
         assert trial.reward == 0
+
+
+def test_a_conversation_that_does_not_come_there_is_graded_all_the_same(on_stage: OnStage[list[Trial]]) -> None:
+    nowhere = {
+        "an open card to press yes on": {"press": "yes"},
+        "an open card 'order_change' to press no on": {"press": {"answer": "no", "card": "order_change"}},
+        "a case of this conversation for the shop's people": {"staff": {"take": True}},
+    }
+    scenarios = [_scenario(turns=[{"say": "hello"}, turn], expect={}) for turn in nowhere.values()]
+
+    async def go(stage: Any) -> list[Trial]:
+        return [await play(stage, "s", one) for one in scenarios]
+
+    for words, trial in zip(nowhere, on_stage(go), strict=True):
+        assert trial.broken is None
+        assert [(miss.grader, miss.expected, miss.found) for miss in trial.misses] == [("calls", words, "none")]
 
 
 def test_each_scenario_has_a_time_of_its_own(on_stage: OnStage[list[Trial]]) -> None:
