@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agents import Agent, RunConfig, Runner
 
 from icommerce_agents import history, models
 from icommerce_agents.build import build_all
+from icommerce_agents.declaration import AgentSpec
+from icommerce_agents.registry import AGENTS
 
 _WORDS = "hello"
 
 
 def load() -> None:
     """Import the libraries and build the agents (seconds, blocking)."""
-    models.prepare()
+    models.ready(models.OFFLINE)
     build_all()
+    from icommerce_agents.offline import provider
+
+    provider.warm_up(_schemas(spec) for spec in AGENTS.values())
+
+
+def _schemas(spec: AgentSpec) -> list[dict[str, Any]]:
+    """The agent's tools as a request sends them."""
+    return [{"name": one.name, "description": one.description, "parameters": one.schema()} for one in spec.tools]
 
 
 async def rehearse() -> None:

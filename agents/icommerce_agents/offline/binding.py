@@ -24,6 +24,8 @@ ENOUGH: Final = 0.75
 """Score from which a tool is taken to do an ability."""
 _NAME_WEIGHT: Final = 0.15
 _WHOLE_WEIGHT: Final = 0.5
+_UNLIKE: Final = 0.3
+"""Likeness of what both say below which kinds of arguments don't matter."""
 _OTHER_AGENT: Final = 0.15
 _MOST: Final = 0.5
 _ARGUMENT_WEIGHT: Final = 0.35
@@ -153,14 +155,15 @@ def _plain(schema: Json, whole: Json) -> Json:
 
 
 def _scores(tools: Sequence[Loose], known: Sequence[Ability]) -> Matrix:
-    """How well each tool fits each ability: what they say, their arguments in kind and meaning, a little their names."""
+    """How well each tool fits each ability: what both say, their arguments, and a little their names."""
     said = [(column, text) for column, ability in enumerate(known) for text in _wordings(ability)]
     near = semantics.likeness([tool.says for tool in tools], [text for _, text in said])
     whole = semantics.likeness([_whole_tool(tool) for tool in tools], [_whole_ability(ability) for ability in known])
     scores = np.full((len(tools), len(known)), -1.0)
     for place, (column, _) in enumerate(said):
         scores[:, column] = np.maximum(scores[:, column], near[:, place])
-    scores += _WHOLE_WEIGHT * whole
+    unlike = scores < _UNLIKE
+    scores += _WHOLE_WEIGHT * whole - unlike
     for row, tool in enumerate(tools):
         for column, ability in enumerate(known):
             named = _overlap(name_words(tool.tool), name_words(ability.name))
@@ -170,7 +173,7 @@ def _scores(tools: Sequence[Loose], known: Sequence[Ability]) -> Matrix:
 
 
 def _of_one_agent(scores: Matrix, known: Sequence[Ability]) -> Matrix:
-    """A set of tools is one agent's: where the staff's work fits it best, that is likelier everywhere, else unlikelier."""
+    """A set of tools is one agent's: either the staff's work is unlikely in it, or everything else is."""
     staff = np.array([ability.name in lexicon.table("specialists")["operations"] for ability in known])
     if not len(scores):
         return np.zeros(len(known))
@@ -235,9 +238,21 @@ def _slots(properties: Sequence[Property], arguments: Mapping[str, Argument]) ->
                 near[row, column] += 0.3 * _overlap(name_words(name), name_words(one.name))
                 near[row, column] -= 0.0 if arguments[name].kind == one.kind else 9.0
                 near[row, column] += 0.1 if arguments[name].required and one.required else 0.0
-        pairs = [(names[row], left[column]) for row, column in best_pairs(near) if near[row, column] > _LEAST]
-        found |= dict(pairs)
+        pairs = [(row, column) for row, column in best_pairs(near) if near[row, column] > _LEAST]
+        found |= {names[row]: left[column] for row, column in pairs}
+        found |= _what_is_left(arguments, [one for one in properties if one not in found.values()], set(found))
     return {name: Slot(one, _slots(one.fields, arguments[name].fields)) for name, one in found.items()}
+
+
+def _what_is_left(arguments: Mapping[str, Argument], left: list[Property], known: set[str]) -> dict[str, Property]:
+    """A required argument without a counterpart is the one required property of its kind that has none either."""
+    open_kinds = [one.kind for one in left if one.required]
+    found = {}
+    for name, argument in arguments.items():
+        if name not in known and open_kinds.count(argument.kind) == 1:
+            found[name] = next(one for one in left if one.required and one.kind == argument.kind)
+            open_kinds.remove(argument.kind)
+    return found
 
 
 _LEAST: Final = 0.15

@@ -101,10 +101,11 @@ def pick_order(ask: Ask, scene: Scene, *, sent: bool | None = None) -> Generator
 
     ``sent`` prefers orders that have (not) left where the words leave it open.
     """
-    number = next((n for text in ask.said if (n := _number(text, scene, ask))), None)
+    newest_only = bool(_OTHER.search(plain(ask.said[0])))
+    number = next((n for text in ask.said[: 1 if newest_only else None] if (n := _number(text, scene, ask))), None)
     if number:
         return scene.orders.get(number, {"number": number})
-    if not scene.orders_listed and not (scene.orders and _points(ask)):
+    if not scene.orders_listed and not _in_focus(ask, scene):
         result = yield Call("list_orders")
         if not result.ok:
             return failure(result, scene.seed)
@@ -124,9 +125,27 @@ def _number(text: str, scene: Scene, ask: Ask) -> str | None:
     return next((n for n in scene.orders if bare and n.endswith(bare)), None)
 
 
-def _points(ask: Ask) -> bool:
-    """``it``, ``that order``: what was spoken about already."""
-    return bool(re.search(r"\b(?:it|its|this|that|them|these|those)\b", plain(ask.said[0])))
+def _in_focus(ask: Ask, scene: Scene) -> bool:
+    """Whether the order spoken about is the one meant: nothing said names another or a thing it does not have."""
+    order = scene.orders.get(scene.order)
+    if order is None or _OTHER.search(plain(ask.said[0])) or any(_NEWEST.search(plain(text)) for text in ask.said):
+        return False
+    points = bool(re.search(r"\b(?:it|its|this|that|them|these|those)\b", plain(ask.said[0])))
+    return (
+        points
+        or bool(named(ask.said, [order], order_words))
+        or not re.search(r"\b(?:the|my) \w+", plain(ask.said[0]))
+        or _speaks_of_orders(ask)
+    )
+
+
+def _speaks_of_orders(ask: Ask) -> bool:
+    return bool(
+        re.search(
+            r"\b(?:the|my) (?:whole |entire )?(?:order|purchase|money|refund|card|address|courier|package|delivery)\b",
+            plain(ask.said[0]),
+        )
+    )
 
 
 def _narrowed(ask: Ask, orders: list[Json], scene: Scene, *, sent: bool | None) -> list[Json]:

@@ -92,11 +92,11 @@ def intent_of(piece: str, scene: Scene, flags: frozenset[str]) -> str | None:
     """The intent of a clause in plain words; ``None`` where neither knows."""
     rule = intents.by_rule(piece, flags)
     against = _told()["against"]
-    if rule is not None and rule not in against:
+    if rule is not None and rule not in against and not (rule == "pay" and not scene.lines and not scene.checking_out):
         return rule
     found = wishes.chances(piece)
     ours = {name: found[name] for name in taught() if name in found and usable(name, scene)}
-    least = float(_told()["alone"] if rule is None else against[rule])
+    least = float(against.get(rule, _told()["alone"]))
     if rule in kinds("staff"):
         ours = {name: chance for name, chance in ours.items() if name in kinds("staff")}
     best_other = max((chance for name, chance in found.items() if name not in ours), default=0.0)

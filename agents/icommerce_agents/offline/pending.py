@@ -87,7 +87,8 @@ def _corrected(scene: Scene) -> Thread | None:
     """``no, the other one`` and ``make it two`` about what was just asked of a tool."""
     made = [result.call for result in scene.dialogue.before if result.call.name in _GOES_ON]
     words = plain(scene.text)
-    if not made or not scene.dialogue.exchanges or not _CORRECTS.search(words) or len(words_of(words)) > 14:
+    puts_right = _CORRECTS.search(words) or (slots.order_number(scene.text) and len(words_of(words)) <= 2)
+    if not made or not scene.dialogue.exchanges or not puts_right or len(words_of(words)) > 14:
         return None
     turns = (scene.text, *_since(scene.dialogue.exchanges))
     return Thread(turns, ability=made[-1].name, previous=made[-1].arguments)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -18,7 +18,8 @@ import litellm
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import GenericStreamingChunk, ModelResponse
 
-from icommerce_agents.offline import semantics
+from icommerce_agents.offline import semantics, wishes
+from icommerce_agents.offline.binding import bind
 from icommerce_agents.offline.brain import Reply, ToolCall, reply
 
 PROVIDER: Final = "icommerce"
@@ -51,9 +52,12 @@ def register() -> None:
     litellm.utils.custom_llm_setup()  # type: ignore[no-untyped-call]
 
 
-def warm_up() -> None:
-    """Load the embedder before the first shopper comes."""
+def warm_up(tool_sets: Iterable[Sequence[dict[str, Any]]] = ()) -> None:
+    """Load the embedder before the first shopper comes, and get to know sets of tools that will be sent."""
     semantics.warm_up()
+    wishes.chances("hello")
+    for tools in tool_sets:
+        bind(tools)
 
 
 def _think(kwargs: dict[str, Any]) -> Reply:

@@ -159,6 +159,8 @@ def _product(ask: Ask, scene: Scene) -> Generator[Call, Result, str | None]:
     """The product meant: shown before, in the cart, or found by its name. A question begins with ``?``."""
     for text in ask.said:
         bare = _POSTAL.sub(" ", plain(text))
+        if text is not ask.said[-1] and not telling(bare) and not re.search(r"\b(?:it|this|that|these|one)\b", bare):
+            continue
         known = _shown(bare, scene)
         if len(known) == 1:
             return known[0]
