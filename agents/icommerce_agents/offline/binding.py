@@ -24,7 +24,7 @@ ENOUGH: Final = 0.75
 """Score from which a tool is taken to do an ability."""
 _NAME_WEIGHT: Final = 0.15
 _WHOLE_WEIGHT: Final = 0.5
-_UNLIKE: Final = 0.3
+_UNLIKE: Final = 0.22
 """Likeness of what both say below which kinds of arguments don't matter."""
 _OTHER_AGENT: Final = 0.15
 _MOST: Final = 0.5
