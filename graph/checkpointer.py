@@ -16,6 +16,23 @@ from psycopg_pool import AsyncConnectionPool
 SCHEMA: Final = "graph"
 POOL_SIZE: Final = 4
 _OPTIONS: Final = f"-c search_path={SCHEMA} -c statement_timeout=20000 -c lock_timeout=15000"
+_KEEP_NEWEST: Final = """
+WITH head AS (
+    SELECT checkpoint_id, checkpoint -> 'channel_versions' AS versions FROM checkpoints
+    WHERE thread_id = %(key)s AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1
+), writes AS (
+    DELETE FROM checkpoint_writes old USING head
+    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.checkpoint_id <> head.checkpoint_id
+), blobs AS (
+    DELETE FROM checkpoint_blobs old USING head
+    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.version IS DISTINCT FROM (versions ->> old.channel)
+), steps AS (
+    DELETE FROM checkpoints old USING head
+    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.checkpoint_id <> head.checkpoint_id
+)
+UPDATE checkpoints newest SET parent_checkpoint_id = NULL FROM head
+WHERE newest.thread_id = %(key)s AND newest.checkpoint_ns = '' AND newest.checkpoint_id = head.checkpoint_id
+"""
 Pool = AsyncConnectionPool[AsyncConnection[DictRow]]
 
 
@@ -50,6 +67,14 @@ def open_pool(url: str) -> Pool:
         "connect_timeout": 5,
     }
     return AsyncConnectionPool(url, kwargs=kwargs, min_size=1, max_size=POOL_SIZE, timeout=10, open=False)
+
+
+async def keep_newest(pool: Pool, key: str) -> None:
+    """Forget all but a thread's newest checkpoint, with what belongs to it alone. Our state has no channels that are
+    kept as differences, so the newest checkpoint names every value it needs.
+    """
+    async with pool.connection() as connection:
+        await connection.execute(_KEEP_NEWEST, {"key": key})
 
 
 def saver(pool: Pool) -> AsyncPostgresSaver:

@@ -8,6 +8,7 @@ from typing import Final
 
 from engine.conversations import log
 from engine.conversations.events import Emitted
+from engine.conversations.models import Audience
 from engine.runtime import Runtime
 from icommerce_agents.threads import in_thread
 
@@ -41,6 +42,12 @@ class Emitter:
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write())
 
+    async def take(self) -> list[Emitted]:
+        """What is not in the log yet, for whoever writes it with something else. Raises like ``flush``."""
+        waiting, self._waiting = self._waiting, []
+        await self.flush()
+        return merged(waiting)
+
     async def flush(self) -> None:
         """Wait until everything is in the log. Raises the error of a write that failed."""
         while self._writer is not None:
@@ -50,9 +57,9 @@ class Emitter:
             raise self.error
 
     def _can_wait(self, event: Emitted) -> bool:
-        """Only the words after a message's first."""
+        """Only the words after a message's first, and what only staff see."""
         if event.payload["type"] != _DELTA:
-            return False
+            return event.audience is Audience.STAFF
         first = self._speaking != event.payload["messageId"]
         self._speaking = event.payload["messageId"]
         return not first
@@ -62,7 +69,8 @@ class Emitter:
             while self._waiting and not self.error:
                 await self._gather()
                 batch, self._waiting = self._waiting, []
-                await in_thread(self._append, merged(batch))
+                if batch:
+                    await in_thread(self._append, merged(batch))
         except Exception as error:  # noqa: BLE001 (kept for whoever emits or flushes next)
             self.error = error
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
@@ -12,6 +13,7 @@ from langgraph.types import Command
 
 from engine.conversations import asking, budget, events, runs
 from engine.conversations.errors import LeaseLost
+from engine.conversations.events import Emitted
 from engine.conversations.models import RunStatus
 from engine.conversations.runs import Claim, Report
 from engine.kit.errors import DomainError
@@ -35,8 +37,7 @@ async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> None:
     renewing = asyncio.create_task(_keep(runtime, claim, asyncio.current_task()))
     try:
         await asyncio.wait_for(_walk(graph, context), RUN_SECONDS)
-        await emitter.flush()
-        await in_thread(_finish, context)
+        await in_thread(_finish, context, await emitter.take())
     except LeaseLost:
         log.warning("run %s goes on elsewhere", claim.run_id)
     except DomainError as error:
@@ -76,14 +77,14 @@ async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[An
     return new_turn(claim.run_id, decided), False
 
 
-def _finish(context: RunContext) -> None:
+def _finish(context: RunContext, unwritten: Sequence[Emitted]) -> None:
     claim = context.claim
     with context.tools.unit_of_work() as session:
         open_cards = asking.open_cards(session, claim.identity, claim.thread_id)
         status = RunStatus.INTERRUPTED if open_cards else RunStatus.COMPLETED
         last = events.run_finished(claim.thread_id, claim.run_id, open_cards)
         budget.spend(session, context.tenant_id, context.turn.meter.cost_micros)
-        runs.finish(session, context.tenant_id, claim, _report(context, status), [last])
+        runs.finish(session, context.tenant_id, claim, _report(context, status), [*unwritten, last])
 
 
 async def _fail(context: RunContext, emitter: Emitter, error: Exception) -> None:

@@ -11,7 +11,7 @@ from engine.conversations import runs
 from engine.conversations.runs import Claim
 from engine.runtime import Runtime
 from graph.build import Graph, build_graph
-from graph.checkpointer import Pool, open_pool, saver, thread_key
+from graph.checkpointer import Pool, keep_newest, open_pool, saver, thread_key
 from graph.execution import execute
 from icommerce_agents.rehearsal import load, rehearse
 from icommerce_agents.threads import in_thread
@@ -111,9 +111,8 @@ class Runner:
 
     async def _forget_steps(self, key: ThreadKey) -> None:
         """Keep a thread's newest checkpoint alone."""
-        assert self._graph is not None
         try:
-            await saver(self._pool).aprune([thread_key(*key)], strategy="keep_latest")
+            await keep_newest(self._pool, thread_key(*key))
         except Exception:
             log.warning("thread %s: old checkpoints kept", key[1], exc_info=True)
 

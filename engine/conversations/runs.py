@@ -131,7 +131,7 @@ def finish(session: Session, tenant_id: str, claim: Claim, report: Report, last:
     run.usage, run.agent_path, run.tool_calls = report.usage, report.agent_path, report.tool_calls
     run.error = report.error
     run.input = _without_secrets(run.input)
-    if report.active_agent:
+    if report.active_agent and report.active_agent != claim.active_agent:
         thread = session.get_one(Thread, (tenant_id, claim.thread_id))
         thread.active_agent = report.active_agent
     session.flush()
