@@ -38,11 +38,13 @@ async def agent(state: State, runtime: Runtime[RunContext]) -> Next:
     if briefing.mode != Mode.AGENT:
         return Command(goto="cards")
     context.agent_path.append(spec.name)
-    context.sink.emit(events.agent(spec.name, spec.title))
+    said = {"name": spec.prompt.name, "version": spec.prompt.version, "digest": spec.prompt.digest}
+    context.sink.emit(events.agent(spec.name, spec.title), events.staff_note("prompt", said))
     visited = [*state.get("visited", []), spec.name.value]
     context.turn.closed = _closed(visited, state["hops"])
     conversation = [*state["history"], *([history.user(task["about"])] if task["about"] else []), *done]
-    result = await run_turn(spec, context.turn, conversation, briefing.text(spec.name, part=bool(task["about"])))
+    now = briefing.text(spec.name, part=bool(task["about"]))
+    result = await run_turn(spec, context.turn, conversation, now, briefing.rules(spec.prompt.rules))
     items = [*state["history"], *done, *result.items]
     update: dict[str, Any] = {
         "history": history.trimmed(items),

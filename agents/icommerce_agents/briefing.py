@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -18,8 +20,11 @@ from engine.conversations.schemas import OpenCard
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import ids_in
+from engine.kit.policies import PolicyBroken, read_policy
 from engine.kit.tenancy import Tenant
 from engine.orders import queries
+from engine.policies import policy_kind
+from prompts import rules
 from tools.spec import ToolContext
 
 _PART: Final = "your_part: only the shopper's last line; the rest of the message is answered by other agents"
@@ -31,6 +36,19 @@ class Briefing:
 
     mode: Mode
     lines: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The shop's settings, with its policies."""
+    currency: str = ""
+
+    def rules(self, names: Sequence[str]) -> str:
+        """What this shop's policies say, in the words of ``prompts/policies``; a broken one is left out."""
+        said = []
+        for name in names:
+            words = rules(name)
+            with suppress(PolicyBroken):
+                policy = read_policy(dict(self.settings), policy_kind(words.section), home=self.currency)
+                said.append(words.text(policy.model_dump(mode="json")))
+        return "\n\n".join(said)
 
     def text(self, active_agent: str, *, part: bool = False) -> str:
         """``part``: other agents answer the rest of the message."""
@@ -44,7 +62,8 @@ def read_briefing(context: ToolContext, *, order: str | None = None) -> Briefing
         mode = runs.mode(session, context.identity.tenant_id, context.thread_id)
         lines = [*_lines(session, context, mode), *_person(context.identity), *_order(session, context.identity, order)]
         references.record(session, context.identity.tenant_id, context.thread_id, ids_in("\n".join(lines)))
-    return Briefing(mode, tuple(lines))
+        tenant = session.get_one(Tenant, context.identity.tenant_id)
+        return Briefing(mode, tuple(lines), tenant.settings, tenant.currency)
 
 
 def _lines(session: Session, context: ToolContext, mode: Mode) -> list[str]:

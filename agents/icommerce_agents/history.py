@@ -15,6 +15,10 @@ def user(text: str) -> Item:
     return {"role": "user", "content": text}
 
 
+def system(text: str) -> Item:
+    return {"role": "system", "content": text}
+
+
 def assistant(text: str) -> Item:
     return {"role": "assistant", "content": text}
 

@@ -18,6 +18,7 @@ from icommerce_agents.build import sdk_agent
 from icommerce_agents.context import MAX_TOOL_CALLS, Transfer, TurnContext
 from icommerce_agents.declaration import AgentSpec
 from icommerce_agents.errors import GaveUp, ModelFailed
+from icommerce_agents.guardrails.evidence import Source
 from icommerce_agents.history import Item
 from icommerce_agents.patience import Patience
 from icommerce_agents.registry import allowed
@@ -40,14 +41,20 @@ class TurnResult:
     finished: bool = True
 
 
-async def run_turn(agent: AgentSpec, context: TurnContext, conversation: Sequence[Item], briefing: str) -> TurnResult:
+async def run_turn(
+    agent: AgentSpec, context: TurnContext, conversation: Sequence[Item], briefing: str, rules: str = ""
+) -> TurnResult:
     """Let ``agent`` answer the end of ``conversation``; words and tool events go to ``context.sink`` as they happen.
+
+    ``rules`` are the shop's own: they change seldom and stand first, the ``briefing`` of the moment stands last.
 
     Raises ``ModelFailed`` when no model answers.
     """
-    given = history.placed_before_last_words(conversation, {"role": "system", "content": briefing})
+    given = history.placed_before_last_words(conversation, history.system(briefing))
+    given = [history.system(rules), *given] if rules else given
     context.transfer, context.patience, shown_before = None, Patience(), context.shown
     context.evidence.learn(given)
+    context.evidence.add(Source.RESULT, rules)
     speaker = Speaker(context.sink, agent.title, context.evidence)
     asked = Enduring(agent.name, context.meter)
     result = Runner.run_streamed(
