@@ -22,13 +22,14 @@ from app.bench_import import IMPORT, import_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
 from app.bench_scene import SIZES, Scene, lift_limits, set_scene, stock_up
 from app.bench_timing import Say, cpu_seconds, drive, figures, prepare
+from app.bench_turn import TURN, turn_rows
 from app.boot import House, fill_index, open_index, open_runtime, open_store
 from engine.catalog.embedder import Embedder
 from engine.catalog.vectors import VectorIndex
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
 
-BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM, CONVERSATIONS)
+BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM, CONVERSATIONS, TURN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,10 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
     if not chosen:
         return rows
     with _scene(say) as (scene, index, embedder), ExitStack() as open_workers:
-        if FLAT in chosen:
-            rows += [Row(**row) for row in flat_rows(scene, say, n)]
-            chosen.remove(FLAT)
+        alone = {FLAT: lambda: flat_rows(scene, say, n), TURN: lambda: turn_rows(scene, say, n, clients)}
+        for name in set(alone) & set(chosen):
+            rows += [Row(**row) for row in alone[name]()]
+            chosen.remove(name)
         if wants_import := IMPORT in chosen:
             chosen.remove(IMPORT)
         many = open_workers.enter_context(Workers(scene, processes)) if processes > 1 else None

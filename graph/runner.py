@@ -75,6 +75,12 @@ class Runner:
             with contextlib.suppress(RuntimeError):  # the loop has just closed: the next start finds the run
                 self._loop.call_soon_threadsafe(self._schedule, (tenant_id, thread_id))
 
+    async def settle(self, tenant_id: str, thread_id: str) -> None:
+        """Run what waits in this thread and wait until nothing does. On the runner's own loop."""
+        self._schedule((tenant_id, thread_id))
+        while task := self._working.get((tenant_id, thread_id)):
+            await asyncio.shield(task)
+
     def _schedule(self, key: ThreadKey) -> None:
         if self._loop is None:
             return

@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.engine import make_url
 
-from app import bench_import
+from app import bench_import, bench_turn
 from app.bench_operations import BENCHMARKS
 from app.bench_scene import Scene, lift_limits
 from app.boot import House
@@ -17,6 +18,7 @@ from engine.catalog.models import Product
 from engine.checks import check_tenant
 from engine.db import Addresses
 from engine.runtime import Runtime
+from graph import checkpointer
 from tests.engine.catalog.conftest import FewMeanings
 from tests.shop import Shop
 
@@ -36,6 +38,16 @@ def test_an_operation_goes_through(scene: Scene, name: str) -> None:
         BENCHMARKS[name](scene)()
     faults = [one for one in check_tenant(scene.runtime, scene.tenant_id, "bench") if not one.ok]
     assert faults == [] or name == "money_floor"  # its rows alone are a sale's: it asks no gateway
+
+
+def test_turns_are_measured_from_their_words_to_their_end(scene: Scene, addresses: Addresses) -> None:
+    assert addresses.owner is not None
+    checkpointer.setup(addresses.owner, make_url(addresses.runtime).username or "")
+    said: list[str] = []
+    rows = bench_turn.turn_rows(scene, said.append, 2, 1)
+    assert [(row["name"], row["n"]) for row in rows] == [("turn_overhead", 2), ("turn_first_words", 2)]
+    assert all(row["p50_ms"] > 0 for row in rows)
+    assert said == ["turn_overhead: 2 turns in 1 conversations", "turn_first_words: 2 turns in 1 conversations"]
 
 
 def test_a_catalogue_by_file_goes_in_once_and_is_found(

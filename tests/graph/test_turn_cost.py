@@ -42,7 +42,7 @@ def test_a_turn_of_words_stays_cheap(
             for name in ("execute", "executemany"):
                 monkeypatch.setattr(psycopg.AsyncCursor, name, watched(getattr(psycopg.AsyncCursor, name)))
             assert talk.runner is not None
-            await talk.runner._run_next((talk.shop.tenant.id, talk.thread_id))
+            await talk.runner.settle(talk.shop.tenant.id, talk.thread_id)
             event.remove(Engine, "before_cursor_execute", ours)
             assert talk.run(run.id).status == "completed"
 
