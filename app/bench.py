@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,7 +66,10 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
     if not chosen:
         return rows
     with _scene(say) as (scene, index, embedder), ExitStack() as open_workers:
-        alone = {FLAT: lambda: flat_rows(scene, say, n), TURN: lambda: turn_rows(scene, say, n, clients)}
+        alone: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
+            FLAT: lambda: flat_rows(scene, say, n),
+            TURN: lambda: turn_rows(scene, say, n, clients),
+        }
         for name in set(alone) & set(chosen):
             rows += [Row(**row) for row in alone[name]()]
             chosen.remove(name)

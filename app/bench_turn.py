@@ -90,7 +90,7 @@ def _seconds(scene: Scene, run_id: str, until: str) -> float:
         )
     assert start is not None
     assert reached is not None, f"the turn {run_id} never came to {until}"
-    return (reached - start).total_seconds()
+    return float((reached - start).total_seconds())
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _make_instant(litellm: Any) -> None:
     if any(one["provider"] == provider for one in litellm.custom_provider_map):
         return
 
-    class Instant(litellm.CustomLLM):  # type: ignore[misc,name-defined] # imported late: it takes seconds
+    class Instant(litellm.CustomLLM):  # type: ignore[misc] # imported late: it takes seconds
         async def acompletion(self, *_args: Any, **kwargs: Any) -> Any:
             response = kwargs["model_response"]
             route = {"tasks": [{"agent": "commerce", "about": ""}], "reason": ""}
