@@ -43,7 +43,7 @@ def as_sent_back(raw: str) -> str:
     if len(raw) > LIMIT:
         return TOO_LONG
     try:
-        return json.dumps(_parse(raw), ensure_ascii=False)
+        return json.dumps(_writable(_parse(raw)), ensure_ascii=False)
     except InvalidArguments:
         return UNREADABLE
 
