@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from engine.kit import clock
 from engine.kit.errors import DomainError
 from evals import events, graders, picture
+from evals.cassette import Player, playing, read_cassette
 from evals.graders import Miss
 from evals.house import Stage
 from evals.picture import Picture
@@ -92,12 +94,29 @@ async def play(stage: Stage, suite: str, scenario: Scenario) -> Trial:
     with clock.own(NOW) as hands:
         try:
             world = await asyncio.to_thread(build, stage.runtime, scenario.world, hands)
-            await _play(stage, world, trial)
+            player = await asyncio.to_thread(_player, world, scenario)
+            with playing(player):
+                await _play(stage, world, trial)
+            trial.misses += _unlike(player) if player else []
         except (SuiteInvalid, DomainError, TurnLost) as error:
             trial.broken = f"{type(error).__name__}: {error}"
         except Exception:  # noqa: BLE001 (one scenario's fault is shown in its own row)
             trial.broken = traceback.format_exc(limit=-6)
     return trial
+
+
+def _player(world: World, scenario: Scenario) -> Player | None:
+    """Raises ``SuiteInvalid`` for a cassette that cannot be read."""
+    if scenario.cassette is None:
+        return None
+    speaker = world.person(scenario.speaker)
+    return Player(read_cassette(Path(scenario.cassette)), lambda value: resolved(value, world, speaker))
+
+
+def _unlike(player: Player) -> list[Miss]:
+    """Where the replay went another way than its cassette."""
+    faults = [*player.faults, *([f"{player.left} answers were not asked for"] if player.left else [])]
+    return [Miss("calls", "the cassette", "every answer, each in its place", fault) for fault in faults]
 
 
 async def _play(stage: Stage, world: World, trial: Trial) -> None:

@@ -191,7 +191,7 @@ class Scenario(Part):
     turns: Annotated[list[Turn], Field(min_length=1)]
     expect: Expected = Expected()
     cassette: str | None = None
-    """A file of ``evals/cassettes`` with the answers of the model, for a replay."""
+    """A file with the answers of the model, for a replay; its path begins where the suite's file is."""
     offline: bool = True
     """Whether the offline model is up to it; one that is not counts for other models alone (say why in ``about``)."""
 
@@ -214,13 +214,25 @@ class Suite(Part):
 
 def read_suite(file: Path) -> Suite:
     """Raises ``SuiteInvalid`` with the place of every fault."""
+    return parse_suite(file.read_text(encoding="utf-8"), file)
+
+
+def parse_suite(text: str, file: Path) -> Suite:
+    """The suite that ``file`` is with this ``text``. Raises ``SuiteInvalid``."""
     try:
-        return Suite.model_validate(yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER))  # noqa: S506 (safe)
+        suite = Suite.model_validate(yaml.load(text, Loader=_LOADER))  # noqa: S506 (safe)
+        return suite.model_copy(update={"scenarios": [_with_cassette(one, file) for one in suite.scenarios]})
     except yaml.YAMLError as error:
         raise SuiteInvalid(f"{file}: {error}") from None
     except ValidationError as error:
         faults = [f"  {_place(one['loc'])}: {one['msg']}" for one in error.errors(include_url=False)]
         raise SuiteInvalid("\n".join([f"{file}:", *faults])) from None
+
+
+def _with_cassette(scenario: Scenario, file: Path) -> Scenario:
+    if scenario.cassette is None:
+        return scenario
+    return scenario.model_copy(update={"cassette": str(file.parent / scenario.cassette)})
 
 
 def read_suites(names: Sequence[str] = (), folder: Path = FOLDER) -> list[Suite]:

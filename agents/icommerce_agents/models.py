@@ -9,6 +9,7 @@ the rest.
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +23,8 @@ TIMEOUT_SECONDS: Final = 60.0
 RETRIES: Final = 2
 MAX_OUTPUT_TOKENS: Final = 4_000
 _PER_MILLION: Final = 1_000_000
+instead: ContextVar[str | None] = ContextVar("instead", default=None)
+"""A model that speaks for every part in this task and what it begins, whatever is configured: a recorded one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,12 @@ class Spent:
 
 def model_name(part: str) -> str:
     """The LiteLLM name of the model that speaks for ``part``: an agent's name or ``supervisor``."""
-    return _setting("ICOMMERCE_MODEL", part) or OFFLINE
+    return instead.get() or _setting("ICOMMERCE_MODEL", part) or OFFLINE
 
 
 def model_names(part: str) -> tuple[str, ...]:
     """That model and those to ask after it, each once."""
-    others = _setting("ICOMMERCE_MODEL_FALLBACKS", part).split(",")
+    others = [] if instead.get() else _setting("ICOMMERCE_MODEL_FALLBACKS", part).split(",")
     return tuple(dict.fromkeys([model_name(part), *(name.strip() for name in others if name.strip())]))
 
 
