@@ -32,6 +32,7 @@ from engine.kit.ids import new_id
 from engine.orders.models import Order, Shipment, ShipmentStatus
 from engine.policies import set_policy
 from engine.runtime import Runtime
+from engine.warranties import registering
 from evals.suite import OrderSpec, SuiteInvalid, WorldSpec
 
 FOLDER: Final = Path(__file__).parent / "worlds"
@@ -132,6 +133,7 @@ def deliver_order(world: World, name: str) -> None:
         for shipment_id in found:
             sign = TrackingEvent(f"{shipment_id}-end", clock.now(), ShipmentStatus.DELIVERED, "Delivered")
             tracking.apply(session, world.tenant_id, shipment_id, [sign])
+        registering.register(session, world.tenant_id, order_id)
 
 
 @cache

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from icommerce_agents.offline import contact, deciding, intents, lexicon, pending, slots
 from icommerce_agents.offline.dialogue import Json
-from icommerce_agents.offline.language import foreign_language, plain, words_of
+from icommerce_agents.offline.language import as_typed, foreign_language, plain, words_of
 from icommerce_agents.offline.scene import Scene
 
 SMALL_TALK = frozenset({"greeting", "thanks", "goodbye", "praise", "yes", "no"})
@@ -58,8 +58,13 @@ class Ask:
 
     @property
     def said(self) -> tuple[str, ...]:
-        """All words of the request, newest first, as typed where the message is nothing else."""
-        return self.turns or (self.plain,)
+        """All words of the request, newest first, as typed."""
+        return self.turns or (self.typed,)
+
+    @property
+    def typed(self) -> str:
+        """The clause as it was typed."""
+        return as_typed(self.plain, self.text)
 
 
 def understand(scene: Scene) -> list[Ask]:
@@ -152,7 +157,7 @@ def _order_asks(scene: Scene, details: contact.Contact, whole: str, flags: froze
         first = deciding.intent_of(whole, scene, flags)
         wanted = [Ask(first if first in ABOUT_ORDERS | deciding.taught() else "order_status", whole, scene.text)]
     alone = len(wanted) == 1
-    told = [replace(ask, fields=details.fields, turns=(scene.text,) if alone else (ask.plain,)) for ask in wanted]
+    told = [replace(ask, fields=details.fields, turns=(scene.text,) if alone else (ask.typed,)) for ask in wanted]
     return _tidy(scene, told)
 
 

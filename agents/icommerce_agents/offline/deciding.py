@@ -30,6 +30,7 @@ ABILITY: Final[Mapping[str, str]] = {
     "warranty_claim": "file_claim",
     "claim_status": "get_claim",
     "claim_choice": "offer_claim_choice",
+    "claim_answer": "answer_claim",
     "reorder": "reorder",
     "complaint": "complain",
     "sign_in": "send_sign_in_code",
@@ -50,6 +51,12 @@ ABILITY: Final[Mapping[str, str]] = {
     "staff_find_order": "find_order",
     "transfer_stock": "propose_transfer",
     "count_stock": "propose_count",
+    "incoming": "list_incoming",
+    "receive_stock": "propose_receipt",
+    "settle_exception": "settle_exception",
+    "lost_parcel": "propose_remedy",
+    "locations": "list_locations",
+    "counts": "list_counts",
     "hold_order": "find_order",
     "release_order": "propose_release",
 }
@@ -95,6 +102,10 @@ def intent_of(piece: str, scene: Scene, flags: frozenset[str]) -> str | None:
     if rule is not None and rule not in against and not (rule == "pay" and not scene.lines and not scene.checking_out):
         return rule
     found = wishes.chances(piece)
+    if general := _general(piece, found):
+        return general
+    if _counts_again(piece, rule, scene, flags):
+        return "set_quantity"
     ours = {name: found[name] for name in taught() if name in found and usable(name, scene)}
     least = float(against.get(rule, _told()["alone"]))
     if rule in kinds("staff"):
@@ -110,6 +121,25 @@ def intent_of(piece: str, scene: Scene, flags: frozenset[str]) -> str | None:
     return _RENAMED.get(rule or "", rule)
 
 
+def _general(piece: str, found: Mapping[str, float]) -> str | None:
+    """What is no matter of one order and the layer is sure of: a person, or how the shop takes things back."""
+    best = max(found, key=lambda name: found[name], default="")
+    least = _told()["general"].get(best)
+    of_one = slots.order_number(piece) or _OF_ORDERS.search(piece) or re.search(r"\b(?:my|this|that|it|the)\b", piece)
+    return best if least and found[best] >= least and (best == "human" or not of_one) else None
+
+
+def _counts_again(piece: str, rule: str | None, scene: Scene, flags: frozenset[str]) -> bool:
+    """Another number of what was just put into the cart, with no wish of its own: ``three lamps will do``."""
+    if rule not in {None, "browse", "refine", "details", "no"} or not {"cart", "added"} <= flags:
+        return False
+    named = lines_meant(piece, scene, strict=True)
+    return slots.quantity(piece) is not None and len(named) == 1 and not _SEEKS.search(piece)
+
+
+_SEEKS: Final = re.compile(r"\?|\b(?:show|find|look\w*|search|add|also|another|more|too|need|any|other|cheaper|for)\b")
+
+
 def _in_scene(intent: str, rule: str | None, piece: str, scene: Scene) -> str | None:
     """The same words mean the cart or the checkout while there is one, and an order that was placed otherwise."""
     placed = bool(_OF_ORDERS.search(piece) or slots.order_number(piece)) and not (
@@ -122,6 +152,8 @@ def _in_scene(intent: str, rule: str | None, piece: str, scene: Scene) -> str | 
         return "returns_policy"
     if intent in {"cancel_order", "return_cancel"}:
         return _canceled(intent, rule, piece, scene, placed=placed)
+    if intent in _OF_RETURN and slots.order_number(piece) in {str(row.get("number")) for row in scene.returns or ()}:
+        intent = "return_status"
     if intent in {"change_items", "exchange_item"} and not placed and scene.lines and rule in _OF_CART:
         return rule
     if intent in {"change_address", "use_address"}:
@@ -129,6 +161,7 @@ def _in_scene(intent: str, rule: str | None, piece: str, scene: Scene) -> str | 
     return intent
 
 
+_OF_RETURN: Final = frozenset({"return_item", "return_options", "order_status", "track"})
 _OF_CART: Final = frozenset({"swap", "set_quantity", "add", "refine"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from difflib import SequenceMatcher
 from functools import cache, lru_cache
 
 from rapidfuzz import process
@@ -77,6 +78,18 @@ def _vocabulary() -> tuple[str, ...]:
     phrases = [*lexicon.table("qualities"), *lexicon.table("comparatives"), *lexicon.table("superlatives")]
     known |= {word for phrase in phrases for word in _WORD.findall(phrase)}
     return tuple(sorted(known | lexicon.words("nouns") | lexicon.words("colors")))
+
+
+def as_typed(clause: str, text: str) -> str:
+    """The part of ``text`` that ``clause`` is the plain form of, letter by letter; the clause where it is not in it."""
+    spans = [found.span() for found in re.finditer(r"\S+", text)]
+    told = [(word, span) for span in spans for word in words_of(plain(text[slice(*span)]))]
+    wanted = words_of(clause)
+    same = SequenceMatcher(None, [word for word, _ in told], wanted, autojunk=False).get_matching_blocks()[:-1]
+    if not wanted or sum(block.size for block in same) * 3 < len(wanted) * 2:
+        return clause
+    first, last = told[same[0].a][1], told[same[-1].a + same[-1].size - 1][1]
+    return text[first[0] : last[1]].strip(" ,.;")
 
 
 def foreign_language(text: str) -> str | None:

@@ -81,7 +81,7 @@ def _parts(asks: list[Ask], active: str, *, staff: bool) -> list[Part]:
 
 def _part(agent: str, asks: list[Ask], *, alone: bool) -> Part:
     told = " and ".join(dict.fromkeys(ask.intent.replace("_", " ") for ask in asks))
-    about = "" if alone else "; ".join(dict.fromkeys(ask.plain for ask in asks))
+    about = "" if alone else "; ".join(dict.fromkeys(ask.typed for ask in asks))
     return Part(agent, asks[0].sure, f"the message is about {told}", about[:200])
 
 

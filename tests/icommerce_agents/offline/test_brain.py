@@ -174,7 +174,7 @@ def test_a_result_nobody_asked_for_is_told():
 def test_staff_ask_for_stock():
     state = briefing(staff="true", mode="agent")
     answer = reply([state, user("how many Ridgeline tents do we have per location?")], tools_of("operations"))
-    assert called(answer) == [("stock_by_location", {"query": "ridgeline tents"})]
+    assert called(answer) == [("stock_by_location", {"query": "Ridgeline tents"})]
     done = [
         state,
         user("stock of TH-FELL2-ORG"),

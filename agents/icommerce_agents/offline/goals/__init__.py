@@ -14,6 +14,7 @@ from icommerce_agents.offline.goals import (
     orders,
     returns,
     service,
+    settling,
     shopping,
     warranty,
 )
@@ -68,6 +69,7 @@ GOALS: Final[Mapping[str, Goal]] = {
     "warranty_claim": warranty.warranty_claim,
     "claim_status": warranty.claim_status,
     "claim_choice": warranty.claim_choice,
+    "claim_answer": warranty.claim_answer,
     "sign_in": account.sign_in,
     "complaint": account.complaint,
     "saved_addresses": account.saved_addresses,
@@ -89,6 +91,12 @@ GOALS: Final[Mapping[str, Goal]] = {
     "retry_job": operations.retry_job,
     "transfer_stock": operations.transfer_stock,
     "count_stock": operations.count_stock,
+    "incoming": operations.plainly("list_incoming"),
+    "locations": operations.plainly("list_locations"),
+    "counts": operations.plainly("list_counts"),
+    "receive_stock": settling.receive_stock,
+    "settle_exception": settling.settle_exception,
+    "lost_parcel": settling.lost_parcel,
     **{
         topic: service.shop(topic)
         for topic in ("returns_policy", "shop_shipping", "shop_hours", "shop_contact", "shop_about")

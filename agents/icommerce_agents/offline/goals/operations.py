@@ -9,7 +9,7 @@ from icommerce_agents.offline import lexicon, shapes, slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.dialogue import Call, Json, Result
 from icommerce_agents.offline.goals import service
-from icommerce_agents.offline.language import plain, words_of
+from icommerce_agents.offline.language import as_typed, plain, words_of
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Goal, Script
 from icommerce_agents.offline.tell import anything
@@ -56,11 +56,11 @@ def stock_movements(ask: Ask, scene: Scene) -> Script:
 def item_of(ask: Ask) -> str | None:
     """The SKU, or the words that could be a title; the newest message first."""
     for text in ask.said:
-        if sku := next((str(s).upper() for s in _SKU.findall(text) if not _ORDER.match(s) and "_" not in s), None):
-            return sku
+        if sku := next((str(s) for s in _SKU.findall(text) if not _ORDER.match(s) and "_" not in s), None):
+            return sku.upper() if sku.islower() else sku
     for text in ask.said:
         if words := _title_words(text, moved=ask.intent == "transfer_stock"):
-            return words
+            return as_typed(words, text)
     return None
 
 
@@ -131,7 +131,7 @@ _PLATFORM = re.compile(r"\bagp_[0-9A-Za-z]+")
 
 def transfer_stock(ask: Ask, scene: Scene) -> Script:
     """Item, units and both ends; the one that is missing is asked for."""
-    sku, units = item_of(ask), _units(ask)
+    sku, units = item_of(ask), units_of(ask)
     away = _place(ask, _FROM, "ops_from_where") or _between(ask, 1)
     here = _place(ask, _TO, "ops_to_where") or _between(ask, 2)
     for value, question in (
@@ -143,17 +143,17 @@ def transfer_stock(ask: Ask, scene: Scene) -> Script:
         if value is None:
             return say(question, scene.seed)
     arguments = {"source": away, "destination": here, "lines": [{"sku": sku, "quantity": units}]}
-    return (yield from _proposed("propose_transfer", arguments, scene))
+    return (yield from proposed("propose_transfer", arguments, scene))
 
 
 def count_stock(ask: Ask, scene: Scene) -> Script:
     """Units that were counted are a correction against what the stock says; without any, somebody is asked to count."""
-    sku, units, place = item_of(ask), _units(ask), _place(ask, _AT, "ops_where")
+    sku, units, place = item_of(ask), units_of(ask), _place(ask, _AT, "ops_where")
     for value, question in ((sku, "ops_which_item"), (place, "ops_where")):
         if value is None:
             return say(question, scene.seed)
     if units is None or not scene.can("propose_stock_correction"):
-        return (yield from _proposed("propose_count", {"location": place, "skus": [sku]}, scene))
+        return (yield from proposed("propose_count", {"location": place, "skus": [sku]}, scene))
     stock = yield Call("stock_by_location", {"query": sku})
     if not stock.ok:
         return failure(stock, scene.seed)
@@ -168,7 +168,7 @@ def count_stock(ask: Ask, scene: Scene) -> Script:
         "delta": units - known,
         "reason": f"Counted {units}, stock said {known}.",
     }
-    return (yield from _proposed("propose_stock_correction", arguments, scene))
+    return (yield from proposed("propose_stock_correction", arguments, scene))
 
 
 def _on_hand(stock: Json, sku: str, place: str) -> int | None:
@@ -181,7 +181,7 @@ def _on_hand(stock: Json, sku: str, place: str) -> int | None:
     return None
 
 
-def _proposed(ability: str, arguments: Json, scene: Scene) -> Generator[Call, Result, str]:
+def proposed(ability: str, arguments: Json, scene: Scene) -> Generator[Call, Result, str]:
     result = yield Call(ability, arguments)
     return _proposal(result, scene)
 
@@ -190,7 +190,7 @@ def _proposal(result: Result, scene: Scene) -> str:
     return say("proposed", scene.seed, what=anything.told(result.value)) if result.ok else failure(result, scene.seed)
 
 
-def _units(ask: Ask) -> int | None:
+def units_of(ask: Ask) -> int | None:
     for text in ask.said:
         bare = _SKU.sub(" ", plain(text))
         for place in (_FROM, _TO, _AT):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
+from icommerce_agents.offline import slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.choosing import id_of, line_names, lines_of, number_of, pick_lines, pick_order, placed
 from icommerce_agents.offline.dialogue import Call, Json, Result
@@ -18,6 +20,7 @@ from icommerce_agents.offline.tell import anything
 from icommerce_agents.offline.tell import orders as tell
 from icommerce_agents.offline.tell.phrases import failure, listed, say
 
+_RETURN = re.compile(r"\b(?:return|exchange) (?:number |no\.? ?|is |#|: ?)*[a-z]{2,4}-\d{3,}", re.IGNORECASE)
 _SAID = 0.42
 """Likeness from which a reason of the shop's list was said."""
 
@@ -98,8 +101,6 @@ def _reason(ask: Ask, terms: Json, *, exchange: bool) -> str | None:
 
 def _parts(text: str) -> list[str]:
     """The whole and its clauses: a reason is often only one of them."""
-    import re
-
     parts = [
         part.strip() for part in re.split(r",|\bbecause\b|\bsince\b|\bbut\b|\band\b|\. ", text) if len(part.split()) > 1
     ]
@@ -114,7 +115,13 @@ def return_options(ask: Ask, scene: Scene) -> Script:
     return anything.told(result.value) if result.ok else failure(result, scene.seed)
 
 
-def return_status(_ask: Ask, scene: Scene) -> Script:
+def return_status(ask: Ask, scene: Scene) -> Script:
+    """One return by its number, or all of them."""
+    known = {str(row.get("number")) for row in scene.returns or ()}
+    number = next((told for text in ask.said if (told := slots.order_number(text))), None)
+    if number and (number in known or (number not in scene.orders and _RETURN.search(plain(ask.said[0])))):
+        found = yield Call("get_return", {"number": number})
+        return anything.told(found.value) if found.ok else failure(found, scene.seed)
     result = yield Call("list_returns")
     return tell.listing(result, scene, "returns", "returns_none")
 

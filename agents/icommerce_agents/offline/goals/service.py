@@ -8,7 +8,7 @@ from collections.abc import Generator
 from icommerce_agents.offline import contact, lexicon, slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.dialogue import Call, Json, Result
-from icommerce_agents.offline.language import words_of
+from icommerce_agents.offline.language import as_typed, words_of
 from icommerce_agents.offline.scene import Scene
 from icommerce_agents.offline.script import Goal, Script
 from icommerce_agents.offline.tell import cart as tell_cart
@@ -42,7 +42,7 @@ def _was_asked_for_email(scene: Scene) -> bool:
 
 def _number(ask: Ask, scene: Scene) -> str | None:
     """The order number in this message, or the one under discussion while we wait for the e-mail."""
-    if found := slots.order_number(ask.text):
+    if found := next((number for text in (*ask.said, ask.text) if (number := slots.order_number(text))), None):
         return found
     if not _was_asked_for_email(scene):
         return None
@@ -119,7 +119,7 @@ def stock_by_location(ask: Ask, scene: Scene) -> Script:
         ask.text.upper() if re.search(r"\b\w+-\w+-\w+", ask.text) else ask.text,
     )
     words = " ".join(words_of(_STOCK_TALK.sub(" ", ask.plain)))
-    query = sku.group() if sku else words
+    query = sku.group() if sku else as_typed(words, ask.text)
     if not query and scene.focus:
         query = str(scene.product(scene.focus[0]).get("title") or scene.focus[0])
     if not query:

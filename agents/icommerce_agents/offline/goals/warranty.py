@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 
-from icommerce_agents.offline import lexicon
+from icommerce_agents.offline import lexicon, slots
 from icommerce_agents.offline.asks import Ask
 from icommerce_agents.offline.choosing import id_of, named, placed, telling, title_of
 from icommerce_agents.offline.dialogue import Call, Json, Result
@@ -37,7 +37,7 @@ def warranty_claim(ask: Ask, scene: Scene) -> Script:
     if row.get("claimable") is False:
         why = str(row.get("message") or row.get("why_not") or "")
         return say("not_covered", scene.seed, title=title_of(row), message=sentence(why))
-    fault = _fault(ask)
+    fault = _fault(ask, scene)
     if fault is None:
         return say("what_is_wrong", scene.seed)
     codes = [str(one.get("code")) for one in scene.symptoms] or [str(one) for one in row.get("symptoms") or ()]
@@ -60,19 +60,26 @@ def _pick_warranty(ask: Ask, scene: Scene) -> Generator[Call, Result, Json | str
     rows = scene.warranties or []
     if not rows:
         return say("warranties_none", scene.seed)
-    found = (
-        placed(ask.said[:1], rows) or named(ask.said, rows, title_of) or [r for r in rows if r.get("claimable")] or rows
-    )
+    said = (*ask.said, *_before(scene))
+    ordered = {number for text in said if (number := slots.order_number(text))}
+    rows = [row for row in rows if ordered & set(map(str, row.values()))] or rows
+    found = placed(ask.said[:1], rows) or named(said, rows, title_of) or [r for r in rows if r.get("claimable")] or rows
     if len(found) > 1:
         return say("which_warranty", scene.seed, choices=listed(dict.fromkeys(map(title_of, found[:6])), "or"))
     return found[0]
 
 
-def _fault(ask: Ask) -> str | None:
+def _before(scene: Scene) -> list[str]:
+    """What was said of it just before, newest first: a claim is often told in two messages."""
+    return list(reversed(scene.dialogue.asked[-3:-1]))
+
+
+def _fault(ask: Ask, scene: Scene) -> str | None:
     """What is wrong, in the shopper's words; ``None`` while they only said that they want to claim."""
     if ask.question == "what_is_wrong":
         return ask.said[0].strip()
     told = [text.strip() for text in ask.said if not _ONLY_WISH.match(plain(text)) and _tells(text)]
+    told += [text.strip() for text in _before(scene) if _FAULT.search(plain(text))]
     return told[0] if told else None
 
 
@@ -101,6 +108,33 @@ def claim_choice(ask: Ask, scene: Scene) -> Script:
         return say("which_claim", scene.seed)
     result = yield Call("offer_claim_choice", {"claim_id": claim})
     return tell.done(result, scene, "choose_on_card")
+
+
+def claim_answer(ask: Ask, scene: Scene) -> Script:
+    """What the shop asked about a claim is answered in the shopper's own words."""
+    claim = _claim_id(ask, scene)
+    if claim is None:
+        found = yield Call("get_claim")
+        if not found.ok:
+            return failure(found, scene.seed)
+        claim = _claim_id(ask, scene)
+    if claim is None:
+        return say("which_claim", scene.seed)
+    text = ask.said[0].strip() if ask.question == "claim_answer_what" else _answer(ask)
+    if not text:
+        return say("claim_answer_what", scene.seed, number=str((scene.claim or {}).get("number") or ""))
+    result = yield Call("answer_claim", {"claim_id": claim, "text": text})
+    return anything.told(result.value) if result.ok else failure(result, scene.seed)
+
+
+def _answer(ask: Ask) -> str:
+    """What follows a colon or a dash, else a message that says more than that there is an answer."""
+    for text in ask.said:
+        if (parts := re.split(r":\s+|\s[-\u2013\u2014]\s", text, maxsplit=1))[1:]:
+            return parts[1].strip()
+        if len(telling(text)) > 2:
+            return text.strip()
+    return ""
 
 
 def _claim_id(ask: Ask, scene: Scene) -> str | None:
