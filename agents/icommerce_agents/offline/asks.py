@@ -287,13 +287,18 @@ def _tidy(scene: Scene, asks: list[Ask]) -> list[Ask]:
 
 
 def _without_reasons(scene: Scene, asks: list[Ask]) -> list[Ask]:
-    """``my old boots leak, I need new ones``: a fault told as the reason for looking."""
+    """``my old boots leak, I need new ones``: a fault told as the reason for looking, or for asking what is covered."""
+    if any(ask.intent == "warranty_info" for ask in asks):
+        return [ask for ask in asks if ask.intent != "warranty_claim" or _CLAIMS.search(ask.plain)]
     faults = [ask for ask in asks if ask.intent == "warranty_claim"] if not scene.orders else []
     if not faults or not any(ask.intent == "browse" for ask in asks):
         return asks
     told = " ".join(fault.plain for fault in faults)
     rest = [ask for ask in asks if ask not in faults]
     return [replace(ask, plain=f"{told} {ask.plain}") if ask.intent == "browse" else ask for ask in rest]
+
+
+_CLAIMS = re.compile(r"\b(?:claims?|repair\w*|replace\w*|case)\b")
 
 
 def _same(ask: Ask, other: Ask) -> bool:

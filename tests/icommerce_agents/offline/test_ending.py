@@ -87,6 +87,10 @@ def test_a_claim_in_two_messages_is_about_the_thing_of_the_first():
     assert [(name, given["warranty_id"]) for name, given in calls] == [("file_claim", "wty_a")]
 
 
+def test_asking_whether_a_fault_is_covered_files_nothing():
+    assert said("warranties", "my bottle leaks at the lid, is it still covered?") == [("list_warranties", {})]
+
+
 def test_an_answer_about_a_claim_is_passed_on_word_for_word():
     words = "here is the answer to your question on my claim: I dropped it Once"
     assert said("claim", words) == [("answer_claim", {"claim_id": "clm_1", "text": "I dropped it Once"})]
