@@ -82,5 +82,5 @@ class SupportPolicy(Policy):
     """Reason of a hand-off → how urgent it is; any other is normal."""
     reopen_days: Annotated[int, Field(ge=0, le=365)] = 7
     """How long a resolved case comes back; after that it is closed and the next one is a new case."""
-    reopen_on: Literal["message", "request"] = "message"
-    """What brings it back: any word of the shopper, or only asking for a person again."""
+    reopen_on: Literal["message", "request"] = "request"
+    """What brings it back: only asking for a person again, since the agents answer everything else, or any word."""

@@ -117,6 +117,7 @@ def test_the_clock_stands_still_while_the_shopper_is_asked(desk: Desk) -> None:
 
 
 def test_resolved_gives_the_conversation_back_and_a_word_brings_the_case_back(desk: Desk) -> None:
+    desk.rule(reopen_on="message")
     waiting = desk.waiting()
     with desk.shop.uow() as session:
         reply(session, desk.ann, waiting.case.id, "Done.")
@@ -133,8 +134,7 @@ def test_resolved_gives_the_conversation_back_and_a_word_brings_the_case_back(de
         assert waiting.thread.mode == "agent"
 
 
-def test_only_asking_for_a_person_brings_it_back_where_the_shop_says_so(desk: Desk) -> None:
-    desk.rule(reopen_on="request")
+def test_only_asking_for_a_person_brings_it_back(desk: Desk) -> None:
     waiting = desk.waiting()
     number = waiting.case.number
     with desk.shop.uow() as session:
