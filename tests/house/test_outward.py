@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.source import parsed
+
 ROOT = Path(__file__).parents[2]
 WAYS_OUT = {
     "httpx", "httpcore", "requests", "aiohttp", "urllib3", "urllib.request", "http.client", "socket", "websockets",
@@ -21,7 +23,7 @@ KNOWN = {
 
 
 def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from tests.source import parsed
 from tools.spec import Access, Risk, load
 
 ROOT: Final = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ only when it touches nothing but a cart or checkout, or asks a human who has to 
 
 def engine_names(file: Path) -> Iterator[tuple[str, str]]:
     """(module, name) of every function of the engine that a file can call."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    tree = parsed(file)
     modules: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

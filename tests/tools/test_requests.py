@@ -16,6 +16,7 @@ from engine.payments.models import Refund
 from tests.engine.orders.desk import Desk, buy
 from tests.engine.support.conftest import staff
 from tests.shop import Shop
+from tests.source import parsed
 from tools.gate import CapReached, admit
 from tools.requests import request_refund
 from tools.spec import ToolContext, load
@@ -76,7 +77,7 @@ def test_not_without_end(bought: Desk) -> None:
 def test_no_tool_reaches_a_decision() -> None:
     assert "request_refund" in load()
     for file in [*ROOT.glob("tools/*.py"), *ROOT.glob("graph/*.py"), *ROOT.glob("agents/**/*.py")]:
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(parsed(file)):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
             assert not [name for name in names if name.startswith("engine.approvals.service")], file

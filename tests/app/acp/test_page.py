@@ -27,6 +27,7 @@ from engine.kit.errors import DomainError, InvalidInput, NotFound, RateLimited, 
 from engine.kit.idempotency import KEEP, IdempotencyConflict, InFlight
 from tests.app.acp.conftest import Checkout
 from tests.app.test_serve import ROOT
+from tests.source import parsed
 
 PAGE = (ROOT / "docs/protocols/acp.md").read_text()
 ACP, ENGINE = ROOT / "app/protocols/acp", ROOT / "engine/agentic"
@@ -157,7 +158,7 @@ def _codes() -> dict[str, int]:
     found = {"missing": 400, "method_not_allowed": 405}
     for path in ACP.glob("*.py"):
         if not path.name.startswith("delegate"):
-            found |= dict(_written(ast.parse(path.read_text())))
+            found |= dict(_written(parsed(path)))
     own = [one for _, one in inspect.getmembers(refusals, inspect.isclass) if one.__module__ == refusals.__name__]
     return found | {one.code: STATUS[one.kind] for one in (*own, *BELOW)}
 
@@ -173,7 +174,7 @@ def _written(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def _texts(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
