@@ -81,10 +81,13 @@ def _writable(value: Any) -> Any:
 
 
 def _python_literal(text: str) -> dict[str, Any]:
-    """Some models write Python: single quotes, None, True."""
+    """Some models write Python: single quotes, None, True.
+
+    CPython 3.11 raises ``SystemError`` for text that is in order when something else is parsed in the middle of it.
+    """
     try:
         values = ast.literal_eval(_FENCE.sub("", text))
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError, SystemError):
         values = None
     if not isinstance(values, dict):
         raise InvalidArguments("The arguments are not a JSON object.")

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from icommerce_agents.arguments import InvalidArguments, call_arguments, read_arguments
+from icommerce_agents import arguments
+from icommerce_agents.arguments import UNREADABLE, InvalidArguments, as_sent_back, call_arguments, read_arguments
 from tools.spec import load
 
 ADD = load()["add_to_cart"]
@@ -64,3 +65,13 @@ def test_an_object_within_a_text_is_as_clean_as_the_rest() -> None:
 def test_nesting_without_an_end_is_no_object() -> None:
     with pytest.raises(InvalidArguments, match="not a JSON object"):
         read_arguments(ADD, "[" * 100_000)
+
+
+def test_a_parser_that_was_disturbed_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def disturbed(_text: str) -> None:
+        raise SystemError("AST constructor recursion depth mismatch")
+
+    monkeypatch.setattr(arguments.ast, "literal_eval", disturbed)
+    with pytest.raises(InvalidArguments, match="not a JSON object"):
+        read_arguments(ADD, "{'item_id': 'var_1'}")
+    assert as_sent_back("{'item_id': 'var_1'}") == UNREADABLE
