@@ -98,32 +98,22 @@ def claim_status(ask: Ask, scene: Scene) -> Script:
 
 def claim_choice(ask: Ask, scene: Scene) -> Script:
     """The cards choose; words never do."""
-    claim = _claim_id(ask, scene)
-    if claim is None:
-        found = yield Call("get_claim")
-        if not found.ok:
-            return failure(found, scene.seed)
-        claim = _claim_id(ask, scene)
-    if claim is None:
-        return say("which_claim", scene.seed)
-    result = yield Call("offer_claim_choice", {"claim_id": claim})
+    claim = yield from _pick_claim(ask, scene)
+    if isinstance(claim, str):
+        return claim
+    result = yield Call("offer_claim_choice", claim)
     return tell.done(result, scene, "choose_on_card")
 
 
 def claim_answer(ask: Ask, scene: Scene) -> Script:
     """What the shop asked about a claim is answered in the shopper's own words."""
-    claim = _claim_id(ask, scene)
-    if claim is None:
-        found = yield Call("get_claim")
-        if not found.ok:
-            return failure(found, scene.seed)
-        claim = _claim_id(ask, scene)
-    if claim is None:
-        return say("which_claim", scene.seed)
+    claim = yield from _pick_claim(ask, scene)
+    if isinstance(claim, str):
+        return claim
     text = ask.said[0].strip() if ask.question == "claim_answer_what" else _answer(ask)
     if not text:
         return say("claim_answer_what", scene.seed, number=str((scene.claim or {}).get("number") or ""))
-    result = yield Call("answer_claim", {"claim_id": claim, "text": text})
+    result = yield Call("answer_claim", {**claim, "text": text})
     return anything.told(result.value) if result.ok else failure(result, scene.seed)
 
 
@@ -135,6 +125,17 @@ def _answer(ask: Ask) -> str:
         if len(telling(text)) > 2:
             return text.strip()
     return ""
+
+
+def _pick_claim(ask: Ask, scene: Scene) -> Generator[Call, Result, Json | str]:
+    """The claim as an argument, or what is said where it is not known which."""
+    claim = _claim_id(ask, scene)
+    if claim is None:
+        found = yield Call("get_claim")
+        if not found.ok:
+            return failure(found, scene.seed)
+        claim = _claim_id(ask, scene)
+    return {"claim_id": claim} if claim else say("which_claim", scene.seed)
 
 
 def _claim_id(ask: Ask, scene: Scene) -> str | None:
