@@ -21,14 +21,16 @@ from icommerce_agents.offline import lexicon, semantics
 from icommerce_agents.offline.language import plain
 from icommerce_agents.offline.wishes import masked
 
+TRAINING: Final = Path(__file__).resolve().parents[1] / "evals" / "offline" / "train.yaml"
 SEED: Final = 20
 STEPS: Final = 600
 RATE: Final = 5.0
 DRAG: Final = 0.9
 DECAY: Final = 1e-5
 FILLS: Final = {
-    "thing": ["jacket", "coffee grinder", "running shoes", "headphones", "lamp", "wool blanket", "drill", "dog bed",
-              "bicycle pump", "desk chair", "vitamin tablets", "guitar strings", "boots", "tea set", "summer dress"],
+    "thing": ["jacket", "coffee grinder", "running shoes", "headphones", "lamp", "wool blanket", "drill",
+              "summer dress", "bicycle pump", "desk chair", "vitamin tablets", "guitar strings", "boots", "tea set",
+              "dog bed", "monitor"],
     "number": ["SP-10023", "NW-4471", "AB-90210", "ORD-5512"],
     "sku": ["TH-FELL2-ORG", "KX-200", "AB-77-RED", "LMP-4"],
     "zip": ["97201", "10001", "60601", "M5V 2T6", "SW1A 1AA"],
@@ -42,7 +44,7 @@ COPIES: Final = 2
 
 def sentences() -> list[tuple[str, str]]:
     """Intent and sentence, each template filled a few times."""
-    told = yaml.safe_load(Path("evals/offline/train.yaml").read_text(encoding="utf-8"))["utterances"]
+    told = yaml.safe_load(TRAINING.read_text(encoding="utf-8"))["utterances"]
     wheels = {name: cycle(values) for name, values in FILLS.items()}
     found = []
     for intent, rows in told.items():
