@@ -27,7 +27,7 @@ class InvalidArguments(InvalidInput):
 
 def read_arguments(spec: ToolSpec, raw: str) -> BaseModel:
     """``raw`` as the tool's arguments. Raises ``InvalidArguments`` saying which one is wrong and why."""
-    values = _writable(_parse(raw))
+    values = _read(raw)
     try:
         return spec.arguments.model_validate(values)
     except ValidationError:
@@ -43,14 +43,23 @@ def as_sent_back(raw: str) -> str:
     if len(raw) > LIMIT:
         return TOO_LONG
     try:
-        return json.dumps(_writable(_parse(raw)), ensure_ascii=False)
-    except InvalidArguments:
+        return json.dumps(_read(raw), ensure_ascii=False)
+    except (InvalidArguments, RecursionError):
         return UNREADABLE
 
 
 def call_arguments(arguments: BaseModel) -> dict[str, Any]:
     """The checked values by name, as the function takes them."""
     return {name: getattr(arguments, name) for name in type(arguments).model_fields}
+
+
+def _read(raw: str) -> dict[str, Any]:
+    """Nesting that can be parsed may still be too deep to be walked through."""
+    try:
+        values: dict[str, Any] = _writable(_parse(raw))
+    except RecursionError:
+        raise InvalidArguments("The arguments are not a JSON object.") from None
+    return values
 
 
 def _parse(raw: str) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def test_letters_that_no_text_can_hold_are_left_out() -> None:
     read = read_arguments(spec, raw)
     assert read.model_dump(include={"order", "reason"}) == {"order": "TS-1", "reason": "other"}
     assert read.model_dump()["lines"] == [{"line_id": "oli", "quantity": 1}]
+    assert as_sent_back('{"no\\ud800te": "a\\u0000b"}') == '{"note": "ab"}'
 
 
 def test_an_object_within_a_text_is_as_clean_as_the_rest() -> None:
@@ -62,9 +63,14 @@ def test_an_object_within_a_text_is_as_clean_as_the_rest() -> None:
     assert call_arguments(read_arguments(ADD, raw))["options"] == {"color": "blue"}
 
 
-def test_nesting_without_an_end_is_no_object() -> None:
+@pytest.mark.parametrize("raw", ["[" * 100_000, f'{{"item_id": {"[" * 900}{"]" * 900}}}'])
+def test_nesting_without_an_end_is_no_object(raw: str) -> None:
     with pytest.raises(InvalidArguments, match="not a JSON object"):
-        read_arguments(ADD, "[" * 100_000)
+        read_arguments(ADD, raw)
+
+
+def test_what_is_nested_too_deep_is_not_sent_back() -> None:
+    assert as_sent_back(f'{{"item_id": {"[" * 900}{"]" * 900}}}') == UNREADABLE
 
 
 def test_a_parser_that_was_disturbed_is_no_failure_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
