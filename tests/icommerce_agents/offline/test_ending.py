@@ -72,6 +72,13 @@ def test_how_long_goods_are_taken_back_is_the_shops_policy():
     assert said("orders", "and until when do you take goods back?") == [("get_shop_info", {})]
 
 
+@pytest.mark.parametrize("place", ["order", "orders"])
+@pytest.mark.parametrize("words", ["cancel the umbrella from my order", "cancel the umbrella please"])
+def test_what_is_not_in_the_order_never_cancels_the_rest(place, words):
+    calls = said(place, "show me order SP-10023", words)
+    assert [name for name, _ in calls if name not in {"list_orders", "get_order"}] == []
+
+
 def test_one_order_is_canceled_and_the_other_read():
     words = "please cancel order SP-10044 and tell me how order SP-10023 is doing"
     assert {row["order"] for _, row in said("orders", words) if "order" in row} == {"SP-10023", "SP-10044"}

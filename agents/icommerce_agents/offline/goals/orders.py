@@ -84,12 +84,11 @@ def cancel_order(ask: Ask, scene: Scene) -> Script:
 
 
 def _names_part(ask: Ask, order: Json) -> bool:
-    """Whether something of the order is named, or something at all where its lines are not known yet."""
-    lines = lines_of(order)
+    """Whether something of the order is named, or something that is not in it: that is never the whole order."""
     if ask.previous and ask.previous.get("lines"):
         return True
-    if lines:
-        return bool(pick_lines(ask, order))
+    if pick_lines(ask, order):
+        return True
     newest = re.sub(r"(?i)\b[a-z]{2,4}-\d{3,}\b", " ", plain(ask.said[0]))
     return bool(_A_PART.search(newest))
 
