@@ -117,7 +117,7 @@ def _send(session: Session, secret_key: bytes, tenant_id: str, order_id: str) ->
     ]
     sent = []
     for fulfillment_id in open_work:
-        shipment = shipments.ship(session, tenant_id, fulfillment_id)
+        shipment = shipments.ship(session, tenant_id, fulfillment_id, digital=True)
         _give(session, secret_key, order, shipment)
         told = TrackingEvent(f"{shipment.id}-there", clock.now(), ShipmentStatus.DELIVERED, "Delivered by e-mail")
         tracking.apply(session, tenant_id, shipment.id, [told])

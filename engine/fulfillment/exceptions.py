@@ -188,6 +188,7 @@ def _require_open(found: Work, short: Mapping[str, int]) -> None:
         raise CancelPending("The shopper wants units of this canceled. Answer that first.")
     if not short or any(quantity <= 0 for quantity in short.values()):
         raise InvalidInput("Say which lines are short, and by how many units.", param="short")
+    shipments.require_parcel(found)
     left = found.open_units()
     if any(quantity > left.get(line_id, 0) for line_id, quantity in short.items()):
         raise NothingToShip("The fulfillment does not have so many units left.")

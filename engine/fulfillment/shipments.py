@@ -99,14 +99,16 @@ def ship(
     handover: Handover | None = None,
     actor: str = "system",
     version: int | None = None,
+    digital: bool = False,
 ) -> Shipment:
-    """Send units of a fulfillment: all that are left in one box, or what ``packages`` hold.
+    """Send units of a fulfillment: all that are left in one box, or what ``packages`` hold. What has no parcel goes by
+    ``digital`` alone, with what its buyer is given.
 
     Raises ``NothingToShip`` when they are not (all) there to send, ``NotReleasable`` for an order on hold,
     ``CancelPending``, ``NotCaptured``, ``TrackingNumberTaken``, ``StaleVersion``, ``InvalidInput``.
     """
     found = work.lock_work(session, tenant_id, fulfillment_id, version=version)
-    _may_ship(session, found)
+    _may_ship(session, found, digital=digital)
     boxes = list(packages) if packages is not None else [Package(found.open_units())]
     units = _units(found, boxes)
     shipment = _shipment(session, found, boxes, units, handover or Handover())
@@ -156,7 +158,7 @@ def unship(
     return units
 
 
-def _may_ship(session: Session, found: Work) -> None:
+def _may_ship(session: Session, found: Work, *, digital: bool) -> None:
     status = FulfillmentStatus(found.fulfillment.status)
     if status == FulfillmentStatus.CANCEL_REQUESTED:
         raise CancelPending("The shopper wants units of this canceled. Answer that first.")
@@ -164,7 +166,15 @@ def _may_ship(session: Session, found: Work) -> None:
         raise NotReleasable(f"An order that is {OrderStatus(found.order.status).value} does not ship.")
     if status not in _OPEN or not found.open_units():
         raise NothingToShip("Nothing of this fulfillment is left to ship.")
+    if not digital:
+        require_parcel(found)
     paying.require_captured(session, found.fulfillment)
+
+
+def require_parcel(found: Work) -> None:
+    """Raises ``NothingToShip`` for what nobody packs: its buyer would never be given it."""
+    if is_digital(found.way):
+        raise NothingToShip("It has no parcel: its buyer is given it by itself, as soon as that can be.")
 
 
 def _units(found: Work, boxes: Sequence[Package]) -> dict[str, int]:

@@ -18,7 +18,9 @@ from engine.digital.delivering import FAILED, deliver_due, deliver_now
 from engine.digital.errors import CodesInUse, NotDigital
 from engine.digital.models import CodeStatus, DigitalCode, DigitalDelivery
 from engine.finance.models import JournalEntry
-from engine.fulfillment.errors import NotReleasable
+from engine.fulfillment import exceptions, shipments
+from engine.fulfillment.errors import NothingToShip, NotReleasable
+from engine.fulfillment.models import Fulfillment, FulfillmentStatus
 from engine.inventory.adjusting import adjust
 from engine.inventory.errors import NotStocked
 from engine.inventory.models import StockLevel
@@ -269,6 +271,28 @@ def test_codes_that_are_missing_wait_for_people_and_not_for_ever(shop: Shop) -> 
     assert given(shop, done.order.id)[0].codes == ("CCCC-3",)
     with shop.uow() as session:
         assert session.scalars(select(Alert.resolved_at).where(Alert.kind == FAILED)).one() is not None
+
+
+def test_nobody_sends_it_by_hand_or_misses_it_on_a_shelf(shop: Shop) -> None:
+    """What waits for codes is open work: sent without them, its buyer would never be given it."""
+    add_digital(shop, "KEY", digital=KEYS, codes=["AAAA-1"])
+    _, done = bought(shop, "KEY")
+    assert done.order is not None
+    with shop.uow() as session:
+        session.delete(session.scalars(select(DigitalCode)).one())
+    assert deliver_due(shop.runtime, shop.tenant.id) == 0
+    line_id = done.order.lines[0].id
+    with shop.uow() as session:
+        waits = session.scalars(select(Fulfillment.id)).one()
+        with pytest.raises(NothingToShip):
+            shipments.ship(session, shop.tenant.id, waits, actor="staff")
+        with pytest.raises(NothingToShip):
+            exceptions.short_pick(session, shop.tenant.id, waits, short={line_id: 1}, actor="staff")
+    with shop.uow() as session:
+        line = session.get_one(OrderLine, (shop.tenant.id, line_id))
+        assert (line.allocated, line.released, line.shipped) == (1, 1, 0)
+        assert session.scalars(select(StockLevel.on_hand)).one() == 1
+        assert session.get_one(Fulfillment, (shop.tenant.id, waits)).status == FulfillmentStatus.RELEASED
 
 
 def test_a_pool_knows_its_codes_and_is_no_shelf(shop: Shop) -> None:
