@@ -55,7 +55,8 @@ def add(session: Session, secret_key: bytes, identity: Identity, variant_id: str
     """
     variant = _locked(session, identity.tenant_id, variant_id)
     hashes = _hashed(secret_key, variant, codes)
-    known = set(session.scalars(_of(variant).with_only_columns(DigitalCode.code_hash)))
+    there = _of(variant).where(DigitalCode.code_hash.in_(hashes)).with_only_columns(DigitalCode.code_hash)
+    known = set(session.scalars(there))
     fresh = {key: code for key, code in hashes.items() if key not in known}
     session.add_all(_row(secret_key, identity, variant, key, code) for key, code in fresh.items())
     session.flush()

@@ -115,7 +115,7 @@ def mails(
         if wanted is not None:
             query = query.where(column == wanted)
     if q is not None:
-        query = query.where(func.lower(Mail.to_address) == q.strip().lower())
+        query = query.where(Mail.address_key == q.strip().lower())
     if cursor:
         moment, mail_id = decode_cursor(cursor, size=2)
         query = query.where(tuple_(Mail.created_at, Mail.id) < (cursor_moment(moment), str(mail_id)))
