@@ -73,18 +73,6 @@ class DeliveryView(View):
     revoked_at: datetime | None
 
 
-class GrantedView(View):
-    delivery_id: str
-    order_id: str
-    order_number: str
-    sku: str
-    quantity: int
-    good: bool
-    """Neither revoked nor over."""
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-
 _MADE: Final[dict[int | str, dict[str, Any]]] = {201: {"model": AddedView}}
 _POOL: Final[dict[int | str, dict[str, Any]]] = {200: {"model": PoolView}}
 _GONE: Final[dict[int | str, dict[str, Any]]] = {200: {"model": DeliveryView}}
@@ -124,12 +112,11 @@ def withdraw(variant_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep,
 
 
 @router.get("/access/{access_key}")
-def granted(access_key: str, site: SiteDep, caller: CallerDep) -> GrantedView:
+def granted(access_key: str, site: SiteDep, caller: CallerDep) -> access.Granted:
     """What the `{access}` of an address opens: for the merchant's own download server to ask."""
     identity = caller.staff
     with site.runtime.unit_of_work(identity.tenant_id) as session:
-        found = access.granted(session, site.runtime.secret_key, identity.tenant_id, access_key)
-    return GrantedView(**{name: getattr(found, name) for name in GrantedView.model_fields})
+        return access.granted(session, site.runtime.secret_key, identity.tenant_id, access_key)
 
 
 @router.post("/deliveries/{delivery_id}/revoke", responses=_GONE, response_class=Response)

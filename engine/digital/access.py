@@ -20,6 +20,7 @@ from engine.kit import audit, clock, outbox
 from engine.kit.envelope import derive, unseal
 from engine.kit.errors import Forbidden, InvalidInput, NotFound
 from engine.kit.identity import Identity
+from engine.kit.views import View
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine
 from engine.shipping.digital import Digital
@@ -47,8 +48,7 @@ class Access:
         return f"Access({self.delivery_id})"
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(View):
     """What a key of ours says to the merchant's own download server."""
 
     delivery_id: str
@@ -57,6 +57,7 @@ class Granted:
     sku: str
     quantity: int
     good: bool
+    """Neither revoked nor over."""
     expires_at: datetime | None
     revoked_at: datetime | None
 
@@ -111,7 +112,16 @@ def granted(session: Session, secret_key: bytes, tenant_id: str, key: str) -> Gr
     line = session.get_one(OrderLine, (tenant_id, row.order_line_id))
     over = row.expires_at is not None and row.expires_at <= clock.now()
     good = row.revoked_at is None and not over
-    return Granted(row.id, order.id, order.number, line.sku, row.quantity, good, row.expires_at, row.revoked_at)
+    return Granted(
+        delivery_id=row.id,
+        order_id=order.id,
+        order_number=order.number,
+        sku=line.sku,
+        quantity=row.quantity,
+        good=good,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
 
 
 def revoke(session: Session, identity: Identity, delivery_id: str, *, reason: str) -> DigitalDelivery:
