@@ -6,7 +6,7 @@ Everything is worked out as the checkout would, so that what is said here is wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from engine.checkout import facts, pricing
 from engine.checkout import service as checkout
 from engine.checkout.facts import Facts
 from engine.checkout.models import CheckoutSession
+from engine.checkout.parts import Part
 from engine.customers import service as customers
 from engine.customers.addresses import PARTS, normalize
 from engine.customers.postal import region_of
@@ -28,24 +29,6 @@ from engine.shipping.policy import ShippingPolicy
 from engine.shipping.service import Option
 
 _DAY: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """A basket of one line."""
-
-    tenant_id: str
-    owner_id: str
-    currency: str
-    lines: list[Any]
-    ship_to: dict[str, Any] | None
-    id: str = ""
-    buyer: dict[str, Any] = field(default_factory=dict)
-    fulfillment_option_id: str | None = None
-    ways: dict[str, Any] = field(default_factory=dict)
-    discount_codes: list[str] = field(default_factory=list)
-    payment_method: dict[str, Any] | None = None
-    tenders: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +52,15 @@ def outlook(
     session: Session, identity: Identity, variant_id: str, *, quantity: int, place: Mapping[str, str] | None
 ) -> Outlook:
     """What the checkout would say of ``quantity`` units sent to ``place`` (of ``place_of``)."""
-    wish = _Wish(
-        identity.tenant_id,
-        identity.id,
-        carts.currency_of(session, identity),
-        [{"variant_id": variant_id, "quantity": quantity}],
-        dict(place) if place else None,
+    wish = Part(
+        tenant_id=identity.tenant_id,
+        id="",
+        owner_id=identity.id,
+        currency=carts.currency_of(session, identity),
+        lines=[{"variant_id": variant_id, "quantity": quantity}],
+        buyer={},
+        ship_to=dict(place) if place else None,
+        fulfillment_option_id=None,
     )
     found = facts.look(session, wish, owner_id=identity.id)
     quote = pricing.price(wish, found)

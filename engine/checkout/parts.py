@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-
-class Whole(Protocol):
-    """What a part is made of."""
-
-    @property
-    def tenant_id(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    @property
-    def owner_id(self) -> str: ...
-    @property
-    def currency(self) -> str: ...
-    @property
-    def lines(self) -> list[Any]: ...
-    @property
-    def buyer(self) -> dict[str, Any]: ...
-    @property
-    def ship_to(self) -> dict[str, Any] | None: ...
-    @property
-    def ways(self) -> dict[str, Any]: ...
+if TYPE_CHECKING:
+    from engine.checkout.facts import Basket
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +28,7 @@ class Part:
     tenders: list[Any] = field(default_factory=list)
 
 
-def part_of(whole: Whole, variant_ids: Collection[str], option_id: str | None) -> Part:
+def part_of(whole: Basket, variant_ids: Collection[str], option_id: str | None) -> Part:
     """These lines, by this way."""
     return Part(
         tenant_id=whole.tenant_id,
