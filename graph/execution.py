@@ -62,18 +62,21 @@ async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[An
     """What to enter the graph with, and whether it has been through already.
 
     A press resumes the thread's interrupt of this moment if that waits for its card, else it enters at the confirm
-    node. A run that was cut off goes on from its checkpoint.
+    node. A run that was cut off goes on from its checkpoint, and presses again where the press had not reached it: an
+    interrupt lists only cards that were open when it began. It is over when no task is left, done or not.
     """
     decided = decisions(claim.input)
     if not decided and claim.attempt == 1:
         return new_turn(claim.run_id), False
     snapshot = await graph.aget_state(config)
-    if claim.attempt > 1 and snapshot.values.get("run_id") == claim.run_id:
-        return None, not snapshot.next or bool(snapshot.interrupts)
+    begun = claim.attempt > 1 and snapshot.values.get("run_id") == claim.run_id
     wanted = {entry["id"] for entry in decided}
     for waiting in snapshot.interrupts:
         if wanted & set(waiting.value["cards"]):
-            return Command(resume={waiting.id: decided}, update=new_turn(claim.run_id, decided)), False
+            turn = None if begun else new_turn(claim.run_id, decided)
+            return Command(resume={waiting.id: decided}, update=turn), False
+    if begun:
+        return None, not snapshot.tasks or bool(snapshot.interrupts)
     return new_turn(claim.run_id, decided), False
 
 
