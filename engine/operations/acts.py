@@ -55,7 +55,7 @@ class Doing:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What to say about it, and what asks others once it is committed (jobs do that when nobody does)."""
+    """What to say about it, and what asks others once it is committed (when nobody does: jobs, or the inbox has it)."""
 
     words: str
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -10,24 +10,27 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.checkout.errors import ConsentDecided
 from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.checkout.states import CONSENT
 from engine.conversations import asking, events
 from engine.conversations.deciding import Press
 from engine.kit import audit, clock
-from engine.kit.errors import Conflict, Forbidden, NotFound
+from engine.kit.errors import Conflict, DomainError, Forbidden, NotFound
 from engine.kit.idempotency import fingerprint
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
-from engine.operations.acts import Doing, Done, StaffAct, read
+from engine.operations.acts import Doing, Done, StaffAct, Step, read
 from engine.operations.schemas import StaffActView
 from engine.runtime import Runtime
 
 STANDS_FOR: Final = timedelta(minutes=30)
 _CHANNEL: Final = "chat"
+log = structlog.get_logger(__name__)
 
 
 class ActOutdated(Conflict):
@@ -62,27 +65,16 @@ def propose(session: Session, identity: Identity, given: Mapping[str, Any], *, t
 
 
 def _put_older_aside(session: Session, identity: Identity, digest: str, thread_id: str) -> None:
-    """Two presses on two equal cards would do it twice."""
+    """Two presses on two equal cards would do it twice, also where the first was cut off before it was done."""
     older = select(Consent).where(
         Consent.tenant_id == identity.tenant_id,
         Consent.thread_id == thread_id,
         Consent.kind == ConsentKind.STAFF_ACT,
         Consent.digest == digest,
-        Consent.status == ConsentStatus.OPEN,
+        Consent.status.in_((ConsentStatus.OPEN, ConsentStatus.APPROVED)),
     )
     for card in session.scalars(older.with_for_update()):
         card.status = CONSENT.check(card.status, ConsentStatus.SUPERSEDED)
-
-
-def decide(runtime: Runtime, identity: Identity, consent_id: str, *, approved: bool) -> StaffActView:
-    """The person's yes or no, and what follows from it. Said twice it happens once.
-
-    Raises ``NotFound`` for anybody else's card, ``Forbidden`` for a key that names nobody, ``ActOutdated`` when it
-    would not be the same any more, ``Conflict`` for a card that was decided otherwise or ran out.
-    """
-    with runtime.unit_of_work(identity.tenant_id) as session:
-        agree(session, identity, consent_id, approved=approved)
-    return carry_out(runtime, identity, consent_id)
 
 
 def agree(
@@ -96,7 +88,8 @@ def agree(
 ) -> bool:
     """Write the person's yes or no, in the conversation that asks if it is said in one; false for a repeat.
 
-    Raises what ``decide`` raises.
+    Raises ``NotFound`` for anybody else's card, ``Forbidden`` for a key that names nobody, ``ActOutdated`` when it
+    would not be the same any more, ``Conflict`` for a card that was decided otherwise or ran out.
     """
     card = _locked(session, identity, consent_id)
     if thread_id is not None and card.thread_id != thread_id:
@@ -115,18 +108,29 @@ def agree(
 
 
 def carry_out(runtime: Runtime, identity: Identity, consent_id: str) -> StaffActView:
-    """Do what was agreed to, once; the card as it is then. Raises ``ActOutdated``, the card put aside."""
+    """Do what was agreed to, once; the card as it is then.
+
+    Raises ``ConsentDecided`` without a yes, ``ActOutdated``, and what stands in the way; the card is put aside then.
+    """
     try:
         with runtime.unit_of_work(identity.tenant_id) as session:
             card = _locked(session, identity, consent_id)
-            done = _do(session, runtime, identity, card) if card.status == ConsentStatus.APPROVED else None
+            done = None if card.status == ConsentStatus.CLAIMED else _do(session, runtime, identity, card)
             shown = view(card)
-    except ActOutdated:
+    except DomainError:
         _put_aside(runtime, identity, consent_id)
         raise
     if done is not None and done.after is not None:
-        done.after(runtime)
+        _go_on(runtime, shown, done.after)
     return shown
+
+
+def _go_on(runtime: Runtime, card: StaffActView, step: Step) -> None:
+    """It is done by now: what is refused here waits for its job, or in the inbox."""
+    try:
+        step(runtime)
+    except DomainError as error:
+        log.warning("a step after an act was refused", card=card.id, act=card.kind, code=error.code)
 
 
 def view(card: Consent) -> StaffActView:
@@ -146,6 +150,8 @@ def view(card: Consent) -> StaffActView:
 
 
 def _do(session: Session, runtime: Runtime, identity: Identity, card: Consent) -> Done:
+    if card.status != ConsentStatus.APPROVED:
+        raise ConsentDecided("Nobody agrees to this card any more. Nothing was done; ask for it anew.")
     act = _require_same(session, identity, card)
     done = act.run(session, Doing(runtime, identity, card.thread_id))
     card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)

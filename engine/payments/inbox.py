@@ -37,7 +37,7 @@ def act(runtime: Runtime, identity: Identity, alert_id: str) -> Alert:
 
 def begin(session: Session, identity: Identity, alert_id: str) -> FollowUp:
     """The part of ``act`` that is written down; call what it returns after the commit. When that never happens the
-    jobs do it.
+    jobs do it, or the item stays open: evidence, a capture given back.
     """
     if not identity.is_staff:
         raise Forbidden("Only the shop's people may do this.")

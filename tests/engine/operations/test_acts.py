@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from engine.approvals.models import Approval
+from engine.checkout.errors import ConsentDecided
 from engine.checkout.models import Consent, ConsentStatus
 from engine.conversations import service as conversations
+from engine.fulfillment import release
 from engine.kit import clock
-from engine.kit.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
+from engine.kit.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound, Unavailable
 from engine.kit.identity import Identity, Scope
 from engine.operations import asking
 from engine.operations.schemas import StaffActView
@@ -29,7 +31,13 @@ def propose(warehouse: Warehouse, who: Identity, *, thread_id: str = THREAD, **g
 
 
 def press(warehouse: Warehouse, who: Identity, card: StaffActView, *, approved: bool = True) -> StaffActView:
-    return asking.decide(warehouse.shop.runtime, who, card.id, approved=approved)
+    agree(warehouse, who, card, approved=approved)
+    return asking.carry_out(warehouse.shop.runtime, who, card.id)
+
+
+def agree(warehouse: Warehouse, who: Identity, card: StaffActView, *, approved: bool = True) -> None:
+    with warehouse.shop.uow() as session:
+        asking.agree(session, who, card.id, approved=approved)
 
 
 def units(warehouse: Warehouse, code: str) -> int:
@@ -79,9 +87,11 @@ def test_two_presses_at_once_do_it_once(warehouse: Warehouse, ops: Identity) -> 
 
 def test_a_no_does_nothing_and_stays_a_no(warehouse: Warehouse, ops: Identity) -> None:
     card = propose(warehouse, ops, **MOVE)
-    assert press(warehouse, ops, card, approved=False).status == "declined"
+    with pytest.raises(ConsentDecided):
+        press(warehouse, ops, card, approved=False)
     with pytest.raises(Conflict):
         press(warehouse, ops, card)
+    assert status(warehouse, card) == ConsentStatus.DECLINED
     assert units(warehouse, "EAST") == 10
 
 
@@ -102,6 +112,41 @@ def test_the_same_act_asked_for_again_has_one_card(warehouse: Warehouse, ops: Id
         press(warehouse, ops, first)
     press(warehouse, ops, second)
     assert units(warehouse, "EAST") == 6
+
+
+def test_the_same_act_asked_for_again_takes_the_place_of_one_that_was_cut_off(
+    warehouse: Warehouse, ops: Identity
+) -> None:
+    first = propose(warehouse, ops, **MOVE)
+    agree(warehouse, ops, first)
+    press(warehouse, ops, propose(warehouse, ops, **MOVE))
+    with pytest.raises(ConsentDecided):
+        asking.carry_out(warehouse.shop.runtime, ops, first.id)
+    assert (units(warehouse, "EAST"), status(warehouse, first)) == (6, ConsentStatus.SUPERSEDED)
+
+
+def test_what_stands_in_the_way_after_the_yes_puts_the_card_aside(warehouse: Warehouse, ops: Identity) -> None:
+    card = propose(warehouse, ops, **MOVE)
+    agree(warehouse, ops, card)
+    warehouse.buy(A=8)
+    with pytest.raises(Conflict, match="nobody waits for"):
+        asking.carry_out(warehouse.shop.runtime, ops, card.id)
+    assert (units(warehouse, "EAST"), status(warehouse, card)) == (10, ConsentStatus.SUPERSEDED)
+
+
+def test_a_refusal_after_it_was_done_does_not_undo_it(
+    warehouse: Warehouse, ops: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider is away: the money is taken later, and nobody is told that nothing was done."""
+
+    def away(*_args: Any) -> None:
+        raise Unavailable("No answer.")
+
+    monkeypatch.setattr(release, "take_money", away)
+    order_id = warehouse.buy(A=2)
+    card = propose(warehouse, ops, kind="release", order=warehouse.order(order_id).number)
+    done = press(warehouse, ops, card)
+    assert (done.status, len(done.facts["fulfillments"])) == ("claimed", 1)
 
 
 def test_a_card_runs_out(warehouse: Warehouse, ops: Identity) -> None:
