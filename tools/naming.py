@@ -11,12 +11,14 @@ from tools.spec import AgentName, Ref
 COMMERCE = frozenset({AgentName.COMMERCE})
 SERVICE = frozenset({AgentName.CUSTOMER_SERVICE})
 SHOP = COMMERCE | SERVICE
+OPERATIONS = frozenset({AgentName.OPERATIONS})
 EVERYONE = frozenset(AgentName)
 
 OrderName = Annotated[str, Ref, Field(description="Order number or ord_ id.", min_length=1, max_length=60)]
 MethodRef = Annotated[str | None, Ref, Field(description="ref from list_payment_methods.", max_length=60)]
 Part = Annotated[str | None, Field(max_length=200)]
 Text = Annotated[str, Field(max_length=200)]
+Few = Annotated[int, Field(ge=1, le=50)]
 
 
 class Given(BaseModel):

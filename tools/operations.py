@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.fulfillment import release
 from engine.kit.pagination import Page
@@ -15,19 +15,15 @@ from engine.orders import queries as orders
 from engine.payments import queries as payments
 from engine.payments.schemas import AlertView
 from tools import brief
-from tools.spec import Access, AgentName, Card, Outcome, Ref, Risk, ToolContext, tool
+from tools.naming import OPERATIONS, Few, Given, OrderName
+from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
-OPERATIONS = {AgentName.OPERATIONS}
-Few = Annotated[int, Field(ge=1, le=50)]
 Sku = Annotated[str, Field(description="The item's SKU.", max_length=40)]
 Code = Annotated[str, Field(description="The location's code, such as EAST.", max_length=12)]
-Order = Annotated[str, Field(description="The order's number (such as SP-10023) or its ord_ id.", max_length=60)]
 
 
-class Units(BaseModel):
+class Units(Given):
     """Units of one item."""
-
-    model_config = ConfigDict(extra="forbid")
 
     sku: Sku
     quantity: Annotated[int, Field(ge=1, le=100_000)]
@@ -47,12 +43,11 @@ def list_stuck_orders(
     """
     with context.unit_of_work() as session:
         found = stuck(session, context.identity.tenant_id, why=why, limit=limit)
-    data = found.model_dump(mode="json")
-    return Outcome(data, cards=(Card("stuck_orders", data),) if found.items else ())
+    return Outcome(found.model_dump(mode="json"))
 
 
 @tool(access=Access.READ, agents=OPERATIONS, staff=True)
-def find_order(context: ToolContext, order: Order) -> Outcome:
+def find_order(context: ToolContext, order: OrderName) -> Outcome:
     """Any order of the shop with lines, shipments and money, and the work it is in at the warehouses."""
     with context.unit_of_work() as session:
         view = orders.own_order(session, context.identity, order)
@@ -61,7 +56,7 @@ def find_order(context: ToolContext, order: Order) -> Outcome:
 
 
 @tool(access=Access.READ, agents=OPERATIONS, staff=True)
-def explain_routing(context: ToolContext, order: Order) -> Outcome:
+def explain_routing(context: ToolContext, order: OrderName) -> Outcome:
     """Why an order's units were reserved where they are, why each piece of work is where it is, and what routing would
     do now with the rest.
     """
@@ -170,7 +165,7 @@ def propose_count(
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
-def propose_release(context: ToolContext, order: Order) -> Outcome:
+def propose_release(context: ToolContext, order: OrderName) -> Outcome:
     """Show a card that hands everything of an order that has stock to the places that ship it."""
     return _asked(context, kind="release", order=order)
 

@@ -7,11 +7,10 @@ from typing import Annotated
 from pydantic import Field
 
 from engine.inventory import listing, queries
-from tools.spec import Access, AgentName, Card, Outcome, ToolContext, tool
+from tools.naming import OPERATIONS, Few
+from tools.spec import Access, Card, Outcome, ToolContext, tool
 
-OPERATIONS = {AgentName.OPERATIONS}
 Code = Annotated[str | None, Field(description="A location's code, such as EAST.", max_length=12)]
-Few = Annotated[int, Field(ge=1, le=50)]
 
 
 @tool(access=Access.READ, agents=OPERATIONS, staff=True)
