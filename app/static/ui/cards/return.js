@@ -19,7 +19,7 @@ class Return extends Card {
         ${data.message ? html`<p class="muted small">${data.message}</p>` : nothing}
         ${facts([
           [texts.givenBack, data.refund.amount ? price(data.refund) : ''],
-          [texts.charged, data.charge.amount ? price(data.charge) : ''],
+          [texts.charged, data.charge.amount && data.status !== 'canceled' ? price(data.charge) : ''],
           [texts.sendBy, waits ? day(data.send_by) : ''],
           [texts.trackingNumber, data.tracking_number],
         ])}
