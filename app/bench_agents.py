@@ -23,9 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-import psycopg
-
-from app.bench_scene import fill_shelves
+from app.bench_scene import fill_shelves, settle_down
 from app.bench_timing import Say, figures
 from engine.db import Addresses, Store, open_addresses
 from engine.kit import clock
@@ -71,7 +69,7 @@ def agent_rows(say: Say, name: str, n: int, clients: int) -> list[dict[str, Any]
         try:
             say(f"{name}: warming up")
             _drive(served, 2 * clients, clients)
-            _settle(home)
+            settle_down(_addresses(home))
             _drive(served, 2 * clients, clients)
             say(f"{name}: {n} flows by {clients} clients")
             cpu, start = _cpu(served), time.perf_counter()
@@ -83,14 +81,6 @@ def agent_rows(say: Say, name: str, n: int, clients: int) -> list[dict[str, Any]
     finally:
         shutil.rmtree(home, ignore_errors=True)
     return [{**figures(times, seconds, spent, clients=clients), "name": name, "size": _SIZE.format(served.bought)}]
-
-
-def _settle(home: Path) -> None:
-    """Bring the tables into the state that autovacuum leaves within minutes of their filling."""
-    addresses = _addresses(home)
-    if addresses.owner:
-        with psycopg.connect(addresses.owner, autocommit=True) as owner:
-            owner.execute("VACUUM (ANALYZE)")
 
 
 def _addresses(home: Path) -> Addresses:

@@ -13,9 +13,7 @@ from itertools import cycle
 from random import Random
 from typing import Any, Final
 
-import psutil
-
-from app.bench_timing import Say, figures
+from app.bench_timing import Say, cpu_seconds, figures
 from engine.customers import service as customers
 from engine.kit import clock
 from evals.house import House, Stage, staged, temporary_house
@@ -63,9 +61,10 @@ async def _talk(
     marks = [_mark(number) for number in range(clients)]
     left = iter(range(n))
     async with staged(house) as stage:
-        cpu, start = _cpu(house), time.perf_counter()
+        cpu, start = cpu_seconds(house.addresses), time.perf_counter()
         each = await asyncio.gather(*(_shopper(stage, world, marks, place, left, pause) for place in range(clients)))
-        return [seconds for times in each for seconds in times], time.perf_counter() - start, _cpu(house) - cpu
+        wall, used = time.perf_counter() - start, cpu_seconds(house.addresses) - cpu
+    return [seconds for times in each for seconds in times], wall, used
 
 
 async def _shopper(
@@ -129,17 +128,3 @@ def _mark(number: int) -> str:
     """A name like no other."""
     dice = Random(f"mark {number}")  # noqa: S311 (no secret)
     return "q" + "".join(dice.choice(_LETTERS) for _ in range(9))
-
-
-def _cpu(house: House) -> float:
-    """CPU seconds of this process and of the embedded database's."""
-    spent = time.process_time()
-    server = house.addresses.embedded if house.addresses else None
-    if server is not None:
-        postmaster = psutil.Process(server.pid)
-        for one in (postmaster, *postmaster.children(recursive=True)):
-            try:
-                spent += sum(one.cpu_times()[:2])
-            except psutil.Error:
-                continue
-    return spent

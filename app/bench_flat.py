@@ -79,10 +79,10 @@ class _Side:
     cpu: float = 0.0
 
     def take_turn(self, first: int) -> None:
-        cpu, start = cpu_seconds(self.scene), time.perf_counter()
+        cpu, start = cpu_seconds(self.scene.house.addresses), time.perf_counter()
         self.times += drive(self.operations[first : first + _TURN], clients=1)
         self.wall += time.perf_counter() - start
-        self.cpu += cpu_seconds(self.scene) - cpu
+        self.cpu += cpu_seconds(self.scene.house.addresses) - cpu
 
 
 def flat_rows(scene: Scene, say: Say, n: int) -> Iterator[dict[str, Any]]:

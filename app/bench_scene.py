@@ -17,7 +17,7 @@ from engine.catalog.models import Product, Variant
 from engine.checkout import confirmation, service
 from engine.checkout.complete import Result, complete
 from engine.customers import service as customers
-from engine.db import Store
+from engine.db import Addresses, Store
 from engine.inventory.models import Location, MovementKind
 from engine.inventory.service import Allocation, receive
 from engine.kit.identity import Identity
@@ -122,10 +122,10 @@ def lift_limits(scene: Scene) -> None:
         set_policy(session, scene.tenant_id, "inventory", lifted, actor="bench")
 
 
-def settle_down(house: House) -> None:
+def settle_down(addresses: Addresses) -> None:
     """Bring the tables into the state that autovacuum leaves within minutes of their filling."""
-    if house.addresses.owner:
-        with psycopg.connect(house.addresses.owner, autocommit=True) as owner:
+    if addresses.owner:
+        with psycopg.connect(addresses.owner, autocommit=True) as owner:
             owner.execute("VACUUM (ANALYZE)")
 
 

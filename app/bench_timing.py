@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final
 
 import psutil
 
 from app.bench_operations import Bench, Operation
 from app.bench_scene import Scene, settle_down
+from engine.db import Addresses
 
 Say = Callable[[str], None]
 _WARM: Final = 6
@@ -23,7 +25,7 @@ def prepare(scene: Scene, make: Bench, n: int, clients: int) -> list[Operation]:
     warm = [make(scene) for _ in range(_WARM * clients * 2)]
     half = len(warm) // 2
     drive(warm[:half], clients)
-    settle_down(scene.house)
+    settle_down(scene.house.addresses)
     drive(warm[half:], clients)
     return operations
 
@@ -34,18 +36,20 @@ def drive(operations: Sequence[Operation], clients: int) -> list[float]:
         return list(pool.map(_timed, operations))
 
 
-def cpu_seconds(scene: Scene) -> float:
+def cpu_seconds(addresses: Addresses) -> float:
     """CPU of this process and, where it is ours to see, of the embedded database's processes."""
-    return time.process_time() + database_cpu_seconds(scene)
+    return time.process_time() + database_cpu_seconds(addresses)
 
 
-def database_cpu_seconds(scene: Scene) -> float:
-    """CPU of the embedded database's processes; 0 of another."""
-    server = scene.house.addresses.embedded
-    if server is None:
+def database_cpu_seconds(addresses: Addresses) -> float:
+    """CPU of the embedded database's processes that are there; 0 of another database."""
+    if addresses.embedded is None:
         return 0.0
-    backends = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    return sum(sum(process.cpu_times()[:2]) for process in backends if process.is_running())
+    postmaster, spent = psutil.Process(addresses.embedded.pid), 0.0
+    for process in (postmaster, *postmaster.children(recursive=True)):
+        with suppress(psutil.Error):
+            spent += sum(process.cpu_times()[:2])
+    return spent
 
 
 def figures(times: list[float], wall: float, cpu: float, *, clients: int) -> dict[str, Any]:

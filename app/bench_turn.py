@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import func, select
@@ -20,13 +18,20 @@ from engine.conversations import service
 from engine.conversations.models import Event, Run
 from engine.conversations.schemas import RunInput
 from engine.kit.identity import Identity
+from evals.runner import speaking
+from icommerce_agents import models
 
 TURN: Final = "turn"
 _INSTANT: Final = "bench/instant"
 _WORDS: Final = ("hello there", "do you have a lamp?", "what is in my cart?", "show me tents", "thanks")
 _RUNS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("turn_overhead", _INSTANT, "RUN_FINISHED", "a message until its end, with a model that answers at once"),
-    ("turn_first_words", "", "TEXT_MESSAGE_CONTENT", "a message until its first words, with the offline model"),
+    (
+        "turn_first_words",
+        models.OFFLINE,
+        "TEXT_MESSAGE_CONTENT",
+        "a message until its first words, with the offline model",
+    ),
 )
 
 
@@ -40,16 +45,17 @@ async def _row(scene: Scene, say: Say, kind: tuple[str, str, str, str], n: int, 
 
     name, model, until, size = kind
     say(f"{name}: {n} turns in {clients} conversations")
-    with _speaking(model):
+    _make_instant(models.prepare())
+    with speaking(model):
         runner = Runner(scene.runtime, scene.house.addresses.runtime, sweep_seconds=600)
         await runner.start()
         try:
             talks = [await asyncio.to_thread(_talk, scene) for _ in range(clients)]
             await asyncio.gather(*(_converse(scene, runner, talk, 3, until) for talk in talks))
-            cpu, start = cpu_seconds(scene), time.perf_counter()
+            cpu, start = cpu_seconds(scene.house.addresses), time.perf_counter()
             rounds = max(1, n // clients)
             each = await asyncio.gather(*(_converse(scene, runner, talk, rounds, until) for talk in talks))
-            wall, used = time.perf_counter() - start, cpu_seconds(scene) - cpu
+            wall, used = time.perf_counter() - start, cpu_seconds(scene.house.addresses) - cpu
         finally:
             await runner.stop()
     times = [seconds for some in each for seconds in some]
@@ -91,24 +97,6 @@ def _seconds(scene: Scene, run_id: str, until: str) -> float:
     assert start is not None
     assert reached is not None, f"the turn {run_id} never came to {until}"
     return float((reached - start).total_seconds())
-
-
-@contextmanager
-def _speaking(model: str) -> Iterator[None]:
-    """With this model for everybody; the offline one for ``""``."""
-    from icommerce_agents import models
-
-    kept = {name: value for name, value in os.environ.items() if name.startswith("ICOMMERCE_MODEL")}
-    for name in kept:
-        del os.environ[name]
-    if model:
-        _make_instant(models.prepare())
-        os.environ["ICOMMERCE_MODEL"] = model
-    try:
-        yield
-    finally:
-        os.environ.pop("ICOMMERCE_MODEL", None)
-        os.environ.update(kept)
 
 
 def _make_instant(litellm: Any) -> None:

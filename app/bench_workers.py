@@ -54,12 +54,12 @@ class Workers:
             line.send(_Work(name, n // share, max(1, clients // share)))
         for line in self._lines:
             _heard(line)  # ready
-        cpu, start = database_cpu_seconds(self._scene), time.perf_counter()
+        cpu, start = database_cpu_seconds(self._scene.house.addresses), time.perf_counter()
         for line in self._lines:
             line.send("go")
         parts = [_heard(line) for line in self._lines]
         wall = time.perf_counter() - start
-        spent = database_cpu_seconds(self._scene) - cpu + sum(part[1] for part in parts)
+        spent = database_cpu_seconds(self._scene.house.addresses) - cpu + sum(part[1] for part in parts)
         return [seconds for part in parts for seconds in part[0]], wall, spent
 
 

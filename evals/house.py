@@ -30,11 +30,15 @@ _NEVER: Final = 1_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """An engine on a migrated database; ``dsn`` is the runtime role's address."""
+    """An engine on a migrated database."""
 
     runtime: Runtime
-    dsn: str
-    addresses: Addresses | None = None
+    addresses: Addresses
+
+    @property
+    def dsn(self) -> str:
+        """The runtime role's address, as psycopg takes it."""
+        return libpq_url(self.addresses.runtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ def opened(addresses: Addresses) -> Iterator[House]:
         psp_url=lambda: "http://127.0.0.1:1",
     )
     try:
-        yield House(runtime, libpq_url(addresses.runtime), addresses)
+        yield House(runtime, addresses)
     finally:
         store.close()
         gateway.close()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from sqlalchemy.engine import make_url
 
-from engine.db import Addresses, libpq_url
+from engine.db import Addresses
 from engine.runtime import Runtime
 from evals.house import House, Stage, staged
 from graph import checkpointer
@@ -22,7 +22,7 @@ OnStage = Callable[[Callable[[Stage], Coroutine[Any, Any, T]]], T]
 def house(addresses: Addresses, runtime: Runtime) -> House:
     assert addresses.owner is not None
     checkpointer.setup(addresses.owner, make_url(addresses.runtime).username or "")
-    return House(runtime, libpq_url(addresses.runtime))
+    return House(runtime, addresses)
 
 
 @pytest.fixture
