@@ -25,10 +25,9 @@ class Asked:
     tags: frozenset[str] = frozenset()
     only: frozenset[str] = frozenset()
 
-    def wants(self, scenario: Scenario, *, offline: bool) -> bool:
+    def wants(self, scenario: Scenario) -> bool:
         named = not self.only or scenario.name in self.only
-        tagged = not self.tags or bool(self.tags & set(scenario.tags))
-        return named and tagged and (scenario.offline or not offline or scenario.name in self.only)
+        return named and (not self.tags or bool(self.tags & set(scenario.tags)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +51,19 @@ def evaluate_in(house: House, suites: Sequence[Suite], asked: Asked, *, say: Say
     """The same in a house that is open."""
     with speaking(asked.model):
         model = models.model_name("commerce")
-        offline = model == models.OFFLINE
-        trials = asyncio.run(_play(house, suites, asked, offline=offline, say=say))
+        trials = asyncio.run(_play(house, suites, asked, say=say))
     if not trials:
         raise SuiteInvalid("No scenario is called for by that.")
     rows = by_suite(trials)
     return Evaluated(model, rows, trials, _below(suites, rows))
 
 
-async def _play(house: House, suites: Sequence[Suite], asked: Asked, *, offline: bool, say: Say) -> list[Trial]:
+async def _play(house: House, suites: Sequence[Suite], asked: Asked, *, say: Say) -> list[Trial]:
     def told(trial: Trial) -> None:
         say(f"{'ok  ' if trial.reward else 'FAIL'}  {trial.suite}/{trial.scenario.name}")
 
     async with staged(house) as stage:
-        return await play_all(stage, suites, k=asked.k, wanted=lambda one: asked.wants(one, offline=offline), done=told)
+        return await play_all(stage, suites, k=asked.k, wanted=asked.wants, done=told)
 
 
 def _below(suites: Sequence[Suite], rows: Sequence[Figures]) -> list[str]:

@@ -174,7 +174,7 @@ class Expected(Part):
     state: dict[str, Any] = {}
     """What changed, as nested paths to the new values. Of orders, stock, stored value, returns, claims and approvals
     everything that changed has to be here."""
-    exact: list[str] = []
+    exact: list[Literal["carts", "cases", "changes", "consents", "people", "thread"]] = []
     """More parts of the picture of which everything has to be said."""
     calls: Calls = Calls()
     words: Words = Words()
@@ -192,8 +192,6 @@ class Scenario(Part):
     expect: Expected = Expected()
     cassette: str | None = None
     """A file with the answers of the model, for a replay; its path begins where the suite's file is."""
-    offline: bool = True
-    """Whether the offline model is up to it; one that is not counts for other models alone (say why in ``about``)."""
 
 
 class Suite(Part):

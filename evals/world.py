@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
 from engine.catalog.models import Product, Variant
-from engine.catalog.shop_file import CatalogFile, read_catalog
+from engine.catalog.shop_file import CatalogFile, ProductRow, read_catalog
 from engine.checkout import confirmation, service
 from engine.checkout.complete import Result, complete
 from engine.customers import service as customers
@@ -153,19 +154,20 @@ def read_shop(spec: WorldSpec) -> CatalogFile:
         raise SuiteInvalid(f"The shop {spec.shop!r} has no {unknown!r}.")
     if not spec.stock and not spec.products:
         return file
-    products = [
-        product.model_copy(
-            update=dict(spec.products.get(product.slug, {}))
-            | {
-                "variants": [
-                    one.model_copy(update={"stock": spec.stock[one.sku]} if one.sku in spec.stock else {})
-                    for one in product.variants
-                ]
-            }
-        )
-        for product in file.products
+    return file.model_copy(update={"products": [_as_here(product, spec) for product in file.products]})
+
+
+def _as_here(product: ProductRow, spec: WorldSpec) -> ProductRow:
+    """Raises ``SuiteInvalid`` for a field that no product has, or a value that it may not have."""
+    stocked = [
+        one.model_copy(update={"stock": spec.stock[one.sku]} if one.sku in spec.stock else {})
+        for one in product.variants
     ]
-    return file.model_copy(update={"products": products})
+    fields = dict(product) | {"variants": stocked} | spec.products.get(product.slug, {})
+    try:
+        return ProductRow.model_validate(fields)
+    except ValidationError as error:
+        raise SuiteInvalid(f"world.products.{product.slug}: {error}") from None
 
 
 def _know(session: Session, world: World) -> None:

@@ -131,7 +131,7 @@ def test_harm_by_a_tool_is_found(
     outcome = run_attack(attacked, calls=3, sizes=TINY, staff=0, name=plant(fault))
     broken = _broken(outcome)
     assert any(words in one for one in broken.pop(what))
-    assert set(broken) <= {"every invariant holds", "others' rows stay"}
+    assert set(broken) <= {"every invariant holds"}
 
 
 def test_marks_are_looked_for_in_what_was_told_and_not_in_what_was_said() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evals.suite import SuiteInvalid, read_suite, read_suites
+from tools.spec import load
 
 TURN = "turns: [{say: hello}]"
 
@@ -44,6 +45,7 @@ def test_what_is_left_out_is_nothing(tmp_path: Path) -> None:
             "an order is delivered after it was paid",
         ),
         (f"{TURN}, expect: {{calls: {{required: [{{tol: x}}]}}}}", "scenarios[0].expect.calls.required[0]"),
+        (f"{TURN}, expect: {{exact: [cart]}}", "scenarios[0].expect.exact[0]"),
     ],
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, scenario: str, words: str) -> None:
@@ -72,5 +74,10 @@ def test_what_is_no_yaml_and_what_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_shipped_suites_are_sound() -> None:
-    names = [f"{suite.suite}/{one.name}" for suite in read_suites() for one in suite.scenarios]
+    """A tool that nobody has is never called: to forbid it proves nothing."""
+    scenarios = [(suite.suite, one) for suite in read_suites() for one in suite.scenarios]
+    names = [f"{suite}/{one.name}" for suite, one in scenarios]
     assert len(names) == len(set(names))
+    parts = [part for _, one in scenarios for part in (one.expect, *(turn.expect for turn in one.turns))]
+    calls = [call for part in parts for call in (*part.calls.required, *part.calls.forbidden)]
+    assert {call if isinstance(call, str) else call.tool for call in calls} <= load().keys()
