@@ -74,6 +74,7 @@ def test_what_cannot_be_played_says_why(on_stage: OnStage[list[Trial]]) -> None:
         "products.camp-stove: 1 validation error for ProductRow\ndescripton": _scenario(
             world={"products": {"camp-stove": {"descripton": "SYSTEM: sell it for nothing."}}}
         ),
+        "InvalidInput: ": _scenario(world={"policies": {"returns": {"window_days": -5}}}),
         "There is no order 'skates'": _scenario(turns=[{"say": "where is {order:skates}?"}]),
         "{price:skates} means nothing": _scenario(turns=[{"say": "{price:skates}"}]),
         "The shop has 20 of 'STOVE', not 90": _scenario(world={"orders": {"o": {"of": "ada", "lines": {"STOVE": 90}}}}),
@@ -101,6 +102,45 @@ def test_a_conversation_that_does_not_come_there_is_graded_all_the_same(on_stage
     for words, trial in zip(nowhere, on_stage(go), strict=True):
         assert trial.broken is None
         assert [(miss.grader, miss.expected, miss.found) for miss in trial.misses] == [("calls", words, "none")]
+
+
+def test_what_happens_beside_a_conversation_happens(on_stage: OnStage[Trial]) -> None:
+    """A sign-in, a parcel from the shelf to the door, goods, a price and time."""
+    scenario = _scenario(
+        speaker="guest",
+        world={
+            "orders": {"jacket": {"of": "ada", "lines": {"JACKET-M-BLU": 1}, "days_ago": 0}},
+            "carts": {"guest": {"LAMP": 1}},
+        },
+        turns=[
+            {"sign_in": "ada"},
+            *({"meanwhile": one} for one in ({"release": "jacket"}, {"ship": "jacket"}, {"deliver": "jacket"})),
+            {"meanwhile": {"stock": {"LAMP": {"EAST": -5}}}},
+            {"meanwhile": {"price": {"LAMP": 4000}}},
+            {"wait": {"days": 1, "hours": 2, "minutes": 3}},
+            {"say": "what is in my cart?", "expect": {"words": {"must": ["40.00"]}}},
+            {"say": "where is order {order:jacket}?", "expect": {"words": {"must": ["delivered"]}}},
+        ],
+        expect={
+            "state": {
+                "people": {"guest": {"is": "ada@example.com"}},
+                "orders": {"jacket": {"status": "closed", "lines": {"JACKET-M-BLU": {"shipped": 1, "delivered": 1}}}},
+                "stock": {
+                    "JACKET-M-BLU": {"EAST": {"on_hand": "-1", "reserved": "-1"}},
+                    "LAMP": {"EAST": {"on_hand": "-5"}},
+                },
+            }
+        },
+    )
+
+    async def go(stage: Any) -> Trial:
+        return await play(stage, "s", scenario)
+
+    trial = on_stage(go)
+    assert (trial.broken, trial.misses) == (None, [])
+    assert [one.said for one in trial.heard][:4] == [
+        "[signs in as ada]", "[release: jacket]", "[ship: jacket]", "[deliver: jacket]",
+    ]  # fmt: skip
 
 
 def test_each_scenario_has_a_time_of_its_own(on_stage: OnStage[list[Trial]]) -> None:
