@@ -1,4 +1,4 @@
-"""A saved conversation as a scenario of a suite, and the cassette of its model, with nobody's data in either."""
+"""A saved conversation as a scenario of a suite, and the cassette of its model; people in them are stand-ins."""
 
 from __future__ import annotations
 
@@ -111,14 +111,18 @@ def export(session: Session, tenant_id: str, thread_id: str, *, name: str, shop:
 def write(exported: Exported, file: Path) -> Path:
     """Add it to the suite ``file`` (a new one where there is none) and its cassette beside it. Returns that path.
 
-    Raises ``SuiteInvalid`` where the suite would be wrong with it; nothing is written then.
+    Raises ``SuiteInvalid`` where the suite would be wrong with it or its cassette is there; nothing is written then.
     """
     lines = yaml.safe_dump([exported.scenario], sort_keys=False, allow_unicode=True, width=110)
     item = "".join(f"  {line}" for line in lines.splitlines(keepends=True))
-    before = file.read_text(encoding="utf-8") if file.exists() else f"suite: {file.stem}\nbar: 1.0\nscenarios:\n"
+    before = (
+        file.read_text(encoding="utf-8") if file.exists() else f"suite: {json.dumps(file.stem)}\nbar: 1.0\nscenarios:\n"
+    )
     text = f"{before.rstrip()}\n{item}"
     parse_suite(text, file)
     tape: Path = file.parent / exported.scenario["cassette"]
+    if tape.exists():
+        raise SuiteInvalid(f"{tape} is there already: give this one another name (--name).")
     tape.parent.mkdir(parents=True, exist_ok=True)
     held = exported.cassette.model_dump(exclude_defaults=True)
     tape.write_text(yaml.safe_dump(held, sort_keys=False, allow_unicode=True, width=110), encoding="utf-8")

@@ -82,7 +82,7 @@ def thread(
     ] = None,
     world: Annotated[str, typer.Option(help="The shop of evals/worlds that it is played in.")] = "outfitter",
 ) -> None:
-    """A conversation as a scenario of a suite, with a cassette of its model; nobody's data is in either."""
+    """A conversation as a scenario of a suite, with a cassette of its model; known people become stand-ins."""
     from app.commands.opened import runtime
     from app.commands.outcome import USAGE, say
     from app.commands.tenants import shop_id

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from app.cli import app
 from engine.kit import clock
 from evals.cassette import Answer, Cassette, CassetteMismatch, Player
-from evals.exporting import export, write
+from evals.exporting import Exported, export, write
 from evals.house import House
 from evals.runner import Trial, play
 from evals.stand_ins import Mask
-from evals.suite import WorldSpec, read_suite
+from evals.suite import SuiteInvalid, WorldSpec, read_suite
 from evals.talking import Heard, Talk
 from evals.world import NOW, build
 from icommerce_agents import models
@@ -84,6 +84,18 @@ def test_a_conversation_is_exported_and_said_again(on_stage: OnStage[Any], tmp_p
     text = file.read_text() + (tmp_path / "cassettes" / "tent.yaml").read_text()
     assert [said for said in PERSONAL if said.lower() in text.lower()] == []
     assert models.instead.get() is None
+
+
+def test_no_cassette_of_another_suite_is_written_over(tmp_path: Path) -> None:
+    scenario = {"name": "a", "turns": [{"say": "hello"}], "cassette": "cassettes/a.yaml"}
+    tape = write(
+        Exported(scenario, Cassette(thread="a", answers=[Answer(part="commerce", say="Hi.")])), tmp_path / "1.yaml"
+    )
+    held = tape.read_text()
+    with pytest.raises(SuiteInvalid, match=r"a\.yaml is there already"):
+        write(Exported(scenario, Cassette(thread="a", answers=[])), tmp_path / "2.yaml")
+    assert tape.read_text() == held
+    assert not (tmp_path / "2.yaml").exists()
 
 
 def test_a_mask_knows_who_was_named_and_what_looks_personal() -> None:
