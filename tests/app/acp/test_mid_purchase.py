@@ -62,8 +62,18 @@ def at(point: str, do: Callable[[], None]) -> None:
     faults.set_hook(hook)
 
 
-def die() -> None:
-    raise Killed
+def died(buying: Checkout, session: dict[str, Any], token: str, point: str) -> None:
+    """A purchase whose process ended at this point."""
+    reached: list[str] = []
+
+    def die() -> None:
+        reached.append(point)
+        raise Killed
+
+    at(point, die)
+    with contextlib.suppress(Killed, BaseExceptionGroup, AssertionError):
+        buying.complete(session, token, key="pay")
+    assert reached == [point]
 
 
 def counts(shop: Shop) -> tuple[int, int]:
@@ -96,10 +106,7 @@ def test_a_purchase_that_died_under_the_old_key_ends_under_the_new_one(
     buying: Checkout, shop: Shop, ready: dict[str, Any], point: str
 ) -> None:
     token, old = buying.token(ready), buying.agent
-    at(point, die)
-    with contextlib.suppress(Killed, BaseExceptionGroup, AssertionError):
-        buying.complete(ready, token, key="pay")
-    faults.set_hook(None)
+    died(buying, ready, token, point)
     buying.agent = rotated(shop, old, overlap=timedelta())
     with clock.shifted(LEASE + timedelta(seconds=1)):
         recover_payments(shop.runtime, shop.tenant.id)
@@ -129,9 +136,7 @@ def test_a_consent_that_nobody_used_before_a_suspension_pays_nothing(
     buying: Checkout, shop: Shop, ready: dict[str, Any]
 ) -> None:
     token = buying.token(ready)
-    at("agent_after_consent", die)
-    with contextlib.suppress(Killed, BaseExceptionGroup, AssertionError):
-        buying.complete(ready, token, key="pay")
+    died(buying, ready, token, "agent_after_consent")
     suspend(shop)
     with clock.shifted(LEASE + timedelta(minutes=11)):
         recover_payments(shop.runtime, shop.tenant.id)
