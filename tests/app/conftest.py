@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+from app.identity import COOKIE, new_session
 from app.live import LiveEvents
 from app.psp.server import create_psp_app
 from app.server import create_app
@@ -20,6 +21,7 @@ from engine.db import Addresses
 from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from tests.conftest import settings_for
+from tests.engine.orders.desk import Desk
 from tests.shop import Shop
 
 WEB = "http://127.0.0.1:8000"
@@ -103,6 +105,15 @@ def open_browser(site: Site) -> Iterator[Callable[[], Browser]]:
 @pytest.fixture
 def browser(open_browser: Callable[[], Browser]) -> Browser:
     return open_browser()
+
+
+@pytest.fixture
+def mine(desk: Desk, open_browser: Callable[[], Browser]) -> Browser:
+    """The browser of whoever bought at the ``desk``."""
+    browser = open_browser()
+    with desk.shop.uow() as session:
+        browser.http.cookies.set(COOKIE, new_session(session, desk.buyer))
+    return browser
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from app.identity import COOKIE, new_session
 from engine.checkout.models import Consent
 from engine.kit.tenancy import Tenant
 from tests.app.conftest import Browser
@@ -21,15 +20,6 @@ CANCEL = {"kind": "cancel", "reason": "other"}
 def desk(shop: Shop) -> Desk:
     shop.add("A", price=5000)
     return buy(shop, "A", 2)
-
-
-@pytest.fixture
-def mine(desk: Desk, open_browser: Callable[[], Browser]) -> Browser:
-    """The browser of whoever bought."""
-    browser = open_browser()
-    with desk.shop.uow() as session:
-        browser.http.cookies.set(COOKIE, new_session(session, desk.buyer))
-    return browser
 
 
 def _press(browser: Browser, thread: str, card: str, *, approved: bool = True, **headers: str) -> Any:

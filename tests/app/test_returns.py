@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from app.identity import COOKIE, new_session
 from engine.kit.tenancy import Tenant
 from engine.policies import set_policy
 from tests.app.conftest import Browser
@@ -21,15 +20,6 @@ def desk(shop: Shop) -> Desk:
     desk = buy(shop, "A", 2)
     deliver(desk)
     return desk
-
-
-@pytest.fixture
-def mine(desk: Desk, open_browser: Callable[[], Browser]) -> Browser:
-    """The browser of whoever bought."""
-    browser = open_browser()
-    with desk.shop.uow() as session:
-        browser.http.cookies.set(COOKIE, new_session(session, desk.buyer))
-    return browser
 
 
 def agreed(desk: Desk, mine: Browser, quantity: int = 1) -> str:
