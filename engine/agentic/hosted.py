@@ -64,7 +64,7 @@ def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id:
         held = shopper is not None and shopper.id in {row.owner_id, row.holder_id}
         used = row.status == ConsentStatus.CLAIMED
         card, owner = consents.view(row), row.owner_id
-        payable = _is_open(checkout) and not _of_suspended(session, row)
+        payable = _is_open(checkout) and (row.status == ConsentStatus.APPROVED or not _of_suspended(session, row))
     outcome = outcome_of(runtime, _acting(tenant_id, owner, shopper), consent_id) if used else None
     return Shown(card, held, outcome, payable)
 
@@ -94,11 +94,10 @@ def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
     """The holder says yes, and the money is taken.
 
     Raises ``CheckoutIncomplete`` while there is nothing to pay with, ``CheckoutClosed`` where the platform that
-    prepared it was suspended since, and what ``confirmation.decide`` and ``complete``
-    raise.
+    prepared it was suspended before they said so, and what ``confirmation.decide`` and ``complete`` raise.
     """
     with runtime.unit_of_work(shopper.tenant_id) as session:
-        summary = consents.view(_held(session, shopper, consent_id)).checkout
+        summary = consents.view(_held(session, shopper, consent_id, again=True)).checkout
     if summary.payment_method is None and not summary.tenders and summary.total.amount:
         raise CheckoutIncomplete("Enter a card first.")
     owner = _decided(runtime, shopper, consent_id, approved=True)
@@ -214,11 +213,15 @@ def _card(session: Session, tenant_id: str, consent_id: str, *, lock: bool = Fal
     return row
 
 
-def _held(session: Session, shopper: Identity, consent_id: str) -> Consent:
+def _held(session: Session, shopper: Identity, consent_id: str, *, again: bool = False) -> Consent:
+    """The holder's own card. Raises ``CheckoutClosed`` for one of a suspended platform, but with ``again`` not for one
+    that they agreed to before: its money may be taken already.
+    """
     row = _card(session, shopper.tenant_id, consent_id)
     if shopper.id not in {row.owner_id, row.holder_id}:
         raise NotFound("There is no such confirmation.")
-    if _of_suspended(session, row):
+    agreed = again and row.status in {ConsentStatus.APPROVED, ConsentStatus.CLAIMED}
+    if not agreed and _of_suspended(session, row):
         raise CheckoutClosed("The assistant that prepared this order may not buy here any more. You were not charged.")
     return row
 

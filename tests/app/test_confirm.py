@@ -16,9 +16,10 @@ from engine.agentic.models import AgentPlatform, PlatformStatus
 from engine.catalog.models import Variant
 from engine.checkout import confirmation, pricing
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, SessionStatus
+from engine.checkout.recovery import recover_payments
 from engine.checkout.views import digest
 from engine.customers.models import Shopper
-from engine.kit import clock
+from engine.kit import clock, faults
 from engine.kit.errors import DomainError
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
@@ -126,6 +127,40 @@ def test_a_page_of_a_suspended_platform_is_over(shop: Shop, browser: Browser) ->
     with shop.uow() as session:
         session.get_one(AgentPlatform, (shop.tenant.id, owner)).status = PlatformStatus.ACTIVE
     assert "Thank you" in _press(browser, page, "pay").text
+
+
+@pytest.mark.parametrize("point", ["before_t1_commit", "after_t1_commit", "settled"])
+def test_what_was_agreed_to_before_a_suspension_is_told_as_it_ended(shop: Shop, browser: Browser, point: str) -> None:
+    """Whenever it comes: who presses again is not told that nothing was charged."""
+    path = _prepared(shop)
+    page = _opened(browser, path)
+
+    def suspend() -> None:
+        with shop.uow() as session:
+            owner = session.get_one(Consent, (shop.tenant.id, _consent_id(path))).owner_id
+            closed = PlatformStatus.SUSPENDED
+            session.add(AgentPlatform(tenant_id=shop.tenant.id, id=owner, name="Bad Co", status=closed))
+
+    def hook(name: str) -> None:
+        if name == point:
+            faults.set_hook(None)
+            suspend()
+            raise RuntimeError(point)
+
+    faults.set_hook(hook)
+    _press(browser, page, "pay")
+    faults.set_hook(None)
+    if point == "settled":
+        suspend()
+    again = _press(browser, page, "pay")
+    if point == "after_t1_commit":
+        assert "Still being paid" in again.text
+        with clock.shifted(timedelta(minutes=2)):
+            recover_payments(shop.runtime, shop.tenant.id)
+        again = _press(browser, page, "pay")
+    assert "Thank you" in again.text
+    assert "not charged" not in again.text
+    assert len([order for order in _orders(shop) if order.placed_at]) == 1
 
 
 def test_another_browser_is_turned_away(shop: Shop, open_browser: Open) -> None:
