@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.metrics import REQUESTS, SECONDS
 from app.problems import problem
+from engine.conversations.masking import mask_numbers
 
 log = structlog.get_logger("icommerce.http")
 BODY_LIMIT: Final = 256 * 1024
@@ -105,7 +106,8 @@ def content_policy(
 def _request_id(scope: Scope) -> str:
     headers = Headers(scope=scope)
     given = headers.get("x-request-id") or headers.get("request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+    good = _REQUEST_ID.fullmatch(given) and mask_numbers(given) == given
+    return given if good else f"req_{secrets.token_hex(12)}"
 
 
 def _limited(scope: Scope, receive: Receive, file_limit: int) -> Receive:

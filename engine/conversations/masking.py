@@ -26,9 +26,13 @@ def mask_cards(text: str) -> str:
 
     A number is looked for at the edges of digit groups, so that one inside a longer number (a tracking number) stays.
     """
+    return _TYPED_CODE.sub(_mask_code, _CODE.sub(_mask_code, mask_numbers(text)))
+
+
+def mask_numbers(text: str) -> str:
+    """The same of cards alone: for ids that programs make, which may look like a gift card's code."""
     spaced = _PRINTED.sub(lambda match: _mask_run(match.group()), text)
-    known = _RUN.sub(lambda match: _mask_run(match.group()), spaced)
-    return _TYPED_CODE.sub(_mask_code, _CODE.sub(_mask_code, known))
+    return _RUN.sub(lambda match: _mask_run(match.group()), spaced)
 
 
 def _mask_code(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 
 from app.site import Site
 from engine.agentic.requests import MASK, Entry, harmless, masked, outcome
+from engine.conversations.masking import mask_numbers
 from engine.kit import clock
 from engine.kit.identity import Identity
 
@@ -71,7 +72,7 @@ def remember(
             at=at,
             caller_id=identity.id,
             key_id=identity.key_id or "",
-            request_id=_printable(answer.get("request-id", ""))[:255],
+            request_id=mask_numbers(_printable(answer.get("request-id", "")))[:255],
             operation=operation[:_SHORT],
             subject_id=_printable(found)[:60] if harmless(found) else MASK,
             version=_printable(headers.get("api-version", ""))[:10],

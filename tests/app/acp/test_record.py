@@ -35,11 +35,14 @@ def test_what_is_put_in_the_wrong_place_is_not_kept(shop: Shop, site: Site, buyi
     assert buying.agent.post("/checkout_sessions", wish).status_code == 201
     for word in telling:
         buying.agent.get(f"/checkout_sessions/{word}")
+    for card in telling[:2]:
+        buying.agent.get("/orders/ord_nothing", Request_Id=card)
     site.agent_log.flush()
     with shop.uow() as db:
         rows = list(db.scalars(select(AgentRequest)))
-    assert len(rows) == 6
-    kept = str([(row.asked, row.answered, row.subject_id, row.operation) for row in rows])
+    assert len(rows) == 8
+    kept = str([(row.asked, row.answered, row.subject_id, row.operation, row.request_id) for row in rows])
     assert not [word for word in telling if word in kept]
+    assert [row.request_id for row in rows if row.operation.startswith("GET /orders")] == ["•••• 4242"] * 2
     assert "SAVE20" in kept
     assert shop.variants["TENT"] in kept
