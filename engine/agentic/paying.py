@@ -125,8 +125,9 @@ def attempt(
         more = [] if wrong in extra.said.get("faults", []) else [Message(**wrong)]
         return Attempt(sessions.look(session, door, checkout, extra, more=more))
     policy = policy_of(session, identity.tenant_id, AgenticPolicy)
-    if payment.buyer and extra.said.get("codes"):
+    if (payment.buyer or payment.details) and extra.said.get("codes"):
         discounts.check_agent(session, checkout.owner_id, most=policy.code_misses_per_hour)
+    reached = checkout.buyer.get("email")
     take_in(checkout, extra, payment, list(policy.marketing))
     if payment.by_people:
         return Attempt(_escalate(session, door, checkout, extra))
@@ -135,7 +136,7 @@ def attempt(
     extra.refusal = None
     checkout.version += 1  # who read the session before this card does not write it
     session.flush()
-    quote, lost = sessions.repriced(session, checkout, extra)
+    quote, lost = sessions.repriced(session, checkout, extra, reached=reached)
     if looked is not None and lost:
         return Attempt(_refused(session, door, checkout, extra, quote, (_CODES_LOST, "$.discounts.codes")))
     said = sessions.told(checkout, extra, quote)

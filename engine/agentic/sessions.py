@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -253,10 +253,18 @@ def _said(session: Session, checkout: CheckoutSession, extra: AgentSession, wish
         return facts.look(session, checkout, owner_id=checkout.owner_id)
 
     quote = priced(checkout, extra, wish, look_now(), again=look_now)
-    known = set() if checkout.buyer.get("email") != reached else {code.strip().upper() for code in before}
-    missed = [one for one in extra.said.get("left_out", []) if one["why"] in _TELLING and one["code"] not in known]
-    discounts.count_misses(session, checkout.owner_id, len(missed))
+    _count_misses(session, checkout, extra, {code.strip().upper() for code in before}, reached)
     return quote
+
+
+def _count_misses(
+    session: Session, checkout: CheckoutSession, extra: AgentSession, known: Collection[str], reached: str | None
+) -> None:
+    """What codes tell that nobody could know: of ``known`` ones only where another buyer than before was named."""
+    told_before = known if checkout.buyer.get("email") == reached else ()
+    left_out = extra.said.get("left_out", [])
+    missed = [one for one in left_out if one["why"] in _TELLING and one["code"] not in told_before]
+    discounts.count_misses(session, checkout.owner_id, len(missed))
 
 
 def priced(
@@ -271,20 +279,21 @@ def priced(
     return _without_bad_codes(checkout, extra, found, quote)
 
 
-def repriced(session: Session, checkout: CheckoutSession, extra: AgentSession) -> tuple[Quote, bool]:
+def repriced(
+    session: Session, checkout: CheckoutSession, extra: AgentSession, *, reached: str | None
+) -> tuple[Quote, bool]:
     """What the session costs now, and whether a code that took something off cannot be used any more: by this buyer, or
-    by anybody. Such a code stands in nobody's way, but what it made cheaper is not sold without a word.
+    by anybody. Such a code stands in nobody's way, but what it made cheaper is not sold without a word. ``reached`` is
+    where its buyer was reached before.
     """
     if not extra.said.get("codes"):
         return pricing.quote(session, checkout), False
-    applied = set(checkout.discount_codes)
-    checkout.discount_codes = list(dict.fromkeys(saying.spelled(extra)))
+    applied, spelled = set(checkout.discount_codes), list(dict.fromkeys(saying.spelled(extra)))
+    checkout.discount_codes = spelled
     found = facts.look(session, checkout, owner_id=checkout.owner_id)
     quote = _without_bad_codes(checkout, extra, found, pricing.price(checkout, found))
-    lost = applied - set(checkout.discount_codes)
-    missed = [one for one in extra.said.get("left_out", []) if one["code"] in lost and one["why"] in _TELLING]
-    discounts.count_misses(session, checkout.owner_id, len(missed))
-    return quote, bool(lost)
+    _count_misses(session, checkout, extra, set(spelled) - applied, reached)
+    return quote, not applied <= set(checkout.discount_codes)
 
 
 def _count_codes(session: Session, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> None:

@@ -198,6 +198,26 @@ def test_nobody_asks_by_a_code_who_has_bought_before(buying: Checkout, shop: Sho
     assert buying.get(session)["buyer"]["email"] == "ada@example.com"
 
 
+@pytest.mark.parametrize("given", ["buyer", "fulfillment_details"])
+def test_nor_with_a_payment_that_cannot_pay(buying: Checkout, shop: Shop, given: str) -> None:
+    """A code that was refused before is tried anew with whoever is named now, and that counts as well."""
+    decide(shop, code_misses_per_hour=3)
+    shop.add("TENT", price=5000)
+    promote(shop, code="WELCOME", percent_off=10, first_order_only=True)
+    first = buying.opened("TENT")
+    assert buying.complete(first, buying.token(first)).json()["status"] == "completed"
+    home = {"address": ADDRESS, "name": "Ada"}
+    who = {"buyer": BUYER, "fulfillment_details": home | {"email": BUYER["email"]}}[given]
+    wish = buying.wish("TENT") | {"fulfillment_details": home, "discounts": {"codes": ["WELCOME"]}, given: who}
+    session = buying.agent.post("/checkout_sessions", wish).json()
+    assert codes(session, "warning") == ["discount_code_user_ineligible"]
+    for spelled in ("Ada@example.com", "Ada@example.com", "aDa@example.com"):
+        told = buying.complete(session, "vt_nothing", **{given: who | {"email": spelled}})
+        assert codes(told.json(), "warning") == ["discount_code_user_ineligible"]
+    answer = buying.complete(session, "vt_nothing", **{given: who | {"email": "else@example.com"}})
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+
+
 CARD = "4242424242424242"
 
 
