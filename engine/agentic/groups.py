@@ -116,10 +116,13 @@ def checkout_ids(checkout: CheckoutSession) -> list[str]:
 
 
 def _choice(carried: Sequence[str], named: Mapping[str, str], rest: str | None) -> Choice:
-    """One way is everything's: the one of what is not named, else one by which it is sent, else the first."""
+    """One way is everything's: the one of what is not named, else one by which it is sent, else the place where all of
+    it is fetched. Where some are fetched and nothing is said of the others, these go as they would by themselves.
+    """
     used = [named[one] for one in carried if one in named]
     sent = [one for one in used if not one.startswith(pickup.PREFIX)]
-    everything = rest or next(iter((*sent, *used)), None)
+    all_fetched = used if len(used) == len(carried) else []
+    everything = rest or next(iter(sent or all_fetched), None)
     if everything and everything.startswith(pickup.PREFIX) and sent:
         left = {one: everything for one in carried if one not in named}
         everything, named = sent[0], {**named, **left}

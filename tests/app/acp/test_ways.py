@@ -57,6 +57,24 @@ def test_each_item_goes_the_way_that_was_selected_for_it(buying: Checkout, shop:
     assert total(session) == 15000 + 2800 + 1780, "10 % of everything: store and buyer are both in WA"
 
 
+def test_who_fetches_one_item_fetches_no_other(buying: Checkout, shop: Shop) -> None:
+    """Whether or not the place has all of it: the rest is sent as it would be by itself."""
+    way = goods(shop)
+    shop.add("STOOL", price=4000, stock={"EAST": 5, "STORE": 2})
+    for other in ("LAMP", "STOOL"):
+        session = buying.opened(other, "CHAIR")
+        first, chair = line_ids(session)
+        answer = select_ways(buying, session, ("pickup", way, [chair]))
+        assert answer.status_code == 200, answer.text
+        assert [(one["option_id"], one["item_ids"]) for one in answer.json()["selected_fulfillment_options"]] == [
+            ("standard", [first]),
+            (way, [chair]),
+        ]
+        done = buying.complete(session, buying.token(answer.json())).json()
+        assert done["selected_fulfillment_options"] == answer.json()["selected_fulfillment_options"]
+    assert checked(shop) == []
+
+
 def test_taxes_are_those_of_the_place_that_each_goes_to(buying: Checkout, shop: Shop) -> None:
     way = goods(shop)
     home = {"address": ADDRESS | {"state": "OR"}}
