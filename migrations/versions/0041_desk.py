@@ -1,0 +1,16 @@
+"""desk: nothing yet."""
+
+from __future__ import annotations
+
+revision = "0041"
+down_revision = "0040"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,16 @@
+"""turns: nothing yet."""
+
+from __future__ import annotations
+
+revision = "0043"
+down_revision = "0042"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,16 @@
+"""purchase: nothing yet."""
+
+from __future__ import annotations
+
+revision = "0044"
+down_revision = "0043"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""
+
+
+def downgrade() -> None:
+    """Nothing yet."""
