@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from app.evidence import FileIn, download
 from app.once import AskedDep, answer_after, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
-from engine.kit.errors import InvalidInput
+from engine.kit.evidence import EvidenceView
+from engine.kit.evidence import view as evidence_view
 from engine.warranties import claiming, parcels, queries, resolving
-from engine.warranties.files import LARGEST
 from engine.warranties.models import ClaimStatus, Resolution, WarrantyStatus
 from engine.warranties.queries import ClaimFilter, WarrantyFilter
-from engine.warranties.schemas import ClaimPage, ClaimView, EvidenceView, WarrantyPage
+from engine.warranties.schemas import ClaimPage, ClaimView, WarrantyPage
 
 warranties: Final = APIRouter(prefix="/v1/warranties", tags=["warranties"], route_class=Guarded)
 router: Final = APIRouter(prefix="/v1/claims", tags=["warranties"], route_class=Guarded)
@@ -37,14 +36,6 @@ class Fault(_Body):
     """A code of the shop's list: ``GET /v1/warranties`` shows it."""
     description: Annotated[str, Field(min_length=1, max_length=2_000)]
     serial: Annotated[str, Field(pattern=r"^[A-Za-z0-9 ./_-]{1,60}$")] | None = None
-
-
-class FileIn(_Body):
-    """A JPEG, PNG or WebP picture or a PDF of at most 2 MiB; what it is its bytes say."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    content: Annotated[str, Field(min_length=4, max_length=LARGEST * 4 // 3 + 8)]
-    """Base64."""
 
 
 class Answer(_Body):
@@ -143,33 +134,21 @@ def label(claim_id: str, site: SiteDep, caller: CallerDep) -> Response:
 @router.post("/{claim_id}/evidence", status_code=201, responses={201: {"model": EvidenceView}}, response_class=Response)
 def add_evidence(claim_id: str, given: FileIn, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
     """Keep a picture or paper that shows the fault."""
-    identity = caller.for_thing()
-    try:
-        content = base64.b64decode(given.content, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidInput("The content is not base64.", param="content") from None
+    identity, content = caller.for_thing(), given.read()
 
     def work(session: Session) -> EvidenceView:
         found = queries.find_claim(session, identity, claim_id)
-        return queries.evidence_view(
-            claiming.add_evidence(session, identity, found.id, name=given.name, content=content)
-        )
+        return evidence_view(claiming.add_evidence(session, identity, found.id, name=given.name, content=content))
 
     return answer_once(site.runtime, identity, asked, work, status=201)
 
 
 @router.get("/{claim_id}/evidence/{evidence_id}", response_class=Response)
 def evidence(claim_id: str, evidence_id: str, site: SiteDep, caller: CallerDep) -> Response:
-    """The file as it came, as a download: nothing of it is shown or run by a browser."""
+    """The file, as a download."""
     identity = caller.for_thing()
     with site.runtime.unit_of_work(identity.tenant_id) as session:
-        found = queries.find_evidence(session, identity, claim_id, evidence_id)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{found.name}"',
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return Response(found.content, media_type=found.media_type, headers=headers)
+        return download(queries.find_evidence(session, identity, claim_id, evidence_id))
 
 
 @router.post("/{claim_id}/answer", responses={200: {"model": ClaimView}}, response_class=Response)

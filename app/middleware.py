@@ -22,7 +22,7 @@ log = structlog.get_logger("icommerce.http")
 BODY_LIMIT: Final = 256 * 1024
 UPLOAD_LIMIT: Final = 3 * 1024 * 1024
 """Of a body that brings a file, in base64."""
-UPLOADS: Final = re.compile(r"/v1/claims/[^/]+/evidence")
+UPLOADS: Final = re.compile(r"/v1/(?:claims|returns)/[^/]+/evidence")
 FILES: Final = "/v1/staff/imports/files"
 """Where a whole file is the body: it is streamed, and the setting says how large it may be."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,80}")

@@ -8,14 +8,17 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from app.evidence import FileIn, download
 from app.once import AskedDep, answer_after, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from engine.kit.evidence import EvidenceView
+from engine.kit.evidence import view as evidence_view
 from engine.kit.views import View
 from engine.orders.changes.propose import propose
 from engine.orders.changes.schemas import ChangeView
 from engine.orders.changes.wanted import BackUnits, Ref, RefundTarget, ReturnWanted
 from engine.payments import refunds
-from engine.returns import deciding, parcel, queries
+from engine.returns import deciding, parcel, queries, showing
 from engine.returns.models import ReturnKind, ReturnStatus
 from engine.returns.queries import ReturnFilter
 from engine.returns.schemas import ReturnableView, ReturnView
@@ -102,6 +105,28 @@ def label(return_id: str, site: SiteDep, caller: CallerDep) -> Response:
     with site.runtime.unit_of_work(identity.tenant_id) as session:
         pdf = parcel.label_pdf(session, queries.find(session, identity, return_id))
     return Response(pdf, media_type="application/pdf")
+
+
+@router.post(
+    "/{return_id}/evidence", status_code=201, responses={201: {"model": EvidenceView}}, response_class=Response
+)
+def add_evidence(return_id: str, given: FileIn, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
+    """Keep a picture of what is wrong with what comes back."""
+    identity, content = caller.for_thing(), given.read()
+
+    def work(session: Session) -> EvidenceView:
+        found = queries.find(session, identity, return_id)
+        return evidence_view(showing.add_evidence(session, identity, found.id, name=given.name, content=content))
+
+    return answer_once(site.runtime, identity, asked, work, status=201)
+
+
+@router.get("/{return_id}/evidence/{evidence_id}", response_class=Response)
+def evidence(return_id: str, evidence_id: str, site: SiteDep, caller: CallerDep) -> Response:
+    """The picture, as a download."""
+    identity = caller.for_thing()
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return download(queries.find_evidence(session, identity, return_id, evidence_id))
 
 
 @router.post("/{return_id}/sent", responses={200: {"model": ReturnView}}, response_class=Response)

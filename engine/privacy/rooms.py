@@ -236,6 +236,14 @@ ROOMS: Final[tuple[Room, ...]] = (
         withheld={"note": _STAFFS},
     ),
     Room(
+        "return_evidence",
+        "t.return_id IN (SELECT id FROM their_returns)",
+        erase={"name": "''", "content": "''::bytea", "sha256": "t.id"},
+        plain="media_type added_by",
+        export="id return_id name media_type size sha256 created_at",
+        withheld={"content": "given out at /v1/returns/{return}/evidence/{id}"},
+    ),
+    Room(
         "warranties",
         _ORDERS,
         erase={"serial": "NULL"},

@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
+from engine.kit.evidence import EvidenceColumns
 from engine.kit.tenancy import AppendOnly, TenantRow, tenant_fk
 
 _ENDED = "status IN ('closed', 'declined', 'canceled', 'expired')"
@@ -190,6 +191,20 @@ class ReturnLine(TenantRow):
         ),
         Index("ix_return_lines_return", "tenant_id", "return_id", "position"),
         Index("ix_return_lines_line", "tenant_id", "order_line_id"),
+    )
+
+
+class ReturnEvidence(EvidenceColumns, TenantRow):
+    """A picture of what is wrong with what comes back."""
+
+    __tablename__ = "return_evidence"
+
+    return_id: Mapped[str] = mapped_column(String(40))
+
+    __table_args__ = (
+        tenant_fk("return_id", "returns", ondelete="CASCADE"),
+        CheckConstraint("size > 0", name="not_empty"),
+        Index("uq_return_evidence_content", "tenant_id", "return_id", "sha256", unique=True),
     )
 
 

@@ -87,6 +87,8 @@ class ReturnsPolicy(Policy):
     review_days: Annotated[int, Field(ge=1, le=30)] = 5
     send_within_days: Annotated[int, Field(ge=1, le=365)] = 14
     returns_per_order: Annotated[int, Field(ge=1)] | None = None
+    evidence_files: Annotated[int, Field(ge=0, le=50)] = 10
+    """How many pictures a return may hold."""
     return_to: str | None = None
     """Code of the location that takes goods back; without one the first that ships."""
     quarantine_location: str | None = None

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from engine.kit.errors import DomainError
+from engine.kit.evidence import view as evidence_view
 from engine.kit.identity import Identity
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
+from engine.kit.policies import policy_of
 from engine.kit.views import Price
 from engine.orders import queries as orders
 from engine.orders.changes.quote import open_case
@@ -18,7 +20,8 @@ from engine.orders.models import Order
 from engine.returns import eligibility, returning
 from engine.returns.eligibility import Facts
 from engine.returns.errors import NoReturn
-from engine.returns.models import Return, ReturnEvent, ReturnKind, ReturnLine, ReturnStatus
+from engine.returns.models import Return, ReturnEvent, ReturnEvidence, ReturnKind, ReturnLine, ReturnStatus
+from engine.returns.policy import ReturnsPolicy
 from engine.returns.returning import Scene
 from engine.returns.schemas import (
     ParcelSignView,
@@ -31,6 +34,7 @@ from engine.returns.schemas import (
     ReturnView,
     StrayView,
 )
+from engine.returns.states import ENDED
 from engine.returns.worth import next_worth
 
 _SIGN = ("at", "status", "text")
@@ -81,6 +85,15 @@ def find(session: Session, identity: Identity, return_id: str) -> Return:
 def one(session: Session, identity: Identity, return_id: str) -> ReturnView:
     """Raises ``NoReturn``."""
     return _views(session, identity, [find(session, identity, return_id)])[0]
+
+
+def find_evidence(session: Session, identity: Identity, return_id: str, evidence_id: str) -> ReturnEvidence:
+    """With its content. Raises ``NoReturn``."""
+    found = find(session, identity, return_id)
+    row = session.get(ReturnEvidence, (found.tenant_id, evidence_id))
+    if row is None or row.return_id != found.id or not row.content:
+        raise NoReturn("There is no such file.")
+    return row
 
 
 def of_change(session: Session, identity: Identity, change_id: str) -> ReturnView | None:
@@ -181,7 +194,25 @@ def _views(session: Session, identity: Identity, rows: Sequence[Return]) -> list
         steps[step.return_id].append(step)
     known = select(Order).where(Order.tenant_id == of_tenant, Order.id.in_({row.order_id for row in rows}))
     by_id = {order.id: order for order in session.scalars(known)}
-    return [_view(by_id[row.order_id], row, lines[row.id], steps[row.id], staff=identity.is_staff) for row in rows]
+    views = [_view(by_id[row.order_id], row, lines[row.id], steps[row.id], staff=identity.is_staff) for row in rows]
+    return _with_evidence(session, of_tenant, views) if views else views
+
+
+def _with_evidence(session: Session, tenant_id: str, views: Sequence[ReturnView]) -> list[ReturnView]:
+    of = ReturnEvidence.return_id.in_([view.id for view in views])
+    pieces = select(ReturnEvidence).where(ReturnEvidence.tenant_id == tenant_id, of)
+    found = session.scalars(pieces.options(defer(ReturnEvidence.content)).order_by(ReturnEvidence.created_at)).all()
+    policy = policy_of(session, tenant_id, ReturnsPolicy)
+    faults = {reason.code for reason in policy.reasons if reason.shop_fault} if policy.evidence_files else set()
+    return [
+        view.model_copy(
+            update={
+                "evidence": [evidence_view(one) for one in found if one.return_id == view.id],
+                "evidence_wanted": view.status not in ENDED and any(line.reason in faults for line in view.lines),
+            }
+        )
+        for view in views
+    ]
 
 
 def _view(

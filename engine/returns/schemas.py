@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from engine.kit.evidence import EvidenceView
 from engine.kit.views import Price, View
 
 
@@ -128,6 +129,9 @@ class ReturnView(View):
     """Whether there is a label to print."""
     parcel: list[ParcelSignView]
     message: str
+    evidence_wanted: bool = False
+    """Whether a picture helps: a fault of the shop is said, and it has not ended."""
+    evidence: list[EvidenceView] = Field(default_factory=list)
     send_by: datetime
     created_at: datetime
     approved_at: datetime | None

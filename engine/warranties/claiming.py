@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 
 from sqlalchemy import func, select
@@ -11,15 +10,15 @@ from sqlalchemy.orm import Session
 from engine.checkout.models import ConsentStatus
 from engine.checkout.states import CONSENT
 from engine.conversations.masking import mask_cards
-from engine.kit import audit, clock
+from engine.kit import audit, clock, evidence
 from engine.kit.errors import Forbidden
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
 from engine.orders.models import Order
-from engine.warranties import closing, eligibility, files, news, resolving
-from engine.warranties.errors import EvidenceRefused, NotOffered, NoWarranty, WrongClaimStep
+from engine.warranties import closing, eligibility, news, resolving
+from engine.warranties.errors import NotOffered, NoWarranty, WrongClaimStep
 from engine.warranties.locks import Held, hold
 from engine.warranties.models import Claim, ClaimStatus, Evidence, Resolution, Warranty
 from engine.warranties.policy import WarrantiesPolicy
@@ -54,7 +53,7 @@ def submit(
 
 
 def add_evidence(session: Session, identity: Identity, claim_id: str, *, name: str, content: bytes) -> Evidence:
-    """Keep a picture or paper as it came; the same content again is the same piece.
+    """Keep a picture, without anything else that its file holds, or a paper; the same again is the same piece.
 
     Raises ``NoClaim``, ``WrongClaimStep`` once it is decided, ``EvidenceRefused``.
     """
@@ -62,28 +61,14 @@ def add_evidence(session: Session, identity: Identity, claim_id: str, *, name: s
     claim = held.claim
     if claim.status not in UNDECIDED:
         raise WrongClaimStep(f"A claim that is {ClaimStatus(claim.status).value} takes no more evidence.")
-    kind, digest = files.kind_of(content), hashlib.sha256(content).hexdigest()
-    mine = select(Evidence).where(Evidence.tenant_id == claim.tenant_id, Evidence.claim_id == claim.id)
-    if same := session.scalars(mine.where(Evidence.sha256 == digest)).first():
-        return same
     most = policy_of(session, claim.tenant_id, WarrantiesPolicy).evidence_files
-    if (session.scalar(select(func.count()).select_from(mine.subquery())) or 0) >= most:
-        raise EvidenceRefused(f"A claim holds at most {most} files.")
-    piece = Evidence(
-        tenant_id=claim.tenant_id,
-        id=new_id("evidence"),
-        claim_id=claim.id,
-        name=files.safe_name(name, kind),
-        media_type=kind,
-        size=len(content),
-        sha256=digest,
-        content=content,
-        added_by=identity.id,
-    )
-    session.add(piece)
-    claim.version += 1
-    news.record(session, claim, "evidence", actor=identity.id, evidence=piece.id, sha256=digest)
-    session.flush()
+    owner = {"tenant_id": claim.tenant_id, "claim_id": claim.id}
+    kinds = evidence.PICTURES | {evidence.PDF}
+    piece, new = evidence.keep(session, Evidence, owner, identity, name=name, content=content, kinds=kinds, most=most)
+    if new:
+        claim.version += 1
+        news.record(session, claim, "evidence", actor=identity.id, evidence=piece.id, sha256=piece.sha256)
+        session.flush()
     return piece
 
 

@@ -38,12 +38,6 @@ class NotOffered(ClaimRefused):
     code = "not_offered"
 
 
-class EvidenceRefused(ClaimRefused):
-    """Too large, too many, or not of a kind that is taken."""
-
-    code = "evidence_refused"
-
-
 class ClaimOpen(Conflict):
     code = "claim_open"
 

@@ -6,10 +6,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, String, text
+from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
+from engine.kit.evidence import EvidenceColumns
 from engine.kit.tenancy import AppendOnly, TenantRow, tenant_fk
 
 OVER = "status IN ('closed', 'canceled', 'expired')"
@@ -177,20 +178,12 @@ class Claim(TenantRow):
     )
 
 
-class Evidence(TenantRow):
-    """A picture or paper that shows the fault: kept as it came, never opened, given out only as a download."""
+class Evidence(EvidenceColumns, TenantRow):
+    """A picture or paper that shows the fault."""
 
     __tablename__ = "claim_evidence"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
     claim_id: Mapped[str] = mapped_column(String(40))
-    name: Mapped[str] = mapped_column(String(120))
-    media_type: Mapped[str] = mapped_column(String(40))
-    size: Mapped[int]
-    sha256: Mapped[str] = mapped_column(String(64))
-    content: Mapped[bytes] = mapped_column(LargeBinary)
-    added_by: Mapped[str] = mapped_column(String(80))
-    created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
         tenant_fk("claim_id", "warranty_claims", ondelete="CASCADE"),

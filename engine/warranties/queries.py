@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, defer
 from engine.checkout.models import Consent, ConsentStatus
 from engine.kit import clock
 from engine.kit.errors import DomainError
+from engine.kit.evidence import view as evidence_view
 from engine.kit.identity import Identity
 from engine.kit.pagination import Key, Page, cursor_moment, decode_cursor, encode_cursor
 from engine.kit.policies import policy_of
@@ -38,7 +39,6 @@ from engine.warranties.schemas import (
     ClaimParcelView,
     ClaimStepView,
     ClaimView,
-    EvidenceView,
     SymptomView,
     WarrantyPage,
     WarrantyView,
@@ -298,18 +298,6 @@ def _claim_view(
         problem=row.problem if staff else None,
         due_at=row.due_at if staff else None,
         approval_id=row.approval_id if staff else None,
-    )
-
-
-def evidence_view(row: Evidence) -> EvidenceView:
-    """What is told of a file: not its content."""
-    return EvidenceView(
-        id=row.id,
-        name=row.name,
-        media_type=row.media_type,
-        size=row.size,
-        sha256=row.sha256,
-        created_at=row.created_at,
     )
 
 

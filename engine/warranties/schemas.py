@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from engine.kit.evidence import EvidenceView
 from engine.kit.views import Price, View
 from engine.orders.schemas import ShipmentEventView
 from engine.warranties.models import ClaimStatus, Resolution, WarrantyStatus
@@ -39,15 +40,6 @@ class WarrantyPage(View):
     items: list[WarrantyView]
     symptoms: list[SymptomView]
     next_cursor: str | None
-
-
-class EvidenceView(View):
-    id: str
-    name: str
-    media_type: str
-    size: int
-    sha256: str
-    created_at: datetime
 
 
 class ClaimStepView(View):

@@ -12,11 +12,12 @@ from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
 from engine.payments.policy import PaymentsPolicy
 from tests.app.conftest import Browser
-from tests.app.test_returns import desk, mine  # noqa: F401 (fixtures)
+from tests.app.test_returns import desk  # noqa: F401 (fixture)
 from tests.engine.orders.desk import Desk, broken
 from tests.engine.warranties.fault import hear, refunds, replacements
+from tests.pictures import png
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 300_000
+PNG = png(b"", noise=300_000)
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def staff(open_browser: Callable[[], Browser], make_key: Callable[..., str], ten
     return post
 
 
-def told(mine: Browser, unit: str) -> str:  # noqa: F811
+def told(mine: Browser, unit: str) -> str:
     said = mine.post(f"/v1/warranties/{unit}/claims", {"symptom": "defective_part", "description": "It broke."})
     assert said.status_code == 201, said.text
     return str(said.json()["id"])
@@ -75,7 +76,7 @@ def test_from_the_fault_to_the_money(desk: Desk, mine: Browser, unit: str, staff
 
 def test_above_the_limit_it_waits_for_somebody_elses_yes(
     desk: Desk,  # noqa: F811
-    mine: Browser,  # noqa: F811
+    mine: Browser,
     unit: str,
     staff,
     open_browser: Callable[[], Browser],

@@ -149,6 +149,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/inventory/counts": {"location": "EAST", "skus": ["OWN"]},
     "/v1/warranties/{warranty_id}/claims": {"symptom": "other", "description": "hello"},
     "/v1/claims/{claim_id}/evidence": {"name": "a.png", "content": "aGVsbG8="},
+    "/v1/returns/{return_id}/evidence": {"name": "a.png", "content": "aGVsbG8="},
     "/v1/claims/{claim_id}/answer": {"text": "hello"},
     "/v1/claims/{claim_id}/choose": {"resolution": "refund"},
     "/v1/staff/claims/{claim_id}/ask": {"question": "hello"},

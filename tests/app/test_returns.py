@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 import pytest
 
+from engine.kit.pictures import bare
 from engine.kit.tenancy import Tenant
 from engine.policies import set_policy
 from tests.app.conftest import Browser
 from tests.engine.orders.desk import Desk, broken, buy
 from tests.engine.returns.coming import deliver, lines_of, rule, the_return
+from tests.pictures import SECRET, jpeg, png
 from tests.shop import Shop
 
 
@@ -145,3 +148,62 @@ def test_goods_set_apart_move_at_once_or_wait_for_a_yes(
     row = lines_of(desk, the_return(desk))[0]
     assert (row.restocked, row.quarantined, row.scrapped) == (1, 0, 1)
     assert broken(desk.shop) == []
+
+
+def test_a_picture_shows_the_fault_and_nothing_more(
+    desk: Desk, mine: Browser, open_browser: Callable[[], Browser], make_key: Callable[..., str], tenant: Tenant
+) -> None:
+    body = {"lines": [{"line_id": desk.line("A").id, "quantity": 1, "reason": "damaged"}]}
+    quoted = mine.post(f"/v1/orders/{desk.order_id}/returns", body).json()
+    assert mine.post(f"/v1/orders/{desk.order_id}/changes/{quoted['id']}/confirm", {"approved": True}).is_success
+    found = the_return(desk).id
+    assert mine.get(f"/v1/returns/{found}").json()["evidence_wanted"] is True
+    photo = {"name": "broken.html", "content": base64.b64encode(jpeg()).decode()}
+    kept = mine.post(f"/v1/returns/{found}/evidence", photo, key="p")
+    assert (kept.status_code, kept.json()["name"], kept.json()["media_type"]) == (201, "broken.jpg", "image/jpeg")
+    assert mine.post(f"/v1/returns/{found}/evidence", photo, key="p").json() == kept.json()
+    assert mine.post(f"/v1/returns/{found}/evidence", photo, key="q").json()["id"] == kept.json()["id"]
+    path = f"/v1/returns/{found}/evidence/{kept.json()['id']}"
+    staff, who = open_browser(), {"Authorization": make_key(tenant, "staff")}
+    for shown in (mine.get(path), staff.get(path, **who)):
+        assert (shown.status_code, shown.content) == (200, bare(jpeg()))
+        assert SECRET not in shown.content
+        assert shown.headers["content-disposition"] == 'attachment; filename="broken.jpg"'
+        assert shown.headers["x-content-type-options"] == "nosniff"
+    assert [one["id"] for one in mine.get(f"/v1/returns/{found}").json()["evidence"]] == [kept.json()["id"]]
+    stranger = open_browser()
+    stranger.start(tenant)
+    assert stranger.get(path).status_code == 404
+    assert stranger.post(f"/v1/returns/{found}/evidence", photo).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (base64.b64encode(b"%PDF-1.7").decode(), 422, "evidence_refused"),
+        (base64.b64encode(b"<svg onload=alert(1)>").decode(), 422, "evidence_refused"),
+        (base64.b64encode(jpeg()[:60]).decode(), 422, "evidence_refused"),
+        ("not base64!", 400, "invalid_request"),
+        ("A" * (3 * 1024 * 1024), 413, "payload_too_large"),
+    ],
+)
+def test_what_is_no_picture_is_refused(desk: Desk, mine: Browser, content: str, status: int, code: str) -> None:
+    found = agreed(desk, mine)
+    said = mine.post(f"/v1/returns/{found}/evidence", {"name": "a.png", "content": content})
+    assert (said.status_code, said.json()["code"]) == (status, code)
+    assert mine.get(f"/v1/returns/{found}").json()["evidence"] == []
+
+
+def test_a_return_holds_so_many_pictures_and_none_once_it_ended(desk: Desk, mine: Browser, shop: Shop) -> None:
+    rule(shop, evidence_files=1)
+    found = agreed(desk, mine)
+    assert mine.get(f"/v1/returns/{found}").json()["evidence_wanted"] is False
+
+    def show(noise: int):
+        content = base64.b64encode(png(noise=noise)).decode()
+        return mine.post(f"/v1/returns/{found}/evidence", {"name": "a.png", "content": content})
+
+    assert show(0).status_code == 201
+    assert (show(1).status_code, show(1).json()["code"]) == (422, "evidence_refused")
+    assert mine.post(f"/v1/returns/{found}/cancel", {}).is_success
+    assert (show(0).status_code, show(0).json()["code"]) == (409, "wrong_step")

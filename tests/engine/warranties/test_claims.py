@@ -40,9 +40,10 @@ from tests.engine.warranties.fault import (
     rule,
     states,
 )
+from tests.pictures import png
 from tests.shop import Shop
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 40
+PNG = png(b"")
 
 
 def refused(desk: Desk, place: int = 0, **more: str) -> str:
@@ -231,7 +232,7 @@ def test_a_question_waits_for_its_answer(shop: Shop) -> None:
         deciding.deny(session, shop.tenant.id, made, message="It was dropped.", note="Third time.", actor="key_staff")
     assert (look(desk, made).message, look(desk, made).staff_note) == ("It was dropped.", "Third time.")
     with shop.uow() as session, pytest.raises(DomainError):
-        claiming.add_evidence(session, desk.buyer, made, name="c.png", content=PNG + b"1")
+        claiming.add_evidence(session, desk.buyer, made, name="c.png", content=png(b"", noise=1))
     review(desk, made)
     assert str(approve(desk, made, REPLACEMENT).status) == "replaced"
 
@@ -254,7 +255,7 @@ def test_a_claim_holds_so_many_files(shop: Shop) -> None:
     with shop.uow() as session:
         claiming.add_evidence(session, desk.buyer, made, name="a.png", content=PNG)
         with pytest.raises(DomainError) as said:
-            claiming.add_evidence(session, desk.buyer, made, name="b.png", content=PNG + b"1")
+            claiming.add_evidence(session, desk.buyer, made, name="b.png", content=png(b"", noise=1))
     assert said.value.code == "evidence_refused"
 
 
