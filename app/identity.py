@@ -23,8 +23,10 @@ from engine.kit.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.tenancy import BrowserSession, Tenant, hash_secret
 from engine.runtime import Runtime
+from engine.staff import sessions
 
 COOKIE: Final = "ic_session"
+STAFF_COOKIE: Final = "ic_staff"
 SESSION_LIFE: Final = timedelta(days=180)
 _TOKEN_LIMIT: Final = 200
 
@@ -76,7 +78,7 @@ class Caller:
     def staff(self) -> Identity:
         """The identity, of the shop's people. Raises ``Unauthenticated`` without one, ``Forbidden`` for others."""
         if not self.known.is_staff:
-            raise Forbidden("This is for the shop's people: use a key with a staff scope.")
+            raise Forbidden("This is for the shop's people: sign in, or use a key with a staff scope.")
         return self.known
 
     def for_thing(self) -> Identity:
@@ -86,7 +88,9 @@ class Caller:
         return self.identity
 
 
-def authenticate(runtime: Runtime, *, authorization: str | None, cookie: str | None, host: str) -> Caller:
+def authenticate(
+    runtime: Runtime, *, authorization: str | None, cookie: str | None, host: str, staff_cookie: str | None = None
+) -> Caller:
     """Resolve a request. Raises ``BadKey`` for a key that is not good, ``ShopSuspended``, ``NotFound`` when there is
     no shop at all.
     """
@@ -94,6 +98,8 @@ def authenticate(runtime: Runtime, *, authorization: str | None, cookie: str | N
         return _by_key(runtime, authorization)
     with runtime.store.without_tenant() as session:
         named = _named(session, host)
+        if staff_cookie and (found := _by_staff_cookie(session, staff_cookie, named)):
+            return found
         if cookie and (found := _by_cookie(session, cookie, named)):
             return found
         return Caller(named or _default(session, demo=runtime.demo))
@@ -257,6 +263,15 @@ def _by_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller 
     session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": row.Tenant.id})
     identity = customers.shopper(session, row.Tenant.id, row.shopper_id)
     return Caller(Merchant.of(row.Tenant), identity) if identity else None
+
+
+def _by_staff_cookie(session: Session, cookie: str, named: Merchant | None) -> Caller | None:
+    identity = sessions.who(session, cookie)
+    if identity is None or (named is not None and named.id != identity.tenant_id):
+        return None
+    tenant = session.get_one(Tenant, identity.tenant_id)
+    require_active(tenant)
+    return Caller(Merchant.of(tenant), identity)
 
 
 def require_active(tenant: Tenant) -> None:

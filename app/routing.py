@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from app.identity import COOKIE, Caller, authenticate, check_same_site
+from app.identity import COOKIE, STAFF_COOKIE, Caller, CrossSite, authenticate, check_same_site
 from app.site import Site
 from engine.kit.errors import InvalidInput, NotFound
 
@@ -37,7 +37,7 @@ class Guarded(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            request.state.caller = await run_in_threadpool(_who, site_of(request), request)
+            request.state.caller = await run_in_threadpool(who, site_of(request), request)
             _check_names(request)
             if request.method in WRITES:
                 _check_write(request, self.takes)
@@ -76,12 +76,26 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def _who(site: Site, request: Request) -> Caller:
+def as_staff(request: Request) -> bool:
+    """Whether a request is the console's: then the staff's cookie counts, and the shopper's does not. The console says
+    so by a header, which no form and no foreign page can send, or, where it reads what no script fetches (a picture, a
+    file), in the address.
+    """
+    path = request.url.path
+    if path == "/staff" or path.startswith("/staff/") or request.headers.get("x-staff") == "1":
+        return True
+    return request.method == "GET" and request.query_params.get("as") == "staff"
+
+
+def who(site: Site, request: Request) -> Caller:
+    """Who asks. Raises what ``authenticate`` raises."""
+    staff = as_staff(request)
     return authenticate(
         site.runtime,
         authorization=request.headers.get("authorization"),
-        cookie=request.cookies.get(COOKIE),
+        cookie=None if staff else request.cookies.get(COOKIE),
         host=request.headers.get("host", ""),
+        staff_cookie=request.cookies.get(STAFF_COOKIE) if staff else None,
     )
 
 
@@ -93,10 +107,17 @@ def _check_names(request: Request) -> None:
         raise InvalidInput("Text cannot hold the character NUL.", param="query")
 
 
+def _check_console(request: Request) -> None:
+    """What is written with the staff's cookie says where it comes from. Raises ``CrossSite``."""
+    if as_staff(request) and "origin" not in request.headers:
+        raise CrossSite("This request does not say where it comes from.")
+
+
 def _check_write(request: Request, takes: frozenset[str]) -> None:
     headers = request.headers
     if "authorization" not in headers:
         check_same_site(headers, own_origin(request))
+        _check_console(request)
     key = headers.get("idempotency-key")
     if key is None:
         raise KeyRequired("Send an Idempotency-Key header with every write.", param="Idempotency-Key")

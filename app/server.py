@@ -63,6 +63,8 @@ from app.protocols.acp import openapi as acp_openapi
 from app.protocols.acp import orders as acp_orders
 from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
+from app.staff import door as staff_door
+from app.staff import pages as staff_pages
 from app.straight import Straight
 
 REQUEST_THREADS = 12
@@ -145,6 +147,8 @@ def create_app(site: Site) -> FastAPI:
         support_staff.router,
         tax.router,
         acp_mcp.router,
+        staff_pages.router,
+        staff_door.router,
         delegate.authentications,
     ):
         app.include_router(router)

@@ -18,6 +18,7 @@ from engine.catalog.shop_file import CatalogFile, DiscountRow, ShippingZoneRow, 
 from engine.db import Store
 from engine.demo.past_orders import add_past_orders
 from engine.demo.people import add_customers
+from engine.demo.staff import add_staff
 from engine.finance import postings
 from engine.finance import service as finance
 from engine.inventory.models import Location
@@ -57,9 +58,13 @@ def demo_files() -> list[Path]:
 
 
 def seed_demo(store: Store, *, progress: Progress | None = None) -> list[str]:
-    """Make the demo shops that are not there yet; returns the new tenants' ids."""
+    """Make the demo shops that are not there yet; returns the new tenants' ids. Those that are get their people."""
     with store.without_tenant() as session:
         known = set(session.scalars(select(Tenant.slug)))
+        mine = session.scalars(select(Tenant.id).where(Tenant.demo, Tenant.slug.in_(DEMO_SHOPS))).all()
+    for tenant_id in mine:
+        with store.unit_of_work(tenant_id) as session:
+            add_staff(session, tenant_id)
     folders = [folder for folder in demo_files() if folder.name not in known]
     return [seed_tenant(store, read_catalog(folder), demo=True, progress=progress) for folder in folders]
 
@@ -91,6 +96,8 @@ def seed_tenant(
         variants = import_products(session, tenant_id, file, locations)
         say(f"{name}: customers and past orders")
         customers = add_customers(session, tenant_id, file)
+        if demo:
+            add_staff(session, tenant_id)
         spent = add_past_orders(session, tenant_id, file, customers, variants, locations)
         opening = postings.opening_stock(_stock_cost(file) + spent)
         finance.post(

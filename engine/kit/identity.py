@@ -13,6 +13,8 @@ NAMELESS: Final = ""
 class Actor(StrEnum):
     SHOPPER = "shopper"
     API_KEY = "api_key"
+    MEMBER = "member"
+    """One of the shop's people, signed in to the console."""
     SYSTEM = "system"
 
 
@@ -23,6 +25,29 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
+class Role(StrEnum):
+    """What somebody does at the shop."""
+
+    SUPPORT = "support"
+    SUPERVISOR = "supervisor"
+    OPS = "ops"
+    ADMIN = "admin"
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What it may call. What of it takes another's yes, and whose, is said by the policy ``approvals``."""
+        return _SCOPES[self]
+
+
+_PEOPLE: Final = frozenset({Actor.API_KEY, Actor.MEMBER})
+_SCOPES: Final = {
+    Role.SUPPORT: frozenset({Scope.STAFF}),
+    Role.SUPERVISOR: frozenset({Scope.STAFF}),
+    Role.OPS: frozenset({Scope.STAFF, Scope.OPS}),
+    Role.ADMIN: frozenset({Scope.STAFF, Scope.OPS, Scope.ADMIN}),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """One authenticated caller of one tenant."""
@@ -30,16 +55,24 @@ class Identity:
     tenant_id: str
     actor: Actor
     id: str
-    """``shp_…`` of a browser session, ``agp_…`` of an agent platform, ``key_…`` of any other API key, or ``system``."""
+    """``shp_…`` of a browser session, ``stf_…`` of one of the shop's people, ``agp_…`` of an agent platform,
+    ``key_…`` of any other API key, or ``system``.
+    """
     customer_id: str | None = None
     """Only after a verified e-mail."""
     scopes: frozenset[Scope] = frozenset()
     person: str | None = None
-    """Who works with the key, when it names somebody."""
+    """Who works with the key, when it names somebody; who is signed in."""
     key_id: str | None = None
     """The key that was shown."""
     platform_id: str | None = None
     """The agent platform whose key it is."""
+    role: Role | None = None
+    """Of one of the shop's people who is signed in; a key has none."""
+    name: str | None = None
+    """How they are called, as they write it."""
+    session: str | None = None
+    """The hash of the cookie they showed: when that session ends, so does what still runs in it."""
 
     @property
     def who(self) -> str:
@@ -56,7 +89,7 @@ class Identity:
         """Who this is where different people are told apart: all keys that name nobody are one, and nobody in
         particular.
         """
-        return (self.person or NAMELESS) if self.actor == Actor.API_KEY else self.id
+        return (self.person or NAMELESS) if self.actor in _PEOPLE else self.id
 
     @property
     def is_staff(self) -> bool:

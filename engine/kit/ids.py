@@ -85,6 +85,8 @@ PREFIXES: Final = {
     "evidence": "evd",
     "webhook_event": "whe",
     "product_feed": "fed",
+    "member": "stf",
+    "staff_code": "stc",
     "digital_code": "dgc",
     "digital_delivery": "dgd",
 }

@@ -46,6 +46,8 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "approval.decided": ("conversation",),
     "customer.code_requested": ("mail",),
     "customer.verified": ("agentic",),
+    "staff.code_requested": ("mail",),
+    "staff.invited": ("mail",),
     "gift_card.issued": ("mail",),
     "invoice.issued": (),
     "credit_note.issued": (),

@@ -1,27 +1,58 @@
-"""Who is behind a key: all keys of one person are one, and so are all that name nobody."""
+"""Who is behind a key or a sign-in: all of one person are one, and so are all keys that name nobody."""
 
 from __future__ import annotations
+
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.kit.identity import NAMELESS
+from engine.kit.identity import NAMELESS, Scope
+from engine.kit.ids import PREFIXES
+from engine.kit.members import MemberStatus, StaffMember
 from engine.kit.tenancy import ApiKey, Tenant
+
+_MEMBER: Final = f"{PREFIXES['member']}_"
+_STAFF: Final = frozenset({Scope.STAFF, Scope.OPS, Scope.ADMIN})
 
 
 def who_is(session: Session, tenant_id: str, actor: str) -> str:
-    """The person who works with a key, ``NAMELESS`` when it names nobody; whatever is no key of the shop is itself."""
+    """The person who works with a key, ``NAMELESS`` when it names nobody, or who a member is; whatever is neither of
+    the shop is itself.
+    """
+    if actor.startswith(_MEMBER):
+        member = session.get(StaffMember, (tenant_id, actor))
+        return member.person if member else actor
     row = session.execute(select(ApiKey.person).where(ApiKey.tenant_id == tenant_id, ApiKey.id == actor)).first()
     return actor if row is None else row.person or NAMELESS
 
 
 def keys_of(session: Session, tenant_id: str, actor: str) -> list[str]:
-    """Every key of the person who works with this one, itself among them."""
+    """Everything that the person behind this one acts as, itself among it: keys, and their own place at the shop."""
     who = who_is(session, tenant_id, actor)
     if who == actor:
         return [actor]
     whose = ApiKey.person == who if who else ApiKey.person.is_(None)
-    return [actor, *session.scalars(select(ApiKey.id).where(ApiKey.tenant_id == tenant_id, whose, ApiKey.id != actor))]
+    found = list(session.scalars(select(ApiKey.id).where(ApiKey.tenant_id == tenant_id, whose)))
+    if who:
+        mine = select(StaffMember.id).where(StaffMember.tenant_id == tenant_id, StaffMember.person == who)
+        found += session.scalars(mine)
+    return [actor, *(one for one in found if one != actor)]
+
+
+def works_here(session: Session, tenant_id: str, who: str) -> bool:
+    """Whether somebody of this name (or a key that names nobody) is of the shop's people now."""
+    members = select(StaffMember.id).where(
+        StaffMember.tenant_id == tenant_id, StaffMember.person == who, StaffMember.status == MemberStatus.ACTIVE
+    )
+    if session.scalars(members).first() is not None:
+        return True
+    keys = select(ApiKey.scopes).where(
+        ApiKey.tenant_id == tenant_id,
+        (ApiKey.person == who) | ((ApiKey.id == who) & ApiKey.person.is_(None)),
+        ApiKey.revoked_at.is_(None),
+    )
+    return any(_STAFF & set(scopes) for scopes in session.scalars(keys))
 
 
 def is_one(session: Session, tenant_id: str, one: str, other: str) -> bool:

@@ -184,7 +184,7 @@ def _locked(session: Session, identity: Identity, consent_id: str) -> Consent:
 def _require_person(identity: Identity) -> None:
     if not identity.is_operations:
         raise Forbidden("This is for the shop's operations people: use a key with the scope ops.")
-    if identity.actor != Actor.API_KEY or identity.person is None:
+    if identity.actor not in {Actor.API_KEY, Actor.MEMBER} or identity.person is None:
         raise Forbidden("This key names nobody: use one that was made with --person.")
 
 

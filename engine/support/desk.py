@@ -10,12 +10,11 @@ from sqlalchemy.orm import Session
 from engine.conversations import events, log
 from engine.conversations.masking import mask_cards
 from engine.conversations.models import Mode, Thread
-from engine.kit import clock
+from engine.kit import clock, people
 from engine.kit.errors import InvalidInput, NotFound
-from engine.kit.identity import Identity, Scope
+from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
-from engine.kit.tenancy import ApiKey
 from engine.payments.alerts import resolve_alert
 from engine.support import cases, returned, sla
 from engine.support.errors import CaseOver, CaseTaken, NoConversation
@@ -23,8 +22,6 @@ from engine.support.models import Case, CaseNote, CaseStatus, Priority
 from engine.support.policy import SupportPolicy
 from engine.support.states import LIVE
 from engine.support.watch import LATE_ANSWER, LATE_SOLUTION
-
-_STAFF = frozenset({Scope.STAFF, Scope.OPS, Scope.ADMIN})
 
 
 def assign(session: Session, identity: Identity, case_id: str, assignee: str | None, *, expected: str | None) -> Case:
@@ -185,16 +182,7 @@ def _set_mode(session: Session, thread: Thread | None, mode: Mode, case: Case) -
 
 
 def _known(session: Session, identity: Identity, who: str) -> None:
-    if who == identity.who:
-        return
-    keys = session.scalars(
-        select(ApiKey).where(
-            ApiKey.tenant_id == identity.tenant_id,
-            (ApiKey.person == who) | ((ApiKey.id == who) & ApiKey.person.is_(None)),
-            ApiKey.revoked_at.is_(None),
-        )
-    )
-    if not any(_STAFF & set(key.scopes) for key in keys):
+    if who != identity.who and not people.works_here(session, identity.tenant_id, who):
         raise InvalidInput("None of this shop's people goes by that name.", param="assignee")
 
 

@@ -1,0 +1,132 @@
+// What every page of the console has: who I am, toasts, the card that is pressed before anything happens, keys.
+const config = JSON.parse(document.body.dataset.config);
+
+/** `{id, name, person, role, scopes}` of who is signed in, and `{slug, name, currency, locale}` of the shop. */
+export const { me, shop } = config;
+export const may = (scope) => me.scopes.includes(scope);
+
+/** Makes an element: `el('p', {class: 'muted', onclick: fn}, 'words', child)`. Words are only ever text. */
+export function el(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
+    else made.setAttribute(key, value === true ? '' : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return made;
+}
+
+/** An amount in minor units, as this shop writes it. */
+export function money(amount, currency = shop.currency) {
+  const format = new Intl.NumberFormat(shop.locale, { style: 'currency', currency });
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+/** A moment as the reader's clock shows it. */
+export function moment(iso) {
+  return new Intl.DateTimeFormat(shop.locale, { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(iso));
+}
+
+const TOAST_MS = 6000;
+
+/** Says something in passing; `kind` is `good` or `bad`. Bad news stays until it is put away. */
+export function toast(text, kind = 'good') {
+  const place = document.getElementById('st-toasts');
+  const close = el('button', { type: 'button', class: 'plain', 'aria-label': 'Put away' }, '×');
+  const shown = el('p', { class: `st-toast ${kind}` }, el('span', {}, text), close);
+  close.addEventListener('click', () => shown.remove());
+  place.append(shown);
+  if (kind !== 'bad') setTimeout(() => shown.remove(), TOAST_MS);
+  return shown;
+}
+
+/**
+ * The card before an act: nothing happens until its button is pressed.
+ * `facts` are `[label, value]` pairs (amount, method, who gets it), `say` is the question in words, `action` the button's
+ * words. With `reason` (`true`, or `{label, required, value}`) it asks why. Resolves to `{reason}`, or to `null`.
+ */
+export function confirmDialog({ title, facts = [], say = '', action = 'Confirm', danger = false, reason = null }) {
+  const wanted = reason === true ? {} : reason;
+  const why = wanted && el('textarea', { id: 'st-why', rows: 3, maxlength: 1000, required: wanted.required ?? false });
+  if (why && wanted.value) why.value = wanted.value;
+  const form = el(
+    'form',
+    { method: 'dialog', class: 'st-card' },
+    el('h2', { id: 'st-confirm-title' }, title),
+    say && el('p', { id: 'st-confirm-say' }, say),
+    facts.length > 0 && el('dl', { class: 'st-facts' }, ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value)))),
+    why && el('label', { for: 'st-why' }, wanted.label ?? 'Reason'),
+    why,
+    el(
+      'div',
+      { class: 'st-actions' },
+      el('button', { value: 'no', formnovalidate: true, class: 'st-no' }, 'Cancel'),
+      el('button', { value: 'yes', class: danger ? 'main danger' : 'main' }, action),
+    ),
+  );
+  const named = { 'aria-labelledby': 'st-confirm-title', 'aria-describedby': say ? 'st-confirm-say' : null };
+  return ask(el('dialog', { class: 'st-dialog', ...named }, form), () => ({ reason: why ? why.value.trim() : '' }));
+}
+
+function ask(dialog, answer) {
+  const before = document.activeElement;
+  document.body.append(dialog);
+  return new Promise((resolve) => {
+    dialog.addEventListener('close', () => {
+      const said = dialog.returnValue === 'yes' ? answer() : null;
+      dialog.remove();
+      if (before?.isConnected) before.focus();
+      resolve(said);
+    });
+    dialog.showModal();
+  });
+}
+
+const keys = new Map();
+
+/** A key of this page, shown in the list that `?` opens: `shortcut('j', 'Next case', () => …)`. Returns its undoing. */
+export function shortcut(key, words, act) {
+  keys.set(key, { words, act });
+  return () => keys.delete(key);
+}
+
+function help() {
+  if (document.getElementById('st-help')) return;
+  const rows = [...keys].map(([key, { words }]) => el('div', {}, el('dt', {}, el('kbd', {}, key)), el('dd', {}, words)));
+  const form = el(
+    'form',
+    { method: 'dialog', class: 'st-card' },
+    el('h2', { id: 'st-help-title' }, 'Keyboard shortcuts'),
+    el('dl', { class: 'st-facts st-keylist' }, ...rows),
+    el('div', { class: 'st-actions' }, el('button', { class: 'main', value: 'no' }, 'Close')),
+  );
+  ask(el('dialog', { id: 'st-help', class: 'st-dialog', 'aria-labelledby': 'st-help-title' }, form), () => null);
+}
+
+const typing = (target) => target.closest?.('input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]');
+
+document.addEventListener('keydown', (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (typing(event.target) || document.querySelector('dialog[open]')) return;
+  const found = keys.get(event.key);
+  if (!found) return;
+  event.preventDefault();
+  found.act(event);
+});
+
+shortcut('?', 'This list', help);
+document.getElementById('st-keys').addEventListener('click', help);
+
+for (const choice of document.querySelectorAll('input[name=st-theme]')) {
+  choice.checked = choice.value === globalThis.icTheme.choice;
+  choice.addEventListener('change', () => { globalThis.icTheme.choice = choice.value; });
+}
+
+const menu = document.querySelector('.st-me');
+document.addEventListener('click', (event) => { if (!menu.contains(event.target)) menu.open = false; });
+menu.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape' || !menu.open) return;
+  menu.open = false;
+  menu.querySelector('summary').focus();
+});

@@ -1,0 +1,1 @@
+"""The shop's people: who they are, how they sign in, what they may do."""
