@@ -13,6 +13,7 @@ from app.once import json_response
 from app.origins import known_origin, shop_origins
 from app.routing import CallerDep, Guarded, SiteDep, own_origin
 from app.site import Site
+from app.wording import chosen
 from engine.checkout import recovery
 from engine.checkout import service as checkout
 from engine.kit.errors import InvalidInput, NotFound
@@ -47,6 +48,7 @@ def card_entry(request: Request, site: SiteDep, caller: CallerDep) -> Response:
     offered = checkout.card_entry(site.runtime, identity)
     page = known_origin(site.settings, merchant.host, own_origin(request))
     told = {"origin": page or shop_origins(site.settings, merchant.host)[0]}
+    told |= {"lang": chosen(request, merchant.settings).language}
     known = urlencode(told | ({"keep": 1} if identity.customer_id else {}))
     url = f"{site.psp_origin}{offered.path}&{known}"
     return json_response(CardEntry(url=url, gateway=offered.gateway, kind=offered.kind, wallets=list(offered.wallets)))

@@ -23,6 +23,7 @@ from app.pages import render
 from app.problems import STATUS
 from app.routing import client_address, own_origin, site_of
 from app.site import Site
+from app.wording import chosen
 from engine.agentic import hosted, links
 from engine.agentic.hosted import Shown
 from engine.checkout.schemas import ConsentView
@@ -49,9 +50,9 @@ class Readable(APIRoute):
             try:
                 return await handle(request)
             except DomainError as error:
-                return _said(error.message, STATUS[error.kind])
+                return _said(request, error.message, STATUS[error.kind])
             except RequestValidationError:
-                return _said("This link is not complete. Ask your assistant for a fresh one.", 400)
+                return _said(request, "This link is not complete. Ask your assistant for a fresh one.", 400)
 
         return readable
 
@@ -153,8 +154,11 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
     """The page, of plain forms: a browser that may not say where it comes from would send them as from nowhere."""
     shown = hosted.look(visit.site.runtime, visit.merchant.id, visit.shopper, visit.consent_id)
     currency = shown.summary.total.currency
+    wording = chosen(visit.request, visit.merchant.settings)
     answer = render(
         "confirm.html",
+        wording=wording,
+        sums=wording.sums,
         merchant=visit.merchant.name,
         shown=shown,
         summary=shown.summary,
@@ -164,7 +168,7 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
         money=lambda amount: format_minor(amount, currency),
         bank=bank,
         action=visit.to,
-        config_json=json.dumps({"entry": _entry(visit, shown)}),
+        config_json=json.dumps({"entry": _entry(visit, shown), "paying": wording.say("hosted.confirm.paying")}),
         psp_origin=visit.site.psp_origin,
     )
     answer.headers["Referrer-Policy"] = "same-origin"
@@ -192,7 +196,8 @@ def _entry(visit: Visit, shown: Shown) -> str:
         return ""
     settings, host = visit.site.settings, visit.merchant.host
     ours = known_origin(settings, host, own_origin(visit.request)) or shop_origins(settings, host)[0]
-    return f"{visit.site.psp_origin}{offered.path}&{urlencode({'origin': ours})}"
+    told = {"origin": ours, "lang": chosen(visit.request, visit.merchant.settings).language}
+    return f"{visit.site.psp_origin}{offered.path}&{urlencode(told)}"
 
 
 def _merchant(site: Site, tenant_id: str) -> Merchant:
@@ -227,7 +232,7 @@ def _remember(answer: Response, request: Request, token: str) -> None:
     )
 
 
-def _said(words: str, status: int) -> HTMLResponse:
-    answer = render("confirm_over.html", said=words)
+def _said(request: Request, words: str, status: int) -> HTMLResponse:
+    answer = render("confirm_over.html", wording=chosen(request), said=words)
     answer.status_code = status
     return answer

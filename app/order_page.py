@@ -18,6 +18,7 @@ from app.pages import render
 from app.problems import STATUS
 from app.routing import SiteDep, client_address, own_origin
 from app.site import Site
+from app.wording import Wording, chosen
 from engine.digital import access
 from engine.digital.access import Access
 from engine.kit.errors import DomainError, NotFound
@@ -41,9 +42,9 @@ def page(number: str, request: Request, site: SiteDep, shop: Slug = "") -> HTMLR
     try:
         caller = _caller(site, request, number, shop)
         order = _own(site, caller, number)
-        return _page(number, caller, order=order, given=_given(site, order, caller))
+        return _page(request, number, caller, order=order, given=_given(site, order, caller))
     except DomainError as error:
-        return _refused(number, error)
+        return _refused(request, number, error)
 
 
 @router.post("/{number}")
@@ -59,10 +60,10 @@ def look(
         with runtime.unit_of_work(tenant_id) as session:
             found = queries.masked_status(session, tenant_id, number=number, email=email.replace("\0", ""))
     except NotFound:
-        return _page(number, caller, said=_WRONG, status=404)
+        return _page(request, number, caller, said=_WRONG, status=404)
     except DomainError as error:
-        return _refused(number, error)
-    return _page(number, caller, found=found)
+        return _refused(request, number, error)
+    return _page(request, number, caller, found=found)
 
 
 def _caller(site: Site, request: Request, number: str, slug: str) -> Caller:
@@ -100,6 +101,7 @@ def _given(site: Site, order: OrderView | None, caller: Caller) -> list[Access]:
 
 
 def _page(
+    request: Request,
     number: str,
     caller: Caller,
     *,
@@ -114,19 +116,26 @@ def _page(
         "merchant": caller.merchant.name,
         "slug": "" if caller.merchant.host else caller.merchant.slug,
     }
-    return _rendered(status, **known, order=order, given=given, found=found, said=said)
+    return _rendered(
+        chosen(request, caller.merchant.settings), status, **known, order=order, given=given, found=found, said=said
+    )
 
 
-def _refused(number: str, error: DomainError) -> HTMLResponse:
+def _refused(request: Request, number: str, error: DomainError) -> HTMLResponse:
     shown = number if _NUMBER.fullmatch(number) else ""
     nothing = {"merchant": "", "slug": "", "order": None, "given": (), "found": None}
-    return _rendered(STATUS[error.kind], number=shown, **nothing, said=error.message)
+    return _rendered(chosen(request), STATUS[error.kind], number=shown, **nothing, said=error.message)
 
 
-def _rendered(status: int, **values: Any) -> HTMLResponse:
+def _rendered(wording: Wording, status: int, **values: Any) -> HTMLResponse:
     order = values["order"]
     answer = render(
-        "order.html", money=lambda amount: format_minor(amount, order.total.currency) if order else "", **values
+        "order.html",
+        wording=wording,
+        state=wording.state,
+        sums=wording.sums,
+        money=lambda amount: format_minor(amount, order.total.currency) if order else "",
+        **values,
     )
     answer.status_code = status
     answer.headers["Cache-Control"] = "private, no-store"

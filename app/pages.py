@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from sqlalchemy import func, select
 from starlette.responses import Response as StarletteResponse
 from starlette.staticfiles import StaticFiles
@@ -20,13 +22,16 @@ from app.identity import Merchant, authenticate
 from app.middleware import content_policy
 from app.routing import SiteDep
 from app.site import Site
+from app.wording import DEFAULT, Wording, chosen, locale, offered, remember, words
 from engine.catalog.models import Product
 from engine.kit.tenancy import Tenant
 
 APP: Final = Path(__file__).parent
 STATIC: Final = APP / "static"
 router: Final = APIRouter(include_in_schema=False)
-_SHOWN: Final = ("tagline", "accent", "locale", "support_hours", "free_shipping_hint")
+OFFLINE_MODEL: Final = "icommerce/offline"
+OFFLINE_SPEAKS: Final = ("en",)
+_SHOWN: Final = ("tagline", "accent", "support_hours", "free_shipping_hint")
 
 
 class VersionedFiles(StaticFiles):
@@ -56,10 +61,24 @@ def templates() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
 
-def render(name: str, **values: Any) -> HTMLResponse:
-    """A page from ``app/templates``, never kept by a cache."""
-    html = templates().get_template(name).render(version=version(), **values)
-    return HTMLResponse(html, headers={"Cache-Control": "no-cache"})
+def render(name: str, *, wording: Wording | None = None, **values: Any) -> HTMLResponse:
+    """A page from ``app/templates`` in one language (else the default), never kept by a cache. Templates have ``t``
+    (words by key), ``lang`` and ``dir``.
+    """
+    told = wording or words(DEFAULT)
+    html = (
+        templates()
+        .get_template(name)
+        .render(version=version(), t=told.say, lang=told.language, dir=told.direction, **values)
+    )
+    headers = {"Cache-Control": "no-cache", "Content-Language": told.language, "Vary": "Accept-Language, Cookie"}
+    return HTMLResponse(html, headers=headers if wording else {"Cache-Control": "no-cache"})
+
+
+def embedded(value: object) -> Markup:
+    """JSON to stand in a page as data, between ``script`` tags that no browser runs."""
+    text = json.dumps(value, ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))  # noqa: S704
 
 
 @router.get("/")
@@ -74,8 +93,29 @@ def chat(request: Request, site: SiteDep) -> Response:
     merchant = authenticate(
         site.runtime, authorization=None, cookie=None, host=request.headers.get("host", "")
     ).merchant
-    config = {"demo": site.runtime.demo, "tenant": _shop(site, merchant), "tenants": _shops(site)}
-    return render("chat.html", tenant=config["tenant"], config_json=json.dumps(config))
+    wording = chosen(request, merchant.settings)
+    speaks = _assistant_speaks(site)
+    page_words = wording.page(assistant_speaks=speaks)
+    config = {
+        "demo": site.runtime.demo,
+        "languages": [[tag, words(tag).name] for tag in offered(merchant.settings)],
+        "tenant": _shop(site, merchant, wording, page_words["said"]),
+        "tenants": _shops(site, wording, page_words["said"]),
+    }
+    page = render(
+        "chat.html",
+        wording=wording,
+        tenant=config["tenant"],
+        config_json=json.dumps(config),
+        texts_json=embedded(page_words),
+    )
+    remember(request, page, wording)
+    return page
+
+
+def _assistant_speaks(site: Site) -> tuple[str, ...]:
+    """The languages of the assistant, where they are few: the model that comes with us knows English alone."""
+    return OFFLINE_SPEAKS if site.settings.model == OFFLINE_MODEL else ()
 
 
 @router.get("/docs")
@@ -86,22 +126,23 @@ def docs() -> Response:
     return page
 
 
-def _shops(site: Site) -> list[dict[str, Any]]:
+def _shops(site: Site, wording: Wording, said: Mapping[str, str]) -> list[dict[str, Any]]:
     """In demo mode, the shops one may choose from; elsewhere a page says nothing of other shops."""
     if not site.runtime.demo:
         return []
     with site.runtime.store.without_tenant() as session:
         rows = session.scalars(select(Tenant).where(Tenant.status == "active").order_by(Tenant.number).limit(20))
-        return [_shop(site, Merchant.of(row)) for row in rows.all()]
+        return [_shop(site, Merchant.of(row), wording, said) for row in rows.all()]
 
 
-def _shop(site: Site, merchant: Merchant) -> dict[str, Any]:
-    said = {name: merchant.settings.get(name, "") for name in _SHOWN}
+def _shop(site: Site, merchant: Merchant, wording: Wording, said: Mapping[str, str]) -> dict[str, Any]:
+    told = {name: merchant.settings.get(name, "") for name in _SHOWN}
     known = {"slug": merchant.slug, "name": merchant.name, "currency": merchant.currency}
-    return known | said | {"suggestions": _suggestions(site, merchant.id)}
+    how = {"locale": locale(str(merchant.settings.get("locale") or DEFAULT), wording.language)}
+    return known | told | how | {"suggestions": _suggestions(site, merchant.id, said)}
 
 
-def _suggestions(site: Site, tenant_id: str) -> list[str]:
+def _suggestions(site: Site, tenant_id: str, said: Mapping[str, str]) -> list[str]:
     with site.runtime.unit_of_work(tenant_id) as session:
         largest = session.scalars(
             select(Product.category)
@@ -110,4 +151,5 @@ def _suggestions(site: Site, tenant_id: str) -> list[str]:
             .order_by(func.count().desc(), Product.category)
             .limit(2)
         ).all()
-    return [f"Show me {name}" for name in largest] + ["What is your returns policy?", "Where is my order?"]
+    shown = [said["show"].replace("{category}", name) for name in largest]
+    return [*shown, said["returnsPolicy"], said["whereIsIt"]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, FastAPI, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +23,7 @@ from app.origins import known_origin, shop_origins
 from app.problems import problem
 from app.routing import SiteDep
 from app.site import Site
+from app.wording import chosen
 from engine.kit.errors import NotFound, Unauthenticated
 from engine.kit.ids import is_id
 from engine.kit.money import format_minor
@@ -124,7 +125,11 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/card-entry")
 def card_form(
-    site: SiteDep, grant: GrantText, origin: Annotated[str, Query(max_length=300)] = "", keep: Wish = False
+    request: Request,
+    site: SiteDep,
+    grant: GrantText,
+    origin: Annotated[str, Query(max_length=300)] = "",
+    keep: Wish = False,
 ) -> Response:
     """The form, for the shop's page to frame."""
     merchant = _demo_merchant(site, read_grant(site.runtime.secret_key, grant))
@@ -135,7 +140,7 @@ def card_form(
         for card in TEST_WALLETS
     ]
     config = {"session": grant, "parent_origin": parent, "keeps": keep, "test_cards": cards, "passes": passes}
-    page = pages.render("card_entry.html", merchant=merchant.name, config_json=json.dumps(config))
+    page = _form("card_entry.html", request, merchant, config)
     page.headers["Content-Security-Policy"] = content_policy(ancestors=parent)
     page.headers["Cache-Control"] = "no-store"
     return page
@@ -160,6 +165,7 @@ def keep_wallet(site: SiteDep, given: WalletIn) -> CardOut:
 @router.get("/card-element/{gateway}")
 def card_element(
     gateway: str,
+    request: Request,
     site: SiteDep,
     grant: GrantText,
     origin: Annotated[str, Query(max_length=300)] = "",
@@ -183,9 +189,7 @@ def card_element(
         "currency": merchant.currency,
         "keeps": keep,
     }
-    page = pages.render(
-        "card_element.html", merchant=merchant.name, script_url=element.script_url, config_json=json.dumps(config)
-    )
+    page = _form("card_element.html", request, merchant, config, script_url=element.script_url)
     page.headers["Content-Security-Policy"] = content_policy(
         scripts=element.script_origins,
         frames=element.frame_origins,
@@ -198,18 +202,28 @@ def card_element(
     return page
 
 
+def _form(template: str, request: Request, merchant: Tenant, config: dict[str, Any], **values: Any) -> HTMLResponse:
+    """A card form, in the shopper's language, with the words that its script needs."""
+    wording = chosen(request, merchant.settings)
+    told = config | {"words": dict(wording.part("hosted.card"))}
+    return pages.render(template, wording=wording, merchant=merchant.name, config_json=json.dumps(told), **values)
+
+
 @router.get("/challenge/{challenge_id}")
-def question(challenge_id: str, site: SiteDep) -> HTMLResponse:
+def question(challenge_id: str, request: Request, site: SiteDep) -> HTMLResponse:
     """The bank asks its customer."""
     found = _gateway(site).challenge(challenge_id) if is_id(challenge_id, "challenge") else None
     if found is None:
         raise NotFound("This check has ended.")
     amount = format_minor(found["max_amount"], found["currency"])
-    return pages.render("challenge.html", amount=amount, done=bool(found["authenticated"]), approved=None)
+    done = bool(found["authenticated"])
+    return pages.render("challenge.html", wording=chosen(request), amount=amount, done=done, approved=None)
 
 
 @router.post("/challenge/{challenge_id}")
-def answer(challenge_id: str, site: SiteDep, approve: Annotated[str, Form(max_length=3)] = "no") -> Response:
+def answer(
+    challenge_id: str, request: Request, site: SiteDep, approve: Annotated[str, Form(max_length=3)] = "no"
+) -> Response:
     """The customer's answer."""
     if not is_id(challenge_id, "challenge"):
         raise NotFound("This check has ended.")
@@ -217,7 +231,7 @@ def answer(challenge_id: str, site: SiteDep, approve: Annotated[str, Form(max_le
         _gateway(site).pass_challenge(challenge_id)
         return RedirectResponse(f"/challenge/{challenge_id}", 303)
     _gateway(site).refuse_challenge(challenge_id)
-    return pages.render("challenge.html", amount="", done=False, approved=False)
+    return pages.render("challenge.html", wording=chosen(request), amount="", done=False, approved=False)
 
 
 @router.post("/3ds/method")

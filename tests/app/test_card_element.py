@@ -71,6 +71,7 @@ def test_with_a_publishable_key_the_element_is_offered_and_served(
     page = gateway_pages.get(told["url"])
     assert page.status_code == 200
     config = json.loads(unescape(re.search(r'data-config="([^"]*)"', page.text).group(1)))  # type: ignore[union-attr]
+    assert config.pop("words")["use"] == "Use this card"
     assert config == {
         "parent_origin": "http://127.0.0.1:8000", "publishable_key": PUBLISHABLE, "currency": "USD", "keeps": False,
     }  # fmt: skip

@@ -22,6 +22,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from app.pages import embedded
+from app.wording import Wording, chosen, languages, locale, remember, words
 from tests.browser import fake_data as data
 from tests.browser.fake_script import answer
 
@@ -32,6 +34,12 @@ TEST_CARDS = [
     {"number": "4000000000000002", "brand": "Visa", "note": "is declined"},
 ]
 JSON = dict[str, Any]
+LANGUAGES = [[tag, words(tag).name] for tag in languages()]
+
+
+def of(wording: Wording) -> JSON:
+    """What every template has."""
+    return {"version": "test", "t": wording.say, "lang": wording.language, "dir": wording.direction}
 
 
 @dataclass
@@ -153,11 +161,19 @@ def add_pages(app: FastAPI, shop: FakeShop) -> None:
         return response
 
     @app.get("/")
-    async def page() -> HTMLResponse:
+    async def page(request: Request) -> HTMLResponse:
+        wording = chosen(request)
+        told = {"locale": locale("en-US", wording.language)}
+        config = data.CONFIG | {"tenant": data.CONFIG["tenant"] | told, "languages": LANGUAGES}
         text = PAGES.get_template("chat.html").render(
-            tenant=data.CONFIG["tenant"], config_json=json.dumps(data.CONFIG), version="test"
+            tenant=config["tenant"],
+            config_json=json.dumps(config),
+            texts_json=embedded(wording.page()),
+            **of(wording),
         )
-        return HTMLResponse(text)
+        answer = HTMLResponse(text)
+        remember(request, answer, wording)
+        return answer
 
     @app.get("/media/{number}.svg")
     async def media(number: int) -> Response:
@@ -233,10 +249,12 @@ def psp_app(shop: FakeShop) -> FastAPI:
     app.mount("/static/psp", StaticFiles(directory=APP / "static" / "psp"))
 
     @app.get("/card-entry")
-    async def form(session: str) -> HTMLResponse:
-        config = {"session": session, "parent_origin": shop.base, "test_cards": TEST_CARDS}
+    async def form(session: str, request: Request) -> HTMLResponse:
+        wording = chosen(request)
+        told = {"words": dict(wording.part("hosted.card"))}
+        config = {"session": session, "parent_origin": shop.base, "test_cards": TEST_CARDS} | told
         text = PAGES.get_template("card_entry.html").render(
-            merchant=data.MERCHANT, config_json=json.dumps(config), version="test"
+            merchant=data.MERCHANT, config_json=json.dumps(config), **of(wording)
         )
         policy = (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "

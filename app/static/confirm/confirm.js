@@ -1,6 +1,6 @@
 // The hosted card: shows the payment provider's card form in a frame and hands its token on. All else is plain forms.
 const main = document.querySelector('main');
-const { entry } = JSON.parse(main.dataset.config);
+const { entry, paying } = JSON.parse(main.dataset.config);
 const details = main.querySelector('details.entry');
 
 if (entry && details) {
@@ -25,6 +25,6 @@ for (const form of main.querySelectorAll('form.once')) {
     const button = form.querySelector('button');
     if (button.getAttribute('aria-disabled') === 'true') event.preventDefault();
     button.setAttribute('aria-disabled', 'true');
-    button.textContent = 'Paying…';
+    button.textContent = paying;
   });
 }

@@ -4,18 +4,13 @@ const form = main.querySelector('form');
 const submit = form.querySelector('button');
 const problem = form.querySelector('.problem');
 const keep = form.querySelector('#keep');
-const config = JSON.parse(main.dataset.config); // {parent_origin, publishable_key, currency, keeps}
+const config = JSON.parse(main.dataset.config); // {parent_origin, publishable_key, currency, keeps, words}
 
-const WORDS = {
-  absent: 'The card form could not be loaded. Please try again later.',
-  refused: 'This card was not accepted.',
-  ready: 'Use this card',
-  busy: 'Checking…',
-};
+const WORDS = config.words;
 
 function say(busy, words = '') {
   submit.setAttribute('aria-disabled', String(busy));
-  submit.textContent = busy ? WORDS.busy : WORDS.ready;
+  submit.textContent = busy ? WORDS.busy : WORDS.use;
   problem.textContent = words;
   problem.hidden = !words;
 }
@@ -39,7 +34,7 @@ async function exchange(stripe, elements) {
   say(true);
   const checked = await elements.submit();
   const made = checked.error ? checked : await stripe.createPaymentMethod({ elements });
-  say(false, made.error ? made.error.message || WORDS.refused : '');
+  say(false, made.error ? made.error.message || WORDS.errors.refused : '');
   if (made.error) return;
   const { id, card } = made.paymentMethod;
   const told = { type: 'icommerce.card', token: id, brand: card.brand, last4: card.last4, save: keep.checked };
@@ -48,4 +43,4 @@ async function exchange(stripe, elements) {
 
 keep.closest('.keep').hidden = !config.keeps;
 if (window.Stripe) start();
-else say(true, WORDS.absent);
+else say(true, WORDS.errors.absent);

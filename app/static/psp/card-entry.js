@@ -5,19 +5,10 @@ const submit = form.querySelector('button');
 const problem = form.querySelector('.problem');
 const wallet = main.querySelector('.wallet');
 const keep = main.querySelector('#keep');
-// {session, parent_origin, keeps, test_cards: [{number, brand, note}], passes: [{network_token, brand, last4, note}]}
+// {session, parent_origin, keeps, test_cards: [{number, brand, note}], passes: [{network_token, brand, last4, note}], words}
 const config = JSON.parse(main.dataset.config);
 
-const WORDS = {
-  number: 'Check the card number.',
-  expiry: 'Enter a month and year that are still to come.',
-  cvc: 'Enter the 3 or 4 digits from the card.',
-  name: 'Enter the name on the card.',
-  failed: 'No answer from the payment provider. Please try again.',
-  refused: 'This card was not accepted.',
-  ready: 'Use this card',
-  busy: 'Checking…',
-};
+const WORDS = config.words;
 const AMEX = /^3[47]/;
 
 const digits = (text) => text.replace(/\D/g, '');
@@ -61,7 +52,7 @@ const CHECKS = {
 function check(field) {
   const good = CHECKS[field]();
   form.elements[field].setAttribute('aria-invalid', String(!good));
-  document.getElementById(`${field}-error`).textContent = good ? '' : WORDS[field];
+  document.getElementById(`${field}-error`).textContent = good ? '' : WORDS.errors[field];
   return good;
 }
 
@@ -132,10 +123,10 @@ async function exchange(door, given) {
     headers: { 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() },
     body: JSON.stringify({ session: config.session, ...given }),
   }).catch(() => {
-    throw new Error(WORDS.failed);
+    throw new Error(WORDS.errors.failed);
   });
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.detail || body.title || WORDS.refused);
+  if (!response.ok) throw new Error(body.detail || body.title || WORDS.errors.refused);
   return body;
 }
 
@@ -148,7 +139,7 @@ function tell({ token, brand, last4, label }) {
 
 function say(busy, words = '') {
   submit.setAttribute('aria-disabled', String(busy));
-  submit.textContent = busy ? WORDS.busy : WORDS.ready;
+  submit.textContent = busy ? WORDS.busy : WORDS.use;
   problem.textContent = words;
   problem.hidden = !words;
 }
@@ -170,7 +161,7 @@ function offer(card) {
 }
 
 function pass(card) {
-  return choice(`${card.brand} ending ${card.last4}`, card.note, () => hand(card));
+  return choice(WORDS.ending.replace('{brand}', card.brand).replace('{last4}', card.last4), card.note, () => hand(card));
 }
 
 async function hand(card) {

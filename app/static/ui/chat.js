@@ -6,7 +6,7 @@ import { Follower } from './follow.js';
 import { price, setLocale } from './format.js';
 import { page } from './page.js';
 import { ASKING, emptyState, find, outcomeOf } from './store.js';
-import { texts } from './texts.js';
+import { items, say, texts } from './texts.js';
 import { applyAccent } from './theme.js';
 
 const SHOP_KEY = 'ic.shop';
@@ -197,7 +197,7 @@ class Chat extends LitElement {
     if (!frame || source !== frame.contentWindow || origin !== new URL(this.entry).origin) return;
     if (data?.type !== 'icommerce.card' || typeof data.token !== 'string') return;
     this.querySelector('#card-sheet').close();
-    this.#say(typeof data.label === 'string' ? texts.methodAdded(data.label) : texts.cardAdded(data.last4));
+    this.#say(typeof data.label === 'string' ? say(texts.methodAdded, data) : say(texts.cardAdded, data));
     this.onAction('use_payment_method', { card_token: data.token, ...(data.save === true && { save: true }) });
   }
 
@@ -224,8 +224,9 @@ class Chat extends LitElement {
     if (!cart.lines.length || same(former, cart)) return;
     const had = new Map((former?.lines ?? []).map((line) => [line.variant_id, line.quantity]));
     const grown = cart.lines.filter((line) => line.quantity > (had.get(line.variant_id) ?? 0));
-    const now = texts.cartNow(cart.lines.reduce((sum, line) => sum + line.quantity, 0), price(cart.total));
-    const added = grown.map((line) => texts.added(line.quantity - (had.get(line.variant_id) ?? 0), line.title));
+    const count = cart.lines.reduce((sum, line) => sum + line.quantity, 0);
+    const now = say(texts.cartNow, { items: items(count), total: price(cart.total) });
+    const added = grown.map((line) => say(texts.added, { quantity: line.quantity - (had.get(line.variant_id) ?? 0), title: line.title }));
     this.#say([...added, now].join('. '));
   }
 
@@ -235,7 +236,7 @@ class Chat extends LitElement {
     if (status !== 'open') return this.#backToComposer(id);
     if (find(former, id)) return undefined;
     const parts = [...(checkout?.tenders ?? []), checkout?.payment_method].filter(Boolean).map(({ label }) => label);
-    this.#announce(checkout ? texts.cardAnnounce(price(checkout.total), parts.join(', ')) : texts.askedAnnounce);
+    this.#announce(checkout ? say(texts.cardAnnounce, { total: price(checkout.total), method: parts.join(', ') }) : texts.askedAnnounce);
     this.toast = '';
     if (this.#box.value || this.querySelector('dialog[open]')) return undefined;
     const shown = kind === 'confirmation' ? 'ic-confirm' : `ic-${kind.replace('_', '-')}`;

@@ -9,6 +9,7 @@ export const icons = {
   person: icon('M4 20c1-4 4-5.5 8-5.5s7 1.5 8 5.5M12 11.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8z'),
   send: icon('M12 19V5m-6 6 6-6 6 6'),
   close: icon('M6 6l12 12M18 6 6 18'),
+  globe: icon('M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18zM3.5 9h17M3.5 15h17M12 3c5 5 5 13 0 18c-5-5-5-13 0-18z'),
   down: icon('M12 5v14m-6-6 6 6 6-6'),
   done: icon('M5 12.5l4.5 4.5L19 7.5'),
 };

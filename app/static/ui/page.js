@@ -4,11 +4,11 @@ import { card } from './cards/index.js';
 import { icons } from './icons.js';
 import './message.js';
 import { ASKING, find, isBusy, outcomeOf } from './store.js';
-import { texts } from './texts.js';
+import { items, say, texts } from './texts.js';
 
 export const page = (chat) => html`
   <a class="ic-skip" href="#composer" @click=${chat.toComposer}>${texts.skip}</a>
-  ${header(chat)} ${banner(chat)}
+  ${header(chat)} ${preferences(chat)} ${banner(chat)}
   <div class="ic-body">
     <main class="ic-main">
       ${chat.failed ? failure(chat) : conversation(chat)} ${composer(chat)}
@@ -31,10 +31,11 @@ const header = (chat) => html`
     </div>
     <div class="ic-tools">
       ${switcher(chat)} ${person(chat)}
+      <button type="button" class="ic-round" popovertarget="ic-prefs" aria-label=${texts.settings} title=${texts.settings}>${icons.globe}</button>
       <button type="button" class="ic-round" aria-label=${texts.newConversation} title=${texts.newConversation} @click=${chat.newConversation}>
         ${icons.plus}
       </button>
-      <button type="button" class="ic-round ic-bag" aria-label=${texts.openCart(count(chat))} @click=${chat.openCart}>
+      <button type="button" class="ic-round ic-bag" aria-label=${say(texts.openCart, { items: items(count(chat)) })} @click=${chat.openCart}>
         ${icons.bag}${count(chat) ? html`<span class="ic-count" aria-hidden="true">${count(chat)}</span>` : nothing}
       </button>
     </div>
@@ -65,6 +66,24 @@ const switcher = (chat) =>
       `
     : nothing;
 
+/** Choosing a language asks the server for the page again: its words come from there. */
+const preferences = ({ config }) => html`
+  <div popover id="ic-prefs" class="ic-prefs" role="group" aria-label=${texts.settings}>
+    <label>
+      <span class="small muted">${texts.language}</span>
+      <select @change=${(event) => location.assign(addressIn(event.target.value))}>
+        ${config.languages.map(([tag, name]) => html`<option value=${tag} lang=${tag} ?selected=${tag === document.documentElement.lang}>${name}</option>`)}
+      </select>
+    </label>
+  </div>
+`;
+
+function addressIn(language) {
+  const address = new URL(location.href);
+  address.searchParams.set('lang', language);
+  return address;
+}
+
 const banner = (chat) =>
   chat.trouble ? html`<p class="ic-banner" role="status">${navigator.onLine ? texts.reconnecting : texts.offline}</p>` : nothing;
 
@@ -81,6 +100,7 @@ const conversation = (chat) => {
   return html`
     <section class="ic-log" aria-label=${texts.conversation} aria-busy=${isBusy(state)}>
       ${state.thread ? nothing : html`<p class="muted ic-note">${texts.loading}</p>`}
+      ${texts.assistantSpeaks ? html`<p class="ic-note">${texts.assistantSpeaks}</p>` : nothing}
       ${state.thread && quiet ? welcome(chat) : nothing}
       ${repeat(state.items, (item) => item.id, (item, index) => entry(chat, item, index))}
       ${repeat(state.pending, (one) => one.key, (one) => waiting(chat, one))} ${working(state)} ${failedTurn(chat)}

@@ -1,81 +1,18 @@
-// Every word the page and the cart say; the other cards' words come with them. Functions where a value is woven in.
-export const texts = {
-  skip: 'Skip to the message box',
-  loading: 'Opening the shop…',
-  startFailed: 'The shop could not be reached.',
-  tryAgain: 'Try again',
-  newConversation: 'New conversation',
-  talkToPerson: 'Talk to a person',
-  personAsked: 'A person was asked to join',
-  withPerson: 'You are talking to a person',
-  demo: 'Demo',
-  demoNote: '· no real money',
-  switchShop: 'Shop',
-  badge: { agent: 'Assistant', waiting_human: 'Waiting for a person', human: 'With a person' },
-  offline: 'You are offline. Your conversation is safe and catches up when you are back.',
-  reconnecting: 'Connection lost. Reconnecting…',
-  jump: 'Jump to latest',
-  latest: 'Latest',
-  conversation: 'Conversation',
-  hello: 'What are you looking for?',
-  trust: 'Nothing is charged until you press Pay.',
-  composer: 'Your message',
-  placeholder: 'What do you need?',
-  send: 'Send',
-  you: 'You said',
-  assistant: 'Assistant',
-  thinking: 'Working on it…',
-  notSent: 'Not sent.',
-  runFailed: 'Something went wrong on our side. Nothing was charged.',
-  networkProblem: 'No connection to the shop. Please try again.',
-  cart: 'Your cart',
-  openCart: (count) => `Open cart, ${items(count)}`,
-  close: 'Close',
-  cartNow: (count, total) => `Cart: ${items(count)}, ${total}`,
-  added: (quantity, title) => `Added ${quantity} × ${title}`,
-  cartEmpty: 'Your cart is empty',
-  cartEmptyHint: 'Tell the assistant what you need, or add something from a product card.',
-  checkout: 'Check out',
-  sayCheckout: 'I would like to check out.',
-  cartNote: 'Shipping and tax come next.',
-  subtotal: 'Subtotal',
-  was: 'Otherwise',
-  codes: 'Discount codes',
-  fewer: 'One fewer',
-  more: 'One more',
-  remove: 'Remove',
-  quantity: 'Quantity',
-  payRetry: 'The connection dropped. Press Pay again: you will not be charged twice.',
-  cardAnnounce: (total, method) => `Payment card: ${total} with ${method}. Nothing is paid until you press Pay.`,
-  askedAnnounce: 'A card asks you.',
-  handoff: { agent: 'Back with the assistant', waiting_human: 'We asked a person to join', human: 'A person is here' },
-  cardEntry: 'Enter a card',
-  cardEntryHint: 'This form belongs to the payment provider. The shop never sees your card number.',
-  cardEntryFrame: 'Secure card form of the payment provider',
-  notApplied: 'That did not reach the shop. Please try again.',
-  cardEntryFailed: 'The card form could not be opened.',
-  methodAdded: (label) => `${label} is ready to use.`,
-  cardAdded: (last4) => `The card ending in ${last4} is ready to use.`,
-  tools: {
-    search_products: 'Searching the shop…',
-    list_categories: 'Looking through the shop…',
-    get_product: 'Reading the details…',
-    compare_products: 'Comparing…',
-    add_to_cart: 'Updating your cart…',
-    update_cart_line: 'Updating your cart…',
-    get_cart: 'Checking your cart…',
-    start_checkout: 'Preparing your checkout…',
-    update_checkout: 'Updating your checkout…',
-    get_checkout: 'Checking your order details…',
-    list_payment_methods: 'Looking up ways to pay…',
-    request_confirmation: 'Preparing your payment card…',
-    list_orders: 'Finding your orders…',
-    get_order: 'Finding your order…',
-    quote: 'Working it out…',
-    request_human: 'Asking a person to join…',
-  },
-};
+// The words of the page, sent by the server in the shopper's language. No word stands in JavaScript.
+import { formatOf } from './format.js';
 
-export function items(count) {
-  return count === 1 ? '1 item' : `${count} items`;
+const sent = document.getElementById('ic-texts');
+export const texts = sent ? JSON.parse(sent.textContent) : {};
+
+export const isEnglish = document.documentElement.lang.startsWith('en');
+const mirrored = document.dir === 'rtl';
+// In a line that runs the other way, a name or a number keeps its own direction.
+const apart = (value) => (mirrored ? `\u2068${value}\u2069` : value);
+
+/** Words with their {placeholders} filled. Words that depend on `count` are an object of plural forms. */
+export function say(words, values = {}) {
+  const form = words?.other ? words[formatOf('PluralRules', {}).select(values.count)] ?? words.other : words;
+  return (form ?? '').replace(/\{(\w+)\}/g, (_, name) => apart(values[name] ?? ''));
 }
+
+export const items = (count) => say(texts.items, { count });

@@ -1,13 +1,13 @@
 import { html, nothing, repeat } from '../../vendor/lit-3.3.3.min.js';
 import { options, price } from '../format.js';
-import { texts } from '../texts.js';
+import { items, say, texts } from '../texts.js';
 import { Card, define, otherwise, picture } from './base.js';
 
 /** The cart. `data.past` marks a picture of an earlier moment in the conversation: one line, nothing to press. */
 class Cart extends Card {
   view(cart) {
     const count = cart.item_count ?? cart.lines.reduce((sum, line) => sum + line.quantity, 0);
-    if (cart.past) return html`<p class="muted small">${texts.cartNow(count, price(cart.total))}</p>`;
+    if (cart.past) return html`<p class="muted small">${say(texts.cartNow, { items: items(count), total: price(cart.total) })}</p>`;
     if (!cart.lines.length) return this.#empty();
     return html`
       <div role="group" class="card stack" aria-label=${texts.cart}>
@@ -23,7 +23,7 @@ class Cart extends Card {
           <p class="row"><strong>${texts.subtotal}</strong><strong class="num">${price(cart.total)}</strong></p>
           <p class="muted small">${texts.cartNote}</p>
         </div>
-        <button type="button" class="main wide" @click=${() => this.act('say', { text: texts.sayCheckout })}>
+        <button type="button" class="main wide" @click=${() => this.act('say', { text: texts.said.checkout })}>
           ${texts.checkout}
         </button>
       </div>

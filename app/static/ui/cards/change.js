@@ -1,6 +1,6 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { options, price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { define } from './base.js';
 import { Asked, LAST_MINUTE_MS } from './asked.js';
 import { facts, totals } from './parts.js';
@@ -25,7 +25,7 @@ class Question extends Asked {
   #open(data) {
     const { decision } = data;
     const soon = this.left <= LAST_MINUTE_MS;
-    const until = this.left <= SOON_MS ? texts.askedFor(clock(this.left)) : texts.askedUntil(day(data.expires_at));
+    const until = this.left <= SOON_MS ? say(texts.askedFor, { clock: clock(this.left) }) : say(texts.askedUntil, { date: day(data.expires_at) });
     return html`
       <div role="group" class="card stack" aria-label=${this.heading(data)}>
         <div>
@@ -87,12 +87,12 @@ class Change extends Question {
   }
 
   lead({ change }) {
-    return texts.order(change.order_number);
+    return say(texts.order, { number: change.order_number });
   }
 
   yes({ change }) {
     const verb = texts.changeYes[change.kind];
-    return change.charge.amount ? texts.andPay(verb, price(change.charge)) : verb;
+    return change.charge.amount ? `${verb} · ${price(change.charge)}` : verb;
   }
 
   result({ change }) {
@@ -112,7 +112,7 @@ class Change extends Question {
         ${row(texts.givenBack, back, back.amount ? target : '')} ${row(texts.keptFee, terms?.fee ?? kept)}
         ${charge.amount || back.amount || aside.amount ? nothing : html`<div class="row grand"><dt>${texts.noMoney}</dt></div>`}
       </dl>
-      ${terms && !terms.keep ? html`<p class="muted small">${texts.sendWithin(terms.send_within_days)} ${texts.refundAt[terms.refund_at]}</p>` : nothing}
+      ${terms && !terms.keep ? html`<p class="muted small">${say(texts.sendWithin, { count: terms.send_within_days })} ${texts.refundAt[terms.refund_at]}</p>` : nothing}
       ${terms?.reviewed ? html`<p class="muted small">${texts.reviewedFirst}</p>` : nothing}
       ${change.needs_partner ? html`<p class="muted small">${texts.partnerFirst}</p>` : nothing}
       ${facts([
@@ -170,7 +170,7 @@ class ReturnCancel extends Question {
   }
 
   lead({ return_cancel: told }) {
-    return `${told.number} · ${texts.order(told.order_number)}`;
+    return `${told.number} · ${say(texts.order, { number: told.order_number })}`;
   }
 
   yes() {

@@ -1,6 +1,6 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money } from '../format.js';
-import { texts } from './texts.js';
+import { items, say, texts } from './texts.js';
 import { Card, define } from './base.js';
 import { carriage, facts, goesApart, goesTo, goods, totals } from './parts.js';
 
@@ -41,7 +41,7 @@ class Checkout extends Card {
   #past({ lines, totals: rows, currency }) {
     const count = lines.reduce((sum, line) => sum + line.quantity, 0);
     const total = rows.find((row) => row.type === 'total')?.amount ?? 0;
-    return html`<p class="muted small">${texts.checkoutThen(count, money(total, currency))}</p>`;
+    return html`<p class="muted small">${say(texts.checkoutThen, { items: items(count), total: money(total, currency) })}</p>`;
   }
 
   #ways(ways, currency, titled = false) {
@@ -98,7 +98,7 @@ class Checkout extends Card {
         type="button"
         class="way"
         aria-pressed=${way.selected}
-        @click=${() => way.selected || this.act('say', { text: texts.sayShipping(way.title.split(',')[0]) })}
+        @click=${() => way.selected || this.act('say', { text: say(texts.said.shipping, { title: way.title.split(',')[0] }) })}
       >
         <span class="grow">
           ${way.title} <span class="muted small">${carriage(way)}</span>

@@ -1,6 +1,6 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { define } from './base.js';
 import { Asked, LAST_MINUTE_MS } from './asked.js';
 import { carriage, facts, goesApart, goesTo, goods, totals } from './parts.js';
@@ -27,7 +27,7 @@ class Confirm extends Asked {
   #open({ checkout, decision }) {
     const due = price(checkout.due ?? checkout.total);
     const owed = (checkout.due ?? checkout.total).amount;
-    const label = !owed ? texts.placeOrder : decision?.error ? texts.payAgain(due) : texts.pay(due);
+    const label = !owed ? texts.placeOrder : decision?.error ? say(texts.payAgain, { total: due }) : say(texts.pay, { total: due });
     const held = this.pressed ? 'true' : 'false';
     return html`
       <div role="group" class="card stack" aria-label=${texts.confirmTitle}>
@@ -38,7 +38,7 @@ class Confirm extends Asked {
         ${this.#content(checkout, true)}
         ${decision?.error ? html`<p class="notice" role="alert">${decision.error}</p>` : nothing}
         <div class="hold">
-          <p class=${this.left <= LAST_MINUTE_MS ? 'small soon' : 'small muted'} role="timer">${texts.expiresIn(clock(this.left))}</p>
+          <p class=${this.left <= LAST_MINUTE_MS ? 'small soon' : 'small muted'} role="timer">${say(texts.expiresIn, { clock: clock(this.left) })}</p>
           <span class="sr" role="status">${this.left <= LAST_MINUTE_MS ? texts.oneMinute : ''}</span>
           <div class="bar">
             <button type="button" class="main pay" aria-disabled=${held} @click=${() => this.press(true)}>${label}</button>

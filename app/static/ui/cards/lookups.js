@@ -1,10 +1,10 @@
 // What was looked up: when something arrives, what may come back, what is under warranty. Nothing here is pressed.
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { options, price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts } from './parts.js';
-import { day, days, moment, sentence } from './words.js';
+import { day, days, moment, returnTitle, status } from './words.js';
 
 const panel = (title, body) => html`
   <div role="group" class="card stack" aria-label=${title}><h2 tabindex="-1">${title}</h2>${body}</div>
@@ -21,16 +21,16 @@ const said = (sentences) => sentences.map((one) => html`<p class="small">${one}<
 class Availability extends Card {
   view(data) {
     return panel(data.title, html`
-      <p class="muted small">${[options(data.options), data.price, texts.unitsThere(data.in_stock)].filter(Boolean).join(' · ')}</p>
+      <p class="muted small">${[options(data.options), data.price, data.in_stock ? say(texts.unitsThere, { count: data.in_stock }) : texts.noneThere].filter(Boolean).join(' · ')}</p>
       <ul class="lines">${data.ways.map((way) => row(way.title, this.#when(way), way.price))}</ul>
-      ${data.holds_until && data.ways.length ? html`<p class="muted small">${texts.orderedBy(moment(data.holds_until))}</p>` : nothing}
+      ${data.holds_until && data.ways.length ? html`<p class="muted small">${say(texts.orderedBy, { when: moment(data.holds_until) })}</p>` : nothing}
       ${said([...data.problems, ...data.notices])}
     `);
   }
 
   #when({ earliest, latest, ready_by: ready }) {
-    if (ready) return texts.readyFrom(moment(ready));
-    return earliest && latest ? texts.arrives(days(earliest, latest)) : '';
+    if (ready) return say(texts.readyFrom, { when: moment(ready) });
+    return earliest && latest ? say(texts.arrives, { when: days(earliest, latest) }) : '';
   }
 }
 
@@ -40,7 +40,7 @@ class Returnable extends Card {
     return panel(texts.returnable, html`
       ${message ? html`<p class="muted small">${message}</p>` : nothing}
       <ul class="lines">
-        ${lines.map((line) => row(`${line.units_for_fault} × ${line.title}`, line.message || (line.until ? texts.until(day(line.until)) : ''), price(line.worth)))}
+        ${lines.map((line) => row(`${line.units_for_fault} × ${line.title}`, line.message || (line.until ? say(texts.until, { date: day(line.until) }) : ''), price(line.worth)))}
       </ul>
     `);
   }
@@ -49,7 +49,7 @@ class Returnable extends Card {
 class Returns extends Card {
   view({ items }) {
     return panel(texts.returns, html`
-      <ul class="lines">${items.map((one) => row(texts.returnTitle(one.kind, one.number), sentence(one.status), price(one.refund)))}</ul>
+      <ul class="lines">${items.map((one) => row(returnTitle(one), status(one.status), price(one.refund)))}</ul>
     `);
   }
 }
@@ -57,7 +57,7 @@ class Returns extends Card {
 class Warranties extends Card {
   view({ items }) {
     return panel(texts.warranties, html`
-      <ul class="lines">${items.map((one) => row(one.title, one.message || one.order_number, texts.until(day(one.ends_on))))}</ul>
+      <ul class="lines">${items.map((one) => row(one.title, one.message || one.order_number, say(texts.until, { date: day(one.ends_on) })))}</ul>
     `);
   }
 }

@@ -1,9 +1,9 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts, goesTo, goods } from './parts.js';
-import { day, moment, sentence, status } from './words.js';
+import { day, moment, status } from './words.js';
 
 class Orders extends Card {
   view({ items }) {
@@ -19,18 +19,18 @@ class Orders extends Card {
   #order(order) {
     return html`
       <li class="order">
-        <div class="row"><h3>${texts.order(order.number)}</h3><strong class="num">${price(order.total)}</strong></div>
+        <div class="row"><h3>${say(texts.order, order)}</h3><strong class="num">${price(order.total)}</strong></div>
         <p class="muted small">${order.lines.map((line) => `${line.ordered} × ${line.title}`).join(', ')}</p>
         <div class="row bar">
           <span class="small">
             <span class="pill">${status(order.fulfillment_status)}</span>
-            <span class="muted">${status(order.payment_status)} · ${texts.placed(day(order.created_at))}</span>
+            <span class="muted">${status(order.payment_status)} · ${say(texts.placed, { date: day(order.created_at) })}</span>
           </span>
           <button
             type="button"
             class="plain"
             aria-label="${texts.track}: ${order.number}"
-            @click=${() => this.act('say', { text: texts.sayTrack(order.number) })}
+            @click=${() => this.act('say', { text: say(texts.said.track, order) })}
           >${texts.track}</button>
         </div>
       </li>
@@ -42,11 +42,11 @@ class Orders extends Card {
 class Timeline extends Card {
   view(order) {
     return html`
-      <div role="group" class="card stack" aria-label=${texts.timeline(order.number)}>
-        <div class="row"><h2 tabindex="-1">${texts.timeline(order.number)}</h2><strong class="num">${price(order.total)}</strong></div>
+      <div role="group" class="card stack" aria-label=${say(texts.timeline, order)}>
+        <div class="row"><h2 tabindex="-1">${say(texts.timeline, order)}</h2><strong class="num">${price(order.total)}</strong></div>
         <p class="bar small">
           <span class="pill">${status(order.fulfillment_status)}</span>
-          <span class="muted">${status(order.payment_status)} · ${texts.placed(day(order.created_at))}</span>
+          <span class="muted">${status(order.payment_status)} · ${say(texts.placed, { date: day(order.created_at) })}</span>
         </p>
         ${order.status === 'canceled' ? nothing : this.#steps(order)}
         <ul class="lines">
@@ -66,7 +66,7 @@ class Timeline extends Card {
     const reached = [true, paid !== 'unpaid', shipped, arrived];
     return html`
       <ol class="steps">
-        ${texts.steps.map(
+        ${Object.values(texts.steps).map(
           (step, index) => html`<li class=${reached[index] ? 'reached' : ''} aria-current=${reached[index] && !reached[index + 1] ? 'step' : nothing}>${step}</li>`,
         )}
       </ol>
@@ -77,7 +77,7 @@ class Timeline extends Card {
     const newestFirst = [...parcel.events].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
     return html`
       <section class="lane">
-        <div class="row"><h3>${texts.parcel(index, count)}</h3><span class="pill">${status(parcel.status)}</span></div>
+        <div class="row"><h3>${count > 1 ? say(texts.parcelOf, { index, count }) : texts.parcel}</h3><span class="pill">${status(parcel.status)}</span></div>
         <p class="small muted">${parcel.lines.map((line) => `${line.quantity} × ${line.title}`).join(', ')}</p>
         <p class="small">${parcel.carrier} · ${texts.trackingNumber} <span class="num">${parcel.tracking_number}</span></p>
         <ol class="events">
@@ -90,8 +90,8 @@ class Timeline extends Card {
   #adjustment(one, currency) {
     return html`
       <section class="lane">
-        <div class="row"><h3>${texts.adjustment(one.type)}</h3><strong class="num">${money(one.amount, currency)}</strong></div>
-        <p class="small muted">${sentence(one.status)} · ${moment(one.occurred_at)}${one.reason ? ` · ${one.reason}` : ''}</p>
+        <div class="row"><h3>${one.type === 'refund' ? texts.refundLane : texts.adjustmentLane}</h3><strong class="num">${money(one.amount, currency)}</strong></div>
+        <p class="small muted">${status(one.status)} · ${moment(one.occurred_at)}${one.reason ? ` · ${one.reason}` : ''}</p>
       </section>
     `;
   }

@@ -1,7 +1,7 @@
 // Pieces that several cards show: goods, totals, facts.
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, options } from '../format.js';
-import { texts } from './texts.js';
+import { isEnglish, say, texts } from './texts.js';
 import { picture } from './base.js';
 import { address, days, moment } from './words.js';
 
@@ -24,7 +24,7 @@ export const totals = (rows, currency, notes = {}) => html`
     ${rows.filter(worthShowing).map(
       (row) => html`
         <div class=${row.type === 'total' ? 'row grand' : row.included ? 'row muted' : 'row'}>
-          <dt>${row.display_text}${notes[row.type] ? html` <span class="muted">${notes[row.type]}</span>` : nothing}</dt>
+          <dt>${rowName(row)}${notes[row.type] ? html` <span class="muted">${notes[row.type]}</span>` : nothing}</dt>
           <dd class="num">${amountOf(row, currency)}</dd>
         </div>
       `,
@@ -35,8 +35,8 @@ export const totals = (rows, currency, notes = {}) => html`
 /** Who brings it, and the days on which it arrives; while those are not known, in how many where the title is silent. */
 export const carriage = ({ type, title, carrier, min_days: min, max_days: max, earliest, latest, ready_by: ready, pickup_by: until }) => {
   if (type === 'digital') return '';
-  if (ready) return texts.ready(moment(ready), moment(until));
-  const when = earliest && latest ? texts.arrives(days(earliest, latest)) : /\d/.test(title) ? '' : texts.days(min, max);
+  if (ready) return say(texts.ready, { from: moment(ready), until: moment(until) });
+  const when = earliest && latest ? say(texts.arrives, { when: days(earliest, latest) }) : /\d/.test(title) ? '' : daysFrom(min, max);
   return [carrier, when].filter(Boolean).join(', ');
 };
 
@@ -55,6 +55,11 @@ export const goesApart = (ways = [], own, lines = []) =>
       lines.filter((line) => way.variant_ids.includes(line.variant_id)).map((line) => line.title).join(', '),
       way.option.title,
     ]);
+
+const daysFrom = (min, count) => (min === count ? say(texts.days, { count }) : say(texts.dayRange, { min, count }));
+
+/** The server names its sums in English; another language has words for each kind. */
+const rowName = ({ type, display_text: name }) => (isEnglish ? name : texts.totals[type] ?? name);
 
 const DISCOUNTS = ['discount', 'items_discount'];
 const worthShowing = (row, _, rows) =>

@@ -4,7 +4,7 @@ import { texts } from './texts.js';
 import { define, otherwise, picture } from './base.js';
 import { facts } from './parts.js';
 import { ProductCard, rating } from './tile.js';
-import { fact, weight } from './words.js';
+import { fact, term, weight } from './words.js';
 
 class Product extends ProductCard {
   view(product) {
@@ -45,14 +45,14 @@ class Product extends ProductCard {
     return [
       ...attributes,
       [texts.weight, product.weight_g && weight(product.weight_g)],
-      [texts.warranty, product.warranty_months && texts.months(product.warranty_months)],
+      [texts.warranty, product.warranty_months && term(product.warranty_months)],
       [texts.care, product.care],
     ];
   }
 }
 
 const plain = (value) => {
-  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  if (typeof value === 'boolean') return value ? texts.yes : texts.no;
   return Array.isArray(value) ? value.join(', ') : String(value);
 };
 

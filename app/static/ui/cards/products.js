@@ -1,5 +1,5 @@
 import { html, nothing, repeat } from '../../vendor/lit-3.3.3.min.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { Card, define } from './base.js';
 import './tile.js';
 
@@ -11,10 +11,10 @@ class Products extends Card {
 
   view({ title, items, next_cursor: cursor }) {
     return html`
-      <div role="group" class="stack" aria-label=${texts.products(title)}>
+      <div role="group" class="stack" aria-label=${title ? say(texts.productsFor, { title }) : texts.products}>
         <div class="row">
-          <h2 tabindex="-1">${texts.products(title)}</h2>
-          <span class="muted small num">${texts.productCount(items.length)}</span>
+          <h2 tabindex="-1">${title ? say(texts.productsFor, { title }) : texts.products}</h2>
+          <span class="muted small num">${say(texts.productCount, { count: items.length })}</span>
         </div>
         <ul class="grid">
           ${repeat(this.tiles, (tile) => tile.id, (tile) => html`<li><ic-tile .data=${tile}></ic-tile></li>`)}

@@ -1,6 +1,6 @@
 import { html } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts, goesTo, goods, totals } from './parts.js';
 import { moment } from './words.js';
@@ -14,7 +14,7 @@ class Receipt extends Card {
           <svg viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="20" /><path d="M12 20.5l5.5 5.5L28.5 15" /></svg>
           <div class="grow">
             <h2 tabindex="-1">${texts.receipt}</h2>
-            <p class="muted small">${texts.order(order.number)} · ${moment(order.created_at)}</p>
+            <p class="muted small">${say(texts.order, order)} · ${moment(order.created_at)}</p>
           </div>
           <strong class="num">${price(order.total)}</strong>
         </div>
@@ -30,7 +30,7 @@ class Receipt extends Card {
           [texts.email, order.email],
         ])}
         <div class="bar">
-          <button type="button" @click=${() => this.act('say', { text: texts.sayTrack(order.number) })}>${texts.track}</button>
+          <button type="button" @click=${() => this.act('say', { text: say(texts.said.track, order) })}>${texts.track}</button>
         </div>
       </div>
     `;

@@ -1,9 +1,9 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { Card, define } from './base.js';
 import { facts } from './parts.js';
-import { day, sentence } from './words.js';
+import { day, returnTitle, status } from './words.js';
 
 const LIVE = ['approved', 'label_ready'];
 
@@ -11,10 +11,10 @@ const LIVE = ['approved', 'label_ready'];
 class Return extends Card {
   view(data) {
     const waits = LIVE.includes(data.status) && !data.keep;
-    const title = texts.returnTitle(data.kind, data.number);
+    const title = returnTitle(data);
     return html`
       <div role="group" class="card stack" aria-label=${title}>
-        <div class="row"><h2 tabindex="-1">${title}</h2><span class="pill">${sentence(data.status)}</span></div>
+        <div class="row"><h2 tabindex="-1">${title}</h2><span class="pill">${status(data.status)}</span></div>
         <ul class="lines">${data.lines.map((line) => html`<li>${line.quantity} × ${line.title}${line.exchange_title ? html` <span class="muted">→ ${line.exchange_title}</span>` : nothing}</li>`)}</ul>
         ${data.message ? html`<p class="muted small">${data.message}</p>` : nothing}
         ${facts([
@@ -32,10 +32,10 @@ class Return extends Card {
 /** A warranty claim. */
 class Claim extends Card {
   view(data) {
-    const title = texts.claimOf(data.number);
+    const title = say(texts.claimOf, data);
     return html`
       <div role="group" class="card stack" aria-label=${title}>
-        <div class="row"><h2 tabindex="-1">${title}</h2><span class="pill">${sentence(data.status)}</span></div>
+        <div class="row"><h2 tabindex="-1">${title}</h2><span class="pill">${status(data.status)}</span></div>
         <p>${data.title}</p>
         ${data.message ? html`<p class="muted small">${data.message}</p>` : nothing}
         ${facts([

@@ -17,7 +17,7 @@ class Stock extends Card {
     return html`
       <table>
         <caption>${title} <span class="muted">${sku} · ${available}</span></caption>
-        <thead><tr>${texts.stockColumns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+        <thead><tr>${Object.values(texts.stockColumns).map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
         <tbody>
           ${locations.map(
             (place) => html`

@@ -1,7 +1,7 @@
 // One product as the shopper sees it in a list; `ic-product` shows the same parts at length.
 import { html, nothing, svg } from '../../vendor/lit-3.3.3.min.js';
 import { price } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { Card, define, otherwise, picture } from './base.js';
 import { firstChoice, optionPickers } from './variants.js';
 import { stars } from './words.js';
@@ -14,7 +14,7 @@ const FIVE_STARS = [0, 20, 40, 60, 80].map((x) => svg`<path d=${STAR} transform=
 export const rating = (tenths, count) =>
   tenths
     ? html`
-        <span class="rating small" role="img" aria-label=${texts.rated(stars(tenths), count)}>
+        <span class="rating small" role="img" aria-label=${say(texts.rated, { stars: stars(tenths), count })}>
           <svg viewBox="0 0 100 20" width="75" height="15" aria-hidden="true">
             <g class="off">${FIVE_STARS}</g>
             <svg class="on" width=${tenths * 2} height="20">${FIVE_STARS}</svg>
@@ -41,7 +41,7 @@ export class ProductCard extends Card {
   stock() {
     const left = this.variant?.available ?? 0;
     if (left === 0) return html`<span class="bad small">${texts.soldOut}</span>`;
-    if (left <= FEW) return html`<span class="warn small">${texts.fewLeft(left)}</span>`;
+    if (left <= FEW) return html`<span class="warn small">${say(texts.fewLeft, { count: left })}</span>`;
     return html`<span class="good small">${texts.inStock}</span>`;
   }
 

@@ -1,6 +1,6 @@
 // Choosing among a product's variants: what is picked at first, what a chip leads to, what is sold out.
 import { html } from '../../vendor/lit-3.3.3.min.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 import { sentence } from './words.js';
 
 const CHIPS_AT_MOST = 4;
@@ -52,7 +52,7 @@ const chips = (product, current, name, values, pick) => html`
 const list = (product, current, name, values, pick) => html`
   <label class="choice">
     <span>${sentence(name)}</span>
-    <select aria-label=${texts.choose(name)} @change=${(event) => pick(event.target.value)}>
+    <select aria-label=${say(texts.choose, { name })} @change=${(event) => pick(event.target.value)}>
       ${values.map(
         (value) => html`
           <option value=${value} ?selected=${current.options[name] === value}>

@@ -1,6 +1,6 @@
 // The small words that cards make from data: dates, statuses, addresses, weights.
 import { formatOf } from '../format.js';
-import { texts } from './texts.js';
+import { say, texts } from './texts.js';
 
 export const day = (iso) => formatOf('DateTimeFormat', { dateStyle: 'medium' }).format(new Date(iso));
 
@@ -43,5 +43,11 @@ export function address(value) {
   const place = [value.city, [value.state, value.postal_code].filter(Boolean).join(' '), value.country];
   return [value.name, value.line_one, value.line_two, place.filter(Boolean).join(', ')].filter(Boolean);
 }
+
+export const returnTitle = ({ kind, number }) => say(kind === 'exchange' ? texts.exchangeOf : texts.returnOf, { number });
+
+/** Months as people say them: 24 is "2 years". */
+export const term = (months) =>
+  months % 12 ? say(texts.months, { count: months }) : say(texts.years, { count: months / 12 });
 
 export const weight = (grams) => (grams >= 1000 ? `${(grams / 1000).toFixed(1)} kg` : `${grams} g`);
