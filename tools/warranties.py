@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from engine.conversations import asking
+from engine.kit.errors import Forbidden
 from engine.orders import queries as orders
 from engine.warranties import choosing, claiming, queries
 from engine.warranties.queries import ClaimFilter, WarrantyFilter
@@ -17,6 +18,12 @@ from tools.naming import SERVICE
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
 _SHOWN: Final = 10
+
+
+def _require_shopper(context: ToolContext) -> None:
+    """A claim says what a shopper says: nobody of the shop files one by a model's word."""
+    if context.identity.is_staff:
+        raise Forbidden("Only the shopper can say this here; the shop's staff do it on the claim's own page.")
 
 
 def _shown(view: ClaimView) -> Outcome:
@@ -51,6 +58,7 @@ def file_claim(
     ] = None,
 ) -> Outcome:
     """Tell the shop that a unit under warranty broke. A person decides; promise nothing."""
+    _require_shopper(context)
     with context.unit_of_work() as session:
         found = queries.find_warranty(session, context.identity, warranty_id)
         made = claiming.submit(
@@ -83,6 +91,7 @@ def answer_claim(
     text: Annotated[str, Field(description="The shopper's answer.", min_length=1, max_length=2000)],
 ) -> Outcome:
     """Pass on the shopper's answer to what the shop asked about a claim (status need_info)."""
+    _require_shopper(context)
     with context.unit_of_work() as session:
         found = queries.find_claim(session, context.identity, claim_id)
         claiming.answer(session, context.identity, found.id, text=text)

@@ -139,6 +139,19 @@ def test_a_fault_is_told_and_answered(shop: Shop) -> None:
     )
 
 
+def test_no_model_files_or_answers_a_claim_for_the_shops_people(shop: Shop) -> None:
+    desk = delivered(shop)
+    talk = Talk(shop, desk.staff)
+    (unit,) = talk.ok("list_warranties", order=desk.look().number)["items"]
+    fault = {"symptom": "defective_part", "description": "The handle broke."}
+    assert talk.refused("file_claim", warranty_id=unit["id"], **fault)[0] == "forbidden"
+    mine = Talk(shop, desk.buyer)
+    mine.ok("list_warranties")
+    made = mine.ok("file_claim", warranty_id=unit["id"], **fault)
+    talk.ok("get_claim", claim=made["number"])
+    assert talk.refused("answer_claim", claim_id=made["id"], text="Yes.")[0] == "forbidden"
+
+
 def test_what_the_shop_offers_is_told(shop: Shop) -> None:
     desk = delivered(shop, price=4000)
     talk = Talk(shop, desk.buyer)
