@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.evidence import FileIn, download
 from app.once import AskedDep, answer_after, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from app.telling import tell_now
 from engine.kit.evidence import EvidenceView
 from engine.kit.evidence import view as evidence_view
 from engine.warranties import claiming, parcels, queries, resolving
@@ -140,7 +141,9 @@ def add_evidence(claim_id: str, given: FileIn, site: SiteDep, caller: CallerDep,
         found = queries.find_claim(session, identity, claim_id)
         return evidence_view(claiming.add_evidence(session, identity, found.id, name=given.name, content=content))
 
-    return answer_once(site.runtime, identity, asked, work, status=201)
+    answer = answer_once(site.runtime, identity, asked, work, status=201)
+    tell_now(site.runtime, identity.tenant_id)
+    return answer
 
 
 @router.get("/{claim_id}/evidence/{evidence_id}", response_class=Response)

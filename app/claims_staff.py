@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.once import Asked, AskedDep, answer_once
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
+from app.telling import tell_now
 from engine.approvals.asking import Performed, perform
 from engine.approvals.models import ApprovalKind
 from engine.kit.identity import Identity
@@ -103,6 +104,7 @@ def approve(claim_id: str, given: Yes, site: SiteDep, caller: CallerDep, asked: 
     answer = answer_once(site.runtime, identity, asked, work, status=status)
     for one in done:
         one.after_commit(site.runtime, identity.tenant_id)
+    tell_now(site.runtime, identity.tenant_id)
     return answer
 
 
@@ -175,4 +177,5 @@ def _do(
 
     answer = answer_once(site.runtime, identity, asked, work, status=200)
     resolving.send_money(site.runtime, identity.tenant_id, made)
+    tell_now(site.runtime, identity.tenant_id)
     return answer

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request, Response
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
 from app.once import json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from app.telling import tell_now
 from engine.fulfillment import labels, queries, release, tracking
 from engine.fulfillment.models import FulfillmentStatus
 from engine.fulfillment.queries import ParcelFilter, WorkFilter
@@ -135,5 +137,6 @@ async def carrier_webhook(carrier: str, request: Request, site: SiteDep) -> Resp
     body = await request.body()
     if len(body) > _BODY_LIMIT:
         raise InvalidInput("The event is too large.")
-    await run_in_threadpool(tracking.receive_webhook, site.runtime, carrier, body, dict(request.headers))
-    return Response(status_code=204)
+    heard = tracking.receive_webhook
+    tenant_id = await run_in_threadpool(heard, site.runtime, carrier, body, dict(request.headers))
+    return Response(status_code=204, background=BackgroundTask(tell_now, site.runtime, tenant_id))

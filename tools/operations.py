@@ -17,6 +17,7 @@ from engine.payments.schemas import AlertView
 from tools import brief
 from tools.naming import OPERATIONS, Few, Given, OrderName
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
+from tools.timeline import order_card
 
 Sku = Annotated[str, Field(description="The item's SKU.", max_length=40)]
 Code = Annotated[str, Field(description="The location's code, such as EAST.", max_length=12)]
@@ -51,7 +52,7 @@ def find_order(context: ToolContext, order: OrderName) -> Outcome:
     """Any order of the shop with lines, shipments and money, and the work it is in at the warehouses."""
     with context.unit_of_work() as session:
         view = orders.own_order(session, context.identity, order)
-    card = Card("order_timeline", view.model_dump(mode="json"), key=view.id)
+        card = order_card(session, context.identity, view)
     return Outcome(brief.order(view), cards=(card,))
 
 

@@ -11,6 +11,7 @@ from engine.orders import lookups, queries
 from tools import brief
 from tools.naming import EVERYONE, SERVICE, OrderName
 from tools.spec import Access, Card, Outcome, Risk, ToolContext, tool
+from tools.timeline import order_card
 
 
 @tool(access=Access.READ, agents=SERVICE)
@@ -31,7 +32,8 @@ def get_order(context: ToolContext, order: OrderName) -> Outcome:
     """One of the shopper's own orders with lines, shipments, tracking and refunds."""
     with context.unit_of_work() as session:
         view = queries.own_order(session, context.identity, order)
-    return Outcome(brief.order_detail(view), cards=(Card("order_timeline", view.model_dump(mode="json"), key=view.id),))
+        card = order_card(session, context.identity, view)
+    return Outcome(brief.order_detail(view), cards=(card,))
 
 
 @tool(access=Access.READ, agents=SERVICE)

@@ -10,7 +10,8 @@ from engine.returns import queries as returns
 from engine.returns.queries import ReturnFilter
 from tools import brief, brief_after
 from tools.naming import SERVICE, OrderName
-from tools.spec import Access, Card, Outcome, ToolContext, tool
+from tools.spec import Access, Outcome, ToolContext, tool
+from tools.timeline import order_card
 
 _RETURNS: Final = 5
 
@@ -24,7 +25,7 @@ def track_order(context: ToolContext, order: OrderName) -> Outcome:
         view = queries.own_order(session, context.identity, order)
         waiting = [line.id for line in view.lines if line.ordered - line.canceled > line.allocated]
         promised = promised_on(session, context.identity.tenant_id, waiting) if waiting else {}
-    card = Card("order_timeline", view.model_dump(mode="json"), key=view.id)
+        card = order_card(session, context.identity, view)
     return Outcome(brief.tracked(view, promised), cards=(card,))
 
 
@@ -35,10 +36,11 @@ def get_refunds(context: ToolContext, order: OrderName) -> Outcome:
         view = queries.own_order(session, context.identity, order)
         rows = given_back.of_order(session, context.identity, view.id)
         coming = returns.many(session, context.identity, ReturnFilter(order_id=view.id), limit=_RETURNS)
+        card = order_card(session, context.identity, view)
     result = {
         "order": view.number,
         "payment": view.payment_status,
         "refunds": brief_after.given_back(rows),
         "returns": [brief_after.returning(one) for one in coming.items],
     }
-    return Outcome(result, cards=(Card("order_timeline", view.model_dump(mode="json"), key=view.id),))
+    return Outcome(result, cards=(card,))

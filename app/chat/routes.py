@@ -14,8 +14,8 @@ from app.chat.stream import follow, read
 from app.chat.threads import start_thread
 from app.once import AskedDep, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
-from engine.conversations import service, signing_in
-from engine.conversations.schemas import RunInput, RunView, Snapshot
+from engine.conversations import handoff, service, signing_in
+from engine.conversations.schemas import HandoffView, RunInput, RunView, Snapshot
 
 router: Final = APIRouter(prefix="/v1/threads", tags=["conversation"], route_class=Guarded)
 _MAX_SEQ: Final = 2**31 - 1
@@ -68,6 +68,14 @@ def run(thread_id: str, run_id: str, site: SiteDep, caller: CallerDep) -> Respon
     identity = caller.for_thing()
     with site.runtime.unit_of_work(identity.tenant_id) as session:
         return json_response(service.run_view(session, identity, thread_id, run_id))
+
+
+@router.get("/{thread_id}/handoff", responses={200: {"model": HandoffView}}, response_class=Response)
+def asked_for_person(thread_id: str, site: SiteDep, caller: CallerDep) -> Response:
+    """How the request for a person stands: its place in the queue, and when it is answered."""
+    identity = caller.for_thing()
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(handoff.current(session, identity, thread_id))
 
 
 @router.get("/{thread_id}/events", responses=_STREAM, response_class=StreamingResponse)

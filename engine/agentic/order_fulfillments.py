@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from engine.agentic.wire import Body, days, known, moment
 from engine.digital.access import Access
 from engine.fulfillment.carriers import DIGITAL
+from engine.orders.carrier_pages import carrier_page
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.orders.queries import Parts
 from engine.orders.ways import way_of
@@ -36,12 +36,6 @@ EVENT: Final[Mapping[str, str]] = {
     S.EXCEPTION: "failed_attempt",
     S.LOST: "undeliverable",
     S.RETURNED: "returned_to_sender",
-}
-_TRACKING: Final = {
-    "ups": "https://www.ups.com/track?tracknum={}",
-    "usps": "https://tools.usps.com/go/TrackConfirmAction?tLabels={}",
-    "fedex": "https://www.fedex.com/fedextrack/?trknbr={}",
-    "dhl": "https://www.dhl.com/en/express/tracking.html?AWB={}",
 }
 _READY: Final = "ready_for_pickup"
 _PLACE: Final = ("name", "line_one", "line_two", "city", "state", "country", "postal_code", "company")
@@ -129,8 +123,8 @@ def _parcel(order: Order, way: Mapping[str, Any], row: Shipment) -> Body:
         "events": [_event(row, place, event, ready=comes) for place, event in enumerate(row.events, start=1)],
     }
     if not comes:
-        tracked = {"carrier": row.carrier, "tracking_number": row.tracking_number, "tracking_url": _tracking(row)}
-        body |= tracked
+        page = carrier_page(row.carrier, row.tracking_number)
+        body |= {"carrier": row.carrier, "tracking_number": row.tracking_number, "tracking_url": page}
     if not comes and row.expected_on is not None and row.status not in {S.DELIVERED, S.LOST, S.RETURNED}:
         body["estimated_delivery"] = days(row.expected_on, row.expected_on)
     if row.events:
@@ -202,8 +196,3 @@ def _open_of(order: Order, way: Mapping[str, Any], lines: Sequence[OrderLine], s
         for name, units in open_units.items()
         if units
     ]
-
-
-def _tracking(row: Shipment) -> str | None:
-    page = _TRACKING.get(row.carrier.lower().split()[0] if row.carrier else "")
-    return page.format(quote(row.tracking_number, safe="")) if page else None

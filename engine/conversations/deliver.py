@@ -12,13 +12,17 @@ from sqlalchemy.orm import Session
 
 from engine.approvals.words import outcome_words
 from engine.checkout.models import Consent
-from engine.conversations import asking, cards, events, log, news, told
+from engine.conversations import asking, cards, events, followed, log, news, told
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Thread
+from engine.kit.identity import Actor, Identity
 from engine.kit.outbox import OutboxRow
 from engine.orders import queries
+from engine.orders.models import Order
 from engine.payments.gateway import DECLINES
 from engine.runtime import Runtime
+from engine.warranties import choosing
+from engine.warranties.errors import NoClaim, WrongClaimStep
 
 CONSUMER: Final = "conversation"
 SPEAKER: Final = "Order updates"
@@ -27,11 +31,7 @@ SPEAKER: Final = "Order updates"
 def deliver(session: Session, runtime: Runtime, row: OutboxRow) -> None:  # noqa: ARG001 (every consumer takes it)
     """Tell the thread that ``row`` names; nothing to do for what was bought outside a conversation."""
     if row.topic in news.TELLERS:
-        asked_in = told.card_of(session, row)
-        if asked_in is None or not told.is_told(session, asked_in):
-            _tell(session, row)
-        if asked_in is not None:
-            _renew(session, asked_in)
+        _tell_of_order(session, row)
         return
     thread_id = row.payload.get("thread_id")
     thread = session.get(Thread, (row.tenant_id, thread_id)) if thread_id else None
@@ -42,16 +42,37 @@ def deliver(session: Session, runtime: Runtime, row: OutboxRow) -> None:  # noqa
         log.append(session, row.tenant_id, thread.id, None, shown)
 
 
-def _tell(session: Session, row: OutboxRow) -> None:
-    """News of an order, once, where its shopper hears of it."""
+def _tell_of_order(session: Session, row: OutboxRow) -> None:
+    asked_in, order = told.card_of(session, row), news.order_of(session, row)
+    if order is not None and (asked_in is None or not told.is_told(session, asked_in)):
+        _tell(session, row, order)
+    if order is not None:
+        for thread_id, shown in followed.renewed(session, order, row.payload).items():
+            log.append(session, row.tenant_id, thread_id, None, shown)
+    if asked_in is not None:
+        _renew(session, asked_in)
+
+
+def _tell(session: Session, row: OutboxRow, order: Order) -> None:
+    """News of an order, once, where its shopper hears of it; what is to be chosen comes with its card."""
     message_id = f"news-{row.id}"
-    order = news.order_of(session, row)
-    thread = news.thread_of(session, order) if order else None
-    if order is None or thread is None or _shown(session, row.tenant_id, message_id):
+    thread = news.thread_of(session, order)
+    if thread is None or _shown(session, row.tenant_id, message_id):
         return
+    asked = _choice(session, thread, row, order) if row.topic == "claim.approved" else []
     if said := news.words(session, row, order):
-        shown = events.text(message_id, "assistant", said, name=SPEAKER)
+        shown = [*events.text(message_id, "assistant", said, name=SPEAKER), *asked]
         log.append(session, row.tenant_id, thread.id, None, shown)
+
+
+def _choice(session: Session, thread: Thread, row: OutboxRow, order: Order) -> list[Emitted]:
+    """The card on which the shopper chooses among what is offered, if there is still something to choose."""
+    buyer = Identity(order.tenant_id, Actor.SHOPPER, thread.owner_id, customer_id=order.customer_id)
+    try:
+        card = choosing.show(session, buyer, row.subject_id, thread_id=thread.id)
+    except (WrongClaimStep, NoClaim):
+        return []
+    return [events.asked(asking.view(session, card))]
 
 
 def _renew(session: Session, card: Consent) -> None:

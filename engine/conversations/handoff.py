@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -10,11 +11,15 @@ from engine.conversations import events, log
 from engine.conversations.masking import mask_cards
 from engine.conversations.models import Mode, Thread
 from engine.conversations.schemas import HandoffView
+from engine.conversations.service import thread_for
 from engine.kit import audit, clock
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
+from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
-from engine.support import cases, package
+from engine.support import cases, package, queue
+from engine.support.hours import BusinessHours, in_words
+from engine.support.policy import SupportPolicy
 
 REASONS: Final = frozenset({"asked_for_person", "complaint", "payment_problem", "cannot_help", "other"})
 _SUMMARY_LIMIT: Final = 600
@@ -57,12 +62,28 @@ def _open(session: Session, identity: Identity, thread: Thread, *, reason: str, 
     )
 
 
+def current(session: Session, identity: Identity, thread_id: str) -> HandoffView:
+    """How a conversation's request for a person stands now. Only its own identity (or staff) is answered.
+
+    Raises ``NotFound`` also where nobody was asked for.
+    """
+    thread = thread_for(session, identity, thread_id)
+    if thread.mode == Mode.AGENT or thread.handoff is None:
+        raise NotFound("Nobody was asked to join this conversation.")
+    return _view(session, thread)
+
+
 def _view(session: Session, thread: Thread) -> HandoffView:
     tenant = session.get_one(Tenant, thread.tenant_id)
-    handoff = thread.handoff or {}
+    handoff, policy, now = thread.handoff or {}, policy_of(session, thread.tenant_id, SupportPolicy), clock.now()
+    opens_at = BusinessHours(policy).after(now, timedelta())
+    case = queue.of_thread(session, thread)
     return HandoffView(
         mode=thread.mode,
         reference=handoff["reference"],
         reason=handoff["reason"],
-        hours=str(tenant.settings.get("support_hours", "")),
+        hours=str(tenant.settings.get("support_hours", "")) or in_words(policy),
+        position=queue.place_of(session, case) if case is not None else None,
+        opens_at=opens_at if opens_at > now else None,
+        answer_by=case.due_at if case is not None and case.first_response_at is None else None,
     )

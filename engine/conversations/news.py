@@ -137,6 +137,11 @@ def _tracking(parcel: Shipment) -> str:
     return f"{parcel.carrier} {parcel.tracking_number}"
 
 
+def _nothing(_session: Session, _order: Order, _told: Mapping[str, Any]) -> str:
+    """Nothing to say: what is shown of it is renewed."""
+    return ""
+
+
 TELLERS: Final[Mapping[str, Callable[[Session, Order, Mapping[str, Any]], str]]] = {
     "order.shipped": _shipped,
     "order.delivered": _delivered,
@@ -155,4 +160,5 @@ TELLERS: Final[Mapping[str, Callable[[Session, Order, Mapping[str, Any]], str]]]
     "return.declined": _return,
     "return.closed": _return,
     **dict.fromkeys(CLAIMS, _return),
+    **dict.fromkeys(("shipment.moved", "return.changed", "claim.changed"), _nothing),
 }

@@ -316,3 +316,10 @@ class HandoffView(View):
     reference: str
     reason: str
     hours: str
+    """When people are there, in the shop's own words; else from its rules, with the time zone."""
+    position: int | None = None
+    """Place in the queue, from 1; None once a person has it."""
+    opens_at: datetime | None = None
+    """When people are there again, while none is."""
+    answer_by: datetime | None = None
+    """Until when the shop means to answer."""

@@ -67,8 +67,8 @@ def sign(key: bytes, body: bytes, *, message_id: str, at: datetime) -> dict[str,
     }
 
 
-def receive_webhook(runtime: Runtime, carrier: str, body: bytes, headers: Mapping[str, str]) -> None:
-    """Verify and take a carrier's word on a parcel. Telling the same twice changes nothing.
+def receive_webhook(runtime: Runtime, carrier: str, body: bytes, headers: Mapping[str, str]) -> str:
+    """Verify and take a carrier's word on a parcel; whose it is. Telling the same twice changes nothing.
 
     Raises ``Unauthenticated`` for a bad or stale signature, ``InvalidInput``, ``NotFound`` for a parcel not ours.
     """
@@ -79,6 +79,7 @@ def receive_webhook(runtime: Runtime, carrier: str, body: bytes, headers: Mappin
         made = _take(session, event, carrier, sign_of_life)
     for refund_id in made:
         refunds.execute(runtime, event.account, refund_id)
+    return event.account
 
 
 def _take(session: Session, event: CarrierEvent, carrier: str, told: TrackingEvent) -> tuple[str, ...]:
@@ -173,6 +174,7 @@ def apply(
         _follow(session, order, shipment)
         facts = {"order": order.id, "from": old.value, "to": new.value}
         audit.record(session, tenant_id, actor=actor, action="shipment.moved", subject=shipment_id, facts=facts)
+    outbox.emit(session, tenant_id, "shipment.moved", order.id, {"shipment_id": shipment_id})
     session.flush()
     return shipment
 

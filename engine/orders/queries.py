@@ -17,6 +17,7 @@ from engine.kit.identity import Identity
 from engine.kit.ids import PREFIXES
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
 from engine.kit.views import Price, View
+from engine.orders.carrier_pages import carrier_page
 from engine.orders.filters import OrderFilter, narrow, placed
 from engine.orders.lookups import spelled
 from engine.orders.models import (
@@ -28,6 +29,7 @@ from engine.orders.models import (
     OrderLine,
     OrderNote,
     Shipment,
+    ShipmentStatus,
 )
 from engine.orders.money import OrderMoney, add_up
 from engine.orders.schemas import (
@@ -119,6 +121,7 @@ _SHOWN_CHANGES: Final = frozenset(
     }
 )
 _EVENT: Final = ("at", "status", "text")
+_ENDED_PARCELS: Final = frozenset({ShipmentStatus.DELIVERED, ShipmentStatus.LOST, ShipmentStatus.RETURNED})
 
 
 def own_orders(
@@ -349,6 +352,8 @@ def _shipment_view(shipment: Shipment, titles: dict[str, str]) -> ShipmentView:
         events=[ShipmentEventView(**{part: event[part] for part in _EVENT}) for event in shipment.events],
         shipped_at=shipment.shipped_at,
         delivered_at=shipment.delivered_at,
+        tracking_url=carrier_page(shipment.carrier, shipment.tracking_number),
+        expected_on=shipment.expected_on if shipment.status not in _ENDED_PARCELS else None,
     )
 
 

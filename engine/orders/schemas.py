@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -59,6 +59,10 @@ class ShipmentView(View):
     events: list[ShipmentEventView]
     shipped_at: datetime
     delivered_at: datetime | None
+    tracking_url: str | None = None
+    """The carrier's own page of it, of carriers that are known."""
+    expected_on: date | None = None
+    """While it is under way."""
 
 
 class AdjustmentView(View):

@@ -35,6 +35,12 @@ def tell(session: Session, order: Order, row: Return, topic: str, **more: Any) -
     outbox.emit(session, order.tenant_id, topic, row.id, payload | more)
 
 
+def changed(session: Session, row: Return) -> None:
+    """What is shown of it is no longer true, and there is nothing to say."""
+    payload = {"return_id": row.id, "order_id": row.order_id}
+    outbox.emit(session, row.tenant_id, "return.changed", row.id, payload)
+
+
 def words(order: Order, row: Return, topic: str, **more: Any) -> str:
     """One or two plain sentences."""
     amount, until = Money(int(more.get("amount", 0)), order.currency), f"{row.expires_at:%B} {row.expires_at.day}"

@@ -119,6 +119,7 @@ def take_signs(
         return ()
     row.events = sorted([*row.events, *map(_row, fresh.values())], key=lambda one: (one["at"], one["id"]))
     row.version += 1
+    news.changed(session, row)
     if row.status != ReturnStatus.LABEL_READY or not any(one.status in _MOVES for one in fresh.values()):
         return ()
     row.status = RETURN.check(row.status, ReturnStatus.IN_TRANSIT)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from engine.kit import audit, evidence
 from engine.kit.identity import Identity
 from engine.kit.policies import policy_of
-from engine.returns import parcel
+from engine.returns import news, parcel
 from engine.returns.errors import WrongStep
 from engine.returns.models import ReturnEvidence
 from engine.returns.policy import ReturnsPolicy
@@ -32,5 +32,6 @@ def add_evidence(session: Session, identity: Identity, return_id: str, *, name: 
         row.version += 1
         facts = {"evidence": piece.id, "sha256": piece.sha256}
         audit.record(session, row.tenant_id, actor=identity.id, action="return.evidence", subject=row.id, facts=facts)
+        news.changed(session, row)
         session.flush()
     return piece

@@ -13,6 +13,22 @@ _WEEK: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY: Final = timedelta(days=1)
 
 
+def in_words(policy: SupportPolicy) -> str:
+    """A week as people write it: ``Mon-Fri 09:00-17:00 (UTC)``."""
+    parts: list[tuple[list[str], tuple[str, str]]] = []
+    week = {str(day): hours for day, hours in policy.hours.items()}
+    for place, day in enumerate(_WEEK):
+        hours = week.get(day)
+        if hours is None:
+            continue
+        if parts and parts[-1][1] == hours and _WEEK[place - 1] == parts[-1][0][-1]:
+            parts[-1][0].append(day)
+        else:
+            parts.append(([day], hours))
+    named = [f"{'-'.join(d.title() for d in {days[0]: 0, days[-1]: 0})} {hours[0]}-{hours[1]}" for days, hours in parts]
+    return f"{', '.join(named)} ({policy.time_zone})"
+
+
 @dataclass(frozen=True, slots=True)
 class BusinessHours:
     """A shop's week. Every method takes and gives aware times, in UTC."""

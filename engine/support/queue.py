@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from engine.conversations.models import Thread
 from engine.kit.identity import Identity
 from engine.support import desk
 from engine.support.errors import NothingWaits
-from engine.support.models import Case
+from engine.support.models import Case, CaseStatus
 from engine.support.states import WAITS
 
 _TRIES: Final = 20
@@ -48,6 +48,25 @@ def _first(tenant_id: str, busy: list[str]) -> Select[Case]:
 def waiting(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
     """What is in the queue."""
     return Case.tenant_id == tenant_id, Case.status.in_(WAITS)
+
+
+def of_thread(session: Session, thread: Thread) -> Case | None:
+    """The conversation's case that is not closed, to be looked at."""
+    query = select(Case).where(
+        Case.tenant_id == thread.tenant_id, Case.thread_id == thread.id, Case.status != CaseStatus.CLOSED
+    )
+    return session.scalars(query).one_or_none()
+
+
+def place_of(session: Session, case: Case) -> int | None:
+    """How many cases nobody has are due up to this one, itself counted; None for one that somebody has, or that does
+    not wait.
+    """
+    if case.assignee is not None or case.status not in WAITS:
+        return None
+    before = tuple_(Case.due_at, Case.rank, Case.id) <= (case.due_at, case.rank, case.id)
+    query = select(func.count()).where(*waiting(case.tenant_id), Case.assignee.is_(None), before)
+    return session.scalar(query)
 
 
 def _free_thread(session: Session, case: Case) -> Thread | None:

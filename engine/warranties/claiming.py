@@ -68,6 +68,7 @@ def add_evidence(session: Session, identity: Identity, claim_id: str, *, name: s
     if new:
         claim.version += 1
         news.record(session, claim, "evidence", actor=identity.id, evidence=piece.id, sha256=piece.sha256)
+        news.changed(session, claim)
         session.flush()
     return piece
 

@@ -59,6 +59,12 @@ def tell(session: Session, order: Order, claim: Claim, topic: str) -> None:
     outbox.emit(session, claim.tenant_id, topic, claim.id, payload)
 
 
+def changed(session: Session, claim: Claim) -> None:
+    """What is shown of it is no longer true, and there is nothing to say."""
+    payload = {"claim_id": claim.id, "order_id": claim.order_id}
+    outbox.emit(session, claim.tenant_id, "claim.changed", claim.id, payload)
+
+
 def words(claim: Claim, topic: str) -> str:
     """One or two plain sentences, with what the shop said."""
     number, said = claim.number, claim.message or ""

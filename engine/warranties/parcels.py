@@ -86,6 +86,7 @@ def take_signs(held: Held, events: Iterable[TrackingEvent], *, actor: str) -> No
     claim.events = _sorted(claim.events, fresh)
     claim.sent_at = claim.sent_at or clock.now()
     claim.version += 1
+    news.changed(held.session, claim)
     if not moved and any(one.status in _MOVES for one in fresh):
         claim.answer_by = None
         news.record(held.session, claim, "in_transit", actor=actor)
@@ -101,6 +102,7 @@ def take_back_signs(held: Held, events: Iterable[TrackingEvent], *, actor: str) 
         return
     claim.back_events = _sorted(claim.back_events, fresh)
     claim.version += 1
+    news.changed(held.session, claim)
     ended = [one for one in fresh if one.status in _ENDS]
     if not ended:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.checkout.models import Consent
 from engine.conversations import cards as shown_cards
+from engine.conversations import followed
 from engine.conversations.events import Emitted
 from engine.kit.errors import DomainError
 from engine.orders import queries
@@ -70,7 +71,8 @@ def _result(context: RunContext, view: ChangeView) -> list[Emitted]:
         if view.kind == ChangeKind.RETURN and (opened := returns.of_change(session, identity, view.id)):
             return shown(context, "return", opened.model_dump(mode="json"), opened.id)
         order = queries.own_order(session, identity, view.order_id)
-    return shown(context, "order_timeline", order.model_dump(mode="json"), order.id)
+        now = followed.order_card(session, identity, order)
+    return shown(context, followed.ORDER, now, order.id)
 
 
 def _outdated(context: RunContext, card: Consent, outdated: ChangeOutdated) -> Told:

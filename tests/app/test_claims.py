@@ -152,3 +152,17 @@ def test_nobody_elses(desk: Desk, mine: Browser, unit: str, open_browser, tenant
     assert mine.post(f"/v1/staff/claims/{claim}/approve", {"offers": ["refund"]}).status_code in {401, 403}
     large = {"name": "a.png", "content": "A" * (3 * 1024 * 1024)}
     assert mine.post(f"/v1/claims/{claim}/evidence", large).status_code == 413
+
+
+def test_an_offer_of_two_shows_itself_in_the_conversation(desk: Desk, mine: Browser, unit: str, staff) -> None:  # noqa: F811
+    thread = mine.post("/v1/threads", {}).json()["id"]
+    claim = told(mine, unit)
+    assert staff(f"{claim}/review", {}).status_code == 200
+    assert staff(f"{claim}/approve", {"offers": ["refund", "replacement"]}).status_code == 200
+    seen = mine.get(f"/v1/threads/{thread}").json()
+    (card,) = [one["data"] for one in seen["messages"] if one.get("activity_type") == "claim_choice"]
+    assert [one["resolution"] for one in card["offers"]] == ["refund", "replacement"]
+    assert (card["status"], [one["id"] for one in seen["interrupts"]]) == ("open", [card["id"]])
+    hear(desk)
+    again = mine.get(f"/v1/threads/{thread}").json()["messages"]
+    assert len([one for one in again if one.get("activity_type") == "claim_choice"]) == 1

@@ -30,6 +30,7 @@ MAY: Final[dict[str, frozenset[str]]] = {
         "engine.checkout.taxing": "with_tax",
         "engine.conversations.asking": "view",
         "engine.conversations.complaining": "complain",
+        "engine.conversations.followed": "order_card",
         "engine.conversations.handoff": "request",
         "engine.customers.book": "addresses own_address own_profile",
         "engine.customers.codes": "ask limit_asking",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
 from engine.checkout.complete import complete
-from engine.conversations import deliver, service
+from engine.conversations import deliver, events, followed, log, service
 from engine.conversations.models import Event, Thread
 from engine.fulfillment import release, shipments, tracking
 from engine.fulfillment.carriers import TrackingEvent
@@ -17,6 +18,7 @@ from engine.jobs import tell_conversations
 from engine.kit import clock, outbox
 from engine.kit.identity import Identity
 from engine.kit.outbox import OutboxRow
+from engine.orders import queries
 from engine.orders.models import Order, Shipment, ShipmentStatus
 from engine.payments import refunds
 from tests.engine.orders.desk import Desk, sibling
@@ -140,3 +142,33 @@ def test_an_order_without_any_conversation_is_nothing_to_tell(shop: Shop) -> Non
     with shop.uow() as session:
         assert session.scalars(select(Event.seq)).all() == []
         assert outbox.claim_batch(session, shop.tenant.id, deliver.CONSUMER) == []
+
+
+def shown(shop: Shop, shopper: Identity, thread: Thread, kind: str) -> list[dict[str, Any]]:
+    with clock.shifted(timedelta(minutes=1)):
+        tell_conversations(shop.runtime, shop.tenant.id)
+    with shop.uow() as session:
+        messages = service.snapshot(session, shopper, thread.id).messages
+    return [message.data for message in messages if message.activity_type == kind and message.data]
+
+
+def test_the_newest_card_of_an_order_follows_its_parcels(desk: Desk, thread: Thread) -> None:
+    shop, shopper = desk.shop, desk.buyer
+    with shop.uow() as session:
+        order = queries.own_order(session, shopper, desk.order_id)
+        data = followed.order_card(session, shopper, order)
+        for message_id in ("ord-old", "ord-new"):
+            log.append(session, shop.tenant.id, thread.id, None, [events.activity(message_id, followed.ORDER, data)])
+    parcel = ship(desk)
+    old, new = shown(shop, shopper, thread, followed.ORDER)
+    assert (old["shipments"], [one["status"] for one in new["shipments"]]) == ([], ["label_created"])
+    assert (new["shipments"][0]["expected_on"] is not None, new["returns"]) == (True, [])
+    with shop.uow() as session:
+        before = session.get_one(Thread, (shop.tenant.id, thread.id)).last_event
+        sign = TrackingEvent("s1", clock.now(), ShipmentStatus.IN_TRANSIT, "At the depot")
+        tracking.apply(session, shop.tenant.id, parcel, [sign])
+        tracking.apply(session, shop.tenant.id, parcel, [sign])
+    _, new = shown(shop, shopper, thread, followed.ORDER)
+    assert new["shipments"][0]["events"][-1]["text"] == "At the depot"
+    with shop.uow() as session:
+        assert session.get_one(Thread, (shop.tenant.id, thread.id)).last_event == before + 1
