@@ -39,6 +39,7 @@ def complain(
     case = cases.open_for(
         session, identity, thread, reason="complaint", summary=said, order_id=about.id if about else None
     )
+    thread.handoff = (thread.handoff or {}) | {"complaint": case.number}
     audit.record(
         session,
         thread.tenant_id,

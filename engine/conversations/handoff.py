@@ -41,7 +41,7 @@ def request(session: Session, identity: Identity, thread_id: str, *, reason: str
 def _open(session: Session, identity: Identity, thread: Thread, *, reason: str, summary: str) -> None:
     words = mask_cards(summary)[:_SUMMARY_LIMIT]
     case = cases.open_for(session, identity, thread, reason=reason, summary=words)
-    case.package = package.build(session, identity, thread, reason=reason, said=words)
+    case.package = package.build(session, identity, thread, reason=reason, said=words, sentiment=case.sentiment)
     reference = case.number
     thread.mode, thread.human = cases.mode_of(case), case.assignee
     thread.handoff = {

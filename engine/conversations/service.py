@@ -14,7 +14,7 @@ from engine.conversations import asking, events, log
 from engine.conversations.deciding import Press
 from engine.conversations.errors import TooManyWaiting
 from engine.conversations.masking import mask_cards
-from engine.conversations.models import Audience, Event, Message, Run, RunStatus, Thread
+from engine.conversations.models import Audience, Event, Message, Mode, Run, RunStatus, Thread
 from engine.conversations.runs import identity_json
 from engine.conversations.schemas import (
     InterruptView,
@@ -73,7 +73,7 @@ def submit(session: Session, identity: Identity, thread_id: str, given: RunInput
     if given.message is not None:
         words = events.text(ids.new_id("message"), "user", run.input["message"])
         log.append(session, thread.tenant_id, thread.id, run.id, words)
-        if thread.handoff is not None:
+        if thread.handoff is not None or thread.mode != Mode.AGENT:
             cases.hear(session, thread)
     return run
 
@@ -113,10 +113,12 @@ def snapshot(session: Session, identity: Identity, thread_id: str) -> Snapshot:
 def events_after(
     session: Session, identity: Identity, thread_id: str, after: int, *, limit: int = 500
 ) -> list[tuple[int, dict[str, object]]]:
-    """``(sequence, event)`` beyond ``after``, oldest first, of what this identity may see. Raises ``NotFound``."""
+    """``(sequence, event)`` beyond ``after``, oldest first, of what this identity may see; staff also see when it was
+    (``timestamp``, in milliseconds as AG-UI has it). Raises ``NotFound``.
+    """
     thread_for(session, identity, thread_id)
     rows = session.execute(
-        select(Event.seq, Event.payload)
+        select(Event.seq, Event.payload, Event.created_at)
         .where(
             Event.tenant_id == identity.tenant_id,
             Event.thread_id == thread_id,
@@ -126,7 +128,9 @@ def events_after(
         .order_by(Event.seq)
         .limit(limit)
     )
-    return [(seq, payload) for seq, payload in rows]
+    if not identity.is_staff:
+        return [(seq, payload) for seq, payload, _ in rows]
+    return [(seq, payload | {"timestamp": round(at.timestamp() * 1000)}) for seq, payload, at in rows]
 
 
 def run_view(session: Session, identity: Identity, thread_id: str, run_id: str) -> RunView:

@@ -437,10 +437,22 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "cases",
         "t.id IN (SELECT id FROM their_cases)",
-        erase={"subject": "''", "summary": "''", "package": "NULL"},
-        plain="number reason priority assignee opened_by",
+        erase={"subject": "''", "summary": "''", "package": "NULL", "shopper_name": "''", "last_words": "''"},
+        plain="number reason priority assignee opened_by sentiment last_speaker",
         export="id number subject status created_at resolved_at",
-        withheld={"summary": _STAFFS, "package": _STAFFS},
+        withheld={
+            "summary": _STAFFS,
+            "package": _STAFFS,
+            "shopper_name": "the profile and the orders show it",
+            "last_words": "the messages show them",
+        },
+    ),
+    Room(
+        "case_words",
+        "t.case_id IN (SELECT id FROM their_cases)",
+        drop=True,
+        personal="word",
+        withheld={"word": "words of what the messages, orders and profile show"},
     ),
     Room(
         "approvals",
@@ -491,6 +503,7 @@ SHOP: Final[Mapping[str, str]] = {
     "browser_sessions": "token_hash",
     "bundle_components": "",
     "captures": "failure_code reason",
+    "case_glances": "who",
     "catalog_imports": "kind format digest content status problem report outcome made_by",
     "courtesies": "kind actor buyer approved",
     "digital_codes": "code_sealed code_hash added_by",

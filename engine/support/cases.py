@@ -7,17 +7,17 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from engine.conversations.masking import mask_cards
-from engine.conversations.models import Mode, Thread
+from engine.conversations.models import Message, Mode, Thread
 from engine.kit import audit, clock
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders.models import Order
-from engine.support import sla
+from engine.support import bell, sentiment, sla, words
 from engine.support.errors import CaseOver
 from engine.support.models import RANK, Case, CaseStatus, Priority
 from engine.support.policy import SupportPolicy
@@ -25,6 +25,9 @@ from engine.support.states import CASE
 
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _SUBJECT_LIMIT: Final = 120
+_LAST_WORDS: Final = 160
+SHOPPER: Final = "shopper"
+SHOP: Final = "shop"
 
 
 def open_for(
@@ -41,6 +44,8 @@ def open_for(
     if case is not None:
         case.reason, case.summary, case.order_id = reason, summary, order_id or case.order_id
         wake(session, case, policy, actor=identity.id)
+        _listen(session, case, thread)
+        words.file_case(session, case, thread)
         return case
     about = Case(
         tenant_id=thread.tenant_id,
@@ -53,7 +58,7 @@ def open_for(
         summary=summary,
         priority=policy.priorities.get(reason, Priority.NORMAL),
     )
-    return _open(session, about, policy, actor=identity.id)
+    return _open(session, about, policy, actor=identity.id, thread=thread)
 
 
 def open_by_hand(
@@ -90,9 +95,11 @@ def hear(session: Session, thread: Thread) -> None:
     if case is None:
         return
     policy = policy_of(session, thread.tenant_id, SupportPolicy)
+    said = _listen(session, case, thread)
+    words.file_words(session, case, said)
+    touch(case)
     if case.status == CaseStatus.WAITING_CUSTOMER:
         sla.move(case, CaseStatus.WAITING_STAFF if case.assignee else CaseStatus.OPEN, policy)
-        touch(case)
     elif case.status == CaseStatus.RESOLVED and policy.reopen_on == "message" and comes_back(case, policy):
         wake(session, case, policy, actor=thread.owner_id)
 
@@ -137,10 +144,18 @@ def of_thread(session: Session, thread: Thread) -> Case | None:
     ).one_or_none()
 
 
+def spoken(session: Session, case: Case, text: str) -> None:
+    """Somebody of the shop said this to the shopper."""
+    case.last_words, case.last_speaker = _short(text), SHOP
+    words.file_words(session, case, text)
+
+
 def touch(case: Case) -> None:
-    """Whoever looked before sees an old case."""
+    """Whoever looked before sees an old case, and whoever has the queue open hears of it."""
     case.version += 1
     case.updated_at = clock.now()
+    if session := object_session(case):
+        bell.ring(session, case.tenant_id)
 
 
 def record(session: Session, case: Case, actor: str, action: str, facts: dict[str, object] | None = None) -> None:
@@ -158,15 +173,39 @@ def mode_of(case: Case) -> Mode:
     return Mode.HUMAN if case.assignee else Mode.WAITING_HUMAN
 
 
-def _open(session: Session, case: Case, policy: SupportPolicy, *, actor: str) -> Case:
+def _open(session: Session, case: Case, policy: SupportPolicy, *, actor: str, thread: Thread | None = None) -> Case:
     case.id, case.number = new_id("case"), new_number()
     case.status, case.rank, case.opened_by = CaseStatus.OPEN, RANK[case.priority], actor
     case.version, case.reopened, case.created_at = 1, 0, clock.now()
     sla.start(case, policy)
+    if thread is not None:
+        _listen(session, case, thread)
+    case.shopper_name = words.name_of(session, case)
     session.add(case)
     session.flush()
+    words.file_case(session, case, thread)
     record(session, case, actor, "case.opened", {"reason": case.reason, "priority": str(case.priority)})
+    bell.ring(session, case.tenant_id)
     return case
+
+
+def _listen(session: Session, case: Case, thread: Thread) -> str:
+    """How the shopper's last words sound, kept with the case; returns the newest."""
+    rows = session.scalars(
+        select(Message.content)
+        .where(Message.tenant_id == thread.tenant_id, Message.thread_id == thread.id, Message.role == "user")
+        .order_by(Message.seq.desc())
+        .limit(sentiment.MESSAGES)
+    ).all()
+    case.sentiment = sentiment.of([*reversed(rows)] or [case.summary])
+    if rows:
+        case.last_words, case.last_speaker = _short(rows[0]), SHOPPER
+    return rows[0] if rows else ""
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LAST_WORDS else f"{line[: _LAST_WORDS - 1]}…"
 
 
 def _subject(summary: str) -> str:

@@ -53,19 +53,26 @@ def hand_over(session: Session, identity: Identity, case: Case, thread: Thread |
     sla.move(case, to, policy)
     cases.touch(case)
     _set_mode(session, thread, cases.mode_of(case), case)
+    _told(session, thread, "case.assigned", {"to": assignee, "by": identity.who})
     cases.record(session, case, identity.id, "case.assigned", {"to": _words_of(identity, assignee)})
 
 
 def note(session: Session, identity: Identity, case_id: str, text: str) -> Case:
     """Write something down for the shop's people alone. Raises ``NotFound``."""
-    case, _ = locked(session, identity.tenant_id, case_id)
+    case, thread = locked(session, identity.tenant_id, case_id)
+    _note(session, identity, case, thread, text)
+    cases.touch(case)
+    return case
+
+
+def _note(session: Session, identity: Identity, case: Case, thread: Thread | None, text: str) -> None:
+    """The conversation's log has the note's place among what was said, for staff alone, and not its words."""
     row = CaseNote(
         tenant_id=case.tenant_id, id=new_id("note"), case_id=case.id, author=identity.who, text=mask_cards(text)
     )
     session.add(row)
-    cases.touch(case)
+    _told(session, thread, "case.note", {"id": row.id, "by": identity.who})
     cases.record(session, case, identity.id, "case.noted", {"note": row.id})
-    return case
 
 
 def reply(session: Session, identity: Identity, case_id: str, text: str) -> Case:
@@ -83,7 +90,7 @@ def reply(session: Session, identity: Identity, case_id: str, text: str) -> Case
     elif case.assignee != identity.who:
         raise CaseTaken(f"The case is {_words(case.assignee)}: take it over first.")
     policy = policy_of(session, case.tenant_id, SupportPolicy)
-    say(session, thread, text)
+    say(session, identity, case, thread, text)
     sla.answered(case)
     sla.move(case, CaseStatus.WAITING_CUSTOMER, policy)
     resolve_alert(session, case.tenant_id, LATE_ANSWER, case.id)
@@ -93,10 +100,16 @@ def reply(session: Session, identity: Identity, case_id: str, text: str) -> Case
 
 
 def resolve(
-    session: Session, identity: Identity, case_id: str, *, then: Literal["agents", "close"], text: str | None = None
+    session: Session,
+    identity: Identity,
+    case_id: str,
+    *,
+    then: Literal["agents", "close"],
+    text: str | None = None,
+    summary: str | None = None,
 ) -> Case:
-    """The case is done, with last words to the shopper if there are any: the agents answer again. ``close`` lets
-    nothing bring it back.
+    """The case is done, with last words to the shopper if there are any: the agents answer again, and go on from
+    ``summary`` (kept as a note) and what was done. ``close`` lets nothing bring it back.
 
     Raises ``IllegalTransition``, ``NoConversation`` for words that nobody would read, ``NotFound``.
     """
@@ -105,8 +118,10 @@ def resolve(
     if text is not None:
         if thread is None:
             raise NoConversation("This case has no conversation.")
-        say(session, thread, text)
+        say(session, identity, case, thread, text)
         sla.answered(case)
+    if summary is not None:
+        _note(session, identity, case, thread, summary)
     if case.status != CaseStatus.RESOLVED or then != "close":
         sla.move(case, sla.checked(case, CaseStatus.RESOLVED), policy)
         case.resolved_at = clock.now()
@@ -117,7 +132,8 @@ def resolve(
         cases.end(session, case, policy, actor=identity.id)
     cases.touch(case)
     if thread is not None:
-        thread.handoff = returned.note(session, thread, case)
+        thread.handoff = returned.note(session, thread, case, summary=mask_cards(summary or ""))
+    _told(session, thread, "case.resolved", {"by": identity.who, "then": then})
     _set_mode(session, thread, Mode.AGENT, case)
     return case
 
@@ -128,30 +144,35 @@ def reopen(session: Session, identity: Identity, case_id: str) -> Case:
     if case.status in LIVE:
         return case
     cases.wake(session, case, policy_of(session, case.tenant_id, SupportPolicy), actor=identity.id)
+    _told(session, thread, "case.reopened", {"by": identity.who})
     _set_mode(session, thread, cases.mode_of(case), case)
     return case
 
 
 def set_priority(session: Session, identity: Identity, case_id: str, priority: Priority) -> Case:
     """How urgent it is; what is due moves with it. Raises ``CaseOver``, ``NotFound``."""
-    case, _ = locked(session, identity.tenant_id, case_id)
+    case, thread = locked(session, identity.tenant_id, case_id)
     if case.status not in LIVE:
         raise CaseOver(f"This case is {case.status}.")
     before = case.priority
     if before != priority:
         sla.set_priority(case, priority, policy_of(session, case.tenant_id, SupportPolicy))
         cases.touch(case)
+        _told(session, thread, "case.priority", {"to": str(priority), "by": identity.who})
         cases.record(session, case, identity.id, "case.priority_set", {"from": str(before), "to": str(priority)})
     return case
 
 
-def say(session: Session, thread: Thread, text: str) -> None:
-    """Staff's words, for the shopper to read. Raises ``InvalidInput`` for none."""
+def say(session: Session, identity: Identity, case: Case, thread: Thread, text: str) -> None:
+    """Staff's words, for the shopper to read; who said them only staff see. Raises ``InvalidInput`` for none."""
     words = mask_cards(text).strip()
     if not words:
         raise InvalidInput("The message is empty.", param="text")
-    message = events.text(events.new_message_id(), "assistant", words, name=returned.SPEAKER)
-    log.append(session, thread.tenant_id, thread.id, None, message)
+    message_id = events.new_message_id()
+    spoke = events.staff_note("case.spoke", {"message": message_id, "by": identity.who})
+    message = events.text(message_id, "assistant", words, name=returned.SPEAKER)
+    log.append(session, thread.tenant_id, thread.id, None, [spoke, *message])
+    cases.spoken(session, case, words)
 
 
 def locked(session: Session, tenant_id: str, case_id: str) -> tuple[Case, Thread | None]:
@@ -168,6 +189,13 @@ def _thread(session: Session, tenant_id: str, thread_id: str | None) -> Thread |
     if thread_id is None:
         return None
     return session.get_one(Thread, (tenant_id, thread_id), with_for_update=True, populate_existing=True)
+
+
+def _told(session: Session, thread: Thread | None, name: str, value: dict[str, str | None]) -> None:
+    """What happened to a case, told in its conversation to staff alone."""
+    if thread is not None:
+        session.flush()
+        log.append(session, thread.tenant_id, thread.id, None, [events.staff_note(name, dict(value))])
 
 
 def _set_mode(session: Session, thread: Thread | None, mode: Mode, case: Case) -> None:

@@ -21,6 +21,12 @@ class CaseStatus(StrEnum):
     CLOSED = "closed"
 
 
+class Sentiment(StrEnum):
+    CALM = "calm"
+    UNHAPPY = "unhappy"
+    ANGRY = "angry"
+
+
 class Priority(StrEnum):
     URGENT = "urgent"
     HIGH = "high"
@@ -67,6 +73,15 @@ class Case(TenantRow):
     opened_by: Mapped[str] = mapped_column(String(80))
     resolved_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]
+    sentiment: Mapped[Sentiment] = mapped_column(String(8), default=Sentiment.CALM, server_default="calm")
+    """How the shopper's last words sound (``support.sentiment``)."""
+    shopper_name: Mapped[str] = mapped_column(default="", server_default="")
+    last_words: Mapped[str] = mapped_column(default="", server_default="")
+    """The newest words of its conversation, cut short."""
+    last_speaker: Mapped[str] = mapped_column(String(8), default="", server_default="")
+    """Who said them: ``shopper``, ``shop`` or nobody."""
+    waits_since: Mapped[datetime | None]
+    """Since when it is the shop's turn."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
@@ -79,6 +94,8 @@ class Case(TenantRow):
         Index("uq_cases_thread", "tenant_id", "thread_id", unique=True, postgresql_where=text("status <> 'closed'")),
         Index("ix_cases_queue", "tenant_id", "due_at", "rank", "id", postgresql_where=text(_WAITING)),
         Index("ix_cases_order", "tenant_id", "order_id"),
+        Index("ix_cases_updated", "tenant_id", "updated_at", "id"),
+        Index("ix_cases_assignee", "tenant_id", "assignee", postgresql_where=text("status <> 'closed'")),
         Index("ix_cases_resolved", "tenant_id", "resolved_at", postgresql_where=text("status = 'resolved'")),
     )
 
@@ -96,6 +113,34 @@ class CaseNote(TenantRow, AppendOnly):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (tenant_fk("case_id", "cases"), Index("ix_case_notes_case", "tenant_id", "case_id", "id"))
+
+
+class CaseWord(TenantRow):
+    """A word that a case is found by: of its number, its subject, its shopper, its order or its conversation.
+
+    Row-level security keeps PostgreSQL from using a full-text or trigram index; a prefix of a word is a range of this
+    table's key.
+    """
+
+    __tablename__ = "case_words"
+
+    word: Mapped[str] = mapped_column(String(40, collation="C"), primary_key=True)
+    case_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+    __table_args__ = (tenant_fk("case_id", "cases"), Index("ix_case_words_case", "tenant_id", "case_id"))
+
+
+class CaseGlance(TenantRow):
+    """Who of the shop's people looks at a case, and whether they write. It is worth nothing a minute later."""
+
+    __tablename__ = "case_glances"
+
+    case_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    who: Mapped[str] = mapped_column(String(80), primary_key=True)
+    seen_at: Mapped[datetime]
+    typed_at: Mapped[datetime | None]
+
+    __table_args__ = (tenant_fk("case_id", "cases"), Index("ix_case_glances_seen", "tenant_id", "seen_at"))
 
 
 class Macro(TenantRow):

@@ -38,9 +38,11 @@ _REPLIES: Final = {
 _REPLY: Final = "Hello, I have read your conversation{about} and take it from here."
 
 
-def build(session: Session, identity: Identity, thread: Thread, *, reason: str, said: str) -> dict[str, Any]:
-    """``{reason, summary, facts: {orders, money, open_cards, cart}, last_tool_errors, suggested_reply}``, for the
-    shop's people alone. ``said`` is the assistant's own summary, one line of five.
+def build(
+    session: Session, identity: Identity, thread: Thread, *, reason: str, said: str, sentiment: str
+) -> dict[str, Any]:
+    """``{reason, sentiment, summary, facts: {orders, money, open_cards, cart}, last_tool_errors, suggested_reply}``,
+    for the shop's people alone. ``said`` is the assistant's own summary, one line of five.
     """
     who = _owner(identity, thread)
     orders = _orders(session, who)
@@ -49,6 +51,7 @@ def build(session: Session, identity: Identity, thread: Thread, *, reason: str, 
     errors = _errors(session, thread)
     return {
         "reason": reason,
+        "sentiment": sentiment,
         "summary": _summary(session, thread, reason, said, orders, cards, cart),
         "facts": {
             "orders": [_order(one) for one in orders],

@@ -19,11 +19,19 @@ SPEAKER: Final = "Support"
 """Whose name a shopper reads: never that of a key or a person."""
 
 
-def note(session: Session, thread: Thread, case: Case) -> dict[str, Any]:
-    """The thread's handoff with what was done since it was asked for: told to the agents once, at the next turn."""
+def note(session: Session, thread: Thread, case: Case, *, summary: str = "") -> dict[str, Any]:
+    """The thread's handoff with what was done since it was asked for, beginning with what its person says of it: told
+    to the agents once, at the next turn.
+    """
     handoff = dict(thread.handoff or {})
     since = datetime.fromisoformat(handoff["requested_at"]) if "requested_at" in handoff else case.created_at
-    done = [*_said(session, thread, since), *_refunded(session, thread, since), *_changed(session, thread, since)]
+    said = " ".join(summary.split())
+    done = [
+        *([f"{SPEAKER} says: {said}"] if said else []),
+        *_said(session, thread, since),
+        *_refunded(session, thread, since),
+        *_changed(session, thread, since),
+    ]
     handoff["returned"] = {"version": case.version, "done": done or ["nothing that the shop has on record"]}
     return handoff
 

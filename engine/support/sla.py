@@ -62,8 +62,9 @@ def set_priority(case: Case, priority: Priority, policy: SupportPolicy) -> None:
 def _place(case: Case) -> None:
     """Its place in the queue: the answer first, then the solution."""
     if case.status not in WAITS:
-        case.due_at = None
+        case.due_at = case.waits_since = None
     else:
+        case.waits_since = case.waits_since or clock.now()
         case.due_at = case.resolution_due_at if case.first_response_at else case.first_response_due_at
 
 
