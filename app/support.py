@@ -12,7 +12,7 @@ from engine.kit.views import View
 from engine.support import macros as phrases
 from engine.support import queries
 from engine.support.queries import CaseFilter
-from engine.support.schemas import CaseView, MacroView
+from engine.support.schemas import CaseCounts, CaseView, MacroView
 
 router: Final = APIRouter(prefix="/v1", tags=["support"], route_class=Guarded)
 Word = Annotated[str | None, Query(max_length=80)]
@@ -40,16 +40,26 @@ def cases(
     thread_id: Word = None,
     order_id: Word = None,
     number: Word = None,
+    view: Annotated[str | None, Query(max_length=20, description="waiting, mine or all.")] = None,
+    q: Annotated[str | None, Query(max_length=120, description="Beginnings of words: number, name, order…")] = None,
     queue: Annotated[bool, Query(description="Only what waits for the shop, what is due first before.")] = False,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Response:
-    """The shop's cases, newest first, or its queue."""
+    """The shop's cases, newest first; a tab of the desk, its queue, or what is looked for."""
     identity = caller.staff
-    wanted = CaseFilter(status, priority, assignee, thread_id, order_id, number, queue)
+    wanted = CaseFilter(status, priority, assignee, thread_id, order_id, number, queue, view, q)
     with site.runtime.unit_of_work(identity.tenant_id) as session:
         page = queries.cases(session, identity, wanted=wanted, limit=limit, cursor=cursor)
         return json_response(CasePage(items=list(page.items), next_cursor=page.next_cursor))
+
+
+@router.get("/cases/counts", responses={200: {"model": CaseCounts}}, response_class=Response)
+def counts(site: SiteDep, caller: CallerDep) -> Response:
+    """How many cases each tab of the desk has."""
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(queries.counts(session, identity))
 
 
 @router.get("/cases/{case_id}", responses={200: {"model": CaseView}}, response_class=Response)

@@ -14,7 +14,8 @@ from app.once import Asked, AskedDep, answer_once
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
 from engine.kit.identity import Identity
-from engine.support import cases, desk, macros, queries, queue
+from engine.support import cases, desk, glances, macros, queries, queue
+from engine.support.glances import Doing
 from engine.support.models import Case, Priority
 from engine.support.schemas import CaseView, MacroView, Rendered
 
@@ -65,6 +66,12 @@ class Resolution(Given):
     """The agents answer again and the shopper may bring the case back, or nothing does."""
     text: Words | None = None
     """Last words to the shopper."""
+    summary: Words | None = None
+    """What was done, for the agents to go on from; kept as a note."""
+
+
+class Presence(Given):
+    doing: Doing
 
 
 class NewPriority(Given):
@@ -162,7 +169,7 @@ def resolve(case_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, giv
         site,
         caller,
         asked,
-        lambda session, identity: desk.resolve(session, identity, case_id, then=given.then, text=given.text),
+        lambda session, identity: desk.resolve(session, identity, case_id, **given.model_dump()),
     )
 
 
@@ -178,6 +185,15 @@ def set_priority(case_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep
     return _act(
         site, caller, asked, lambda session, identity: desk.set_priority(session, identity, case_id, given.priority)
     )
+
+
+@router.post("/cases/{case_id}/presence", status_code=204, response_class=Response)
+def presence(case_id: str, site: SiteDep, caller: CallerDep, given: Presence) -> Response:
+    """Look at a case, write in it, or go: the others see it, and nothing of it is kept."""
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        glances.note(session, identity, case_id, given.doing)
+    return Response(status_code=204)
 
 
 @router.post("/macros", status_code=201, responses={201: {"model": MacroView}}, response_class=Response)

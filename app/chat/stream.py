@@ -19,8 +19,8 @@ from engine.kit.tenancy import Tenant
 
 PAGE: Final = 500
 KEEP_ALIVE_SECONDS: Final = 15.0
-_HELLO: Final = b"retry: 1000\n\n"
-_KEEP_ALIVE: Final = b": keep-alive\n\n"
+HELLO: Final = b"retry: 1000\n\n"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
 Events = Sequence[tuple[int, dict[str, Any]]]
 
 
@@ -32,7 +32,7 @@ async def read(site: Site, identity: Identity, thread_id: str, after: int) -> Ev
 async def follow(site: Site, identity: Identity, thread_id: str, after: int, first: Events) -> AsyncIterator[bytes]:
     """Frames from ``first`` (the page after ``after``) on. Ends when the server does."""
     assert site.live is not None
-    yield _HELLO
+    yield HELLO
     with SSE_CLIENTS.track_inprogress(), site.live.bell(identity.tenant_id, thread_id) as bell:
         page, spoke_at = first, time.monotonic()
         while not site.live.closed:
@@ -40,10 +40,10 @@ async def follow(site: Site, identity: Identity, thread_id: str, after: int, fir
                 yield b"".join(frame(seq, event) for seq, event in page)
                 after, spoke_at = page[-1][0], time.monotonic()
             elif time.monotonic() - spoke_at >= KEEP_ALIVE_SECONDS:
-                yield _KEEP_ALIVE
+                yield KEEP_ALIVE
                 spoke_at = time.monotonic()
             if len(page) < PAGE:
-                await _wait(bell, site.live.patience_seconds)
+                await wait(bell, site.live.patience_seconds)
             bell.clear()
             try:
                 page = await read(site, identity, thread_id, after)
@@ -57,7 +57,8 @@ def frame(seq: int, event: dict[str, Any]) -> bytes:
     return f"id: {seq}\ndata: {data}\n\n".encode()
 
 
-async def _wait(bell: asyncio.Event, seconds: float) -> None:
+async def wait(bell: asyncio.Event, seconds: float) -> None:
+    """Until the bell rings, at most so long."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(bell.wait(), min(seconds, KEEP_ALIVE_SECONDS))
 

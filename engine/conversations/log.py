@@ -12,8 +12,9 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from engine.conversations import quiet
 from engine.conversations.events import Emitted, keepable
-from engine.conversations.models import Event, Message, Thread
+from engine.conversations.models import Event, Message, Mode, Thread
 from engine.kit import clock
 from engine.kit.errors import NotFound
 
@@ -34,11 +35,16 @@ def append(
     """Write ``events``, project them into messages and wake the listeners, all in this transaction.
 
     ``relaxed`` does not wait for the disk (streamed text: a crash of the database may lose its last moments).
+    What the agents say in a conversation that a person has taken meanwhile is left out (``quiet``).
     Returns the sequence number of the newest event. Raises ``NotFound`` when there is no such thread.
     """
     if relaxed:
         session.execute(text("SET LOCAL synchronous_commit = off"))
-    last = _count_up(session, tenant_id, thread_id, len(events))
+    last, mode = _count_up(session, tenant_id, thread_id, len(events))
+    if run_id is not None and mode == Mode.HUMAN:
+        kept = quiet.unsaid(session, tenant_id, run_id, events)
+        last, _ = _count_up(session, tenant_id, thread_id, len(kept) - len(events))
+        events = kept
     if not events:
         return last
     first = last - len(events) + 1
@@ -93,17 +99,18 @@ def unfinished_messages(session: Session, tenant_id: str, thread_id: str, run_id
     return [message_id for message_id, kind in rows if kind == "TEXT_MESSAGE_START" and message_id not in ended]
 
 
-def _count_up(session: Session, tenant_id: str, thread_id: str, count: int) -> int:
+def _count_up(session: Session, tenant_id: str, thread_id: str, count: int) -> tuple[int, str]:
+    """The number of the newest event, and who answers, as they are under the thread's lock from now on."""
     threads = Thread.__table__
-    last: int | None = session.execute(
+    found = session.execute(
         update(threads)  # type: ignore[arg-type] # a mapped class's table is a Table
         .where(threads.c.tenant_id == tenant_id, threads.c.id == thread_id)
         .values(last_event=threads.c.last_event + count, updated_at=clock.now())
-        .returning(threads.c.last_event)
-    ).scalar_one_or_none()
-    if last is None:
+        .returning(threads.c.last_event, threads.c.mode)
+    ).one_or_none()
+    if found is None:
         raise NotFound("There is no such conversation.")
-    return last
+    return found.last_event, found.mode
 
 
 def _project(session: Session, key: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:

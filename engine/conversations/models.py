@@ -41,7 +41,9 @@ class Thread(TenantRow):
     active_agent: Mapped[str | None] = mapped_column(String(40))
     human: Mapped[str | None] = mapped_column(String(40))
     handoff: Mapped[dict[str, Any] | None]
-    """reference, reason, summary, requested_at of a hand-off; ``complaint``, the number of a complaint's case; returned."""
+    """reference, reason, summary, requested_at of a hand-off; ``complaint``: the number of a complaint's case;
+    ``returned``: what people did.
+    """
     last_event: Mapped[int] = mapped_column(default=0)
     """The sequence number of the newest event; counted up under this row's lock."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -26,12 +26,8 @@ def note(session: Session, thread: Thread, case: Case, *, summary: str = "") -> 
     handoff = dict(thread.handoff or {})
     since = datetime.fromisoformat(handoff["requested_at"]) if "requested_at" in handoff else case.created_at
     said = " ".join(summary.split())
-    done = [
-        *([f"{SPEAKER} says: {said}"] if said else []),
-        *_said(session, thread, since),
-        *_refunded(session, thread, since),
-        *_changed(session, thread, since),
-    ]
+    done = [f"{SPEAKER} says: {said}"] if said else []
+    done += [*_said(session, thread, since), *_refunded(session, thread, since), *_changed(session, thread, since)]
     handoff["returned"] = {"version": case.version, "done": done or ["nothing that the shop has on record"]}
     return handoff
 

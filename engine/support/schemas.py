@@ -26,6 +26,15 @@ class CaseView(View):
     subject: str
     reason: str
     summary: str
+    sentiment: str
+    """How the shopper's last words sound: calm, unhappy or angry."""
+    shopper_name: str
+    order_number: str | None
+    last_words: str
+    last_speaker: str
+    """shopper, shop or nothing."""
+    waits_since: datetime | None
+    """Since when it is the shop's turn; null while it is not."""
     thread_id: str | None
     order_id: str | None
     shopper_id: str | None
@@ -49,12 +58,13 @@ class CaseView(View):
     notes: list[NoteView] | None = None
     """Oldest first; told of one case, not in a list."""
     package: dict[str, Any] | None = None
-    """The newest handoff's: reason, summary, facts, last_tool_errors, suggested_reply; told of one case alone."""
+    """The newest handoff's: reason, sentiment, summary, facts, last_tool_errors, suggested_reply; of one case alone."""
 
     @classmethod
-    def of(cls, row: Case, notes: Sequence[CaseNote] | None = None) -> CaseView:
+    def of(cls, row: Case, notes: Sequence[CaseNote] | None = None, *, order_number: str | None = None) -> CaseView:
         told = None if notes is None else [NoteView.model_validate(note, from_attributes=True) for note in notes]
         computed = {
+            "order_number": order_number,
             "overdue": row.due_at is not None and row.due_at <= clock.now(),
             "first_response_late": row.first_response_breached_at is not None,
             "resolution_late": row.resolution_breached_at is not None,
@@ -63,6 +73,18 @@ class CaseView(View):
         }
         plain = {name: getattr(row, name) for name in cls.model_fields if name not in computed}
         return cls(**plain, **computed)
+
+
+class CaseCounts(View):
+    """How many cases the desk has: that wait for the shop, that are the caller's, that are not closed; and of those
+    that wait, how many are nobody's and how many are late.
+    """
+
+    waiting: int
+    mine: int
+    all: int
+    unowned: int
+    late: int
 
 
 class MacroView(View):
