@@ -65,10 +65,10 @@ def of(messages: Sequence[str]) -> Sentiment:
 
 
 def points(message: str) -> float:
-    """The more, the angrier; never below 0, and at most 6."""
+    """The more, the angrier; between -2 (content) and 6."""
     words = [word for word in _NOT_A_WORD.split(message.casefold()) if word]
     plain = f" {' '.join(words)} "
     total = float(sum(_WORTH.get(word, 0) for word in set(words)))
     total += sum(worth for phrase, worth in PHRASES.items() if f" {phrase} " in plain)
     total += 2 * (len(_SHOUTED.findall(message)) >= 2) + bool(_MARKS.search(message))
-    return max(0.0, min(_MOST, total))
+    return max(-2.0, min(_MOST, total))
