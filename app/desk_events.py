@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Final
@@ -17,9 +18,10 @@ from app.metrics import SSE_CLIENTS
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
 from engine.kit import clock
-from engine.kit.errors import DomainError
+from engine.kit.errors import DomainError, Unauthenticated
 from engine.kit.identity import Identity
 from engine.kit.tenancy import Tenant
+from engine.staff import sessions
 from engine.support import bell, glances, queries
 
 router: Final = APIRouter(prefix="/v1/staff", tags=["support"], route_class=Guarded)
@@ -49,7 +51,7 @@ async def follow(site: Site, identity: Identity) -> AsyncIterator[bytes]:
             except DomainError:
                 return
             if frame["changed"] or frame != told:
-                number += 1
+                number = max(number + 1, round(time.time() * 1000))  # a later connection's are higher
                 told = frame | {"changed": []}
                 yield f"id: {number}\ndata: {json.dumps(frame, ensure_ascii=False)}\n\n".encode()
             else:
@@ -70,6 +72,8 @@ class _News:
     def read(self, site: Site, identity: Identity) -> dict[str, Any]:
         with site.runtime.unit_of_work(identity.tenant_id) as session:
             require_active(session.get_one(Tenant, identity.tenant_id))
+            if not sessions.still(session, identity):
+                raise Unauthenticated("This session is over.")
             found = bell.changed(session, identity.tenant_id, self._since)
             counts = queries.counts(session, identity).model_dump()
             present = [one.model_dump() for one in glances.present(session, identity.tenant_id)]

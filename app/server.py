@@ -64,8 +64,8 @@ from app.protocols.acp import openapi as acp_openapi
 from app.protocols.acp import orders as acp_orders
 from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
+from app.staff import desk as staff_desk
 from app.staff import door as staff_door
-from app.staff import pages as staff_pages
 from app.straight import Straight
 
 REQUEST_THREADS = 12
@@ -149,7 +149,7 @@ def create_app(site: Site) -> FastAPI:
         desk_events.router,
         tax.router,
         acp_mcp.router,
-        staff_pages.router,
+        staff_desk.router,
         staff_door.router,
         delegate.authentications,
     ):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from app.once import json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from engine.kit import people
 from engine.kit.views import View
 from engine.support import macros as phrases
 from engine.support import queries
@@ -23,6 +24,17 @@ Cursor = Annotated[str | None, Query(max_length=300)]
 class CasePage(View):
     items: list[CaseView]
     next_cursor: str | None
+
+
+class Colleague(View):
+    """One of the shop's people: ``who`` is what a case's assignee is."""
+
+    who: str
+    name: str
+
+
+class Colleagues(View):
+    items: list[Colleague]
 
 
 class MacroPage(View):
@@ -52,6 +64,15 @@ def cases(
     with site.runtime.unit_of_work(identity.tenant_id) as session:
         page = queries.cases(session, identity, wanted=wanted, limit=limit, cursor=cursor)
         return json_response(CasePage(items=list(page.items), next_cursor=page.next_cursor))
+
+
+@router.get("/staff/colleagues", responses={200: {"model": Colleagues}}, response_class=Response)
+def colleagues(site: SiteDep, caller: CallerDep) -> Response:
+    """The shop's people, to give a case to."""
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        found = people.everybody(session, identity.tenant_id)
+        return json_response(Colleagues(items=[Colleague(who=who, name=name) for who, name in found.items()]))
 
 
 @router.get("/cases/counts", responses={200: {"model": CaseCounts}}, response_class=Response)

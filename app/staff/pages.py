@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.identity import Caller, Merchant, ShopSuspended
 from app.middleware import content_policy
 from app.pages import render
-from app.routing import SiteDep, who
+from app.routing import who
 from app.site import Site
 from engine.kit.identity import Identity, Role, Scope
 
-router: Final = APIRouter(prefix="/staff", include_in_schema=False)
 SIGN_IN: Final = "/staff/sign-in"
 _HEADERS: Final = {
     "Cache-Control": "private, no-store",
@@ -110,9 +109,3 @@ def _config(me: Identity, shop: Merchant) -> dict[str, Any]:
     mine = {"id": me.id, "name": me.name, "person": me.person, "role": me.role, "scopes": sorted(me.scopes)}
     ours = {"slug": shop.slug, "name": shop.name, "currency": shop.currency}
     return {"me": mine, "shop": ours | {"locale": shop.settings.get("locale") or "en-US"}}
-
-
-@router.get("")
-def home(request: Request, site: SiteDep) -> Response:
-    """The console's first page."""
-    return page_response(request, site, "staff/home.html")

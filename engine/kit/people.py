@@ -65,3 +65,18 @@ def may_decide(session: Session, tenant_id: str, actor: str) -> bool:
     settings = session.get_one(Tenant, tenant_id).settings
     asks = settings.get("policies", {}).get("approvals", {}).get("named_people_only", True)
     return not asks or who_is(session, tenant_id, actor) != NAMELESS
+
+
+def everybody(session: Session, tenant_id: str) -> dict[str, str]:
+    """Who is of the shop's people now, as work is given to them, and how each is called."""
+    members = select(StaffMember.person, StaffMember.name).where(
+        StaffMember.tenant_id == tenant_id, StaffMember.status == MemberStatus.ACTIVE
+    )
+    found = {row.person: row.name for row in session.execute(members.order_by(StaffMember.person))}
+    keys = select(ApiKey.person, ApiKey.scopes).where(
+        ApiKey.tenant_id == tenant_id, ApiKey.person.is_not(None), ApiKey.revoked_at.is_(None)
+    )
+    for person, scopes in session.execute(keys.order_by(ApiKey.person)):
+        if _STAFF & set(scopes):
+            found.setdefault(person, person)
+    return found

@@ -3,7 +3,7 @@ const SILENCE_MS = 45_000;
 const SLOWEST_RETRY_MS = 8_000;
 
 /** Follows `path` until `signal` aborts. Calls on.event(seq, event), on.state("live"|"lost"), on.gone(status). */
-export async function followLog(path, after, on, signal) {
+export async function followLog(path, after, on, signal, headers = {}) {
   for (let failures = 0; !signal.aborted; failures += 1) {
     const attempt = new AbortController();
     const drop = () => attempt.abort();
@@ -12,7 +12,7 @@ export async function followLog(path, after, on, signal) {
     self.addEventListener('offline', drop);
     try {
       const response = await fetch(`${path}?after=${after}`, {
-        headers: { Accept: 'text/event-stream' },
+        headers: { Accept: 'text/event-stream', ...headers },
         cache: 'no-store',
         signal: attempt.signal,
       });

@@ -1,0 +1,24 @@
+"""``/staff`` and ``/staff/cases/{id}``: the support desk's queue, and a case with its conversation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from app.routing import SiteDep
+from app.staff.pages import page_response
+
+router: Final = APIRouter(prefix="/staff", include_in_schema=False)
+
+
+@router.get("")
+def queue(request: Request, site: SiteDep) -> Response:
+    """Who waits, what is mine, and everything."""
+    return page_response(request, site, "staff/queue.html")
+
+
+@router.get("/cases/{case_id}")
+def case(case_id: str, request: Request, site: SiteDep) -> Response:
+    """One case: what is known of it, what was said, and a place to answer. Whether it is there the script finds out."""
+    return page_response(request, site, "staff/case.html", case_id=case_id[:60])

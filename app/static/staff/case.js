@@ -1,0 +1,206 @@
+// <ic-case>: one case and its conversation, live. What is done here goes through `/v1`; what it looks like is case-view.js.
+import { LitElement } from '../vendor/lit-3.3.3.min.js';
+import { get, post } from './api.js';
+import { view } from './case-view.js';
+import './composer.js';
+import { follow, followDesk } from './live.js';
+import { Presence } from './presence.js';
+import { confirmDialog, shortcut, toast } from './shell.js';
+import { Story } from './story.js';
+import { called, learn, mine } from './words.js';
+
+const TICK_MS = 15_000;
+const NEAR_END_PX = 160;
+
+class CasePage extends LitElement {
+  static properties = {
+    caseId: { attribute: 'case-id' },
+    ...Object.fromEntries(['one', 'problem', 'busy', 'people', 'macros', 'present', 'now', 'tools'].map((name) => [name, { state: true }])),
+  };
+
+  constructor() {
+    super();
+    Object.assign(this, { one: null, problem: '', busy: false, people: [], macros: [], present: [], now: Date.now(), tools: false });
+    this.story = new Story();
+    this.notes = new Map();
+  }
+
+  createRenderRoot() {
+    return this;
+  }
+
+  connectedCallback() {
+    this.replaceChildren();
+    super.connectedCallback();
+    this.addEventListener('ic-send', ({ detail }) => this.#send(detail));
+    this.addEventListener('ic-macro', ({ detail }) => this.#macro(detail.id));
+    this.addEventListener('ic-typed', () => this.presence?.typed());
+    this.addEventListener('ic-changed', () => this.load());
+    setInterval(() => (this.now = Date.now()), TICK_MS);
+    this.#begin();
+  }
+
+  async #begin() {
+    const [colleagues, macros] = [get('/v1/staff/colleagues'), get('/v1/macros?limit=200')];
+    await colleagues.then(({ items }) => learn((this.people = items)), () => {});
+    macros.then(({ items }) => (this.macros = items), () => {});
+    await this.load();
+    if (!this.one) return;
+    this.caseId = this.one.id;
+    document.title = `${this.one.number} · ${document.title}`;
+    this.presence = new Presence(this.caseId);
+    followDesk((news) => this.#hear(news));
+    if (this.one.thread_id) follow(`/v1/threads/${this.one.thread_id}/events`, { event: (event, seq) => this.#read(event, seq) });
+    this.#keys();
+  }
+
+  #keys() {
+    shortcut('r', 'Write a reply', () => this.composer.open('reply'));
+    shortcut('n', 'Write a note', () => this.composer.open('note'));
+    shortcut('t', 'Take over', () => this.canTake && this.takeOver());
+    shortcut('e', 'Return to the assistant', () => this.isMine && this.giveBack());
+    shortcut('q', 'Back to the queue', () => location.assign('/staff'));
+  }
+
+  async load() {
+    try {
+      this.#set(await get(`/v1/cases/${this.caseId}`));
+    } catch (problem) {
+      if (!this.one) this.problem = problem.status === 404 ? 'There is no such case.' : problem.message;
+    }
+  }
+
+  #set(one) {
+    if (this.one && one.version < this.one.version) return;
+    this.notes = new Map(one.notes.map((note) => [note.id, note]));
+    this.one = one;
+  }
+
+  #hear(news) {
+    if (news) this.present = news.present.filter(({ case_id: id, who }) => id === this.caseId && who !== mine());
+    if (!news || news.changed.includes(this.caseId)) this.load();
+  }
+
+  #read(event, seq) {
+    this.stay ??= this.#atEnd();
+    this.story.take(event, seq);
+    if (event.name?.startsWith('case.') && !this.busy) this.load();
+    this.requestUpdate();
+  }
+
+  #atEnd() {
+    const log = this.querySelector('.ds-log');
+    return !log || log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+  }
+
+  willUpdate() {
+    this.stay ??= this.#atEnd();
+  }
+
+  updated() {
+    const log = this.querySelector('.ds-log');
+    if (log && this.stay) log.scrollTop = log.scrollHeight;
+    this.stay = undefined;
+  }
+
+  get composer() {
+    return this.querySelector('ic-composer');
+  }
+
+  get isMine() {
+    return this.one?.assignee === mine() && ['waiting_staff', 'waiting_customer'].includes(this.one.status);
+  }
+
+  get isOver() {
+    return ['resolved', 'closed'].includes(this.one?.status);
+  }
+
+  get canTake() {
+    return this.one && !this.isMine && !this.isOver;
+  }
+
+  // What is done
+
+  async act(name, body = {}, { said = '' } = {}) {
+    if (this.busy) return false;
+    this.busy = true;
+    try {
+      this.#set(await post(`/v1/staff/cases/${this.caseId}/${name}`, body));
+      if (said) toast(said);
+      return true;
+    } catch (problem) {
+      toast(problem.code === 'case_taken' ? `Owned by ${await this.#owner()}.` : problem.message, 'bad');
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  async #owner() {
+    await this.load();
+    return called(this.one.assignee, { you: 'you' });
+  }
+
+  takeOver = async () => {
+    if (await this.act('assign', { assignee: 'me', expected: this.one.assignee })) {
+      await this.updateComplete;
+      this.composer?.open('reply');
+    }
+  };
+
+  give = async (event) => {
+    const to = event.target.value;
+    event.target.value = '';
+    if (!to) return;
+    const assignee = to === '-' ? null : to;
+    await this.act('assign', { assignee, expected: this.one.assignee }, { said: `The case is with ${called(assignee)} now.` });
+  };
+
+  setPriority = (event) => this.act('priority', { priority: event.target.value });
+
+  giveBack = async () => {
+    const answer = await confirmDialog({
+      title: 'Return to the assistant',
+      facts: [['Case', this.one.number], ['Shopper', this.one.shopper_name || 'Guest']],
+      say: 'The case is resolved and the assistant answers again. It goes on from your summary; the shopper does not see it.',
+      action: 'Return',
+      reason: { label: 'What you did, in a sentence or two', required: true },
+    });
+    if (answer) await this.act('resolve', { then: 'agents', summary: answer.reason }, { said: 'The assistant answers again.' });
+  };
+
+  close = async () => {
+    const answer = await confirmDialog({
+      title: 'Close for good',
+      facts: [['Case', this.one.number]],
+      say: 'The assistant answers again, and nothing brings this case back: what the shopper asks next is a new one.',
+      action: 'Close the case',
+      reason: { label: 'Summary for the assistant (may be empty)' },
+    });
+    if (answer) await this.act('resolve', { then: 'close', ...(answer.reason && { summary: answer.reason }) }, { said: 'The case is closed.' });
+  };
+
+  reopen = () => this.act('reopen', {}, { said: 'The case is open again.' });
+
+  useReply = () => this.composer.insert(this.one.package.suggested_reply);
+
+  async #send({ kind, text }) {
+    this.presence.rest();
+    if (await this.act(kind === 'note' ? 'notes' : 'reply', { text })) this.composer.clear(kind);
+  }
+
+  async #macro(id) {
+    try {
+      const { text } = await post(`/v1/staff/macros/${id}/render`, { case_id: this.caseId });
+      this.composer.insert(text);
+    } catch (problem) {
+      toast(problem.message, 'bad');
+    }
+  }
+
+  render() {
+    return view(this);
+  }
+}
+
+customElements.define('ic-case', CasePage);
