@@ -6,8 +6,10 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from app.pages import embedded
 from app.routing import SiteDep
 from app.staff.pages import page_response
+from app.wording import DEFAULT, words
 
 router: Final = APIRouter(prefix="/staff", include_in_schema=False)
 
@@ -21,4 +23,5 @@ def queue(request: Request, site: SiteDep) -> Response:
 @router.get("/cases/{case_id}")
 def case(case_id: str, request: Request, site: SiteDep) -> Response:
     """One case: what is known of it, what was said, and a place to answer. Whether it is there the script finds out."""
-    return page_response(request, site, "staff/case.html", case_id=case_id[:60])
+    texts = embedded(words(DEFAULT).page(assistant_speaks=()))
+    return page_response(request, site, "staff/case.html", case_id=case_id[:60], texts_json=texts)

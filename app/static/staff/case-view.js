@@ -2,7 +2,6 @@
 import { html, nothing, repeat } from '../vendor/lit-3.3.3.min.js';
 import { card } from '../ui/cards/index.js';
 import { markdown } from '../ui/markdown.js';
-import './order-panel.js';
 import { MOODS, PRIORITIES, STATUSES, called, clock, due, mine, reason, waits } from './words.js';
 
 export function view(page) {
@@ -16,7 +15,7 @@ export function view(page) {
         <ic-composer .locked=${lock(page)} .macros=${page.macros} ?busy=${page.busy}></ic-composer>
       </div>
       <aside class="ds-side" aria-label="Order and shopper">
-        <ic-order-panel .target=${target(page)}></ic-order-panel>
+        ${page.panel ? html`<ic-order-panel .target=${target(page)}></ic-order-panel>` : nothing}
       </aside>
     </div>
   `;

@@ -15,12 +15,12 @@ const NEAR_END_PX = 160;
 class CasePage extends LitElement {
   static properties = {
     caseId: { attribute: 'case-id' },
-    ...Object.fromEntries(['one', 'problem', 'busy', 'people', 'macros', 'present', 'now', 'tools'].map((name) => [name, { state: true }])),
+    ...Object.fromEntries(['one', 'problem', 'busy', 'people', 'macros', 'present', 'now', 'panel'].map((name) => [name, { state: true }])),
   };
 
   constructor() {
     super();
-    Object.assign(this, { one: null, problem: '', busy: false, people: [], macros: [], present: [], now: Date.now(), tools: false });
+    Object.assign(this, { one: null, problem: '', busy: false, people: [], macros: [], present: [], now: Date.now(), panel: false });
     this.story = new Story();
     this.notes = new Map();
   }
@@ -52,6 +52,7 @@ class CasePage extends LitElement {
     followDesk((news) => this.#hear(news));
     if (this.one.thread_id) follow(`/v1/threads/${this.one.thread_id}/events`, { event: (event, seq) => this.#read(event, seq) });
     this.#keys();
+    import('./order-panel.js').then(() => (this.panel = true), () => {});
   }
 
   #keys() {
