@@ -11,8 +11,11 @@ export function view(page) {
     ${header(page)}
     <div class="ds-case">
       <div class="ds-talk">
-        ${handed(page)} ${story(page)} ${banner(page)}
-        <ic-composer .locked=${lock(page)} .macros=${page.macros} ?busy=${page.busy}></ic-composer>
+        ${handed(page)} ${story(page)}
+        <div class="ds-foot">
+          ${others(page)} ${banner(page)}
+          <ic-composer .locked=${lock(page)} .macros=${page.macros} ?busy=${page.busy}></ic-composer>
+        </div>
       </div>
       <aside class="ds-side" aria-label="Order and shopper">
         ${page.panel ? html`<ic-order-panel .target=${target(page)}></ic-order-panel>` : nothing}
@@ -118,7 +121,6 @@ const fact = (name, lines, kind = '') =>
 
 function story(page) {
   const { items, working, mode } = page.story;
-  const others = page.present.map(({ who, typing }) => `${called(who)} ${typing ? 'is writing' : 'looks at this too'}`);
   return html`
     <section class="ds-log st-panel" aria-label="Conversation" tabindex="0">
       ${page.one.thread_id ? nothing : html`<p class="muted">This case has no conversation. Notes are kept here.</p>`}
@@ -127,8 +129,12 @@ function story(page) {
       </ol>
       ${working && mode === 'agent' ? html`<p class="small muted ds-works">The assistant is at work…</p>` : nothing}
     </section>
-    <p class="ds-others small" role="status">${others.join(' · ')}</p>
   `;
+}
+
+function others({ present }) {
+  const told = present.map(({ who, typing }) => `${called(who)} ${typing ? 'is writing' : 'looks at this too'}`);
+  return html`<p class="ds-others small" role="status">${told.join(' · ')}</p>`;
 }
 
 /** Notes of before the log told their place. */

@@ -83,25 +83,34 @@ class CasePage extends LitElement {
   }
 
   #read(event, seq) {
-    this.stay ??= this.#atEnd();
     this.story.take(event, seq);
     if (event.name?.startsWith('case.') && !this.busy) this.load();
     this.requestUpdate();
   }
 
-  #atEnd() {
-    const log = this.querySelector('.ds-log');
-    return !log || log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
-  }
-
-  willUpdate() {
-    this.stay ??= this.#atEnd();
+  /** The newest is seen until the reader scrolls up; cards grow when their modules and pictures come. */
+  firstUpdated() {
+    this.follows = true;
+    this.sizes = new ResizeObserver(() => this.#toEnd());
   }
 
   updated() {
+    const told = this.querySelector('.ds-story');
+    if (told && told !== this.told) {
+      this.sizes.observe((this.told = told));
+      told.parentElement.addEventListener('scroll', () => (this.follows = this.#atEnd()), { passive: true });
+    }
+    this.#toEnd();
+  }
+
+  #toEnd() {
     const log = this.querySelector('.ds-log');
-    if (log && this.stay) log.scrollTop = log.scrollHeight;
-    this.stay = undefined;
+    if (log && this.follows) log.scrollTop = log.scrollHeight;
+  }
+
+  #atEnd() {
+    const log = this.querySelector('.ds-log');
+    return log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
   }
 
   get composer() {

@@ -1,7 +1,7 @@
 // <ic-composer>: the reply and the note. Locked to notes while somebody else answers in the conversation.
 import { LitElement, html, nothing } from '../vendor/lit-3.3.3.min.js';
 
-const KINDS = { reply: 'Reply to the shopper', note: 'Internal note' };
+const KINDS = { reply: 'Reply', note: 'Internal note' };
 
 class Composer extends LitElement {
   static properties = {

@@ -169,6 +169,7 @@ const waiting = (chat, { key, text, failed }) => html`
 `;
 
 function working(state) {
+  if (state.typing && state.thread?.mode === 'human') return html`<div class="ic-working ic-typing">${chip(texts.supportTyping)}</div>`;
   const speaking = state.items.at(-1)?.streaming && state.items.at(-1).role === 'assistant' && state.items.at(-1).text;
   if (!isBusy(state) || (speaking && !state.tools.some((tool) => !tool.done))) return nothing;
   if (state.thread?.mode !== 'agent') return nothing;
@@ -177,10 +178,12 @@ function working(state) {
   return html`
     <div class="ic-working">
       ${done.map((tool) => html`<span class="ic-chip">${icons.done}${wordsFor(tool).replace('…', '')}</span>`)}
-      <span class="ic-chip"><span class="ic-dots" aria-hidden="true"><i></i><i></i><i></i></span>${now ? wordsFor(now) : html`<span class="sr">${texts.thinking}</span>`}</span>
+      ${chip(now ? wordsFor(now) : html`<span class="sr">${texts.thinking}</span>`)}
     </div>
   `;
 }
+
+const chip = (words) => html`<span class="ic-chip"><span class="ic-dots" aria-hidden="true"><i></i><i></i><i></i></span>${words}</span>`;
 
 const wordsFor = ({ name }) => texts.tools[name] ?? texts.tools[name.split('_')[0]] ?? texts.thinking;
 

@@ -12,6 +12,7 @@ export const emptyState = Object.freeze({
   error: null, // {message, code} of the last turn
   cart: null,
   agent: null,
+  typing: false, // somebody of the shop's people writes
   decisions: {}, // confirmation id → {approved, error}
   lastEvent: 0,
   connection: 'live',
@@ -68,7 +69,7 @@ const EVENTS = {
   },
   RUN_ERROR: (state, { runId, message, code }) => ({ ...endRun(state, runId), error: { message, code } }),
   TEXT_MESSAGE_START: (state, { messageId, role, name }) =>
-    put(state, { id: messageId, kind: 'message', role, name: name ?? '', text: '', streaming: true }),
+    put(role === 'user' ? state : { ...state, typing: false }, { id: messageId, kind: 'message', role, name: name ?? '', text: '', streaming: true }),
   TEXT_MESSAGE_CONTENT: (state, { messageId, delta }) => {
     const next = change(state, messageId, (item) => ({ ...item, text: item.text + delta, streaming: true }));
     return find(next, messageId)?.role === 'user' ? echoed(next, delta) : next;
@@ -92,8 +93,10 @@ const EVENTS = {
 
 const CUSTOM = {
   agent: (state, value) => ({ ...state, agent: value.title ?? value.agent }),
+  presence: (state, { typing }) => ({ ...state, typing }),
   'conversation.mode': (state, { mode, reference }) => ({
     ...state,
+    typing: false,
     thread: { ...state.thread, mode, reference: reference ?? state.thread?.reference },
   }),
   'confirm.resolved': (state, { id, status }) =>
