@@ -84,6 +84,7 @@ ACTS: Final[Mapping[ApprovalKind, str]] = {
     ApprovalKind.RETURN_REFUND: "engine.approvals.returned:RETURN_REFUND",
     ApprovalKind.ORDER_CHANGE: "engine.approvals.order_changes:ORDER_CHANGE",
     ApprovalKind.SET_APART: "engine.approvals.apart:SET_APART",
+    ApprovalKind.REPLACEMENT: "engine.approvals.replacing:REPLACEMENT",
     ApprovalKind.WARRANTY: "engine.approvals.claims:WARRANTY",
 }
 """``module:constant``, imported when it is asked for: the domains call approvals, and approvals them."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy import select
@@ -25,6 +25,10 @@ from engine.kit.policies import policy_of
 from engine.runtime import Runtime
 from engine.support.models import Case
 
+T = TypeVar("T")
+_IF: Final = "apv_if"
+"""Stands for the approval that there would be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Performed:
@@ -39,6 +43,15 @@ class Performed:
         finish = act_of(self.kind).after
         if finish is not None and self.outcome is not None:
             finish(runtime, tenant_id, self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen(Generic[T]):
+    """How an act stands, why it takes somebody else's yes (if it does), and what was read of it."""
+
+    standing: Standing
+    over: OverLimit | None
+    made: T
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,44 @@ def perform(
         waiting = ask(session, identity, kind, given, over=refused, reason=reason, where=where)
         return Performed(kind, approval=waiting)
     return Performed(kind, outcome=outcome)
+
+
+def foresee(
+    session: Session,
+    runtime: Runtime,
+    identity: Identity,
+    kind: ApprovalKind,
+    given: Mapping[str, Any],
+    *,
+    read_back: Callable[[Session, Outcome], T],
+) -> Foreseen[T]:
+    """What ``perform`` would do now, and nothing of it: it is done and taken back. ``read_back`` looks at what is made.
+
+    Raises what ``perform`` raises, and also what would be refused once somebody else had said yes.
+    """
+    act = act_of(kind)
+    assert act.run is not None, f"{kind} has transactions of its own"
+    args = read(act, given)
+    standing = act.look(session, identity.tenant_id, args)
+    over = act.limit(policy_of(session, identity.tenant_id, ApprovalsPolicy), args, standing)
+    alone = Doing(runtime, identity.tenant_id, identity.id, None)
+    if over is None:
+        try:
+            return Foreseen(standing, None, _tried(session, act, alone, args, read_back))
+        except OverLimit as refused:
+            over = refused
+    return Foreseen(standing, over, _tried(session, act, replace(alone, approved=_IF), args, read_back))
+
+
+def _tried(session: Session, act: Act, doing: Doing, args: Args, read_back: Callable[[Session, Outcome], T]) -> T:
+    assert act.run is not None
+    attempt = session.begin_nested()
+    try:
+        outcome = act.run(session, doing, args)
+        session.flush()
+        return read_back(session, outcome)
+    finally:
+        attempt.rollback()
 
 
 def ask(

@@ -25,6 +25,7 @@ class ApprovalKind(StrEnum):
     WARRANTY = "warranty"
     SET_APART = "set_apart"
     PROMOTION = "promotion"
+    REPLACEMENT = "replacement"
 
 
 class ApprovalStatus(StrEnum):

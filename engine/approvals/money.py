@@ -22,7 +22,7 @@ from engine.payments.courtesy_models import CourtesyKind
 from engine.payments.stored_value_models import StoredValueKind
 from engine.runtime import Runtime
 
-_MONEY: Final = """
+MONEY: Final = """
 SELECT (SELECT coalesce(sum(amount), 0) FROM app.captures
         WHERE tenant_id = :tenant_id AND order_id = :order_id AND status = 'succeeded') AS taken,
   (SELECT coalesce(sum(amount), 0) FROM app.refunds
@@ -99,16 +99,21 @@ def _send_back(runtime: Runtime, tenant_id: str, outcome: Outcome) -> None:
 def _look_goodwill(session: Session, tenant_id: str, args: GoodwillArgs) -> Standing:
     order = _placed(session, tenant_id, args.order_id)
     session.execute(text(_ONE_BUYER), {"key": f"goodwill:{tenant_id}:{order.customer_id or order.owner_id}"})
-    key = {"tenant_id": tenant_id, "currency": order.currency, "since": clock.now() - timedelta(days=1)}
-    given = session.scalar(text(_CREDIT), key | {"owner_id": order.owner_id, "customer_id": order.customer_id})
     return Standing(
         subject_id=order.id,
         version=_version(_standing(session, order)),
         amount=args.amount,
         currency=order.currency,
-        counted=int(given or 0) + args.amount,
+        counted=credited(session, order) + args.amount,
         thread_id=order.thread_id,
     )
+
+
+def credited(session: Session, order: Order) -> int:
+    """Store credit that the shop gave the order's buyer of its own accord in the last 24 hours, in its currency."""
+    key = {"tenant_id": order.tenant_id, "currency": order.currency, "since": clock.now() - timedelta(days=1)}
+    given = session.scalar(text(_CREDIT), key | {"owner_id": order.owner_id, "customer_id": order.customer_id})
+    return int(given or 0)
 
 
 def _goodwill(session: Session, doing: Doing, args: GoodwillArgs) -> Outcome:
@@ -141,7 +146,7 @@ def _placed(session: Session, tenant_id: str, order_id: str) -> Order:
 
 
 def _standing(session: Session, order: Order) -> dict[str, Any]:
-    row = session.execute(text(_MONEY), {"tenant_id": order.tenant_id, "order_id": order.id}).mappings().one()
+    row = session.execute(text(MONEY), {"tenant_id": order.tenant_id, "order_id": order.id}).mappings().one()
     return dict(row)
 
 

@@ -38,6 +38,8 @@ class ApprovalsPolicy(Policy):
     gift_card_limit: Caps = in_home(10_000)
     """Of a gift card given away."""
     discount_percent_limit: Annotated[int, Field(ge=0, le=100)] | None = 20
+    replacement_limit: Caps = in_home(20_000)
+    """Of what goods of one order stand for that are sent once more, in all."""
     return_refund_limit: Caps = None
     warranty_limit: Caps = None
     approver_scopes: Annotated[tuple[ApproverScope, ...], Field(min_length=1)] = ("staff", "ops", "admin")

@@ -15,6 +15,7 @@ _ASKED: Final = {
     ApprovalKind.ORDER_CHANGE: "the change of your order",
     ApprovalKind.RETURN_REFUND: "the refund of {money} for your return",
     ApprovalKind.WARRANTY: "your warranty claim",
+    ApprovalKind.REPLACEMENT: "the replacement for your order",
 }
 """What concerns a shopper; stock does not."""
 _DONE: Final = {
@@ -24,6 +25,7 @@ _DONE: Final = {
     ApprovalKind.DISCOUNT: "Good news: here is a code for your next order, good for one use: {code}.",
     ApprovalKind.ORDER_CHANGE: "Good news: the change of your order is approved and made.",
     ApprovalKind.RETURN_REFUND: "Good news: the refund of {money} for your return is approved and on its way.",
+    ApprovalKind.REPLACEMENT: "Good news: the replacement is approved. It is a new order, and costs you nothing.",
     ApprovalKind.WARRANTY: "Good news: your warranty claim is approved.",
 }
 _CREDITED: Final = "Good news: the refund of {money} is approved. It is yours as store credit now."

@@ -11,6 +11,8 @@ _RESTS: Final = (
     " UNION ALL SELECT approved, 'stock ' || id, value FROM app.stock_adjustments WHERE approved LIKE 'apv\\_%'"
     " UNION ALL SELECT approved, 'gift ' || id, amount FROM app.courtesies WHERE approved LIKE 'apv\\_%'"
     " UNION ALL SELECT approval_id, 'change ' || id, 0 FROM app.order_changes WHERE approval_id IS NOT NULL"
+    " UNION ALL SELECT origin->>'approval_id', 'replacement ' || id, 0 FROM app.orders"
+    " WHERE origin->>'approval_id' IS NOT NULL"
 )
 
 RULES: Final = (

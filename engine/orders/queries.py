@@ -177,6 +177,11 @@ def order_by_id(session: Session, tenant_id: str, order_id: str) -> OrderView:
     return _views(session, tenant_id, [row])[0]
 
 
+def view_of(order: Order, parts: Parts, reader: Identity) -> OrderView:
+    """An order that was read already, as ``reader`` may see it."""
+    return _view(order, parts, reader)
+
+
 def just_paid(order: Order, lines: Sequence[OrderLine], payment: Payment) -> OrderView:
     """An order the moment its payment ended well: nothing was shipped or refunded yet, so nothing needs to be read."""
     whole = Capture(payment_id=payment.id, amount=payment.amount, tax=order.tax, status=CaptureStatus.SUCCEEDED)

@@ -15,6 +15,7 @@ from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cur
 from engine.kit.policies import policy_of
 from engine.kit.views import Price
 from engine.orders import queries as orders
+from engine.orders.changes.case import Case
 from engine.orders.changes.quote import open_case
 from engine.orders.models import Order
 from engine.returns import eligibility, returning
@@ -54,8 +55,12 @@ class ReturnFilter:
 
 def returnable(session: Session, identity: Identity, order_id: str) -> ReturnableView:
     """What of one of the identity's own orders can come back now. Raises ``NotFound``."""
-    order = orders.find_own(session, identity, order_id)
-    scene = returning.scene_of(open_case(session, identity, order))
+    return returnable_of(open_case(session, identity, orders.find_own(session, identity, order_id)))
+
+
+def returnable_of(case: Case) -> ReturnableView:
+    """The same for an order that was read already."""
+    scene, order = returning.scene_of(case), case.order
     policy = scene.policy
     refusal = _refusal(scene)
     titles = returning.part_titles(scene)

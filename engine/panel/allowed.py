@@ -1,0 +1,242 @@
+"""What staff may do to an order now, with what, and what of it one person may do alone; where not, why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from engine.approvals import money as gifts
+from engine.approvals.policy import ApprovalsPolicy
+from engine.approvals.replacing import replaceable
+from engine.kit.caps import cap
+from engine.kit.errors import DomainError
+from engine.kit.identity import Identity
+from engine.kit.policies import policy_of
+from engine.kit.views import Price
+from engine.mail import again
+from engine.orders import queries
+from engine.orders.changes.case import Case
+from engine.orders.changes.quote import open_case
+from engine.orders.changes.rules import check
+from engine.orders.models import ChangeKind, Order, OrderLine, OrderStatus, ShipmentStatus
+from engine.panel.cards import kept_units, next_units, refundable
+from engine.panel.schemas import ActionView, Choice, LetterChoice, LineChoice, ParcelChoice
+from engine.panel.wanted import REASONS
+from engine.returns import queries as returns
+
+_REASONS: Final = [Choice(code=code, text=words) for code, words in REASONS.items()]
+_DESTINATIONS: Final = [
+    Choice(code="original", text="The way it was paid"),
+    Choice(code="store_credit", text="Store credit"),
+]
+_CONDITIONS: Final = {
+    "unopened": "Unopened",
+    "opened": "Opened",
+    "used": "Used",
+    "damaged": "Damaged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The order with everything that its actions ask about, read once."""
+
+    session: Session
+    identity: Identity
+    order: Order
+    case: Case
+    policy: ApprovalsPolicy
+
+    @property
+    def parts(self) -> queries.Parts:
+        return self.case.parts
+
+    def price(self, amount: int) -> Price:
+        return Price(amount=amount, currency=self.order.currency)
+
+    def alone(self, caps: Any, used: int) -> Price | None:
+        limit = cap(caps, self.order.currency)
+        return None if limit is None else self.price(max(0, limit - used))
+
+
+def actions(session: Session, identity: Identity, order: Order) -> list[ActionView]:
+    """In a few statements, however many lines and parcels there are."""
+    look = Look(
+        session,
+        identity,
+        order,
+        open_case(session, identity, order),
+        policy_of(session, identity.tenant_id, ApprovalsPolicy),
+    )
+    return [make(look) for make in _ACTIONS]
+
+
+def _refund(look: Look) -> ActionView:
+    most = refundable(look.session, look.order, look.parts)
+    money = look.case.money
+    why = "" if most else _why_no_refund(money.held, money.contested, money.captured)
+    lines = [_line(look, line, kept_units(line)) for line in look.parts.lines if kept_units(line) > 0]
+    return ActionView(
+        action="refund",
+        title="Refund",
+        allowed=most > 0,
+        why_not=why,
+        most=look.price(most),
+        alone=look.alone(look.policy.refund_limit, _given_alone(look)),
+        reasons=_REASONS,
+        lines=lines,
+        destinations=_DESTINATIONS,
+    )
+
+
+def _why_no_refund(held: int, contested: int, captured: int) -> str:
+    if contested:
+        return "The card's bank decides about a dispute first."
+    if held and not captured:
+        return "Nothing was taken yet: it is only set aside. Cancel units instead."
+    return "Nothing is left that could be given back."
+
+
+def _given_alone(look: Look) -> int:
+    """What was given back on this order without an approval, as the limit counts it."""
+    row = look.session.execute(
+        text(gifts.MONEY), {"tenant_id": look.order.tenant_id, "order_id": look.order.id}
+    ).mappings()
+    return int(row.one()["alone"])
+
+
+def _credit(look: Look) -> ActionView:
+    used = gifts.credited(look.session, look.order)
+    alone = look.alone(look.policy.goodwill_limit, used)
+    return ActionView(action="credit", title="Store credit", allowed=True, alone=alone, reasons=_REASONS)
+
+
+def _code(look: Look) -> ActionView:
+    return ActionView(
+        action="code", title="Courtesy code", allowed=True, alone=look.alone(look.policy.discount_limit, 0)
+    )
+
+
+def _replacement(look: Look) -> ActionView:
+    left = replaceable(look.session, look.order, look.parts.lines)
+    lines = [_line(look, line, left[line.id]) for line in look.parts.lines if left[line.id]]
+    return ActionView(
+        action="replacement",
+        title="Send a replacement",
+        allowed=bool(lines),
+        why_not="" if lines else "Nothing was sent that could be sent once more.",
+        alone=look.alone(look.policy.replacement_limit, 0),
+        reasons=_REASONS,
+        lines=lines,
+    )
+
+
+def _lost(look: Look) -> ActionView:
+    lost = [
+        ParcelChoice(shipment_id=one.id, title=f"{one.carrier} {one.tracking_number}")
+        for one in look.parts.shipments
+        if one.status == ShipmentStatus.LOST and one.remedy is None
+    ]
+    why = "" if lost else "No parcel of it is lost."
+    return ActionView(action="lost_parcel", title="Lost parcel", allowed=bool(lost), why_not=why, parcels=lost)
+
+
+def _return(look: Look) -> ActionView:
+    found = returns.returnable_of(look.case)
+    lines = [
+        LineChoice(
+            line_id=one.line_id,
+            title=one.title,
+            units=one.units_for_fault,
+            worth=Price(amount=one.worth.amount // max(1, one.units_for_fault), currency=one.worth.currency),
+        )
+        for one in found.lines
+        if one.units_for_fault
+    ]
+    told = found.message or next((one.message for one in found.lines if one.message), "")
+    return ActionView(
+        action="return",
+        title="Start a return",
+        allowed=found.possible and bool(lines),
+        why_not="" if found.possible and lines else told or "Nothing of it has arrived yet.",
+        alone=look.alone(look.case.policy.staff_refund_limit, 0),
+        reasons=[Choice(code=one.code, text=one.text) for one in found.reasons],
+        conditions=[Choice(code=one, text=_CONDITIONS.get(one, one.capitalize())) for one in found.conditions],
+        destinations=[one for one in _DESTINATIONS if one.code in found.refund_to],
+        lines=lines,
+    )
+
+
+def _cancel(look: Look) -> ActionView:
+    open_lines = [(line, line.ordered - line.canceled - line.shipped) for line in look.parts.lines]
+    lines = [_line(look, line, units) for line, units in open_lines if units > 0]
+    why = _refusal(look, ChangeKind.CANCEL) or ("" if lines else "All of it was sent already.")
+    policy = look.case.policy
+    return ActionView(
+        action="cancel",
+        title="Cancel units",
+        allowed=not why,
+        why_not=why,
+        alone=look.alone(policy.staff_refund_limit, 0),
+        reasons=[Choice(code=one.code, text=one.text) for one in policy.cancel_reasons],
+        destinations=[one for one in _DESTINATIONS if one.code in policy.refund_to],
+        lines=lines,
+    )
+
+
+def _address(look: Look) -> ActionView:
+    why = _refusal(look, ChangeKind.ADDRESS) or ("" if look.order.ship_to else "It has no address.")
+    return ActionView(action="address", title="Change the address", allowed=not why, why_not=why)
+
+
+def _refusal(look: Look, kind: ChangeKind) -> str:
+    try:
+        check(look.order, look.parts, look.case.policy, kind)
+    except DomainError as refused:
+        return refused.message
+    return ""
+
+
+def _letter(look: Look) -> ActionView:
+    letters = [
+        LetterChoice(mail_id=one.id, subject=one.subject, to=one.to_address, sent_at=one.sent_at)
+        for one in again.sendable(look.session, look.order)
+    ]
+    why = "" if letters else "No letter was written about it that could go out again."
+    return ActionView(action="letter", title="Send a letter again", allowed=bool(letters), why_not=why, letters=letters)
+
+
+def _hold(look: Look) -> ActionView:
+    open_ = look.order.status == OrderStatus.OPEN
+    why = "" if open_ else f"It is {str(look.order.status).replace('_', ' ')}."
+    return ActionView(action="hold", title="Hold", allowed=open_, why_not=why)
+
+
+def _resume(look: Look) -> ActionView:
+    held = look.order.status == OrderStatus.ON_HOLD
+    return ActionView(action="resume", title="Resume", allowed=held, why_not="" if held else "It is not on hold.")
+
+
+def _line(look: Look, line: OrderLine, units: int) -> LineChoice:
+    worth = look.price(next_units(line, 1) if kept_units(line) > 0 else 0)
+    detail = ", ".join(str(one) for one in line.options.values())
+    return LineChoice(line_id=line.id, title=line.title, units=units, worth=worth, detail=detail)
+
+
+_ACTIONS: Final[Sequence[Callable[[Look], ActionView]]] = (
+    _refund,
+    _replacement,
+    _return,
+    _cancel,
+    _address,
+    _credit,
+    _code,
+    _lost,
+    _letter,
+    _hold,
+    _resume,
+)
