@@ -67,6 +67,7 @@ from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
 from app.staff import desk as staff_desk
 from app.staff import door as staff_door
+from app.staff import orders as staff_orders
 from app.straight import Straight
 
 REQUEST_THREADS = 12
@@ -153,6 +154,7 @@ def create_app(site: Site) -> FastAPI:
         acp_mcp.router,
         staff_desk.router,
         staff_door.router,
+        staff_orders.router,
         delegate.authentications,
     ):
         app.include_router(router)

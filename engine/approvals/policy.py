@@ -8,6 +8,7 @@ from pydantic import Field
 
 from engine.approvals.models import ApprovalKind
 from engine.kit.caps import Caps, in_home
+from engine.kit.identity import Role
 from engine.kit.policies import Policy
 
 ApproverScope = Literal["staff", "ops", "admin"]
@@ -44,6 +45,8 @@ class ApprovalsPolicy(Policy):
     warranty_limit: Caps = None
     approver_scopes: Annotated[tuple[ApproverScope, ...], Field(min_length=1)] = ("staff", "ops", "admin")
     """A key needs one of these to decide."""
+    approver_roles: Annotated[tuple[Role, ...], Field(min_length=1)] = (Role.SUPERVISOR, Role.OPS, Role.ADMIN)
+    """And somebody who is signed in to the console needs one of these roles."""
     approvers: Annotated[dict[ApprovalKind, Annotated[int, Field(ge=1, le=5)]], Field(default_factory=_one_each)]
     """How many people have to say yes, where it is more than one."""
     named_people_only: bool = True

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.kit.ids import PREFIXES
+from engine.kit.members import StaffMember
 from engine.kit.tenancy import ApiKey
 
 _KINDS: Final = {
@@ -21,12 +22,14 @@ _SYSTEM: Final = {"system": "The shop itself", "": "The shop itself"}
 
 
 def names(session: Session, tenant_id: str, actors: Iterable[str]) -> dict[str, str]:
-    """Actor → what people call it, in one statement whatever their number."""
+    """Actor → what people call it, in two statements whatever their number."""
     wanted = set(actors)
-    rows = session.execute(
-        select(ApiKey.id, ApiKey.person).where(ApiKey.tenant_id == tenant_id, ApiKey.id.in_(wanted))
-    ).all()
-    people = {key: person for key, person in rows if person}
+    keys = select(ApiKey.id, ApiKey.person).where(ApiKey.tenant_id == tenant_id, ApiKey.id.in_(wanted))
+    members = select(StaffMember.id, StaffMember.name, StaffMember.person).where(
+        StaffMember.tenant_id == tenant_id, StaffMember.id.in_(wanted)
+    )
+    people = {key: person for key, person in session.execute(keys) if person}
+    people |= {member: name or person for member, name, person in session.execute(members)}
     return {actor: people.get(actor) or _SYSTEM.get(actor) or _by_kind(actor) for actor in wanted}
 
 
