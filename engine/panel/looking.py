@@ -18,7 +18,7 @@ from engine.conversations.models import Thread
 from engine.customers import loyalty
 from engine.customers.models import Customer, Shopper
 from engine.kit import clock
-from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.views import Price
 from engine.orders import queries
@@ -75,7 +75,7 @@ class _Who:
 
 
 def panel(session: Session, identity: Identity, target: Target) -> PanelView:
-    """Raises ``NotFound`` for what is not the shop's, ``InvalidInput`` for a target that names nothing."""
+    """Nothing of what names nothing. Raises ``NotFound`` for what is not the shop's."""
     case, thread, order, shopper_id = _resolve(session, identity, target)
     who = _who(session, identity.tenant_id, shopper_id, order)
     bought = rows.of_buyer(session, identity.tenant_id, shopper_ids=who.shopper_ids, customer_id=who.customer_id)
@@ -102,9 +102,7 @@ def order(session: Session, identity: Identity, order_id: str) -> StaffOrderView
 def _resolve(
     session: Session, identity: Identity, target: Target
 ) -> tuple[Case | None, Thread | None, Order | None, str | None]:
-    """Raises ``NotFound``, ``InvalidInput``."""
-    if not any((target.order_id, target.shopper_id, target.thread_id, target.case_id)):
-        raise InvalidInput("Say which order, shopper, conversation or case.", param="order_id")
+    """Raises ``NotFound``."""
     case = _found(session.get(Case, (identity.tenant_id, target.case_id))) if target.case_id else None
     thread_id = target.thread_id or (case.thread_id if case else None)
     thread = _found(session.get(Thread, (identity.tenant_id, thread_id))) if thread_id else None

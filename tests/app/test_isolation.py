@@ -71,6 +71,11 @@ LINKED: Final = {
 """Behind a link that is signed for one card (tests/app/test_confirm.py)."""
 KEYED: Final = {"/acp/mcp"}
 """Looks at keys by itself, before the body is read (tests/app/acp/test_mcp.py)."""
+CONSOLE: Final = {
+    *(f"/staff{page}" for page in ("", "/orders", "/orders/{number}", "/approvals")),
+    *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
+}
+"""Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
 OPEN_TO_ALL: Final = {
     "/healthz",
     "/readyz",
@@ -84,6 +89,7 @@ OPEN_TO_ALL: Final = {
     *KEYED,
     *LINKED,
     *DEMO,
+    *CONSOLE,
 }
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
@@ -118,6 +124,12 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/customers/{customer_id}/erase": {"reason": "asked_by_customer"},
     "/v1/staff/customers/merge": {"source_id": "cus_x", "target_id": "cus_y"},
     "/v1/staff/orders/{order_id}/hold": {"reason": "hello"},
+    "/v1/staff/orders/{order_id}/cards": {"action": "hold", "reason": "hello"},
+    "/v1/staff/orders/{order_id}/acts": {
+        "asked": {"action": "hold", "reason": "hello"},
+        "card_id": "act_x",
+        "seen": "0" * 64,
+    },
     "/v1/staff/disputes/{dispute_id}/evidence": {"evidence": {"uncategorized_text": "hello"}},
     "/v1/staff/inventory/counts/{count_id}/submit": {"lines": [{"sku": "OWN", "counted": 1}]},
     "/v1/staff/inventory/counts/{count_id}/approve": {"approved": True},
