@@ -95,7 +95,7 @@ class _Order:
     key: Callable[[Case], list[str | int]]
     value: Callable[[list[str | int]], tuple[Any, ...]]
 
-    def place(self, query: Select[tuple[Case, str]], cursor: str | None) -> Select[tuple[Case, str]]:
+    def place(self, query: Select[Case, str], cursor: str | None) -> Select[Case, str]:
         if cursor:
             at = self.value(decode_cursor(cursor, size=len(self.columns)))
             here = tuple_(*self.columns)

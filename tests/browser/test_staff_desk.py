@@ -1,0 +1,389 @@
+"""The support desk on the real server: the queue, a case, a takeover, and one story for four people at once."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.app.test_serve import Server
+from tests.browser.test_access import SMALL_TARGETS, violations
+
+pytestmark = pytest.mark.browser
+
+TURN_MS = 15_000
+SOON_MS = 5_000
+SHOTS = Path(__file__).parents[2] / "artifacts" / "desk"
+NOISE = ("net::ERR_FAILED", "status of 409", "data:")
+"""What a test provokes: a stream that is cut, a second takeover."""
+ANGRY = "This is unacceptable, the pole is broken and nobody answers!!"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo shops, served by a process of their own."""
+    from engine.embedded_postgres import wipe
+
+    running = Server(tmp_path_factory.mktemp("desk") / "home")
+    running.start()
+    yield running
+    running.stop()
+    wipe(running.home)
+
+
+@pytest.fixture
+def new_context(chromium: Browser, server: Server) -> Iterator[Callable[..., BrowserContext]]:
+    """Contexts of which none may see an error or ask another origin."""
+    made: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def make(**options: Any) -> BrowserContext:
+        options.setdefault("viewport", {"width": 1280, "height": 800})
+        context = chromium.new_context(locale="en-US", timezone_id="America/Denver", **options)
+        context.on("console", lambda said: said.type in {"error", "warning"} and wrong.append(said.text))
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        context.on("request", lambda asked: asked.url.startswith(server.url) or wrong.append(asked.url))
+        made.append(context)
+        return context
+
+    yield make
+    for context in made:
+        context.close()
+    assert [one for one in wrong if not any(noise in one for noise in NOISE)] == []
+
+
+class Shopper:
+    """A shopper's page."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.page = context.new_page()
+        self.page.goto(url)
+        expect(self.page.locator("#composer")).to_be_visible()
+
+    def say(self, text: str) -> None:
+        self.page.fill("#composer", text)
+        self.page.press("#composer", "Enter")
+
+    def ask(self, text: str) -> None:
+        """Says it and waits for the end of the turn."""
+        before = self.words.count()
+        self.say(text)
+        expect(self.words).not_to_have_count(before, timeout=TURN_MS)
+        expect(self.page.locator(".ic-log")).to_have_attribute("aria-busy", "false", timeout=TURN_MS)
+
+    def wants_a_person(self) -> None:
+        self.page.locator(".ic-head .ic-person").click()
+        self.is_with("waiting_human")
+
+    def is_with(self, mode: str) -> None:
+        expect(self.page.locator(".ic-badge")).to_have_attribute("data-mode", mode, timeout=TURN_MS)
+
+    @property
+    def words(self) -> Locator:
+        return self.page.locator(".ic-words")
+
+
+class Desk:
+    """The console of one of the shop's people."""
+
+    def __init__(self, context: BrowserContext, url: str, name: str) -> None:
+        self.url, self.context = url, context
+        self.page = context.new_page()
+        self.page.goto(f"{url}/staff")
+        self.page.get_by_role("button", name=name).click()
+        expect(self.page.get_by_role("button", name="Take next")).to_be_visible()
+
+    def opens(self, words: str, page: Page | None = None) -> Page:
+        """The case of the conversation in which that was said."""
+        page = page or self.page
+        page.goto(f"{self.url}/staff?q={words}")
+        page.locator(".ds-row").first.click()
+        expect(page.locator(".ds-entry").first).to_be_visible(timeout=SOON_MS)
+        return page
+
+    def takes(self) -> None:
+        self.page.get_by_role("button", name=re.compile("^Take over")).click()
+        expect(self.page.get_by_role("textbox", name="Reply to the shopper")).to_be_focused(timeout=SOON_MS)
+
+    def replies(self, text: str) -> None:
+        box = self.page.get_by_role("textbox", name="Reply to the shopper")
+        box.fill(text)
+        box.press("Control+Enter")
+        expect(box).to_have_value("", timeout=SOON_MS)
+
+
+@pytest.fixture
+def shopper(new_context: Any, server: Server) -> Callable[[], Shopper]:
+    return lambda: Shopper(new_context(), server.url)
+
+
+@pytest.fixture
+def at_desk(new_context: Any, server: Server) -> Callable[..., Desk]:
+    return lambda name, **options: Desk(new_context(**options), server.url, name)
+
+
+def peculiar() -> str:
+    """A word that no other conversation has."""
+    return f"peculiar{next(_numbers)}q"
+
+
+def shot(page: Page, name: str) -> None:
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+def story(page: Page) -> list[str]:
+    """What was said, in order, as staff see it."""
+    said: list[str] = page.locator("[data-kind=message] .ds-said").all_inner_texts()
+    return [" ".join(one.split()) for one in said]
+
+
+def heard(shopper: Shopper) -> list[str]:
+    """The same, as the shopper sees it."""
+    said: list[str] = shopper.page.locator(".ic-own, .ic-words").all_inner_texts()
+    return [" ".join(one.split()) for one in said]
+
+
+def test_the_queue_lives_and_keeps_the_focus(shopper: Any, at_desk: Any) -> None:
+    """Rows come and go by themselves; the one that has the focus keeps it."""
+    first, word = shopper(), peculiar()
+    first.ask(f"hello {word}")
+    first.wants_a_person()
+    sam = at_desk("Sam")
+    row = sam.page.locator(".ds-row", has_text=word)
+    expect(row).to_be_visible(timeout=SOON_MS)
+    row.focus()
+    second, other = shopper(), peculiar()
+    second.ask(f"{ANGRY} {other}")
+    second.wants_a_person()
+    angry = sam.page.locator(".ds-row", has_text=other)
+    expect(angry).to_contain_text("Angry", timeout=SOON_MS)
+    for words in ("Asked for a person", "Due in", "waits under a minute", "nobody", "H-"):
+        expect(angry).to_contain_text(words)
+    expect(row).to_be_focused()
+
+    noor = at_desk("Noor")
+    noor.opens(other)
+    expect(angry).to_contain_text("Noor looks", timeout=SOON_MS)
+    noor.takes()
+    expect(angry.locator(".ds-owner")).to_contain_text("Noor", timeout=SOON_MS)
+    expect(row).to_be_focused()
+    sam.page.get_by_role("searchbox").fill(word)
+    expect(sam.page.locator(".ds-row")).to_have_count(1, timeout=SOON_MS)
+    expect(sam.page.locator(".ds-row")).to_contain_text(word)
+
+
+def test_what_staff_see_on_opening(shopper: Any, at_desk: Any) -> None:
+    """Acceptance 19, but for the refund."""
+    one, word = shopper(), peculiar()
+    one.ask("show me tents")
+    one.page.locator("ic-tile").first.get_by_role("button", name="Add to cart").click()
+    expect(one.page.locator(".ic-aside ic-cart .line")).to_have_count(1)
+    one.ask("check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205")
+    one.page.locator("ic-confirm").last.get_by_role("button", name=re.compile(r"^Pay \$")).click()
+    expect(one.page.locator("ic-receipt")).to_be_visible(timeout=TURN_MS)
+    one.ask(f"{ANGRY} {word}")
+    one.wants_a_person()
+    page = at_desk("Sam").opens(word)
+    handed = page.locator(".ds-package")
+    number = re.search(r"SP-\d+", one.page.locator("ic-receipt").inner_text())
+    assert number
+    for words in ("Asked for a person", "Sounds angry", ANGRY, number[0], "paid", "$", "Suggested reply"):
+        expect(handed).to_contain_text(words)
+    assert 1 <= handed.locator(".ds-summary li").count() <= 5
+    expect(page.locator(".ds-top")).to_contain_text("Ada Lovelace")
+    for card in ("ic-products", "ic-cart", "ic-receipt"):
+        expect(page.locator(f".ds-card {card}").first).to_be_attached()
+    assert page.locator(".ds-card button:visible, .ds-card input:visible, .ds-card select:visible").count() == 0
+    tool = page.locator(".ds-tool", has_text="search_products").first
+    expect(tool.locator("pre").first).to_be_hidden()
+    tool.locator("summary").click()
+    expect(tool.locator("pre").first).to_contain_text("tents")
+    page.get_by_role("button", name="Take over").click()
+    handed.get_by_role("button", name="Use").click()
+    expect(page.get_by_role("textbox", name="Reply to the shopper")).to_have_value(
+        re.compile(f"about order {number[0]}")
+    )
+
+
+def test_a_takeover_and_back(shopper: Any, at_desk: Any) -> None:
+    """Acceptance 18: seen at once, owned by one, no agent after it, and a summary that the agent goes on from."""
+    one, word = shopper(), peculiar()
+    one.ask(f"hello {word}")
+    one.wants_a_person()
+    sam, noor = at_desk("Sam"), at_desk("Noor")
+    sam.opens(word)
+    noor.opens(word)
+    expect(sam.page.get_by_role("button", name="Reply", exact=True)).to_be_disabled()
+    expect(sam.page.locator(".ds-others")).to_contain_text("Noor looks at this too", timeout=SOON_MS)
+    _deaf(noor.page)
+    sam.takes()
+    one.is_with("human")
+    noor.page.get_by_role("button", name="Take over").click()
+    expect(noor.page.locator(".st-toast")).to_contain_text("Owned by Sam.", timeout=SOON_MS)
+    noor.page.reload()
+    expect(noor.page.locator(".ds-banner")).to_contain_text("Owned by Sam", timeout=SOON_MS)
+
+    box = sam.page.get_by_role("textbox", name="Reply to the shopper")
+    box.press_sequentially("Hi")
+    expect(one.page.locator(".ic-typing")).to_have_text("Support is typing…", timeout=SOON_MS)
+    expect(noor.page.locator(".ds-others")).to_contain_text("Sam is writing", timeout=SOON_MS)
+    sam.replies("Hi, I am here now.")
+    expect(one.words.last).to_contain_text("Hi, I am here now.", timeout=SOON_MS)
+    expect(one.page.locator(".ic-typing")).to_have_count(0)
+    expect(one.page.locator(".ic-name").last).to_have_text("Support")
+    before = one.words.count()
+    one.say("show me sleeping bags")
+    expect(sam.page.locator("[data-role=user]").last).to_contain_text("sleeping bags", timeout=SOON_MS)
+    sam.page.get_by_role("button", name="Internal note").click()
+    sam.page.get_by_role("textbox", name="Note for").fill("She is nice. Secret word.")
+    sam.page.get_by_role("button", name="Add note").click()
+    expect(noor.page.locator("[data-kind=note]")).to_contain_text("Secret word", timeout=SOON_MS)
+    assert one.words.count() == before
+    assert "Secret word" not in one.page.content()
+
+    sam.page.get_by_role("button", name="Return to assistant").click()
+    sam.page.get_by_label("What you did").fill("Promised a voucher for the pole.")
+    sam.page.get_by_role("button", name="Return", exact=True).click()
+    one.is_with("agent")
+    expect(sam.page.locator(".ds-banner")).to_contain_text("resolved", timeout=SOON_MS)
+    one.ask("thanks, show me tents")
+    sam.page.get_by_role("button", name="Reopen").click()
+    expect(sam.page.get_by_role("button", name="Return to assistant")).to_be_visible(timeout=SOON_MS)
+
+
+def _deaf(page: Page) -> None:
+    """The page hears nothing more, until it is loaded again: it shows a case as it was."""
+    page.evaluate("""() => {
+        const real = window.fetch;
+        window.fetch = (path, options) => (String(path).startsWith('/v1/cases/') ? new Promise(() => {}) : real(path, options));
+    }""")
+
+
+def test_two_shoppers_pages_and_two_staff_have_one_story(shopper: Any, at_desk: Any, server: Server) -> None:
+    """Everybody writes at once; everybody sees the same, in the same order."""
+    one, word = shopper(), peculiar()
+    one.ask(f"hello {word}")
+    one.wants_a_person()
+    twin = Shopper(one.page.context, one.page.url)
+    sam, noor = at_desk("Sam"), at_desk("Noor")
+    sam.opens(word)
+    noor.opens(word)
+    sam.takes()
+    one.is_with("human")
+    noor.page.get_by_role("button", name="Internal note").click()
+    for number in range(4):
+        one.say(f"first page {number}")
+        sam.replies(f"staff {number}")
+        twin.say(f"second page {number}")
+        noor.page.get_by_role("textbox", name="Note for").fill(f"note {number}")
+        noor.page.get_by_role("textbox", name="Note for").press("Control+Enter")
+        expect(noor.page.locator("[data-kind=note]")).to_have_count(number + 1, timeout=SOON_MS)
+    for number in range(4):
+        for page in (one.page, twin.page, sam.page, noor.page):
+            for words in (f"first page {number}", f"second page {number}", f"staff {number}"):
+                expect(page.get_by_text(words, exact=True)).to_have_count(1, timeout=SOON_MS)
+    told = heard(one)
+    assert heard(twin) == told
+    assert story(sam.page) == story(noor.page) == told
+    kinds = "nodes => nodes.map(node => node.dataset.kind + node.dataset.id)"
+    assert sam.page.eval_on_selector_all(".ds-entry", kinds) == noor.page.eval_on_selector_all(".ds-entry", kinds)
+    assert [one for one in told if one.startswith("staff")] == [f"staff {number}" for number in range(4)]
+
+
+def test_keys_alone(shopper: Any, at_desk: Any) -> None:
+    """From the queue to the answer and back without a mouse."""
+    one, word = shopper(), peculiar()
+    one.ask(f"hello {word}")
+    one.wants_a_person()
+    page = at_desk("Ola").page
+    expect(page.locator(".ds-row", has_text=word)).to_be_visible(timeout=SOON_MS)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Next case")
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type(word)
+    expect(page.locator(".ds-row")).to_have_count(1, timeout=SOON_MS)
+    page.keyboard.press("Enter")
+    expect(page.locator(".ds-row")).to_be_focused()
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.press("t")
+    expect(page.get_by_role("button", name="Return to assistant")).to_be_visible(timeout=TURN_MS)
+    one.is_with("human")
+    page.keyboard.press("r")
+    expect(page.get_by_role("textbox", name="Reply to the shopper")).to_be_focused()
+    page.keyboard.type("By keys alone.")
+    page.keyboard.press("Control+Enter")
+    expect(one.words.last).to_contain_text("By keys alone.", timeout=SOON_MS)
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.keyboard.type("A note.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("[data-kind=note]")).to_contain_text("A note.", timeout=SOON_MS)
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    expect(page.get_by_label("What you did")).to_be_focused()
+    page.keyboard.type("Answered.")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    one.is_with("agent")
+    page.keyboard.press("q")
+    expect(page.get_by_role("heading", name="Queue")).to_be_visible(timeout=SOON_MS)
+
+
+def test_macros_priority_and_colleagues(shopper: Any, at_desk: Any) -> None:
+    one, word = shopper(), peculiar()
+    one.ask(f"hello {word}")
+    one.wants_a_person()
+    sam = at_desk("Sam")
+    name = f"Greeting {word}"
+    sam.page.evaluate(
+        """async ([name, body]) => (await import('/static/staff/api.js')).post('/v1/staff/macros', {name, body})""",
+        [name, "Hello about {{case.number}}, "],
+    )
+    page = sam.opens(word)
+    sam.takes()
+    page.get_by_label("Insert a macro").select_option(name)
+    expect(page.get_by_role("textbox", name="Reply to the shopper")).to_have_value(re.compile("^Hello about H-"))
+    page.get_by_label("Priority").select_option("urgent")
+    expect(page.locator(".ds-news").last).to_contain_text("You set the priority to urgent", timeout=SOON_MS)
+    page.get_by_label("Give the case to").select_option("noor")
+    expect(page.locator(".ds-banner")).to_contain_text("Owned by Noor", timeout=SOON_MS)
+    expect(page.get_by_role("button", name="Reply", exact=True)).to_be_disabled()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_violation_and_no_overflow(shopper: Any, at_desk: Any, scheme: str) -> None:
+    """Acceptance 16 for the queue and the thread."""
+    one, word = shopper(), peculiar()
+    one.ask("show me tents")
+    one.ask(f"{ANGRY} {word}")
+    one.wants_a_person()
+    desk = at_desk("Sam", color_scheme=scheme, reduced_motion="reduce")
+    page = desk.page
+    for width, height in ((1280, 800), (768, 1024), (390, 844), (320, 640)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.goto(f"{desk.url}/staff")
+        expect(page.locator(".ds-row", has_text=word)).to_be_visible(timeout=SOON_MS)
+        _check(page, width, f"queue-{width}-{scheme}")
+        desk.opens(word)
+        expect(page.locator(".ds-card ic-products")).to_be_attached()
+        _check(page, width, f"case-{width}-{scheme}")
+    page.get_by_role("button", name="Take over").click()
+    expect(page.get_by_role("button", name="Return to assistant")).to_be_visible(timeout=SOON_MS)
+    _check(page, 320, f"mine-320-{scheme}")
+
+
+def _check(page: Page, width: int, name: str) -> None:
+    shot(page, name)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    small = [one for one in page.evaluate(SMALL_TARGETS) if one]
+    assert small == []
