@@ -245,7 +245,7 @@ def test_a_takeover_and_back(shopper: Any, at_desk: Any) -> None:
     sam.page.get_by_role("button", name="Internal note").click()
     sam.page.get_by_role("textbox", name="Note for").fill("She is nice. Secret word.")
     sam.page.get_by_role("button", name="Add note").click()
-    expect(noor.page.locator("[data-kind=note]")).to_contain_text("Secret word", timeout=SOON_MS)
+    expect(noor.page.locator(".ds-entry[data-kind=note]")).to_contain_text("Secret word", timeout=SOON_MS)
     assert one.words.count() == before
     assert "Secret word" not in one.page.content()
 
@@ -290,7 +290,7 @@ def test_two_shoppers_pages_and_two_staff_have_one_story(shopper: Any, at_desk: 
         twin.say(f"second page {number}")
         noor.page.get_by_role("textbox", name="Note for").fill(f"note {number}")
         noor.page.get_by_role("textbox", name="Note for").press("Control+Enter")
-        expect(noor.page.locator("[data-kind=note]")).to_have_count(number + 1, timeout=SOON_MS)
+        expect(noor.page.locator(".ds-entry[data-kind=note]")).to_have_count(number + 1, timeout=SOON_MS)
     for number in range(4):
         for page in (one.page, twin.page, sam.page, noor.page):
             for words in (f"first page {number}", f"second page {number}", f"staff {number}"):
@@ -331,7 +331,7 @@ def test_keys_alone(shopper: Any, at_desk: Any) -> None:
     page.keyboard.press("n")
     page.keyboard.type("A note.")
     page.keyboard.press("Control+Enter")
-    expect(page.locator("[data-kind=note]")).to_contain_text("A note.", timeout=SOON_MS)
+    expect(page.locator(".ds-entry[data-kind=note]")).to_contain_text("A note.", timeout=SOON_MS)
     page.keyboard.press("Escape")
     page.keyboard.press("e")
     expect(page.get_by_label("What you did")).to_be_focused()
