@@ -22,6 +22,7 @@ from app.identity import Merchant, authenticate
 from app.middleware import content_policy
 from app.routing import SiteDep
 from app.site import Site
+from app.theme import address, look, theme_of, voice
 from app.wording import DEFAULT, Wording, chosen, locale, offered, remember, words
 from engine.catalog.models import Product
 from engine.kit.tenancy import Tenant
@@ -31,7 +32,7 @@ STATIC: Final = APP / "static"
 router: Final = APIRouter(include_in_schema=False)
 OFFLINE_MODEL: Final = "icommerce/offline"
 OFFLINE_SPEAKS: Final = ("en",)
-_SHOWN: Final = ("tagline", "accent", "support_hours", "free_shipping_hint")
+_SHOWN: Final = ("tagline", "support_hours", "free_shipping_hint")
 
 
 class VersionedFiles(StaticFiles):
@@ -98,13 +99,13 @@ def chat(request: Request, site: SiteDep) -> Response:
     page_words = wording.page(assistant_speaks=speaks)
     config = {
         "demo": site.runtime.demo,
-        "languages": [[tag, words(tag).name] for tag in offered(merchant.settings)],
         "tenant": _shop(site, merchant, wording, page_words["said"]),
         "tenants": _shops(site, wording, page_words["said"]),
     }
     page = render(
         "chat.html",
         wording=wording,
+        look=look(request),
         tenant=config["tenant"],
         config_json=json.dumps(config),
         texts_json=embedded(page_words),
@@ -138,8 +139,13 @@ def _shops(site: Site, wording: Wording, said: Mapping[str, str]) -> list[dict[s
 def _shop(site: Site, merchant: Merchant, wording: Wording, said: Mapping[str, str]) -> dict[str, Any]:
     told = {name: merchant.settings.get(name, "") for name in _SHOWN}
     known = {"slug": merchant.slug, "name": merchant.name, "currency": merchant.currency}
-    how = {"locale": locale(str(merchant.settings.get("locale") or DEFAULT), wording.language)}
-    return known | told | how | {"suggestions": _suggestions(site, merchant.id, said)}
+    how = {
+        "locale": locale(str(merchant.settings.get("locale") or DEFAULT), wording.language),
+        "languages": [[tag, words(tag).name] for tag in offered(merchant.settings)],
+        "theme": address(merchant),
+        "suggestions": _suggestions(site, merchant.id, said),
+    }
+    return known | told | how | voice(theme_of(merchant), wording.language)
 
 
 def _suggestions(site: Site, tenant_id: str, said: Mapping[str, str]) -> list[str]:

@@ -52,6 +52,7 @@ from app import (
     support,
     support_staff,
     tax,
+    theme,
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
@@ -100,6 +101,7 @@ def create_app(site: Site) -> FastAPI:
         delegate.payments,
         health.router,
         pages.router,
+        theme.router,
         chat.router,
         catalog_writing.router,
         digital.router,

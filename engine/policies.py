@@ -23,6 +23,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "catalog": "engine.catalog.policy:CatalogPolicy",
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
+    "languages": "engine.theme.policy:LanguagesPolicy",
     "loyalty": "engine.customers.policy:LoyaltyPolicy",
     "mail": "engine.mail.policy:MailPolicy",
     "operations": "engine.operations.policy:OperationsPolicy",
@@ -38,6 +39,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "shipping": "engine.shipping.policy:ShippingPolicy",
     "compliance": "engine.compliance.policy:CompliancePolicy",
     "tax": "engine.tax.policy:TaxPolicy",
+    "theme": "engine.theme.policy:ThemePolicy",
     "warranties": "engine.warranties.policy:WarrantiesPolicy",
 }
 """Section → ``module:class``, imported when it is asked for. A new policy has one line here."""

@@ -75,7 +75,7 @@ def _note_transfer(context: RunContext, source: AgentName, transfer: Transfer) -
 
 def _prepare(context: RunContext, state: State) -> tuple[Briefing, list[Item]]:
     """The state of the shop for this shopper, and what an interrupted try of this turn has already done."""
-    briefing = read_briefing(context.tools, order=state.get("order"))
+    briefing = read_briefing(context.tools, order=state.get("order"), language=context.claim.input.get("language"))
     tries = [*context.earlier_tries, *([context.claim.run_id] if context.claim.attempt > 1 else [])]
     if not tries:
         return briefing, []

@@ -48,7 +48,7 @@ class Briefing:
             with suppress(PolicyBroken):
                 policy = read_policy(dict(self.settings), policy_kind(words.section), home=self.currency)
                 said.append(words.text(policy.model_dump(mode="json")))
-        return "\n\n".join(said)
+        return "\n\n".join(filter(None, said))
 
     def text(self, active_agent: str, *, part: bool = False) -> str:
         """``part``: other agents answer the rest of the message."""
@@ -56,11 +56,14 @@ class Briefing:
         return "\n".join([*lines, _PART] if part else lines)
 
 
-def read_briefing(context: ToolContext, *, order: str | None = None) -> Briefing:
-    """The state as of now, with the order last spoken about. What it names counts as seen: a write tool may use it."""
+def read_briefing(context: ToolContext, *, order: str | None = None, language: str | None = None) -> Briefing:
+    """The state as of now, with the order last spoken about and the ``language`` of the shopper's page. What it names
+    counts as seen: a write tool may use it.
+    """
     with context.unit_of_work() as session:
         mode = runs.mode(session, context.identity.tenant_id, context.thread_id)
         lines = [*_lines(session, context, mode), *_person(context.identity), *_order(session, context.identity, order)]
+        lines += [f"answer_in: {language}"] if language else []
         references.record(session, context.identity.tenant_id, context.thread_id, ids_in("\n".join(lines)))
         tenant = session.get_one(Tenant, context.identity.tenant_id)
         return Briefing(mode, tuple(lines), tenant.settings, tenant.currency)

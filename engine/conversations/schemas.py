@@ -140,6 +140,8 @@ class RunInput(Input):
     message: str | None = None
     resume: list[ResumeEntry] | None = Field(default=None, min_length=1, max_length=10)
     action: Action | None = None
+    language: str | None = Field(default=None, pattern="^[a-z]{2,3}$")
+    """In which the shopper reads the page, as a tag of ISO 639; answers come in it where the assistant can."""
 
     @field_validator("resume")
     @classmethod

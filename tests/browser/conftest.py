@@ -113,7 +113,8 @@ def new_shopper(chromium: Browser, shop: FakeShop) -> Iterator[Any]:
 
     def make(**options: Any) -> Shopper:
         options.setdefault("viewport", {"width": 1280, "height": 800})
-        shopper = Shopper(chromium.new_context(locale="en-US", timezone_id="America/Los_Angeles", **options), shop)
+        options = {"locale": "en-US", "timezone_id": "America/Los_Angeles"} | options
+        shopper = Shopper(chromium.new_context(**options), shop)
         shopper.watch()
         made.append(shopper)
         return shopper

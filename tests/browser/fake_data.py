@@ -53,7 +53,13 @@ CONFIG: JSON = {
     "demo": True,
     "tenants": [
         {"slug": "summit-pine", "name": MERCHANT},
-        {"slug": "voltage", "name": "Voltage & Co", "accent": "#5b3df5", "tagline": "Small electronics that last."},
+        {
+            "slug": "voltage",
+            "name": "Voltage & Co",
+            "accent": "#5b3df5",
+            "theme": "/theme/voltage.css",
+            "tagline": "Small electronics that last.",
+        },
     ],
 }
 

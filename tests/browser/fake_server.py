@@ -23,7 +23,9 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
 from app.pages import embedded
+from app.theme import look, style
 from app.wording import Wording, chosen, languages, locale, remember, words
+from engine.theme.policy import ThemePolicy
 from tests.browser import fake_data as data
 from tests.browser.fake_script import answer
 
@@ -39,7 +41,7 @@ LANGUAGES = [[tag, words(tag).name] for tag in languages()]
 
 def of(wording: Wording) -> JSON:
     """What every template has."""
-    return {"version": "test", "t": wording.say, "lang": wording.language, "dir": wording.direction}
+    return {"version": "test", "look": "", "t": wording.say, "lang": wording.language, "dir": wording.direction}
 
 
 @dataclass
@@ -163,17 +165,22 @@ def add_pages(app: FastAPI, shop: FakeShop) -> None:
     @app.get("/")
     async def page(request: Request) -> HTMLResponse:
         wording = chosen(request)
-        told = {"locale": locale("en-US", wording.language)}
-        config = data.CONFIG | {"tenant": data.CONFIG["tenant"] | told, "languages": LANGUAGES}
+        told = {"locale": locale("en-US", wording.language), "languages": LANGUAGES, "theme": "/theme/summit-pine.css"}
+        config = data.CONFIG | {"tenant": data.CONFIG["tenant"] | told}
         text = PAGES.get_template("chat.html").render(
             tenant=config["tenant"],
             config_json=json.dumps(config),
+            **(of(wording) | {"look": look(request)}),
             texts_json=embedded(wording.page()),
-            **of(wording),
         )
         answer = HTMLResponse(text)
         remember(request, answer, wording)
         return answer
+
+    @app.get("/theme/{slug}.css")
+    async def theme(slug: str) -> Response:
+        accent = next((one.get("accent") for one in data.CONFIG["tenants"] if one["slug"] == slug), None)
+        return Response(style(ThemePolicy(accent=accent), data.CONFIG["tenant"]), media_type="text/css")
 
     @app.get("/media/{number}.svg")
     async def media(number: int) -> Response:

@@ -7,23 +7,25 @@ import { price, setLocale } from './format.js';
 import { page } from './page.js';
 import { ASKING, emptyState, find, outcomeOf } from './store.js';
 import { items, say, texts } from './texts.js';
-import { applyAccent } from './theme.js';
 
 const SHOP_KEY = 'ic.shop';
 const TOAST_MS = 4000;
 const TROUBLE_AFTER_MS = 1500;
 const SPOKEN_MS = 1000;
 const QUIET_ACTIONS = ['add_to_cart', 'update_cart_line'];
+const CARD_WAIT_MS = 1000;
+const SHOWN_FIRST = 50;
+const SHOWN_MORE = 100;
 const CARDS_AFTER_CART = ['checkout', 'confirmation', 'receipt', 'payment_problem'];
 
 class Chat extends LitElement {
   static properties = Object.fromEntries(
-    ['state', 'shop', 'failed', 'atEnd', 'trouble', 'toast', 'announcement', 'entry', 'cartOpen', 'wide'].map((name) => [name, { state: true }]),
+    ['state', 'shop', 'failed', 'atEnd', 'trouble', 'toast', 'announcement', 'entry', 'cartOpen', 'wide', 'first'].map((name) => [name, { state: true }]),
   );
 
   constructor() {
     super();
-    Object.assign(this, { state: emptyState, atEnd: true, toast: '', announcement: '', failed: false, entry: null });
+    Object.assign(this, { state: emptyState, atEnd: true, toast: '', announcement: '', failed: false, entry: null, first: 0 });
   }
 
   createRenderRoot() {
@@ -47,6 +49,16 @@ class Chat extends LitElement {
     this.#enterShop(memory.read(SHOP_KEY));
   }
 
+  /** A card is shown when it can be drawn, so that nothing under it is pushed away; news that come faster than the
+   * screen are shown together. A hidden page has no frames to wait for.
+   */
+  async scheduleUpdate() {
+    if (this.hasUpdated && !document.hidden) await new Promise(requestAnimationFrame);
+    const cards = this.state.items.slice(this.first).map((item) => load(item.cardType)).filter(Boolean);
+    if (cards.length) await Promise.race([Promise.all(cards), new Promise((resolve) => setTimeout(resolve, CARD_WAIT_MS))]);
+    super.scheduleUpdate();
+  }
+
   render() {
     return page(this);
   }
@@ -63,6 +75,12 @@ class Chat extends LitElement {
 
   updated() {
     this.follower.grown();
+    const more = this.querySelector('.ic-earlier');
+    if (more === this.watched) return;
+    this.watched = more;
+    this.above ??= new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && !this.follower.following && this.earlier(), { rootMargin: '600px 0px' });
+    this.above.disconnect();
+    if (more) this.above.observe(more);
   }
 
   get suggestions() {
@@ -76,7 +94,7 @@ class Chat extends LitElement {
     this.shop = { ...this.config.tenant, ...(chosen ?? {}) };
     document.title = this.shop.name;
     setLocale(this.shop.locale);
-    applyAccent(this.shop.accent ?? document.querySelector('meta[name=ic-accent]')?.content);
+    if (this.shop.theme) document.getElementById('ic-theme')?.setAttribute('href', this.shop.theme);
     this.begin();
   }
 
@@ -85,10 +103,13 @@ class Chat extends LitElement {
     this.conversation = new Conversation(this.shop.slug, { chooses: this.shops.length > 1 });
     this.conversation.addEventListener('change', ({ target, detail }) => {
       if (target !== this.conversation) return;
+      if (detail.action.type === 'snapshot' && detail.former.thread?.id !== target.state.thread.id) {
+        this.first = Math.max(0, target.state.items.length - SHOWN_FIRST);
+      }
       this.state = target.state;
       this.#news(detail);
     });
-    this.state = emptyState;
+    Object.assign(this, { state: emptyState, first: 0 });
     return this.#opening(this.conversation.start());
   };
 
@@ -131,6 +152,16 @@ class Chat extends LitElement {
   askPerson = () => this.onAction('request_human', {});
   retry = () => this.onAction('retry', {});
   jump = () => this.follower.toEnd();
+
+  /** More of what was said before: what is on the screen stays where it is. */
+  earlier = async () => {
+    const kept = [...this.querySelectorAll('.ic-entry')].find((one) => one.getBoundingClientRect().bottom > 0);
+    const before = kept?.getBoundingClientRect().top;
+    this.first = Math.max(0, this.first - SHOWN_MORE);
+    await this.updateComplete;
+    await new Promise(requestAnimationFrame);
+    if (kept) scrollBy({ top: kept.getBoundingClientRect().top - before, behavior: 'instant' });
+  };
 
   submit = async (event) => {
     event.preventDefault();

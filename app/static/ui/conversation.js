@@ -2,8 +2,10 @@
 import { Problem, get, post, remove } from './api.js';
 import { emptyState, find, reduce } from './store.js';
 import { subscribe } from './stream.js';
-import { texts } from './texts.js';
+import { isEnglish, texts } from './texts.js';
 
+// A decision on a card has one key in every tab: it says no language, or two tabs would ask for two things.
+const inLanguage = isEnglish ? {} : { language: document.documentElement.lang };
 const TENDERS = '/v1/checkout/tenders';
 
 /** Private windows may refuse storage: the conversation then lives as long as the tab. */
@@ -56,7 +58,7 @@ export class Conversation extends EventTarget {
   async send(text, key = crypto.randomUUID()) {
     this.#apply({ type: 'sending', key, text });
     try {
-      const { run_id: runId } = await this.#run({ message: text }, key);
+      const { run_id: runId } = await this.#run({ message: text, ...inLanguage }, key);
       this.#apply({ type: 'sent', key, runId });
     } catch (error) {
       this.#apply({ type: 'sendFailed', key, message: wordsOf(error) });
@@ -65,7 +67,7 @@ export class Conversation extends EventTarget {
 
   async act(name, args = {}) {
     try {
-      await this.#run({ action: { name, args } }, crypto.randomUUID());
+      await this.#run({ action: { name, args }, ...inLanguage }, crypto.randomUUID());
     } catch (error) {
       this.#apply({ type: 'actionFailed', message: wordsOf(error), code: error.code });
     }

@@ -14,10 +14,11 @@ export function formatOf(kind, options) {
   return formats.get(key);
 }
 
-/** Minor units to text: money(24900, "USD") is "$249.00", money(5000, "JPY") is "¥5,000". */
+/** Minor units to text: money(24900, "USD") is "$249.00", money(5000, "JPY") is "¥5,000". A sum always reads one way. */
 export function money(amount, currency) {
   const format = formatOf('NumberFormat', { style: 'currency', currency });
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const text = format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  return document.dir === 'rtl' ? `\u2066${text.replaceAll('\u200f', '')}\u2069` : text;
 }
 
 export const price = (value) => money(value.amount, value.currency);

@@ -6,9 +6,13 @@ import './message.js';
 import { ASKING, find, isBusy, outcomeOf } from './store.js';
 import { items, say, texts } from './texts.js';
 
+const NEAR_ENTRIES = 60; // those before are not laid out until they are near the screen
+
 export const page = (chat) => html`
   <a class="ic-skip" href="#composer" @click=${chat.toComposer}>${texts.skip}</a>
-  ${header(chat)} ${preferences(chat)} ${banner(chat)}
+  ${header(chat)}
+  <div popover id="ic-prefs" class="ic-prefs" role="group" aria-label=${texts.settings}><ic-preferences .languages=${chat.shop.languages}></ic-preferences></div>
+  ${banner(chat)}
   <div class="ic-body">
     <main class="ic-main">
       ${chat.failed ? failure(chat) : conversation(chat)} ${composer(chat)}
@@ -22,16 +26,18 @@ export const page = (chat) => html`
 
 const header = (chat) => html`
   <header class="ic-head">
-    <span class="ic-mark" aria-hidden="true">${chat.shop.name.slice(0, 1)}</span>
+    ${chat.shop.logo
+      ? html`<img class="ic-logo" src=${chat.shop.logo} alt="" width="40" height="40" />`
+      : html`<span class="ic-mark" aria-hidden="true">${chat.shop.name.slice(0, 1)}</span>`}
     <div class="ic-title">
       <h1>${chat.shop.name}</h1>
       <p class="small muted ic-badge" data-mode=${mode(chat)}>
-        <span>${texts.badge[mode(chat)]}</span>${chat.config.demo ? html`<span class="ic-demo">${texts.demo} <span>${texts.demoNote}</span></span>` : nothing}
+        <span>${(mode(chat) === 'agent' && chat.shop.assistant) || texts.badge[mode(chat)]}</span>${chat.config.demo ? html`<span class="ic-demo">${texts.demo} <span>${texts.demoNote}</span></span>` : nothing}
       </p>
     </div>
     <div class="ic-tools">
       ${switcher(chat)} ${person(chat)}
-      <button type="button" class="ic-round" popovertarget="ic-prefs" aria-label=${texts.settings} title=${texts.settings}>${icons.globe}</button>
+      <button type="button" class="ic-round" popovertarget="ic-prefs" @click=${() => import('./preferences.js')} aria-label=${texts.settings} title=${texts.settings}>${icons.globe}</button>
       <button type="button" class="ic-round" aria-label=${texts.newConversation} title=${texts.newConversation} @click=${chat.newConversation}>
         ${icons.plus}
       </button>
@@ -66,24 +72,6 @@ const switcher = (chat) =>
       `
     : nothing;
 
-/** Choosing a language asks the server for the page again: its words come from there. */
-const preferences = ({ config }) => html`
-  <div popover id="ic-prefs" class="ic-prefs" role="group" aria-label=${texts.settings}>
-    <label>
-      <span class="small muted">${texts.language}</span>
-      <select @change=${(event) => location.assign(addressIn(event.target.value))}>
-        ${config.languages.map(([tag, name]) => html`<option value=${tag} lang=${tag} ?selected=${tag === document.documentElement.lang}>${name}</option>`)}
-      </select>
-    </label>
-  </div>
-`;
-
-function addressIn(language) {
-  const address = new URL(location.href);
-  address.searchParams.set('lang', language);
-  return address;
-}
-
 const banner = (chat) =>
   chat.trouble ? html`<p class="ic-banner" role="status">${navigator.onLine ? texts.reconnecting : texts.offline}</p>` : nothing;
 
@@ -99,18 +87,23 @@ const conversation = (chat) => {
   const quiet = !state.items.length && !state.pending.length;
   return html`
     <section class="ic-log" aria-label=${texts.conversation} aria-busy=${isBusy(state)}>
-      ${state.thread ? nothing : html`<p class="muted ic-note">${texts.loading}</p>`}
+      ${state.thread ? nothing : loading}
       ${texts.assistantSpeaks ? html`<p class="ic-note">${texts.assistantSpeaks}</p>` : nothing}
       ${state.thread && quiet ? welcome(chat) : nothing}
-      ${repeat(state.items, (item) => item.id, (item, index) => entry(chat, item, index))}
+      ${chat.first ? html`<button type="button" class="ic-earlier" @click=${chat.earlier}>${texts.earlier}</button>` : nothing}
+      ${repeat(state.items.slice(chat.first), (item) => item.id, (item, index) => entry(chat, item, chat.first + index))}
       ${repeat(state.pending, (one) => one.key, (one) => waiting(chat, one))} ${working(state)} ${failedTurn(chat)}
     </section>
   `;
 };
 
+const loading = html`
+  <div class="ic-wait" role="status"><span class="sr">${texts.loading}</span>${[1, 2, 3].map(() => html`<i aria-hidden="true"></i>`)}</div>
+`;
+
 const welcome = (chat) => html`
   <div class="ic-empty">
-    <h2>${texts.hello}</h2>
+    <h2>${chat.shop.greeting || texts.hello}</h2>
     <p class="muted">${chat.shop.tagline}</p>
     <p class="small muted ic-trust">${texts.trust}</p>
     <ul class="ic-starts">
@@ -122,12 +115,15 @@ const welcome = (chat) => html`
 
 const entry = (chat, item, index) => {
   const content = item.kind === 'card' ? activity(chat, item, index) : message(chat.state, item, index);
-  return content ? html`<div class="ic-entry" data-id=${item.id} data-role=${item.role ?? 'card'}>${content}</div>` : nothing;
+  const far = chat.state.items.length - index > NEAR_ENTRIES;
+  return content ? html`<div class=${far ? 'ic-entry ic-far' : 'ic-entry'} data-id=${item.id} data-role=${item.role ?? 'card'}>${content}</div>` : nothing;
 };
 
 function message(state, item, index) {
   if (!item.text && item.role !== 'user') return null;
-  const before = state.items.slice(0, index).findLast((one) => one.kind === 'message');
+  let at = index - 1;
+  while (at >= 0 && state.items[at].kind !== 'message') at -= 1;
+  const before = state.items[at];
   const label = item.name && (before?.role !== item.role || before?.name !== item.name) ? item.name : '';
   return html`<ic-message .item=${item} .label=${label}></ic-message>`;
 }

@@ -10,19 +10,18 @@ const SHARED = {
   lookups: 'availability returnable returns warranties complaint',
 };
 const TAGS = { confirmation: 'confirm', order_timeline: 'timeline' };
-const loaded = new Set(['cart']);
+const loaded = new Map([['cart', null]]); // file → its fetch while that is under way, then null
 
 const names = (list, type) => list.split(' ').includes(type);
 const tagOf = (type) => TAGS[type] ?? type.replaceAll('_', '-');
 const fileOf = (type) => (names(ALONE, type) ? tagOf(type) : Object.keys(SHARED).find((file) => names(SHARED[file], type)));
 const templates = {};
 
-/** Fetches a card's module once; a failed fetch is tried again at the next call. */
+/** Fetches a card's module once: a promise while it is on its way. A failed fetch is tried again at the next call. */
 export function load(type) {
   const file = fileOf(type);
-  if (!file || loaded.has(file)) return;
-  loaded.add(file);
-  import(`./${file}.js`).catch(() => loaded.delete(file));
+  if (file && !loaded.has(file)) loaded.set(file, import(`./${file}.js`).then(() => loaded.set(file, null), () => loaded.delete(file)));
+  return loaded.get(file);
 }
 
 /** The card's template, or null for an activity that is not known. */
