@@ -193,8 +193,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--seed", type=int, default=SEED)
     asked = parser.parse_args(arguments)
-    logging.getLogger("icommerce_agents").setLevel(logging.CRITICAL)
-    logging.getLogger("graph").setLevel(logging.CRITICAL)
+    for quiet in ("icommerce_agents", "graph"):
+        logging.getLogger(quiet).setLevel(logging.ERROR)  # what is left is a failure, with where it came from
     with temporary_house() as house:
         outcome = run_attack(house, calls=asked.calls, seed=asked.seed, say=lambda words: print(words, file=sys.stderr))
     print(show(outcome))
