@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -84,8 +84,17 @@ def sign_in_path(request: Request) -> str:
 
 def places_of(request: Request, role: Role | None) -> Sequence[Place]:
     """What is in the navigation of this role: what is built, and theirs."""
-    built = {getattr(route, "path", "") for route in request.app.routes}
+    built = _built(request.app.routes)
     return [place for place in PLACES if role in place.roles and place.path in built]
+
+
+def _built(routes: Iterable[Any]) -> set[str]:
+    """The paths of an application, those of its included routers too."""
+    found: set[str] = set()
+    for route in routes:
+        found.add(getattr(route, "path", ""))
+        found |= _built(getattr(getattr(route, "original_router", None), "routes", ()))
+    return found
 
 
 def _framed(request: Request, caller: Caller, me: Identity, template: str, status: int, **values: Any) -> HTMLResponse:

@@ -10,8 +10,9 @@ export function view(page) {
   return html`
     ${header(page)}
     <div class="ds-case">
+      ${handed(page)}
       <div class="ds-talk">
-        ${handed(page)} ${story(page)}
+        ${story(page)}
         <div class="ds-foot">
           ${others(page)} ${banner(page)}
           <ic-composer .locked=${lock(page)} .macros=${page.macros} ?busy=${page.busy}></ic-composer>

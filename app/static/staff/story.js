@@ -1,8 +1,6 @@
 // A conversation as staff see it: one story in the order of the log, with who said what and what happened to the case.
 import { called } from './words.js';
 
-const MODES = { agent: 'The assistant answers', waiting_human: 'Waits for a person', human: 'A person answers' };
-
 /** Reads events into `items`: {id, kind: message | card | tool | note | news, at, …}. `changed` is called after each. */
 export class Story {
   items = [];
@@ -85,7 +83,7 @@ const READ = {
 const CUSTOM = {
   'conversation.mode'({ mode }, event, seq) {
     this.mode = mode;
-    this.news(MODES[mode] ?? mode, event, seq);
+    if (mode === 'waiting_human') this.news('The shopper waits for a person', event, seq);
   },
   'confirm.resolved'({ id, status }) {
     const item = this.find(id);
