@@ -123,13 +123,13 @@ const fact = (name, lines, kind = '') =>
 function story(page) {
   const { items, working, mode } = page.story;
   return html`
-    <section class="ds-log st-panel" aria-label="Conversation" tabindex="0">
+    <div class="ds-log st-panel" role="log" aria-label="Conversation" tabindex="0">
       ${page.one.thread_id ? nothing : html`<p class="muted">This case has no conversation. Notes are kept here.</p>`}
-      <ol class="ds-story" role="log" aria-live="polite" aria-relevant="additions">
+      <ol class="ds-story">
         ${repeat([...items, ...strays(page)], ({ id }) => id, (item) => entry(page, item))}
       </ol>
       ${working && mode === 'agent' ? html`<p class="small muted ds-works">The assistant is at work…</p>` : nothing}
-    </section>
+    </div>
   `;
 }
 
