@@ -12,8 +12,8 @@ from engine.conversations.models import Audience
 from engine.runtime import Runtime
 from icommerce_agents.threads import in_thread
 
-PAUSE_SECONDS: Final = 0.025
-"""How long streamed text is gathered before it is written; the first words and everything else go at once."""
+PAUSE_SECONDS: Final = 0.06
+"""How long events are gathered before they are written; the first words of a message go at once."""
 _DELTA: Final = "TEXT_MESSAGE_CONTENT"
 
 
@@ -21,11 +21,12 @@ class Emitter:
     """One run's way to the log. A write that fails fails the run: ``flush`` raises what happened."""
 
     def __init__(self, runtime: Runtime, tenant_id: str, thread_id: str, run_id: str) -> None:
-        self._runtime = runtime
+        self._store = runtime.store
         self._key = (tenant_id, thread_id, run_id)
         self._waiting: list[Emitted] = []
+        self._hurry = False
+        self._pause: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
         self._speaking: str | None = None
         self.error: Exception | None = None
         """What happened to a write, if one failed."""
@@ -34,13 +35,10 @@ class Emitter:
         """Hand over events; never blocks. Raises the error of an earlier write."""
         if self.error:
             raise self.error
-        if not events:
-            return
         self._waiting.extend(events)
-        if not all(self._can_wait(event) for event in events):
-            self._hurry.set()
-        if self._writer is None:
-            self._writer = asyncio.get_running_loop().create_task(self._write())
+        if any([self._is_first_words(event) for event in events]):
+            self._hurry = True
+        self._arrange()
 
     async def take(self) -> list[Emitted]:
         """What is not in the log yet, for whoever writes it with something else. Raises like ``flush``."""
@@ -50,44 +48,54 @@ class Emitter:
 
     async def flush(self) -> None:
         """Wait until everything is in the log. Raises the error of a write that failed."""
-        while self._writer is not None:
-            self._hurry.set()
-            await asyncio.shield(self._writer)
+        while not self.error and (self._waiting or self._writer):
+            self._hurry = True
+            self._arrange()
+            if self._writer:
+                await asyncio.shield(self._writer)
         if self.error:
             raise self.error
 
-    def _can_wait(self, event: Emitted) -> bool:
-        """Only the words after a message's first, and what only staff see."""
+    def _is_first_words(self, event: Emitted) -> bool:
         if event.payload["type"] != _DELTA:
-            return event.audience is Audience.STAFF
+            return False
         first = self._speaking != event.payload["messageId"]
         self._speaking = event.payload["messageId"]
-        return not first
+        return first
+
+    def _arrange(self) -> None:
+        """One write at a time: now where somebody waits for it, else in a moment."""
+        if self._writer or not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        if self._hurry:
+            self._writer = loop.create_task(self._write())
+        elif self._pause is None:
+            self._pause = loop.call_later(PAUSE_SECONDS, self._paused)
+
+    def _paused(self) -> None:
+        self._pause, self._hurry = None, bool(self._waiting)
+        self._arrange()
 
     async def _write(self) -> None:
+        batch, self._waiting, self._hurry = self._waiting, [], False
         try:
-            while self._waiting and not self.error:
-                await self._gather()
-                batch, self._waiting = self._waiting, []
-                if batch:
-                    await in_thread(self._append, merged(batch))
+            if batch:
+                await in_thread(self._append, merged(batch))
         except Exception as error:  # noqa: BLE001 (kept for whoever emits or flushes next)
             self.error = error
         finally:
             self._writer = None
-
-    async def _gather(self) -> None:
-        try:
-            await asyncio.wait_for(self._hurry.wait(), PAUSE_SECONDS)
-        except TimeoutError:
-            return
-        self._hurry.clear()
+        if not self.error:
+            self._arrange()
 
     def _append(self, batch: Sequence[Emitted]) -> None:
-        tenant_id, thread_id, run_id = self._key
         relaxed = all(event.payload["type"] == _DELTA for event in batch)
-        with self._runtime.unit_of_work(tenant_id) as session:
-            log.append(session, tenant_id, thread_id, run_id, batch, relaxed=relaxed)
+        tenant_id = self._key[0]
+        [written] = self._store.ask(tenant_id, log.appending(*self._key, batch, relaxed=relaxed))
+        if not written:
+            with self._store.unit_of_work(tenant_id) as session:
+                log.append(session, *self._key, batch, relaxed=relaxed)
 
 
 def merged(batch: Sequence[Emitted]) -> list[Emitted]:

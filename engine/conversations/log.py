@@ -1,26 +1,57 @@
 """The one writer of a thread's event log, and what it boils down to.
 
 Sequence numbers are counted on the thread's row under its lock, so a reader that has seen N has seen all before N.
+What is written is one statement, whoever sends it: in somebody's transaction, or beside others in one round trip.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.conversations import quiet
 from engine.conversations.events import Emitted, keepable
-from engine.conversations.models import Event, Message, Mode, Thread
+from engine.conversations.models import Event, Thread
 from engine.kit import clock
+from engine.kit.direct import Ask, Statement
 from engine.kit.errors import NotFound
 
 CHANNEL: Final = "icommerce_events"
 """``NOTIFY`` payload: ``tenant_id:thread_id``."""
 _TOOL_EVENTS: Final = ("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_RESULT")
+_APPEND: Final = Statement("""
+WITH counted AS (
+  UPDATE app.threads SET last_event = last_event + %(count)s, updated_at = %(now)s
+  WHERE tenant_id = %(tenant)s AND id = %(thread)s
+    AND (mode <> 'human' OR CAST(%(run)s AS text) IS NULL OR %(anyway)s)
+  RETURNING last_event, last_event - %(count)s AS before
+), logged AS (
+  INSERT INTO app.events (tenant_id, thread_id, seq, run_id, audience, payload, created_at)
+  SELECT %(tenant)s, %(thread)s, counted.before + one.place, %(run)s, one.audience, one.payload, %(now)s
+  FROM counted, jsonb_to_recordset(CAST(%(events)s AS jsonb)) AS one (place int, audience text, payload jsonb)
+), opened AS (
+  INSERT INTO app.messages AS old
+    (tenant_id, id, thread_id, seq, run_id, audience, role, name, content, activity_type, data, created_at)
+  SELECT %(tenant)s, one.id, %(thread)s, counted.before + one.place, %(run)s, one.audience, one.role, one.name,
+    one.content, one.activity_type, one.data, %(now)s
+  FROM counted, jsonb_to_recordset(CAST(%(opened)s AS jsonb)) AS one
+    (id text, place int, audience text, role text, name text, content text, activity_type text, data jsonb)
+  ON CONFLICT (tenant_id, id) DO UPDATE
+  SET data = excluded.data, activity_type = excluded.activity_type, audience = excluded.audience
+  WHERE old.thread_id = excluded.thread_id AND old.role = 'activity'
+), grown AS (
+  UPDATE app.messages old SET content = old.content || one.value
+  FROM counted, jsonb_each_text(CAST(%(grown)s AS jsonb)) AS one
+  WHERE old.tenant_id = %(tenant)s AND old.id = one.key AND old.thread_id = %(thread)s
+)
+SELECT last_event, pg_notify(%(channel)s, concat(%(tenant)s, ':', %(thread)s)),
+  CASE WHEN %(relaxed)s THEN set_config('synchronous_commit', 'off', true) END
+FROM counted
+""")
 
 
 def append(
@@ -38,25 +69,62 @@ def append(
     What the agents say in a conversation that a person has taken meanwhile is left out (``quiet``).
     Returns the sequence number of the newest event. Raises ``NotFound`` when there is no such thread.
     """
-    if relaxed:
-        session.execute(text("SET LOCAL synchronous_commit = off"))
-    last, mode = _count_up(session, tenant_id, thread_id, len(events))
-    if run_id is not None and mode == Mode.HUMAN:
-        kept = quiet.unsaid(session, tenant_id, run_id, events)
-        last, _ = _count_up(session, tenant_id, thread_id, len(kept) - len(events))
-        events = kept
-    if not events:
-        return last
-    first = last - len(events) + 1
-    key = {"tenant_id": tenant_id, "thread_id": thread_id, "run_id": run_id, "created_at": clock.now()}
-    rows = [
-        key | {"seq": first + place, "audience": event.audience, "payload": keepable(event.payload)}
-        for place, event in enumerate(events)
-    ]
-    session.execute(insert(Event.__table__), rows)  # type: ignore[arg-type] # a mapped class's table is a Table
-    _project(session, key, rows)
-    session.execute(select(func.pg_notify(CHANNEL, f"{tenant_id}:{thread_id}")))
+    last = _written(session, appending(tenant_id, thread_id, run_id, events, relaxed=relaxed))
+    if last is None:
+        kept = _kept(session, tenant_id, thread_id, run_id, events)
+        last = _written(session, appending(tenant_id, thread_id, run_id, kept, relaxed=relaxed, anyway=True))
+    assert last is not None
     return last
+
+
+def appending(
+    tenant_id: str,
+    thread_id: str,
+    run_id: str | None,
+    events: Sequence[Emitted],
+    *,
+    relaxed: bool = False,
+    anyway: bool = False,
+) -> Ask:
+    """The same for a transaction of one round trip. It returns no row, and has written nothing, where there is no such
+    thread, or a person has taken it from this run: then ``append`` looks closer. ``anyway`` is for what has been looked
+    at.
+    """
+    opened, grown = _boiled_down(events)
+    return _APPEND, {
+        "tenant": tenant_id,
+        "thread": thread_id,
+        "run": run_id,
+        "now": clock.now(),
+        "count": len(events),
+        "events": _as_kept(
+            [
+                {"place": place, "audience": event.audience, "payload": event.payload}
+                for place, event in enumerate(events, 1)
+            ]
+        ),
+        "opened": _as_kept(list(opened.values())),
+        "grown": _as_kept(grown),
+        "channel": CHANNEL,
+        "relaxed": relaxed,
+        "anyway": anyway,
+    }
+
+
+def _written(session: Session, ask: Ask) -> int | None:
+    statement, values = ask
+    last: int | None = session.connection().exec_driver_sql(statement.text, dict(values)).scalar_one_or_none()
+    return last
+
+
+def _kept(
+    session: Session, tenant_id: str, thread_id: str, run_id: str | None, events: Sequence[Emitted]
+) -> Sequence[Emitted]:
+    """What of a run's events is told while a person answers, under the thread's lock."""
+    thread = select(Thread.id).where(Thread.tenant_id == tenant_id, Thread.id == thread_id)
+    if run_id is None or session.scalar(thread.with_for_update()) is None:
+        raise NotFound("There is no such conversation.")
+    return quiet.unsaid(session, tenant_id, run_id, events)
 
 
 def completed_calls(session: Session, tenant_id: str, thread_id: str, run_ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -99,26 +167,18 @@ def unfinished_messages(session: Session, tenant_id: str, thread_id: str, run_id
     return [message_id for message_id, kind in rows if kind == "TEXT_MESSAGE_START" and message_id not in ended]
 
 
-def _count_up(session: Session, tenant_id: str, thread_id: str, count: int) -> tuple[int, str]:
-    """The number of the newest event, and who answers, as they are under the thread's lock from now on."""
-    threads = Thread.__table__
-    found = session.execute(
-        update(threads)  # type: ignore[arg-type] # a mapped class's table is a Table
-        .where(threads.c.tenant_id == tenant_id, threads.c.id == thread_id)
-        .values(last_event=threads.c.last_event + count, updated_at=clock.now())
-        .returning(threads.c.last_event, threads.c.mode)
-    ).one_or_none()
-    if found is None:
-        raise NotFound("There is no such conversation.")
-    return found.last_event, found.mode
+def _as_kept(value: Any) -> str:
+    """As JSON that PostgreSQL can keep; only what looks as if it could not is gone through."""
+    text = json.dumps(value)
+    return text if "\\u0000" not in text and "\\ud" not in text else json.dumps(keepable(value))
 
 
-def _project(session: Session, key: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
-    """Fold the batch, then touch each message once."""
+def _boiled_down(events: Sequence[Emitted]) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The messages that the batch opens, as they are at its end, and by how much it goes on with earlier ones."""
     opened: dict[str, dict[str, Any]] = {}
     grown: dict[str, str] = {}
-    for row in rows:
-        payload, message = row["payload"], key | {"seq": row["seq"], "audience": row["audience"]}
+    for place, event in enumerate(events, 1):
+        payload, message = event.payload, {"place": place, "audience": event.audience}
         match payload["type"]:
             case "TEXT_MESSAGE_START":
                 opened[payload["messageId"]] = message | _spoken(payload)
@@ -128,10 +188,7 @@ def _project(session: Session, key: dict[str, Any], rows: Sequence[dict[str, Any
                 grown[payload["messageId"]] = grown.get(payload["messageId"], "") + payload["delta"]
             case "ACTIVITY_SNAPSHOT":
                 opened[payload["messageId"]] = message | _shown(payload)
-    if opened:
-        _upsert(session, list(opened.values()))
-    for message_id, delta in grown.items():
-        _grow(session, key, message_id, delta)
+    return opened, grown
 
 
 def _spoken(payload: dict[str, Any]) -> dict[str, Any]:
@@ -146,28 +203,3 @@ def _shown(payload: dict[str, Any]) -> dict[str, Any]:
         "activity_type": payload["activityType"],
         "data": payload["content"],
     }
-
-
-def _upsert(session: Session, messages: list[dict[str, Any]]) -> None:
-    statement = upsert(Message).values(messages)
-    new = statement.excluded
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "id"],
-            set_={"data": new.data, "activity_type": new.activity_type, "audience": new.audience},
-            where=(Message.thread_id == new.thread_id) & (Message.role == "activity"),
-        )
-    )
-
-
-def _grow(session: Session, key: dict[str, Any], message_id: str, delta: str) -> None:
-    messages = Message.__table__
-    session.execute(
-        update(messages)  # type: ignore[arg-type] # a mapped class's table is a Table
-        .where(
-            messages.c.tenant_id == key["tenant_id"],
-            messages.c.id == message_id,
-            messages.c.thread_id == key["thread_id"],
-        )
-        .values(content=messages.c.content + delta)
-    )

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from engine.conversations import events, log, service
 from engine.conversations.models import Event
+from engine.kit.direct import Ask
 from graph import emitter as emitter_module
 from graph.emitter import Emitter, merged
 from tests.shop import Shop
@@ -26,13 +27,13 @@ def emitter(shop: Shop) -> Emitter:
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], bool]]:
     """What each write held, and whether it waited for the disk."""
     seen: list[tuple[list[str], bool]] = []
-    append = log.append
+    appending = log.appending
 
-    def noted(session: Any, *args: Any, relaxed: bool = False) -> int:
+    def noted(*args: Any, relaxed: bool = False) -> Ask:
         seen.append(([event.payload["type"] for event in args[3]], relaxed))
-        return append(session, *args, relaxed=relaxed)
+        return appending(*args, relaxed=relaxed)
 
-    monkeypatch.setattr(log, "append", noted)
+    monkeypatch.setattr(log, "appending", noted)
     return seen
 
 
@@ -74,6 +75,25 @@ def test_words_that_waited_long_enough_go_without_an_end(
     assert batches[1] == (["TEXT_MESSAGE_CONTENT"], True)
 
 
+def test_what_is_no_first_word_waits_a_moment_and_goes_with_what_comes_next(
+    emitter: Emitter, batches: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emitter_module, "PAUSE_SECONDS", 3600)
+
+    async def go() -> None:
+        emitter.emit(events.agent("commerce", "Shopping assistant"))
+        await asyncio.sleep(0.01)
+        emitter.emit(*events.text("m", "assistant", "hi"))
+        while not batches:  # noqa: ASYNC110 (written by a thread)
+            await asyncio.sleep(0.001)
+        emitter.emit(events.step_finished("agent"))
+        assert await emitter.take() == [events.step_finished("agent")]
+
+    asyncio.run(go())
+    first = ["CUSTOM", "TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_END"]
+    assert batches == [(first, False)]
+
+
 def test_order_is_kept(shop: Shop, emitter: Emitter) -> None:
     async def go() -> None:
         for number in range(200):
@@ -89,10 +109,10 @@ def test_order_is_kept(shop: Shop, emitter: Emitter) -> None:
 
 
 def test_a_failed_write_is_raised_to_whoever_comes_next(emitter: Emitter, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_args: Any, **_more: Any) -> int:
+    def broken(*_args: Any, **_more: Any) -> Ask:
         raise OSError("gone")
 
-    monkeypatch.setattr(log, "append", broken)
+    monkeypatch.setattr(log, "appending", broken)
 
     async def go() -> None:
         emitter.emit(events.step_started("a"))
