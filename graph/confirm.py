@@ -8,7 +8,6 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
 from engine.conversations import asking, events
-from engine.conversations.events import Emitted
 from graph import outcomes
 from graph.state import RunContext, State
 from icommerce_agents import history
@@ -21,10 +20,11 @@ async def cards(  # LangGraph passes the state to every node
 ) -> Command[Literal["confirm", "__end__"]]:
     """Every turn ends here: tell what became of old cards and, while one is open, wait in the confirm node."""
     context = runtime.context
-    open_ids, news = await in_thread(_look, context)
+    claim = context.claim
+    context.open_cards, news = await in_thread(asking.standing, context.runtime, claim.identity, claim.thread_id)
     context.sink.emit(*news)
-    target: Literal["confirm", "__end__"] = "confirm" if open_ids else "__end__"
-    return Command(goto=target, update={"open_cards": open_ids, "decided": []})
+    target: Literal["confirm", "__end__"] = "confirm" if context.open_cards else "__end__"
+    return Command(goto=target, update={"open_cards": [card.id for card in context.open_cards], "decided": []})
 
 
 def confirm(state: State) -> Command[Literal["capture"]]:
@@ -46,11 +46,3 @@ async def capture(state: State, runtime: Runtime[RunContext]) -> Command[Literal
         context.turn.show(told.shown)
         items.append(history.assistant(told.words))
     return Command(goto="cards", update={"history": history.trimmed(items), "decided": []})
-
-
-def _look(context: RunContext) -> tuple[list[str], list[Emitted]]:
-    claim = context.claim
-    with context.tools.unit_of_work() as session:
-        news = asking.outdated(session, context.tenant_id, claim.thread_id)
-        open_cards = asking.open_cards(session, claim.identity, claim.thread_id)
-    return [card.id for card in open_cards], news

@@ -8,7 +8,6 @@ from typing import Final
 
 from engine.conversations import log
 from engine.conversations.events import Emitted
-from engine.conversations.models import Audience
 from engine.runtime import Runtime
 from icommerce_agents.threads import in_thread
 
@@ -36,8 +35,8 @@ class Emitter:
         if self.error:
             raise self.error
         self._waiting.extend(events)
-        if any([self._is_first_words(event) for event in events]):
-            self._hurry = True
+        for event in events:
+            self._hurry = self._is_first_words(event) or self._hurry
         self._arrange()
 
     async def take(self) -> list[Emitted]:
@@ -59,7 +58,7 @@ class Emitter:
     def _is_first_words(self, event: Emitted) -> bool:
         if event.payload["type"] != _DELTA:
             return False
-        first = self._speaking != event.payload["messageId"]
+        first = bool(self._speaking != event.payload["messageId"])
         self._speaking = event.payload["messageId"]
         return first
 

@@ -11,11 +11,12 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from engine.conversations import asking, budget, events, runs
+from engine.conversations import asking, budget, events, runs, turns
 from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.models import RunStatus
 from engine.conversations.runs import Claim, Report
+from engine.kit.direct import Refused
 from engine.kit.errors import DomainError
 from engine.runtime import Runtime
 from graph.build import Graph
@@ -30,14 +31,16 @@ RENEW_SECONDS: Final = runs.LEASE.total_seconds() / 3
 log = logging.getLogger(__name__)
 
 
-async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> None:
-    """Run the claimed turn and close it, well or badly. Raises only when the store does not take the end."""
+async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> bool:
+    """Run the claimed turn and close it, well or badly; whether another may wait in its thread. Raises only when the
+    store does not take the end.
+    """
     emitter = Emitter(runtime, claim.identity.tenant_id, claim.thread_id, claim.run_id)
     context = RunContext(runtime, claim, emitter)
     renewing = asyncio.create_task(_keep(runtime, claim, asyncio.current_task()))
     try:
         await asyncio.wait_for(_walk(graph, context), RUN_SECONDS)
-        await in_thread(_finish, context, await emitter.take())
+        return await in_thread(_finish, context, await emitter.take())
     except LeaseLost:
         log.warning("run %s goes on elsewhere", claim.run_id)
     except DomainError as error:
@@ -48,6 +51,7 @@ async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> None:
         await _fail(context, emitter, error)
     finally:
         renewing.cancel()
+    return True
 
 
 async def _walk(graph: Graph, context: RunContext) -> None:
@@ -80,7 +84,20 @@ async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[An
     return new_turn(claim.run_id, decided), False
 
 
-def _finish(context: RunContext, unwritten: Sequence[Emitted]) -> None:
+def _finish(context: RunContext, unwritten: Sequence[Emitted]) -> bool:
+    """Close it as the walk left it; where that is not how things are any more, as they are now."""
+    if context.open_cards is not None:
+        status = RunStatus.INTERRUPTED if context.open_cards else RunStatus.COMPLETED
+        report, cost = _report(context, status), context.turn.meter.cost_micros
+        with contextlib.suppress(Refused):
+            return turns.end(
+                context.runtime, context.claim, report, unwritten, cards=context.open_cards, cost_micros=cost
+            )
+    _finish_as_it_is(context, unwritten)
+    return True
+
+
+def _finish_as_it_is(context: RunContext, unwritten: Sequence[Emitted]) -> None:
     claim = context.claim
     with context.tools.unit_of_work() as session:
         open_cards = asking.open_cards(session, claim.identity, claim.thread_id)

@@ -22,7 +22,7 @@ _LAST_WORDS: Final = 3
 async def handoff(state: State, runtime: Runtime[RunContext]) -> Command[Literal["cards"]]:
     """Hand the conversation to the shop's people, with the shopper's last words as its summary."""
     context = runtime.context
-    reason = "cannot_help" if context.over_budget else "asked_for_person"
+    reason = "cannot_help" if context.claim.over_budget else "asked_for_person"
     raw = json.dumps({"reason": reason, "summary": _summary(state["history"])})
     call_id = f"press-{context.claim.run_id}"
     answer = await call_tool(spec.load()[_TOOL], context.turn, call_id, raw, provenance=False)

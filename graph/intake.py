@@ -7,8 +7,8 @@ from typing import Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from engine.conversations import budget, events, runs, signing_in
-from engine.conversations.models import Mode
+from engine.conversations import events, runs, signing_in
+from engine.conversations.models import Message, Mode
 from engine.conversations.schemas import ActionName
 from graph.state import RunContext, State
 from icommerce_agents import history
@@ -25,7 +25,7 @@ Kept = dict[str, int]
 async def intake(state: State, runtime: Runtime[RunContext]) -> Command[Next]:
     """Messages go to the supervisor (to nobody while people have the conversation), presses to their tool."""
     context = runtime.context
-    staff, seen, context.over_budget = await in_thread(_state_of_things, context, state.get("seen", 0))
+    staff, seen = await _said_outside(context, state.get("seen", 0))
     back, kept = _given_back(context, state), {"seen": seen}
     if back:
         kept["returned"] = back[0]
@@ -76,16 +76,21 @@ async def _retry(context: RunContext, items: list[Item], kept: Kept) -> Command[
 def _speaker(context: RunContext) -> Next:
     if context.claim.mode != Mode.AGENT:
         return "cards"
-    return "handoff" if context.over_budget else "supervisor"
+    return "handoff" if context.claim.over_budget else "supervisor"
 
 
-def _state_of_things(context: RunContext, after: int) -> tuple[list[Item], int, bool]:
-    """What people said meanwhile, up to which event, and whether the models' money for today is spent."""
+async def _said_outside(context: RunContext, after: int) -> tuple[list[Item], int]:
+    """What people said meanwhile, and up to which event."""
+    if context.claim.newest_outside <= after:
+        return [], after
+    words = await in_thread(_staff_words, context, after)
+    items = [history.assistant(word.content) for word in words if word.content]
+    return items, words[-1].seq if words else after
+
+
+def _staff_words(context: RunContext, after: int) -> list[Message]:
     with context.tools.unit_of_work() as session:
-        spent = budget.is_spent(session, context.tenant_id)
-        words = runs.staff_words(session, context.tenant_id, context.claim.thread_id, after=after)
-        items = [history.assistant(word.content) for word in words if word.content]
-        return items, words[-1].seq if words else after, spent
+        return runs.staff_words(session, context.tenant_id, context.claim.thread_id, after=after)
 
 
 def _failed_words(context: RunContext) -> tuple[list[str], str] | None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import Final, TypeAlias
 
-from engine.conversations import runs
+from engine.conversations import runs, turns
 from engine.conversations.runs import Claim
 from engine.runtime import Runtime
 from graph.build import Graph, build_graph
@@ -92,28 +92,29 @@ class Runner:
     async def _drain(self, key: ThreadKey) -> None:
         """Run what waits in a thread, in order, until nothing does."""
         try:
-            busy = True
-            while busy or key in self._again:
+            more = True
+            while more or key in self._again:
                 self._again.discard(key)
                 async with self._slots:
-                    busy = await self._run_next(key) and self._loop is not None
+                    more = await self._run_next(key) and self._loop is not None
         except Exception:
             log.exception("thread %s: its next run is left to the next sweep", key[1])
         finally:
             del self._working[key]
 
     async def _run_next(self, key: ThreadKey) -> bool:
+        """Whether another run may wait behind it."""
         assert self._graph is not None
-        claim = await in_thread(self._claim, key)
+        claim = await in_thread(turns.take, self._runtime, *key)
         if claim is None:
             return False
         try:
-            await execute(self._runtime, self._graph, claim)
+            more = await execute(self._runtime, self._graph, claim)
         except asyncio.CancelledError:
             await in_thread(self._release, key[0], claim)
             raise
         await self._forget_steps(key)
-        return True
+        return more
 
     async def _forget_steps(self, key: ThreadKey) -> None:
         """Keep a thread's newest checkpoint alone."""
@@ -138,10 +139,6 @@ class Runner:
             with self._runtime.unit_of_work(tenant_id) as session:
                 found.extend((tenant_id, thread_id) for thread_id in runs.waiting_threads(session, tenant_id))
         return found
-
-    def _claim(self, key: ThreadKey) -> Claim | None:
-        with self._runtime.unit_of_work(key[0]) as session:
-            return runs.claim_next(session, *key)
 
     def _release(self, tenant_id: str, claim: Claim) -> None:
         with self._runtime.unit_of_work(tenant_id) as session:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from engine.conversations.runs import Claim
+from engine.conversations.schemas import OpenCard
 from engine.runtime import Runtime
 from icommerce_agents.context import TurnContext
 from icommerce_agents.history import Item
@@ -71,8 +72,8 @@ class RunContext:
     agent_path: list[str] = field(default_factory=list)
     earlier_tries: list[str] = field(default_factory=list)
     """Runs that tried to answer these words and failed: the tool calls they made count."""
-    over_budget: bool = False
-    """The tenant's models have had their money for today: people answer."""
+    open_cards: list[OpenCard] | None = None
+    """The cards that were open when the walk through the graph ended."""
 
     def __post_init__(self) -> None:
         tools = ToolContext(self.runtime, self.claim.identity, self.claim.thread_id, self.claim.run_id)

@@ -1,4 +1,4 @@
-"""What an agent should know before it speaks: a few lines of the present state, read in one transaction."""
+"""What an agent should know before it speaks: a few lines of the present state, read in one look."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from engine.carts.schemas import CartView
 from engine.checkout import service as checkout
 from engine.checkout.errors import NoCheckout
 from engine.checkout.schemas import CheckoutView
-from engine.conversations import asking, events, references, runs
+from engine.conversations import asking, events, references, standing
 from engine.conversations.models import Mode
 from engine.conversations.schemas import OpenCard
+from engine.conversations.standing import Standing
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import ids_in
 from engine.kit.policies import PolicyBroken, read_policy
-from engine.kit.tenancy import Tenant
 from engine.orders import queries
 from engine.policies import policy_kind
 from prompts import rules
@@ -60,30 +60,33 @@ def read_briefing(context: ToolContext, *, order: str | None = None, language: s
     """The state as of now, with the order last spoken about and the ``language`` of the shopper's page. What it names
     counts as seen: a write tool may use it.
     """
-    with context.unit_of_work() as session:
-        mode = runs.mode(session, context.identity.tenant_id, context.thread_id)
-        lines = [*_lines(session, context, mode), *_person(context.identity), *_order(session, context.identity, order)]
-        lines += [f"answer_in: {language}"] if language else []
-        references.record(session, context.identity.tenant_id, context.thread_id, ids_in("\n".join(lines)))
-        tenant = session.get_one(Tenant, context.identity.tenant_id)
-        return Briefing(mode, tuple(lines), tenant.settings, tenant.currency)
+    now = standing.look(context.runtime, context.identity, context.thread_id)
+    if now.cart or now.checkout or now.asked or order:
+        with context.unit_of_work() as session:
+            lines = [*_lines(session, context, now), *_order(session, context.identity, order)]
+            references.record(session, context.identity.tenant_id, context.thread_id, ids_in("\n".join(lines)))
+    else:
+        lines = _lines(None, context, now)
+    lines += [f"answer_in: {language}"] if language else []
+    return Briefing(now.mode, tuple(lines), now.settings, now.currency)
 
 
-def _lines(session: Session, context: ToolContext, mode: Mode) -> list[str]:
+def _lines(session: Session | None, context: ToolContext, now: Standing) -> list[str]:
+    """Without a session where there is nothing to look at."""
     identity = context.identity
-    tenant = session.get_one(Tenant, identity.tenant_id)
-    cards = asking.open_cards(session, identity, context.thread_id)
+    cards = asking.open_cards(session, identity, context.thread_id) if session and now.asked else []
     payments = [card for card in cards if card.activity == events.CONFIRMATION]
     others = [card for card in cards if card.activity != events.CONFIRMATION]
     return [
-        f"shop: {tenant.name}, {tenant.currency}",
+        f"shop: {now.shop}, {now.currency}",
         f"staff: {'true' if identity.is_staff else 'false'}",
-        f"cart: {_cart(carts.view(session, identity))}",
-        f"checkout: {_checkout(_running(session, context))}",
+        f"cart: {_cart(carts.view(session, identity) if session and now.cart else None)}",
+        f"checkout: {_checkout(_running(session, context) if session and now.checkout else None)}",
         f"card_open: {_card(payments)}",
         *([f"asked_on_cards: {_asked(others)}"] if others else []),
         f"signed_in: {'yes' if identity.customer_id else 'no'}",
-        f"mode: {mode}",
+        f"mode: {now.mode}",
+        *_person(identity),
     ]
 
 
@@ -110,7 +113,9 @@ def _running(session: Session, context: ToolContext) -> CheckoutView | None:
         return None
 
 
-def _cart(view: CartView) -> str:
+def _cart(view: CartView | None) -> str:
+    if view is None:
+        return "empty"
     lines = [f"{line.quantity} x {_plain(line.title)} ({line.variant_id})" for line in view.lines]
     return "; ".join(lines) + f"; total {view.total}" if lines else "empty"
 

@@ -32,6 +32,11 @@ from engine.kit.views import Price
 
 MAX_LINES: Final = 50
 MAX_QUANTITY: Final = 99
+HAS_LINES: Final = """
+SELECT FROM app.carts cart JOIN app.cart_lines line ON line.tenant_id = cart.tenant_id AND line.cart_id = cart.id
+WHERE cart.tenant_id = %(tenant)s AND cart.owner_id = %(whose)s AND cart.status = 'open'
+"""
+"""Whether something is in the open cart, for a statement that asks other things too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,3 +37,9 @@ CONSENT: Final = StateMachine(
     },
 )
 OPEN_SESSIONS: Final = _OPEN
+IS_RUNNING: Final = """
+SELECT FROM app.checkout_sessions checkout
+WHERE checkout.tenant_id = %(tenant)s AND checkout.owner_id = %(whose)s AND checkout.cart_id IS NOT NULL
+  AND checkout.status NOT IN ('completed', 'canceled', 'expired') AND checkout.expires_at > %(now)s
+"""
+"""Whether a shopper's checkout may be running, for a statement that asks other things too."""

@@ -21,12 +21,31 @@ from engine.conversations.events import Emitted
 from engine.conversations.models import Message
 from engine.conversations.schemas import OpenCard
 from engine.kit import clock
+from engine.kit.direct import Row, Statement
 from engine.kit.errors import Forbidden, NotFound
 from engine.kit.identity import Actor, Identity
+from engine.runtime import Runtime
 
 _MAY_CHANGE: Final = (ConsentStatus.OPEN, ConsentStatus.APPROVED)
 _UNDER_WAY: Final = ("confirmed", "charging", "requested")
 """States of an agreed change that are not its last."""
+
+
+OPEN: Final = """
+FROM app.consents card
+WHERE card.tenant_id = %(tenant)s AND card.thread_id = %(thread)s AND card.kind = ANY(CAST(%(kinds)s AS text[]))
+  AND card.status = 'open' AND card.expires_at > %(now)s
+  AND (CAST(%(owner)s AS text) IS NULL OR card.owner_id = CAST(%(owner)s AS text))
+"""
+"""Where the cards are that ``open_cards`` returns; ``open_values`` are its values."""
+_STANDING: Final = Statement(f"""
+SELECT EXISTS (SELECT {OPEN}) OR EXISTS (
+  SELECT FROM app.consents card
+  JOIN app.messages shown ON shown.tenant_id = card.tenant_id AND shown.id = card.id
+  WHERE card.tenant_id = %(tenant)s AND card.thread_id = %(thread)s AND shown.thread_id = %(thread)s
+    AND (shown.data ->> 'status' = ANY(CAST(%(may_change)s AS text[]))
+      OR shown.data -> 'change' ->> 'status' = ANY(CAST(%(under_way)s AS text[])))) AS any
+""")  # noqa: S608 (our own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +113,27 @@ def open_cards(session: Session, identity: Identity, thread_id: str) -> list[Ope
     if not identity.is_staff:
         query = query.where(Consent.owner_id == identity.id)
     return [view(session, row) for row in session.scalars(query.order_by(Consent.created_at))]
+
+
+def open_values(identity: Identity, thread_id: str) -> Row:
+    return {
+        "tenant": identity.tenant_id,
+        "thread": thread_id,
+        "kinds": list(map(str, _KINDS)),
+        "now": clock.now(),
+        "owner": None if identity.is_staff else identity.id,
+    }
+
+
+def standing(runtime: Runtime, identity: Identity, thread_id: str) -> tuple[list[OpenCard], list[Emitted]]:
+    """The open cards, and news about those that are outdated. Where there is nothing of either, one look says so."""
+    more = {"may_change": list(map(str, _MAY_CHANGE)), "under_way": list(_UNDER_WAY)}
+    [[row]] = runtime.store.ask(identity.tenant_id, (_STANDING, open_values(identity, thread_id) | more))
+    if not row["any"]:
+        return [], []
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        news = outdated(session, identity.tenant_id, thread_id)
+        return open_cards(session, identity, thread_id), news
 
 
 def view(session: Session, row: Consent) -> OpenCard:

@@ -130,6 +130,7 @@ class Message(TenantRow):
     __table_args__ = (
         tenant_fk("thread_id", "threads", ondelete="CASCADE"),
         Index("ix_messages_thread", "tenant_id", "thread_id", "seq"),
+        Index("ix_messages_outside", "tenant_id", "thread_id", "seq", postgresql_where=text("run_id IS NULL")),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from engine.conversations import events, log
+from engine.conversations import budget, events, log
 from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Mode, Run, RunStatus, Thread
@@ -19,6 +19,11 @@ from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
 
 LEASE: Final = timedelta(seconds=15)
+NEWEST_OUTSIDE: Final = """
+SELECT coalesce(max(seq), 0) FROM app.messages
+WHERE tenant_id = %(tenant)s AND thread_id = %(thread)s AND run_id IS NULL AND role = 'assistant'
+"""
+"""The event that opened the newest message no run wrote."""
 MAX_ATTEMPTS: Final = 2
 """The first try and one continuation after the server stopped in the middle."""
 _WAITING: Final = (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -38,6 +43,10 @@ class Claim:
     active_agent: str | None
     returned: dict[str, Any] | None = None
     """What people did before they gave the conversation back: ``{version, done}``."""
+    newest_outside: int = 0
+    """The event that opened the newest message no run wrote."""
+    over_budget: bool = False
+    """The tenant's models have had their money for today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +68,18 @@ def identity_json(identity: Identity) -> dict[str, Any]:
 
 def identity_of(run: Run) -> Identity:
     """Who asked for this run."""
+    return identity_from(run.tenant_id, run.identity)
+
+
+def identity_from(tenant_id: str, kept: dict[str, Any]) -> Identity:
+    """The identity that ``identity_json`` kept."""
     return Identity(
-        tenant_id=run.tenant_id,
-        actor=Actor(run.identity["kind"]),
-        id=run.identity["id"],
-        customer_id=run.identity["customer_id"],
-        scopes=frozenset(Scope(scope) for scope in run.identity["scopes"]),
-        person=run.identity.get("person"),
+        tenant_id=tenant_id,
+        actor=Actor(kept["kind"]),
+        id=kept["id"],
+        customer_id=kept["customer_id"],
+        scopes=frozenset(Scope(scope) for scope in kept["scopes"]),
+        person=kept.get("person"),
     )
 
 
@@ -130,7 +144,7 @@ def finish(session: Session, tenant_id: str, claim: Claim, report: Report, last:
     run.status, run.finished_at, run.lease_until = report.status, clock.now(), None
     run.usage, run.agent_path, run.tool_calls = report.usage, report.agent_path, report.tool_calls
     run.error = report.error
-    run.input = _without_secrets(run.input)
+    run.input = without_secrets(run.input)
     if report.active_agent and report.active_agent != claim.active_agent:
         thread = session.get_one(Thread, (tenant_id, claim.thread_id))
         thread.active_agent = report.active_agent
@@ -141,7 +155,7 @@ def finish(session: Session, tenant_id: str, claim: Claim, report: Report, last:
 def fail(session: Session, run: Run, *, code: str, message: str) -> None:
     """Close a run that nobody works on any more; the shopper may try again."""
     run.status, run.finished_at, run.lease_until, run.error = RunStatus.FAILED, clock.now(), None, code
-    run.input = _without_secrets(run.input)
+    run.input = without_secrets(run.input)
     session.flush()
     last = events.run_error(run.id, code=code, message=message, retryable=True)
     log.append(session, run.tenant_id, run.thread_id, run.id, [last])
@@ -222,7 +236,14 @@ def _take(session: Session, thread: Thread, run: Run) -> Claim:
         mode=Mode(thread.mode),
         active_agent=thread.active_agent,
         returned=(thread.handoff or {}).get("returned"),
+        newest_outside=_newest_outside(session, thread),
+        over_budget=budget.is_spent(session, thread.tenant_id),
     )
+
+
+def _newest_outside(session: Session, thread: Thread) -> int:
+    values = {"tenant": thread.tenant_id, "thread": thread.id}
+    return int(session.connection().exec_driver_sql(NEWEST_OUTSIDE, values).scalar_one())
 
 
 def _close_messages(session: Session, run: Run) -> None:
@@ -242,8 +263,8 @@ def _held(tenant_id: str, claim: Claim) -> tuple[Any, ...]:
     )
 
 
-def _without_secrets(stored: dict[str, Any]) -> dict[str, Any]:
-    """A card's token is used once; it is not kept."""
+def without_secrets(stored: dict[str, Any]) -> dict[str, Any]:
+    """A run's input as it is kept: a card's token is used once."""
     action = stored.get("action")
     if not action or "card_token" not in action.get("args", {}):
         return stored

@@ -29,6 +29,10 @@ _ADD = text(
     " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + :n RETURNING used"
 )
 
+_ADDING = Statement(
+    "INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (%(bucket)s, %(start)s, %(n)s)"
+    " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + %(n)s"
+)
 _WITHIN = Statement("""
 WITH hit AS (
   INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (%(bucket)s, %(start)s, 1)
@@ -51,26 +55,32 @@ def check(session: Session, bucket: str, *, limit: int, window: timedelta) -> No
 
 def add(session: Session, bucket: str, n: int, *, window: timedelta) -> int:
     """Count ``n`` uses of ``bucket``; returns how many this window has now."""
-    return int(session.execute(_ADD, {"bucket": bucket, "start": _start(window), "n": n}).scalar_one())
+    return int(session.execute(_ADD, {"bucket": bucket, "start": window_start(window), "n": n}).scalar_one())
+
+
+def adding(bucket: str, n: int, *, window: timedelta) -> Ask:
+    """The same beside other statements, in one round trip."""
+    return _ADDING, {"bucket": bucket, "start": window_start(window), "n": n}
 
 
 def within(bucket: str, *, limit: int, window: timedelta) -> Ask:
     """Count one use beside other statements. It fails (``Refused``) beyond ``limit``, and then nothing is counted."""
-    return _WITHIN, {"bucket": bucket, "start": _start(window), "limit": limit}
+    return _WITHIN, {"bucket": bucket, "start": window_start(window), "limit": limit}
 
 
 def used(session: Session, bucket: str, *, window: timedelta) -> int:
     """How many uses of ``bucket`` this window has."""
-    query = select(RateLimit.used).where(RateLimit.bucket == bucket, RateLimit.window_start == _start(window))
+    query = select(RateLimit.used).where(RateLimit.bucket == bucket, RateLimit.window_start == window_start(window))
     return session.scalar(query) or 0
 
 
 def _limited(window: timedelta) -> RateLimited:
-    wait = max(1, int((_start(window) + window - clock.now()).total_seconds()) + 1)
+    wait = max(1, int((window_start(window) + window - clock.now()).total_seconds()) + 1)
     return RateLimited("Too many requests. Please wait a moment.", retry_after_seconds=wait)
 
 
-def _start(window: timedelta) -> datetime:
+def window_start(window: timedelta) -> datetime:
+    """When the window that we are in began."""
     now, seconds = clock.now(), int(window.total_seconds())
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds, tz=now.tzinfo)
 

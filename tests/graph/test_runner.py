@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from engine.conversations import log, runs, service
 from engine.conversations.models import Event, Run, RunStatus
 from engine.kit import clock
+from engine.kit.direct import Ask
 from graph import execution
 from graph import runner as running_module
 from tests.graph.conftest import Running, Talk
@@ -152,16 +153,16 @@ def test_only_the_holder_of_the_lease_may_finish(talk: Talk) -> None:
 def test_a_store_that_fails_fails_the_run_and_not_the_conversation(
     talk: Talk, script: Script, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append, broken = log.append, [True]
+    appending, broken = log.appending, [True]
 
-    def outage(session: Any, tenant_id: str, thread_id: str, run_id: Any, events: Any, **more: Any) -> int:
+    def outage(tenant_id: str, thread_id: str, run_id: Any, events: Any, **more: Any) -> Ask:
         kinds = {event.payload["type"] for event in events}
         if broken and "TEXT_MESSAGE_CONTENT" in kinds and run_id and "user" not in str(events[0].payload):
             broken.clear()
             raise OperationalError("insert", {}, Exception("server closed the connection"))
-        return append(session, tenant_id, thread_id, run_id, events, **more)
+        return appending(tenant_id, thread_id, run_id, events, **more)
 
-    monkeypatch.setattr(log, "append", outage)
+    monkeypatch.setattr(log, "appending", outage)
     script.add(Say("Lost words."), Say("Hello again."))
 
     async def go() -> None:

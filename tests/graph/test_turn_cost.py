@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -10,44 +11,86 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from engine import db
+from engine.kit import direct
+from graph import emitter
 from graph.checkpointer import thread_key
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Say, Script
 
-MOST = 70
-"""A turn of plain words took 86 statements before; 23 of them only forgot old checkpoints."""
+OURS = 12
+"""Five transactions: the claim, what the agent is told, the words, the open cards, the end."""
+COMMITS = 5
+GRAPHS = 19
+"""The checkpoint read and written, and old ones forgotten."""
+
+
+@dataclass
+class Counted:
+    """The statements of our own transactions and how many there were, and the statements of the graph's saver."""
+
+    ours: list[str] = field(default_factory=list)
+    commits: int = 0
+    graphs: list[str] = field(default_factory=list)
+
+    def watch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bind, depart = db.begin_bound, direct._Trip.depart
+        event.listen(Engine, "before_cursor_execute", self._ours)
+        event.listen(Engine, "commit", self._committed)
+
+        def bound(*args: Any) -> bool:
+            self.ours.append("BIND")
+            return bind(*args)
+
+        def trip(one: Any) -> None:
+            self.ours.extend(statement.text for statement, _values in one._asks)
+            self.commits += 1
+            depart(one)
+
+        monkeypatch.setattr(db, "begin_bound", bound)
+        monkeypatch.setattr(direct._Trip, "depart", trip)
+        for name in ("execute", "executemany"):
+            monkeypatch.setattr(psycopg.AsyncCursor, name, self._noted(getattr(psycopg.AsyncCursor, name)))
+
+    def leave(self) -> None:
+        event.remove(Engine, "before_cursor_execute", self._ours)
+        event.remove(Engine, "commit", self._committed)
+
+    def _ours(self, _connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        self.ours.append(statement)
+
+    def _committed(self, _connection: Any) -> None:
+        self.commits += 1
+
+    def _noted(self, kept: Any) -> Any:
+        async def execute(cursor: Any, query: Any, *args: Any, **more: Any) -> Any:
+            self.graphs.append(str(query))
+            return await kept(cursor, query, *args, **more)
+
+        return execute
 
 
 def test_a_turn_of_words_stays_cheap(
     talk: Talk, script: Script, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted: list[str] = []
-
-    def ours(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        counted.append(statement)
-
-    def watched(kept: Any) -> Any:
-        async def execute(self: Any, query: Any, *args: Any, **kwargs: Any) -> Any:
-            counted.append(str(query))
-            return await kept(self, query, *args, **kwargs)
-
-        return execute
+    monkeypatch.setattr(emitter, "PAUSE_SECONDS", 3600)
+    counted = Counted()
 
     async def go() -> None:
         async with running(talk, sweep_seconds=600):
             script.add(Say("Hello."), Say("Hello again."))
             await talk.say("hi")
             run = await asyncio.to_thread(talk.submit, message="hi again")
-            event.listen(Engine, "before_cursor_execute", ours)
-            for name in ("execute", "executemany"):
-                monkeypatch.setattr(psycopg.AsyncCursor, name, watched(getattr(psycopg.AsyncCursor, name)))
-            assert talk.runner is not None
-            await talk.runner.settle(talk.shop.tenant.id, talk.thread_id)
-            event.remove(Engine, "before_cursor_execute", ours)
+            with monkeypatch.context() as watching:
+                counted.watch(watching)
+                assert talk.runner is not None
+                await talk.runner.settle(talk.shop.tenant.id, talk.thread_id)
+                counted.leave()
             assert talk.run(run.id).status == "completed"
 
     asyncio.run(go())
-    assert 20 < len(counted) <= MOST
+    assert (counted.commits, len(counted.ours)) == (COMMITS, OURS), "\n\n".join(counted.ours)
+    assert 0 < len(counted.graphs) <= GRAPHS
 
 
 def test_only_the_newest_checkpoint_is_kept(talk: Talk, script: Script, running: Running, graph_dsn: str) -> None:
