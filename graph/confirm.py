@@ -21,10 +21,11 @@ async def cards(  # LangGraph passes the state to every node
     """Every turn ends here: tell what became of old cards and, while one is open, wait in the confirm node."""
     context = runtime.context
     claim = context.claim
-    context.open_cards, news = await in_thread(asking.standing, context.runtime, claim.identity, claim.thread_id)
+    open_cards, news = await in_thread(asking.standing, context.runtime, claim.identity, claim.thread_id)
+    context.open_cards = open_cards
     context.sink.emit(*news)
-    target: Literal["confirm", "__end__"] = "confirm" if context.open_cards else "__end__"
-    return Command(goto=target, update={"open_cards": [card.id for card in context.open_cards], "decided": []})
+    target: Literal["confirm", "__end__"] = "confirm" if open_cards else "__end__"
+    return Command(goto=target, update={"open_cards": [card.id for card in open_cards], "decided": []})
 
 
 def confirm(state: State) -> Command[Literal["capture"]]:
