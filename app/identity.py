@@ -230,7 +230,7 @@ def _by_key(runtime: Runtime, authorization: str) -> Caller:
     if not rows:
         raise BadKey("This key is not valid.")
     row = rows[0]
-    _require_active(row["status"])
+    require_open(row["status"])
     identity = Identity(
         row["tenant_id"],
         Actor.API_KEY,
@@ -276,10 +276,11 @@ def _by_staff_cookie(session: Session, cookie: str, named: Merchant | None) -> C
 
 def require_active(tenant: Tenant) -> None:
     """Raises ``ShopSuspended``."""
-    _require_active(tenant.status)
+    require_open(tenant.status)
 
 
-def _require_active(status: str) -> None:
+def require_open(status: str) -> None:
+    """The same of a shop's status."""
     if status != "active":
         raise ShopSuspended("This shop is closed at the moment.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from app.agent_log import AgentLog
 from engine.kit import limits
+from engine.kit.direct import Refused
 from engine.kit.errors import Unavailable
 from engine.runtime import Runtime
 from engine.settings import Settings
@@ -81,8 +82,17 @@ class Site:
 
     def hit(self, bucket: str, limit: int) -> None:
         """Count one use a minute in a transaction of its own. Raises ``RateLimited``."""
-        with self.runtime.store.without_tenant() as session:
-            limits.hit(session, bucket[:200], limit=limit, window=_MINUTE)
+        self.hit_each({bucket: limit})
+
+    def hit_each(self, uses: Mapping[str, int]) -> None:
+        """Count one use of each bucket, each with its limit; beyond one of them none is counted. Raises
+        ``RateLimited``.
+        """
+        asks = [limits.within(bucket[:200], limit=limit, window=_MINUTE) for bucket, limit in uses.items()]
+        try:
+            self.runtime.store.ask("", *asks)
+        except Refused:
+            raise limits.limited(_MINUTE) from None
 
     async def read_for_stream(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a blocking read on the few threads that serve open streams, so that they never starve requests."""

@@ -8,15 +8,17 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import select
-
 from engine.conversations import service
-from engine.conversations.models import Event
 from engine.conversations.schemas import RunInput, RunView, Snapshot
+from engine.kit.direct import Statement
 from engine.kit.identity import Identity
 from evals.house import Stage
 
 PATIENCE_SECONDS: Final = 240.0
+_NEWS: Final = Statement("""
+SELECT seq, run_id, payload FROM app.events
+WHERE tenant_id = %(tenant)s AND thread_id = %(thread)s AND seq > %(after)s ORDER BY seq
+""")
 _ENDS: Final = frozenset({"RUN_FINISHED", "RUN_ERROR"})
 
 
@@ -146,16 +148,11 @@ class Talk:
 
     def _news(self) -> list[tuple[str | None, dict[str, Any]]]:
         """Events after the last one seen, whoever may see them."""
-        query = (
-            select(Event.seq, Event.run_id, Event.payload)
-            .where(Event.tenant_id == self.tenant_id, Event.thread_id == self.thread_id, Event.seq > self.seen)
-            .order_by(Event.seq)
-        )
-        with self.stage.runtime.unit_of_work(self.tenant_id) as session:
-            rows = session.execute(query).all()
+        values = {"tenant": self.tenant_id, "thread": self.thread_id, "after": self.seen}
+        [rows] = self.stage.runtime.store.ask(self.tenant_id, (_NEWS, values))
         if rows:
-            self.seen = rows[-1].seq
-        return [(row.run_id, row.payload) for row in rows]
+            self.seen = rows[-1]["seq"]
+        return [(row["run_id"], row["payload"]) for row in rows]
 
 
 def _hear_first_words(payload: dict[str, Any], speakers: set[str], heard: Heard, began: float) -> None:

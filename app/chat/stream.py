@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
-from app.identity import require_active
+from app.identity import require_open
 from app.metrics import SSE_CLIENTS
 from app.site import Site
-from engine.conversations import service
+from engine.conversations.reading import Page, page_after
 from engine.kit.errors import DomainError
 from engine.kit.identity import Identity
-from engine.kit.tenancy import Tenant
 
 PAGE: Final = 500
 KEEP_ALIVE_SECONDS: Final = 15.0
 HELLO: Final = b"retry: 1000\n\n"
 KEEP_ALIVE: Final = b": keep-alive\n\n"
-Events = Sequence[tuple[int, dict[str, Any]]]
 
 
-async def read(site: Site, identity: Identity, thread_id: str, after: int) -> Events:
+async def read(site: Site, identity: Identity, thread_id: str, after: int) -> Page:
     """The next events beyond ``after``. Raises ``NotFound``."""
     return await site.read_for_stream(_read, site, identity, thread_id, after)
 
 
-async def follow(site: Site, identity: Identity, thread_id: str, after: int, first: Events) -> AsyncIterator[bytes]:
+async def follow(site: Site, identity: Identity, thread_id: str, after: int, first: Page) -> AsyncIterator[bytes]:
     """Frames from ``first`` (the page after ``after``) on. Ends when the server does."""
     assert site.live is not None
     yield HELLO
@@ -51,10 +48,9 @@ async def follow(site: Site, identity: Identity, thread_id: str, after: int, fir
                 return
 
 
-def frame(seq: int, event: dict[str, Any]) -> bytes:
-    """One event on the wire; its id is its sequence number."""
-    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {seq}\ndata: {data}\n\n".encode()
+def frame(seq: int, event: str) -> bytes:
+    """One event on the wire, as the store has it; its id is its sequence number."""
+    return f"id: {seq}\ndata: {event}\n\n".encode()
 
 
 async def wait(bell: asyncio.Event, seconds: float) -> None:
@@ -63,7 +59,7 @@ async def wait(bell: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(bell.wait(), min(seconds, KEEP_ALIVE_SECONDS))
 
 
-def _read(site: Site, identity: Identity, thread_id: str, after: int) -> Events:
-    with site.runtime.unit_of_work(identity.tenant_id) as session:
-        require_active(session.get_one(Tenant, identity.tenant_id))  # a stream ends with its shop
-        return service.events_after(session, identity, thread_id, after, limit=PAGE)
+def _read(site: Site, identity: Identity, thread_id: str, after: int) -> Page:
+    shop_status, page = page_after(site.runtime, identity, thread_id, after, limit=PAGE)
+    require_open(shop_status)  # a stream ends with its shop
+    return page

@@ -123,7 +123,7 @@ def events_after(
             Event.tenant_id == identity.tenant_id,
             Event.thread_id == thread_id,
             Event.seq > after,
-            Event.audience.in_(_audiences(identity)),
+            Event.audience.in_(audiences(identity)),
         )
         .order_by(Event.seq)
         .limit(limit)
@@ -246,7 +246,8 @@ def _owner(identity: Identity, thread: Thread) -> Identity:
     return Identity(identity.tenant_id, Actor.SHOPPER, thread.owner_id)
 
 
-def _audiences(identity: Identity) -> list[Audience]:
+def audiences(identity: Identity) -> list[Audience]:
+    """Whose events an identity may see."""
     return [Audience.SHOPPER, Audience.STAFF] if identity.is_staff else [Audience.SHOPPER]
 
 
@@ -256,7 +257,7 @@ def _messages(session: Session, identity: Identity, thread: Thread) -> list[Mess
         .where(
             Message.tenant_id == thread.tenant_id,
             Message.thread_id == thread.id,
-            Message.audience.in_(_audiences(identity)),
+            Message.audience.in_(audiences(identity)),
         )
         .order_by(Message.seq.desc())
         .limit(SNAPSHOT_LIMIT)

@@ -50,13 +50,14 @@ FROM (SELECT) AS one LEFT JOIN taken ON true LEFT JOIN counted ON true LEFT JOIN
 """)  # noqa: S608 (our own)
 _END: Final = Statement(f"""
 WITH thread AS (
-  SELECT id FROM app.threads WHERE tenant_id = %(tenant)s AND id = %(thread)s FOR UPDATE
+  SELECT mode FROM app.threads WHERE tenant_id = %(tenant)s AND id = %(thread)s FOR UPDATE
 ), ended AS (
   UPDATE app.runs run SET status = %(status)s, finished_at = %(now)s, lease_until = NULL,
     usage = CAST(%(usage)s AS jsonb), agent_path = CAST(%(agent_path)s AS text[]),
     tool_calls = CAST(%(tool_calls)s AS jsonb), input = CAST(%(input)s AS jsonb)
   FROM thread
   WHERE run.tenant_id = %(tenant)s AND run.id = %(run)s AND run.status = 'running' AND run.attempts = %(attempt)s
+    AND thread.mode <> 'human'
     AND ARRAY(SELECT CAST(card.id AS text) {asking.OPEN} ORDER BY card.created_at) = CAST(%(cards)s AS text[])
   RETURNING run.id)
 SELECT 1 / count(*) AS whole FROM ended
@@ -103,7 +104,8 @@ def end(
     """Close a run that went well, with its last events, where exactly these cards are open now; whether another run of
     the thread waits.
 
-    Raises ``Refused`` when a card was pressed or ran out in this moment, or another worker has the run.
+    Raises ``Refused`` when a card was pressed or ran out in this moment, a person has the conversation, or another worker
+    the run.
     """
     tenant_id, key = claim.identity.tenant_id, {"tenant": claim.identity.tenant_id, "thread": claim.thread_id}
     asks: list[Ask] = [(_END, key | _ended(claim, report, cards))]

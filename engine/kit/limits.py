@@ -44,13 +44,13 @@ SELECT 1 / CASE WHEN used <= %(limit)s THEN 1 ELSE 0 END AS whole FROM hit
 def hit(session: Session, bucket: str, *, limit: int, window: timedelta) -> None:
     """Count one use of ``bucket``. Raises ``RateLimited`` (with the seconds to wait) beyond ``limit`` per window."""
     if add(session, bucket, 1, window=window) > limit:
-        raise _limited(window)
+        raise limited(window)
 
 
 def check(session: Session, bucket: str, *, limit: int, window: timedelta) -> None:
     """Raises ``RateLimited`` where ``limit`` uses of ``bucket`` were counted already; counts nothing."""
     if used(session, bucket, window=window) >= limit:
-        raise _limited(window)
+        raise limited(window)
 
 
 def add(session: Session, bucket: str, n: int, *, window: timedelta) -> int:
@@ -74,7 +74,8 @@ def used(session: Session, bucket: str, *, window: timedelta) -> int:
     return session.scalar(query) or 0
 
 
-def _limited(window: timedelta) -> RateLimited:
+def limited(window: timedelta) -> RateLimited:
+    """What is raised beyond a limit, with the seconds to wait."""
     wait = max(1, int((window_start(window) + window - clock.now()).total_seconds()) + 1)
     return RateLimited("Too many requests. Please wait a moment.", retry_after_seconds=wait)
 
