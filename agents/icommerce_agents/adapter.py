@@ -130,8 +130,8 @@ def _run(spec: ToolSpec, context: ToolContext, arguments: BaseModel, *, provenan
     outcome = spec.function(context, **call_arguments(arguments))
     seen = ids_in(json.dumps(outcome.result))
     if seen:
-        with context.unit_of_work() as session:
-            references.record(session, context.identity.tenant_id, context.thread_id, seen)
+        tenant_id = context.identity.tenant_id
+        context.runtime.store.ask(tenant_id, references.recording(tenant_id, context.thread_id, seen))
     return outcome
 
 
@@ -139,8 +139,7 @@ def _check_provenance(spec: ToolSpec, context: ToolContext, values: dict[str, An
     named = {found for name in spec.refs for found in ids_in(json.dumps(values[name]))}
     if not named:
         return
-    with context.unit_of_work() as session:
-        unknown = references.missing(session, context.identity.tenant_id, context.thread_id, named)
+    unknown = references.missing(context.runtime, context.identity, context.thread_id, named)
     if unknown:
         raise UnknownReference(
             f"{', '.join(sorted(unknown))} did not come from a result in this conversation. Search or look it up first."

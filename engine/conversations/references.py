@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from engine.conversations.models import ThreadReference
+from engine.kit.direct import Ask, Statement
+from engine.kit.identity import Identity
+from engine.runtime import Runtime
+
+_RECORD: Final = Statement("""
+INSERT INTO app.thread_references (tenant_id, thread_id, ref)
+SELECT %(tenant)s, %(thread)s, ref FROM unnest(CAST(%(refs)s AS text[])) AS ref
+ON CONFLICT DO NOTHING
+""")
+_SEEN: Final = Statement("""
+SELECT ref FROM app.thread_references
+WHERE tenant_id = %(tenant)s AND thread_id = %(thread)s AND ref = ANY(CAST(%(refs)s AS text[]))
+""")
 
 
 def record(session: Session, tenant_id: str, thread_id: str, refs: Iterable[str]) -> None:
     """Remember that a tool returned ``refs`` in this thread."""
-    rows = [{"tenant_id": tenant_id, "thread_id": thread_id, "ref": ref} for ref in sorted(set(refs))]
-    if rows:
-        session.execute(insert(ThreadReference).values(rows).on_conflict_do_nothing())
+    statement, values = recording(tenant_id, thread_id, refs)
+    if values["refs"]:
+        session.connection().exec_driver_sql(statement.text, dict(values))
 
 
-def missing(session: Session, tenant_id: str, thread_id: str, refs: Iterable[str]) -> set[str]:
+def recording(tenant_id: str, thread_id: str, refs: Iterable[str]) -> Ask:
+    """The same for a transaction of one round trip."""
+    return _RECORD, {"tenant": tenant_id, "thread": thread_id, "refs": sorted(set(refs))}
+
+
+def missing(runtime: Runtime, identity: Identity, thread_id: str, refs: Iterable[str]) -> set[str]:
     """Those of ``refs`` that no tool has returned in this thread."""
     wanted = set(refs)
     if not wanted:
         return set()
-    seen = session.scalars(
-        select(ThreadReference.ref).where(
-            ThreadReference.tenant_id == tenant_id,
-            ThreadReference.thread_id == thread_id,
-            ThreadReference.ref.in_(wanted),
-        )
-    )
-    return wanted - set(seen)
+    values = {"tenant": identity.tenant_id, "thread": thread_id, "refs": sorted(wanted)}
+    [rows] = runtime.store.ask(identity.tenant_id, (_SEEN, values))
+    return wanted - {row["ref"] for row in rows}

@@ -287,9 +287,10 @@ def test_references_are_kept_per_thread(shop: Shop, shopper: Identity, thread: T
         other = service.create_thread(session, shopper)
         references.record(session, shop.tenant.id, thread.id, [seen, seen])
         references.record(session, shop.tenant.id, thread.id, [seen])
-        assert references.missing(session, shop.tenant.id, thread.id, [seen, unseen]) == {unseen}
-        assert references.missing(session, shop.tenant.id, other.id, [seen]) == {seen}
-        assert references.missing(session, shop.tenant.id, thread.id, []) == set()
+        references.record(session, shop.tenant.id, thread.id, [])
+    assert references.missing(shop.runtime, shopper, thread.id, [seen, unseen]) == {unseen}
+    assert references.missing(shop.runtime, shopper, other.id, [seen]) == {seen}
+    assert references.missing(shop.runtime, shopper, thread.id, []) == set()
 
 
 def test_every_refusal_is_a_domain_error() -> None:
