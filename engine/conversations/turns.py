@@ -104,8 +104,8 @@ def end(
     """Close a run that went well, with its last events, where exactly these cards are open now; whether another run of
     the thread waits.
 
-    Raises ``Refused`` when a card was pressed or ran out in this moment, a person has the conversation, or another worker
-    the run.
+    Raises ``Refused`` when a card was pressed or ran out in this moment, or when a person has the conversation, or
+    another worker the run.
     """
     tenant_id, key = claim.identity.tenant_id, {"tenant": claim.identity.tenant_id, "thread": claim.thread_id}
     asks: list[Ask] = [(_END, key | _ended(claim, report, cards))]

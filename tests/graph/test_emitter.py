@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from engine.conversations import events, log, service
-from engine.conversations.models import Event
+from engine.conversations.models import Event, Mode, Thread
+from engine.conversations.schemas import RunInput
 from engine.kit.direct import Ask
 from graph import emitter as emitter_module
 from graph.emitter import Emitter, merged
@@ -106,6 +107,27 @@ def test_order_is_kept(shop: Shop, emitter: Emitter) -> None:
     with shop.uow() as session:
         found = session.scalars(select(Event.payload).order_by(Event.seq)).all()
     assert [payload["value"]["n"] for payload in found] == list(range(200))
+
+
+def test_words_are_left_out_where_a_person_has_taken_the_conversation(shop: Shop, emitter: Emitter) -> None:
+    tenant_id, thread_id, _ = emitter._key
+    with shop.uow() as session:
+        identity = shop.shopper()
+        thread = session.get_one(Thread, (tenant_id, thread_id))
+        thread.owner_id = identity.id
+        session.flush()
+        run = service.submit(session, identity, thread_id, RunInput(message="hi"))
+        thread.mode = Mode.HUMAN
+    emitter._key = (tenant_id, thread_id, run.id)
+
+    async def go() -> None:
+        emitter.emit(events.step_started("agent"), *events.text("m", "assistant", "hello"), events.step_finished("a"))
+        await emitter.flush()
+
+    asyncio.run(go())
+    with shop.uow() as session:
+        found = session.scalars(select(Event.payload).where(Event.seq > 3).order_by(Event.seq)).all()
+    assert [payload["type"] for payload in found] == ["STEP_STARTED", "STEP_FINISHED"]
 
 
 def test_a_failed_write_is_raised_to_whoever_comes_next(emitter: Emitter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,6 +157,25 @@ def test_who_lost_the_lease_changes_nothing(shop: Shop, shopper: Identity, threa
         assert session.get(Message, (shop.tenant.id, "m")) is None
 
 
+def test_a_conversation_that_a_person_has_taken_is_ended_the_longer_way(
+    shop: Shop, shopper: Identity, thread: Thread
+) -> None:
+    first = _submit(shop, shopper, thread, message="hi")
+    claim = _take(shop, thread)
+    assert claim is not None
+    with shop.uow() as session:
+        session.get_one(Thread, (shop.tenant.id, thread.id)).mode = Mode.HUMAN
+    said = events.text("m", "assistant", "Hello.")
+    before = _log(shop, thread)
+    with pytest.raises(Refused):
+        _end(shop, claim, *said)
+    [nothing] = shop.runtime.store.ask(shop.tenant.id, log.appending(shop.tenant.id, thread.id, first.id, said))
+    assert (nothing, _log(shop, thread)) == ([], before)
+    with shop.uow() as session:
+        runs.finish(session, shop.tenant.id, claim, DONE, [*said, events.run_finished(thread.id, first.id)])
+    assert [kind for _, kind, _, _ in _log(shop, thread)[len(before) :]] == ["RUN_FINISHED"]
+
+
 def test_a_card_pressed_in_this_moment_is_not_told_as_open(shop: Shop, shopper: Identity, thread: Thread) -> None:
     shop.add("LAMP")
     _submit(shop, shopper, thread, message="hi")
