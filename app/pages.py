@@ -22,7 +22,7 @@ from app.identity import Merchant, authenticate
 from app.middleware import content_policy
 from app.routing import SiteDep
 from app.site import Site
-from app.theme import address, look, theme_of, voice
+from app.theme import address, look, voice
 from app.wording import DEFAULT, Wording, chosen, locale, offered, remember, words
 from engine.catalog.models import Product
 from engine.kit.tenancy import Tenant
@@ -145,7 +145,7 @@ def _shop(site: Site, merchant: Merchant, wording: Wording, said: Mapping[str, s
         "theme": address(merchant),
         "suggestions": _suggestions(site, merchant.id, said),
     }
-    return known | told | how | voice(theme_of(merchant), wording.language)
+    return known | told | how | voice(merchant, wording.language)
 
 
 def _suggestions(site: Site, tenant_id: str, said: Mapping[str, str]) -> list[str]:

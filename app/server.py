@@ -102,6 +102,7 @@ def create_app(site: Site) -> FastAPI:
         health.router,
         pages.router,
         theme.router,
+        theme.staff,
         chat.router,
         catalog_writing.router,
         digital.router,

@@ -8,14 +8,22 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.orm import Session
 
+from app.evidence import FileIn
 from app.identity import Merchant, merchant_by_slug
-from app.routing import SiteDep
+from app.once import AskedDep, answer_once
+from app.routing import CallerDep, Guarded, SiteDep
+from engine.kit.errors import Forbidden
+from engine.kit.identity import Scope
 from engine.kit.policies import PolicyBroken, read_policy
+from engine.policies import PolicyView
 from engine.theme.colors import BLACK, WHITE, Color, readable
+from engine.theme.logos import logo, set_logo
 from engine.theme.policy import DARK_GROUND, LIGHT_GROUND, LIGHT_SOFT, ThemePolicy
 
 router: Final = APIRouter(prefix="/theme", include_in_schema=False)
+staff: Final = APIRouter(prefix="/v1/staff/theme", tags=["staff"], route_class=Guarded)
 LOOK: Final = "ic_look"
 """The cookie in which a browser keeps light or dark, set by the page itself."""
 _ACCENT: Final = Color.of("#1f6f54")
@@ -36,9 +44,11 @@ def address(merchant: Merchant) -> str:
     return f"/theme/{merchant.slug}.css?v={_digest(style(theme_of(merchant), merchant.settings))}"
 
 
-def voice(theme: ThemePolicy, language: str) -> dict[str, str]:
-    """What the shop says of itself on the page, where it says so."""
+def voice(merchant: Merchant, language: str) -> dict[str, str]:
+    """What the shop says and shows of itself on the page, where it does."""
+    theme = theme_of(merchant)
     told = {"assistant": theme.assistant_name or "", "greeting": theme.greeting.get(language, "")}
+    told["logo"] = f"/theme/{merchant.slug}/logo/{theme.logo}" if theme.logo else ""
     return {name: words for name, words in told.items() if words}
 
 
@@ -64,6 +74,29 @@ def style(theme: ThemePolicy, settings: Mapping[str, Any]) -> str:
         grounds = (ground.mixed(accent, theme.tint_percent) for ground in (LIGHT_GROUND, DARK_GROUND))
         said["--ic-bg"] = f"light-dark({', '.join(map(str, grounds))})"
     return f":root {{ {' '.join(f'{name}: {value};' for name, value in said.items())} }}\n"
+
+
+@router.get("/{slug}/logo/{digest}")
+def picture(slug: str, digest: str, site: SiteDep) -> Response:
+    """A shop's logo: a picture and nothing a browser would run. Raises ``NotFound``."""
+    merchant = merchant_by_slug(site.runtime, slug)
+    with site.runtime.unit_of_work(merchant.id) as session:
+        kind, content = logo(session, merchant.id, digest[:16])
+    headers = {"Cache-Control": _FOREVER, "Content-Security-Policy": "default-src 'none'; sandbox"}
+    return Response(content, media_type=kind, headers=headers | {"X-Content-Type-Options": "nosniff"})
+
+
+@staff.post("/logo", responses={200: {"model": PolicyView}}, response_class=Response)
+def give_logo(site: SiteDep, caller: CallerDep, asked: AskedDep, given: FileIn) -> Response:
+    """Show a JPEG, PNG or WebP picture of at most 128 KiB as the shop's logo."""
+    identity, content = caller.staff, given.read()
+    if Scope.ADMIN not in identity.scopes:
+        raise Forbidden("Changing the logo needs a key with the scope admin.")
+
+    def work(session: Session) -> PolicyView:
+        return set_logo(session, identity.tenant_id, content, actor=identity.id)
+
+    return answer_once(site.runtime, identity, asked, work, status=200)
 
 
 @router.get("/{slug}.css")

@@ -53,6 +53,7 @@ MODELS: Final = (
     "engine.staff.models",
     "engine.support.models",
     "engine.tax.models",
+    "engine.theme.models",
     "engine.warranties.models",
 )
 SCHEMAS: Final = ("app", "sandbox", "graph", "dbos")

@@ -519,6 +519,7 @@ SHOP: Final[Mapping[str, str]] = {
     "inbounds": "reference created_by",
     "journal_entries": "subject",
     "ledger_accounts": "code number name type",
+    "logos": "digest media_type content set_by",
     "locations": "code name country region city postal_code line_one pickup cannot_ship time_zone cut_off",
     "macros": "name body created_by",
     "order_adjustments": "rates",

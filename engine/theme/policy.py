@@ -55,6 +55,8 @@ class ThemePolicy(Policy):
     """The shop's mark, where it is to differ from the accent."""
     tint_percent: Annotated[int, Field(ge=0, le=12)] = 0
     """How much of the accent is in the page's ground."""
+    logo: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None
+    """Which picture is shown, by its digest: set by giving one (POST /v1/staff/theme/logo); none: a letter."""
     corners: Literal["round", "soft", "square"] = "round"
     assistant_name: Name | None = None
     greeting: dict[Language, Greeting] = Field(default_factory=dict, max_length=12)

@@ -84,6 +84,8 @@ OPEN_TO_ALL: Final = {
     "/openapi.json",
     "/docs",
     "/.well-known/acp.json",
+    "/theme/{slug}.css",
+    "/theme/{slug}/logo/{digest}",
     "/order/{number}",  # asks who looks (tests/app/test_order_page.py)
     *SIGNED,
     *KEYED,
@@ -133,6 +135,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/disputes/{dispute_id}/evidence": {"evidence": {"uncategorized_text": "hello"}},
     "/v1/staff/inventory/counts/{count_id}/submit": {"lines": [{"sku": "OWN", "counted": 1}]},
     "/v1/staff/inventory/counts/{count_id}/approve": {"approved": True},
+    "/v1/staff/theme/logo": {"name": "x.png", "content": "AAAA"},
     "/v1/staff/fulfillments/{fulfillment_id}/short_pick": {"short": {"sol_1": 1}},
     "/v1/staff/fulfillments/{fulfillment_id}/answer_cancel": {"accepted": True},
     "/v1/staff/shipments/{shipment_id}/remedy": {"remedy": "refund"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from html import unescape
@@ -11,8 +12,10 @@ from app.theme import look, style
 from engine.kit.tenancy import Tenant
 from engine.policies import set_policy
 from engine.theme.colors import Color, contrast
+from engine.theme.models import LARGEST
 from engine.theme.policy import ThemePolicy
 from tests.app.conftest import Browser
+from tests.pictures import png
 from tests.shop import Shop
 
 
@@ -29,6 +32,11 @@ def hosted(shop: Shop) -> dict[str, str]:
     with shop.runtime.store.without_tenant() as session:
         session.get_one(Tenant, shop.tenant.id).host = name
     return {"host": name}
+
+
+def give(browser: Browser, key: str, content: bytes) -> Any:
+    body = {"name": "logo.png", "content": base64.b64encode(content).decode()}
+    return browser.post("/v1/staff/theme/logo", body, authorization=key)
 
 
 def rule(shop: Shop, section: str, **values: Any) -> None:
@@ -80,6 +88,25 @@ def test_a_hosted_page_is_in_the_browsers_language(browser: Browser, shop: Shop)
     assert '<html lang="ar" dir="rtl">' in page.text
     assert "الطلب X-1" in page.text
     assert browser.http.get("/confirm/nothing?t=x", headers={"accept-language": "es"}).text.count("Su pedido") == 2
+
+
+def test_a_logo_is_a_picture_and_nothing_else(browser: Browser, shop: Shop, make_key: Any) -> None:
+    host = hosted(shop)
+    admin, support = make_key(shop.tenant, "admin"), make_key(shop.tenant, "staff")
+    refused = give(browser, admin, b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert (refused.status_code, refused.json()["code"]) == (422, "logo_refused")
+    large = give(browser, admin, png() + b"x" * LARGEST)
+    assert large.status_code == 422
+    assert give(browser, support, png()).status_code == 403
+    assert "logo" not in told(browser.http.get("/", headers=host).text)
+    taken = give(browser, admin, png() + b"<script>")
+    assert taken.status_code == 200
+    shown = told(browser.http.get("/", headers=host).text)["logo"]
+    picture = browser.http.get(shown)
+    assert (picture.content, picture.headers["content-type"]) == (png(extra=b""), "image/png")
+    assert picture.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    rule(shop, "theme", logo=None)
+    assert "logo" not in told(browser.http.get("/", headers=host).text)
 
 
 def test_there_is_no_sheet_of_a_shop_that_is_not(browser: Browser) -> None:

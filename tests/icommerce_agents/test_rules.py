@@ -23,7 +23,7 @@ def _text(name: str, **values: Any) -> str:
 
 
 def test_there_are_rules_and_each_is_told_to_somebody() -> None:
-    assert {"orders", "returns", "warranties"} == set(NAMES)
+    assert {"orders", "returns", "voice", "warranties"} == set(NAMES)
     assert {name for spec in AGENTS.values() for name in spec.prompt.rules} == set(NAMES)
 
 
