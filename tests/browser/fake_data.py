@@ -227,7 +227,7 @@ def checkout(held: JSON, *, ready: bool) -> JSON:
         "discount_codes": ["SPRING10"],
         "missing": [] if ready else ["email", "address", "payment_method"],
         "problems": [],
-        "expires_at": _in_minutes(60),
+        "expires_at": in_minutes(60),
     }
 
 
@@ -250,7 +250,7 @@ def confirmation(held: JSON, confirmation_id: str, *, seconds: float) -> JSON:
     return {
         "id": confirmation_id,
         "status": "open",
-        "expires_at": _in_minutes(seconds / 60),
+        "expires_at": in_minutes(seconds / 60),
         "checkout": summary | {"session_id": "cs_1", "fulfillment": GROUND, "merchant": MERCHANT, "digest": "d1"},
     }
 
@@ -264,10 +264,10 @@ def order(held: JSON, *, shipped: bool = False) -> JSON:
         "tracking_number": "NW123456789US",
         "lines": [{"order_line_id": "oli_0", "title": lines[0]["title"], "quantity": 1}],
         "events": [
-            {"at": _in_minutes(-1500), "status": "shipped", "text": "Left our warehouse in Reno"},
-            {"at": _in_minutes(-300), "status": "in_transit", "text": "Arrived at the Portland depot"},
+            {"at": in_minutes(-1500), "status": "shipped", "text": "Left our warehouse in Reno"},
+            {"at": in_minutes(-300), "status": "in_transit", "text": "Arrived at the Portland depot"},
         ],
-        "shipped_at": _in_minutes(-1500),
+        "shipped_at": in_minutes(-1500),
         "delivered_at": None,
     }
     kept = ("product_id", "variant_id", "sku", "title", "options", "image", "unit_price", "discount", "tax")
@@ -289,7 +289,7 @@ def order(held: JSON, *, shipped: bool = False) -> JSON:
         "adjustments": [],
         "ship_to": ADDRESS,
         "fulfillment": GROUND,
-        "created_at": _in_minutes(-1),
+        "created_at": in_minutes(-1),
     }
 
 
@@ -312,7 +312,7 @@ STOCK = {
 }
 
 
-def _in_minutes(minutes: float) -> str:
+def in_minutes(minutes: float) -> str:
     return (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
 
 

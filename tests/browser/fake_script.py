@@ -91,8 +91,13 @@ class Turn:
             await self.say("Here we are again.")
 
     async def decided(self, resume: JSON) -> None:
-        card = self.thread.message(resume["interruptId"])["data"]
+        asked = self.thread.message(resume["interruptId"])
+        card = asked["data"]
         if card["status"] != "open":
+            return
+        if asked["activity_type"] != "confirmation":
+            made = card | {"status": "claimed", "choice": resume["payload"].get("choice")}
+            self.thread.card(asked["activity_type"], made, card["id"])
             return
         approved = resume["payload"]["approved"]
         self.status(card, "approved" if approved else "declined")

@@ -116,6 +116,10 @@ class FakeShop:
     lose_answers: int = 0
     """So many next answers to runs are lost after the work was done."""
     refuse_runs: int = 0
+    handoff: JSON | None = None
+    pictures: list[tuple[str, JSON]] = field(default_factory=list)
+    """(path, body) of every picture that arrived."""
+    refuse_pictures: int = 0
     drop_streams: bool = False
     streams: int = 0
     streams_opened: int = 0
@@ -149,6 +153,7 @@ def shop_app(shop: FakeShop) -> FastAPI:
     add_pages(app, shop)
     add_threads(app, shop)
     add_runs(app, shop)
+    add_evidence(app, shop)
     return app
 
 
@@ -231,6 +236,21 @@ def add_runs(app: FastAPI, shop: FakeShop) -> None:
     @app.get("/v1/checkout/card-entry")
     async def card_entry() -> JSON:
         return {"url": f"{shop.psp}/card-entry?session=ces_1"}
+
+
+def add_evidence(app: FastAPI, shop: FakeShop) -> None:
+    @app.post("/v1/returns/{_thing}/evidence", status_code=201)
+    @app.post("/v1/claims/{_thing}/evidence", status_code=201)
+    async def keep(_thing: str, request: Request, body: dict[str, Any]) -> Response:
+        if shop.refuse_pictures:
+            shop.refuse_pictures -= 1
+            return problem(422, "evidence_refused", "At most 10 files are taken.")
+        shop.pictures.append((request.url.path, body))
+        return JSONResponse({"id": f"evd_{len(shop.pictures)}", "name": body["name"]}, status_code=201)
+
+    @app.get("/v1/threads/{thread_id}/handoff")
+    async def handoff(thread_id: str) -> Response:
+        return JSONResponse(shop.handoff) if shop.handoff else problem(404, "not_found", "Nobody was asked.")
 
 
 async def stream(shop: FakeShop, thread: Thread, after: int) -> AsyncIterator[str]:

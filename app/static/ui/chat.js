@@ -134,7 +134,7 @@ class Chat extends LitElement {
   say(text, key) {
     this.follower.following = true;
     this.toast = '';
-    this.#closeCart();
+    this.#closeSheets();
     return this.conversation.send(text, key);
   }
 
@@ -145,11 +145,15 @@ class Chat extends LitElement {
     if (name === 'use_stored_value') return this.#storedValue(() => this.conversation.useStoredValue(args.code));
     if (name === 'drop_stored_value') return this.#storedValue(() => this.conversation.dropStoredValue());
     this.follower.following = !QUIET_ACTIONS.includes(name);
-    if (!QUIET_ACTIONS.includes(name)) this.#closeCart();
+    if (!QUIET_ACTIONS.includes(name)) this.#closeSheets();
     return this.conversation.act(name, args);
   }
 
-  askPerson = () => this.onAction('request_human', {});
+  pickPictures = () => [...this.querySelectorAll('ic-evidence')].at(-1)?.pick();
+  askPerson = async () => {
+    if (this.failed) await this.begin();
+    if (!this.failed) this.onAction('request_human', {});
+  };
   retry = () => this.onAction('retry', {});
   jump = () => this.follower.toEnd();
 
@@ -195,8 +199,8 @@ class Chat extends LitElement {
     this.querySelector('#cart-sheet').showModal();
   };
 
-  #closeCart() {
-    this.querySelector('#cart-sheet').close();
+  #closeSheets() {
+    for (const sheet of this.querySelectorAll('dialog')) sheet.close();
     this.cartOpen = false;
   }
 

@@ -1,4 +1,4 @@
-// A small, safe markdown: text becomes Lit templates, never HTML. Bold, emphasis, code, lists, links to our origin.
+// A small, safe markdown: text becomes Lit templates, never HTML. Bold, emphasis, code, lists, links to our origin or by https.
 import { html } from '../vendor/lit-3.3.3.min.js';
 
 const INLINE = /\*\*(.+?)\*\*|\*([^*\s][^*]*)\*|`([^`]+)`|\[([^\]]+)\]\(([^)\s]+)\)/g;
@@ -49,17 +49,15 @@ function inline(text) {
     if (bold) parts.push(html`<strong>${inline(bold)}</strong>`);
     else if (emphasis) parts.push(html`<em>${emphasis}</em>`);
     else if (code) parts.push(html`<code>${code}</code>`);
-    else parts.push(ownOrigin(address) ? html`<a href=${ownOrigin(address)}>${label}</a>` : label);
+    else parts.push(link(label, address));
   }
   parts.push(text.slice(end));
   return parts;
 }
 
-function ownOrigin(address) {
-  try {
-    const url = new URL(address, location.origin);
-    return url.origin === location.origin ? url.pathname + url.search + url.hash : null;
-  } catch {
-    return null;
-  }
+function link(label, address) {
+  const url = URL.canParse(address, location.origin) && new URL(address, location.origin);
+  if (url && url.origin === location.origin) return html`<a href=${url.pathname + url.search + url.hash}>${label}</a>`;
+  if (!url || url.protocol !== 'https:' || url.username) return label;
+  return html`<a href=${url.href} target="_blank" rel="noopener noreferrer">${label}</a>`;
 }

@@ -128,7 +128,10 @@ function message(state, item, index) {
   return html`<ic-message .item=${item} .label=${label}></ic-message>`;
 }
 
+const FOLLOWED = ['return', 'claim', 'handoff'];
+
 function activity({ state, wide }, { id, cardType, data }, index) {
+  const { thread } = state;
   const later = state.items.slice(index + 1);
   if (cardType === 'suggestions' && (later.some((one) => one.kind === 'message') || state.pending.length)) return null;
   if (cardType === 'cart') {
@@ -144,6 +147,7 @@ function activity({ state, wide }, { id, cardType, data }, index) {
     return card('payment_problem', { ...data, past: later.some((one) => one.cardType === 'confirmation') });
   }
   if (['sign_in', 'change_problem'].includes(cardType)) return card(cardType, { ...data, past: later.some((one) => one.kind === 'card') });
+  if (FOLLOWED.includes(cardType)) return card(cardType, { ...data, thread, past: later.some((one) => one.cardType === cardType && one.data.id === data.id) });
   if (!ASKING.includes(cardType)) return card(cardType, data);
   const asked = { ...data, decision: state.decisions[id] };
   if (cardType !== 'confirmation') return card(cardType, { ...asked, problem: find(state, `problem-${id}`) });
@@ -196,6 +200,9 @@ const failedTurn = (chat) =>
 const composer = (chat) => html`
   <form class="ic-composer" @submit=${chat.submit}>
     <div class="ic-box">
+      ${asksPictures(chat)
+        ? html`<button type="button" class="ic-round" aria-label=${texts.addPictures} title=${texts.addPictures} @click=${chat.pickPictures}>${icons.clip}</button>`
+        : nothing}
       <label class="sr" for="composer">${texts.composer}</label>
       <textarea
         id="composer"
@@ -215,17 +222,21 @@ const composer = (chat) => html`
   </form>
 `;
 
+/** Whether a card in the conversation asks for pictures. */
+const asksPictures = ({ state: { items } }) =>
+  items.some(({ cardType, data }) => data?.evidence_wanted || (cardType === 'claim' && ['submitted', 'in_review', 'need_info'].includes(data.status)));
+
 const cart = ({ state }) => card('cart', state.cart ?? { lines: [] });
 
 const dialogs = (chat) => html`
   <dialog class="ic-sheet" id="cart-sheet" aria-label=${texts.cart} @click=${closeOutside}>
     <div class="ic-sheet-in">
-      ${sheetHead('')} ${chat.cartOpen ? cart(chat) : nothing}
+      ${sheetHead(chat, '')} ${chat.cartOpen ? cart(chat) : nothing}
     </div>
   </dialog>
   <dialog class="ic-sheet" id="card-sheet" aria-label=${texts.cardEntry} @close=${chat.cardEntryClosed} @click=${closeOutside}>
     <div class="ic-sheet-in">
-      ${sheetHead(texts.cardEntry)}
+      ${sheetHead(chat, texts.cardEntry)}
       <p class="small muted">${texts.cardEntryHint}</p>
       ${chat.entry
         ? html`<iframe src=${chat.entry} title=${texts.cardEntryFrame} sandbox="allow-scripts allow-forms allow-same-origin"></iframe>`
@@ -234,9 +245,9 @@ const dialogs = (chat) => html`
   </dialog>
 `;
 
-const sheetHead = (title) => html`
+const sheetHead = (chat, title) => html`
   <div class="ic-sheet-head">
-    ${title ? html`<h2>${title}</h2>` : nothing}
+    ${title ? html`<h2>${title}</h2>` : nothing} ${person(chat)}
     <button type="button" class="ic-round" aria-label=${texts.close} @click=${(event) => event.target.closest('dialog').close()}>
       ${icons.close}
     </button>

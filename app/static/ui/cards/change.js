@@ -109,7 +109,7 @@ class Change extends Question {
       ${added.length ? html`<h3 class="small muted">${texts.comes}</h3>${lines(added)}` : nothing}
       <dl class="totals">
         ${row(texts.charged, charge, change.payment_method?.label)} ${row(texts.asideNow, aside, change.payment_method?.label)}
-        ${row(texts.givenBack, back, back.amount ? target : '')} ${row(texts.keptFee, terms?.fee ?? kept)}
+        ${row(texts.givenBack, back, back.amount ? target : '')} ${row(texts.keptFee, terms?.fee ?? kept, '', 'row')}
         ${charge.amount || back.amount || aside.amount ? nothing : html`<div class="row grand"><dt>${texts.noMoney}</dt></div>`}
       </dl>
       ${terms && !terms.keep ? html`<p class="muted small">${say(texts.sendWithin, { count: terms.send_within_days })} ${texts.refundAt[terms.refund_at]}</p>` : nothing}
@@ -229,9 +229,9 @@ const lines = (all) => html`
   </ul>
 `;
 
-const row = (name, amount, note = '') =>
+const row = (name, amount, note = '', look = 'row grand') =>
   amount?.amount
-    ? html`<div class="row grand"><dt>${name}${note ? html` <span class="muted small">${note}</span>` : nothing}</dt><dd class="num">${price(amount)}</dd></div>`
+    ? html`<div class=${look}><dt>${name}${note ? html` <span class="muted small">${note}</span>` : nothing}</dt><dd class="num">${price(amount)}</dd></div>`
     : nothing;
 
 define('ic-change', Change);

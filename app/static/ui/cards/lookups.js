@@ -11,7 +11,7 @@ const panel = (title, body) => html`
 `;
 const row = (name, more, end) => html`
   <li class="line">
-    <span class="grow"><span class="name">${name}</span>${more ? html`<br /><span class="muted small">${more}</span>` : nothing}</span>
+    <span class="grow"><span class="name">${name}</span>${more ? html`<span class="muted small">${more}</span>` : nothing}</span>
     <span class="num">${end}</span>
   </li>
 `;

@@ -2,8 +2,8 @@ import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { money, price } from '../format.js';
 import { say, texts } from './texts.js';
 import { Card, define } from './base.js';
-import { facts, goesTo, goods } from './parts.js';
-import { day, moment, status } from './words.js';
+import { facts, goesTo, goods, tracked } from './parts.js';
+import { day, days, moment, returnTitle, sentence, status } from './words.js';
 
 class Orders extends Card {
   view({ items }) {
@@ -53,8 +53,11 @@ class Timeline extends Card {
           ${order.lines.map((line) => goods(line, line.ordered, money(line.unit_price.amount * line.ordered, order.total.currency)))}
         </ul>
         ${order.shipments.length || order.status === 'canceled' ? nothing : html`<p class="muted small">${texts.noShipments}</p>`}
-        ${order.shipments.map((parcel, index) => this.#parcel(parcel, index + 1, order.shipments.length))}
-        ${order.adjustments.map((one) => this.#adjustment(one, order.total.currency))}
+        <div class="lanes">
+          ${order.shipments.map((parcel, index) => this.#parcel(parcel, index + 1, order.shipments.length))}
+          ${(order.returns ?? []).map((one) => this.#return(one))}
+          ${order.adjustments.map((one) => this.#adjustment(one, order.total.currency))}
+        </div>
         ${facts([goesTo(order.fulfillment, order.ship_to, (rows) => rows.join(', '))])}
       </div>
     `;
@@ -74,28 +77,39 @@ class Timeline extends Card {
   }
 
   #parcel(parcel, index, count) {
-    const newestFirst = [...parcel.events].sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
-    return html`
-      <section class="lane">
-        <div class="row"><h3>${count > 1 ? say(texts.parcelOf, { index, count }) : texts.parcel}</h3><span class="pill">${status(parcel.status)}</span></div>
-        <p class="small muted">${parcel.lines.map((line) => `${line.quantity} × ${line.title}`).join(', ')}</p>
-        <p class="small">${parcel.carrier} · ${texts.trackingNumber} <span class="num">${parcel.tracking_number}</span></p>
-        <ol class="events">
-          ${newestFirst.map((event) => html`<li><span class="name">${event.text}</span><time class="muted small" datetime=${event.at}>${moment(event.at)}</time></li>`)}
-        </ol>
-      </section>
-    `;
+    const title = count > 1 ? say(texts.parcelOf, { index, count }) : texts.parcel;
+    return lane(title, parcel, parcel.events, html`
+      ${parcel.expected_on ? html`<p class="small"><strong>${say(texts.expected, { day: days(parcel.expected_on, parcel.expected_on) })}</strong></p>` : nothing}
+    `);
+  }
+
+  #return(one) {
+    return lane(returnTitle(one), one, one.parcel, nothing);
   }
 
   #adjustment(one, currency) {
     return html`
       <section class="lane">
         <div class="row"><h3>${one.type === 'refund' ? texts.refundLane : texts.adjustmentLane}</h3><strong class="num">${money(one.amount, currency)}</strong></div>
-        <p class="small muted">${status(one.status)} · ${moment(one.occurred_at)}${one.reason ? ` · ${one.reason}` : ''}</p>
+        <p class="small muted">${status(one.status)} · ${moment(one.occurred_at)}${one.reason ? ` · ${sentence(one.reason)}` : ''}</p>
       </section>
     `;
   }
 }
+
+/** What goes one way together: what it is, who carries it, and every sign of it, the newest first, in the shopper's time. */
+const lane = (title, one, signs, more) => html`
+  <section class="lane" aria-label=${title}>
+    <div class="row"><h3>${title}</h3><span class="pill">${status(one.status)}</span></div>
+    <p class="small muted">${one.lines.map((line) => `${line.quantity} × ${line.title}`).join(', ')}</p>
+    ${one.tracking_number ? html`<p class="small">${tracked(one)}</p>` : nothing} ${more}
+    <ol class="events">
+      ${[...signs]
+        .sort((a, b) => Date.parse(b.at) - Date.parse(a.at))
+        .map((sign) => html`<li><span class="name">${sign.text || status(sign.status)}</span><time class="muted small" datetime=${sign.at}>${moment(sign.at)}</time></li>`)}
+    </ol>
+  </section>
+`;
 
 define('ic-orders', Orders);
 define('ic-timeline', Timeline);

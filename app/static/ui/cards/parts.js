@@ -69,6 +69,13 @@ const worthShowing = (row, _, rows) =>
 
 const amountOf = ({ type, amount }, currency) => money(DISCOUNTS.includes(type) ? -Math.abs(amount) : amount, currency);
 
+/** A parcel's carrier and number, a link where the carrier has a page for it. */
+export const tracked = ({ carrier, tracking_number: number, tracking_url: page }) => {
+  if (!number) return '';
+  const known = html`${carrier} <span class="num">${number}</span>`;
+  return /^https:/.test(page ?? '') ? html`<a href=${page} target="_blank" rel="noopener noreferrer">${known}</a>` : known;
+};
+
 /** Name and value pairs; what has no value is left out. */
 export const facts = (rows) => {
   const known = rows.filter(([, value]) => value);

@@ -2,7 +2,8 @@
 import { formatOf } from '../format.js';
 import { say, texts } from './texts.js';
 
-export const day = (iso) => formatOf('DateTimeFormat', { dateStyle: 'medium' }).format(new Date(iso));
+/** A moment's day where the shopper is; a date without a time is the same in every time zone. */
+export const day = (iso) => formatOf('DateTimeFormat', { dateStyle: 'medium', ...(iso.length === 10 && { timeZone: 'UTC' }) }).format(new Date(iso));
 
 /** The days between which it arrives, as "Tue, Dec 1 – Thu, Dec 3": dates without a time, the same in every time zone. */
 export function days(earliest, latest) {
