@@ -22,6 +22,17 @@ router: Final = APIRouter(prefix="/v1/checkout/tenders", tags=["payment"], route
 cards: Final = APIRouter(prefix="/v1/checkout/card", tags=["payment"], route_class=Guarded)
 
 
+current: Final = APIRouter(prefix="/v1/checkout", tags=["payment"], route_class=Guarded)
+
+
+@current.get("", responses={200: {"model": CheckoutView}}, response_class=Response)
+def running(site: SiteDep, caller: CallerDep) -> Response:
+    """The caller's running checkout as it stands: what its card shows."""
+    identity = caller.known
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(service.current(session, identity))
+
+
 class WantedTender(BaseModel):
     """A gift card's code, or none for the shopper's own store credit."""
 

@@ -78,6 +78,8 @@ class WebhookSecret(View):
     url: str
     secret: str
     """``whsec_`` and the key, as Standard Webhooks libraries take it."""
+    account: str
+    """What the carrier names in each event."""
 
 
 @router.post("/orders/{order_id}/release", responses={200: {"model": Released}}, response_class=Response)
@@ -208,4 +210,5 @@ def webhook_secret(carrier: str, site: SiteDep, caller: CallerDep) -> Response:
         raise Forbidden("A carrier's key needs a key with the scope admin.")
     key = tracking.webhook_key(site.runtime.secret_key, identity.tenant_id, carrier)
     url = f"{site.web_origin}/webhooks/carriers/{carrier}"
-    return json_response(WebhookSecret(url=url, secret=f"whsec_{base64.b64encode(key).decode()}"))
+    secret = f"whsec_{base64.b64encode(key).decode()}"
+    return json_response(WebhookSecret(url=url, secret=secret, account=identity.tenant_id))

@@ -143,6 +143,7 @@ def create_app(site: Site) -> FastAPI:
         order_page.router,
         checkout.router,
         checkout.cards,
+        checkout.current,
         customers.identity,
         customers.router,
         customers_staff.router,
