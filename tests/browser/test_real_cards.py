@@ -249,20 +249,18 @@ def test_a_carriers_word_appears_within_a_second_and_a_return_beside_it(buyer: B
     staff.carrier_says(number, "delivered", "At the front door")
     expect(lanes.first.locator(".pill")).to_have_text("Delivered", timeout=1000)
     line = order["lines"][0]["id"]
-    quote = {"lines": [{"line_id": line, "quantity": 1, "reason": "damaged"}]}
-    ours = {"Idempotency-Key": f"q-{number}", "Origin": buyer.url}
-    made = buyer.context.request.post(f"{buyer.url}/v1/orders/{order['id']}/returns", data=quote, headers=ours).json()
-    agreed = buyer.context.request.post(
-        f"{buyer.url}/v1/orders/{order['id']}/changes/{made['id']}/confirm",
-        data={"approved": True},
-        headers=ours | {"Idempotency-Key": f"y-{number}"},
+    wanted = {"kind": "return", "lines": [{"line_id": line, "quantity": 1, "reason": "damaged"}]}
+    asked = buyer.context.request.post(
+        f"{buyer.url}/v1/orders/{order['id']}/changes?thread_id={snapshot(buyer)['id']}",
+        data=wanted,
+        headers={"Idempotency-Key": f"back-{number}", "Origin": buyer.url},
     )
-    assert agreed.ok, agreed.text()
+    assert asked.ok, asked.text()
+    buyer.page.locator("ic-change").get_by_role("button", name="Yes, send it back").click()
+    card = buyer.page.locator("ic-return")
+    expect(card).to_contain_text("Show us what is wrong", timeout=TURN_MS)
     expect(lanes).to_have_count(2, timeout=5000)
     expect(lanes.nth(1).get_by_role("heading")).to_contain_text("Return ")
-    found = buyer.context.request.get(f"{buyer.url}/v1/returns").json()["items"][0]["number"]
-    buyer.ask(f"what's happening with my return {found}")
-    card = buyer.page.locator("ic-return").last
     picture = {"name": "tear.jpg", "mimeType": "image/jpeg", "buffer": _photo(buyer)}
     card.locator("input[type=file]").set_input_files([picture])
     expect(card.get_by_role("status").last).to_contain_text("tear.jpg is with the shop.", timeout=TURN_MS)
@@ -274,7 +272,7 @@ def test_a_carriers_word_appears_within_a_second_and_a_return_beside_it(buyer: B
     buyer.page.reload()
     expect(buyer.page.locator("ic-return").last.locator(".shots img")).to_have_count(1)
     width = "e => { e.loading = 'eager'; return e.decode().then(() => e.naturalWidth); }"
-    assert buyer.page.locator("ic-return .shots img").last.evaluate(width) == 40
+    assert buyer.page.locator("ic-return .shots img").last.evaluate(width) == 30  # it was held sideways
 
 
 def _photo(buyer: Buyer) -> bytes:
