@@ -20,7 +20,7 @@ from tests.app.test_serve import Server
 from tests.browser.real import PAY, TURN_MS, Buyer
 from tests.pictures import SECRET, jpeg
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]  # the first test waits for the server too
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
 
 MONEY = re.compile(r"-?\$[\d,]+\.\d\d")
 CARRIER = "northway"

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.real import DETAILS, PAY, TURN_MS, Buyer
 from tests.browser.test_access import violations
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]  # the first test waits for the server too
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
 
 
 def test_from_hello_to_the_receipt(buyer: Buyer) -> None:
