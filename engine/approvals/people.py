@@ -15,12 +15,12 @@ def check(session: Session, identity: Identity, row: Approval, policy: Approvals
     """Raises ``MayNotApprove`` for who may not decide anything, ``OwnRequest`` for who asked."""
     if not identity.is_staff or not {str(scope) for scope in identity.scopes} & set(policy.approver_scopes):
         raise MayNotApprove(f"This is decided with a key of scope {' or '.join(policy.approver_scopes)}.")
-    if identity.role is not None and identity.role not in policy.approver_roles:
-        raise MayNotApprove(f"This is for somebody else to decide: {' or '.join(policy.approver_roles)}.")
     if policy.named_people_only and identity.person is None:
         raise MayNotApprove("This is decided with a key that names who works with it.")
     if is_one(session, identity, row.requested_by, row.requested_who):
         raise OwnRequest("Somebody else must decide what you asked for.")
+    if identity.role is not None and identity.role not in policy.approver_roles:
+        raise MayNotApprove(f"This is decided by the roles {', '.join(policy.approver_roles)}.")
 
 
 def has_agreed(session: Session, identity: Identity, row: Approval) -> bool:

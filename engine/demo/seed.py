@@ -23,6 +23,7 @@ from engine.finance import postings
 from engine.finance import service as finance
 from engine.inventory.models import Location
 from engine.kit import audit
+from engine.kit.caps import HOME
 from engine.kit.errors import Conflict
 from engine.kit.ids import new_id
 from engine.kit.policies import read_policy
@@ -133,9 +134,13 @@ def _policies(file: CatalogFile) -> dict[str, Any]:
 
     Raises ``ValidationError`` for a seller that cannot be.
     """
-    rules: dict[str, Any] = {
-        section: policy_kind(section).model_validate(values).model_dump(mode="json", exclude_unset=True)
+    home = {HOME: file.shop.currency}
+    read = {
+        section: policy_kind(section).model_validate(values, context=home)
         for section, values in file.shop.policies.items()
+    }
+    rules: dict[str, Any] = {
+        section: policy.model_dump(mode="json", exclude_unset=True) for section, policy in read.items()
     }
     if file.shop.currencies:
         said = file.shop.model_dump(mode="json", include={"currencies", "currency_by_country"})

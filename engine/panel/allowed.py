@@ -26,6 +26,7 @@ from engine.orders.models import ChangeKind, Order, OrderLine, OrderStatus, Ship
 from engine.panel.cards import kept_units, next_units, refundable
 from engine.panel.schemas import ActionView, Choice, LetterChoice, LineChoice, ParcelChoice
 from engine.panel.wanted import REASONS
+from engine.payments import refund_limits
 from engine.returns import queries as returns
 
 _REASONS: Final = [Choice(code=code, text=words) for code, words in REASONS.items()]
@@ -86,7 +87,7 @@ def _refund(look: Look) -> ActionView:
         allowed=most > 0,
         why_not=why,
         most=look.price(most),
-        alone=look.alone(look.policy.refund_limit, _given_alone(look)),
+        alone=_refund_alone(look),
         reasons=_REASONS,
         lines=lines,
         destinations=_DESTINATIONS,
@@ -99,6 +100,17 @@ def _why_no_refund(held: int, contested: int, captured: int) -> str:
     if held and not captured:
         return "Nothing was taken yet: it is only set aside. Cancel units instead."
     return "Nothing is left that could be given back."
+
+
+def _refund_alone(look: Look) -> Price | None:
+    """The least of what the limits leave."""
+    order = look.order
+    own = look.alone(look.policy.refund_limit, _given_alone(look))
+    rest = refund_limits.left(
+        look.session, order.tenant_id, order_id=order.id, currency=order.currency, actor=look.identity.id
+    )
+    found = [limit for limit in (own.amount if own else None, rest) if limit is not None]
+    return look.price(min(found)) if found else None
 
 
 def _given_alone(look: Look) -> int:

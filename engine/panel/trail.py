@@ -52,16 +52,13 @@ _WHAT: Final[Mapping[str, str]] = {
     "mail.sent_again": "Sent a letter again",
 }
 _SHOWN: Final[Mapping[str, str]] = {
-    "act": "Act",
     "reason": "Reason",
     "kind": "Kind",
-    "rule": "Limit",
-    "decides": "Decided by",
+    "rule": "Above the",
     "status": "State",
     "remedy": "What follows",
     "audience": "For",
     "template": "Letter",
-    "approved": "On the word of",
 }
 
 
@@ -81,15 +78,26 @@ def _step(row: Any, who: str, currency: str) -> StepView:
         id=str(row.id),
         at=row.at,
         who=who,
-        what=_WHAT.get(row.action) or row.action.replace(".", " ").replace("_", " ").capitalize(),
+        what=_what(row.action, row.facts),
         about=row.subject,
         details=_details(row.facts, currency),
     )
 
 
+def _plain(name: str, value: str) -> str:
+    """A limit without the room it is in."""
+    return (value.rpartition(".")[2] if name == "rule" else value).replace("_", " ")
+
+
+def _what(action: str, facts: Mapping[str, Any]) -> str:
+    said = _WHAT.get(action) or action.replace(".", " ").replace("_", " ").capitalize()
+    act = facts.get("act")
+    return f"{said}: {str(act).replace('_', ' ')}" if act else said
+
+
 def _details(facts: Mapping[str, Any], currency: str) -> list[Fact]:
     shown = [
-        Fact(label=label, value=str(facts[name]).replace("_", " "))
+        Fact(label=label, value=_plain(name, facts[name]))
         for name, label in _SHOWN.items()
         if isinstance(facts.get(name), str) and facts[name]
     ]

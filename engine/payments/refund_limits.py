@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from engine.kit import clock, people
-from engine.kit.caps import cap
+from engine.kit.caps import Caps, cap
 from engine.kit.money import Money
 from engine.kit.policies import policy_of
 from engine.payments.errors import RefundOverLimit
@@ -69,12 +69,7 @@ def check(
     """Raises ``RefundOverLimit`` when this, with all before it, is more than a limit allows: a refund of an order, or
     without one what ``actor`` gives away, to ``buyer`` where it is for somebody.
     """
-    limits = {
-        "order": (policy.refund_limit_per_order, "this order"),
-        "customer_day": (policy.refund_limit_per_customer_day, "this customer in a day"),
-        "person_day": (policy.refund_limit_per_person_day, "one person's say-so in a day"),
-        "day": (policy.refund_limit_per_day, "a day"),
-    }
+    limits = _limits(policy)
     if order_id is None:
         del limits["order"]
     if order_id is None and buyer is None:
@@ -93,6 +88,25 @@ def check(
                 currency=wanted.currency,
                 rule=f"refund_limit_per_{name}",
             )
+
+
+def left(session: Session, tenant_id: str, *, order_id: str, currency: str, actor: str) -> int | None:
+    """How much of an order ``actor`` may still give back alone by these limits; ``None`` where there is none."""
+    limits = _limits(policy_of(session, tenant_id, PaymentsPolicy))
+    caps = {name: cap(limit, currency) for name, (limit, _) in limits.items()}
+    if all(limit is None for limit in caps.values()):
+        return None
+    given = _given(session, tenant_id, order_id, currency, actor, None)
+    return max(0, min(limit - given[name] for name, limit in caps.items() if limit is not None))
+
+
+def _limits(policy: PaymentsPolicy) -> dict[str, tuple[Caps, str]]:
+    return {
+        "order": (policy.refund_limit_per_order, "this order"),
+        "customer_day": (policy.refund_limit_per_customer_day, "this customer in a day"),
+        "person_day": (policy.refund_limit_per_person_day, "one person's say-so in a day"),
+        "day": (policy.refund_limit_per_day, "a day"),
+    }
 
 
 def _given(

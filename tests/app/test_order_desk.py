@@ -423,12 +423,12 @@ def test_the_trail_says_who_did_what(office: Office) -> None:
     steps = office.get(f"/orders/{office.desk.order_id}/trail").json()["items"]
     said = [(one["who"], one["what"]) for one in steps]
     for expected in (
-        ("ann", "Said yes on a card"),
+        ("ann", "Said yes on a card: refund"),
         ("ann", "Asked for an approval"),
         ("bob", "Said yes to an approval"),
     ):
         assert expected in said, said
-    card = next(one for one in steps if one["what"] == "Said yes on a card")
+    card = next(one for one in steps if one["what"] == "Said yes on a card: refund")
     assert {"label": "Amount", "value": "$30.00"} in card["details"]
     page = office.get(f"/orders/{office.desk.order_id}/trail?limit=2").json()
     assert [one["id"] for one in page["items"]] == [one["id"] for one in steps[:2]]

@@ -20,9 +20,9 @@ export function act(focus, action, where) {
       if (before?.isConnected) before.focus();
       resolve(done);
     });
+    dialog.showModal();
     if (action.action === 'resume') showCard(flow, { action: 'resume' });
     else showForm(flow);
-    dialog.showModal();
   });
 }
 

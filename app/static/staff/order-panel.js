@@ -170,7 +170,7 @@ export class OrderPanel extends HTMLElement {
     const not = focus.actions.filter((one) => !one.allowed);
     const buttons = allowed.map((one) => el('button', { type: 'button', 'data-act': one.action, onclick: () => this.#act(focus, one) }, one.title));
     const why = el('dl', { class: 'op-why' }, ...not.map((one) => el('div', {}, el('dt', {}, one.title), el('dd', {}, one.why_not))));
-    return section('What you can do', el('div', { class: 'op-acts' }, ...buttons), not.length > 0 && fold('why', `Not now (${not.length})`, why));
+    return wide('What you can do', el('div', { class: 'op-acts' }, ...buttons), not.length > 0 && fold('why', `Not now (${not.length})`, why));
   }
 
   async #act(focus, action) {
@@ -184,7 +184,7 @@ export class OrderPanel extends HTMLElement {
 
   #lanes(focus) {
     const lanes = [...focus.order.shipments.map((one) => parcel(one)), ...focus.returns.map((one) => comingBack(one))];
-    return lanes.length > 0 && section('Parcels and returns', el('div', { class: 'op-lanes' }, ...lanes));
+    return lanes.length > 0 && wide('Parcels and returns', el('div', { class: 'op-lanes' }, ...lanes));
   }
 
   #notes(order) {
@@ -221,6 +221,12 @@ export class OrderPanel extends HTMLElement {
 }
 
 export const section = (title, ...parts) => el('section', { class: 'op-part' }, el('h3', {}, title), ...parts);
+
+function wide(...parts) {
+  const made = section(...parts);
+  made.classList.add('op-wide');
+  return made;
+}
 
 function fold(name, title, body, open = false) {
   return el('details', { class: 'op-fold', 'data-name': name, open }, el('summary', {}, title), body);

@@ -51,7 +51,7 @@ def test_a_supervisor_decides_and_support_does_not(
 
     (seen,) = sue.get("/v1/staff/approvals").json()["items"]
     assert (seen["may_decide"], seen["asked_by"]) == (False, "Sam")
-    assert seen["why_not"] == "This is for somebody else to decide: supervisor or ops or admin."
+    assert seen["why_not"] == "This is decided by the roles supervisor, ops, admin."
     for path in ("approve", "decline"):
         refused = sue.post(f"/v1/staff/approvals/{approval['id']}/{path}", {})
         assert (refused.status_code, refused.json()["code"]) == (403, "may_not_approve")
@@ -91,4 +91,4 @@ def test_the_trail_calls_people_by_their_names(desk: Desk, signed_in: Callable[.
     sam = signed_in(Role.SUPPORT, "Sam")
     ask(desk, sam)
     steps = sam.get(f"/v1/staff/orders/{desk.order_id}/trail").json()["items"]
-    assert ("Sam", "Said yes on a card") in [(one["who"], one["what"]) for one in steps]
+    assert ("Sam", "Said yes on a card: refund") in [(one["who"], one["what"]) for one in steps]

@@ -1,0 +1,303 @@
+"""The console's orders and approvals on the real server: cards before acts, somebody else's yes, the shopper hears."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.app.test_serve import Server
+from tests.browser.test_access import SMALL_TARGETS, violations
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "staff"
+DETAILS = "check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205"
+TURN_MS = 60_000
+HEARD_MS = 1_000
+
+
+@pytest.fixture(scope="module")
+def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo shops, served by a process of their own. Asks for Chromium first: without it nothing starts."""
+    from engine.embedded_postgres import wipe
+
+    running = Server(tmp_path_factory.mktemp("orders") / "home")
+    running.start()
+    yield running
+    running.stop()
+    wipe(running.home)
+
+
+@dataclass
+class Person:
+    """Somebody's browser, and everything it complained of."""
+
+    context: BrowserContext
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.on("console", lambda said: said.type in {"error", "warning"} and self.errors.append(said.text))
+        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        self.page = self.context.new_page()
+
+    def sign_in(self, name: str) -> None:
+        self.page.goto(f"{self.url}/staff/sign-in")
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
+        expect(self.page.locator(".st-head")).to_be_visible()
+
+    def go(self, path: str) -> Page:
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+    def shot(self, name: str) -> None:
+        ARTIFACTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def person(chromium: Browser, server: Server) -> Iterator[Any]:
+    opened: list[Person] = []
+
+    def make(name: str = "", **options: Any) -> Person:
+        size = options.pop("viewport", {"width": 1280, "height": 800})
+        context = chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver", **options)
+        made = Person(context, server.url)
+        opened.append(made)
+        if name:
+            made.sign_in(name)
+        return made
+
+    yield make
+    for one in opened:
+        one.context.close()
+    assert [one.errors for one in opened if one.errors] == []
+
+
+@pytest.fixture(scope="module")
+def buyer(chromium: Browser, server: Server) -> Iterator[Person]:
+    """A shopper who has paid for three tents, and still has the conversation open."""
+    size: Any = {"width": 1280, "height": 800}
+    made = Person(chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver"), server.url)
+    page = made.go("/")
+    expect(page.locator("#composer")).to_be_focused()
+    _say(page, "show me tents")
+    add = page.locator("ic-tile").first.get_by_role("button", name="Add to cart")
+    for units in (1, 2, 3):
+        add.click()
+        expect(page.locator("[aria-live=polite]").first).to_contain_text(f"Cart: {units} item", timeout=TURN_MS)
+    _say(page, DETAILS)
+    page.locator("ic-confirm").last.get_by_role("button", name=re.compile(r"^Pay \$")).click()
+    expect(page.locator("ic-receipt")).to_be_visible(timeout=TURN_MS)
+    yield made
+    made.context.close()
+    assert made.errors == []
+
+
+def _say(page: Page, words: str) -> None:
+    page.fill("#composer", words)
+    page.press("#composer", "Enter")
+    expect(page.locator("[data-role=user]").last).to_contain_text(words)
+    expect(page.locator(".ic-log")).to_have_attribute("aria-busy", "false", timeout=TURN_MS)
+
+
+def number_of(buyer: Person) -> str:
+    (order,) = buyer.context.request.get(f"{buyer.url}/v1/orders").json()["items"]
+    return str(order["number"])
+
+
+def panel(page: Page) -> Any:
+    found = page.locator("ic-order-panel")
+    expect(found.locator(".op-focus")).to_be_visible()
+    return found
+
+
+def ask_refund(page: Page, amount: str) -> None:
+    """From the panel to the card."""
+    panel(page).get_by_role("button", name="Refund", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(re.compile("^Amount")).fill(amount)
+    dialog.get_by_label("Note for whoever approves it").fill("Second complaint this year")
+    dialog.get_by_role("button", name="See the card").click()
+
+
+def test_above_the_limit_a_supervisor_decides_and_the_shopper_hears(buyer: Person, person: Any) -> None:
+    number = number_of(buyer)
+    sam, noor = person("Sam"), person("Noor")
+    page = sam.go(f"/staff/orders/{number}")
+    expect(panel(page)).to_contain_text("Ada Lovelace")
+    ask_refund(page, "250.00")
+    card = page.get_by_role("dialog")
+    for words in ("Refund $250.00", "•••• 4242", "It arrived damaged", "somebody else has to approve it"):
+        expect(card).to_contain_text(words)
+    assert violations(page) == []
+    card.get_by_role("button", name="Ask for approval").dblclick()
+    expect(page.locator(".st-toast")).to_contain_text("Somebody else has to approve it")
+    expect(panel(page)).to_contain_text("waits for an approval")
+
+    mine = sam.go("/staff/approvals")
+    item = mine.locator(".op-approval", has_text=number)
+    expect(item).to_contain_text("Somebody else must decide what you asked for.")
+    expect(item.get_by_role("button", name="Approve")).to_have_count(0)
+
+    hers = noor.go("/staff/approvals")
+    item = hers.locator(".op-approval", has_text=number)
+    for words in ("Refund of $250.00", "Sam", "Second complaint this year", "$200.00 (refund limit)"):
+        expect(item).to_contain_text(words)
+    assert violations(hers) == []
+    item.get_by_role("button", name="Approve").click()
+    dialog = hers.get_by_role("dialog")
+    expect(dialog).to_contain_text("The shopper reads the outcome, never who decided or why.")
+    dialog.get_by_label("Reason").fill("Fine")
+    dialog.get_by_role("button", name="Approve").click()
+    expect(hers.locator(".st-toast")).to_contain_text("Approved, and done.")
+    expect(buyer.page.locator(".ic-log")).to_contain_text(
+        "Good news: the refund of $250.00 is approved.", timeout=HEARD_MS
+    )
+    expect(hers.locator(".op-approval", has_text=number)).to_have_count(0)
+    again = sam.go(f"/staff/orders/{number}")
+    expect(panel(again)).to_contain_text("$250.00")
+    expect(again.locator("#op-trail")).to_contain_text("Noor · Said yes to an approval")
+    refunds = [one for one in sam_refunds(sam, number) if one["status"] != "failed"]
+    assert [one["amount"]["amount"] for one in refunds] == [25000]
+
+
+def sam_refunds(who: Person, number: str) -> list[dict[str, Any]]:
+    answer = who.context.request.get(f"{who.url}/v1/staff/orders/{number}", headers={"X-Staff": "1"})
+    found: list[dict[str, Any]] = answer.json()["refunds"]
+    return found
+
+
+def test_a_denied_refund_is_told_and_moves_nothing_by_keyboard_alone(buyer: Person, person: Any) -> None:
+    number = number_of(buyer)
+    sam, noor = person("Sam"), person("Noor")
+    page = sam.go(f"/staff/orders/{number}")
+    panel(page).get_by_role("button", name="Refund", exact=True).focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("radio").first).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.type("201.00")
+    page.keyboard.press("Enter")
+    expect(dialog.get_by_role("heading", name="Refund $201.00")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(dialog.get_by_role("button", name="Back")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-toast")).to_contain_text("Somebody else has to approve it")
+    expect(panel(page).get_by_role("button", name="Refund", exact=True)).to_be_focused()
+
+    hers = noor.go("/staff/approvals")
+    deny = hers.locator(".op-approval", has_text=number).get_by_role("button", name="Deny")
+    deny.focus()
+    hers.keyboard.press("Enter")
+    hers.get_by_role("dialog").get_by_label("Reason").fill("No photo was sent")
+    hers.keyboard.press("Tab")
+    hers.keyboard.press("Tab")
+    hers.keyboard.press("Enter")
+    expect(hers.locator(".st-toast")).to_contain_text("Denied. Nothing was done.")
+    log = buyer.page.locator(".ic-log")
+    expect(log).to_contain_text("the refund of $201.00 was not approved", timeout=HEARD_MS)
+    expect(log).not_to_contain_text("No photo")
+    assert sam_refunds(sam, number) == []
+    hers.get_by_role("button", name="Decided").click()
+    expect(hers.locator(".op-approval", has_text=number)).to_contain_text("decided by Noor")
+
+
+def test_within_the_limit_one_yes_is_enough_and_a_stale_card_shows_itself_anew(buyer: Person, person: Any) -> None:
+    number = number_of(buyer)
+    sam, other = person("Sam"), person("Noor")
+    page, second = sam.go(f"/staff/orders/{number}"), other.go(f"/staff/orders/{number}")
+    ask_refund(page, "10.00")
+    expect(page.get_by_role("dialog")).to_contain_text("Your own yes is enough.")
+    ask_refund(second, "5.00")
+    second.get_by_role("button", name="Refund $5.00").dblclick()
+    expect(second.locator(".st-toast")).to_contain_text("Done.")
+
+    page.get_by_role("button", name="Refund $10.00").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Nothing was done: look at a fresh one.")
+    dialog.get_by_role("button", name="Refund $10.00").click()
+    expect(page.locator(".st-toast")).to_contain_text("Done.")
+    assert sorted(one["amount"]["amount"] for one in sam_refunds(sam, number)) == [500, 1000]
+
+
+def test_an_address_a_letter_and_a_cancel(buyer: Person, person: Any) -> None:
+    number = number_of(buyer)
+    sam = person("Sam")
+    page = sam.go(f"/staff/orders/{number}")
+    dialog = page.get_by_role("dialog")
+    panel(page).get_by_role("button", name="Change the address").click()
+    dialog.get_by_label("Street and number").fill("14 Analytical Way")
+    dialog.get_by_role("button", name="See the card").click()
+    expect(dialog).to_contain_text("14 Analytical Way")
+    dialog.get_by_role("button", name="Change the address").click()
+    expect(panel(page)).to_contain_text("14 Analytical Way")
+
+    panel(page).get_by_role("button", name="Hold", exact=True).click()
+    dialog.get_by_label("Why, for the shop").fill("Ask about the street")
+    dialog.get_by_role("button", name="See the card").click()
+    dialog.get_by_role("button", name="Hold it").click()
+    expect(panel(page)).to_contain_text("On hold: Ask about the street")
+    panel(page).get_by_role("button", name="Resume").click()
+    dialog.get_by_role("button", name="Resume it").click()
+    expect(panel(page)).not_to_contain_text("On hold: Ask about the street")
+
+    panel(page).get_by_text(re.compile(r"^Notes \(")).click()
+    panel(page).get_by_label("A note for the shop").fill("Called back at noon")
+    panel(page).get_by_role("button", name="Keep the note").click()
+    expect(panel(page).locator(".op-said")).to_contain_text("Called back at noon")
+    assert violations(page) == []
+
+
+def test_orders_are_found(buyer: Person, person: Any) -> None:
+    number = number_of(buyer)
+    sam = person("Sam")
+    page = sam.go("/staff/orders")
+    expect(page.locator(".op-table tbody tr").first).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_label("Number, e-mail or name")).to_be_focused()
+    page.keyboard.type(number)
+    page.keyboard.press("Enter")
+    expect(page.locator(".op-table tbody tr")).to_have_count(1)
+    page.go_back()
+    expect(page.get_by_label("Number, e-mail or name")).to_have_value("")
+    page.get_by_label("Number, e-mail or name").fill("nobody@nowhere.example")
+    page.keyboard.press("Enter")
+    expect(page.locator("#op-found")).to_contain_text("No order fits.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 768, 390, 320])
+@pytest.mark.usefixtures("buyer")
+def test_no_violation_and_no_overflow(person: Any, width: int, scheme: str) -> None:
+    who = person("Sam", viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+    page = who.go("/staff/orders")
+    expect(page.locator(".op-table tbody tr").first).to_be_visible()
+    _proper(who, width, f"orders-{width}-{scheme}")
+    page.locator(".op-table tbody a").first.click()
+    expect(panel(page)).to_be_visible()
+    expect(page.locator("#op-trail li").first).to_be_visible()
+    _proper(who, width, f"order-{width}-{scheme}")
+    panel(page).get_by_role("button", name="Refund", exact=True).click()
+    _proper(who, width, f"form-{width}-{scheme}")
+    page.get_by_role("dialog").get_by_label(re.compile("^Amount")).fill("1.00")
+    page.get_by_role("button", name="See the card").click()
+    expect(page.locator(".op-yes")).to_be_visible()
+    _proper(who, width, f"card-{width}-{scheme}")
+    page = who.go("/staff/approvals")
+    expect(page.locator("#op-approvals .st-state, #op-approvals li").first).to_be_visible()
+    _proper(who, width, f"approvals-{width}-{scheme}")
+
+
+def _proper(who: Person, width: int, name: str) -> None:
+    who.shot(name)
+    assert violations(who.page) == [], name
+    assert who.page.evaluate(SMALL_TARGETS) == [], name
+    assert who.page.evaluate("document.documentElement.scrollWidth") <= width, name
