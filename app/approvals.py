@@ -13,6 +13,7 @@ from app.identity import Caller
 from app.once import Asked, AskedDep, answer_after, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
 from app.site import Site
+from app.telling import tell_now
 from engine.approvals import queries, service
 from engine.approvals.asking import Performed, Where, perform
 from engine.approvals.codes import DiscountArgs
@@ -163,4 +164,6 @@ def _decide(site: Site, caller: Caller, asked: Asked, approval_id: str, *, appro
     work: Callable[[], ApprovalView] = lambda: ApprovalView.of(  # noqa: E731 (typed)
         service.decide(site.runtime, identity, approval_id, approve=approve, note=note)
     )
-    return answer_after(site.runtime, identity, asked, work, status=200)
+    answer = answer_after(site.runtime, identity, asked, work, status=200)
+    tell_now(site.runtime, identity.tenant_id)
+    return answer

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.once import AskedDep, answer_after, answer_once, json_response
 from app.routing import CallerDep, Guarded, SiteDep
+from app.telling import tell_now
 from engine.approvals.asking import Where
 from engine.kit.views import View
 from engine.orders import queries
@@ -157,13 +158,15 @@ def act(order_id: str, given: Act, site: SiteDep, caller: CallerDep, claim: Aske
     yes = Yes(given.card_id, given.seen, Where(thread_id=given.thread_id, case_id=given.case_id))
     if isinstance(asked, ChangeAsked):
         change = asked
-        return answer_after(
+        answer = answer_after(
             site.runtime,
             identity,
             claim,
             lambda: doing.change(site.runtime, identity, order_id, change, yes),
             status=_status,
         )
+        tell_now(site.runtime, identity.tenant_id)
+        return answer
     left: list[Callable[[], None]] = []
 
     def work(session: Session) -> Acted:
@@ -174,6 +177,7 @@ def act(order_id: str, given: Act, site: SiteDep, caller: CallerDep, claim: Aske
     answer = answer_once(site.runtime, identity, claim, work, status=_status)
     for step in left:
         step()
+    tell_now(site.runtime, identity.tenant_id)
     return answer
 
 

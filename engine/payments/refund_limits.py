@@ -97,7 +97,7 @@ def left(session: Session, tenant_id: str, *, order_id: str, currency: str, acto
     if all(limit is None for limit in caps.values()):
         return None
     given = _given(session, tenant_id, order_id, currency, actor, None)
-    return max(0, min(limit - given[name] for name, limit in caps.items() if limit is not None))
+    return max(0, min(limit - int(given[name]) for name, limit in caps.items() if limit is not None))
 
 
 def _limits(policy: PaymentsPolicy) -> dict[str, tuple[Caps, str]]:

@@ -43,9 +43,14 @@ class Person:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.context.on("console", lambda said: said.type in {"error", "warning"} and self.errors.append(said.text))
+        self.context.on("console", self._hear)
         self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
         self.page = self.context.new_page()
+
+    def _hear(self, said: Any) -> None:
+        """A refusal that the page shows in words is no error of its own."""
+        if said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource"):
+            self.errors.append(said.text)
 
     def sign_in(self, name: str) -> None:
         self.page.goto(f"{self.url}/staff/sign-in")

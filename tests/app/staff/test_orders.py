@@ -87,6 +87,14 @@ def test_the_pages_are_for_the_shops_people(desk: Desk, signed_in: Callable[...,
     assert sam.page("/staff/orders/<script>").status_code == 404
 
 
+def test_the_navigation_leads_to_what_is_built(desk: Desk, signed_in: Callable[..., Console]) -> None:
+    page = signed_in(Role.SUPPORT, "Sam").page("/staff/orders/10001").text
+    for path in ("/staff", "/staff/approvals", "/staff/orders"):
+        assert f'<a href="{path}"' in page, path
+    assert '<a href="/staff/orders" aria-current="page">' in page
+    assert '"/staff/tenant"' not in page
+
+
 def test_the_trail_calls_people_by_their_names(desk: Desk, signed_in: Callable[..., Console]) -> None:
     sam = signed_in(Role.SUPPORT, "Sam")
     ask(desk, sam)
