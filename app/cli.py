@@ -21,6 +21,7 @@ from app.commands import (
     measuring,
     platforms,
     serving,
+    staff,
     store,
     talk,
     tenants,
@@ -48,6 +49,7 @@ app.add_typer(checks.audit_app, name="audit")
 app.add_typer(books.app, name="books")
 app.add_typer(exporting.app, name="export")
 app.add_typer(keys.app, name="keys")
+app.add_typer(staff.app, name="staff")
 app.add_typer(platforms.app, name="platforms")
 app.add_typer(platforms.events_app, name="webhooks")
 app.add_typer(feeds.app, name="feed")

@@ -11,8 +11,8 @@ from typing import Final
 import psycopg
 import structlog
 
-from engine.conversations.log import CHANNEL
 from engine.db import libpq_url
+from engine.kit.bells import CHANNEL
 
 log = structlog.get_logger(__name__)
 _RECONNECT_SECONDS: Final = 1.0
@@ -59,16 +59,18 @@ class LiveEvents:
                 bell.set()
 
     @contextlib.contextmanager
-    def bell(self, tenant_id: str, thread_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the thread's log grows."""
-        key, bell = f"{tenant_id}:{thread_id}", asyncio.Event()
-        self._bells[key].add(bell)
+    def bell(self, tenant_id: str, *things: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the log of one of these threads grows, or a person's sessions end."""
+        keys, bell = [f"{tenant_id}:{thing}" for thing in things], asyncio.Event()
+        for key in keys:
+            self._bells[key].add(bell)
         try:
             yield bell
         finally:
-            self._bells[key].discard(bell)
-            if not self._bells[key]:
-                del self._bells[key]
+            for key in keys:
+                self._bells[key].discard(bell)
+                if not self._bells[key]:
+                    del self._bells[key]
 
     async def _listen(self) -> None:
         while not self.closed:

@@ -68,6 +68,7 @@ from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
 from app.staff import desk as staff_desk
 from app.staff import door as staff_door
+from app.staff import members as staff_members
 from app.staff import orders as staff_orders
 from app.straight import Straight
 
@@ -159,6 +160,8 @@ def create_app(site: Site) -> FastAPI:
         staff_desk.router,
         staff_door.router,
         staff_orders.router,
+        staff_members.router,
+        staff_members.pages,
         delegate.authentications,
     ):
         app.include_router(router)

@@ -37,6 +37,8 @@ from engine.payments import captures, gateway_events, refunds, stored_value, voi
 from engine.privacy import erasing
 from engine.returns import deciding, parcel
 from engine.runtime import Runtime
+from engine.staff import codes as staff_codes
+from engine.staff import sessions as staff_sessions
 from engine.support import watch as support
 from engine.warranties import parcels, registering, resolving
 from engine.warranties import watch as claims
@@ -99,6 +101,7 @@ def forget_codes(runtime: Runtime, tenant_id: str) -> None:
     """Drop e-mail codes that ran out a day ago."""
     with runtime.unit_of_work(tenant_id) as session:
         codes.forget_old(session, tenant_id)
+        staff_codes.forget_old(session, tenant_id)
 
 
 def forget_carts(runtime: Runtime, tenant_id: str) -> None:
@@ -253,6 +256,7 @@ def run_once(runtime: Runtime, *, minutely: bool = False, hourly: bool = False) 
     if hourly:
         with runtime.store.without_tenant() as session:
             limits.forget_old(session)
+            staff_sessions.forget_old(session)
 
 
 def keep_house(runtime: Runtime, tenant_id: str, *, minutely: bool = False, hourly: bool = False) -> None:

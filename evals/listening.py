@@ -9,7 +9,7 @@ from typing import Self
 
 import psycopg
 
-from engine.conversations.log import CHANNEL
+from engine.kit.bells import CHANNEL
 
 
 class Listener:

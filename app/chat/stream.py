@@ -12,8 +12,9 @@ from app.identity import require_open
 from app.metrics import SSE_CLIENTS
 from app.site import Site
 from engine.conversations.reading import Page, page_after
-from engine.kit.errors import DomainError
+from engine.kit.errors import DomainError, Unauthenticated
 from engine.kit.identity import Identity
+from engine.staff import sessions
 
 PAGE: Final = 500
 KEEP_ALIVE_SECONDS: Final = 15.0
@@ -30,7 +31,7 @@ async def follow(site: Site, identity: Identity, thread_id: str, after: int, fir
     """Frames from ``first`` (the page after ``after``) on. Ends when the server does."""
     assert site.live is not None
     yield HELLO
-    with SSE_CLIENTS.track_inprogress(), site.live.bell(identity.tenant_id, thread_id) as bell:
+    with SSE_CLIENTS.track_inprogress(), site.live.bell(identity.tenant_id, thread_id, identity.id) as bell:
         page, spoke_at = first, time.monotonic()
         while not site.live.closed:
             if page:
@@ -62,4 +63,13 @@ async def wait(bell: asyncio.Event, seconds: float) -> None:
 def _read(site: Site, identity: Identity, thread_id: str, after: int) -> Page:
     shop_status, page = page_after(site.runtime, identity, thread_id, after, limit=PAGE)
     require_open(shop_status)  # a stream ends with its shop
+    if identity.session is not None:
+        _require_signed_in(site, identity)
     return page
+
+
+def _require_signed_in(site: Site, identity: Identity) -> None:
+    """A stream ends with the sign-in of who listens. Raises ``Unauthenticated``."""
+    with site.runtime.store.without_tenant() as session:
+        if not sessions.still(session, identity):
+            raise Unauthenticated("Please sign in again.")

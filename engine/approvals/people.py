@@ -1,4 +1,6 @@
-"""Who may decide: the shop's people by its rules, and never whoever asked, whichever of their keys they show."""
+"""Who may decide: the shop's people by its rules, and never whoever asked, whichever of their keys they show or
+wherever they are signed in.
+"""
 
 from __future__ import annotations
 

@@ -17,11 +17,10 @@ from engine.conversations import quiet
 from engine.conversations.events import Emitted, keepable
 from engine.conversations.models import Event, Thread
 from engine.kit import clock
+from engine.kit.bells import CHANNEL
 from engine.kit.direct import Ask, Statement
 from engine.kit.errors import NotFound
 
-CHANNEL: Final = "icommerce_events"
-"""``NOTIFY`` payload: ``tenant_id:thread_id``."""
 _TOOL_EVENTS: Final = ("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_RESULT")
 _APPEND: Final = Statement("""
 WITH counted AS (

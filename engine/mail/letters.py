@@ -25,6 +25,7 @@ from engine.orders.policy import OrdersPolicy
 from engine.orders.queries import Parts
 from engine.payments.models import Payment, Refund
 from engine.runtime import Runtime
+from engine.staff import letters as staff_letters
 
 _GATHERED: Final = "orders of these letters"
 _SHOP: Final = "shop of these letters"
@@ -218,6 +219,24 @@ def _code(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
     return Draft("email_code", row.subject_id, letter.to, data, expires_at=letter.expires_at, secret=True)
 
 
+def _staff_code(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
+    """The code that one of the shop's people signs in by; nothing when it is over or was used."""
+    letter = staff_letters.code(session, runtime, row)
+    if letter is None:
+        return None
+    data = {"code": letter.code, "minutes": letter.minutes}
+    return Draft("staff_code", row.subject_id, letter.to, data, expires_at=letter.expires_at, secret=True)
+
+
+def _staff_invite(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
+    """The link that lets somebody in; nothing when it was used, or a newer one was made."""
+    letter = staff_letters.invitation(session, runtime, row)
+    if letter is None:
+        return None
+    key, data = f"{row.subject_id}|{row.id}", letter.facts
+    return Draft("staff_invite", key, letter.to, data, expires_at=letter.expires_at, secret=True)
+
+
 def _gift_card(_session: Session, runtime: Runtime, row: OutboxRow) -> Draft:
     """Subject: the account. Payload: ``email``, ``sealed``, ``amount``, ``currency``, ``expires_on``, ``message``."""
     data = {
@@ -258,5 +277,7 @@ LETTERS: Final[Mapping[str, Write]] = {
     "claim.approved": _claim,
     "claim.denied": _claim,
     "customer.code_requested": _code,
+    "staff.code_requested": _staff_code,
+    "staff.invited": _staff_invite,
     "gift_card.issued": _gift_card,
 }

@@ -47,5 +47,12 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "warranty_decision": _ORDER | {"claim": {"number": "A-1-W1", "words": "Warranty claim A-1-W1 is approved."}},
     "return_label": _ORDER | {"return": {"number": "R1", "instructions": ""}},
     "email_code": {"code": "123456", "minutes": 10},
+    "staff_code": {"code": "123456", "minutes": 10},
+    "staff_invite": {
+        "name": "Sam",
+        "role": "support",
+        "link": "https://shop.example/staff/join",
+        "days": 7,
+    },
     "gift_card": {"code": "ABCD-EFGH", "amount": "$50.00", "expires_on": "", "message": ""},
 }

@@ -20,7 +20,7 @@ from engine.mail.samples import SAMPLES
 
 FOLDER: Final = Path(__file__).with_name("templates")
 NAMES: Final = tuple(sorted(SAMPLES))
-NEEDED: Final = frozenset({"email_code"})
+NEEDED: Final = frozenset({"email_code", "staff_code", "staff_invite"})
 """Letters without which something a person asked for cannot go on."""
 _FILTERS: Final = frozenset(
     {"capitalize", "default", "first", "join", "last", "length", "lower", "title", "trim", "upper"}

@@ -4,13 +4,11 @@ that is nobody's here, so that nobody learns who works for the shop.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import delete, text
@@ -18,22 +16,24 @@ from sqlalchemy.orm import Session
 
 from engine.customers.addresses import check_email
 from engine.kit import audit, clock, limits, outbox
-from engine.kit.envelope import derive, seal, unseal
+from engine.kit.envelope import derive, seal_code
 from engine.kit.ids import new_id
 from engine.kit.tenancy import hash_secret
 from engine.runtime import Runtime
 from engine.staff import members
 from engine.staff.errors import SignInWrong
+from engine.staff.letters import CODE_ASKED
 from engine.staff.models import StaffCode
 
 CODE_LIFE: Final = timedelta(minutes=10)
 TRIES_PER_CODE: Final = 5
 ASKED_PER_ADDRESS: Final = 20
 """Of one address of the net, in an hour, whichever e-mail."""
-ASKED_PER_EMAIL: Final = 6
+ASKED_PER_EMAIL: Final = 10
+"""Whoever asks. Beyond it one more in each five minutes: nobody is locked out by a stranger."""
 TRIED_PER_ADDRESS: Final = 60
-TOPIC: Final = "staff.code_requested"
 _HOUR: Final = timedelta(hours=1)
+_SLOWLY: Final = timedelta(minutes=5)
 _KEPT: Final = timedelta(days=1)
 _DIGITS: Final = 6
 _NO_CODE: Final = "0" * 64
@@ -42,15 +42,6 @@ _TRY: Final = text(
     "UPDATE app.staff_codes SET attempts = attempts + 1 WHERE attempts < :most AND tenant_id = :tenant"
     " AND browser_hash = :browser AND used_at IS NULL AND expires_at > :now RETURNING id, code_hash, member_id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """What goes out by mail, and nowhere else."""
-
-    to: str
-    code: str
-    expires_at: datetime
 
 
 def ask(runtime: Runtime, tenant_id: str, email: str, *, address: str) -> str:
@@ -76,22 +67,12 @@ def ask(runtime: Runtime, tenant_id: str, email: str, *, address: str) -> str:
             )
         )
         session.flush()
-        sealed = base64.b64encode(seal(runtime.secret_key, tenant_id, _context(code_id), code)).decode()
+        sealed = seal_code(runtime.secret_key, tenant_id, CODE_ASKED, code_id, code)
         if member is not None:
-            outbox.emit(session, tenant_id, TOPIC, code_id, {"sealed": sealed})
+            outbox.emit(session, tenant_id, CODE_ASKED, code_id, {"sealed": sealed})
         who = member.id if member else audit.keyed_digest(runtime.secret_key, f"{tenant_id}|{wanted}")
         audit.record(session, tenant_id, actor="system", action="staff.code_requested", subject=who)
     return browser
-
-
-def letter(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> Letter | None:
-    """What the mail of a ``staff.code_requested`` row says; ``None`` when the code is over or was used."""
-    code = session.get(StaffCode, (row.tenant_id, row.subject_id))
-    if code is None or code.member_id is None or code.used_at is not None or code.expires_at <= clock.now():
-        return None
-    member = members.find(session, row.tenant_id, code.member_id)
-    sealed = base64.b64decode(row.payload["sealed"])
-    return Letter(member.email, unseal(runtime.secret_key, row.tenant_id, _context(code.id), sealed), code.expires_at)
 
 
 def sign_in(runtime: Runtime, tenant_id: str, browser: str, code: str, *, address: str) -> str:
@@ -139,7 +120,8 @@ def _try(runtime: Runtime, tenant_id: str, browser: str, code: str) -> str | Non
 def _limit_asking(runtime: Runtime, tenant_id: str, email: str, address: str) -> None:
     with runtime.store.without_tenant() as session:
         limits.hit(session, _bucket("ask-from", tenant_id, address), limit=ASKED_PER_ADDRESS, window=_HOUR)
-        limits.hit(session, _bucket("ask-for", tenant_id, email), limit=ASKED_PER_EMAIL, window=_HOUR)
+        if limits.add(session, _bucket("ask-for", tenant_id, email), 1, window=_HOUR) > ASKED_PER_EMAIL:
+            limits.hit(session, _bucket("ask-slowly", tenant_id, email), limit=1, window=_SLOWLY)
 
 
 def _bucket(what: str, tenant_id: str, value: str) -> str:
@@ -149,7 +131,3 @@ def _bucket(what: str, tenant_id: str, value: str) -> str:
 def _hash(secret_key: bytes, tenant_id: str, code_id: str, code: str) -> str:
     key = derive(secret_key, "staff-code")
     return hmac.new(key, f"{tenant_id}|{code_id}|{code}".encode(), hashlib.sha256).hexdigest()
-
-
-def _context(code_id: str) -> str:
-    return f"staff-code|{code_id}"

@@ -11,14 +11,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.customers.addresses import check_email
-from engine.kit import audit, clock
+from engine.kit import audit, clock, outbox
+from engine.kit.envelope import seal_code
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity, Role
 from engine.kit.ids import new_id
 from engine.kit.members import MemberStatus, StaffMember
 from engine.kit.tenancy import Tenant, hash_secret
+from engine.runtime import Runtime
 from engine.staff import sessions
 from engine.staff.errors import AlreadyMember, LastAdmin, LinkWrong, NameTaken
+from engine.staff.letters import INVITED, link_of
 
 INVITE_LIFE: Final = timedelta(days=7)
 _NAME_LIMIT: Final = 80
@@ -26,36 +29,41 @@ _NAME_LIMIT: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """A new member, or an old one with a new link, and the link's secret, which nothing keeps."""
+    """A new member, or one who has not come yet, and the link, which nothing keeps."""
 
     member: StaffMember
-    secret: str
+    link: str
 
     def __repr__(self) -> str:
         return f"Invited({self.member.id})"
 
 
 def invite(
-    session: Session, tenant_id: str, *, email: str, role: Role, actor: str, name: str = "", demo: bool = False
+    session: Session, runtime: Runtime, tenant_id: str, *, email: str, role: Role, actor: str, name: str = ""
 ) -> Invited:
-    """Make somebody one of the shop's people. Who was invited and never came gets a new link, and the old one ends.
+    """Make somebody one of the shop's people, and have the link that lets them in sent to them. Who was invited and
+    never came gets a new one, and the old one ends.
 
-    Raises ``ContactInvalid``, ``InvalidInput``, ``AlreadyMember``, ``NameTaken``.
+    Raises ``ContactInvalid``, ``InvalidInput``, ``AlreadyMember``, ``NameTaken``, ``LastAdmin``.
     """
     address = check_email(email).lower()
-    session.get_one(Tenant, tenant_id, with_for_update={"key_share": True})
+    tenant = session.get_one(Tenant, tenant_id, with_for_update={"key_share": True})
     row = by_email(session, tenant_id, address)
     if row is not None and (row.joined_at is not None or not row.active):
         raise AlreadyMember("Somebody with this e-mail is among the shop's people already.")
     if row is None:
-        row = _new(session, tenant_id, address, name=name, role=role, actor=actor, demo=demo)
+        row = _new(session, tenant_id, address, name=name, role=role, actor=actor)
+    elif row.role == Role.ADMIN and role != Role.ADMIN:
+        _require_another_admin(session, row)
     secret = secrets.token_urlsafe(32)
     row.role, row.invited_by, row.invited_at = role, actor, clock.now()
     row.invite_hash, row.invite_until = hash_secret(secret), clock.now() + INVITE_LIFE
     facts = {"role": str(role)}
     audit.record(session, tenant_id, actor=actor, action="staff.invited", subject=row.id, facts=facts)
+    sealed = seal_code(runtime.secret_key, tenant_id, INVITED, row.id, secret)
+    outbox.emit(session, tenant_id, INVITED, row.id, {"sealed": sealed})
     session.flush()
-    return Invited(row, secret)
+    return Invited(row, link_of(tenant, runtime.web_origin, secret))
 
 
 def by_link(session: Session, tenant_id: str, secret: str) -> StaffMember:
@@ -182,7 +190,7 @@ def _require_another_admin(session: Session, row: StaffMember) -> None:
         raise LastAdmin("This is the shop's last admin. Make somebody else one first.")
 
 
-def _new(session: Session, tenant_id: str, email: str, *, name: str, role: Role, actor: str, demo: bool) -> StaffMember:
+def _new(session: Session, tenant_id: str, email: str, *, name: str, role: Role, actor: str) -> StaffMember:
     called = " ".join(name.split()) or email.partition("@")[0]
     if len(called) > _NAME_LIMIT or not called.isprintable():
         raise InvalidInput(f"A name has at most {_NAME_LIMIT} characters, on one line.", param="name")
@@ -198,7 +206,7 @@ def _new(session: Session, tenant_id: str, email: str, *, name: str, role: Role,
         person=person,
         role=role,
         status=MemberStatus.ACTIVE,
-        demo=demo,
+        demo=False,
         invited_by=actor,
         invited_at=clock.now(),
     )

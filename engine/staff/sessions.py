@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.orm import Session
 
-from engine.kit import clock
+from engine.kit import bells, clock
 from engine.kit.identity import Actor, Identity, Role
 from engine.kit.members import StaffMember, StaffSession
 from engine.kit.tenancy import hash_secret
@@ -70,15 +70,18 @@ def identity_of(member: StaffMember) -> Identity:
 
 
 def end(session: Session, token: str) -> None:
-    """Forget one browser."""
-    session.execute(delete(StaffSession).where(StaffSession.token_hash == hash_secret(token)))
+    """Forget one browser, and what is open in it."""
+    ended = delete(StaffSession).where(StaffSession.token_hash == hash_secret(token)).returning(StaffSession)
+    for row in session.scalars(ended):
+        bells.ring(session, row.tenant_id, row.member_id)
 
 
 def end_all(session: Session, tenant_id: str, member_id: str) -> None:
-    """Forget every browser of one person."""
+    """Forget every browser of one person, and what is open in them."""
     session.execute(
         delete(StaffSession).where(StaffSession.tenant_id == tenant_id, StaffSession.member_id == member_id)
     )
+    bells.ring(session, tenant_id, member_id)
 
 
 def still(session: Session, identity: Identity) -> bool:
@@ -89,7 +92,7 @@ def still(session: Session, identity: Identity) -> bool:
 def forget_old(session: Session) -> None:
     """Drop what opens nothing any more."""
     now = clock.now()
-    session.execute(delete(StaffSession).where(or_(StaffSession.expires_at < now, StaffSession.seen_at < now - IDLE)))
+    session.execute(delete(StaffSession).where(or_(StaffSession.expires_at <= now, StaffSession.seen_at <= now - IDLE)))
 
 
 def _touch(session: Session, row: StaffSession, member: StaffMember) -> None:

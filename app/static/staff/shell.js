@@ -80,8 +80,46 @@ function ask(dialog, answer) {
       resolve(said);
     });
     dialog.showModal();
+    dialog.querySelector('input, select, textarea')?.focus();
   });
 }
+
+/**
+ * A form in a card: `fields` are `{name, label, input}`. `act(values)` is done when it is sent; what it is refused for is
+ * said in the card, which stays open. Resolves to the answer, or to `null` when the card is put away.
+ */
+export function formDialog({ title, say = '', fields, action, act }) {
+  const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
+  const send = el('button', { class: 'main', value: 'yes' }, action);
+  const rows = fields.flatMap(({ name, label, input }) => {
+    input.name = name;
+    input.id = `st-field-${name}`;
+    return [el('label', { for: input.id }, label), input];
+  });
+  const buttons = el('div', { class: 'st-actions' }, el('button', { value: 'no', formnovalidate: true }, 'Cancel'), send);
+  const form = el('form', { method: 'dialog', class: 'st-card' }, el('h2', { id: 'st-form-title' }, title), say && el('p', { class: 'muted' }, say), ...rows, problem, buttons);
+  const dialog = el('dialog', { class: 'st-dialog', 'aria-labelledby': 'st-form-title' }, form);
+  let answer = null;
+  form.addEventListener('submit', async (event) => {
+    if (event.submitter?.value === 'no') return;
+    event.preventDefault();
+    send.disabled = true;
+    problem.hidden = true;
+    try {
+      answer = await act(Object.fromEntries(new FormData(form)));
+      dialog.close('yes');
+    } catch (error) {
+      problem.textContent = error.message;
+      problem.hidden = false;
+    }
+    send.disabled = false;
+  });
+  return ask(dialog, () => answer);
+}
+
+/** What stands where there is nothing to see yet: `kind` is `loading`, `empty` or `error`. */
+export const state = (kind, words, ...more) =>
+  el('div', { class: 'st-state', 'data-state': kind, role: kind === 'error' ? 'alert' : null }, el('p', {}, words), ...more);
 
 const keys = new Map();
 

@@ -48,7 +48,7 @@ def hire(runtime: Runtime) -> Hire:
         name = name or f"Person {next(_numbers)}"
         email = f"{name.replace(' ', '.').lower()}@people.example"
         with runtime.unit_of_work(tenant.id) as session:
-            return members.invite(session, tenant.id, email=email, role=role, actor="test", name=name).member
+            return members.invite(session, runtime, tenant.id, email=email, role=role, actor="test", name=name).member
 
     return make
 
