@@ -1,0 +1,228 @@
+"""The console's door and shell in a real browser: in, by keyboard, out; nothing foreign, nothing inaccessible."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.app.test_serve import Server
+from tests.browser.test_access import violations
+
+pytestmark = pytest.mark.browser
+
+SHOTS = Path(__file__).parents[2] / "artifacts" / "staff"
+SHOP = "summit-outdoor"
+SMALL = """() => [...document.querySelectorAll('button, select, summary, textarea, input, nav a')]
+  .filter(e => e.type !== 'hidden' && e.checkVisibility({visibilityProperty: true}))
+  .map(e => [e.textContent.trim() || e.ariaLabel || e.name, (e.closest('label') ?? e).getBoundingClientRect()])
+  .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
+
+
+@pytest.fixture(scope="module")
+def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The demo shops, served by a process of their own. Asks for Chromium first: without it nothing starts."""
+    from engine.embedded_postgres import wipe
+
+    running = Server(tmp_path_factory.mktemp("staff") / "home")
+    running.start()
+    yield running
+    running.stop()
+    wipe(running.home)
+
+
+@dataclass
+class Desk:
+    """One browser context, and everything it complained of."""
+
+    context: BrowserContext
+    url: str
+    asked: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.on("request", lambda request: self.asked.append(request.url))
+        self.context.on("console", lambda said: said.type in {"error", "warning"} and self.errors.append(said.text))
+        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        self.page: Page = self.context.new_page()
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def come_in(self, name: str) -> None:
+        self.go(f"/staff/sign-in?shop={SHOP}")
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
+        expect(self.page.locator(".st-me summary")).to_contain_text(name)
+
+    def sound(self) -> None:
+        """Nothing that axe finds, nothing too small for a finger, nothing wider than the window."""
+        assert violations(self.page) == []
+        assert self.page.evaluate(SMALL) == []
+        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    def shot(self, name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+Open = Callable[..., Desk]
+
+
+@pytest.fixture
+def desk_at(chromium: Browser, server: Server) -> Iterator[Open]:
+    made: list[Desk] = []
+
+    def make(width: int = 1280, height: int = 800, **options: Any) -> Desk:
+        size: Any = {"width": width, "height": height}
+        made.append(Desk(chromium.new_context(viewport=size, reduced_motion="reduce", **options), server.url))
+        return made[-1]
+
+    yield make
+    for desk in made:
+        desk.context.close()
+        foreign = [url for url in desk.asked if not url.startswith((desk.url, "data:"))]
+        assert (foreign, [said for said in desk.errors if "status of 4" not in said]) == ([], [])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 768, 390, 320])
+def test_door_and_people_at_every_width(desk_at: Open, width: int, scheme: Any) -> None:
+    desk = desk_at(width, 844, color_scheme=scheme)
+    desk.go(f"/staff/sign-in?shop={SHOP}")
+    desk.shot(f"sign-in-{width}-{scheme}")
+    desk.sound()
+    desk.come_in("Ada")
+    desk.go("/staff/people")
+    expect(desk.page.get_by_role("rowheader", name="Ada")).to_be_visible()
+    desk.shot(f"people-{width}-{scheme}")
+    desk.sound()
+    desk.page.locator(".st-me summary").click()
+    desk.shot(f"menu-{width}-{scheme}")
+    desk.sound()
+    desk.page.keyboard.press("Escape")
+    desk.page.get_by_role("button", name="Disable: Sam").click()
+    desk.shot(f"confirm-{width}-{scheme}")
+    desk.sound()
+    desk.page.get_by_role("button", name="Cancel").click()
+    expect(desk.page.get_by_role("dialog")).to_have_count(0)
+    expect(desk.page.get_by_role("button", name="Disable: Sam")).to_be_focused()
+
+
+def test_by_mail_and_by_keyboard_alone(desk_at: Open) -> None:
+    desk = desk_at()
+    page = desk.page
+    desk.go(f"/staff/people?shop={SHOP}")
+    page.goto(f"{desk.url}/staff/sign-in?shop={SHOP}&next=/staff/people")
+    page.get_by_label("Work e-mail").focus()
+    page.keyboard.type(f"ada@{SHOP}.example")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Six-digit code")).to_be_focused()
+    code = mailed_code(desk)
+    page.keyboard.type(other_than(code))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("does not fit")
+    desk.shot("wrong-code")
+    desk.sound()
+    expect(page.get_by_label("Six-digit code")).to_be_focused()
+    page.keyboard.type(code)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="People", level=1)).to_be_visible()
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_visible()
+    desk.shot("keys")
+    desk.sound()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    expect(page.locator("main")).to_be_focused()
+
+
+def test_invited_managed_and_out(desk_at: Open) -> None:
+    admin, newcomer = desk_at(), desk_at(390, 844)
+    admin.come_in("Ada")
+    admin.go("/staff/people")
+    page = admin.page
+    page.get_by_role("button", name="Invite somebody").click()
+    page.get_by_label("E-mail").fill("kim@people.example")
+    page.get_by_label("Name, as customers see it").fill("Sam")
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.get_by_role("alert")).to_contain_text("give another name")
+    admin.shot("invite-refused")
+    page.get_by_label("Name, as customers see it").fill("Kim")
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.get_by_role("status")).to_contain_text("Kim is invited.")
+    kim = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Kim"))
+    expect(kim).to_contain_text("Invited")
+
+    newcomer.page.goto(mailed_link(newcomer))
+    newcomer.shot("join-390")
+    newcomer.sound()
+    newcomer.page.get_by_role("button", name="Come in").click()
+    expect(newcomer.page.locator(".st-me summary")).to_be_visible()
+    expect(newcomer.page.get_by_role("link", name="People")).to_have_count(0)
+
+    page.get_by_role("button", name="Disable: Kim").click()
+    page.get_by_role("button", name="Disable", exact=True).click()
+    expect(kim).to_contain_text("Disabled")
+    newcomer.page.reload()
+    expect(newcomer.page.get_by_role("heading", level=1)).to_have_text("Sign in to the console")
+
+
+def test_light_dark_or_as_the_system(desk_at: Open) -> None:
+    desk = desk_at(color_scheme="light")
+    desk.come_in("Sam")
+    page = desk.page
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator(".st-me summary").click()
+    page.get_by_label("Dark").check()
+    dark = page.evaluate(ground)
+    assert dark != light
+    desk.sound()
+    page.reload()
+    assert page.evaluate(ground) == dark
+    page.emulate_media(color_scheme="dark")
+    page.locator(".st-me summary").click()
+    page.get_by_label("Light").check()
+    assert page.evaluate(ground) == light
+    desk.sound()
+    page.get_by_label("As the system").check()
+    assert page.evaluate(ground) == dark
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to the console")
+    desk.go("/staff")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to the console")
+
+
+def mailed_code(desk: Desk) -> str:
+    return _in_the_outbox(desk, r"Your code is: (\d{6})")
+
+
+def mailed_link(desk: Desk) -> str:
+    return _in_the_outbox(desk, r"(http\S+/staff/join\?\S+)").replace("&amp;", "&")
+
+
+def _in_the_outbox(desk: Desk, pattern: str) -> str:
+    """What a letter of the demo shops says, once it is written."""
+    page = desk.context.new_page()
+    for _ in range(60):
+        page.goto(f"{desk.url}/outbox")
+        if found := re.search(pattern, page.content()):
+            page.close()
+            return found[1]
+        page.wait_for_timeout(250)
+    raise AssertionError(f"no letter says {pattern}")
+
+
+def other_than(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06d}"
