@@ -29,6 +29,7 @@ from engine.checks import (
     privacy,
     promotions,
     returns,
+    staff,
     stock,
     support,
     tax,
@@ -62,6 +63,7 @@ RULES: Final = (
     *tax.RULES,
     *warranties.RULES,
     *agentic.RULES,
+    *staff.RULES,
 )
 
 

@@ -34,5 +34,6 @@ def add_staff(session: Session, tenant_id: str) -> None:
                 demo=True,
                 invited_by="system",
                 invited_at=clock.now(),
+                joined_at=clock.now(),
             )
         )

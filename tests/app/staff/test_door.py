@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -67,3 +68,17 @@ def test_a_write_says_where_it_comes_from(
     )
     assert good.status_code == 201
     assert browser.http.cookies.get(STAFF_COOKIE)
+
+
+@pytest.mark.parametrize(
+    ("role", "places"), [(Role.SUPPORT, {"Queue"}), (Role.ADMIN, {"Queue", "People"})], ids=["support", "admin"]
+)
+def test_the_navigation_shows_what_is_theirs(
+    role: Role, places: set[str], tenant: Tenant, runtime: Runtime, hire: Hire, console: MakeConsole
+) -> None:
+    page = console(runtime, hire(tenant, role)).page("/staff").text.partition("<nav")[2].partition("</nav>")[0]
+
+    shown = set(re.findall(r">(\w+)</a>", page))
+    assert places <= shown
+    assert ("People" in shown) == (role == Role.ADMIN)
+    assert 'href="/staff" aria-current="page"' in page
