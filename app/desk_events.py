@@ -44,7 +44,7 @@ async def follow(site: Site, identity: Identity) -> AsyncIterator[bytes]:
     assert site.live is not None
     news, told, number = _News(), None, 0
     yield HELLO
-    with SSE_CLIENTS.track_inprogress(), site.live.bell(identity.tenant_id, bell.TOPIC) as rung:
+    with SSE_CLIENTS.track_inprogress(), site.live.bell(identity.tenant_id, bell.TOPIC, identity.id) as rung:
         while not site.live.closed:
             try:
                 frame = await site.read_for_stream(news.read, site, identity)

@@ -1,5 +1,7 @@
 """Staff: who left is out, and somebody is left who can let others in."""
 
+# ruff: noqa: S608
+
 from __future__ import annotations
 
 from typing import Final

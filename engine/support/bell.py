@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.conversations.log import CHANNEL
+from engine.kit import bells
 from engine.support.models import Case
 
 TOPIC: Final = "desk"
@@ -20,7 +20,7 @@ _LIMIT: Final = 100
 
 def ring(session: Session, tenant_id: str) -> None:
     """Wake who listens, when this transaction is committed."""
-    session.execute(select(func.pg_notify(CHANNEL, f"{tenant_id}:{TOPIC}")))
+    bells.ring(session, tenant_id, TOPIC)
 
 
 def changed(session: Session, tenant_id: str, since: datetime) -> list[tuple[str, datetime]]:
