@@ -16,6 +16,7 @@ from engine.conversations.models import Mode
 from engine.conversations.runs import Claim, Report
 from engine.conversations.schemas import OpenCard
 from engine.kit import clock
+from engine.kit.bells import CHANNEL
 from engine.kit.direct import Ask, Row, Statement
 from engine.runtime import Runtime
 
@@ -81,7 +82,7 @@ def take(runtime: Runtime, tenant_id: str, thread_id: str) -> Claim | None:
         "now": now,
         "lease_until": now + runs.LEASE,
         "started": json.dumps(started),
-        "channel": log.CHANNEL,
+        "channel": CHANNEL,
     }
     [[row]] = runtime.store.ask(tenant_id, (_TAKE, values | budget.spent_values(tenant_id)))
     if row["id"] is not None:
