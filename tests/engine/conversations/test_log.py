@@ -13,6 +13,7 @@ from sqlalchemy import select
 from engine.checkout.schemas import ConsentView
 from engine.conversations import asking, events, log, service
 from engine.conversations.models import Audience, Event, Message, Thread
+from engine.kit.bells import CHANNEL
 from engine.kit.errors import NotFound
 from tests.shop import Shop
 
@@ -139,7 +140,7 @@ def test_what_no_json_can_hold_is_dropped_wherever_it_is(shop: Shop, thread: Thr
 
 def test_listeners_are_woken_by_the_commit(shop: Shop, thread: Thread) -> None:
     with psycopg.connect(shop.runtime.store.url, autocommit=True) as listener:
-        listener.execute(f"LISTEN {log.CHANNEL}")
+        listener.execute(f"LISTEN {CHANNEL}")
         _append(shop, thread, events.step_started("a"))
         [note] = list(listener.notifies(timeout=60, stop_after=1))
     assert note.payload == f"{shop.tenant.id}:{thread.id}"
