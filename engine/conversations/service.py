@@ -224,14 +224,14 @@ def _checked(given: RunInput) -> RunInput:
         raise InvalidInput("The message is empty.", param="message")
     if len(given.message) > MESSAGE_LIMIT:
         raise InvalidInput(f"A message may have at most {MESSAGE_LIMIT} characters.", param="message")
-    return RunInput(message=mask_cards(given.message))
+    return given.model_copy(update={"message": mask_cards(given.message)})
 
 
 def _without_code(session: Session, identity: Identity, given: RunInput) -> RunInput:
     """A code from an e-mail belongs on its form: in the conversation nobody keeps it."""
     if given.message is None:
         return given
-    return RunInput(message=codes.mask_codes(session, identity, given.message))
+    return given.model_copy(update={"message": codes.mask_codes(session, identity, given.message)})
 
 
 def _texts(given: RunInput) -> list[str]:

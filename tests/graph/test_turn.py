@@ -13,6 +13,7 @@ from engine.conversations import budget
 from engine.kit import clock
 from engine.kit.identity import Actor, Identity, Scope
 from engine.kit.tenancy import Tenant
+from engine.policies import set_policy
 from icommerce_agents.models import Spent, cost_micros
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Call, Fail, Say, Script
@@ -117,6 +118,25 @@ def test_a_fresh_conversation_may_change_the_cart_its_briefing_names(
         "mode: agent",
         "identity: guest",
     ]
+
+
+def test_the_language_of_the_page_and_the_shops_voice_are_told_to_the_model(
+    talk: Talk, script: Script, running: Running
+) -> None:
+    with talk.shop.uow() as session:
+        voice = {"assistant_name": "Piney", "tone": ["warm", "brief"]}
+        set_policy(session, talk.shop.tenant.id, "theme", voice, actor="key_test")
+    script.add(Say("Hola."))
+
+    async def go() -> None:
+        async with running(talk):
+            await talk.turn(message="hola", language="es")
+
+    asyncio.run(go())
+    told = "\n".join(str(m["content"]) for m in script.asked[0] if m["role"] == "system")
+    assert "answer_in: es" in told.splitlines()
+    assert '- The shop calls you "Piney".' in told.splitlines()
+    assert "- The shop likes to sound warm, brief." in told
 
 
 def test_bad_arguments_and_unknown_tools_are_told_to_the_model(talk: Talk, script: Script, running: Running) -> None:
