@@ -169,8 +169,7 @@ def test_above_the_limit_a_supervisor_decides_and_the_shopper_hears(buyer: Perso
     again = sam.go(f"/staff/orders/{number}")
     expect(panel(again)).to_contain_text("$250.00")
     expect(again.locator("#op-trail")).to_contain_text("Noor · Said yes to an approval")
-    refunds = [one for one in sam_refunds(sam, number) if one["status"] != "failed"]
-    assert [one["amount"]["amount"] for one in refunds] == [25000]
+    assert [one["amount"]["amount"] for one in sam_refunds(sam, number)].count(25000) == 1
 
 
 def sam_refunds(who: Person, number: str) -> list[dict[str, Any]]:
@@ -182,7 +181,7 @@ def sam_refunds(who: Person, number: str) -> list[dict[str, Any]]:
 def test_a_denied_refund_is_told_and_moves_nothing_by_keyboard_alone(buyer: Person, person: Any) -> None:
     number = number_of(buyer)
     sam, noor = person("Sam"), person("Noor")
-    page = sam.go(f"/staff/orders/{number}")
+    page, before = sam.go(f"/staff/orders/{number}"), sam_refunds(sam, number)
     panel(page).get_by_role("button", name="Refund", exact=True).focus()
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
@@ -210,7 +209,7 @@ def test_a_denied_refund_is_told_and_moves_nothing_by_keyboard_alone(buyer: Pers
     log = buyer.page.locator(".ic-log")
     expect(log).to_contain_text("the refund of $201.00 was not approved", timeout=HEARD_MS)
     expect(log).not_to_contain_text("No photo")
-    assert sam_refunds(sam, number) == []
+    assert sam_refunds(sam, number) == before
     hers.get_by_role("button", name="Decided").click()
     expect(hers.locator(".op-approval", has_text=number)).to_contain_text("decided by Noor")
 
@@ -219,6 +218,7 @@ def test_within_the_limit_one_yes_is_enough_and_a_stale_card_shows_itself_anew(b
     number = number_of(buyer)
     sam, other = person("Sam"), person("Noor")
     page, second = sam.go(f"/staff/orders/{number}"), other.go(f"/staff/orders/{number}")
+    before = {one["id"] for one in sam_refunds(sam, number)}
     ask_refund(page, "10.00")
     expect(page.get_by_role("dialog")).to_contain_text("Your own yes is enough.")
     ask_refund(second, "5.00")
@@ -230,7 +230,8 @@ def test_within_the_limit_one_yes_is_enough_and_a_stale_card_shows_itself_anew(b
     expect(dialog).to_contain_text("Nothing was done: look at a fresh one.")
     dialog.get_by_role("button", name="Refund $10.00").click()
     expect(page.locator(".st-toast")).to_contain_text("Done.")
-    assert sorted(one["amount"]["amount"] for one in sam_refunds(sam, number)) == [500, 1000]
+    made = [one["amount"]["amount"] for one in sam_refunds(sam, number) if one["id"] not in before]
+    assert sorted(made) == [500, 1000]
 
 
 def test_an_address_a_letter_and_a_cancel(buyer: Person, person: Any) -> None:
