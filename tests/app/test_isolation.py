@@ -72,7 +72,7 @@ LINKED: Final = {
 KEYED: Final = {"/acp/mcp"}
 """Looks at keys by itself, before the body is read (tests/app/acp/test_mcp.py)."""
 CONSOLE: Final = {
-    *(f"/staff{page}" for page in ("", "/cases/{case_id}", "/orders", "/orders/{number}", "/approvals")),
+    *(f"/staff{page}" for page in ("", "/cases/{case_id}", "/orders", "/orders/{number}", "/approvals", "/people")),
     *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
 }
 """Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
