@@ -26,6 +26,8 @@ from engine.runtime import Runtime
 from engine.staff import sessions
 
 COOKIE: Final = "ic_session"
+FRAMED: Final = "ic_framed"
+"""The same, of the shop's chat in a frame of another site's page: kept for that site alone (app/embed.py)."""
 STAFF_COOKIE: Final = "ic_staff"
 SESSION_LIFE: Final = timedelta(days=180)
 _TOKEN_LIMIT: Final = 200
@@ -105,6 +107,11 @@ def authenticate(
         return Caller(named or _default(session, demo=runtime.demo))
 
 
+def session_of(cookies: Mapping[str, str]) -> str | None:
+    """The cookie of a shopper's browser, or of the frame it shows the chat in."""
+    return cookies.get(COOKIE) or cookies.get(FRAMED)
+
+
 def merchant_by_slug(runtime: Runtime, slug: str) -> Merchant:
     """An active shop by its slug. Raises ``NotFound``."""
     with runtime.store.without_tenant() as session:
@@ -150,6 +157,16 @@ def end_session(session: Session, identity: Identity) -> None:
     session.execute(
         delete(BrowserSession).where(
             BrowserSession.tenant_id == identity.tenant_id, BrowserSession.shopper_id == identity.id
+        )
+    )
+
+
+def end_everywhere(session: Session, identity: Identity) -> None:
+    """Forget every browser of this shopper's customer; of a guest, this one's."""
+    theirs = customers.shoppers_of(session, identity)
+    session.execute(
+        delete(BrowserSession).where(
+            BrowserSession.tenant_id == identity.tenant_id, BrowserSession.shopper_id.in_(theirs)
         )
     )
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Form, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Form, Request, Response
 
-from app.identity import COOKIE, Caller, authenticate, check_same_site, shop_named
-from app.pages import render
-from app.problems import STATUS
+from app.identity import Caller, check_same_site
 from app.routing import SiteDep, client_address, own_origin
+from app.shopfront import PRIVATE, Slug, Visit, closed, visit
 from app.site import Site
-from app.wording import Wording, chosen
+from app.wording import money
 from engine.digital import access
 from engine.digital.access import Access
 from engine.kit.errors import DomainError, NotFound
-from engine.kit.money import format_minor
 from engine.orders import lookups, queries
 from engine.orders.queries import MaskedStatus
 from engine.orders.schemas import OrderView
@@ -32,17 +29,13 @@ _NUMBER: Final = re.compile(r"[A-Za-z0-9-]{1,20}")
 _WRONG: Final = "No order fits that number and e-mail."
 
 
-Slug = Annotated[str, Query(max_length=80)]
-"""Which shop, where the host is no shop's own."""
-
-
 @router.get("/{number}")
-def page(number: str, request: Request, site: SiteDep, shop: Slug = "") -> HTMLResponse:
+def page(number: str, request: Request, site: SiteDep, shop: Slug = "") -> Response:
     """The order for who may see it; else the question who asks."""
     try:
-        caller = _caller(site, request, number, shop)
-        order = _own(site, caller, number)
-        return _page(request, number, caller, order=order, given=_given(site, order, caller))
+        seen = _visit(site, request, number, shop)
+        order = _own(site, seen.caller, number)
+        return _page(seen, number, order=order, given=_given(site, order, seen.caller))
     except DomainError as error:
         return _refused(request, number, error)
 
@@ -50,30 +43,27 @@ def page(number: str, request: Request, site: SiteDep, shop: Slug = "") -> HTMLR
 @router.post("/{number}")
 def look(
     number: str, request: Request, site: SiteDep, shop: Slug = "", email: Annotated[str, Form(max_length=254)] = ""
-) -> HTMLResponse:
+) -> Response:
     """The bare state, by number and e-mail."""
     try:
         check_same_site(request.headers, own_origin(request))
-        caller = _caller(site, request, number, shop)
-        tenant_id, runtime = caller.merchant.id, site.runtime
+        seen = _visit(site, request, number, shop)
+        tenant_id, runtime = seen.merchant.id, site.runtime
         lookups.limit(runtime, tenant_id, who=client_address(request), number=number)
         with runtime.unit_of_work(tenant_id) as session:
             found = queries.masked_status(session, tenant_id, number=number, email=email.replace("\0", ""))
     except NotFound:
-        return _page(request, number, caller, said=_WRONG, status=404)
+        return _page(seen, number, said=_WRONG, status=404)
     except DomainError as error:
         return _refused(request, number, error)
-    return _page(request, number, caller, found=found)
+    return _page(seen, number, found=found)
 
 
-def _caller(site: Site, request: Request, number: str, slug: str) -> Caller:
+def _visit(site: Site, request: Request, number: str, slug: str) -> Visit:
     """Who looks, and at which shop. Keys are for programs: they open no page."""
-    host = request.headers.get("host", "")
     if not _NUMBER.fullmatch(number):
         raise _NoNumber("This is no order number.")
-    caller = authenticate(site.runtime, authorization=None, cookie=request.cookies.get(COOKIE), host=host)
-    named = shop_named(site.runtime, caller, slug, host)
-    return caller if named.id == caller.merchant.id else Caller(named)
+    return visit(site, request, slug)
 
 
 class _NoNumber(DomainError):
@@ -101,43 +91,35 @@ def _given(site: Site, order: OrderView | None, caller: Caller) -> list[Access]:
 
 
 def _page(
-    request: Request,
+    seen: Visit,
     number: str,
-    caller: Caller,
     *,
     order: OrderView | None = None,
     given: Sequence[Access] = (),
     found: MaskedStatus | None = None,
     said: str = "",
     status: int = 200,
-) -> HTMLResponse:
-    known = {
-        "number": number,
-        "merchant": caller.merchant.name,
-        "slug": "" if caller.merchant.host else caller.merchant.slug,
-    }
-    return _rendered(
-        chosen(request, caller.merchant.settings), status, **known, order=order, given=given, found=found, said=said
-    )
+) -> Response:
+    def price(amount: int) -> str:
+        return money(amount, order.total.currency, seen.locale) if order else ""
 
-
-def _refused(request: Request, number: str, error: DomainError) -> HTMLResponse:
-    shown = number if _NUMBER.fullmatch(number) else ""
-    nothing = {"merchant": "", "slug": "", "order": None, "given": (), "found": None}
-    return _rendered(chosen(request), STATUS[error.kind], number=shown, **nothing, said=error.message)
-
-
-def _rendered(wording: Wording, status: int, **values: Any) -> HTMLResponse:
-    order = values["order"]
-    answer = render(
+    answer = seen.page(
         "order.html",
-        wording=wording,
-        state=wording.state,
-        sums=wording.sums,
-        money=lambda amount: format_minor(amount, order.total.currency) if order else "",
-        **values,
+        status=status,
+        number=number,
+        merchant=seen.merchant.name,
+        order=order,
+        given=given,
+        found=found,
+        said=said,
+        state=seen.wording.state,
+        sums=seen.wording.sums,
+        money=price,
     )
-    answer.status_code = status
-    answer.headers["Cache-Control"] = "private, no-store"
-    answer.headers["Referrer-Policy"] = "same-origin"  # else Chromium sends the form from nowhere
+    answer.headers.update(PRIVATE)
     return answer
+
+
+def _refused(request: Request, number: str, error: DomainError) -> Response:
+    shown = number if _NUMBER.fullmatch(number) else ""
+    return closed(request, error, "order.html", number=shown, merchant="", order=None, given=(), found=None)

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +18,7 @@ from starlette.responses import Response as StarletteResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.identity import Merchant, authenticate
+from app.identity import Merchant, authenticate, shop_named
 from app.middleware import content_policy
 from app.routing import SiteDep
 from app.site import Site
@@ -83,30 +83,38 @@ def embedded(value: object) -> Markup:
 
 
 @router.get("/")
-def chat(request: Request, site: SiteDep) -> Response:
-    """The conversation, in the shop this host (or, without one, the demo) stands for."""
+def chat(request: Request, site: SiteDep, shop: Annotated[str, Query(max_length=80)] = "") -> Response:
+    """The conversation, in the shop this host (or, without one, the demo) stands for. In demo mode a ``shop`` may be
+    named: then it is that one's alone.
+    """
     if site.opened is None:
         return HTMLResponse(
             "<!doctype html><title>Opening</title><p>The shop is opening. One moment, please.</p>",
             503,
             {"Retry-After": "1", "Refresh": "1"},
         )
-    merchant = authenticate(
-        site.runtime, authorization=None, cookie=None, host=request.headers.get("host", "")
-    ).merchant
+    host = request.headers.get("host", "")
+    caller = authenticate(site.runtime, authorization=None, cookie=None, host=host)
+    named = shop if site.runtime.demo else ""
+    return chat_page(site, request, shop_named(site.runtime, caller, named, host), alone=bool(named))
+
+
+def chat_page(
+    site: Site, request: Request, merchant: Merchant, *, alone: bool = False, framed: bool = False
+) -> Response:
+    """The conversation with one shop; ``alone`` where no other may be chosen, ``framed`` on another site's page."""
     wording = chosen(request, merchant.settings)
     speaks = _assistant_speaks(site)
     page_words = wording.page(assistant_speaks=speaks)
-    config = {
-        "demo": site.runtime.demo,
-        "tenant": _shop(site, merchant, wording, page_words["said"]),
-        "tenants": _shops(site, wording, page_words["said"]),
-    }
+    tenant = _shop(site, merchant, wording, page_words["said"])
+    tenants = [tenant] if alone else _shops(site, wording, page_words["said"])
+    config = {"demo": site.runtime.demo, "tenant": tenant, "tenants": tenants}
     page = render(
         "chat.html",
         wording=wording,
         look=look(request),
-        tenant=config["tenant"],
+        tenant=tenant,
+        framed=framed,
         config_json=json.dumps(config),
         texts_json=embedded(page_words),
     )

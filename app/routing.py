@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from app.identity import COOKIE, STAFF_COOKIE, Caller, CrossSite, authenticate, check_same_site
+from app.identity import STAFF_COOKIE, Caller, CrossSite, authenticate, check_same_site, session_of
 from app.site import Site
 from engine.kit.errors import InvalidInput, NotFound
 
@@ -93,7 +93,7 @@ def who(site: Site, request: Request) -> Caller:
     return authenticate(
         site.runtime,
         authorization=request.headers.get("authorization"),
-        cookie=None if staff else request.cookies.get(COOKIE),
+        cookie=None if staff else session_of(request.cookies),
         host=request.headers.get("host", ""),
         staff_cookie=request.cookies.get(STAFF_COOKIE) if staff else None,
     )

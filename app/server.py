@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import (
+    account,
     agents_staff,
     approvals,
     cardentry,
@@ -47,6 +48,7 @@ from app import (
     policies,
     prices,
     problems,
+    product_page,
     returns,
     returns_staff,
     support,
@@ -141,7 +143,9 @@ def create_app(site: Site) -> FastAPI:
         acp_discovery.router,
         acp_carts.router,
         acp_orders.router,
+        account.router,
         order_page.router,
+        product_page.router,
         checkout.router,
         checkout.cards,
         checkout.current,

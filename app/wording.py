@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
+from engine.kit.money import exponent, format_minor, symbol
+
 TEXTS: Final = Path(__file__).parent / "texts"
 DEFAULT: Final = "en"
 COOKIE: Final = "ic_lang"
@@ -20,6 +22,10 @@ _YEAR_SECONDS: Final = 365 * 24 * 3600
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _TAG: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")
 _PREFERENCES_READ: Final = 20
+_DOTTED: Final = "AR AT BE BR CL CO DE DK ES GR HR ID IT NL PT RO SI TR"
+_SPACED: Final = "BG CZ FI FR HU NO PL SE SK UA"
+_COMMA: Final = dict.fromkeys(_DOTTED.split(), ".") | dict.fromkeys(_SPACED.split(), "\u202f")
+"""Where a comma parts the cents, with what parts the thousands there (Unicode CLDR); elsewhere it is a point."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,18 @@ def locale(home: str, language: str) -> str:
         return tag
     region = next((part.upper() for part in rest if len(part) == 2), "")
     return "-".join([part for part in (language, region) if part]) + "-u-nu-latn"
+
+
+def money(amount: int, currency: str, where: str) -> str:
+    """An amount in minor units as a ``locale`` writes it: ``129900, "EUR", "de-DE"`` → ``1.299,00 €``."""
+    region = next((part for part in where.split("-")[1:] if len(part) == 2 and part.isupper()), "")
+    group = _COMMA.get(region)
+    if group is None:
+        return format_minor(amount, currency)
+    places = exponent(currency)
+    whole, rest = divmod(abs(amount), 10**places)
+    number = f"{whole:,}".replace(",", group) + (f",{rest:0{places}d}" if places else "")
+    return f"{'-' if amount < 0 else ''}{number}\u00a0{symbol(currency)}"
 
 
 def _accepted(header: str, there: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from engine.catalog import repository
@@ -27,6 +27,7 @@ __all__ = [
     "matching_categories",
     "pick_variant",
     "product",
+    "product_by_handle",
     "products",
     "set_price",
     "shop_info",
@@ -43,6 +44,18 @@ def product(session: Session, tenant_id: str, item_id: str, *, currency: str | N
     if product_id not in found:
         raise NotFound("There is no such product in this shop.")
     return found[product_id]
+
+
+def product_by_handle(session: Session, tenant_id: str, handle: str) -> tuple[str, ProductDetail]:
+    """A product on sale by its handle, its own id or one of its variants', with the handle it is known by now, in the
+    home currency. Raises ``NotFound``.
+    """
+    product_id = repository.product_id_of(session, tenant_id, handle)
+    query = select(Product.id, Product.slug).where(Product.tenant_id == tenant_id)
+    row = session.execute(query.where(or_(Product.id == product_id, Product.slug == handle)).limit(1)).first()
+    if row is None:
+        raise NotFound("There is no such product in this shop.")
+    return row.slug, product(session, tenant_id, row.id)
 
 
 def products(session: Session, tenant_id: str, ids: Sequence[str], *, currency: str | None = None) -> list[ProductView]:

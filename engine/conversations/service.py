@@ -46,6 +46,12 @@ def create_thread(session: Session, identity: Identity) -> Thread:
     return thread
 
 
+def newest_thread(session: Session, identity: Identity) -> Thread | None:
+    """The conversation that this identity began last."""
+    query = select(Thread).where(Thread.tenant_id == identity.tenant_id, Thread.owner_id == identity.id)
+    return session.scalars(query.order_by(Thread.created_at.desc(), Thread.id.desc()).limit(1)).first()
+
+
 def thread_for(session: Session, identity: Identity, thread_id: str, *, lock: bool = False) -> Thread:
     """The thread, for its owner and, to read, for the customer it belongs to on other devices and the tenant's staff.
     Raises ``NotFound`` for everybody else.

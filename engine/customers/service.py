@@ -25,6 +25,16 @@ def shopper(session: Session, tenant_id: str, shopper_id: str) -> Identity | Non
     return Identity(tenant_id, Actor.SHOPPER, row.id, customer_id=row.customer_id) if row else None
 
 
+def shoppers_of(session: Session, identity: Identity) -> list[str]:
+    """The ids of all sessions of this shopper's customer; a guest's own alone."""
+    if identity.customer_id is None:
+        return [identity.id]
+    query = select(Shopper.id).where(
+        Shopper.tenant_id == identity.tenant_id, Shopper.customer_id == identity.customer_id
+    )
+    return list(session.scalars(query))
+
+
 def is_same_person(session: Session, identity: Identity, owner_id: str) -> bool:
     """Whether a session identity is the asker's own, or another session of the customer they have proven to be."""
     if owner_id == identity.id or identity.customer_id is None:

@@ -71,6 +71,11 @@ def exponent(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
+def symbol(currency: str) -> str:
+    """How a currency is written: ``$`` for USD; its code where it has no sign of its own here."""
+    return _SYMBOLS.get(currency, currency)
+
+
 def format_minor(amount: int, currency: str) -> str:
     """``129900, "USD"`` → ``$1,299.00``."""
     places = exponent(currency)

@@ -86,6 +86,9 @@ OPEN_TO_ALL: Final = {
     "/.well-known/acp.json",
     "/theme/{slug}.css",
     "/theme/{slug}/logo/{digest}",
+    "/products/{handle}",  # what everybody may see of a product (tests/app/test_product_page.py)
+    "/products/{handle}/ask",
+    *(f"/account{door}" for door in ("", "/code", "/sign-in", "/sign-out")),  # whose cookie it is (test_account.py)
     "/order/{number}",  # asks who looks (tests/app/test_order_page.py)
     *SIGNED,
     *KEYED,

@@ -100,7 +100,7 @@ class Chat extends LitElement {
 
   begin = () => {
     this.conversation?.stop();
-    this.conversation = new Conversation(this.shop.slug, { chooses: this.shops.length > 1 });
+    this.conversation = new Conversation(this.shop.slug, { chooses: this.shops.length > 0 });
     this.conversation.addEventListener('change', ({ target, detail }) => {
       if (target !== this.conversation) return;
       if (detail.action.type === 'snapshot' && detail.former.thread?.id !== target.state.thread.id) {

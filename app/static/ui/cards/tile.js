@@ -67,10 +67,10 @@ class Tile extends ProductCard {
   view(product) {
     return html`
       <article class="tile">
-        <div class="frame">
+        <a class="frame" href="/products/${product.id}">
           ${picture(product.image, product.title)}
           ${product.number ? html`<span class="number" aria-hidden="true">${product.number}</span>` : nothing}
-        </div>
+        </a>
         <div class="about">
           <h3>${product.number ? html`<span class="sr">${product.number}. </span>` : nothing}${product.title}</h3>
           <span class="muted small">${product.brand}</span>

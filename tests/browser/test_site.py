@@ -1,0 +1,119 @@
+"""The shop's plain pages and the chat on other people's pages, in a browser, on the real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.app.test_serve import Server
+from tests.browser.real import TURN_MS
+from tests.browser.test_access import violations
+
+pytestmark = pytest.mark.browser
+
+ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "site"
+SHOP = "summit-outdoor"
+SMALL_TARGETS = """() => [...document.querySelectorAll('main :is(button, input:not([type=hidden])), header a')]
+  .map(e => [e.textContent.trim() || e.name, e.getBoundingClientRect()])
+  .filter(([, r]) => r.width && r.height < 43.5).map(([name, r]) => [name, r.height])"""
+
+
+@pytest.fixture
+def visitor(chromium: Browser, server: Server) -> Iterator[Any]:
+    """Opens pages; none may complain or ask anybody else for anything."""
+    opened: list[Any] = []
+    errors: list[str] = []
+    foreign: list[str] = []
+
+    def come(**options: Any) -> Page:
+        context = chromium.new_context(**({"locale": "en-US", "viewport": {"width": 1280, "height": 800}} | options))
+        context.on("console", lambda said: said.type in {"error", "warning"} and errors.append(said.text))
+        context.on("request", lambda asked: asked.url.startswith((server.url, "data:")) or foreign.append(asked.url))
+        opened.append(context)
+        return context.new_page()
+
+    yield come
+    for context in opened:
+        context.close()
+    assert ([text for text in errors if "404" not in text], foreign) == ([], [])
+
+
+def product_of(page: Page, server: Server) -> str:
+    found = page.request.get(f"{server.url}/v1/products?limit=1").json()["items"][0]
+    return f"{server.url}/products/{found['id']}?shop={SHOP}"
+
+
+def sound(page: Page, name: str) -> None:
+    """Nothing axe finds, nothing too small for a finger, nothing wider than the window."""
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+    assert violations(page) == []
+    assert page.evaluate(SMALL_TARGETS) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_pages_are_sound(visitor: Any, server: Server, width: int, scheme: str) -> None:
+    page = visitor(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    for name, path in (
+        ("product", product_of(page, server).removeprefix(server.url)),
+        ("nothing", f"/products/nothing?shop={SHOP}"),
+        ("account", f"/account?shop={SHOP}"),
+        ("order", f"/order/SO-1?shop={SHOP}"),
+    ):
+        page.goto(server.url + path)
+        sound(page, f"{name}-{width}-{scheme}")
+
+
+@pytest.mark.parametrize("language", ["es", "ar"])
+def test_pages_in_other_languages(visitor: Any, server: Server, language: str) -> None:
+    page = visitor(locale=language, viewport={"width": 390, "height": 844})
+    for name, path in (("product", product_of(page, server)), ("account", f"{server.url}/account?shop={SHOP}")):
+        page.goto(path)
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        sound(page, f"{name}-{language}")
+
+
+def test_from_a_product_to_the_cart_and_an_account(visitor: Any, server: Server) -> None:
+    """By keys alone, with no script of ours but the chat's."""
+    page = visitor()
+    page.goto(product_of(page, server))
+    page.locator("main button", has_text="Add to the cart").first.press("Enter")
+    expect(page.locator(".ic-aside ic-cart .line")).to_have_count(1, timeout=TURN_MS)
+    chat = page.url
+    other = page.context.new_page()
+    other.goto(f"{server.url}/account?shop={SHOP}")
+    other.get_by_label("E-mail").fill("site@example.com")
+    other.get_by_label("E-mail").press("Enter")
+    expect(other.get_by_role("link", name="outbox")).to_be_visible()
+    sound(other, "account-code")
+    code = code_for(other, server, "site@example.com")
+    other.get_by_label("Six-digit code").fill(code)
+    other.get_by_label("Six-digit code").press("Enter")
+    expect(other.get_by_text("site@example.com")).to_be_visible()
+    sound(other, "account-in")
+    expect(page.locator(".ic-words").last).to_contain_text("signed in", timeout=TURN_MS)
+    expect(page.locator(".ic-aside ic-cart .line")).to_have_count(1)
+    page.goto(chat)
+    expect(page.locator(".ic-aside ic-cart .line")).to_have_count(1)
+    other.get_by_role("button", name="Sign out", exact=True).click()
+    expect(other.get_by_label("E-mail")).to_be_visible()
+
+
+def code_for(page: Page, server: Server, email: str) -> str:
+    """The code in the newest letter to this address, as the demo's outbox shows it."""
+    import re
+
+    for _ in range(100):
+        text = page.request.get(f"{server.url}/outbox").text()
+        letters = [part for part in text.split("<article")[1:] if email in part]
+        found = re.search(r"\b(\d{6})\b", re.sub(r"<[^>]+>|mai_\w+", " ", letters[0])) if letters else None
+        if found:
+            return found[1]
+        page.wait_for_timeout(200)
+    raise AssertionError("no letter came")
