@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, Final
 
-from agents import Agent, FunctionTool, RunContextWrapper, StopAtTools
+from agents import Agent, FunctionTool, RunContextWrapper, StopAtTools, Tool
 from agents.tool_context import ToolContext as CallContext
 
 from icommerce_agents import models
@@ -15,6 +15,7 @@ from icommerce_agents.adapter import call_tool, fence
 from icommerce_agents.context import Transfer, TurnContext
 from icommerce_agents.declaration import AgentSpec
 from icommerce_agents.guardrails.secrets import withhold_secrets
+from icommerce_agents.lean import offered, standing
 from icommerce_agents.registry import AGENTS, allowed
 from tools.spec import AgentName, ToolSpec
 
@@ -26,12 +27,19 @@ _REASON = {
 _REASON_LIMIT: Final = 200
 
 
+class Standing(Agent[TurnContext]):
+    """An agent with the tools it is declared with: all functions, none from elsewhere."""
+
+    async def get_all_tools(self, run_context: RunContextWrapper[TurnContext]) -> list[Tool]:
+        return offered(self, run_context)
+
+
 @cache
 def sdk_agent(name: AgentName, model: str) -> Agent[TurnContext]:
     """The agent ``name`` speaking through ``model``."""
     spec = AGENTS[name]
     transfers = [_transfer_tool(target) for target in spec.transfers]
-    return Agent(
+    agent = Standing(
         name=spec.name,
         instructions=spec.prompt.text,
         model=models.model(model),
@@ -39,6 +47,8 @@ def sdk_agent(name: AgentName, model: str) -> Agent[TurnContext]:
         tools=[*map(_function_tool, spec.tools), *transfers],
         tool_use_behavior=StopAtTools(stop_at_tool_names=[tool.name for tool in transfers]),
     )
+    standing(agent)
+    return agent
 
 
 def build_all() -> None:
@@ -94,10 +104,12 @@ def _tool(
     schema: dict[str, Any],
     invoke: Callable[[CallContext[Any], str], Awaitable[str]],
 ) -> FunctionTool:
-    return FunctionTool(
+    tool = FunctionTool(
         name=name,
         description=description,
         params_json_schema=schema,
         on_invoke_tool=invoke,
         strict_json_schema=False,
     )
+    standing(tool)
+    return tool

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from icommerce_agents import lean
+
 if TYPE_CHECKING:
     from agents import Model, ModelSettings
 
@@ -71,6 +73,8 @@ def prepare() -> Any:
     litellm.drop_params = True
     litellm.register_model(own_prices(os.environ.get("ICOMMERCE_MODEL_PRICES", "")))
     set_tracing_disabled(disabled=True)
+    lean.quieten(litellm)
+    lean.shorten()
     return litellm
 
 
@@ -86,11 +90,9 @@ def ready(name: str) -> Any:
 def model(name: str) -> Model:
     """The SDK's model of this name."""
     ready(name)
-    from agents.extensions.models.litellm_model import LitellmModel
-
     from icommerce_agents.legible import Legible
 
-    return Legible(LitellmModel(model=name))
+    return Legible(lean.model(name))
 
 
 def call_options(name: str) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 
 from agents import MaxTurnsExceeded, RunConfig, Runner
@@ -80,9 +82,16 @@ def _may_go(context: TurnContext, target: AgentName) -> bool:
 
 
 def _config(model: Overheard) -> RunConfig:
+    """A copy, because the SDK resolves the type hints of the whole class whenever one is made."""
+    config = copy(_usual_config())
+    config.model = model
+    return config
+
+
+@cache
+def _usual_config() -> RunConfig:
     """Several calls in one answer run one after the other, in their order: a later one may build on an earlier."""
     return RunConfig(
-        model=model,
         tracing_disabled=True,
         trace_include_sensitive_data=False,
         tool_not_found_behavior="return_error_to_model",
