@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
+from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -26,17 +27,20 @@ _UNKNOWN_OUTCOME: Final = (
     '{"ok":false,"error":{"code":"interrupted","message":"The server stopped during this call.'
     ' Look at the present state before doing it again."}}'
 )
-Next = Command[Literal["agent", "cards"]]
+Next = Command[Literal["agent", "cards", "__end__"]]
 
 
 async def agent(state: State, runtime: Runtime[RunContext]) -> Next:
-    """Run the agent of the first task, unless people have taken the conversation over meanwhile."""
+    """Run the agent of the first task, unless people have taken the conversation over meanwhile.
+
+    It ends with tasks left: the next part begins when what this one did has been written down.
+    """
     context = runtime.context
     task, *later = state.get("tasks") or [Task(agent=state["agent"] or AgentName.COMMERCE, about="")]
     spec = AGENTS[AgentName(task["agent"])]
     briefing, done = await in_thread(_prepare, context, state)
     if briefing.mode != Mode.AGENT:
-        return Command(goto="cards")
+        return Command(goto="cards", update={"tasks": []})
     context.agent_path.append(spec.name)
     said = {"name": spec.prompt.name, "version": spec.prompt.version, "digest": spec.prompt.digest}
     context.sink.emit(events.agent(spec.name, spec.title), events.staff_note("prompt", said))
@@ -53,14 +57,16 @@ async def agent(state: State, runtime: Runtime[RunContext]) -> Next:
     if result.transfer:
         _note_transfer(context, spec.name, result.transfer)
         task = Task(agent=result.transfer.to.value, about=task["about"])
-        return _on(update | {"hops": state["hops"] + 1, "visited": visited}, [task, *later])
+        return Command(
+            goto="agent", update=update | {"hops": state["hops"] + 1, "visited": visited} | _to([task, *later])
+        )
     if later and result.finished:
-        return _on(update | {"visited": []}, later)
+        return Command(goto=END, update=update | {"visited": []} | _to(later))
     return Command(goto="cards", update=update | {"tasks": []})
 
 
-def _on(update: dict[str, Any], tasks: list[Task]) -> Next:
-    return Command(goto="agent", update=update | {"tasks": tasks, "agent": tasks[0]["agent"]})
+def _to(tasks: list[Task]) -> dict[str, Any]:
+    return {"tasks": tasks, "agent": tasks[0]["agent"]}
 
 
 def _closed(visited: list[str], hops: int) -> frozenset[AgentName]:

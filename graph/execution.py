@@ -27,6 +27,7 @@ from graph.state import RunContext, decisions, new_turn
 from icommerce_agents.threads import in_thread
 
 RUN_SECONDS: Final = 180
+_NEXT_PART: Final[Command[Any]] = Command(goto="agent")
 RENEW_SECONDS: Final = runs.LEASE.total_seconds() / 3
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,15 @@ async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> bool:
 
 
 async def _walk(graph: Graph, context: RunContext) -> None:
+    """Go through the graph, once for each part of the message. What it remembers is written down when it has been
+    through (or was broken off): a part that a killed process had begun is begun again, with the calls that were made.
+    """
     claim = context.claim
     config: RunnableConfig = {"configurable": {"thread_id": thread_key(context.tenant_id, claim.thread_id)}}
     given, over = await _input(graph, config, claim)
-    if not over:
-        await graph.ainvoke(given, config, context=context, durability="async")
+    while not over:
+        state = await graph.ainvoke(given, config, context=context, durability="exit")
+        given, over = _NEXT_PART, not state.get("tasks")
 
 
 async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[Any, bool]:
@@ -79,6 +84,8 @@ async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[An
         if wanted & set(waiting.value["cards"]):
             turn = None if begun else new_turn(claim.run_id, decided)
             return Command(resume={waiting.id: decided}, update=turn), False
+    if begun and not snapshot.tasks and snapshot.values.get("tasks"):
+        return _NEXT_PART, False
     if begun:
         return None, not snapshot.tasks or bool(snapshot.interrupts)
     return new_turn(claim.run_id, decided), False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import count
 from typing import Any, Final
 
@@ -114,3 +115,40 @@ def test_words_whose_first_step_was_lost_are_answered_by_the_next_try(
     run_id = asyncio.run(first())
     assert asyncio.run(second()).status == "completed"
     assert talk.texts()[-1] == "Hello again."
+
+
+def test_a_part_that_was_answered_is_not_answered_again(
+    talk: Talk, script: Script, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the second part: nothing that the graph would write down at its end is written."""
+    monkeypatch.setattr(running_module, "STOP_SECONDS", 0.05)
+    put, puts = AsyncPostgresSaver.aput, count()
+    parts = [{"agent": "customer_service", "about": "my jacket"}, {"agent": "commerce", "about": "and boots"}]
+    script.routes = [json.dumps({"tasks": parts, "reason": "two"})]
+
+    async def first_alone(saver: Any, *args: Any) -> Any:
+        return await (put(saver, *args) if next(puts) == 0 else _lost(saver, *args))
+
+    async def first() -> str:
+        async with running(talk) as runner:
+            script.add(Say("Which jacket?"), Say("one two three " * 2_000, pause=0.05))
+            with monkeypatch.context() as patch:
+                patch.setattr(AsyncPostgresSaver, "aput", first_alone)
+                run = await asyncio.to_thread(talk.submit, message="my jacket, and boots")
+                runner.wake(talk.shop.tenant.id, talk.thread_id)
+                for _ in range(3_000):
+                    if len(talk.texts()) == 2:
+                        break
+                    await asyncio.sleep(0.02)
+                await runner.stop()
+            return run.id
+
+    async def second() -> Any:
+        script.add(Say("Here are boots."))
+        async with running(talk):
+            return await talk.wait(run_id)
+
+    run_id = asyncio.run(first())
+    assert asyncio.run(second()).agent_path == ["commerce"]
+    assert [text for text in talk.texts() if "one two" not in text] == ["Which jacket?", "Here are boots."]
+    assert not script.routes

@@ -78,8 +78,9 @@ def flags_of(scene: Scene) -> frozenset[str]:
     return frozenset(name for name, on in true.items() if on)
 
 
+@lru_cache(maxsize=4096)
 def by_rule(plain: str, flags: frozenset[str]) -> str | None:
-    """The intent a rule gives a clause."""
+    """The intent a rule gives a clause. The same clause is asked about several times in a turn."""
     full = flags | {"color"} if slots.options(plain) else flags
     return next((rule.intent for rule in _rules() if rule.fits(plain, full)), None)
 
