@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -61,7 +60,7 @@ async def agent(state: State, runtime: Runtime[RunContext]) -> Next:
             goto="agent", update=update | {"hops": state["hops"] + 1, "visited": visited} | _to([task, *later])
         )
     if later and result.finished:
-        return Command(goto=END, update=update | {"visited": []} | _to(later))
+        return Command(goto="__end__", update=update | {"visited": []} | _to(later))
     return Command(goto="cards", update=update | {"tasks": []})
 
 
