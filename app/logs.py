@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
+import orjson
 import structlog
 
 _LOUD = (
@@ -23,6 +24,13 @@ _LOUD = (
 )
 
 
+def _written(line: Any, *, default: Callable[[Any], Any]) -> str:
+    return orjson.dumps(line, default=default, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+_JSON = structlog.processors.JSONRenderer(serializer=_written)
+
+
 def configure(*, level: int = logging.INFO) -> None:
     """Send structlog and the standard library's logging through one JSON renderer."""
     shared: list[Any] = [
@@ -34,7 +42,7 @@ def configure(*, level: int = logging.INFO) -> None:
         processors=[
             *shared,
             _trace_without_values,
-            structlog.processors.JSONRenderer(),
+            _JSON,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -45,7 +53,7 @@ def configure(*, level: int = logging.INFO) -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             _trace_without_values,
-            structlog.processors.JSONRenderer(),
+            _JSON,
         ],
     )
     handler = logging.StreamHandler(sys.stderr)

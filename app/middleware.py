@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -132,10 +133,14 @@ def _limited(scope: Scope, receive: Receive, file_limit: int) -> Receive:
     return limited
 
 
+_counted: Final = lru_cache(maxsize=4_000)(REQUESTS.labels)
+_timed: Final = lru_cache(maxsize=1_000)(SECONDS.labels)
+
+
 def _note(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", None) or ("/static" if scope["path"].startswith("/static/") else "-")
-    REQUESTS.labels(scope["method"], route, status).inc()
-    SECONDS.labels(route).observe(seconds)
+    _counted(scope["method"], route, status).inc()
+    _timed(route).observe(seconds)
     if route in _QUIET and status < 500:
         return
     log.info("request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1))

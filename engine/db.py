@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session, sessionmaker
@@ -115,6 +116,7 @@ def open_engine(url: str, *, pool_size: int = 4, overflow: int = 0) -> Engine:
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=10,
+        json_deserializer=orjson.loads,
         connect_args={
             "connect_timeout": 5,
             "application_name": "icommerce",

@@ -24,6 +24,7 @@ from engine.checkout.states import SESSION
 from engine.kit import clock
 from engine.kit.direct import Ask, Row, Statement
 from engine.kit.identity import Identity
+from engine.kit.shown import as_shown
 from engine.runtime import Runtime
 
 _OPEN: Final = frozenset({SessionStatus.NOT_READY, SessionStatus.READY})
@@ -123,8 +124,8 @@ def create(runtime: Runtime, identity: Identity, opening: Opening, before: Seque
     draft.currency = opening.currency.upper()
     *_, kept, rows = runtime.store.ask(identity.tenant_id, *before, _look(draft))
     found = _facts(draft, kept, rows)
-    checkout = sessions.opened(identity, found.shop, opening)
-    extra = sessions.new_extra(checkout, opening)
+    checkout = as_shown(CheckoutSession, sessions.opened(identity, found.shop, opening))
+    extra = as_shown(AgentSession, sessions.new_extra(checkout, opening))
     saying.take_in(checkout, extra, opening)
     quote = _known(sessions.priced(checkout, extra, opening, found, again=_unusual))
     checkout.status = sessions.follows(checkout, extra, quote)
@@ -168,8 +169,9 @@ def find(
     was = SessionStatus(row["status"])
     if was not in _OPEN or row["expires_at"] <= now or row["tenders"] or (row["waits"] and not waits):
         raise Unusual
-    checkout = CheckoutSession(**{name: row[name] for name in _CHECKOUT})
-    extra = AgentSession(tenant_id=identity.tenant_id, session_id=session_id, **{name: row[name] for name in _EXTRA})
+    checkout = as_shown(CheckoutSession, {name: row[name] for name in _CHECKOUT})
+    ids = {"tenant_id": identity.tenant_id, "session_id": session_id}
+    extra = as_shown(AgentSession, ids | {name: row[name] for name in _EXTRA})
     looked = {
         "lines": row["lines"] if wanted["lines"] is None else draft.lines,
         "buyer": draft.buyer or row["buyer"],
@@ -221,16 +223,9 @@ def values(checkout: CheckoutSession, extra: AgentSession) -> Row:
 
 def _draft(identity: Identity, wish: Wish) -> CheckoutSession:
     """What the wish alone says of a basket."""
-    draft = CheckoutSession(
-        tenant_id=identity.tenant_id,
-        owner_id=identity.id,
-        lines=[],
-        buyer={},
-        discount_codes=[],
-        tenders=[],
-        ways={},
-    )
-    saying.take_in(draft, AgentSession(said={}), wish)
+    nothing: Row = {"lines": [], "buyer": {}, "discount_codes": [], "tenders": [], "ways": {}}
+    draft = as_shown(CheckoutSession, nothing | {"tenant_id": identity.tenant_id, "owner_id": identity.id})
+    saying.take_in(draft, as_shown(AgentSession, {"said": {}}), wish)
     return draft
 
 

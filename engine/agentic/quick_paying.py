@@ -22,9 +22,10 @@ from engine.agentic.seen import Bill, Seen
 from engine.agentic.wishes import Payment, Wish
 from engine.checkout import pricing
 from engine.checkout.claim import Prepared
-from engine.checkout.complete import Completion, Result, complete
+from engine.checkout.complete import Completion, complete
 from engine.checkout.models import CheckoutSession, ConsentStatus, SessionStatus
 from engine.checkout.sale import Card
+from engine.checkout.settlement import Answer, Rows
 from engine.checkout.states import SESSION
 from engine.kit import clock, limits
 from engine.kit.direct import Ask, Row, Statement
@@ -107,21 +108,20 @@ def agree(
     return Agreed(found, consent_id, prepared, looked, bool(quote.promotions))
 
 
-def pay(runtime: Runtime, identity: Identity, agreed: Agreed) -> Completion:
-    """Take the money for what was agreed to a moment ago."""
+def pay(runtime: Runtime, identity: Identity, agreed: Agreed, *, answer: Answer | None = None) -> Completion:
+    """Take the money for what was agreed to a moment ago; ``answer`` is drawn from its order and written with it."""
     fault_point("agent_after_consent")
     signals = agreed.found.extra.kept_back.get("risk_signals")
     known = agreed.prepared, agreed.looked.facts
-    done = complete(runtime, identity, agreed.consent_id, signals=signals, known=known)
+    answer = None if agreed.promoted else answer  # what promotions took is not in the order's rows
+    done = complete(runtime, identity, agreed.consent_id, signals=signals, known=known, answer=answer)
     fault_point("agent_before_answer")
     return done
 
 
-def ended(agreed: Agreed, done: Completion, shop: Shop) -> Seen | None:
-    """The session with its order, where that is known without another look; else ``None``."""
-    if done.result != Result.PAID or done.rows is None or agreed.promoted:
-        return None
-    order, lines = done.rows
+def placed_as(agreed: Agreed, rows: Rows, shop: Shop) -> Seen:
+    """The session with its order, which is known without another look."""
+    order, lines = rows
     body = placed.just_placed(order, lines, shop)
     checkout = agreed.found.checkout
     checkout.status = SessionStatus.COMPLETED

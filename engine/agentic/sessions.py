@@ -24,6 +24,7 @@ from engine.checkout.models import CheckoutSession, Consent, ConsentStatus, Sess
 from engine.checkout.pricing import Quote
 from engine.checkout.states import OPEN_SESSIONS, SESSION
 from engine.kit import audit, clock
+from engine.kit.direct import Row
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of, read_policy
@@ -45,8 +46,8 @@ def create(session: Session, door: Door, identity: Identity, opening: Opening) -
 
     Raises ``CurrencyNotSold``, ``ItemUnknown``, ``PersonalData`` in an attribution, and what ``update`` raises.
     """
-    checkout = opened(identity, facts.shop_of(session, identity.tenant_id), opening)
-    extra = new_extra(checkout, opening)
+    checkout = CheckoutSession(**opened(identity, facts.shop_of(session, identity.tenant_id), opening))
+    extra = AgentSession(**new_extra(checkout, opening))
     quote = _said(session, checkout, extra, opening)
     checkout.status = follows(checkout, extra, quote)
     session.add(checkout)
@@ -57,31 +58,31 @@ def create(session: Session, door: Door, identity: Identity, opening: Opening) -
     return look(session, door, checkout, extra, quote=quote)
 
 
-def opened(identity: Identity, shop: facts.Shop, opening: Opening) -> CheckoutSession:
-    """A checkout with nothing in it. Raises ``CurrencyNotSold``."""
+def opened(identity: Identity, shop: facts.Shop, opening: Opening) -> Row:
+    """The row of a checkout with nothing in it. Raises ``CurrencyNotSold``."""
     currency, now = opening.currency.upper(), clock.now()
     if not shop.sells_in(currency):
         raise CurrencyNotSold("This shop does not sell in that currency.", param="$.currency")
     policy = read_policy(dict(shop.settings), AgenticPolicy)
-    return CheckoutSession(
-        tenant_id=identity.tenant_id,
-        id=new_id("checkout"),
-        owner_id=identity.id,
-        status=SessionStatus.NOT_READY,
-        currency=currency,
-        lines=[],
-        buyer={},
-        discount_codes=[],
-        ship_to=None,
-        fulfillment_option_id=None,
-        ways={},
-        payment_method=None,
-        tenders=[],
-        version=1,
-        created_at=now,
-        updated_at=now,
-        expires_at=now + timedelta(hours=policy.session_hours),
-    )
+    return {
+        "tenant_id": identity.tenant_id,
+        "id": new_id("checkout"),
+        "owner_id": identity.id,
+        "status": SessionStatus.NOT_READY,
+        "currency": currency,
+        "lines": [],
+        "buyer": {},
+        "discount_codes": [],
+        "ship_to": None,
+        "fulfillment_option_id": None,
+        "ways": {},
+        "payment_method": None,
+        "tenders": [],
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+        "expires_at": now + timedelta(hours=policy.session_hours),
+    }
 
 
 def get(session: Session, door: Door, identity: Identity, session_id: str) -> Seen:
@@ -210,8 +211,8 @@ def shown_status(checkout: CheckoutSession) -> SessionStatus:
     return status
 
 
-def new_extra(checkout: CheckoutSession, opening: Opening) -> AgentSession:
-    """What only the protocol knows of a session that is opened. Raises ``PersonalData`` in an attribution."""
+def new_extra(checkout: CheckoutSession, opening: Opening) -> Row:
+    """The row of what only the protocol knows of a new session. Raises ``PersonalData`` in an attribution."""
     saying.check_attribution(opening.affiliate)
     said: Body = {
         "interventions": [one for one in opening.interventions if one in INTERVENTIONS],
@@ -219,14 +220,14 @@ def new_extra(checkout: CheckoutSession, opening: Opening) -> AgentSession:
     }
     said |= {"metadata": opening.metadata} if opening.metadata is not None else {}
     said |= {"quote_id": opening.quote_id} if opening.quote_id else {}
-    return AgentSession(
-        tenant_id=checkout.tenant_id,
-        session_id=checkout.id,
-        locale=opening.locale,
-        timezone=opening.timezone,
-        said=said,
-        kept_back={"affiliate_first": opening.affiliate} if opening.affiliate else {},
-    )
+    return {
+        "tenant_id": checkout.tenant_id,
+        "session_id": checkout.id,
+        "locale": opening.locale,
+        "timezone": opening.timezone,
+        "said": said,
+        "kept_back": {"affiliate_first": opening.affiliate} if opening.affiliate else {},
+    }
 
 
 def _changed(session: Session, door: Door, checkout: CheckoutSession, extra: AgentSession, wish: Wish) -> Seen:

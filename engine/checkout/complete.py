@@ -23,7 +23,7 @@ from engine.checkout.errors import CheckoutBusy
 from engine.checkout.models import CheckoutSession, Consent, ConsentKind, ConsentStatus
 from engine.checkout.sale import Card, Sale
 from engine.checkout.service import lock_session
-from engine.checkout.settlement import PLACED, Rows, Settled, settle
+from engine.checkout.settlement import PLACED, Answer, Rows, Settled, settle
 from engine.kit import audit
 from engine.kit.envelope import unseal
 from engine.kit.errors import NotFound, Unavailable
@@ -69,6 +69,8 @@ class Completion:
     challenge_url: str | None = None
     rows: Rows | None = None
     """Of an order that was placed by this call: to be looked at, not to be written."""
+    answered: bool = False
+    """Whether the ``answer`` was written with the settlement; ``order`` is then not told."""
 
 
 def complete(
@@ -78,10 +80,11 @@ def complete(
     *,
     signals: Mapping[str, Any] | None = None,
     known: tuple[Prepared, TokenFacts] | None = None,
+    answer: Answer | None = None,
 ) -> Completion:
     """Take the money an approved consent allows, once. A repeat answers what became of the first. ``signals`` are for
     whoever judges the risk. ``known`` is what was read with the consent a moment ago, and what its gateway then said of
-    its token.
+    its token; ``answer`` what is to be written with the settlement of an order that is placed.
 
     Raises ``NotFound`` for another identity's consent, ``CheckoutBusy`` while another attempt is under way.
     """
@@ -106,7 +109,8 @@ def complete(
         raise CheckoutBusy(BUSY) from None
     fault_point("after_t1_commit")
     charge = _charge(runtime, draft.sale, token)
-    return _answer(consent_id, settle(runtime, identity.tenant_id, draft.sale.payment_id, charge, draft=draft))
+    settled = settle(runtime, identity.tenant_id, draft.sale.payment_id, charge, draft=draft, answer=answer)
+    return _answer(consent_id, settled)
 
 
 def outcome_of(runtime: Runtime, identity: Identity, consent_id: str) -> Completion:
@@ -241,7 +245,12 @@ def _own_card(session: Session, identity: Identity, consent_id: str) -> Consent:
 def _answer(consent_id: str, settled: Settled) -> Completion:
     if settled.status in PLACED:
         return Completion(
-            Result.PAID, consent_id, _PLACED.get(settled.status, "Paid."), order=settled.order, rows=settled.rows
+            Result.PAID,
+            consent_id,
+            _PLACED.get(settled.status, "Paid."),
+            order=settled.order,
+            rows=settled.rows,
+            answered=settled.answered,
         )
     if settled.status in {PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN}:
         words = "The bank has not answered yet. Nothing will be charged twice; this page will say how it ended."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from psycopg.types.json import Jsonb
 
@@ -17,7 +17,7 @@ from engine.checkout.models import SessionStatus
 from engine.checkout.sale import Sale
 from engine.finance import postings
 from engine.inventory.models import ReservationStatus
-from engine.kit.direct import Refused, Row, Statement
+from engine.kit.direct import Ask, Refused, Row, Statement
 from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
@@ -124,28 +124,48 @@ WITH due AS (
 )
 SELECT (SELECT count(*) FROM paid) AS paid,
   1 / CASE WHEN (SELECT count(*) FROM paid) = (SELECT count(*) FROM checkout)
-    AND (SELECT count(*) FROM emptied) = (SELECT count(*) FROM cart) THEN 1 ELSE 0 END AS whole
+    AND (SELECT count(*) FROM emptied) = (SELECT count(*) FROM cart)
+    AND (EXISTS (SELECT FROM paid) OR NOT %(must)s) THEN 1 ELSE 0 END AS whole
 """)
 """All of it or nothing: a payment that has ended is no longer due, and a cart or a payment that changes while this runs
-makes the last line divide by zero. The states to be left are values, so that no partial index on them is taken for the
-way to one row.
+makes the last line divide by zero, as a payment that has ended does where something rests on it (``must``). The states
+to be left are values, so that no partial index on them is taken for the way to one row.
 """
 
 
-def settle_paid(runtime: Runtime, sale: Sale, charge: Charge, now: datetime, meanwhile: Callable[[], None]) -> bool:
-    """Write that the money came in or is held, and do ``meanwhile`` while the database does; false for a payment that
-    had ended before.
+class Written(NamedTuple):
+    """What became of a settlement."""
+
+    paid: bool
+    """``False`` for a payment that had ended before."""
+    told: bool
+    """Whether what was to be written beside it was."""
+
+
+def settle_paid(
+    runtime: Runtime,
+    sale: Sale,
+    charge: Charge,
+    now: datetime,
+    meanwhile: Callable[[], None],
+    *,
+    beside: Ask | None = None,
+) -> Written:
+    """Write that the money came in or is held, and do ``meanwhile`` while the database does. ``beside`` is written with
+    it, or neither is; where that cannot be, the money is settled without it.
     """
     settled = values(sale, charge, now)
-    asks = [(SETTLE, settled), *((tenders.TAKE, row) for row in _parts(sale, settled))]
     for _ in range(_TRIES):
+        asks = [(SETTLE, settled | {"must": beside is not None})]
+        asks += [(tenders.TAKE, row) for row in _parts(sale, settled)]
         try:
-            with runtime.store.asking(sale.tenant_id, *asks) as answers:
+            with runtime.store.asking(sale.tenant_id, *asks, *([beside] if beside else [])) as answers:
                 meanwhile()
-        except Refused:  # something was put into the cart at this moment: once more
+        except Refused:  # something was put into the cart at this moment, or somebody ended it: once more
+            beside = None
             continue
         ((done,), *_) = answers.rows()
-        return bool(done["paid"])
+        return Written(bool(done["paid"]), beside is not None)
     raise Unavailable("The payment cannot be settled at this moment.")
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from types import SimpleNamespace
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
@@ -22,7 +20,8 @@ from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.money import allocate
-from engine.kit.tenancy import TenantRow, hash_secret
+from engine.kit.shown import as_shown
+from engine.kit.tenancy import hash_secret
 from engine.orders.models import Order, OrderLine, OrderStatus
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import STORED_VALUE, CaptureMode, Payment, PaymentStatus
@@ -31,7 +30,6 @@ from engine.runtime import Runtime
 
 LEASE: Final = timedelta(seconds=20)
 """Longer than the gateway's time-out: while it runs, only this request may settle the payment."""
-Model = TypeVar("Model", bound=TenantRow)
 _ORDER_VALUES: Final = (
     *("session_id", "owner_id", "customer_id", "thread_id", "currency"),
     *("total", "tax", "tax_included", "shipping", "shipping_tax", "discount_codes", "hold_reason"),
@@ -189,17 +187,7 @@ class Draft:
         held = charge.status == ChargeStatus.AUTHORIZED
         ended = {"status": PaymentStatus.AUTHORIZED if held else PaymentStatus.CAPTURED, "settled_at": now}
         payment = self.payment | ended
-        return _seen(Order, order), [_seen(OrderLine, line) for line in self.lines], _seen(Payment, payment)
-
-
-@cache
-def _empty(model: type[TenantRow]) -> Row:
-    return dict.fromkeys(model.__mapper__.columns.keys())
-
-
-def _seen(model: type[Model], row: Row) -> Model:
-    """The row as its model shows it, for a tenth of what the model itself would cost."""
-    return cast("Model", SimpleNamespace(**(_empty(model) | row)))
+        return as_shown(Order, order), [as_shown(OrderLine, line) for line in self.lines], as_shown(Payment, payment)
 
 
 def _order(identity: Identity, card: Card, quote: Quote, now: datetime) -> Row:

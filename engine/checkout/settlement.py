@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
 from sqlalchemy.orm import Session
 
 from engine.carts import discounts
@@ -15,6 +17,7 @@ from engine.checkout.service import lock_session
 from engine.checkout.states import SESSION
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
+from engine.kit.direct import Ask
 from engine.kit.faults import fault_point
 from engine.kit.money import Money
 from engine.orders import queries
@@ -29,6 +32,7 @@ from engine.payments.models import Payment, PaymentStatus
 from engine.payments.states import PAYMENT
 from engine.runtime import Runtime
 
+log = structlog.get_logger(__name__)
 MAX_DECLINES: Final = 5
 _UNSETTLED: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
 _DEAD: Final = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELED})
@@ -47,6 +51,8 @@ PLACED: Final = frozenset(
 
 
 Rows = tuple[Order, list[OrderLine]]
+Answer = Callable[[Rows], Ask]
+"""Draws, from an order that is placed now, what is to be written with its settlement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class Settled:
     order: OrderView | None
     rows: Rows | None = None
     """Of an order that was placed just now from its draft."""
+    answered: bool = False
+    """Whether an ``Answer`` was written with it."""
 
     @classmethod
     def of(cls, session: Session, payment: Payment) -> Settled:
@@ -69,17 +77,24 @@ class Settled:
 
 
 def settle(
-    runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge | None, *, draft: Draft | None = None
+    runtime: Runtime,
+    tenant_id: str,
+    payment_id: str,
+    charge: Charge | None,
+    *,
+    draft: Draft | None = None,
+    answer: Answer | None = None,
 ) -> Settled:
     """Write what the gateway said. A payment that has ended stays as it is; ``None`` or a pending charge leaves it
     unknown, with all its holds. Money captured for a payment that had failed goes straight back, and what is
     held for it is let go.
 
-    ``draft`` is what T1 has just committed; without it the payment's rows are read.
+    ``draft`` is what T1 has just committed; without it the payment's rows are read. With an ``answer`` that could be
+    written nobody asks for the order itself.
     """
     settled = None if draft else _of_change(runtime, tenant_id, payment_id, charge)
     if settled is None and charge is not None and charge.status in _GOOD:
-        settled = _paid(runtime, tenant_id, payment_id, charge, draft)
+        settled = _paid(runtime, tenant_id, payment_id, charge, draft, answer)
     if settled is None:
         settled = _otherwise(runtime, tenant_id, payment_id, charge)
     fault_point("after_t2_commit")
@@ -97,24 +112,37 @@ def _of_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge
     return Settled(payment.id, PaymentStatus(payment.status), payment.decline_code, None)
 
 
-def _paid(runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None) -> Settled | None:
+def _paid(
+    runtime: Runtime, tenant_id: str, payment_id: str, charge: Charge, draft: Draft | None, answer: Answer | None
+) -> Settled | None:
     """The payment is captured or authorized now; ``None`` when it had ended before."""
-    now = clock.now()
-    order: OrderView | None = None
-    rows: Rows | None = None
+    now, order, beside = clock.now(), None, None
+    placed = draft.paid(now, charge) if draft and not draft.tenders else None
+    if placed and answer:
+        beside = _drawn(answer, placed[:2])
 
     def draw() -> None:
-        nonlocal order, rows
-        if draft and not draft.tenders:
-            placed, lines, payment = draft.paid(now, charge)
-            order, rows = queries.just_paid(placed, lines, payment), (placed, lines)
+        nonlocal order
+        if placed and not beside:
+            order = queries.just_paid(*placed)
 
     sale = draft.sale if draft else sale_of(runtime, tenant_id, payment_id)
     fault_point("before_t2_commit")
-    if not settle_paid(runtime, sale, charge, now, draw):
+    paid, told = settle_paid(runtime, sale, charge, now, draw, beside=beside)
+    if not paid:
         return None
+    if not (order or told):
+        order = _placed(runtime, tenant_id, sale.order_id)
     status = PaymentStatus(charge.status.value)
-    return Settled(payment_id, status, None, order or _placed(runtime, tenant_id, sale.order_id), rows)
+    return Settled(payment_id, status, None, order, placed[:2] if placed else None, told)
+
+
+def _drawn(answer: Answer, rows: Rows) -> Ask | None:
+    try:
+        return answer(rows)
+    except Exception:  # what is told of money is no reason not to settle it
+        log.exception("answer not drawn")
+        return None
 
 
 def _placed(runtime: Runtime, tenant_id: str, order_id: str) -> OrderView:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+import orjson
 from psycopg.types.json import Jsonb
 from sqlalchemy import Index, LargeBinary, String, Update, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -111,8 +113,21 @@ def fingerprint(body: Any) -> str:
     return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
+_PLAIN: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_DOUBTFUL: Final = re.compile(rb"[0-9][.eE][0-9-]|null")
+"""In every number that is written with a fraction, and where there was none at all (NaN); a text may hold it too."""
+
+
 def canonical_json(value: Any) -> bytes:
     """One spelling for one JSON meaning (in the spirit of RFC 8785)."""
+    try:
+        spelled = orjson.dumps(value, option=_PLAIN)
+    except TypeError:  # what only the other way can write, or say why not
+        return _spelled(value)
+    return _spelled(value) if _DOUBTFUL.search(spelled) else spelled
+
+
+def _spelled(value: Any) -> bytes:
     return json.dumps(
         _plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()

@@ -5,8 +5,10 @@ They live in ``tenants.settings["policies"][section]``. What a shop never said i
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, TypeVar
+from functools import lru_cache
+from typing import Any, ClassVar, TypeVar, cast
 
+import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy.orm import Session
 
@@ -40,11 +42,18 @@ def read_policy(settings: dict[str, Any], kind: type[P], *, home: str | None = N
     Raises ``PolicyBroken`` for one that was written before a rule was tightened:
     nothing goes on under a rule nobody made, and the value can be set anew.
     """
+    said = settings.get("policies", {}).get(kind.section, {})
     try:
-        return kind.model_validate(settings.get("policies", {}).get(kind.section, {}), context=_context(home))
+        return cast("P", _read(kind, orjson.dumps(said), home))
     except ValidationError as error:
         where, words = _first(kind, error)
         raise PolicyBroken(f"This shop's rule {where} cannot be: {words}. It must be set anew.") from None
+
+
+@lru_cache(maxsize=2_000)
+def _read(kind: type[Policy], said: bytes, home: str | None) -> Policy:
+    """What is said makes the policy, so the same is read once; nobody changes one (``frozen``)."""
+    return kind.model_validate(orjson.loads(said), context=_context(home))
 
 
 def change_policy(tenant: Tenant, kind: type[Policy], values: dict[str, Any]) -> Policy:

@@ -29,12 +29,16 @@ def marked(paragraph: str) -> str | None:
 def clean(value: Any) -> Any:
     """Facts with nothing in them that could break a line of a header or stand for a table."""
     if isinstance(value, str):
-        return "".join(letter for letter in value if letter.isprintable() or letter in _JOINERS)
+        return value if value.isprintable() else "".join(filter(_may_stand, value))
     if isinstance(value, Mapping):
         return {key: clean(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [clean(part) for part in value]
     return value
+
+
+def _may_stand(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS
 
 
 def as_text(table: Table) -> str:

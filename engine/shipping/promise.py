@@ -57,7 +57,7 @@ def days_after(day: date, days: int, carrier: Calendar) -> date:
 
 def _next(day: date, works: Callable[[date], bool]) -> date:
     """The day itself, or the first one after it on which somebody works; the day when nobody ever does."""
-    return next((one for one in (day + _DAY * n for n in range(_FAR)) if works(one)), day)
+    return day if works(day) else next((one for one in (day + _DAY * n for n in range(_FAR)) if works(one)), day)
 
 
 def _after(day: date, days: int, works: Callable[[date], bool]) -> date:

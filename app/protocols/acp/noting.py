@@ -88,7 +88,7 @@ def remember(
 
 def _printable(text: str) -> str:
     """Text that the store can hold: a path may spell anything."""
-    return "".join(one for one in text if one.isprintable())
+    return text if text.isprintable() else "".join(one for one in text if one.isprintable())
 
 
 def _object(raw: bytes) -> dict[str, Any]:

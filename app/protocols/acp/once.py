@@ -43,13 +43,13 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An answer that needs no further look at the database."""
+    """An answer that is kept already: it was written with the work (``with_work``)."""
 
     body: Body
 
 
 GoOn = Callable[[Body], Known | Callable[[Session], Body | Unfinished]]
-"""From a point to what is to be answered, which is known or is drawn in the transaction that keeps it."""
+"""From a point to what is to be answered, which is kept or is drawn in the transaction that keeps it."""
 
 
 def at_once(asked: Asked, draw: Callable[[], tuple[Body, Sequence[Ask]]], *, status: int = 200) -> Reply | None:
@@ -168,7 +168,7 @@ def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
     try:
         ending = go_on(facts)
         if isinstance(ending, Known):
-            return _finished(asked, _stored(status, ending.body))
+            return _reply(asked, _stored(status, ending.body))
         with asked.runtime.unit_of_work(tenant_id) as session:
             done = ending(session)
             if isinstance(done, Unfinished):
@@ -186,15 +186,11 @@ def _finish(asked: Asked, facts: Body, go_on: GoOn, status: int) -> Reply:
     return _reply(asked, kept)
 
 
-def _finished(asked: Asked, answer: Stored) -> Reply:
-    """Keep what is known, unless somebody who took the work over has kept the answer already."""
-    tenant_id, claim = asked.tenant_id, asked.claim
-    try:
-        asked.runtime.store.ask(tenant_id, idempotency.finish_with(tenant_id, claim, answer))
-    except Refused:
-        with asked.runtime.unit_of_work(tenant_id) as session:
-            return _reply(asked, idempotency.store_once(session, tenant_id, claim, answer))
-    return _reply(asked, answer)
+def with_work(asked: Asked, body: Body, *, status: int = 200) -> Ask:
+    """Keeps the answer of work that began with a point, in the work's last transaction; it fails (``Refused``) where
+    somebody who took the work over has kept one.
+    """
+    return idempotency.finish_with(asked.tenant_id, asked.claim, _stored(status, body))
 
 
 def _let_go(asked: Asked) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.protocols.acp import render
 from app.protocols.acp.errors import AcpError
 from app.protocols.acp.kernel import Asked, AskedDep, Body, Reply, acp_router, plain, remembering
-from app.protocols.acp.once import Known, Point, Unfinished, at_once, once, staged
+from app.protocols.acp.once import Known, Point, Unfinished, at_once, once, staged, with_work
 from app.protocols.acp.openapi import described
 from app.protocols.acp.requests import CancelRequest, CompleteRequest, CreateRequest, UpdateRequest
 from engine.agentic import paying, quick, quick_paying, sessions
@@ -21,6 +21,7 @@ from engine.agentic.quick_paying import Agreed
 from engine.agentic.seen import Door, Seen
 from engine.checkout import taxing
 from engine.checkout.models import SessionStatus
+from engine.checkout.settlement import Rows
 from engine.kit import idempotency
 from engine.kit.direct import Ask
 from engine.kit.ids import new_id
@@ -121,9 +122,16 @@ def complete(asked: AskedDep) -> Reply:
 
     def go_on(facts: Body) -> Known | Callable[[Session], Body | Unfinished]:
         if at_once is not None:
-            done = quick_paying.pay(asked.runtime, asked.identity, at_once)
-            if seen := quick_paying.ended(at_once, done, home_of(asked)):
-                return Known(told(asked, seen))
+            agreement = at_once
+            kept: list[Body] = []
+
+            def answer(rows: Rows) -> Ask:
+                kept[:] = [told(asked, quick_paying.placed_as(agreement, rows, home_of(asked)))]
+                return with_work(asked, kept[0])
+
+            done = quick_paying.pay(asked.runtime, asked.identity, agreement, answer=answer)
+            if done.answered:
+                return Known(kept[0])
             ending = paying.ending(at, asked.identity, session_id, done)
         else:
             ending = paying.go_on(at, asked.identity, session_id, facts["consent"], agreed=agreed)

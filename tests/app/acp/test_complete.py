@@ -457,7 +457,27 @@ def kill_at(point: str) -> None:
     faults.set_hook(hook)
 
 
-@pytest.mark.parametrize("point", [*faults.AGENT_POINTS, *faults.POINTS])
+ANSWERED = ("after_t2_commit", "agent_before_answer")
+"""Where a purchase is paid, its answer is kept: they are one commit."""
+
+
+@pytest.mark.parametrize("point", ANSWERED)
+def test_a_request_that_died_after_its_last_commit_is_answered_at_once(
+    buying: Checkout, shop: Shop, ready: dict[str, Any], point: str
+) -> None:
+    token = buying.token(ready)
+    kill_at(point)
+    with contextlib.suppress(Killed, BaseExceptionGroup, AssertionError):
+        buying.complete(ready, token, key="k")
+    answer = buying.complete(ready, token, key="k")
+    assert (answer.status_code, answer.json()["status"]) == (200, "completed"), answer.text
+    assert answer.headers["Idempotent-Replayed"] == "true"
+    (order,) = orders(shop)
+    assert answer.json()["order"]["id"] == order.id
+    assert buying.get(ready)["order"] == answer.json()["order"]
+
+
+@pytest.mark.parametrize("point", [one for one in (*faults.AGENT_POINTS, *faults.POINTS) if one not in ANSWERED])
 def test_a_request_that_died_comes_to_one_order_under_its_key(
     buying: Checkout, shop: Shop, ready: dict[str, Any], point: str
 ) -> None:

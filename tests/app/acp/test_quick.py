@@ -8,7 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
+from sqlalchemy import select
 
 from app.protocols.acp import kernel, sessions
 from engine.agentic import quick
@@ -16,10 +18,12 @@ from engine.agentic.models import AgentPlatform
 from engine.agentic.quick import Unusual
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus
 from engine.db import Store
-from engine.kit import clock
+from engine.kit import clock, faults
 from engine.kit.audit import AuditRow
 from engine.kit.direct import Refused
+from engine.kit.idempotency import IdempotencyKey
 from engine.kit.tenancy import ApiKey, Tenant
+from engine.payments.models import Payment
 from tests.app.acp.conftest import ADDRESS, BUYER, Agent, Checkout, paid_with, total
 from tests.shop import Shop
 
@@ -66,7 +70,7 @@ def bought(buying: Checkout) -> list[dict[str, Any]]:
     return [created, updated, completed]
 
 
-def test_a_purchase_takes_nine_trips(buying: Checkout, shop: Shop, calls: list[str]) -> None:
+def test_a_purchase_takes_eight_trips(buying: Checkout, shop: Shop, calls: list[str]) -> None:
     shop.add("TENT")
     bought(buying)  # now the key is known
     del calls[:]
@@ -76,7 +80,43 @@ def test_a_purchase_takes_nine_trips(buying: Checkout, shop: Shop, calls: list[s
     updated = buying.update(created, DETAILS).json()
     assert (len(calls), set(calls)) == (4, {"ask"})
     assert buying.complete(updated, buying.token(updated)).json()["status"] == "completed"
-    assert (len(calls), set(calls)) == (9, {"ask"})
+    assert (len(calls), set(calls)) == (8, {"ask"})
+
+
+def test_an_answer_that_cannot_be_drawn_keeps_no_money_waiting(
+    buying: Checkout, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.add("TENT")
+
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("no words")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sessions.quick_paying, "placed_as", broken)
+        *_, done = bought(buying)
+    assert done["status"] == "completed"
+    assert buying.get(done) == done
+
+
+def test_who_took_a_purchase_over_has_answered_it(buying: Checkout, shop: Shop) -> None:
+    shop.add("TENT")
+    ready = buying.update(buying.agent.post("/checkout_sessions", buying.wish("TENT")).json(), DETAILS).json()
+
+    theirs = {"type": "invalid_request", "code": "theirs", "message": "Theirs."}
+
+    def taken_over(point: str) -> None:
+        if point == "before_t2_commit":
+            faults.set_hook(None)
+            with shop.uow() as db:
+                row = db.scalars(select(IdempotencyKey).where(IdempotencyKey.key == "k")).one()
+                row.response_status, row.response_body = 409, orjson.dumps(theirs)
+
+    faults.set_hook(taken_over)
+    answer = buying.complete(ready, buying.token(ready), key="k")
+    assert (answer.status_code, answer.json()) == (409, theirs)
+    with shop.uow() as db:
+        assert [row.status for row in db.scalars(select(Payment))] == ["captured"]
+    assert buying.get(ready)["status"] == "completed"
 
 
 def test_both_ways_answer_and_write_the_same(buying: Checkout, shop: Shop, at_length: Callable[[], None]) -> None:

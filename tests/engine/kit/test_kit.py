@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cryptography.exceptions import InvalidTag
 
 from engine.checkout.states import CONSENT, SESSION
-from engine.kit import clock
+from engine.kit import clock, idempotency
 from engine.kit.envelope import seal, unseal
 from engine.kit.errors import InvalidInput
 from engine.kit.idempotency import fingerprint
@@ -66,6 +68,33 @@ def test_a_body_is_compared_by_its_meaning() -> None:
     assert fingerprint({"a": 1, "b": [1, 2]}) == fingerprint({"b": [1.0, 2], "a": 1.0})
     assert fingerprint({"a": [1, 2]}) != fingerprint({"a": [2, 1]})
     assert fingerprint({"a": None}) != fingerprint({})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"b": 1, "a": [True, None, "é\n\x7f\u2028"], "": {}},
+        {"a": 1.0, "b": 1.5, "c": 1e30, "d": -1e-7},
+        {"nothing": float("inf")},
+        {"text": "1.5 and null"},
+        {"large": 2**70},
+        [1, "😀", {"😀": 1, "\uffff": 2}],
+        {1: "a"},
+    ],
+)
+def test_the_short_spelling_is_the_long_one(value: object) -> None:
+    def told(spell: Callable[[Any], bytes]) -> bytes | type[Exception]:
+        try:
+            return spell(value)
+        except ValueError as error:
+            return type(error)
+
+    assert told(idempotency.canonical_json) == told(idempotency._spelled)
+
+
+def test_what_is_no_number_has_no_spelling() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        idempotency.canonical_json({"a": float("nan")})
 
 
 @pytest.mark.parametrize("machine", [SESSION, CONSENT, ORDER, PAYMENT], ids=lambda m: m.name)
