@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from sqlalchemy.exc import DataError
+from psycopg import DataError
 
 from engine.agentic import requests
 from engine.agentic.requests import Entry

@@ -239,6 +239,7 @@ async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[Non
     await opened.runner.start()
     site.waker = opened.runner
     gc.freeze()  # what was imported stays for good: no collection needs to walk it during a turn
+    gc.set_threshold(10_000, 20, 20)  # a request makes little that only a collection frees
 
 
 async def _close(

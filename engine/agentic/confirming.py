@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from engine.agentic.models import AgentPlatform, PlatformStatus
@@ -15,7 +14,7 @@ from engine.checkout.pricing import Quote
 from engine.checkout.states import SESSION
 from engine.checkout.views import confirmation_summary, digest
 from engine.kit import audit, clock
-from engine.kit.direct import Row
+from engine.kit.direct import Row, document
 from engine.kit.envelope import seal
 from engine.kit.identity import Identity, Scope
 from engine.kit.ids import new_id
@@ -98,7 +97,7 @@ def draft(
         "consent": consent_id,
         "id": checkout.id,
         "digest": summary.digest,
-        "summary": Jsonb(summary.model_dump(mode="json")),
+        "summary": document(summary.model_dump(mode="json")),
         "token": sealed,
         "now": now,
     }

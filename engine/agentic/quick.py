@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from psycopg.types.json import Jsonb
-
 from engine.agentic import saying, sessions
 from engine.agentic.seen import Seen
 from engine.agentic.session_models import AgentSession
@@ -22,7 +20,7 @@ from engine.checkout.models import CheckoutSession, SessionStatus
 from engine.checkout.pricing import Quote
 from engine.checkout.states import SESSION
 from engine.kit import clock
-from engine.kit.direct import Ask, Row, Statement
+from engine.kit.direct import Ask, Row, Statement, document
 from engine.kit.identity import Identity
 from engine.kit.shown import as_shown
 from engine.runtime import Runtime
@@ -155,10 +153,10 @@ def find(
     draft, now = _draft(identity, wish), clock.now()
     own = {"tenant": identity.tenant_id, "id": session_id, "owner": identity.id}
     wanted = own | {
-        "lines": None if isinstance(wish.items, Unsaid) else Jsonb(draft.lines),
-        "buyer": Jsonb(draft.buyer) if draft.buyer else None,
+        "lines": None if isinstance(wish.items, Unsaid) else document(draft.lines),
+        "buyer": document(draft.buyer) if draft.buyer else None,
         "moved": not isinstance(wish.details, Unsaid),
-        "ship_to": Jsonb(draft.ship_to) if draft.ship_to else None,
+        "ship_to": document(draft.ship_to) if draft.ship_to else None,
         "today": now.date(),
         "moment": now,
     }
@@ -203,20 +201,20 @@ def values(checkout: CheckoutSession, extra: AgentSession) -> Row:
         "owner": checkout.owner_id,
         "status": str(checkout.status),
         "currency": checkout.currency,
-        "lines": Jsonb(checkout.lines),
-        "buyer": Jsonb(checkout.buyer),
-        "ship_to": Jsonb(checkout.ship_to) if checkout.ship_to else None,
+        "lines": document(checkout.lines),
+        "buyer": document(checkout.buyer),
+        "ship_to": document(checkout.ship_to) if checkout.ship_to else None,
         "option": checkout.fulfillment_option_id,
-        "ways": Jsonb(checkout.ways or {}),
+        "ways": document(checkout.ways or {}),
         "codes": list(checkout.discount_codes),
-        "method": Jsonb(checkout.payment_method) if checkout.payment_method else None,
+        "method": document(checkout.payment_method) if checkout.payment_method else None,
         "now": checkout.updated_at,
         "expires_at": checkout.expires_at,
         "locale": extra.locale,
         "timezone": extra.timezone,
         "order_notes": extra.order_notes,
-        "said": Jsonb(extra.said),
-        "kept_back": Jsonb(extra.kept_back),
+        "said": document(extra.said),
+        "kept_back": document(extra.kept_back),
         "consent": extra.consent_id,
     }
 
@@ -231,7 +229,7 @@ def _draft(identity: Identity, wish: Wish) -> CheckoutSession:
 
 def _look(checkout: CheckoutSession) -> Ask:
     now = clock.now()
-    return _LOOK, {"basket": Jsonb(facts.record_of(checkout, checkout.owner_id)), "today": now.date(), "moment": now}
+    return _LOOK, {"basket": document(facts.record_of(checkout, checkout.owner_id)), "today": now.date(), "moment": now}
 
 
 def _unusual() -> Facts:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from psycopg.types.json import Jsonb
-
 from engine.agentic import confirming, paying, placed, quick, sessions
 from engine.agentic.order_shape import Shop
 from engine.agentic.paying import CHANNEL, LIFE, TRIES, WINDOW, Looked
@@ -28,7 +26,7 @@ from engine.checkout.sale import Card
 from engine.checkout.settlement import Answer, Rows
 from engine.checkout.states import SESSION
 from engine.kit import clock, limits
-from engine.kit.direct import Ask, Row, Statement
+from engine.kit.direct import Ask, Row, Statement, document
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity, Scope
 from engine.kit.policies import read_policy
@@ -101,7 +99,7 @@ def agree(
     extra.consent_id = consent_id
     checkout.status = SESSION.check(found.was, SessionStatus.READY)
     values = card | {"owner": identity.id, "channel": CHANNEL, "expires_at": now + LIFE}
-    values["facts"] = Jsonb({"digest": card["digest"], "channel": CHANNEL, "key": identity.key_id})
+    values["facts"] = document({"digest": card["digest"], "channel": CHANNEL, "key": identity.key_id})
     tried = limits.within(f"agent-complete:{checkout.id}", limit=TRIES, window=WINDOW)
     runtime.store.ask(identity.tenant_id, point, quick.change(found), tried, (AGREE, values))
     prepared = Prepared(_card(checkout, values), known, quote)

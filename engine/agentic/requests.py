@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Final
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from engine.agentic.request_models import AgentRequest
 from engine.kit import clock
-from engine.kit.direct import Statement
+from engine.kit.direct import Statement, document
 from engine.kit.pagination import Page, cursor_number, decode_cursor, encode_cursor
 from engine.runtime import Runtime
 
@@ -109,7 +108,7 @@ def write(runtime: Runtime, entries: Sequence[Entry]) -> None:
     """Keep a batch, tenant by tenant, each in one statement. Raises ``DataError`` for what no row can hold."""
     for tenant_id, some in groupby(sorted(entries, key=lambda one: one.tenant_id), key=lambda one: one.tenant_id):
         rows = [_row(one) for one in some]
-        runtime.store.ask(tenant_id, (_WRITE, {"entries": Jsonb(rows)}))
+        runtime.store.ask(tenant_id, (_WRITE, {"entries": document(rows)}))
 
 
 def _row(entry: Entry) -> dict[str, Any]:

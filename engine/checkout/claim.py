@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from psycopg.types.json import Jsonb
-
 from engine.carts import discounts
 from engine.checkout import facts, pricing, quotas, taxing
 from engine.checkout.errors import CheckoutBusy
@@ -26,7 +24,7 @@ from engine.checkout.states import CONSENT, OPEN_SESSIONS, SESSION
 from engine.checkout.views import digest
 from engine.inventory import direct as stock
 from engine.kit import clock
-from engine.kit.direct import Ask, Refused, Statement
+from engine.kit.direct import Ask, Refused, Statement, document
 from engine.kit.errors import NotFound
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
@@ -192,8 +190,8 @@ def asks(seen: Prepared, draft: Draft, quote: Quote) -> list[Ask]:
         "version": card.version,
         "status": card.status,
         "approved": ConsentStatus.APPROVED,
-        "facts": Jsonb(noted),
-        "holds": Jsonb(holds.reservations),
+        "facts": document(noted),
+        "holds": document(holds.reservations),
     }
     return [
         (CLAIM, values),

@@ -11,13 +11,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from psycopg.types.json import Jsonb
-
 from engine.checkout.models import SessionStatus
 from engine.checkout.sale import Sale
 from engine.finance import postings
 from engine.inventory.models import ReservationStatus
-from engine.kit.direct import Ask, Refused, Row, Statement
+from engine.kit.direct import Ask, Refused, Row, Statement, document
 from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
 from engine.kit.outbox import CONSUMERS
@@ -187,7 +185,7 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "gateway_id": charge.gateway_id,
         "now": now,
         "tell_at": now + LIVE_RUN,
-        "bought": Jsonb(sale.bought),
+        "bought": document(sale.bought),
         "status": status.value,
         "settled_at": None if held else now,
         "authorized_at": now if held else None,
@@ -200,9 +198,9 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "accounts": [str(account) for account in amounts],
         "amounts": list(amounts.values()),
         "currency": sale.currency,
-        "payload": Jsonb(payload),
+        "payload": document(payload),
         "consumers": list(CONSUMERS["order.paid"]),
-        "facts": Jsonb(facts),
+        "facts": document(facts),
         "alert": new_id("alert"),
         "review": REVIEW_NEEDED if sale.hold_reason == REVIEW else None,
         "review_words": "An order waits for a person to look at it: let it go on, or cancel it.",
@@ -229,7 +227,7 @@ def _parts(sale: Sale, settled: Row) -> list[Row]:
             "entry": new_id("entry"),
             "accounts": [str(account) for account in amounts],
             "amounts": list(amounts.values()),
-            "facts": Jsonb({"amount": part.amount, "currency": sale.currency, "order": sale.order_id}),
+            "facts": document({"amount": part.amount, "currency": sale.currency, "order": sale.order_id}),
         }
         rows.append(same | more)
     return rows

@@ -7,15 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from psycopg.types.json import Jsonb
-
 from engine.checkout import ways
 from engine.checkout.models import ConsentStatus, SessionStatus
 from engine.checkout.pricing import PricedLine, Quote, Tender
 from engine.inventory import direct as stock
 from engine.inventory.backorders import snapshot
 from engine.inventory.service import Allocation
-from engine.kit.direct import Row, Statement
+from engine.kit.direct import Row, Statement, document
 from engine.kit.errors import NotFound
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
@@ -176,7 +174,7 @@ class Draft:
             **{key: payment[key] for key in ("consent_id", "token_hash", "gateway", "lease_until")},
             "capture_mode": payment["capture_mode"].value,
             "method": _document(payment["method"]),
-            "lines": Jsonb(list(self.lines)),
+            "lines": document(list(self.lines)),
             "now": order["created_at"],
         }
 
@@ -281,7 +279,7 @@ def _waiting(line: PricedLine, row: Row, payment: Row) -> Row:
         "kind": promise.backorder_kind.value,
         "promised_on": promise.promised_on,
         "payment_id": payment["id"],
-        "components": Jsonb(snapshot(line.parts)),
+        "components": document(snapshot(line.parts)),
         "created_at": payment["created_at"],
     }
 
@@ -324,13 +322,13 @@ def _tender(one: Tender, lead: Row) -> Row:
         "capture_mode": lead["capture_mode"].value,
         "amount": one.amount,
         "currency": lead["currency"],
-        "method": Jsonb({"brand": purse.kind.value, "last4": purse.last4, "label": purse.label}),
+        "method": document({"brand": purse.kind.value, "last4": purse.last4, "label": purse.label}),
         "now": lead["created_at"],
     }
 
 
-def _document(value: Any) -> Jsonb | None:
-    return None if value is None else Jsonb(value)
+def _document(value: Any) -> Any:
+    return None if value is None else document(value)
 
 
 SALE: Final = Statement("""

@@ -16,11 +16,13 @@ from contextlib import contextmanager
 from select import POLLIN, POLLOUT, poll
 from typing import Any, Final
 
+import orjson
 from psycopg import Connection, abc
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
 from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
+from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 from sqlalchemy import Connection as Line
 from sqlalchemy import Engine
@@ -43,6 +45,15 @@ class Statement:
 
 
 Ask = tuple[Statement, Mapping[str, Any]]
+
+
+def document(value: Any) -> Jsonb:
+    """A value that is JSON, written in a tenth of the time. Raises ``TypeError`` for what no body of ours may hold:
+    numbers of more than 64 bits, names that are no text.
+    """
+    return Jsonb(value, dumps=orjson.dumps)
+
+
 _PLANNER: Final = {
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",

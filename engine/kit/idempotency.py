@@ -15,13 +15,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 import orjson
-from psycopg.types.json import Jsonb
 from sqlalchemy import Index, LargeBinary, String, Update, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock
-from engine.kit.direct import Ask, Row, Statement
+from engine.kit.direct import Ask, Row, Statement, document
 from engine.kit.errors import Conflict, DomainError, Kind
 from engine.kit.tenancy import TenantRow
 
@@ -114,8 +113,8 @@ def fingerprint(body: Any) -> str:
 
 
 _PLAIN: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
-_DOUBTFUL: Final = re.compile(rb"[0-9][.eE][0-9-]|null")
-"""In every number that is written with a fraction, and where there was none at all (NaN); a text may hold it too."""
+_DOUBTFUL: Final = re.compile(rb"(?:^|[:,[])(?:-?[0-9]+[.e]|null)")
+"""Every number that is written with a fraction, and one that is none (NaN); a text may hold it too."""
 
 
 def canonical_json(value: Any) -> bytes:
@@ -242,7 +241,7 @@ def kept_with(tenant_id: str, wanted: Claim, answer: Stored) -> Ask:
 
 def point_with(tenant_id: str, wanted: Claim, point: dict[str, Any]) -> Ask:
     """The same with a point where the work can be taken up again; we are at it."""
-    more = {"status": None, "body": None, "point": Jsonb(point), "lease_until": clock.now() + LEASE}
+    more = {"status": None, "body": None, "point": document(point), "lease_until": clock.now() + LEASE}
     return KEEP_ANSWER, _values(tenant_id, wanted) | more
 
 

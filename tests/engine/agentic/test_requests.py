@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.agent_log import AgentLog
 from engine.agentic import requests
 from engine.agentic.request_models import AgentRequest
 from engine.agentic.requests import MASK, Entry, masked, outcome
@@ -105,3 +107,22 @@ def test_they_are_dropped_after_a_month(shop: Shop) -> None:
     with shop.uow() as session:
         requests.forget_old(session, shop.tenant.id)
         assert [row.request_id for row in session.query(AgentRequest)] == ["req-2"]
+
+
+def test_one_that_the_store_cannot_hold_takes_no_other_with_it(shop: Shop) -> None:
+    log = AgentLog(lambda: shop.runtime)
+
+    def entry(operation: str) -> Callable[[], Entry]:
+        return lambda: Entry(
+            shop.tenant.id, clock.now(), "agp_1", "", "req_1", operation, "cs_1", "2026-04-17", 200, False, 3,
+            asked={"quantity": 2**62}, answered={"id": "cs_1"},
+        )  # fmt: skip
+
+    for operation in ("GET /a", "x" * 81, "GET /b"):
+        log.note(entry(operation))
+    log.flush()
+    log.close()
+    with shop.uow() as db:
+        rows = requests.find(db, shop.tenant.id).items
+        assert [row.operation for row in rows] == ["GET /b", "GET /a"]
+        assert (rows[0].asked, rows[0].answered, rows[0].ms) == ({"quantity": 2**62}, {"id": "cs_1"}, 3)
