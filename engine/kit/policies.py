@@ -5,6 +5,7 @@ They live in ``tenants.settings["policies"][section]``. What a shop never said i
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -44,16 +45,23 @@ def read_policy(settings: dict[str, Any], kind: type[P], *, home: str | None = N
     """
     said = settings.get("policies", {}).get(kind.section, {})
     try:
-        return cast("P", _read(kind, orjson.dumps(said), home))
+        return cast("P", _read(kind, _written(said), home))
     except ValidationError as error:
         where, words = _first(kind, error)
         raise PolicyBroken(f"This shop's rule {where} cannot be: {words}. It must be set anew.") from None
 
 
+def _written(said: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(said)
+    except TypeError:  # a number of more than 64 bits
+        return json.dumps(said).encode()
+
+
 @lru_cache(maxsize=2_000)
 def _read(kind: type[Policy], said: bytes, home: str | None) -> Policy:
     """What is said makes the policy, so the same is read once; nobody changes one (``frozen``)."""
-    return kind.model_validate(orjson.loads(said), context=_context(home))
+    return kind.model_validate(json.loads(said), context=_context(home))
 
 
 def change_policy(tenant: Tenant, kind: type[Policy], values: dict[str, Any]) -> Policy:
