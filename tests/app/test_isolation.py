@@ -36,7 +36,7 @@ from engine.fulfillment import release, shipments
 from engine.imports import service as imports
 from engine.inventory import counting, inbound
 from engine.kit import clock
-from engine.kit.identity import Actor, Identity, Scope
+from engine.kit.identity import Actor, Identity, Role, Scope
 from engine.kit.ids import new_id
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
@@ -51,6 +51,7 @@ from engine.payments.gateway import DisputeStatus
 from engine.payments.models import Alert, Dispute, Payment
 from engine.returns.models import Return
 from engine.shipping import service as shipping
+from engine.staff import members
 from engine.support import cases, macros
 from engine.tax import desk as tax
 from engine.tax.models import FilingKind, TaxFiling
@@ -184,6 +185,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/cases/{case_id}/presence": {"doing": "here"},
     "/v1/staff/macros": {"name": "hello", "body": "hello"},
     "/v1/staff/macros/{macro_id}": {"name": "hello"},
+    "/v1/staff/members": {"email": "b@example.com", "role": "support"},
+    "/v1/staff/members/{member_id}/role": {"role": "ops"},
     "/v1/staff/macros/{macro_id}/render": {"case_id": "cas_x"},
     "/v1/staff/refunds": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
     "/v1/staff/goodwill": {"order_id": "ord_x", "amount": 1, "reason": "hello"},
@@ -243,6 +246,8 @@ def belongings(shop: Shop) -> dict[str, str]:
         someone = Identity(tenant_id, Actor.API_KEY, "key_test", scopes=frozenset({Scope.STAFF}))
         case = cases.open_by_hand(session, someone, subject="Something of THEIRS")
         macro = macros.create(session, someone, name="THEIRS", body="Hello from THEIRS")
+        given_in = {"email": "a@example.com", "role": Role.SUPPORT, "actor": "test"}
+        member = members.invite(session, shop.runtime, tenant_id, **given_in).member
         certificate: dict[str, Any] = {"kind": "resale", "country": "US", "valid_from": date(2026, 1, 1)}
         certificate |= {"customer_id": person["customer_id"], "certificate": "THEIRS"}
         given = {"order_id": desk.order_id, "amount": 1, "reason": "THEIRS"}
@@ -282,6 +287,7 @@ def belongings(shop: Shop) -> dict[str, str]:
             "mail_id": letter,
             "case_id": case.id,
             "macro_id": macro.id,
+            "member_id": member.id,
             "approval_id": approval.id,
             "product_id": service.product(session, tenant_id, item).id,
             "variant_id": item,
@@ -404,7 +410,8 @@ def _request(browser: Browser, method: str, path: str, body: Any = None, **heade
 def expected(name: str, path: str, method: str = "GET") -> set[int]:
     """What a stranger hears at a route that names an id of ours."""
     staffs = STAFF.match(path) or (path.startswith("/v1/products/") and method != "GET")
-    if not staffs or name in {"staff", "ops", "admin"}:
+    known = {"admin"} if path.startswith("/v1/staff/members") else {"staff", "ops", "admin"}
+    if not staffs or name in known:
         return {404}
     return {401} if name == "nobody" else {403}
 

@@ -150,5 +150,5 @@ def test_a_part_that_was_answered_is_not_answered_again(
 
     run_id = asyncio.run(first())
     assert asyncio.run(second()).agent_path == ["commerce"]
-    assert [text for text in talk.texts() if "one two" not in text] == ["Which jacket?", "Here are boots."]
+    assert [text for text in talk.texts() if not text.startswith("one")] == ["Which jacket?", "Here are boots."]
     assert not script.routes
