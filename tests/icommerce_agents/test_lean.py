@@ -153,18 +153,20 @@ async def test_a_listener_hears_of_every_call(litellm, monkeypatch):
 
     class Listener(CustomLogger):
         async def async_log_success_event(self, kwargs, **_more):
-            await heard.put(kwargs["stream"])
+            if kwargs["messages"][-1]["content"] == "heard here":  # a call of another test may be told late
+                await heard.put(kwargs["stream"])
 
     monkeypatch.setattr(litellm, "callbacks", [Listener()])
-    await litellm.acompletion(model=models.OFFLINE, messages=MESSAGES)
+    said = [{"role": "user", "content": "heard here"}]
+    await litellm.acompletion(model=models.OFFLINE, messages=said)
     assert not await asyncio.wait_for(heard.get(), 10)
-    async for _event in streamed(models.model(models.OFFLINE)):
+    async for _event in streamed(models.model(models.OFFLINE), "heard here"):
         pass
     assert await asyncio.wait_for(heard.get(), 10) is True
 
 
-def streamed(model):
-    asked = ("Be kind.", "hello", ModelSettings(include_usage=True), [], None, [], ModelTracing.DISABLED)
+def streamed(model, words="hello"):
+    asked = ("Be kind.", words, ModelSettings(include_usage=True), [], None, [], ModelTracing.DISABLED)
     return model.stream_response(*asked, previous_response_id=None, conversation_id=None, prompt=None)
 
 
