@@ -49,6 +49,7 @@ from app import (
     prices,
     problems,
     product_page,
+    reports,
     returns,
     returns_staff,
     support,
@@ -72,6 +73,7 @@ from app.staff import desk as staff_desk
 from app.staff import door as staff_door
 from app.staff import members as staff_members
 from app.staff import orders as staff_orders
+from app.staff import reports as staff_reports
 from app.straight import Straight
 
 REQUEST_THREADS = 12
@@ -125,6 +127,7 @@ def create_app(site: Site) -> FastAPI:
         claims.router,
         claims_staff.router,
         finance.router,
+        reports.router,
         payments.router,
         policies.router,
         prices.router,
@@ -164,6 +167,7 @@ def create_app(site: Site) -> FastAPI:
         staff_desk.router,
         staff_door.router,
         staff_orders.router,
+        staff_reports.router,
         staff_members.router,
         staff_members.pages,
         delegate.authentications,

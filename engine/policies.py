@@ -31,6 +31,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "payments": "engine.payments.policy:PaymentsPolicy",
     "promotions": "engine.carts.policy:PromotionsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",
+    "reports": "engine.reports.policy:ReportsPolicy",
     "returns": "engine.returns.policy:ReturnsPolicy",
     "risk": "engine.payments.risk:RiskPolicy",
     "routing": "engine.fulfillment.policies:RoutingPolicy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
@@ -38,23 +38,37 @@ class Place:
 
 
 _ALL: Final = frozenset(Role)
+MANAGERS: Final = _ALL - {Role.SUPPORT}
+"""Who looks after how the shop does."""
 PLACES: Final = (
     Place("/staff", "Queue", _ALL),
     Place("/staff/approvals", "Approvals", _ALL),
     Place("/staff/orders", "Orders", _ALL),
-    Place("/staff/reports", "Reports", _ALL - {Role.SUPPORT}),
+    Place("/staff/reports", "Reports", MANAGERS),
     Place("/staff/catalog", "Catalog", frozenset({Role.OPS, Role.ADMIN})),
     Place("/staff/tenant", "Shop", frozenset({Role.ADMIN})),
     Place("/staff/people", "People", frozenset({Role.ADMIN})),
 )
 
 
+Fill = Callable[[Caller], Mapping[str, Any]]
+
+
 def page_response(
-    request: Request, site: Site, template: str, *, needs: Scope = Scope.STAFF, status: int = 200, **values: Any
+    request: Request,
+    site: Site,
+    template: str,
+    *,
+    needs: Scope = Scope.STAFF,
+    roles: frozenset[Role] = frozenset(Role),
+    status: int = 200,
+    fill: Fill | None = None,
+    **values: Any,
 ) -> Response:
     """A page of ``app/templates`` for one of the shop's people; who is nobody is led to the sign-in, and comes back.
 
-    The template gets ``me`` (the ``Identity``), ``shop`` (the ``Merchant``), ``places`` and ``values``.
+    The template gets ``me`` (the ``Identity``), ``shop`` (the ``Merchant``), ``places``, ``values`` and what ``fill``
+    finds out once it is clear who looks. ``roles`` are those of who is signed in; a key has none.
     """
     try:
         caller = who(site, request)
@@ -63,9 +77,9 @@ def page_response(
     me = caller.identity
     if me is None or not me.is_staff:
         return RedirectResponse(sign_in_path(request), 303, _HEADERS)
-    if needs not in me.scopes:
+    if needs not in me.scopes or (me.role and me.role not in roles):
         return _framed(request, caller, me, "staff/refused.html", 403)
-    return _framed(request, caller, me, template, status, **values)
+    return _framed(request, caller, me, template, status, **values, **(fill(caller) if fill else {}))
 
 
 def plain_page(template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -29,6 +29,7 @@ class Cart(TenantRow):
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
     __table_args__ = (
+        Index("ix_carts_owner", "tenant_id", "owner_id", "updated_at"),
         Index("uq_carts_open", "tenant_id", "owner_id", unique=True, postgresql_where=text("status = 'open'")),
     )
 

@@ -49,7 +49,10 @@ class Thread(TenantRow):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     updated_at: Mapped[datetime] = mapped_column(default=clock.now)
 
-    __table_args__ = (Index("ix_threads_owner", "tenant_id", "owner_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_threads_owner", "tenant_id", "owner_id", "created_at"),
+        Index("ix_threads_created", "tenant_id", "created_at"),
+    )
 
 
 class Run(TenantRow):

@@ -70,6 +70,27 @@ def trial_balance(session: Session, tenant_id: str, *, as_of: date | None = None
     return [_balance(currency, accounts, by_currency[currency]) for currency in sorted(by_currency)]
 
 
+def movements(session: Session, tenant_id: str, *, since: datetime, until: datetime, currency: str) -> TrialBalanceView:
+    """The trial balance of a period: by how much it moved every account of the chart, in one currency.
+
+    ``since`` is the first moment of it, ``until`` the first one after it.
+    """
+    found = session.execute(
+        select(Posting.account, func.sum(Posting.amount))
+        .join(JournalEntry, _of_entry())
+        .where(
+            Posting.tenant_id == tenant_id,
+            JournalEntry.occurred_at >= since,
+            JournalEntry.occurred_at < until,
+            Posting.currency == currency,
+        )
+        .group_by(Posting.account)
+    )
+    sums = {account: int(amount) for account, amount in found}
+    accounts = chart(session, tenant_id)
+    return _balance(currency, accounts.values(), {code: sums.get(code, 0) for code in accounts})
+
+
 def journal(
     session: Session, tenant_id: str, wanted: JournalFilter, *, limit: int = 50, cursor: str | None = None
 ) -> Page[EntryView]:

@@ -93,6 +93,8 @@ class Case(TenantRow):
         Index("uq_cases_number", "tenant_id", "number", unique=True),
         Index("uq_cases_thread", "tenant_id", "thread_id", unique=True, postgresql_where=text("status <> 'closed'")),
         Index("ix_cases_queue", "tenant_id", "due_at", "rank", "id", postgresql_where=text(_WAITING)),
+        Index("ix_cases_thread", "tenant_id", "thread_id"),
+        Index("ix_cases_created", "tenant_id", "created_at"),
         Index("ix_cases_order", "tenant_id", "order_id"),
         Index("ix_cases_updated", "tenant_id", "updated_at", "id"),
         Index("ix_cases_assignee", "tenant_id", "assignee", postgresql_where=text("status <> 'closed'")),
