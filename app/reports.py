@@ -37,9 +37,9 @@ def reports(caller: CallerDep) -> Response:
     return json_response(ReportList(items=[info for info, _ in service.REPORTS.values()]))
 
 
-@router.get("/{name}", responses={200: {"model": ReportView}}, response_class=Response)
-def report(
-    name: str,
+@router.get("/{report}", responses={200: {"model": ReportView}}, response_class=Response)
+def one(
+    report: str,
     site: SiteDep,
     caller: CallerDep,
     start: Annotated[Day, Query(alias="from")] = None,
@@ -47,12 +47,12 @@ def report(
     currency: Code = None,
 ) -> Response:
     """One report by day, of 366 days at most; the last thirty unless told."""
-    return json_response(_read(site, caller, name, start, end, currency))
+    return json_response(_read(site, caller, report, start, end, currency))
 
 
-@router.get("/{name}/csv", responses={200: {"content": {"text/csv": {}}}}, response_class=Response)
+@router.get("/{report}/csv", responses={200: {"content": {"text/csv": {}}}}, response_class=Response)
 def sheet(
-    name: str,
+    report: str,
     site: SiteDep,
     caller: CallerDep,
     start: Annotated[Day, Query(alias="from")] = None,
@@ -60,7 +60,7 @@ def sheet(
     currency: Code = None,
 ) -> Response:
     """The same as a CSV file."""
-    view = _read(site, caller, name, start, end, currency)
+    view = _read(site, caller, report, start, end, currency)
     file = f"{view.name}-{view.first_day}-{view.last_day}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{file}"', "Cache-Control": "private, no-store"}
     return Response(service.to_csv(view), media_type="text/csv; charset=utf-8", headers=headers)

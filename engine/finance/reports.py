@@ -86,9 +86,9 @@ def movements(session: Session, tenant_id: str, *, since: datetime, until: datet
         )
         .group_by(Posting.account)
     )
-    sums = {account: int(amount) for account, amount in found}
     accounts = chart(session, tenant_id)
-    return _balance(currency, accounts.values(), {code: sums.get(code, 0) for code in accounts})
+    sums = dict.fromkeys(accounts, 0) | {str(account): int(amount) for account, amount in found}
+    return _balance(currency, accounts.values(), sums)
 
 
 def journal(

@@ -73,7 +73,10 @@ LINKED: Final = {
 KEYED: Final = {"/acp/mcp"}
 """Looks at keys by itself, before the body is read (tests/app/acp/test_mcp.py)."""
 CONSOLE: Final = {
-    *(f"/staff{page}" for page in ("", "/cases/{case_id}", "/orders", "/orders/{number}", "/approvals", "/people")),
+    *(
+        f"/staff{page}"
+        for page in ("", "/cases/{case_id}", "/orders", "/orders/{number}", "/approvals", "/people", "/reports")
+    ),
     *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
 }
 """Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
@@ -100,7 +103,7 @@ OPEN_TO_ALL: Final = {
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
     r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
-    r"|/v1/(discounts|variants|products/gaps|invoices|cases|macros|approvals|prices|tax|shipping|restrictions)(/|$)"
+    r"|/v1/(reports|discounts|variants|products/gaps|invoices|cases|macros|approvals|prices|tax|shipping|restrictions)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
@@ -108,6 +111,8 @@ STREAMS: Final = {"/v1/staff/events"}
 """Streams that do not end (tests/app/test_desk.py looks at what they tell)."""
 NAMED: Final = {
     "/v1/finance/accounts/{code}/statement",
+    "/v1/reports/{report}",
+    "/v1/reports/{report}/csv",
     "/v1/staff/policies/{section}",
     "/v1/staff/carriers/{carrier}/webhook",
 }
@@ -204,7 +209,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 PERSONAL: Final = {
     "customer": "customer", "address": "address", "method": "payment_method", "link": "customer_link",
 }  # fmt: skip
-WORDS: Final = {"code": "customer_deposits", "section": "orders", "carrier": "embedded"}
+WORDS: Final = {"code": "customer_deposits", "section": "orders", "carrier": "embedded", "report": "sales"}
 
 
 @pytest.fixture

@@ -1,0 +1,110 @@
+"""The console's reports, catalog and shop on the real server: worked, and sound at every size and look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.app.test_serve import Server
+from tests.browser.real import Buyer
+from tests.browser.test_access import violations
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+SHOTS = Path(__file__).parents[2] / "artifacts" / "staff"
+SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select, summary, textarea, input)')]
+  .filter(e => e.type !== 'hidden' && e.checkVisibility({visibilityProperty: true}))
+  .map(e => [e.textContent.trim() || e.ariaLabel || e.name, (e.closest('label') ?? e).getBoundingClientRect()])
+  .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
+SIZES = ((1280, 900), (390, 844))
+
+
+@dataclass
+class Person:
+    """One of the shop's people at the console, and everything their browser complained of."""
+
+    context: BrowserContext
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.on("console", self._hear)
+        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        self.page: Page = self.context.new_page()
+
+    def _hear(self, said: Any) -> None:
+        """A refusal that the page shows in words is no error of its own."""
+        if said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource"):
+            self.errors.append(said.text)
+
+    def come_in(self, name: str) -> None:
+        self.page.goto(f"{self.url}/staff/sign-in")
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
+        expect(self.page.locator(".st-head")).to_be_visible()
+
+    def go(self, path: str) -> Page:
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+    def sound(self, name: str) -> None:
+        """At both sizes and looks: nothing that axe finds, nothing too small, nothing too wide. Leaves pictures."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        for width, height in SIZES:
+            self.page.set_viewport_size({"width": width, "height": height})
+            for look in ("light", "dark"):
+                self.page.emulate_media(color_scheme=look)  # type: ignore[arg-type]
+                self.page.evaluate("scrollTo(0, 0)")
+                self.page.screenshot(path=SHOTS / f"{name}-{width}-{look}.png", full_page=True)
+                assert violations(self.page) == [], (name, width, look)
+            assert self.page.evaluate(SMALL) == [], (name, width)
+            assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+        self.page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def person(chromium: Browser, server: Server) -> Iterator[Any]:
+    opened: list[Person] = []
+
+    def make(name: str) -> Person:
+        made = Person(chromium.new_context(locale="en-US", timezone_id="America/Denver"), server.url)
+        opened.append(made)
+        made.come_in(name)
+        return made
+
+    yield make
+    for one in opened:
+        one.context.close()
+    assert [one.errors for one in opened if one.errors] == []
+
+
+def test_reports_after_a_sale(buyer: Buyer, person: Any) -> None:
+    buyer.to_the_card()
+    buyer.pay()
+    noor = person("Noor")
+    page = noor.go("/staff/reports")
+    expect(page.get_by_role("link", name="Reports", exact=True)).to_have_attribute("aria-current", "page")
+    tax = page.locator("#tax")
+    expect(tax).to_contain_text("Ties to the trial balance")
+    expect(tax.get_by_role("img", name="Tax: collected, by day")).to_be_visible()
+    tax.get_by_text("The numbers").press("Enter")
+    owed = tax.locator(".rp-total td").last
+    expect(owed).to_contain_text("$")
+    noor.sound("reports")
+    page.get_by_role("link", name="7 days").press("Enter")
+    expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#tax .rp-bar")).to_have_count(7)
+    with page.expect_download() as file:
+        page.get_by_role("link", name="Tax as CSV").click()
+    lines = Path(file.value.path()).read_text().splitlines()
+    assert lines[0] == "day,collected USD,given_back USD,owed USD"
+    assert len(lines) == 9
+    page.locator("#rp-from").fill("2026-03-02")
+    page.locator("#rp-to").fill("2026-03-01")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("alert")).to_contain_text("The first day comes after the last.")
