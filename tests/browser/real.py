@@ -26,13 +26,13 @@ def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     running = Server(tmp_path_factory.mktemp("real") / "home")
     running.start()
-    _warm(running.url)
+    warm(running.url)
     yield running
     running.stop()
     wipe(running.home)
 
 
-def _warm(url: str) -> None:
+def warm(url: str) -> None:
     """One turn that nobody waits for in a test: the first brings the agents in."""
     shopper = Shopper(url)
     run = shopper.post(f"/v1/threads/{shopper.thread}/runs", {"message": "hello"})["run_id"]

@@ -99,7 +99,8 @@ def test_markup_in_data_stays_text(chat: Any) -> None:
     words = chat.page.locator(".ic-words").last
     expect(words).to_contain_text("<img src=x onerror=alert(1)>")
     assert words.locator("img, b, svg").count() == 0
-    assert [link.get_attribute("href") for link in words.locator("a").all()] == ["/help"]
+    links = words.locator("a").evaluate_all("links => links.map(link => [link.getAttribute('href'), link.rel])")
+    assert links == [["https://example.com/x", "noopener noreferrer"], ["/help", ""]]
     assert chat.page.evaluate("window.hacked") is None
 
 

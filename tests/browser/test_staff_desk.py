@@ -25,18 +25,6 @@ ANGRY = "This is unacceptable, the pole is broken and nobody answers!!"
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="module")
-def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo shops, served by a process of their own."""
-    from engine.embedded_postgres import wipe
-
-    running = Server(tmp_path_factory.mktemp("desk") / "home")
-    running.start()
-    yield running
-    running.stop()
-    wipe(running.home)
-
-
 @pytest.fixture
 def new_context(chromium: Browser, server: Server) -> Iterator[Callable[..., BrowserContext]]:
     """Contexts of which none may see an error or ask another origin."""

@@ -24,18 +24,6 @@ SMALL = """() => [...document.querySelectorAll('button, select, summary, textare
   .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
 
 
-@pytest.fixture(scope="module")
-def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo shops, served by a process of their own. Asks for Chromium first: without it nothing starts."""
-    from engine.embedded_postgres import wipe
-
-    running = Server(tmp_path_factory.mktemp("staff") / "home")
-    running.start()
-    yield running
-    running.stop()
-    wipe(running.home)
-
-
 @dataclass
 class Desk:
     """One browser context, and everything it complained of."""

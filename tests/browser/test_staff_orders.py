@@ -22,18 +22,6 @@ TURN_MS = 60_000
 HEARD_MS = 1_000
 
 
-@pytest.fixture(scope="module")
-def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The demo shops, served by a process of their own. Asks for Chromium first: without it nothing starts."""
-    from engine.embedded_postgres import wipe
-
-    running = Server(tmp_path_factory.mktemp("orders") / "home")
-    running.start()
-    yield running
-    running.stop()
-    wipe(running.home)
-
-
 @dataclass
 class Person:
     """Somebody's browser, and everything it complained of."""

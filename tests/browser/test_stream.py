@@ -71,6 +71,51 @@ def test_ten_tabs_share_one_stream(shopper: Any, shop: Any) -> None:
         expect(tab.page.locator("[data-role=user]")).to_have_count(1)
 
 
+def test_ten_tabs_without_a_worker_hold_one_stream(shopper: Any, shop: Any) -> None:
+    """Browsers allow six connections: a tab that is not looked at gives its own back, and catches up later."""
+    shopper.context.add_init_script(NO_SHARED_WORKER)
+    shopper.context.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.unseen ?? false })")
+    tabs = []
+    for _ in range(10):
+        tabs.append(shopper.open())
+        expect(tabs[-1].page.locator(".ic-starts")).to_be_visible()
+        _look(tabs[-1], hidden=True)
+    _look(tabs[4], hidden=False)
+    tabs[4].ask("hello")
+    assert shop.streams == 1
+    _look(tabs[4], hidden=True)
+    for tab in tabs:
+        _look(tab, hidden=False)
+        expect(tab.page.locator(".ic-words")).to_have_text(ANSWER)
+        expect(tab.page.locator("[data-role=user]")).to_have_count(1)
+        _look(tab, hidden=True)
+
+
+def _look(tab: Any, *, hidden: bool) -> None:
+    change = "hidden => { window.unseen = hidden; document.dispatchEvent(new Event('visibilitychange')); }"
+    tab.page.evaluate(change, hidden)
+
+
+@pytest.mark.parametrize("script", ["", NO_SHARED_WORKER], ids=["shared worker", "one stream a tab"])
+def test_a_network_that_is_cut_in_the_middle_of_an_answer(shopper: Any, shop: Any, script: str) -> None:
+    """Point 12: what was said while the shopper was offline is there afterwards, whole and once."""
+    shopper.context.add_init_script(script)
+    chat = shopper.open()
+    shop.token_seconds = 0.02
+    chat.say("hello")
+    expect(chat.page.locator(".ic-words").last).to_contain_text("I can")
+    shopper.context.set_offline(True)
+    shop.drop_streams = True
+    expect(chat.page.locator(".ic-banner")).to_contain_text("You are offline")
+    staff_says(shop, "You were away for a moment.")
+    shop.drop_streams = False
+    shopper.context.set_offline(False)
+    words = chat.page.locator(".ic-words")
+    expect(words).to_have_text([ANSWER, "You were away for a moment."], timeout=15_000)
+    expect(chat.page.locator(".ic-banner")).to_have_count(0)
+    expect(chat.page.locator("[data-role=user]")).to_have_count(1)
+
+
 def test_a_late_tab_catches_up_from_the_worker(shopper: Any, shop: Any) -> None:
     first = shopper.open()
     shop.token_seconds = 0.03

@@ -23,11 +23,7 @@ export const post = (path, body, key = crypto.randomUUID()) =>
     body: JSON.stringify(body),
   });
 
-/** A removal: a write like any other. */
-export const remove = (path, key = crypto.randomUUID()) =>
-  request(path, { method: 'DELETE', headers: { 'Idempotency-Key': key } });
-
-async function request(path, options) {
+export async function request(path, options) {
   for (let attempt = 0; ; attempt += 1) {
     const outcome = await once(path, options).catch((error) => (error instanceof Problem ? error : new Problem(0)));
     if (!(outcome instanceof Problem)) return outcome;

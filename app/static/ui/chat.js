@@ -6,21 +6,21 @@ import { Follower } from './follow.js';
 import { price, setLocale } from './format.js';
 import { page } from './page.js';
 import { ASKING, emptyState, find, outcomeOf } from './store.js';
-import { items, say, texts } from './texts.js';
+import { say, texts } from './texts.js';
 
 const SHOP_KEY = 'ic.shop';
 const TOAST_MS = 4000;
 const TROUBLE_AFTER_MS = 1500;
 const SPOKEN_MS = 1000;
 const QUIET_ACTIONS = ['add_to_cart', 'update_cart_line'];
+const TENDERS = ['enter_card', 'use_stored_value', 'drop_stored_value'];
 const CARD_WAIT_MS = 1000;
 const SHOWN_FIRST = 50;
-const SHOWN_MORE = 100;
 const CARDS_AFTER_CART = ['checkout', 'confirmation', 'receipt', 'payment_problem'];
 
 class Chat extends LitElement {
   static properties = Object.fromEntries(
-    ['state', 'shop', 'failed', 'atEnd', 'trouble', 'toast', 'announcement', 'entry', 'cartOpen', 'wide', 'first'].map((name) => [name, { state: true }]),
+    ['state', 'shop', 'failed', 'atEnd', 'trouble', 'toast', 'announcement', 'tender', 'entry', 'cartOpen', 'wide', 'first'].map((name) => [name, { state: true }]),
   );
 
   constructor() {
@@ -39,7 +39,7 @@ class Chat extends LitElement {
     super.connectedCallback();
     this.addEventListener('ic-action', ({ detail }) => this.onAction(detail.name, detail.args));
     this.addEventListener('ic-decide', ({ detail: { id, approved, ...more } }) => this.conversation.decide(id, approved, more));
-    addEventListener('message', (event) => this.#onCard(event));
+    addEventListener('message', (event) => this.tender?.cardEntered(this, event));
     for (const name of ['online', 'offline']) addEventListener(name, () => this.#connection());
     const room = matchMedia('(min-width: 68rem)'); // where chat.css shows the cart beside the conversation
     const fit = () => (this.wide = room.matches);
@@ -75,12 +75,7 @@ class Chat extends LitElement {
 
   updated() {
     this.follower.grown();
-    const more = this.querySelector('.ic-earlier');
-    if (more === this.watched) return;
-    this.watched = more;
-    this.above ??= new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && !this.follower.following && this.earlier(), { rootMargin: '600px 0px' });
-    this.above.disconnect();
-    if (more) this.above.observe(more);
+    if (this.first) import('./earlier.js').then(({ watch }) => watch(this));
   }
 
   get suggestions() {
@@ -141,9 +136,7 @@ class Chat extends LitElement {
   async onAction(name, args) {
     await this.opening;
     if (name === 'say') return this.say(args.text);
-    if (name === 'enter_card') return this.#enterCard();
-    if (name === 'use_stored_value') return this.#storedValue(() => this.conversation.useStoredValue(args.code));
-    if (name === 'drop_stored_value') return this.#storedValue(() => this.conversation.dropStoredValue());
+    if (TENDERS.includes(name)) return this.#tender(name, args);
     this.follower.following = !QUIET_ACTIONS.includes(name);
     if (!QUIET_ACTIONS.includes(name)) this.#closeSheets();
     return this.conversation.act(name, args);
@@ -157,15 +150,7 @@ class Chat extends LitElement {
   retry = () => this.onAction('retry', {});
   jump = () => this.follower.toEnd();
 
-  /** More of what was said before: what is on the screen stays where it is. */
-  earlier = async () => {
-    const kept = [...this.querySelectorAll('.ic-entry')].find((one) => one.getBoundingClientRect().bottom > 0);
-    const before = kept?.getBoundingClientRect().top;
-    this.first = Math.max(0, this.first - SHOWN_MORE);
-    await this.updateComplete;
-    await new Promise(requestAnimationFrame);
-    if (kept) scrollBy({ top: kept.getBoundingClientRect().top - before, behavior: 'instant' });
-  };
+  earlier = async () => (await import('./earlier.js')).earlier(this);
 
   submit = async (event) => {
     event.preventDefault();
@@ -204,36 +189,15 @@ class Chat extends LitElement {
     this.cartOpen = false;
   }
 
-  async #enterCard() {
+  /** What pays is looked after by a module that is fetched when it is first asked for. */
+  async #tender(name, args) {
     try {
-      this.entry = await this.conversation.cardEntryUrl();
-      this.querySelector('#card-sheet').showModal();
+      this.tender ??= await import('./tender.js');
+      await this.updateComplete;
     } catch {
-      this.#say(texts.cardEntryFailed);
+      return this.tell(texts.notApplied);
     }
-  }
-
-  async #storedValue(change) {
-    try {
-      await change();
-    } catch (problem) {
-      return this.#say(problem.status ? problem.message : texts.notApplied);
-    }
-    return this.onAction('show_checkout', {});
-  }
-
-  cardEntryClosed = () => {
-    this.entry = null;
-  };
-
-  /** The provider's form says which card was entered: believed only from that frame and that origin. */
-  #onCard({ origin, source, data }) {
-    const frame = this.querySelector('#card-sheet iframe');
-    if (!frame || source !== frame.contentWindow || origin !== new URL(this.entry).origin) return;
-    if (data?.type !== 'icommerce.card' || typeof data.token !== 'string') return;
-    this.querySelector('#card-sheet').close();
-    this.#say(typeof data.label === 'string' ? say(texts.methodAdded, data) : say(texts.cardAdded, data));
-    this.onAction('use_payment_method', { card_token: data.token, ...(data.save === true && { save: true }) });
+    return this.tender.ACTS[name](this, args);
   }
 
   // What the log tells
@@ -255,14 +219,11 @@ class Chat extends LitElement {
     if (item?.role !== 'user' && item?.text) this.#announce(`${item.name || texts.assistant}: ${item.text}`);
   }
 
-  #cartChanged(former, cart) {
-    if (!cart.lines.length || same(former, cart)) return;
-    const had = new Map((former?.lines ?? []).map((line) => [line.variant_id, line.quantity]));
-    const grown = cart.lines.filter((line) => line.quantity > (had.get(line.variant_id) ?? 0));
-    const count = cart.lines.reduce((sum, line) => sum + line.quantity, 0);
-    const now = say(texts.cartNow, { items: items(count), total: price(cart.total) });
-    const added = grown.map((line) => say(texts.added, { quantity: line.quantity - (had.get(line.variant_id) ?? 0), title: line.title }));
-    this.#say([...added, now].join('. '));
+  /** The words for it are fetched with the first change. */
+  async #cartChanged(former, cart) {
+    const { changeOf } = await import('./cart-news.js');
+    const words = changeOf(former, cart);
+    if (words) this.tell(words);
   }
 
   /** A new card takes the focus, unless the shopper is writing; a decided one gives it back. */
@@ -296,7 +257,7 @@ class Chat extends LitElement {
     else this.troubleTimer = setTimeout(() => (this.trouble = true), navigator.onLine ? TROUBLE_AFTER_MS : 0);
   }
 
-  #say(text) {
+  tell(text) {
     this.toast = text;
     this.announcement = text;
     this.saidAt = Date.now();
@@ -315,8 +276,5 @@ class Chat extends LitElement {
     return id && this.querySelector(`[data-id="${CSS.escape(id)}"]`);
   }
 }
-
-const told = (cart) => JSON.stringify([cart?.lines.map((line) => [line.variant_id, line.quantity]), cart?.total]);
-const same = (former, cart) => told(former) === told(cart);
 
 customElements.define('ic-chat', Chat);

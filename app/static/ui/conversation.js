@@ -1,12 +1,11 @@
 // One shopper's conversation: thread, stream, sends and decisions. Knows the server, not the page.
-import { Problem, get, post, remove } from './api.js';
+import { Problem, get, post } from './api.js';
 import { emptyState, find, reduce } from './store.js';
 import { subscribe } from './stream.js';
 import { isEnglish, texts } from './texts.js';
 
 // A decision on a card has one key in every tab: it says no language, or two tabs would ask for two things.
 const inLanguage = isEnglish ? {} : { language: document.documentElement.lang };
-const TENDERS = '/v1/checkout/tenders';
 
 /** Private windows may refuse storage: the conversation then lives as long as the tab. */
 const tolerant = (work) => {
@@ -69,7 +68,7 @@ export class Conversation extends EventTarget {
     try {
       await this.#run({ action: { name, args }, ...inLanguage }, crypto.randomUUID());
     } catch (error) {
-      this.#apply({ type: 'actionFailed', message: wordsOf(error), code: error.code });
+      this.#apply({ type: 'actionFailed', message: wordsOf(error) });
     }
   }
 
@@ -85,19 +84,6 @@ export class Conversation extends EventTarget {
     } catch (error) {
       await this.#undecided(id, error);
     }
-  }
-
-  async cardEntryUrl() {
-    return (await get('/v1/checkout/card-entry')).url;
-  }
-
-  /** A gift card's code goes to the checkout alone: into no message, event or run. Without one: own store credit. */
-  async useStoredValue(code) {
-    await post(TENDERS, code ? { code } : {});
-  }
-
-  async dropStoredValue() {
-    await remove(TENDERS);
   }
 
   get #key() {

@@ -234,18 +234,10 @@ const dialogs = (chat) => html`
       ${sheetHead(chat, '')} ${chat.cartOpen ? cart(chat) : nothing}
     </div>
   </dialog>
-  <dialog class="ic-sheet" id="card-sheet" aria-label=${texts.cardEntry} @close=${chat.cardEntryClosed} @click=${closeOutside}>
-    <div class="ic-sheet-in">
-      ${sheetHead(chat, texts.cardEntry)}
-      <p class="small muted">${texts.cardEntryHint}</p>
-      ${chat.entry
-        ? html`<iframe src=${chat.entry} title=${texts.cardEntryFrame} sandbox="allow-scripts allow-forms allow-same-origin"></iframe>`
-        : nothing}
-    </div>
-  </dialog>
+  ${chat.tender?.cardSheet(chat)}
 `;
 
-const sheetHead = (chat, title) => html`
+export const sheetHead = (chat, title) => html`
   <div class="ic-sheet-head">
     ${title ? html`<h2>${title}</h2>` : nothing} ${person(chat)}
     <button type="button" class="ic-round" aria-label=${texts.close} @click=${(event) => event.target.closest('dialog').close()}>
@@ -254,4 +246,4 @@ const sheetHead = (chat, title) => html`
   </div>
 `;
 
-const closeOutside = (event) => event.target === event.currentTarget && event.target.close();
+export const closeOutside = (event) => event.target === event.currentTarget && event.target.close();

@@ -1,7 +1,7 @@
 // What the page knows, as a pure function: reduce(state, action) → state. No clock, no network, no DOM.
 
 export const emptyState = Object.freeze({
-  thread: null, // {id, mode, reference}
+  thread: null, // {id, mode}
   items: [], // {id, kind: "message"|"card", …} in order of appearance
   pending: [], // own messages not yet seen in the log: {key, text, runId, failed}
   runs: [], // ids of turns under way
@@ -9,9 +9,8 @@ export const emptyState = Object.freeze({
   awaited: false, // true from the shopper's words in the log until their turn begins
   turnStart: null, // id of the first item of the newest turn
   tools: [], // {id, name, done} of the turn under way
-  error: null, // {message, code} of the last turn
+  error: null, // {message} of the last turn
   cart: null,
-  agent: null,
   typing: false, // somebody of the shop's people writes
   decisions: {}, // confirmation id → {approved, error}
   lastEvent: 0,
@@ -43,7 +42,7 @@ const ACTIONS = {
     ...state,
     pending: state.pending.map((one) => (one.key === key ? { ...one, failed: message } : one)),
   }),
-  actionFailed: (state, { message, code }) => ({ ...state, error: { message, code } }),
+  actionFailed: (state, { message }) => ({ ...state, error: { message } }),
   deciding: (state, { id, approved }) => withDecision(state, id, { approved, error: null }),
   decideFailed: (state, { id, message }) => withDecision(state, id, { ...state.decisions[id], error: message }),
   connection: (state, { value }) => ({ ...state, connection: value }),
@@ -67,7 +66,7 @@ const EVENTS = {
       ended,
     );
   },
-  RUN_ERROR: (state, { runId, message, code }) => ({ ...endRun(state, runId), error: { message, code } }),
+  RUN_ERROR: (state, { runId, message }) => ({ ...endRun(state, runId), error: { message } }),
   TEXT_MESSAGE_START: (state, { messageId, role, name }) =>
     put(role === 'user' ? state : { ...state, typing: false }, { id: messageId, kind: 'message', role, name: name ?? '', text: '', streaming: true }),
   TEXT_MESSAGE_CONTENT: (state, { messageId, delta }) => {
@@ -92,13 +91,8 @@ const EVENTS = {
 };
 
 const CUSTOM = {
-  agent: (state, value) => ({ ...state, agent: value.title ?? value.agent }),
   presence: (state, { typing }) => ({ ...state, typing }),
-  'conversation.mode': (state, { mode, reference }) => ({
-    ...state,
-    typing: false,
-    thread: { ...state.thread, mode, reference: reference ?? state.thread?.reference },
-  }),
+  'conversation.mode': (state, { mode }) => ({ ...state, typing: false, thread: { ...state.thread, mode } }),
   'confirm.resolved': (state, { id, status }) =>
     change(state, id, (item) => ({ ...item, data: { ...item.data, status } })),
 };
@@ -111,10 +105,9 @@ function fromSnapshot(state, snapshot) {
     connection: state.connection,
     pending: same ? state.pending.filter((one) => one.failed) : [],
     decisions: same ? state.decisions : {},
-    thread: { id: snapshot.id, mode: snapshot.mode, reference: null },
+    thread: { id: snapshot.id, mode: snapshot.mode },
     items: snapshot.messages.map(fromMessage),
     cart: snapshot.cart ?? null,
-    agent: snapshot.active_agent ?? null,
     lastEvent: snapshot.last_event,
   };
   return (snapshot.interrupts ?? []).reduce(
