@@ -59,7 +59,7 @@ def test_a_turn_cut_short_ends_once_and_words_of_meanwhile_are_sent_once(buyer: 
     page.locator(".ic-unsent").get_by_role("button", name="Try again").click()
     expect(page.locator(".ic-unsent")).to_have_count(0, timeout=TURN_MS)
     buyer.settled()
-    expect(page.locator("[data-role=user]")).to_have_text(["You: show me tents", "You: and sleeping bags"])
+    expect(page.locator(".ic-own")).to_have_text(["show me tents", "and sleeping bags"])
     expect(page.locator("ic-products")).to_have_count(2, timeout=TURN_MS)
     buyer.settled()
     told = story(page)
