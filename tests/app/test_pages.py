@@ -40,7 +40,7 @@ def test_the_page_names_the_shop_and_starts_its_chat(browser: Browser, shop: Sho
     assert found
     config = json.loads(unescape(found.group(1)))
     assert config["demo"] is True
-    assert {"slug", "name", "accent", "locale", "currency", "suggestions"} <= set(config["tenant"])
+    assert {"slug", "name", "theme", "locale", "currency", "suggestions"} <= set(config["tenant"])
     assert len(config["tenant"]["suggestions"]) <= 4
     assert "<script>" not in page.text
 

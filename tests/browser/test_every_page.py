@@ -16,10 +16,16 @@ from tests.browser.test_access import SMALL_TARGETS, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
 
-SHOPPERS = ["/", "/?lang=ar", "/order/{number}", "/outbox", "/docs"]
+SHOPPERS = ["/", "/?lang=ar", "/order/{number}", "/products/{product}", "/account", "/outbox", "/docs"]
 CONSOLE = ["/staff", "/staff/orders/{number}", "/staff/cases/{case}"]
 """And whatever the console's navigation leads to: a new page is found by itself."""
-SIGNED_OUT = ["/staff/sign-in", "/order/{number}", "/staff/join?token=nothing", "/confirm/cnf_nothing?t=nothing"]
+SIGNED_OUT = [
+    "/staff/sign-in",
+    "/order/{number}",
+    "/account",
+    "/staff/join?token=nothing",
+    "/confirm/cnf_nothing?t=nothing",
+]
 ELSEWHERE = ["/docs", "/staff"]
 """Swagger's own page, and the console, which axe looks over in ``test_staff_*`` with people at work in it."""
 SHOTS = Path(__file__).parents[2] / "artifacts" / "pages"
@@ -71,7 +77,7 @@ def places(visitor: Buyer) -> dict[str, str]:
     answer = visitor.context.request.get(f"{visitor.url}/v1/cases?limit=50", headers={"X-Staff": "1"})
     thread = visitor.page.evaluate("document.querySelector('ic-chat').state.thread.id")
     [case] = [one["id"] for one in answer.json()["items"] if one["thread_id"] == thread]
-    return {"number": order["number"], "case": case}
+    return {"number": order["number"], "case": case, "product": order["lines"][0]["product_id"]}
 
 
 def go(page: Page, url: str) -> Response:
