@@ -7,15 +7,17 @@ there; a pre-order is not before its day, even when its units are.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Date,
     Integer,
     ScalarSelect,
     Select,
     and_,
+    bindparam,
     case,
     cast,
     column,
@@ -34,10 +36,15 @@ from engine.kit import clock
 
 SELLABLE: Final = func.greatest(0, StockLevel.on_hand - StockLevel.reserved - StockLevel.safety_stock)
 """Units of a stock level that can be sold or promised."""
+_TODAY: Final = bindparam("today", type_=Date, callable_=lambda: clock.now().date(), unique=True)
+"""The day as of each execution."""
 
 
+@cache
 def available_units() -> ScalarSelect[int]:
-    """Sellable units over all locations, for the ``Variant`` of the enclosing query."""
+    """Sellable units over all locations, for the ``Variant`` of the enclosing query. Built once: nearly every turn of a
+    conversation asks it, and it is large.
+    """
     of_variant = and_(StockLevel.tenant_id == Variant.tenant_id, StockLevel.variant_id == Variant.id)
     own = select(func.coalesce(func.sum(SELLABLE), 0)).where(of_variant).correlate(Variant).scalar_subquery()
     counted = func.coalesce(_whole_bundles(), own)
@@ -209,6 +216,5 @@ def _shelf(part: Any, level: Any) -> ColumnElement[int]:
 
 
 def _by_policy(variant: Any, counted: Any) -> ColumnElement[int]:
-    today: date = clock.now().date()
-    early = and_(variant.stock_policy == StockPolicy.PREORDER, variant.available_on > today)
+    early = and_(variant.stock_policy == StockPolicy.PREORDER, variant.available_on > _TODAY)
     return case((variant.stock_policy == StockPolicy.UNTRACKED, PLENTY), (early, 0), else_=counted)
