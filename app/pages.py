@@ -118,7 +118,8 @@ def chat_page(
         config_json=json.dumps(config),
         texts_json=embedded(page_words),
     )
-    remember(request, page, wording)
+    if not framed:
+        remember(request, page, wording)
     return page
 
 

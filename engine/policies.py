@@ -21,6 +21,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "agentic": "engine.agentic.policy:AgenticPolicy",
     "approvals": "engine.approvals.policy:ApprovalsPolicy",
     "catalog": "engine.catalog.policy:CatalogPolicy",
+    "embed": "engine.theme.policy:EmbedPolicy",
     "fulfillment": "engine.fulfillment.policies:FulfillmentPolicy",
     "inventory": "engine.inventory.policy:InventoryPolicy",
     "languages": "engine.theme.policy:LanguagesPolicy",

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from app.chat.schemas import NewThread, ThreadView
-from app.identity import COOKIE, SESSION_LIFE, Caller, Merchant, authenticate, merchant_by_slug, new_session
+from app.identity import COOKIE, FRAMED, SESSION_LIFE, Caller, Merchant, authenticate, merchant_by_slug, new_session
 from app.once import Asked, answer_once, json_response
 from app.routing import client_address
 from app.site import Site
@@ -75,10 +75,22 @@ def _as_guest(site: Site, request: Request, merchant: Merchant) -> Response:
 
 
 def remember(site: Site, request: Request, response: Response, merchant: Merchant, token: str) -> None:
-    """Have the browser keep this session; in demo mode also as the one of this shop, for when it comes back to it."""
+    """Have the browser keep this session; in demo mode also as the one of this shop, for when it comes back to it. A
+    frame on another site's page keeps its own.
+    """
+    if FRAMED in request.cookies and COOKIE not in request.cookies:
+        keep_framed(response, token)
+        return
     _remember(response, request, COOKIE, token)
     if site.runtime.demo:
         _remember(response, request, _cookie_of(merchant), token, path=_THREADS)
+
+
+def keep_framed(response: Response, token: str) -> None:
+    """The session of a frame, for the site alone whose page it is on."""
+    life = int(SESSION_LIFE.total_seconds())
+    said = f"{FRAMED}={token}; Max-Age={life}; Path=/; HttpOnly; Secure; SameSite=None; Partitioned"
+    response.headers.append("Set-Cookie", said)
 
 
 def forget(site: Site, response: Response, merchant: Merchant) -> None:

@@ -21,10 +21,12 @@ from engine.checkout.models import CheckoutSession, Consent, ConsentKind, Consen
 from engine.checkout.schemas import ConfirmationSummary, ConsentView, PaymentMethodView
 from engine.checkout.states import OPEN_SESSIONS
 from engine.checkout.views import digest
+from engine.customers import service as customers
 from engine.kit import audit, clock
 from engine.kit.envelope import unseal
 from engine.kit.errors import Forbidden, InvalidInput, NotFound
 from engine.kit.identity import Actor, Identity
+from engine.kit.ids import is_id
 from engine.payments import entering
 from engine.payments.gateway import EntryElement
 from engine.payments.naming import method_label
@@ -65,7 +67,7 @@ def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id:
         used = row.status == ConsentStatus.CLAIMED
         card, owner = consents.view(row), row.owner_id
         payable = _is_open(checkout) and (row.status == ConsentStatus.APPROVED or not _of_suspended(session, row))
-    outcome = outcome_of(runtime, _acting(tenant_id, owner, shopper), consent_id) if used else None
+    outcome = outcome_of(runtime, _acting(runtime, tenant_id, owner, shopper), consent_id) if used else None
     return Shown(card, held, outcome, payable)
 
 
@@ -101,7 +103,7 @@ def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
     if summary.payment_method is None and not summary.tenders and summary.total.amount:
         raise CheckoutIncomplete("Enter a card first.")
     owner = _decided(runtime, shopper, consent_id, approved=True)
-    return complete(runtime, _acting(shopper.tenant_id, owner, shopper), consent_id)
+    return complete(runtime, _acting(runtime, shopper.tenant_id, owner, shopper), consent_id)
 
 
 def decline(runtime: Runtime, shopper: Identity, consent_id: str) -> None:
@@ -128,7 +130,7 @@ def use_card(runtime: Runtime, shopper: Identity, consent_id: str, card_token: s
     offered = card_entry(runtime, shopper, consent_id)
     with runtime.unit_of_work(tenant_id) as session:
         row = _held(session, shopper, consent_id)
-        owner, session_id = _acting(tenant_id, row.owner_id, shopper), str(row.session_id)
+        owner, session_id = _acting(runtime, tenant_id, row.owner_id, shopper), str(row.session_id)
     gateway = runtime.gateways[offered.gateway]
     card = gateway.describe(card_token, merchant=tenant_id, session_id=session_id)
     if card is None or not card.entered:
@@ -149,7 +151,11 @@ def again(runtime: Runtime, shopper: Identity, consent_id: str) -> ConsentView:
     with runtime.unit_of_work(tenant_id) as session:
         row = _held(session, shopper, consent_id)
         checkout = _locked(session, tenant_id, str(row.session_id))
-        owner, holder_id, token = _acting(tenant_id, row.owner_id, shopper), row.holder_id, token_of(runtime, row)
+        owner, holder_id, token = (
+            _acting(runtime, tenant_id, row.owner_id, shopper),
+            row.holder_id,
+            token_of(runtime, row),
+        )
         bound = digest(checkout, checkouts.quote_of(session, checkout))
         shown = confirmation.show(session, runtime, owner, checkout.id, bound, token, None)
         if shown is None:
@@ -200,8 +206,14 @@ def _decided(runtime: Runtime, shopper: Identity, consent_id: str, *, approved: 
         return session.get_one(Consent, (shopper.tenant_id, consent_id)).owner_id
 
 
-def _acting(tenant_id: str, owner_id: str, shopper: Identity | None) -> Identity:
-    """The card's owner, for whom its holder decides; a holder that the shop knows is the order's customer."""
+def _acting(runtime: Runtime, tenant_id: str, owner_id: str, shopper: Identity | None) -> Identity:
+    """The card's owner, for whom its holder decides; a holder that the shop knows is the order's customer. A shopper's
+    own card, made in the chat, stays that shopper's whoever holds it.
+    """
+    if is_id(owner_id, "shopper"):
+        with runtime.unit_of_work(tenant_id) as session:
+            if owner := customers.shopper(session, tenant_id, owner_id):
+                return owner
     known = shopper.customer_id if shopper else None
     return Identity(tenant_id, Actor.API_KEY, owner_id, customer_id=known)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -41,6 +42,19 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Tone = Annotated[str, Field(pattern=r"^[^\W\d_]+([ -][^\W\d_]+)?$", max_length=24)]
 """One or two words: nothing that could be read as an order to the assistant."""
 Name = Annotated[str, Field(max_length=30, pattern=r"^[^\W\d_][\w .'-]*$"), AfterValidator(_plain)]
+_ORIGIN: Final = re.compile(
+    r"https://(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9](:\d{1,5})?"
+)
+_OWN_MACHINE: Final = re.compile(r"http://(localhost|127\.0\.0\.1)(:\d{1,5})?")
+
+
+def _an_origin(text: str) -> str:
+    lowered = text.lower()
+    if not (_ORIGIN.fullmatch(lowered) or _OWN_MACHINE.fullmatch(lowered)):
+        raise ValueError("it must be one origin: https://, a host name, and nothing after it")
+    return lowered
+
+
 Greeting = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_plain)]
 
 
@@ -87,3 +101,17 @@ class LanguagesPolicy(Policy):
     offered: list[Language] = Field(default_factory=list, max_length=20)
     home: Language | None = None
     """For who asks for no other; none: the language of the shop's locale."""
+
+
+Origin = Annotated[str, Field(max_length=270), AfterValidator(_an_origin)]
+
+
+class EmbedPolicy(Policy):
+    """On whose pages the chat may be shown in a frame. None unless named."""
+
+    section: ClassVar[str] = "embed"
+
+    origins: list[Origin] = Field(default_factory=list, max_length=20)
+    """``https://`` and a host, with a port where it is not 443; for trying it out also ``http://localhost`` and
+    ``http://127.0.0.1``.
+    """

@@ -90,6 +90,8 @@ OPEN_TO_ALL: Final = {
     "/.well-known/acp.json",
     "/theme/{slug}.css",
     "/theme/{slug}/logo/{digest}",
+    "/embed.js",
+    "/embed/{slug}",  # the chat for a frame: a guest's, new (tests/app/test_embed.py)
     "/products/{handle}",  # what everybody may see of a product (tests/app/test_product_page.py)
     "/products/{handle}/ask",
     *(f"/account{door}" for door in ("", "/code", "/sign-in", "/sign-out")),  # whose cookie it is (test_account.py)

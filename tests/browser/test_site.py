@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.app.test_serve import Server
-from tests.browser.real import TURN_MS
+from tests.browser.real import DETAILS, PAY, TURN_MS
 from tests.browser.test_access import violations
 
 pytestmark = pytest.mark.browser
@@ -117,3 +120,120 @@ def code_for(page: Page, server: Server, email: str) -> str:
             return found[1]
         page.wait_for_timeout(200)
     raise AssertionError("no letter came")
+
+
+@dataclass
+class Elsewhere:
+    """Two sites of other people, one of which the shop allows."""
+
+    shop: str
+    allowed: str = ""
+    other: str = ""
+    attributes: str = ""
+
+    def page(self) -> bytes:
+        return (
+            "<!doctype html><html lang='en'><title>Merchant</title><main><h1>Merchant</h1>"
+            f"<script src='{self.shop}/embed.js?shop={SHOP}' {self.attributes}></script></main>"
+        ).encode()
+
+
+@pytest.fixture(scope="module")
+def elsewhere(server: Server) -> Iterator[Elsewhere]:
+    told = Elsewhere(server.url)
+
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            policy = f"default-src 'none'; script-src {server.url}; frame-src {server.url}"
+            self.send_header("Content-Security-Policy", policy)
+            self.end_headers()
+            self.wfile.write(told.page())
+
+        def log_message(self, *_: Any) -> None:
+            """Says nothing."""
+
+    sites = [ThreadingHTTPServer(("127.0.0.1", 0), Site) for _ in range(2)]
+    for site in sites:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+    told.allowed, told.other = (f"http://localhost:{site.server_port}" for site in sites)
+    done = server.run("tenants", "policy", SHOP, "embed", f'origins=["{told.allowed}"]')
+    assert done.returncode == 0, done.stderr
+    yield told
+    for site in sites:
+        site.shutdown()
+
+
+@pytest.fixture
+def guest_page(chromium: Browser) -> Iterator[Any]:
+    opened: list[Any] = []
+
+    def come(**options: Any) -> Page:
+        opened.append(
+            chromium.new_context(**({"locale": "en-US", "viewport": {"width": 1280, "height": 800}} | options))
+        )
+        return opened[-1].new_page()
+
+    yield come
+    for context in opened:
+        context.close()
+
+
+def test_the_chat_on_an_allowed_page_buys_by_our_own_page(guest_page: Any, elsewhere: Elsewhere) -> None:
+    page = guest_page()
+    elsewhere.attributes = "data-accent='#5b3df5' data-position='start'"
+    page.goto(elsewhere.allowed)
+    button = page.get_by_role("button", name="Chat with us")
+    expect(button).to_have_css("background-color", "rgb(91, 61, 245)")
+    button.press("Enter")
+    chat = page.frame_locator("iframe")
+    expect(chat.locator("#composer")).to_be_visible(timeout=TURN_MS)
+    (kept,) = [one for one in page.context.cookies() if one["name"] == "ic_framed"]
+    assert (kept["sameSite"], kept["secure"], kept["httpOnly"]) == ("None", True, True)
+    chat.locator("#composer").fill("show me tents")
+    chat.locator("#composer").press("Enter")
+    chat.locator("ic-tile").first.get_by_role("button", name="Add to cart").click(timeout=TURN_MS)
+    chat.locator("#composer").fill(DETAILS)
+    chat.locator("#composer").press("Enter")
+    pay = chat.locator("ic-confirm").last.get_by_role("button", name=PAY)
+    expect(pay).to_be_visible(timeout=TURN_MS)
+    with page.context.expect_page() as opened:
+        pay.click()
+    tab = opened.value
+    tab.get_by_role("button", name="Show the order").click()
+    tab.get_by_role("button", name=PAY).click()
+    expect(tab.get_by_role("heading", name="Thank you")).to_be_visible(timeout=TURN_MS)
+    expect(chat.locator("ic-receipt")).to_be_visible(timeout=TURN_MS)
+    tab.close()
+    chat.locator("#composer").press("Escape")
+    expect(button).to_be_focused()
+    button.click()
+    expect(chat.locator("ic-receipt")).to_be_visible()
+    page.screenshot(path=ARTIFACTS / "embed-1280.png")
+    assert violations(page) == []
+
+
+def test_the_chat_on_a_small_screen_fills_it_and_keeps_the_focus(guest_page: Any, elsewhere: Elsewhere) -> None:
+    page = guest_page(viewport={"width": 390, "height": 844}, locale="es")
+    elsewhere.attributes = "data-lang='es'"
+    page.goto(elsewhere.allowed)
+    page.get_by_role("button", name="Hable con nosotros").click()
+    chat = page.frame_locator("iframe")
+    expect(chat.locator("html")).to_have_attribute("lang", "es")
+    expect(chat.locator("#composer")).to_be_visible(timeout=TURN_MS)
+    box = page.locator("dialog").bounding_box()
+    assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
+    page.screenshot(path=ARTIFACTS / "embed-390.png")
+    page.get_by_role("button", name="Cerrar la conversación").press("Escape")
+    expect(page.get_by_role("button", name="Hable con nosotros")).to_be_focused()
+
+
+def test_a_page_that_is_not_named_shows_nothing(guest_page: Any, elsewhere: Elsewhere) -> None:
+    page = guest_page()
+    elsewhere.attributes = ""
+    page.goto(elsewhere.other)
+    with page.expect_event("console", lambda said: "frame-ancestors" in said.text):
+        page.get_by_role("button", name="Chat with us").click()
+    expect(page.frame_locator("iframe").locator("#composer")).to_have_count(0)
+    assert [one for one in page.context.cookies() if one["name"] == "ic_framed"] == []
