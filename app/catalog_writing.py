@@ -125,13 +125,16 @@ def authored(
     site: SiteDep,
     caller: CallerDep,
     status: ProductStatus | None = None,
+    q: Annotated[str | None, Query(max_length=80)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Products of any status as they were written, oldest first."""
+    """Products of any status as they were written, oldest first; `q` is a part of the title or slug, or an SKU's
+    beginning.
+    """
     tenant_id = caller.staff.tenant_id
     with site.runtime.unit_of_work(tenant_id) as session:
-        page = authoring.listed(session, tenant_id, status=status, limit=limit, cursor=cursor)
+        page = authoring.listed(session, tenant_id, status=status, q=q, limit=limit, cursor=cursor)
         return json_response(AuthoredPage(items=list(page.items), next_cursor=page.next_cursor))
 
 

@@ -12,7 +12,7 @@ from app.routing import CallerDep, Guarded, SiteDep
 from engine.kit.errors import Forbidden
 from engine.kit.identity import Scope
 from engine.kit.views import View
-from engine.policies import PolicyView, set_policy, show_policies
+from engine.policies import PolicyShape, PolicyView, set_policy, shape_of, show_policies
 
 router: Final = APIRouter(prefix="/v1/staff/policies", tags=["staff"], route_class=Guarded)
 Values = Annotated[dict[str, Any], Body(min_length=1, max_length=100)]
@@ -36,6 +36,14 @@ def policy(section: str, site: SiteDep, caller: CallerDep) -> Response:
     identity = caller.staff
     with site.runtime.unit_of_work(identity.tenant_id) as session:
         return json_response(show_policies(session, identity.tenant_id, section)[0])
+
+
+@router.get("/{section}/shape", responses={200: {"model": PolicyShape}}, response_class=Response)
+def shape(section: str, site: SiteDep, caller: CallerDep) -> Response:
+    """What may be said in one section, as JSON Schema, and its defaults."""
+    identity = caller.staff
+    with site.runtime.unit_of_work(identity.tenant_id) as session:
+        return json_response(shape_of(session, identity.tenant_id, section))
 
 
 @router.patch("/{section}", responses={200: {"model": PolicyView}}, response_class=Response)

@@ -70,11 +70,13 @@ from app.protocols.acp import openapi as acp_openapi
 from app.protocols.acp import orders as acp_orders
 from app.protocols.acp import sessions as acp_sessions
 from app.site import Site
+from app.staff import catalog as staff_catalog
 from app.staff import desk as staff_desk
 from app.staff import door as staff_door
 from app.staff import members as staff_members
 from app.staff import orders as staff_orders
 from app.staff import reports as staff_reports
+from app.staff import tenant as staff_tenant
 from app.straight import Straight
 
 REQUEST_THREADS = 12
@@ -171,6 +173,8 @@ def create_app(site: Site) -> FastAPI:
         staff_door.router,
         staff_orders.router,
         staff_reports.router,
+        staff_catalog.router,
+        staff_tenant.router,
         staff_members.router,
         staff_members.pages,
         delegate.authentications,

@@ -56,6 +56,18 @@ class PolicyView(View):
     changed: list[str]
 
 
+class PolicyShape(View):
+    """What may be said in a section, and what is so when nothing is."""
+
+    section: str
+    about: str
+    fields: dict[str, Any]
+    """JSON Schema by value."""
+    defaults: dict[str, Any]
+    schemas: dict[str, Any]
+    """What ``fields`` refer to."""
+
+
 def policy_kind(section: str) -> type[Policy]:
     """The model of a section. Raises ``InvalidInput`` that names the sections there are."""
     place = POLICIES.get(section)
@@ -73,6 +85,20 @@ def show_policies(session: Session, tenant_id: str, section: str | None = None) 
     """The tenant's policies, or one of them. Raises ``InvalidInput`` for a section that does not exist."""
     tenant = session.get_one(Tenant, tenant_id)
     return [_view(tenant, policy_kind(name)) for name in ([section] if section else sorted(POLICIES))]
+
+
+def shape_of(session: Session, tenant_id: str, section: str) -> PolicyShape:
+    """The form of one section. Raises ``InvalidInput`` for a section that does not exist."""
+    kind = policy_kind(section)
+    schema = kind.model_json_schema()
+    home = session.get_one(Tenant, tenant_id).currency
+    return PolicyShape(
+        section=section,
+        about=_about(kind),
+        fields=schema["properties"],
+        defaults=kind.model_validate({}, context={HOME: home}).model_dump(mode="json"),
+        schemas=schema.get("$defs", {}),
+    )
 
 
 def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[str, Any], *, actor: str) -> PolicyView:
@@ -101,7 +127,11 @@ def _view(tenant: Tenant, kind: type[Policy]) -> PolicyView:
     set_here = tenant.settings.get("policies", {}).get(kind.section, {})
     return PolicyView(
         section=kind.section,
-        about=" ".join((kind.__doc__ or "").split()),
+        about=_about(kind),
         values=read_policy(tenant.settings, kind, home=tenant.currency).model_dump(mode="json"),
         changed=sorted(set_here),
     )
+
+
+def _about(kind: type[Policy]) -> str:
+    return " ".join((kind.__doc__ or "").split())

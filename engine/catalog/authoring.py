@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -195,12 +195,25 @@ def one(session: Session, tenant_id: str, product_id: str) -> AuthoredProduct:
 
 
 def listed(
-    session: Session, tenant_id: str, *, status: ProductStatus | None = None, limit: int = 50, cursor: str | None = None
+    session: Session,
+    tenant_id: str,
+    *,
+    status: ProductStatus | None = None,
+    q: str | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
 ) -> Page[AuthoredProduct]:
-    """Products of any status, oldest first, a page at a time. Raises ``InvalidInput``."""
+    """Products of any status, oldest first, a page at a time; ``q`` is a part of the title, the slug or an SKU's
+    beginning. Raises ``InvalidInput``.
+    """
     query = select(Product).where(Product.tenant_id == tenant_id).order_by(Product.id).limit(limit + 1)
     if status:
         query = query.where(Product.status == status)
+    if q:
+        theirs = (Variant.tenant_id == Product.tenant_id, Variant.product_id == Product.id)
+        coded = exists().where(*theirs, Variant.sku.istartswith(q, autoescape=True))
+        named = (part.icontains(q, autoescape=True) for part in (Product.title, Product.slug))
+        query = query.where(or_(*named, coded))
     if cursor:
         query = query.where(Product.id > str(decode_cursor(cursor, size=1)[0]))
     rows = session.scalars(query).all()

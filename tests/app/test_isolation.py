@@ -75,8 +75,18 @@ KEYED: Final = {"/acp/mcp"}
 CONSOLE: Final = {
     *(
         f"/staff{page}"
-        for page in ("", "/cases/{case_id}", "/orders", "/orders/{number}", "/approvals", "/people", "/reports")
+        for page in (
+            "",
+            "/cases/{case_id}",
+            "/orders",
+            "/orders/{number}",
+            "/approvals",
+            "/people",
+            "/reports",
+            "/tenant",
+        )
     ),
+    *(f"/staff/catalog{page}" for page in ("", "/promotions", "/products/{product_id}")),
     *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
 }
 """Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
@@ -116,6 +126,7 @@ NAMED: Final = {
     "/v1/reports/{report}",
     "/v1/reports/{report}/csv",
     "/v1/staff/policies/{section}",
+    "/v1/staff/policies/{section}/shape",
     "/v1/staff/carriers/{carrier}/webhook",
 }
 """Staff routes whose path names a word that every shop has: each hears of its own."""

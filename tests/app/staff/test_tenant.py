@@ -1,0 +1,32 @@
+"""The console's page of rules, and the shape of a section: for admins to change, from the policy's own schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.kit.identity import Role
+from engine.policies import POLICIES
+from engine.runtime import Runtime
+from tests.app.conftest import Browser
+from tests.app.staff.conftest import Console, Hire
+from tests.shop import Shop
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_page_is_the_admins(
+    runtime: Runtime, shop: Shop, hire: Hire, console: Callable[..., Console], role: Role
+) -> None:
+    by = console(runtime, hire(shop.tenant, role))
+    assert by.page("/staff/tenant?section=returns").status_code == (200 if role is Role.ADMIN else 403)
+
+
+def test_every_section_says_what_may_be_said_in_it(shop: Shop, browser: Browser, make_key: Callable[..., str]) -> None:
+    key = make_key(shop.tenant, "staff")
+    for section in POLICIES:
+        shape = browser.get(f"/v1/staff/policies/{section}/shape", Authorization=key).json()
+        values = browser.get(f"/v1/staff/policies/{section}", Authorization=key).json()["values"]
+        assert set(shape["fields"]) == set(shape["defaults"])
+        assert shape["defaults"] == values
+    assert browser.get("/v1/staff/policies/weather/shape", Authorization=key).status_code == 400
