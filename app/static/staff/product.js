@@ -36,12 +36,17 @@ function draw(product, stock) {
   );
 }
 
-/** A form whose changed fields are sent by `send(changes)`; a refusal stands at its field. */
-function saving(fields, send, ...more) {
+function titles(product) {
+  place.querySelector('h1').textContent = product.title;
+  place.querySelector('.st-chip').textContent = product.status;
+}
+
+/** A form whose changed fields are sent by `send(changes)`; a refusal stands at its field. What is unsaved elsewhere stays. */
+function saving(product, fields, send, { wide = [], more = [] } = {}) {
   const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
   const save = el('button', { class: 'main', disabled: true }, 'Save');
   const unsavedHere = () => Object.values(fields).some((one) => one.changed());
-  const form = el('form', { class: 'ct-form', novalidate: true }, el('div', { class: 'ct-grid' }, ...Object.values(fields).map((one) => one.node)), problem, el('div', { class: 'ct-end' }, save, ...more));
+  const form = el('form', { class: 'ct-form', novalidate: true }, el('div', { class: 'ct-grid' }, ...Object.values(fields).map((one) => one.node).filter((node) => !wide.includes(node))), ...wide, problem, el('div', { class: 'ct-end' }, save, ...more));
   form.addEventListener('input', () => { save.disabled = !unsavedHere(); });
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -51,7 +56,9 @@ function saving(fields, send, ...more) {
     problem.hidden = true;
     save.disabled = true;
     try {
-      await send(changes);
+      const after = await send(changes);
+      product.version = after.version;
+      titles(after);
     } catch (refused) {
       save.disabled = false;
       refuse(refused, fields, problem);
@@ -59,7 +66,6 @@ function saving(fields, send, ...more) {
     }
     for (const one of Object.values(fields)) one.rest();
     toast('Saved.');
-    await load();
   });
   return { node: form, unsaved: unsavedHere };
 }
@@ -75,7 +81,7 @@ function wordsForm(product) {
     status: field('Status', el('select', {}, ...chosen)),
     description: field('Description', text),
   };
-  return saving(fields, (changes) => patch(`/v1/products/${product.id}`, { ...changes, version: product.version }));
+  return saving(product, fields, (changes) => patch(`/v1/products/${product.id}`, { ...changes, version: product.version }), { wide: [fields.description.node] });
 }
 
 function variantPart(product, variant, levels) {
@@ -84,7 +90,7 @@ function variantPart(product, variant, levels) {
     cost: field('Cost', el('input', { value: typed(variant.cost.amount), inputmode: 'decimal' }), { read: minor }),
   };
   const retire = variant.sellable && el('button', { type: 'button', onclick: () => retireOne(product, variant) }, 'Retire');
-  const form = saving(fields, (changes) => patch(`/v1/variants/${variant.id}`, { ...changes, version: product.version }), retire);
+  const form = saving(product, fields, (changes) => patch(`/v1/variants/${variant.id}`, { ...changes, version: product.version }), { more: [retire].filter(Boolean) });
   const title = [variant.sku, ...Object.values(variant.options)].join(' · ');
   return {
     node: el('div', { class: 'ct-variant' }, el('h3', {}, title, !variant.sellable && el('span', { class: 'muted' }, ' (retired)')), form.node, stockTable(variant, levels)),

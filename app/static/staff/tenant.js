@@ -55,7 +55,7 @@ function json(text) {
 }
 
 function draw(shape, policy) {
-  const fields = Object.fromEntries(Object.entries(shape.fields).map(([key, schema]) => [key, fieldOf(key, schema, policy.values[key], shape.defaults[key], policy.changed.includes(key))]));
+  const fields = Object.fromEntries(Object.entries(shape.fields).filter(([key]) => section !== 'theme' || key !== 'logo').map(([key, schema]) => [key, fieldOf(key, schema, policy.values[key], shape.defaults[key], policy.changed.includes(key))]));
   const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
   const save = el('button', { class: 'main', disabled: true }, 'See what changes');
   unsaved = () => Object.values(fields).some((one) => one.changed());
