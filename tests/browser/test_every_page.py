@@ -119,7 +119,7 @@ def looked_over(page: Page, url: str, made: Buyer) -> None:
     page.wait_for_load_state("networkidle") if "/docs" in url else None
     sound = not any(url.removeprefix(made.url).startswith(one) for one in ELSEWHERE)
     for scheme in ("light", "dark") if sound else ():
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         assert violations(page) == [], (url, scheme)
         assert page.evaluate(SMALL_TARGETS) == [], url
     if "/docs" not in url:

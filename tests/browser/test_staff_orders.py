@@ -292,7 +292,7 @@ def test_no_violation_and_no_overflow(person: Any, width: int) -> None:
 
 def _proper(who: Person, width: int, name: str) -> None:
     for scheme in ("light", "dark"):
-        who.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        who.page.emulate_media(color_scheme=scheme)
         who.shot(f"{name}-{scheme}")
         assert violations(who.page) == [], (name, scheme)
     assert who.page.evaluate(SMALL_TARGETS) == [], name
