@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import (
+    about,
     account,
     agents_staff,
     approvals,
@@ -149,6 +150,7 @@ def create_app(site: Site) -> FastAPI:
         acp_discovery.router,
         acp_carts.router,
         acp_orders.router,
+        about.router,
         account.router,
         embed.router,
         embed.paying,

@@ -100,6 +100,7 @@ OPEN_TO_ALL: Final = {
     "/.well-known/acp.json",
     "/theme/{slug}.css",
     "/theme/{slug}/logo/{digest}",
+    "/about",
     "/embed.js",
     "/embed/{slug}",  # the chat for a frame: a guest's, new (tests/app/test_embed.py)
     "/products/{handle}",  # what everybody may see of a product (tests/app/test_product_page.py)

@@ -68,6 +68,7 @@ def test_pages_are_sound(visitor: Any, server: Server, width: int, scheme: str) 
         ("nothing", f"/products/nothing?shop={SHOP}"),
         ("account", f"/account?shop={SHOP}"),
         ("order", f"/order/SO-1?shop={SHOP}"),
+        ("about", "/about"),
     ):
         page.goto(server.url + path)
         sound(page, f"{name}-{width}-{scheme}")
@@ -76,8 +77,9 @@ def test_pages_are_sound(visitor: Any, server: Server, width: int, scheme: str) 
 @pytest.mark.parametrize("language", ["es", "ar"])
 def test_pages_in_other_languages(visitor: Any, server: Server, language: str) -> None:
     page = visitor(locale=language, viewport={"width": 390, "height": 844})
-    for name, path in (("product", product_of(page, server)), ("account", f"{server.url}/account?shop={SHOP}")):
-        page.goto(path)
+    product = product_of(page, server).removeprefix(server.url)
+    for name, path in (("product", product), ("account", f"/account?shop={SHOP}"), ("about", "/about")):
+        page.goto(server.url + path)
         expect(page.locator("html")).to_have_attribute("lang", language)
         sound(page, f"{name}-{language}")
 
