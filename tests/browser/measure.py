@@ -53,9 +53,11 @@ def script_bytes(page: Page) -> int:
 
 def first_words(page: Page) -> float:
     """Milliseconds from Enter to the first words of the answer on the screen."""
+    words = page.locator(".ic-words")
+    before = words.count()
     page.fill("#composer", "hello")
     page.press("#composer", "Enter")
-    page.wait_for_function("window.first > 0", timeout=TURN_MS)
+    expect(words).not_to_have_count(before, timeout=TURN_MS)
     expect(page.locator(".ic-log")).to_have_attribute("aria-busy", "false", timeout=TURN_MS)
     return float(page.evaluate("window.first"))
 
