@@ -44,7 +44,8 @@ def bench_money_floor(scene: Scene) -> Callable[[], None]:
     quote = claim.agreed(seen)
     draft = Draft.of(buyer, seen.card, quote, card_id, clock.now())
     first = claim.asks(seen, draft, quote)
-    second = [(paid.SETTLE, paid.values(draft.sale, Charge("", ChargeStatus.CAPTURED, "ch"), clock.now()))]
+    settled = paid.values(draft.sale, Charge("", ChargeStatus.CAPTURED, "ch"), clock.now())
+    second = [(paid.SETTLE, settled | {"must": False})]
     money = dict(first[0][1]) | {"total": draft.sale.amount}
     ours, gateway = scene.house.addresses.runtime, scene.house.addresses.sandbox
 
