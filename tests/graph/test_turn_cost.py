@@ -21,7 +21,7 @@ from tests.scripted import Say, Script
 OURS = 12
 """Five transactions: the claim, what the agent is told, the words, the open cards, the end."""
 COMMITS = 5
-GRAPHS = 19
+GRAPHS = 4
 """The checkpoint read and written, and old ones forgotten."""
 
 
