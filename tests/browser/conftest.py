@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.browser.fake_server import FakeShop, serving_shop
 from tests.browser.real import buyer, server  # noqa: F401 -- fixtures
@@ -36,6 +36,16 @@ def chromium() -> Iterator[Browser]:
 def shop() -> Iterator[FakeShop]:
     with serving_shop() as running:
         yield running
+
+
+def picture(page: Page, path: Path, **options: Any) -> None:
+    """A picture for people to look at. Chromium now and then fails to take one: it is asked once more."""
+    try:
+        page.screenshot(path=path, **options)
+    except Error as error:
+        if "Unable to capture screenshot" not in str(error):
+            raise
+        page.screenshot(path=path, **options)
 
 
 @dataclass
@@ -104,7 +114,7 @@ class Chat:
 
     def shot(self, name: str) -> None:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png")
+        picture(self.page, ARTIFACTS / f"{name}.png")
 
 
 @pytest.fixture

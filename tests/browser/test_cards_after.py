@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import fake_after as after
+from tests.browser.conftest import picture
 from tests.browser.test_access import SMALL_TARGETS, violations
 
 pytestmark = pytest.mark.browser
@@ -42,7 +43,7 @@ def test_every_card_is_seen(new_shopper: Any, width: int, scheme: str) -> None:
         expect(one.locator("> .ic-card")).not_to_be_empty()
     expect(chat.page.locator("ic-handoff")).to_contain_text("You are number 3 in line")
     chat.page.evaluate("document.fonts.ready")
-    chat.page.screenshot(path=_picture(f"after-{width}-{scheme}"), full_page=True)
+    picture(chat.page, _picture(f"after-{width}-{scheme}"), full_page=True)
     assert violations(chat.page) == []
     assert chat.page.evaluate(SMALL_TARGETS) == []
     assert chat.page.evaluate("document.documentElement.scrollWidth") <= width

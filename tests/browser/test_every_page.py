@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 from tests.app.test_serve import Server
+from tests.browser.conftest import picture
 from tests.browser.real import PAY, TURN_MS, Buyer
 from tests.browser.test_access import SMALL_TARGETS, violations
 
@@ -99,7 +100,7 @@ def strict(answer: Response) -> None:
 def shot(page: Page, width: int) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     name = re.sub(r"\W+", "-", page.url.partition("?")[0].split("/", 3)[3]).strip("-") or "chat"
-    page.screenshot(path=SHOTS / f"{name}-{width}.png")
+    picture(page, SHOTS / f"{name}-{width}.png")
 
 
 def whole(page: Page) -> None:

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.app.test_serve import Server
+from tests.browser.conftest import picture
 from tests.browser.real import DETAILS, PAY, TURN_MS
 from tests.browser.test_access import violations
 
@@ -53,7 +54,7 @@ def product_of(page: Page, server: Server) -> str:
 def sound(page: Page, name: str) -> None:
     """Nothing axe finds, nothing too small for a finger, nothing wider than the window."""
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+    picture(page, ARTIFACTS / f"{name}.png", full_page=True)
     assert violations(page) == []
     assert page.evaluate(SMALL_TARGETS) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -196,6 +197,7 @@ def test_the_chat_on_an_allowed_page_buys_by_our_own_page(guest_page: Any, elsew
     chat.locator("#composer").fill("show me tents")
     chat.locator("#composer").press("Enter")
     chat.locator("ic-tile").first.get_by_role("button", name="Add to cart").click(timeout=TURN_MS)
+    expect(chat.locator(".ic-count")).to_have_text("1", timeout=TURN_MS)
     chat.locator("#composer").fill(DETAILS)
     chat.locator("#composer").press("Enter")
     pay = chat.locator("ic-confirm").last.get_by_role("button", name=PAY)
@@ -212,7 +214,7 @@ def test_the_chat_on_an_allowed_page_buys_by_our_own_page(guest_page: Any, elsew
     expect(button).to_be_focused()
     button.click()
     expect(chat.locator("ic-receipt")).to_be_visible()
-    page.screenshot(path=ARTIFACTS / "embed-1280.png")
+    picture(page, ARTIFACTS / "embed-1280.png")
     assert violations(page) == []
 
 
@@ -226,7 +228,7 @@ def test_the_chat_on_a_small_screen_fills_it_and_keeps_the_focus(guest_page: Any
     expect(chat.locator("#composer")).to_be_visible(timeout=TURN_MS)
     box = page.locator("dialog").bounding_box()
     assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
-    page.screenshot(path=ARTIFACTS / "embed-390.png")
+    picture(page, ARTIFACTS / "embed-390.png")
     page.get_by_role("button", name="Cerrar la conversación").press("Escape")
     expect(page.get_by_role("button", name="Hable con nosotros")).to_be_focused()
 

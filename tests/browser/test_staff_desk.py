@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.app.test_serve import Server
+from tests.browser.conftest import picture
 from tests.browser.test_access import SMALL_TARGETS, violations
 
 pytestmark = pytest.mark.browser
@@ -123,7 +124,7 @@ def peculiar() -> str:
 
 def shot(page: Page, name: str) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+    picture(page, SHOTS / f"{name}.png", full_page=True)
 
 
 def story(page: Page) -> list[str]:

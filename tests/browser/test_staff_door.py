@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.test_serve import Server
+from tests.browser.conftest import picture
 from tests.browser.test_access import violations
 
 pytestmark = pytest.mark.browser
@@ -55,7 +56,7 @@ class Desk:
 
     def shot(self, name: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SHOTS / f"{name}.png")
+        picture(self.page, SHOTS / f"{name}.png")
 
 
 Open = Callable[..., Desk]

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.test_serve import Server
+from tests.browser.conftest import picture
 from tests.browser.test_access import SMALL_TARGETS, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -51,7 +52,7 @@ class Person:
 
     def shot(self, name: str) -> None:
         ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=ARTIFACTS / f"{name}.png", full_page=True)
+        picture(self.page, ARTIFACTS / f"{name}.png", full_page=True)
 
 
 @pytest.fixture

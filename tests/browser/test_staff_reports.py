@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.test_serve import Server
+from tests.browser.conftest import picture
 from tests.browser.real import Buyer
 from tests.browser.test_access import violations
 
@@ -60,7 +61,7 @@ class Person:
             for look in ("light", "dark"):
                 self.page.emulate_media(color_scheme=look)
                 self.page.evaluate("scrollTo(0, 0)")
-                self.page.screenshot(path=SHOTS / f"{name}-{width}-{look}.png", full_page=True)
+                picture(self.page, SHOTS / f"{name}-{width}-{look}.png", full_page=True)
                 assert violations(self.page) == [], (name, width, look)
             assert self.page.evaluate(SMALL) == [], (name, width)
             assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
