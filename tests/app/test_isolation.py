@@ -4,61 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
 from functools import partial
-from io import BytesIO
 from typing import Any, Final
 
 import pytest
 from fastapi.routing import APIRoute
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from app.identity import COOKIE
 from app.protocols.acp.kernel import Acp
 from app.routing import Guarded
 from app.server import create_app
-from engine.agentic import platforms
-from engine.agentic.webhook_models import WebhookEvent, WebhookType
-from engine.approvals import asking
-from engine.approvals.models import ApprovalKind
-from engine.carts import promoting
-from engine.carts.promoting import Promotion
-from engine.catalog import price_list, service
-from engine.catalog.price_list import Wanted
 from engine.conversations.models import Run
-from engine.customers import merging
-from engine.customers.models import Address, Customer, CustomerLink, PaymentMethod
-from engine.digital.access import access_key
-from engine.digital.models import DigitalDelivery
-from engine.finance.models import JournalEntry
-from engine.fulfillment import release, shipments
-from engine.imports import service as imports
-from engine.inventory import counting, inbound
 from engine.kit import clock
-from engine.kit.identity import Actor, Identity, Role, Scope
 from engine.kit.ids import new_id
-from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
-from engine.mail import service as mail
-from engine.orders.changes import wanted
-from engine.orders.changes.propose import propose
-from engine.orders.documents import invoices
-from engine.orders.models import Order, OrderLine
-from engine.orders.seller import SellerPolicy
-from engine.payments.alerts import raise_alert
-from engine.payments.gateway import DisputeStatus
-from engine.payments.models import Alert, Dispute, Payment
-from engine.returns.models import Return
-from engine.shipping import service as shipping
-from engine.staff import members
-from engine.support import cases, macros
-from engine.tax import desk as tax
-from engine.tax.models import FilingKind, TaxFiling
-from engine.warranties import claiming, registering
+from tests.app.belongings import ADDRESS, belongings
 from tests.app.conftest import Browser, counted, paid_order
-from tests.engine.orders.desk import buy
-from tests.engine.returns.coming import deliver
 from tests.shop import Shop, open_shop
 
 SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks/carriers/{carrier}"}
@@ -131,7 +92,6 @@ NAMED: Final = {
     "/v1/staff/carriers/{carrier}/webhook",
 }
 """Staff routes whose path names a word that every shop has: each hears of its own."""
-ADDRESS: Final = {"name": "X", "line_one": "1 Road", "city": "Portland", "state": "WA", "postal_code": "97204"}
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/threads/{thread_id}/runs": {"message": "hello"},
     "/v1/orders/{order_id}/notes": {"text": "hello"},
@@ -220,9 +180,6 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/inventory/import": {"csv": "sku,location,on_hand\nOWN,EAST,5\n"},
 }  # fmt: skip
 """A body that each write would take from whom it is for, so that what is refused is the caller."""
-PERSONAL: Final = {
-    "customer": "customer", "address": "address", "method": "payment_method", "link": "customer_link",
-}  # fmt: skip
 WORDS: Final = {"code": "customer_deposits", "section": "orders", "carrier": "embedded", "report": "sales"}
 
 
@@ -236,151 +193,6 @@ def theirs(open_browser: Callable[[], Browser], runtime, make_tenant) -> dict[st
     thread = browser.start(shop.tenant)
     run = browser.say(thread, "hello").json()["run_id"]
     return {"thread_id": thread, "run_id": run} | WORDS | belongings(shop)
-
-
-def belongings(shop: Shop) -> dict[str, str]:
-    """Path parameter → an id of this shop's."""
-    tenant_id, desk = shop.tenant.id, buy(shop, "THEIRS", 2)
-    change = propose(shop.runtime, desk.buyer, desk.order_id, wanted.read({"kind": "cancel", "reason": "other"}))
-    (fulfillment_id,) = release.release_now(shop.runtime, tenant_id, desk.order_id)
-    parcel = shipments.ship_now(shop.runtime, tenant_id, fulfillment_id)
-    with shop.uow() as session:
-        imported = imports.receive(session, desk.staff, BytesIO(b"slug\nx\n"), "csv").id
-    with shop.uow() as session:
-        payment = session.scalars(select(Payment).where(Payment.tenant_id == tenant_id)).one()
-        dispute = Dispute(
-            tenant_id=tenant_id, id=new_id("dispute"), payment_id=payment.id, order_id=desk.order_id, gateway="sandbox",
-            gateway_dispute_id="dp_1", amount=1, fee=0, currency="USD", reason="fraudulent",
-            status=DisputeStatus.NEEDS_RESPONSE, opened_at=clock.now(),
-        )  # fmt: skip
-        session.add(dispute)
-        raise_alert(session, tenant_id, "refund_unknown", "THEIRS", "Something of THEIRS.")
-        item, place = shop.variants["THEIRS"], shop.locations["EAST"]
-        coming = inbound.expect_purchase(
-            session, tenant_id, actor="test", location_id=place, lines=[inbound.Coming(item, 1)]
-        )
-        person, other = add_person(session, tenant_id), add_person(session, tenant_id)
-        merging.merge(session, desk.staff, source_id=other["customer_id"], target_id=person["customer_id"])
-        count = counting.open_count(session, tenant_id, actor="test", location_id=place, variant_ids=[item])
-        someone = Identity(tenant_id, Actor.API_KEY, "key_test", scopes=frozenset({Scope.STAFF}))
-        case = cases.open_by_hand(session, someone, subject="Something of THEIRS")
-        macro = macros.create(session, someone, name="THEIRS", body="Hello from THEIRS")
-        given_in = {"email": "a@example.com", "role": Role.SUPPORT, "actor": "test"}
-        member = members.invite(session, shop.runtime, tenant_id, **given_in).member
-        certificate: dict[str, Any] = {"kind": "resale", "country": "US", "valid_from": date(2026, 1, 1)}
-        certificate |= {"customer_id": person["customer_id"], "certificate": "THEIRS"}
-        given = {"order_id": desk.order_id, "amount": 1, "reason": "THEIRS"}
-        approval = asking.ask(session, someone, ApprovalKind.GOODWILL, given, reason="THEIRS")
-        seller = {"legal_name": "THEIRS Ltd", "address": ("1 Road",)}
-        change_policy(session.get_one(Tenant, tenant_id), SellerPolicy, seller)
-        issued = invoices.issue(session, session.get_one(Order, (tenant_id, desk.order_id)), actor="test")
-        code = {"code": "THEIRS", "minutes": 1}
-        letter = mail.write(session, tenant_id, template="email_code", to="a@example.com", data=code, key="THEIRS")
-        assert letter is not None
-        back = Return(
-            tenant_id=tenant_id, id=new_id("return"), number="THEIRS-R1", order_id=desk.order_id, change_id=change.id,
-            kind="return", status="label_ready", requested_by="test", refund_to="original", refund_at="received",
-            credit=1, credit_tax=0, refund=1, location_id=place, expires_at=clock.now(),
-        )  # fmt: skip
-        session.add(back)
-        sold = session.scalars(select(OrderLine).where(OrderLine.order_id == desk.order_id)).first()
-        assert sold is not None
-        given_out = DigitalDelivery(
-            tenant_id=tenant_id, id=new_id("digital_delivery"), order_id=desk.order_id, order_line_id=sold.id,
-            shipment_id=parcel, variant_id=item, quantity=1,
-        )  # fmt: skip
-        session.add(given_out)
-        platform = platforms.named(session, tenant_id, "THEIRS Co", actor="test")
-        told = WebhookEvent(
-            tenant_id=tenant_id, id=new_id("webhook_event"), platform_id=platform.id, order_id=desk.order_id,
-            type=WebhookType.ORDER_UPDATE, topics=["THEIRS"],
-        )  # fmt: skip
-        session.add(told)
-        session.flush()
-        ids = {
-            "return_id": back.id,
-            "delivery_id": given_out.id,
-            "access_key": access_key(shop.runtime.secret_key, tenant_id, given_out.id),
-            "event_id": told.id,
-            "document_id": issued.id,
-            "mail_id": letter,
-            "case_id": case.id,
-            "macro_id": macro.id,
-            "member_id": member.id,
-            "approval_id": approval.id,
-            "product_id": service.product(session, tenant_id, item).id,
-            "variant_id": item,
-            "import_id": imported,
-            "payment_id": payment.id,
-            "dispute_id": dispute.id,
-            "alert_id": session.scalars(select(Alert.id).where(Alert.tenant_id == tenant_id)).one(),
-            "entry_id": session.scalars(select(JournalEntry.id).where(JournalEntry.tenant_id == tenant_id)).first(),
-            "inbound_id": coming.id,
-            "discount_id": promoting.create(session, desk.staff, Promotion(title="THEIRS", percent_off=1)).id,
-            "price_id": price_list.set_prices(session, desk.staff, [Wanted("THEIRS", 9, "EUR")])[0].id or "",
-            "count_id": count.id,
-            "zone_id": shipping.zones(session, tenant_id)[0].id,
-            "tax_rate_id": tax.rates(session, tenant_id).items[0].id,
-            "tax_filing_id": filed(session, tenant_id, desk.order_id),
-            "tax_exemption_id": tax.add_exemption(session, desk.staff, certificate).id,
-        } | person
-    return (
-        ids
-        | claimed(shop)
-        | {
-            "order_id": desk.order_id,
-            "change_id": change.id,
-            "fulfillment_id": fulfillment_id,
-            "shipment_id": parcel,
-        }
-    )
-
-
-def filed(session: Session, tenant_id: str, order_id: str) -> str:
-    """A sale that a tax engine is to be told of."""
-    row = TaxFiling(
-        tenant_id=tenant_id, id=new_id("tax_filing"), order_id=order_id, kind=FilingKind.SALE, subject_id=order_id,
-        amount=1,
-    )  # fmt: skip
-    session.add(row)
-    session.flush()
-    return row.id
-
-
-def claimed(shop: Shop) -> dict[str, str]:
-    """A unit that arrived, its warranty, and a claim with a picture."""
-    desk = buy(shop, "THEIRS")
-    deliver(desk)
-    with shop.uow() as session:
-        (unit,) = registering.register(session, shop.tenant.id, desk.order_id)
-        claim = claiming.submit(session, desk.buyer, unit.id, symptom="other", description="THEIRS broke")
-        piece = claiming.add_evidence(session, desk.buyer, claim.id, name="THEIRS.pdf", content=b"%PDF-THEIRS")
-        return {"warranty_id": unit.id, "claim_id": claim.id, "evidence_id": piece.id}
-
-
-def add_person(session: Session, tenant_id: str) -> dict[str, str]:
-    """A known customer with an address, a card and an order that says it is theirs."""
-    ids = {f"{kind}_id": new_id(name) for kind, name in PERSONAL.items()}
-    key = {"tenant_id": tenant_id, "customer_id": ids["customer_id"]}
-    email = f"{ids['customer_id']}@theirs.example"
-    session.add(Customer(tenant_id=tenant_id, id=ids["customer_id"], email=email, name="THEIRS"))
-    session.flush()
-    session.add(Address(id=ids["address_id"], **key, **ADDRESS, country="US"))
-    session.add(
-        PaymentMethod(
-            id=ids["method_id"],
-            gateway="sandbox",
-            gateway_ref="card_test_visa",
-            brand="visa",
-            last4="4242",
-            exp_month=1,
-            exp_year=2040,
-            **key,
-        )
-    )
-    session.add(CustomerLink(id=ids["link_id"], email=email, source="acp", subject_id=ids["link_id"], **key))
-    session.flush()
-    return ids
 
 
 def own_routes(site) -> list[APIRoute]:
@@ -561,7 +373,6 @@ def test_a_bad_key_is_401_before_anything_else(browser: Browser, tenant: Tenant,
 def test_a_revoked_key_is_401(browser: Browser, shop: Shop, make_key) -> None:
     from sqlalchemy import update
 
-    from engine.kit import clock
     from engine.kit.tenancy import ApiKey
 
     key = make_key(shop.tenant, "staff")
