@@ -42,10 +42,14 @@ def exif(turn: int = 6, extra: bytes = SECRET) -> bytes:
 
 def webp(extra: bytes = SECRET) -> bytes:
     """An extended file that says it has Exif and XMP."""
-    body = b"WEBP" + _webp(b"VP8X", b"\x0c\0\0\0" + bytes(6)) + _webp(b"VP8 ", b"\x30\x01\0\x9d\x01\x2a\x01\0\x01\0\0")
-    body += _webp(b"EXIF", exif(extra=extra)) + _webp(b"XMP ", extra)
-    return b"RIFF" + struct.pack("<I", len(body)) + body + extra
+    picture = webp_chunk(b"VP8 ", b"\x30\x01\0\x9d\x01\x2a\x01\0\x01\0\0")
+    told = webp_chunk(b"EXIF", exif(extra=extra)) + webp_chunk(b"XMP ", extra)
+    return webp_of(webp_chunk(b"VP8X", b"\x0c\0\0\0" + bytes(6)) + picture + told) + extra
 
 
-def _webp(name: bytes, data: bytes) -> bytes:
+def webp_of(chunks: bytes) -> bytes:
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
+
+
+def webp_chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)

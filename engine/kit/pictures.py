@@ -19,6 +19,8 @@ _PNG_CHUNKS: Final = frozenset(
     b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP sBIT bKGD pHYs acTL fcTL fdAT cICP".split()
 )
 _WEBP_CHUNKS: Final = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
+_FRAME_CHUNKS: Final = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
+"""What a frame of an animation is made of: no frame holds another."""
 _WEBP_TOLD: Final = 0b1100  # the bits of VP8X that announce Exif and XMP
 _FRAME_HEAD: Final = 16
 _BARE: Final = frozenset({0x01, *range(0xD0, 0xD8)})  # JPEG markers without a length
@@ -93,7 +95,7 @@ def _chunk(name: bytes, data: bytes) -> bytes:
     if name == b"VP8X":
         data = bytes([data[0] & ~_WEBP_TOLD]) + data[1:]
     if name == b"ANMF":
-        parts = (_chunk(*one) for one in _chunks(data[_FRAME_HEAD:]) if one[0] in _WEBP_CHUNKS)
+        parts = (_chunk(*one) for one in _chunks(data[_FRAME_HEAD:]) if one[0] in _FRAME_CHUNKS)
         data = data[:_FRAME_HEAD] + b"".join(parts)
     return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
 
@@ -154,7 +156,7 @@ def _segment(marker: int, segment: bytes) -> bytes:
     if known is not None and not data.startswith(known):
         return b""
     if marker == _JFIF:
-        segment = struct.pack(">H", 16) + data[:12] + b"\0\0"  # without its thumbnail
+        segment = struct.pack(">H12s2x", 16, data)  # without its thumbnail, and whole however short it was
     return bytes([0xFF, marker]) + segment
 
 

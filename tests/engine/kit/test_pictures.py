@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.kit import pictures
 from engine.kit.evidence import LARGEST, PDF, PICTURES, EvidenceRefused, safe_name, taken
 from engine.kit.pictures import NotAPicture, bare
-from tests.pictures import SECRET, jpeg, png, webp
+from tests.pictures import SECRET, jpeg, png, webp, webp_chunk, webp_of
 
 MADE = {"image/png": png, "image/jpeg": jpeg, "image/webp": webp}
 
@@ -39,10 +39,25 @@ def test_a_jpeg_keeps_how_the_camera_was_held_and_its_scan() -> None:
     assert b"Exif" not in bare(jpeg(turn=1))
 
 
+def test_a_jpeg_whose_first_segment_is_short_is_put_together_whole() -> None:
+    kept = bare(b"\xff\xd8\xff\xe0\0\x07JFIF\0" + jpeg(b"")[20:])
+    assert kept == b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(9) + bare(jpeg(b""))[20:]
+    assert bare(kept) == kept
+
+
 def test_a_webp_announces_no_exif_any_more() -> None:
     kept = bare(webp())
     assert kept[kept.index(b"VP8X") + 8] == 0
     assert int.from_bytes(kept[4:8], "little") == len(kept) - 8
+
+
+def test_a_frame_of_an_animation_holds_no_other_however_many_are_put_into_each_other() -> None:
+    picture, frames = webp_chunk(b"VP8 ", b"abcd"), b""
+    for _ in range(3_000):
+        frames = webp_chunk(b"ANMF", bytes(16) + picture + frames)
+    alone = webp_chunk(b"ANMF", bytes(16) + picture)
+    assert bare(webp_of(frames)) == webp_of(alone)
+    assert bare(webp_of(alone)) == webp_of(alone)
 
 
 @pytest.mark.parametrize("kind", MADE)
