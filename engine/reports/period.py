@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Date, cast, func, select
+from sqlalchemy import ARRAY, Date, DateTime, Integer, cast, func, literal, select
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
@@ -43,8 +43,12 @@ class Period:
         return [self.start + timedelta(days=number) for number in range((self.end - self.start).days + 1)]
 
     def day_of(self, column: Any) -> ColumnElement[date]:
-        """The shop's day of a moment in the database."""
-        return cast(func.timezone(self.time_zone, column), Date)
+        """The shop's day of a moment within the period. Its midnights are counted, as ``holds`` has them: the database
+        has other offsets for some names of zones (CET is winter all year there).
+        """
+        midnights = [self._midnight(day) for day in self.days]
+        passed = func.width_bucket(column, cast(midnights, ARRAY(DateTime(timezone=True))), type_=Integer)
+        return literal(self.start, Date) + (passed - 1)
 
     def holds(self, column: Any) -> list[ColumnElement[bool]]:
         return [column >= self.since, column < self.until]

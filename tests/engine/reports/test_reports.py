@@ -121,6 +121,31 @@ def test_the_day_is_the_shops_own(shop: Shop) -> None:
     assert (ties.holds, ties.debits) == (True, 1100)
 
 
+@pytest.mark.parametrize(
+    ("time_zone", "day"),
+    [
+        ("CET", date(2026, 7, 1)),
+        ("America/Denver", date(2026, 3, 8)),
+        ("America/Denver", date(2026, 11, 1)),
+        ("America/Havana", date(2026, 3, 8)),
+        ("America/Havana", date(2026, 11, 1)),
+    ],
+    ids=str,
+)
+def test_the_first_and_the_last_second_are_of_their_day_wherever_clocks_change(
+    shop: Shop, time_zone: str, day: date
+) -> None:
+    over = Period(day - timedelta(days=1), day + timedelta(days=1), time_zone)
+    alone = Period(day, day, time_zone)
+    second = timedelta(seconds=1)
+    for number, at in enumerate((alone.since - second, alone.since, alone.until - second, alone.until)):
+        post(shop, "capture", postings.capture(1000, 10**number), at, subject=f"{number}")
+    view = look(shop, "tax", over)
+    assert [row.values["collected"] for row in view.rows] == [1, 110, 1000]
+    assert view.ties is not None
+    assert view.ties.holds
+
+
 def test_which_days(shop: Shop) -> None:
     with shop.uow() as session:
         set_policy(session, shop.tenant.id, "reports", {"time_zone": "Asia/Tokyo"}, actor="test")
