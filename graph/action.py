@@ -16,6 +16,8 @@ from engine.conversations import events
 from engine.conversations.anew import ask_again
 from engine.conversations.schemas import ACTION_ARGUMENTS, ActionName
 from engine.kit.errors import DomainError
+from graph import earlier
+from graph.earlier import Made
 from graph.state import RunContext, State
 from icommerce_agents import history
 from icommerce_agents.adapter import call_tool, cards_of, fence
@@ -35,6 +37,8 @@ class Press:
     tool: str
     arguments: Callable[[Arguments], Arguments]
     words: Callable[[dict[str, Any]], str | None] = lambda _result: None
+    adds: bool = False
+    """Doing it twice does more than doing it once."""
 
 
 def _same(arguments: Arguments) -> Arguments:
@@ -50,6 +54,7 @@ PRESSES: Final[Mapping[ActionName, Press]] = {
         "add_to_cart",
         lambda given: {"item_id": given["variant_id"], "quantity": given["quantity"]},
         lambda result: phrase("added").format(title=result["added"]["title"]),
+        adds=True,
     ),
     ActionName.UPDATE_CART_LINE: Press("update_cart_line", _same, lambda _: phrase("cart_updated")),
     ActionName.VIEW_PRODUCT: Press("get_product", _same),
@@ -78,14 +83,36 @@ async def action(state: State, runtime: Runtime[RunContext]) -> Command[Literal[
 
 
 async def _press(context: RunContext, name: ActionName, given: Arguments) -> list[Item]:
-    press = PRESSES[name]
-    raw = json.dumps(press.arguments(given))
-    call_id = f"press-{context.claim.run_id}"
-    answer = await call_tool(spec.load()[press.tool], context.turn, call_id, raw, provenance=False)
+    """Run the tool and say what came of it. What an earlier try of this turn has done and told is only noted, and where
+    nobody knows what came of it, the cart says.
+    """
+    press, call_id = PRESSES[name], f"press-{context.claim.run_id}"
+    noted = history.user(f"[pressed {name}]")
+    made = await _made(context, call_id)
+    if made and made.output:
+        return [noted, *made.items()]
+    if made and press.adds:
+        context.turn.say(phrase("press_cut_off"))
+        return [noted, *made.items(), *(await _call(context, f"look-{context.claim.run_id}", "view_cart", {}))[1]]
+    answer, items = await _call(context, call_id, press.tool, press.arguments(given))
     words = press.words(answer["result"]) if answer["ok"] else answer["error"]["message"]
     if words:
         context.turn.say(words)
-    return [history.user(f"[pressed {name}]"), *history.call(call_id, press.tool, raw, fence(answer))]
+    return [noted, *items]
+
+
+async def _made(context: RunContext, call_id: str) -> Made | None:
+    if context.claim.attempt == 1:
+        return None
+    return next((call for call in await in_thread(earlier.calls, context) if call.id == call_id), None)
+
+
+async def _call(
+    context: RunContext, call_id: str, tool: str, arguments: Arguments
+) -> tuple[dict[str, Any], list[Item]]:
+    raw = json.dumps(arguments)
+    answer = await call_tool(spec.load()[tool], context.turn, call_id, raw, provenance=False)
+    return answer, history.call(call_id, tool, raw, fence(answer))
 
 
 async def _use_card(context: RunContext, card_token: str, *, save: bool) -> list[Item]:

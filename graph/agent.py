@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from engine.conversations import events, log
+from engine.conversations import events
 from engine.conversations.models import Mode
+from graph import earlier
 from graph.state import RunContext, State, Task
 from icommerce_agents import history
-from icommerce_agents.adapter import model_call_id
 from icommerce_agents.briefing import Briefing, read_briefing
 from icommerce_agents.context import Transfer
 from icommerce_agents.history import Item
@@ -22,10 +22,6 @@ from tools.spec import AgentName
 
 MAX_HOPS: Final = 3
 """Hand-overs in one run; after them an agent answers with what it has."""
-_UNKNOWN_OUTCOME: Final = (
-    '{"ok":false,"error":{"code":"interrupted","message":"The server stopped during this call.'
-    ' Look at the present state before doing it again."}}'
-)
 Next = Command[Literal["agent", "cards", "__end__"]]
 
 
@@ -81,15 +77,6 @@ def _note_transfer(context: RunContext, source: AgentName, transfer: Transfer) -
 def _prepare(context: RunContext, state: State) -> tuple[Briefing, list[Item]]:
     """The state of the shop for this shopper, and what an interrupted try of this turn has already done."""
     briefing = read_briefing(context.tools, order=state.get("order"), language=context.claim.input.get("language"))
-    tries = [*context.earlier_tries, *([context.claim.run_id] if context.claim.attempt > 1 else [])]
-    if not tries:
-        return briefing, []
-    with context.tools.unit_of_work() as session:
-        calls = log.completed_calls(session, context.tenant_id, context.claim.thread_id, tries)
     known = history.call_ids(state["history"])
-    done = [
-        history.call(call["call_id"], call["name"], call["arguments"], call["output"] or _UNKNOWN_OUTCOME)
-        for call in calls
-        if model_call_id(call["call_id"]) not in known
-    ]
+    done = [call.items() for call in earlier.calls(context) if call.id not in known]
     return briefing, [item for pair in done for item in pair]
