@@ -103,19 +103,19 @@ def end(
     cost_micros: int,
 ) -> bool:
     """Close a run that went well, with its last events, where exactly these cards are open now; whether another run of
-    the thread waits.
+    the thread waits. The log comes first: it waits for the thread's row, and what follows sees how things are then.
 
     Raises ``Refused`` when a card was pressed or ran out in this moment, or when a person has the conversation, or
     another worker the run.
     """
     tenant_id, key = claim.identity.tenant_id, {"tenant": claim.identity.tenant_id, "thread": claim.thread_id}
-    asks: list[Ask] = [(_END, key | _ended(claim, report, cards))]
+    told = [*last, events.run_finished(claim.thread_id, claim.run_id, cards)]
+    asks: list[Ask] = [log.appending(tenant_id, claim.thread_id, claim.run_id, told)]
+    asks.append((_END, key | _ended(claim, report, cards)))
     if report.active_agent and report.active_agent != claim.active_agent:
         asks.append((_ANSWERED_BY, key | {"agent": report.active_agent}))
     if cost_micros > 0:
         asks.append(budget.spending(tenant_id, cost_micros))
-    told = [*last, events.run_finished(claim.thread_id, claim.run_id, cards)]
-    asks.append(log.appending(tenant_id, claim.thread_id, claim.run_id, told))
     *_, [row] = runtime.store.ask(tenant_id, *asks, (_MORE, key))
     return bool(row["more"])
 

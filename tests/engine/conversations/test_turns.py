@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from engine.checkout import confirmation
 from engine.conversations import asking, budget, events, log, runs, service, turns
@@ -194,3 +194,34 @@ def test_a_card_pressed_in_this_moment_is_not_told_as_open(shop: Shop, shopper: 
         _end(shop, claim, cards=open_cards)
     assert _log(shop, thread) == before
     assert not _end(shop, claim)
+
+
+def test_a_press_that_the_end_waits_for_is_seen_by_it(shop: Shop, shopper: Identity, thread: Thread) -> None:
+    """The press holds the conversation while the run ends: how things stood before the wait counts for nothing."""
+    shop.add("LAMP")
+    _submit(shop, shopper, thread, message="hi")
+    claim = _take(shop, thread)
+    assert claim is not None
+    shop.ready(shopper, "LAMP")
+    card = confirmation.request(shop.runtime, shopper, thread_id=thread.id)
+    open_cards, _ = asking.standing(shop.runtime, shopper, thread.id)
+    approve = {"interruptId": card.id, "status": "resolved", "payload": {"approved": True}}
+    with ThreadPoolExecutor(1) as pool:
+        with shop.uow() as session:
+            service.submit(session, shopper, thread.id, RunInput.model_validate({"resume": [approve]}))
+            me = session.scalar(text("SELECT pg_backend_pid()"))
+            ending = pool.submit(_end, shop, claim, cards=open_cards)
+            _wait_for_who_waits(shop, me)
+        with pytest.raises(Refused):
+            ending.result()
+    assert _run(shop, claim.run_id).status == RunStatus.RUNNING
+    assert "RUN_FINISHED" not in [kind for _, kind, _, _ in _log(shop, thread)]
+
+
+def _wait_for_who_waits(shop: Shop, holder: int) -> None:
+    waits = text("SELECT count(*) FROM pg_stat_activity WHERE :holder = ANY(pg_blocking_pids(pid))")
+    for _ in range(10_000):
+        with shop.uow() as session:
+            if session.scalar(waits, {"holder": holder}):
+                return
+    raise AssertionError("nobody waits")
