@@ -65,9 +65,9 @@ def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id:
         checkout = session.get_one(CheckoutSession, (tenant_id, row.session_id))
         held = shopper is not None and shopper.id in {row.owner_id, row.holder_id}
         used = row.status == ConsentStatus.CLAIMED
-        card, owner = consents.view(row), row.owner_id
+        card, owner = consents.view(row), _acting(session, tenant_id, row.owner_id, shopper)
         payable = _is_open(checkout) and (row.status == ConsentStatus.APPROVED or not _of_suspended(session, row))
-    outcome = outcome_of(runtime, _acting(runtime, tenant_id, owner, shopper), consent_id) if used else None
+    outcome = outcome_of(runtime, owner, consent_id) if used else None
     return Shown(card, held, outcome, payable)
 
 
@@ -102,8 +102,7 @@ def pay(runtime: Runtime, shopper: Identity, consent_id: str) -> Completion:
         summary = consents.view(_held(session, shopper, consent_id, again=True)).checkout
     if summary.payment_method is None and not summary.tenders and summary.total.amount:
         raise CheckoutIncomplete("Enter a card first.")
-    owner = _decided(runtime, shopper, consent_id, approved=True)
-    return complete(runtime, _acting(runtime, shopper.tenant_id, owner, shopper), consent_id)
+    return complete(runtime, _decided(runtime, shopper, consent_id, approved=True), consent_id)
 
 
 def decline(runtime: Runtime, shopper: Identity, consent_id: str) -> None:
@@ -130,7 +129,7 @@ def use_card(runtime: Runtime, shopper: Identity, consent_id: str, card_token: s
     offered = card_entry(runtime, shopper, consent_id)
     with runtime.unit_of_work(tenant_id) as session:
         row = _held(session, shopper, consent_id)
-        owner, session_id = _acting(runtime, tenant_id, row.owner_id, shopper), str(row.session_id)
+        owner, session_id = _acting(session, tenant_id, row.owner_id, shopper), str(row.session_id)
     gateway = runtime.gateways[offered.gateway]
     card = gateway.describe(card_token, merchant=tenant_id, session_id=session_id)
     if card is None or not card.entered:
@@ -141,6 +140,7 @@ def use_card(runtime: Runtime, shopper: Identity, consent_id: str, card_token: s
         "brand": card.brand,
         "last4": card.last4,
         "label": method_label(card.brand, card.last4, wallet=card.wallet),
+        "entered_by": shopper.id,
     }
     return _shown_anew(runtime, owner, session_id, method, holder_id=shopper.id)
 
@@ -151,11 +151,8 @@ def again(runtime: Runtime, shopper: Identity, consent_id: str) -> ConsentView:
     with runtime.unit_of_work(tenant_id) as session:
         row = _held(session, shopper, consent_id)
         checkout = _locked(session, tenant_id, str(row.session_id))
-        owner, holder_id, token = (
-            _acting(runtime, tenant_id, row.owner_id, shopper),
-            row.holder_id,
-            token_of(runtime, row),
-        )
+        owner = _acting(session, tenant_id, row.owner_id, shopper)
+        holder_id, token = row.holder_id, token_of(runtime, row)
         bound = digest(checkout, checkouts.quote_of(session, checkout))
         shown = confirmation.show(session, runtime, owner, checkout.id, bound, token, None)
         if shown is None:
@@ -199,21 +196,20 @@ def _shown_anew(
     raise CheckoutClosed("The order keeps changing. Ask your assistant for a fresh link.")
 
 
-def _decided(runtime: Runtime, shopper: Identity, consent_id: str, *, approved: bool) -> str:
+def _decided(runtime: Runtime, shopper: Identity, consent_id: str, *, approved: bool) -> Identity:
     """Write the decision; returns whose card it is."""
     with runtime.unit_of_work(shopper.tenant_id) as session:
         confirmation.decide(session, shopper, consent_id, approved=approved, channel=CHANNEL)
-        return session.get_one(Consent, (shopper.tenant_id, consent_id)).owner_id
+        owner_id = session.get_one(Consent, (shopper.tenant_id, consent_id)).owner_id
+        return _acting(session, shopper.tenant_id, owner_id, shopper)
 
 
-def _acting(runtime: Runtime, tenant_id: str, owner_id: str, shopper: Identity | None) -> Identity:
+def _acting(session: Session, tenant_id: str, owner_id: str, shopper: Identity | None) -> Identity:
     """The card's owner, for whom its holder decides; a holder that the shop knows is the order's customer. A shopper's
     own card, made in the chat, stays that shopper's whoever holds it.
     """
-    if is_id(owner_id, "shopper"):
-        with runtime.unit_of_work(tenant_id) as session:
-            if owner := customers.shopper(session, tenant_id, owner_id):
-                return owner
+    if is_id(owner_id, "shopper") and (owner := customers.shopper(session, tenant_id, owner_id)):
+        return owner
     known = shopper.customer_id if shopper else None
     return Identity(tenant_id, Actor.API_KEY, owner_id, customer_id=known)
 

@@ -81,8 +81,8 @@ def decide(
 ) -> Decision:
     """Write the human's decision into the row. Only the card's own shopper may, in the conversation that shows it.
 
-    Raises ``Forbidden`` for staff and keys, ``NotFound`` for anybody else's card, ``ConsentExpired`` too late,
-    ``ConsentDecided`` when it was decided otherwise or replaced.
+    Raises ``Forbidden`` for staff and keys, and for a yes with a payment card that somebody else entered, ``NotFound``
+    for anybody else's card, ``ConsentExpired`` too late, ``ConsentDecided`` when it was decided otherwise or replaced.
     """
     if identity.actor != Actor.SHOPPER:
         raise Forbidden("Only the shopper can confirm a payment.")
@@ -95,6 +95,8 @@ def decide(
     if _repeats(card, approved=approved):
         return Decision(consents.view(card), approved, first=False)
     _require_open(card)
+    if approved:
+        _require_own_method(session, identity, card)
     card.status = CONSENT.check(card.status, ConsentStatus.APPROVED if approved else ConsentStatus.DECLINED)
     card.channel = channel
     card.decided_at = clock.now()
@@ -180,6 +182,13 @@ def show(
         facts={"digest": bound},
     )
     return consents.view(card)
+
+
+def _require_own_method(session: Session, identity: Identity, card: Consent) -> None:
+    """Of the two who may decide on a hosted card, only the one who entered what it pays with may say yes to it."""
+    checkout = session.get_one(CheckoutSession, (card.tenant_id, card.session_id))
+    if (checkout.payment_method or {}).get("entered_by", identity.id) != identity.id:
+        raise Forbidden("This payment card was entered in another browser. Choose a way to pay of your own.")
 
 
 def _repeats(card: Consent, *, approved: bool) -> bool:

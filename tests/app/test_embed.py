@@ -10,11 +10,12 @@ import pytest
 from app.identity import COOKIE, FRAMED
 from engine.agentic import hosted
 from engine.checkout import confirmation
-from engine.kit.errors import InvalidInput
+from engine.kit.errors import Forbidden, InvalidInput
 from engine.orders.models import Order
 from engine.policies import set_policy
 from tests.app.conftest import Browser, counted
 from tests.app.test_account import guest_of
+from tests.app.test_confirm import GOOD, _enter
 from tests.shop import Shop
 
 THEIRS = "https://www.merchant.example"
@@ -162,3 +163,31 @@ def test_the_page_of_a_card_is_its_owners_alone(browser: Browser, open_browser, 
     stranger.start(shop.tenant)
     assert stranger.get(f"/v1/checkout/page?card={card.id}").status_code == 404
     assert browser.http.cookies.get(COOKIE, path="/")
+
+
+def test_what_the_holder_entered_pays_by_the_holders_yes_alone(browser: Browser, open_browser, shop: Shop) -> None:
+    """The owner may change the order and be shown it anew; the other's payment card is not theirs to charge."""
+    shop.add("A")
+    browser.start(shop.tenant)
+    guest = guest_of(shop)
+    session_id = shop.ready(guest, "A")
+    url = browser.get(f"/v1/checkout/page?card={shop.card(guest).id}").json()["url"]
+    tab, origin = open_browser(), {"origin": "http://127.0.0.1:8000"}
+    tab.http.post(url.replace("?", "/open?"), headers=origin)
+    entered = tab.http.post(
+        url.replace("?", "/card?"), data={"card_token": _enter(shop, session_id, GOOD)}, headers=origin
+    )
+    assert "Visa •••• 4242" in entered.text
+    theirs = shop.card(guest)
+    with pytest.raises(Forbidden):
+        shop.approve(guest, theirs.id)
+    shop.fill(guest, "A", 3)
+    more = shop.card(guest)
+    assert more.id != theirs.id
+    with pytest.raises(Forbidden):
+        shop.approve(guest, more.id)
+    assert counted(shop, Order) == 0
+    url = browser.get(f"/v1/checkout/page?card={more.id}").json()["url"]
+    tab.http.post(url.replace("?", "/open?"), headers=origin)
+    assert "Thank you" in tab.http.post(url.replace("?", "/pay?"), headers=origin).text
+    assert counted(shop, Order) == 1
