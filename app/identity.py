@@ -115,7 +115,8 @@ def session_of(cookies: Mapping[str, str]) -> str | None:
 def merchant_by_slug(runtime: Runtime, slug: str) -> Merchant:
     """An active shop by its slug. Raises ``NotFound``."""
     with runtime.store.without_tenant() as session:
-        row = session.scalar(select(Tenant).where(Tenant.slug == slug, Tenant.status == "active"))
+        query = select(Tenant).where(Tenant.slug == slug, Tenant.status == "active")
+        row = session.scalar(query) if slug.isprintable() else None
         if row is None:
             raise NotFound("There is no such shop.")
         return Merchant.of(row)

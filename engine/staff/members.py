@@ -15,7 +15,7 @@ from engine.kit import audit, clock, outbox
 from engine.kit.envelope import seal_code
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Identity, Role
-from engine.kit.ids import new_id
+from engine.kit.ids import is_id, new_id
 from engine.kit.members import MemberStatus, StaffMember
 from engine.kit.tenancy import Tenant, hash_secret
 from engine.runtime import Runtime
@@ -161,7 +161,12 @@ def find(session: Session, tenant_id: str, member_id: str) -> StaffMember:
 
 def locked(session: Session, tenant_id: str, member_id: str) -> StaffMember:
     """A member under their lock, as they are now. Raises ``NotFound``."""
-    row = session.get(StaffMember, (tenant_id, member_id), with_for_update=True, populate_existing=True)
+    known = is_id(member_id, "member")
+    row = (
+        session.get(StaffMember, (tenant_id, member_id), with_for_update=True, populate_existing=True)
+        if known
+        else None
+    )
     if row is None:
         raise NotFound("There is nobody of that name here.")
     return row

@@ -44,7 +44,7 @@ def set_logo(session: Session, tenant_id: str, content: bytes, *, actor: str) ->
 
 def logo(session: Session, tenant_id: str, digest: str) -> tuple[str, bytes]:
     """Media type and bytes. Raises ``NotFound``."""
-    found = session.get(Logo, (tenant_id, digest))
+    found = session.get(Logo, (tenant_id, digest)) if digest.isalnum() else None
     if found is None:
         raise NotFound("There is no such logo.")
     return found.media_type, found.content

@@ -260,3 +260,28 @@ def test_a_policy_that_would_stop_every_change(
 ) -> None:
     headers = {"Idempotency-Key": "k", "Authorization": make_key(shop.tenant, "admin")}
     is_problem(browser.http.patch("/v1/staff/policies/orders", json=values, headers=headers), 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?shop=a%00b",
+        "/account?shop=a%00b",
+        "/products/a?shop=a%00b",
+        "/staff/sign-in?shop=a%00b",
+        "/staff/join?shop=a%00b",
+        "/embed.js?shop=a%00b",
+        "/embed/a%00b",
+        "/theme/a%00b.css?v=1",
+        "/theme/{slug}/logo/a%00b",
+    ],
+)
+def test_a_page_of_what_cannot_be(browser: Browser, shop: Shop, path: str) -> None:
+    assert browser.get(path.format(slug=shop.tenant.slug)).status_code == 404
+
+
+@pytest.mark.parametrize("member", ["a\x00b", "stf_" + "x" * 200])
+def test_a_demo_person_who_cannot_be(browser: Browser, shop: Shop, member: str) -> None:
+    path, own = f"/staff/sign-in/demo?shop={shop.tenant.slug}", {"Origin": "http://127.0.0.1:8000"}
+    assert browser.http.post(path, data={"member": member}, headers=own).status_code == 404
+    assert "ic_staff" not in browser.http.cookies
