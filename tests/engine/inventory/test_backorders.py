@@ -7,8 +7,10 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import select
 
+from engine.catalog.models import Variant
 from engine.inventory import inbound
 from engine.inventory import service as inventory
+from engine.inventory.availability import available_units
 from engine.inventory.errors import OutOfStock
 from engine.inventory.inbound import Coming
 from engine.inventory.models import Backorder, BackorderKind
@@ -195,6 +197,24 @@ def test_a_pre_order_is_not_there_before_its_day(shop: Shop) -> None:
     set_variant(shop, "A", available_on=clock.now().date())
     assert allocate(shop, "A") == [(line, 2)]
     assert sellable(shop, "A") == {"EAST": 3}
+
+
+def test_a_pre_order_is_there_when_its_day_has_come_to_a_process_that_asked_before(shop: Shop) -> None:
+    shop.add("A", stock={"EAST": 5})
+    days = timedelta(days=40)
+    set_variant(shop, "A", stock_policy="preorder", available_on=clock.now().date() + days)
+
+    def units() -> int | None:
+        with shop.uow() as session:
+            asked = select(available_units()).select_from(Variant).where(Variant.id == shop.variants["A"])
+            return session.scalar(asked)
+
+    with clock.stopped():
+        assert units() == 0
+        with clock.shifted(days - timedelta(days=1)):
+            assert units() == 0
+        with clock.shifted(days):
+            assert units() == 5
 
 
 def test_a_promise_is_said_in_words() -> None:
