@@ -78,6 +78,6 @@ def _read(
     site: Site, caller: Caller, name: str, start: date | None, end: date | None, currency: str | None
 ) -> ReportView:
     tenant_id = reader(caller).tenant_id
-    with site.runtime.unit_of_work(tenant_id) as session:
+    with site.runtime.store.unit_of_work(tenant_id, snapshot=True) as session:
         over = period(session, tenant_id, start, end)
         return service.report(session, tenant_id, name, over, currency=currency or caller.merchant.currency)

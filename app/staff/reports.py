@@ -76,7 +76,7 @@ def _filled(site: Site, caller: Caller, start: str, end: str, currency: str) -> 
     merchant = caller.merchant
     sold_in = currencies_of(merchant.currency, merchant.settings)
     chosen = currency if currency in sold_in else merchant.currency
-    with site.runtime.unit_of_work(merchant.id) as session:
+    with site.runtime.store.unit_of_work(merchant.id, snapshot=True) as session:
         over, problem = _period(session, merchant.id, start, end)
         views = [service.report(session, merchant.id, name, over, currency=chosen) for name in service.REPORTS]
     shown = {view.name: Shown(view, plot(view), _sheet(view, chosen)) for view in views}

@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from engine.finance import postings
+from engine.finance import reports as books
+from engine.finance import service as finance
+from engine.finance.schemas import TrialBalanceView
 from engine.kit.identity import Role
 from engine.kit.tenancy import Tenant
 from engine.reports import service
@@ -71,6 +76,27 @@ def test_money_is_that_of_the_journal(
     stranger = signed_in(Role.ADMIN, open_shop(runtime, make_tenant()).tenant)
     assert not any(stranger.get("/v1/reports/sales").json()["totals"].values())
     assert "$205.95" not in stranger.page("/staff/reports").text
+
+
+def test_what_is_booked_while_a_report_is_made_does_not_come_between_it_and_the_books(
+    shop: Shop, signed_in: Callable[..., Console], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sold(shop)
+    by, balance, booked = signed_in(Role.ADMIN), books.movements, []
+
+    def meanwhile(*asked: Any, **period: Any) -> TrialBalanceView:
+        with shop.uow() as session:
+            fee = {"kind": "return_fee", "subject": f"{len(booked)}", "currency": "USD"}
+            booked.append(finance.post(session, shop.tenant.id, **fee, amounts=postings.return_fee(10)))
+        return balance(*asked, **period)
+
+    monkeypatch.setattr(books, "movements", meanwhile)
+    answer = by.get("/v1/reports/refunds").json()
+    assert (answer["totals"]["fees"], answer["ties"]["holds"]) == (0, True)
+    assert "Does not tie" not in by.page("/staff/reports").text
+    assert len(booked) == 4
+    monkeypatch.undo()
+    assert by.get("/v1/reports/refunds").json()["totals"]["fees"] == 40
 
 
 def test_a_file_says_the_same(shop: Shop, signed_in: Callable[..., Console]) -> None:
