@@ -1,13 +1,12 @@
 // /staff/catalog: products by words and status, and what is missing of them. The search is in the address.
 import { get } from './api.js';
-import { el, money, shortcut, state } from './shell.js';
+import { el, money, searchForm, shortcut, state } from './shell.js';
 
-const form = document.getElementById('ct-search');
 const place = document.getElementById('ct-found');
 const CHIPS = { active: 'good', archived: 'warn' };
 let asked = 0;
 
-const query = () => new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+const query = searchForm(document.getElementById('ct-search'), () => search());
 const link = (id, title) => el('a', { href: `/staff/catalog/products/${id}` }, title);
 
 /** The page of products that the form asks for, as rows. */
@@ -86,19 +85,5 @@ function more(cursor, body, make) {
   place.append(el('p', {}, button));
 }
 
-function fill() {
-  const wanted = new URLSearchParams(location.search);
-  for (const part of form.elements) if (part.name) part.value = wanted.get(part.name) ?? '';
-}
-
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const wanted = query();
-  history.pushState(null, '', `${location.pathname}${wanted.size ? `?${wanted}` : ''}`);
-  search();
-});
-form.addEventListener('change', (event) => { if (event.target.matches('select')) form.requestSubmit(); });
-addEventListener('popstate', () => { fill(); search(); });
 shortcut('/', 'Search products', () => document.getElementById('ct-q').focus());
-fill();
 search();

@@ -1,18 +1,12 @@
 // /staff/orders: search, and more of it as long as there is more. The search is in the address, so that it can be shared.
 import { get } from './api.js';
 import { chip, price } from './order-panel.js';
-import { el, moment, shortcut } from './shell.js';
+import { el, moment, searchForm, shortcut } from './shell.js';
 
-const form = document.getElementById('op-search');
 const place = document.getElementById('op-found');
 let asked = 0;
 
-function fill() {
-  const wanted = new URLSearchParams(location.search);
-  for (const field of form.elements) if (field.name) field.value = wanted.get(field.name) ?? '';
-}
-
-const query = () => new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+const query = searchForm(document.getElementById('op-search'), () => search());
 
 async function search() {
   const number = (asked += 1);
@@ -83,14 +77,5 @@ function more(cursor, body) {
   place.append(el('p', { class: 'op-more' }, button));
 }
 
-form.addEventListener('submit', (event) => {
-  event.preventDefault();
-  const wanted = query();
-  history.pushState(null, '', `${location.pathname}${wanted.size ? `?${wanted}` : ''}`);
-  search();
-});
-form.addEventListener('change', (event) => { if (event.target.matches('select')) form.requestSubmit(); });
-addEventListener('popstate', () => { fill(); search(); });
 shortcut('/', 'Search orders', () => document.getElementById('op-q').focus());
-fill();
 search();

@@ -117,6 +117,28 @@ export function formDialog({ title, say = '', fields, action, act }) {
   return ask(dialog, () => answer);
 }
 
+/**
+ * A search whose words stand in the address, so that it can be shared and gone back to; `search()` is called when they
+ * change. Returns what tells the words of now, without those that are empty.
+ */
+export function searchForm(form, search) {
+  const query = () => new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+  const fill = () => {
+    const wanted = new URLSearchParams(location.search);
+    for (const part of form.elements) if (part.name) part.value = wanted.get(part.name) ?? '';
+  };
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const wanted = query();
+    history.pushState(null, '', `${location.pathname}${wanted.size ? `?${wanted}` : ''}`);
+    search();
+  });
+  form.addEventListener('change', (event) => { if (event.target.matches('select')) form.requestSubmit(); });
+  addEventListener('popstate', () => { fill(); search(); });
+  fill();
+  return query;
+}
+
 /** What stands where there is nothing to see yet: `kind` is `loading`, `empty` or `error`. */
 export const state = (kind, words, ...more) =>
   el('div', { class: 'st-state', 'data-state': kind, role: kind === 'error' ? 'alert' : null }, el('p', {}, words), ...more);
