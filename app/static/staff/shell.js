@@ -183,6 +183,13 @@ for (const choice of document.querySelectorAll('input[name=st-theme]')) {
   choice.addEventListener('change', () => { globalThis.icTheme.choice = choice.value; });
 }
 
+// Where the navigation is wider than the window, the page one is on is in sight.
+const place = document.querySelector('.st-nav [aria-current]');
+if (place) {
+  const [nav, own, all] = [place.closest('.st-nav'), place.getBoundingClientRect(), place.closest('.st-nav').getBoundingClientRect()];
+  nav.scrollLeft += own.left - all.left - (all.width - own.width) / 2;
+}
+
 const menu = document.querySelector('.st-me');
 document.addEventListener('click', (event) => { if (!menu.contains(event.target)) menu.open = false; });
 menu.addEventListener('keydown', (event) => {
