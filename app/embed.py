@@ -55,11 +55,12 @@ class CardPage(View):
 def script(request: Request, site: SiteDep, shop: Slug = "") -> Response:
     """The one script that another site's page takes in: it may be fetched from everywhere."""
     merchant = _merchant(site, request, shop)
+    speaks = [words(tag) for tag in offered(merchant.settings)]
     told = {
         "frame": f"/embed/{merchant.slug}",
         "accent": _accent(merchant),
-        "languages": list(offered(merchant.settings)),
-        "words": {tag: dict(words(tag).part("hosted.embed")) for tag in offered(merchant.settings)},
+        "languages": [one.language for one in speaks],
+        "words": {one.language: {**one.part("hosted.embed"), "dir": one.direction} for one in speaks},
         "name": voice(merchant, "").get("assistant", merchant.name),
     }
     text = _source().replace('"__TOLD__"', json.dumps(told, ensure_ascii=True).replace("<", "\\u003c"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -124,6 +125,8 @@ def test_the_script_is_small_and_for_everybody(browser: Browser, shop: Shop) -> 
     assert (answer.status_code, answer.headers["cross-origin-resource-policy"]) == (200, "cross-origin")
     assert len(answer.content) <= 6_000
     assert f'"/embed/{shop.tenant.slug}"' in answer.text
+    told = json.loads(answer.text.split("const told = ")[1].split(";\n")[0])
+    assert {tag: one["dir"] for tag, one in told["words"].items()} == {"en": "ltr", "ar": "rtl", "es": "ltr"}
     assert browser.http.get("/embed.js?shop=nobody").status_code == 404
 
 

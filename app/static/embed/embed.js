@@ -12,7 +12,7 @@
   const side = position === 'start' ? 'inset-inline-start' : 'inset-inline-end';
 
   const host = document.createElement('div');
-  host.dir = language === 'ar' ? 'rtl' : document.dir || 'ltr';
+  host.dir = words.dir === 'rtl' ? 'rtl' : document.dir || 'ltr';
   const root = host.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(`
