@@ -287,9 +287,30 @@ def test_two_shoppers_pages_and_two_staff_have_one_story(shopper: Any, at_desk: 
     told = heard(one)
     assert heard(twin) == told
     assert story(sam.page) == story(noor.page) == told
+    asked: list[str] = []
+    noor.page.on("request", lambda request: asked.append(request.url.partition("/v1")[2]))
+    noor.page.reload()
+    expect(noor.page.locator(".ds-entry[data-kind=note]")).to_have_count(4, timeout=SOON_MS)
+    case = noor.page.url.rpartition("/")[2]
+    assert 1 <= asked.count(f"/cases/{case}") <= 4  # the log tells nine times that something was done to it
     kinds = "nodes => nodes.map(node => node.dataset.kind + node.dataset.id)"
     assert sam.page.eval_on_selector_all(".ds-entry", kinds) == noor.page.eval_on_selector_all(".ds-entry", kinds)
     assert [one for one in told if one.startswith("staff")] == [f"staff {number}" for number in range(4)]
+
+
+def test_a_note_under_way_stays_a_note_when_the_case_is_given(shopper: Any, at_desk: Any) -> None:
+    one, word = shopper(), peculiar()
+    one.ask(f"hello {word}")
+    one.wants_a_person()
+    sam, noor = at_desk("Sam"), at_desk("Noor")
+    sam.opens(word)
+    expect(sam.page.locator("ic-order-panel > .op-empty")).to_have_css("padding", "16px")
+    note = sam.page.get_by_role("textbox", name="Note for")
+    note.press_sequentially("Not for her: ")
+    noor.opens(word).get_by_label("Give the case to").select_option(label="Sam")
+    expect(sam.page.get_by_role("button", name="Return to assistant")).to_be_visible(timeout=SOON_MS)
+    sam.page.keyboard.type("she was here before.")
+    expect(note).to_have_value("Not for her: she was here before.")
 
 
 def test_keys_alone(shopper: Any, at_desk: Any) -> None:

@@ -11,6 +11,7 @@ import { called, learn, mine } from './words.js';
 
 const TICK_MS = 15_000;
 const NEAR_END_PX = 160;
+const BURST_MS = 60;
 
 class CasePage extends LitElement {
   static properties = {
@@ -71,6 +72,14 @@ class CasePage extends LitElement {
     }
   }
 
+  /** A burst of news, such as the log from its beginning, is one question. */
+  #loadSoon() {
+    this.soon ??= setTimeout(() => {
+      this.soon = null;
+      this.load();
+    }, BURST_MS);
+  }
+
   #set(one) {
     if (this.one && one.version < this.one.version) return;
     this.notes = new Map(one.notes.map((note) => [note.id, note]));
@@ -79,12 +88,12 @@ class CasePage extends LitElement {
 
   #hear(news) {
     if (news) this.present = news.present.filter(({ case_id: id, who }) => id === this.caseId && who !== mine());
-    if (!news || news.changed.includes(this.caseId)) this.load();
+    if (!news || news.changed.includes(this.caseId)) this.#loadSoon();
   }
 
   #read(event, seq) {
     this.story.take(event, seq);
-    if (event.name?.startsWith('case.') && !this.busy) this.load();
+    if (event.name?.startsWith('case.') && !this.busy) this.#loadSoon();
     this.requestUpdate();
   }
 

@@ -23,7 +23,7 @@ class Composer extends LitElement {
 
   willUpdate() {
     if (this.locked) this.kind = 'note';
-    else if (this.wasLocked) this.kind = 'reply';
+    else if (this.wasLocked && !this.drafts.note) this.kind = 'reply'; // else what goes on being typed would go to the shopper
     this.wasLocked = Boolean(this.locked);
   }
 
