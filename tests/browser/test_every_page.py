@@ -17,7 +17,7 @@ from tests.browser.test_access import SMALL_TARGETS, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
 
-SHOPPERS = ["/", "/?lang=ar", "/order/{number}", "/products/{product}", "/account", "/outbox", "/docs"]
+SHOPPERS = ["/", "/?lang=ar", "/order/{number}", "/products/{product}", "/account", "/about", "/outbox", "/docs"]
 CONSOLE = ["/staff", "/staff/orders/{number}", "/staff/cases/{case}"]
 """And whatever the console's navigation leads to: a new page is found by itself."""
 SIGNED_OUT = [
