@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
 from tests.browser.fake_server import FakeShop, serving_shop
-from tests.browser.real import buyer, server  # noqa: F401 -- fixtures
+from tests.browser.real import buyer, person, server  # noqa: F401 -- fixtures
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "chat"

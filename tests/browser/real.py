@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,12 +33,7 @@ def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def warm(url: str) -> None:
     """One turn that nobody waits for in a test: the first brings the agents in."""
-    shopper = Shopper(url)
-    run = shopper.post(f"/v1/threads/{shopper.thread}/runs", {"message": "hello"})["run_id"]
-    for _ in range(600):
-        if shopper.http.get(f"/v1/threads/{shopper.thread}/runs/{run}").json()["status"] == "completed":
-            return
-        time.sleep(0.2)
+    assert Shopper(url).turn({"message": "hello"})["type"] == "RUN_FINISHED"
 
 
 @dataclass
@@ -111,3 +105,50 @@ def buyer(chromium: Browser, server: Server) -> Iterator[Buyer]:
     made.context.close()
     foreign = [url for url in made.asked if not url.startswith((*made.ours, "data:"))]
     assert (foreign, made.errors) == ([], [])
+
+
+@dataclass
+class Person:
+    """Somebody's browser, and everything it complained of."""
+
+    context: BrowserContext
+    url: str
+    errors: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.context.on("console", self._hear)
+        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
+        self.page = self.context.new_page()
+
+    def _hear(self, said: Any) -> None:
+        """A refusal that the page shows in words is no error of its own."""
+        if said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource"):
+            self.errors.append(said.text)
+
+    def sign_in(self, name: str) -> None:
+        self.page.goto(f"{self.url}/staff/sign-in")
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
+        expect(self.page.locator(".st-head")).to_be_visible()
+
+    def go(self, path: str) -> Page:
+        self.page.goto(f"{self.url}{path}")
+        return self.page
+
+
+@pytest.fixture
+def person(chromium: Browser, server: Server) -> Iterator[Any]:
+    opened: list[Person] = []
+
+    def make(name: str = "", **options: Any) -> Person:
+        size = options.pop("viewport", {"width": 1280, "height": 800})
+        context = chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver", **options)
+        made = Person(context, server.url)
+        opened.append(made)
+        if name:
+            made.sign_in(name)
+        return made
+
+    yield make
+    for one in opened:
+        one.context.close()
+    assert [one.errors for one in opened if one.errors] == []

@@ -4,74 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.app.test_serve import Server
 from tests.browser.conftest import picture
+from tests.browser.real import DETAILS, Person
 from tests.browser.test_access import SMALL_TARGETS, violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "staff"
-DETAILS = "check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205"
 TURN_MS = 60_000
 HEARD_MS = 1_000
-
-
-@dataclass
-class Person:
-    """Somebody's browser, and everything it complained of."""
-
-    context: BrowserContext
-    url: str
-    errors: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.context.on("console", self._hear)
-        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        self.page = self.context.new_page()
-
-    def _hear(self, said: Any) -> None:
-        """A refusal that the page shows in words is no error of its own."""
-        if said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource"):
-            self.errors.append(said.text)
-
-    def sign_in(self, name: str) -> None:
-        self.page.goto(f"{self.url}/staff/sign-in")
-        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
-        expect(self.page.locator(".st-head")).to_be_visible()
-
-    def go(self, path: str) -> Page:
-        self.page.goto(f"{self.url}{path}")
-        return self.page
-
-    def shot(self, name: str) -> None:
-        ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        picture(self.page, ARTIFACTS / f"{name}.png", full_page=True)
-
-
-@pytest.fixture
-def person(chromium: Browser, server: Server) -> Iterator[Any]:
-    opened: list[Person] = []
-
-    def make(name: str = "", **options: Any) -> Person:
-        size = options.pop("viewport", {"width": 1280, "height": 800})
-        context = chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver", **options)
-        made = Person(context, server.url)
-        opened.append(made)
-        if name:
-            made.sign_in(name)
-        return made
-
-    yield make
-    for one in opened:
-        one.context.close()
-    assert [one.errors for one in opened if one.errors] == []
 
 
 @pytest.fixture(scope="module")
@@ -292,9 +240,10 @@ def test_no_violation_and_no_overflow(person: Any, width: int) -> None:
 
 
 def _proper(who: Person, width: int, name: str) -> None:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
     for scheme in ("light", "dark"):
         who.page.emulate_media(color_scheme=scheme)
-        who.shot(f"{name}-{scheme}")
+        picture(who.page, ARTIFACTS / f"{name}-{scheme}.png", full_page=True)
         assert violations(who.page) == [], (name, scheme)
     assert who.page.evaluate(SMALL_TARGETS) == [], name
     assert who.page.evaluate("document.documentElement.scrollWidth") <= width, name

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.app.test_serve import Server
 from tests.browser.conftest import picture
 from tests.browser.real import Buyer
 from tests.browser.test_access import violations
@@ -26,62 +23,19 @@ SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select
 SIZES = ((1280, 900), (390, 844))
 
 
-@dataclass
-class Person:
-    """One of the shop's people at the console, and everything their browser complained of."""
-
-    context: BrowserContext
-    url: str
-    errors: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.context.on("console", self._hear)
-        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        self.page: Page = self.context.new_page()
-
-    def _hear(self, said: Any) -> None:
-        """A refusal that the page shows in words is no error of its own."""
-        if said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource"):
-            self.errors.append(said.text)
-
-    def come_in(self, name: str) -> None:
-        self.page.goto(f"{self.url}/staff/sign-in")
-        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
-        expect(self.page.locator(".st-head")).to_be_visible()
-
-    def go(self, path: str) -> Page:
-        self.page.goto(f"{self.url}{path}")
-        return self.page
-
-    def sound(self, name: str) -> None:
-        """At both sizes and looks: nothing that axe finds, nothing too small, nothing too wide. Leaves pictures."""
-        SHOTS.mkdir(parents=True, exist_ok=True)
-        for width, height in SIZES:
-            self.page.set_viewport_size({"width": width, "height": height})
-            for look in ("light", "dark"):
-                self.page.emulate_media(color_scheme=look)
-                self.page.evaluate("scrollTo(0, 0)")
-                picture(self.page, SHOTS / f"{name}-{width}-{look}.png", full_page=True)
-                assert violations(self.page) == [], (name, width, look)
-            assert self.page.evaluate(SMALL) == [], (name, width)
-            assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
-        self.page.set_viewport_size({"width": 1280, "height": 900})
-
-
-@pytest.fixture
-def person(chromium: Browser, server: Server) -> Iterator[Any]:
-    opened: list[Person] = []
-
-    def make(name: str) -> Person:
-        made = Person(chromium.new_context(locale="en-US", timezone_id="America/Denver"), server.url)
-        opened.append(made)
-        made.come_in(name)
-        return made
-
-    yield make
-    for one in opened:
-        one.context.close()
-    assert [one.errors for one in opened if one.errors] == []
+def sound(page: Page, name: str) -> None:
+    """At both sizes and looks: nothing that axe finds, nothing too small, nothing too wide. Leaves pictures."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        for look in ("light", "dark"):
+            page.emulate_media(color_scheme=look)
+            page.evaluate("scrollTo(0, 0)")
+            picture(page, SHOTS / f"{name}-{width}-{look}.png", full_page=True)
+            assert violations(page) == [], (name, width, look)
+        assert page.evaluate(SMALL) == [], (name, width)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_reports_after_a_sale(buyer: Buyer, person: Any) -> None:
@@ -96,7 +50,7 @@ def test_reports_after_a_sale(buyer: Buyer, person: Any) -> None:
     tax.get_by_text("The numbers").press("Enter")
     owed = tax.locator(".rp-total td").last
     expect(owed).to_contain_text("$")
-    noor.sound("reports")
+    sound(noor.page, "reports")
     page.get_by_role("link", name="7 days").press("Enter")
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
     expect(page.locator("#tax .rp-bar")).to_have_count(7)
@@ -117,7 +71,7 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     page.get_by_label("Title, slug or SKU").fill("fellwalker 2")
     page.get_by_role("button", name="Search").press("Enter")
     expect(page.locator("#ct-found tbody tr")).to_have_count(1)
-    ops.sound("catalog")
+    sound(ops.page, "catalog")
     page.get_by_role("link", name=re.compile("^Fellwalker")).click()
     words = page.get_by_role("region", name="The product")
     price = page.get_by_label("Price").first
@@ -126,7 +80,7 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     words.get_by_role("button", name="Save").click()
     expect(words.get_by_role("alert").filter(has_text="category")).to_be_visible()
     expect(words.get_by_label("Category")).to_have_attribute("aria-invalid", "true")
-    ops.sound("product")
+    sound(ops.page, "product")
     page.once("dialog", lambda asked: asked.dismiss())
     page.evaluate("location.reload()")
     expect(words.get_by_label("Category")).to_have_value("NO")
@@ -186,4 +140,4 @@ def test_rules_are_changed_after_a_look_at_the_difference(person: Any) -> None:
     expect(page.get_by_role("status").filter(has_text="White words")).to_contain_text("too little")
     page.get_by_label("Accent", exact=True).fill("#1f6f54")
     expect(page.get_by_role("status").filter(has_text="White words")).to_contain_text("readable")
-    ada.sound("tenant")
+    sound(ada.page, "tenant")
