@@ -1,7 +1,7 @@
 // An act on an order: a form for what the server says can be chosen, then the server's card (amount, method, reason, who
 // decides), then one yes on it. The card's id is its idempotency key, so that one card is done once however often it is pressed.
 import { post } from './api.js';
-import { el, money } from './shell.js';
+import { el, money, toast } from './shell.js';
 
 let count = 0;
 const digits = (currency) => new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits;
@@ -15,9 +15,10 @@ export function act(focus, action, where) {
   return new Promise((resolve) => {
     let done = null;
     const flow = { focus, action, where, dialog, finish: (what) => { done = what; dialog.close(); } };
-    dialog.addEventListener('close', () => {
+    dialog.addEventListener('close', async () => {
       dialog.remove();
       if (before?.isConnected) before.focus();
+      await flow.under; // put away while it is being done: what became of it is told
       resolve(done);
     });
     dialog.showModal();
@@ -93,7 +94,7 @@ function drawCard(flow, asked, card, said) {
   const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
   const yes = el('button', { type: 'button', class: 'main op-yes' }, YES[card.decides]?.(card) ?? card.say);
   const back = el('button', { type: 'button', onclick: () => (flow.form ? showForm(flow, flow.form) : dialog.close()) }, flow.form ? 'Back' : 'Cancel');
-  yes.addEventListener('click', () => press(flow, asked, card, { yes, back, problem }));
+  yes.addEventListener('click', () => { flow.under = press(flow, asked, card, { yes, back, problem }); });
   dialog.replaceChildren(
     el(
       'div',
@@ -119,6 +120,7 @@ async function press(flow, asked, card, { yes, back, problem }) {
   try {
     flow.finish(await post(`/v1/staff/orders/${flow.focus.row.id}/acts`, body, card.id));
   } catch (error) {
+    if (!flow.dialog.isConnected) return toast(error.message, 'bad');
     if (error.code === 'card_outdated') return showCard(flow, asked, null, error.message);
     complain(problem, error);
     yes.disabled = back.disabled = false;

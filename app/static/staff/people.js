@@ -74,7 +74,7 @@ async function invite() {
       { name: 'role', label: 'Role', input: el('select', {}, ...choices('support')) },
     ],
     action: 'Send the invitation',
-    act: (values) => post('/v1/staff/members', values),
+    act: (values, key) => post('/v1/staff/members', values, key),
   });
   if (!given) return;
   toast(`${given.name} is invited.`);
@@ -91,7 +91,7 @@ async function changeRole(one) {
     say: 'They are signed out everywhere and sign in anew.',
     fields: [{ name: 'role', label: 'Role', input: el('select', {}, ...choices(one.role)) }],
     action: 'Change the role',
-    act: (values) => post(`/v1/staff/members/${one.id}/role`, values),
+    act: (values, key) => post(`/v1/staff/members/${one.id}/role`, values, key),
   });
   if (!given) return;
   toast(`${one.name} is ${ROLES[given.role]} now.`);

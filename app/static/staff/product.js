@@ -123,7 +123,7 @@ async function adjust(variant, level) {
       { name: 'reason', label: 'Reason', input: el('input', { required: true, maxlength: 200 }) },
     ],
     action: 'Adjust',
-    act: ({ delta, reason }) => post('/v1/staff/inventory/adjust', { sku: variant.sku, location: level.code, delta: Number(delta), reason }),
+    act: ({ delta, reason }, key) => post('/v1/staff/inventory/adjust', { sku: variant.sku, location: level.code, delta: Number(delta), reason }, key),
   });
   if (!done) return;
   toast(done.status === 'pending_approval' ? 'Somebody else has to approve it.' : 'Adjusted.');

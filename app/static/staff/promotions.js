@@ -62,7 +62,7 @@ async function create() {
       { name: 'note', label: 'Note for whoever may have to approve it', input: el('input', { maxlength: 200 }) },
     ],
     action: 'Create',
-    act: (said) => post('/v1/staff/discounts', asked(said)),
+    act: (said, key) => post('/v1/staff/discounts', asked(said), key),
   });
   if (!made) return;
   toast(made.status === 'pending_approval' ? 'Somebody else has to approve it.' : `${made.title} is made.`);

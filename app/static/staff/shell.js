@@ -85,8 +85,9 @@ function ask(dialog, answer) {
 }
 
 /**
- * A form in a card: `fields` are `{name, label, input}`. `act(values)` is done when it is sent; what it is refused for is
- * said in the card, which stays open. Resolves to the answer, or to `null` when the card is put away.
+ * A form in a card: `fields` are `{name, label, input}`. `act(values, key)` is done when it is sent; what it is refused for
+ * is said in the card, which stays open. Sent again with the same words it has the same key: what was done although no
+ * answer came is not done twice. Resolves to the answer, or to `null` when the card is put away.
  */
 export function formDialog({ title, say = '', fields, action, act }) {
   const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
@@ -96,25 +97,35 @@ export function formDialog({ title, say = '', fields, action, act }) {
     input.id = `st-field-${name}`;
     return [el('label', { for: input.id }, label), input];
   });
-  const buttons = el('div', { class: 'st-actions' }, el('button', { value: 'no', formnovalidate: true }, 'Cancel'), send);
+  // A button of no form: Enter in a field presses the first that sends.
+  const cancel = el('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
+  const buttons = el('div', { class: 'st-actions' }, cancel, send);
   const form = el('form', { method: 'dialog', class: 'st-card' }, el('h2', { id: 'st-form-title' }, title), say && el('p', { class: 'muted' }, say), ...rows, problem, buttons);
   const dialog = el('dialog', { class: 'st-dialog', 'aria-labelledby': 'st-form-title' }, form);
   let answer = null;
-  form.addEventListener('submit', async (event) => {
-    if (event.submitter?.value === 'no') return;
-    event.preventDefault();
+  let sent = {};
+  let under = null;
+  const submit = async () => {
+    const values = Object.fromEntries(new FormData(form));
+    const words = JSON.stringify(values);
+    if (sent.words !== words) sent = { words, key: crypto.randomUUID() };
     send.disabled = true;
     problem.hidden = true;
     try {
-      answer = await act(Object.fromEntries(new FormData(form)));
-      dialog.close('yes');
+      answer = await act(values, sent.key);
+      dialog.close();
     } catch (error) {
+      if (!dialog.isConnected) toast(error.message, 'bad');
       problem.textContent = error.message;
       problem.hidden = false;
     }
     send.disabled = false;
+  };
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    under = submit();
   });
-  return ask(dialog, () => answer);
+  return ask(dialog, () => null).then(() => under).then(() => answer); // put away under way: what became of it is told
 }
 
 /**
