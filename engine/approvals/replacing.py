@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
@@ -15,11 +14,12 @@ from engine.approvals.policy import ApprovalsPolicy
 from engine.kit.errors import Conflict, InvalidInput, NotFound, OverLimit
 from engine.orders import replacements, shares
 from engine.orders import service as orders
-from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.orders.models import Order, OrderLine
+from engine.returns.taken import taken_before
+from engine.returns.worth import Taken
 
 LineId = Annotated[str, Field(max_length=40)]
 Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
-_KIND: Final = "replacement"
 
 
 class Sent(BaseModel):
@@ -43,35 +43,27 @@ class NothingToReplace(Conflict):
 
 
 def replaceable(session: Session, order: Order, lines: list[OrderLine]) -> dict[str, int]:
-    """Line → how many of its units can be sent once more: those that left, less what came back and what was sent again
-    before. What has no parcel has its codes, and a bundle is replaced part by part where its parts are sold.
+    """Line → how many of its units can be sent once more: those that left, less what came back or is to, what a
+    warranty made good and what was sent again before. What has no parcel has its codes, and a bundle is replaced part
+    by part where its parts are sold.
     """
-    before = replaced(session, order)
-    return {
-        line.id: 0 if line.digital or line.components else max(0, line.shipped - line.returned - before[line.id])
-        for line in lines
-    }
+    before = replacements.replaced(session, order.tenant_id, order.id)
+    taken = taken_before(session, order.tenant_id, order.id)
+    return {line.id: _left(line, taken.of(line.id), before[line.id]) for line in lines}
 
 
-def replaced(session: Session, order: Order) -> Counter[str]:
-    """Line → how many of its units were sent once more before."""
-    found: Counter[str] = Counter()
-    query = select(Order.origin).where(
-        Order.tenant_id == order.tenant_id,
-        Order.owner_id == order.owner_id,
-        Order.status != OrderStatus.CANCELED,
-        Order.origin["order_id"].astext == order.id,
-        Order.origin["kind"].astext == _KIND,
-    )
-    for origin in session.scalars(query):
-        found.update({str(line): int(units) for line, units in ((origin or {}).get("lines") or {}).items()})
-    return found
+def _left(line: OrderLine, taken: Taken, before: int) -> int:
+    """``taken`` leaves out what was sent again for units that never arrived: they cannot come back."""
+    if line.digital or line.components:
+        return 0
+    never_arrived = min(before, line.shipped - line.delivered)
+    return max(0, line.shipped - max(line.returned, taken.whole) - taken.gone - never_arrived)
 
 
 def _look(session: Session, tenant_id: str, args: ReplacementArgs) -> Standing:
     """What the units stand for is what is given away; all that was sent again of the order counts."""
     order, lines, wanted = _read(session, tenant_id, args)
-    before = replaced(session, order)
+    before = replacements.replaced(session, tenant_id, order.id)
     worth = sum(_worth(lines[line_id], before[line_id], units) for line_id, units in wanted.items())
     earlier = sum(_worth(lines[line_id], 0, units) for line_id, units in before.items() if line_id in lines)
     version = f"{order.version}|{sum(before.values())}"
@@ -108,7 +100,7 @@ def _send(session: Session, doing: Doing, args: ReplacementArgs) -> Outcome:
     by_variant: Counter[str] = Counter()
     for line_id, units in wanted.items():
         by_variant[lines[line_id].variant_id] += units
-    origin: dict[str, Any] = {"kind": _KIND, "order_id": order.id, "lines": dict(wanted)}
+    origin: dict[str, Any] = {"kind": replacements.REPLACEMENT, "order_id": order.id, "lines": dict(wanted)}
     made = replacements.create(
         session,
         doing.tenant_id,

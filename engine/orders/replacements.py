@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +19,9 @@ from engine.kit.tenancy import Tenant
 from engine.orders.models import Order, OrderLine, OrderStatus, order_numbers
 from engine.shipping.pickup import place_id
 
-KINDS: Final = frozenset({"replacement", "warranty", "exchange"})
+REPLACEMENT: Final = "replacement"
+"""What staff sent again."""
+KINDS: Final = frozenset({REPLACEMENT, "warranty", "exchange"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,22 @@ def create(
     payload = {"thread_id": order.thread_id, "replaces_order_id": first.id}
     outbox.emit(session, tenant_id, "order.replaced", order.id, payload)
     return order
+
+
+def replaced(session: Session, tenant_id: str, order_id: str) -> Counter[str]:
+    """Line → how many of its units staff sent once more."""
+    found: Counter[str] = Counter()
+    owner = select(Order.owner_id).where(Order.tenant_id == tenant_id, Order.id == order_id).scalar_subquery()
+    query = select(Order.origin).where(
+        Order.tenant_id == tenant_id,
+        Order.owner_id == owner,
+        Order.status != OrderStatus.CANCELED,
+        Order.origin["order_id"].astext == order_id,
+        Order.origin["kind"].astext == REPLACEMENT,
+    )
+    for origin in session.scalars(query):
+        found.update({str(line): int(units) for line, units in ((origin or {}).get("lines") or {}).items()})
+    return found
 
 
 def _order(session: Session, first: Order, origin: Mapping[str, Any], ship_to: Mapping[str, Any] | None) -> Order:

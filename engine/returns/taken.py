@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
 from engine.orders.models import OrderLine
+from engine.orders.replacements import replaced
 from engine.orders.shares import NOTHING, Worth
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus
 from engine.returns.states import ENDED, GIVEN_UP
@@ -45,8 +46,9 @@ class Before:
 def taken_before(
     session: Session, tenant_id: str, order_id: str, *, settled: bool = False, but: str | None = None
 ) -> Before:
-    """What the order's returns stand for, those left out that came to nothing, and what warranties did for its units
-    (that of the warranty ``but`` left out); ``settled``: only units whose money went back.
+    """What the order's returns stand for, those left out that came to nothing, what warranties did for its units
+    (that of the warranty ``but`` left out), and what was sent once more for them; ``settled``: only units whose money
+    went back.
     """
     found = Before()
     rows = session.execute(
@@ -60,6 +62,8 @@ def taken_before(
     for spoken in spoken_for(session, tenant_id, order_id, but=but):
         taken = found.of(spoken.line_id).plus(spoken.refunded, spoken.part, spoken.worth)
         found.lines[spoken.line_id] = taken if settled else taken.without(spoken.gone, spoken.part)
+    if not settled:
+        _leave_replaced(session, tenant_id, order_id, found)
     opened = {row.id: row for row, _ in rows if row.status not in ENDED}
     every = {row.id: row for row, _ in rows}
     found.count = len(every)
@@ -121,6 +125,14 @@ def _add(found: Before, row: Return, line: ReturnLine, *, settled: bool) -> None
         found.exchanged_net += next(gone) - next(gone)
         return
     found.shipping_net[line.reason] = found.shipping_net.get(line.reason, 0) + given.net
+
+
+def _leave_replaced(session: Session, tenant_id: str, order_id: str, found: Before) -> None:
+    """Units that were sent once more do not come back for money; those that never arrived are the first of them."""
+    for line_id, units in replaced(session, tenant_id, order_id).items():
+        line = session.get_one(OrderLine, (tenant_id, line_id))
+        arrived = max(0, units - (line.shipped - line.delivered))
+        found.lines[line_id] = found.of(line_id).without(arrived, None)
 
 
 def _settled(rows: Sequence[tuple[Return, ReturnLine]]) -> int:

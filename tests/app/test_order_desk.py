@@ -19,7 +19,7 @@ from engine.kit.audit import AuditRow
 from engine.kit.tenancy import Tenant
 from engine.mail.consumer import write_letters
 from engine.mail.models import Mail
-from engine.orders.models import Order, Shipment, ShipmentStatus
+from engine.orders.models import Order, OrderLine, Shipment, ShipmentStatus
 from engine.payments.models import Refund
 from engine.policies import set_policy
 from tests.app.conftest import Browser, counted
@@ -310,6 +310,45 @@ def test_a_replacement_is_an_order_that_costs_nothing(office: Office) -> None:
     assert len(office.get("/orders").json()["items"]) == 3
     assert not office.action("replacement")["allowed"]
     assert broken(office.shop) == []
+
+
+def test_a_unit_that_was_sent_again_does_not_come_back_for_money(office: Office) -> None:
+    deliver(office.desk)
+    line = office.desk.line("TENT").id
+    asked = {"action": "replacement", "because": "damaged", "lines": [{"line_id": line, "quantity": 1}]}
+    assert office.action("return")["lines"][0]["units"] == 2
+    assert office.do(**asked).status_code == 200
+
+    assert office.action("return")["lines"][0]["units"] == 1
+    back = {"kind": "return", "lines": [{"line_id": line, "quantity": 2, "reason": "damaged"}]}
+    refused = office.post(f"/orders/{office.desk.order_id}/cards", {"action": "change", "wanted": back})
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many_units")
+    assert office.refunds() == []
+
+
+def test_a_unit_on_its_way_back_is_not_sent_again(office: Office) -> None:
+    deliver(office.desk)
+    line = office.desk.line("TENT").id
+    wanted = {"kind": "return", "lines": [{"line_id": line, "quantity": 1, "reason": "damaged"}]}
+    assert office.do(action="change", wanted=wanted).json()["status"] == "done"
+
+    assert office.action("replacement")["lines"][0]["units"] == 1
+    both = {"action": "replacement", "because": "damaged", "lines": [{"line_id": line, "quantity": 2}]}
+    refused = office.post(f"/orders/{office.desk.order_id}/cards", both)
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_to_replace")
+    assert len(office.get("/orders").json()["items"]) == 1
+
+
+def test_what_was_sent_again_for_a_unit_that_never_arrived_leaves_the_other_returnable(office: Office) -> None:
+    deliver(office.desk)
+    line = office.desk.line("TENT").id
+    with office.shop.uow() as session:
+        session.get_one(OrderLine, (office.shop.tenant.id, line)).delivered = 1
+    asked = {"action": "replacement", "because": "missing_item", "lines": [{"line_id": line, "quantity": 1}]}
+    assert office.do(**asked).status_code == 200
+
+    assert office.action("return")["lines"][0]["units"] == 1
+    assert office.action("replacement")["lines"][0]["units"] == 1
 
 
 def test_a_return_is_started_for_the_shopper_with_its_label(office: Office) -> None:
