@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
@@ -60,14 +61,45 @@ def _left(line: OrderLine, taken: Taken, before: int) -> int:
     return max(0, line.shipped - max(line.returned, taken.whole) - taken.gone - never_arrived)
 
 
+def given(session: Session, order: Order, lines: Iterable[OrderLine]) -> int:
+    """What the goods stand for that were sent again of an order, and of the one that it makes up for itself."""
+    paid = _paid(session, order, lines)
+    before = replacements.replaced(session, order.tenant_id, order.id)
+    total = sum(_worth(paid[line_id], 0, units) for line_id, units in before.items() if line_id in paid)
+    first = _makes_up_for(session, order)
+    return total + (given(session, first, _lines(session, first)) if first else 0)
+
+
 def _look(session: Session, tenant_id: str, args: ReplacementArgs) -> Standing:
     """What the units stand for is what is given away; all that was sent again of the order counts."""
     order, lines, wanted = _read(session, tenant_id, args)
     before = replacements.replaced(session, tenant_id, order.id)
-    worth = sum(_worth(lines[line_id], before[line_id], units) for line_id, units in wanted.items())
-    earlier = sum(_worth(lines[line_id], 0, units) for line_id, units in before.items() if line_id in lines)
+    paid = _paid(session, order, lines.values())
+    worth = sum(_worth(paid[line_id], before[line_id], units) for line_id, units in wanted.items())
+    counted = given(session, order, lines.values()) + worth
     version = f"{order.version}|{sum(before.values())}"
-    return Standing(order.id, version, worth, order.currency, earlier + worth, order.thread_id)
+    return Standing(order.id, version, worth, order.currency, counted, order.thread_id)
+
+
+def _paid(session: Session, order: Order, lines: Iterable[OrderLine]) -> dict[str, OrderLine]:
+    """Line → the line that its units were paid with: of an order that makes up for another, that one's of the item."""
+    first = _makes_up_for(session, order)
+    if first is None:
+        return {line.id: line for line in lines}
+    theirs = _lines(session, first)
+    paid = _paid(session, first, theirs)
+    by_variant = {line.variant_id: paid[line.id] for line in theirs}
+    return {line.id: by_variant.get(line.variant_id, line) for line in lines}
+
+
+def _makes_up_for(session: Session, order: Order) -> Order | None:
+    first = (order.origin or {}).get("order_id")
+    return session.get_one(Order, (order.tenant_id, first)) if first else None
+
+
+def _lines(session: Session, order: Order) -> list[OrderLine]:
+    query = select(OrderLine).where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
+    return list(session.scalars(query))
 
 
 def _read(

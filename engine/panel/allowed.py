@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.approvals import money as gifts
 from engine.approvals.policy import ApprovalsPolicy
-from engine.approvals.replacing import replaceable
+from engine.approvals.replacing import given, replaceable
 from engine.kit.caps import cap
 from engine.kit.errors import DomainError
 from engine.kit.identity import Identity
@@ -141,7 +141,7 @@ def _replacement(look: Look) -> ActionView:
         title="Send a replacement",
         allowed=bool(lines),
         why_not="" if lines else "Nothing was sent that could be sent once more.",
-        alone=look.alone(look.policy.replacement_limit, 0),
+        alone=look.alone(look.policy.replacement_limit, given(look.session, look.order, look.parts.lines)),
         reasons=_REASONS,
         lines=lines,
     )

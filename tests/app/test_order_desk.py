@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -304,6 +304,7 @@ def test_a_replacement_is_an_order_that_costs_nothing(office: Office) -> None:
     assert stock(office.shop, "TENT") == (on_hand, reserved + 1)
     assert office.action("replacement")["lines"][0]["units"] == 1
     office.rule(replacement_limit=6000)
+    assert office.action("replacement")["alone"]["amount"] == 500
     assert office.card(**asked)["decides"] == "approver"
     waits = office.do(**asked).json()["approval"]["id"]
     assert office.post(f"/approvals/{waits}/approve", {}, by="bob").json()["status"] == "approved"
@@ -324,6 +325,25 @@ def test_a_unit_that_was_sent_again_does_not_come_back_for_money(office: Office)
     refused = office.post(f"/orders/{office.desk.order_id}/cards", {"action": "change", "wanted": back})
     assert (refused.status_code, refused.json()["code"]) == (422, "too_many_units")
     assert office.refunds() == []
+
+
+def test_what_is_sent_again_a_second_time_counts_as_what_was_paid(office: Office) -> None:
+    deliver(office.desk)
+    office.rule(replacement_limit=6000)
+    asked = {"action": "replacement", "because": "damaged", "lines": [{"line_id": "", "quantity": 1}]}
+
+    def again(desk: Desk) -> dict[str, Any]:
+        return asked | {"lines": [{"line_id": desk.line("TENT").id, "quantity": 1}]}
+
+    made = office.do(**again(office.desk)).json()["outcome"]["replacement_order_id"]
+    second = replace(office, desk=replace(office.desk, order_id=made))
+    deliver(second.desk)
+
+    card = second.card(**again(second.desk))
+    assert (card["amount"]["amount"], card["decides"]) == (5500, "approver")
+    assert second.action("replacement")["alone"]["amount"] == 500
+    office.rule(replacement_limit=11_000)
+    assert second.card(**again(second.desk))["decides"] == "you"
 
 
 def test_a_unit_on_its_way_back_is_not_sent_again(office: Office) -> None:
