@@ -142,7 +142,8 @@ def _limit(row: Approval, policies: Mapping[str, Policy]) -> tuple[Price | None,
     """As the shop's rule stands now."""
     section, _, name = row.rule.rpartition(".")
     words = name.replace("_", " ") if row.rule != "asked" else "Asked for by an assistant"
-    found: Any = getattr(policies.get(section or "orders"), name, None)
+    rooms = [policies.get(section)] if section else policies.values()
+    found: Any = next((limit for room in rooms if (limit := getattr(room, name, None)) is not None), None)
     if not isinstance(found, Mapping):
         return None, words
     limit = cap(dict(found), row.currency)

@@ -346,6 +346,13 @@ def test_what_is_sent_again_a_second_time_counts_as_what_was_paid(office: Office
     assert second.card(**again(second.desk))["decides"] == "you"
 
 
+def test_an_approval_says_the_limit_of_payments_that_it_is_above(office: Office) -> None:
+    office.rule("payments", refund_limit_per_order=2000)
+    assert office.do(**REFUND).json()["status"] == "pending_approval"
+    (item,) = office.get("/approvals", by="bob").json()["items"]
+    assert (item["limit"]["amount"], item["limit_words"]) == (2000, "refund limit per order")
+
+
 def test_a_unit_on_its_way_back_is_not_sent_again(office: Office) -> None:
     deliver(office.desk)
     line = office.desk.line("TENT").id
