@@ -20,7 +20,7 @@ from engine.conversations.showing import propose_in
 from engine.fulfillment import exceptions
 from engine.kit import audit
 from engine.kit.audit import AuditRow
-from engine.kit.errors import Forbidden, OverLimit
+from engine.kit.errors import Forbidden
 from engine.kit.identity import Identity
 from engine.mail import again
 from engine.orders import queries
@@ -95,7 +95,7 @@ def change(runtime: Runtime, identity: Identity, order_id: str, asked: ChangeAsk
         drawn = _claim(scene, asked, yes)
         order_id, thread_id = scene.order.id, _thread_of_buyer(scene, yes)
         if drawn.over is not None:
-            return _asked_for(session, identity, drawn, asked, yes)
+            return _asked_for(scene, drawn, asked, yes)
     if drawn.decides == "shopper":
         return _to_the_shopper(runtime, identity, order_id, asked, thread_id)
     made = propose(runtime, identity, order_id, asked.wanted)
@@ -188,16 +188,15 @@ def _performed(done: Performed) -> Acted:
     return Acted(status="done", words=words, outcome=done.outcome)
 
 
-def _asked_for(session: Session, identity: Identity, drawn: Draft, asked: ChangeAsked, yes: Yes) -> Acted:
-    over: OverLimit | None = drawn.over
+def _asked_for(scene: Scene, drawn: Draft, asked: ChangeAsked, yes: Yes) -> Acted:
     waiting = ask(
-        session,
-        identity,
+        scene.session,
+        scene.identity,
         ApprovalKind.ORDER_CHANGE,
         drawn.given,
-        over=over,
+        over=drawn.over,
         reason=_note(asked, drawn),
-        where=Where(case_id=yes.where.case_id),
+        where=_place(scene, yes),
     )
     return Acted(status="pending_approval", words=_WAITS, approval=ApprovalView.of(waiting))
 

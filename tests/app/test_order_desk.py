@@ -22,6 +22,7 @@ from engine.mail.models import Mail
 from engine.orders.models import Order, OrderLine, Shipment, ShipmentStatus
 from engine.payments.models import Refund
 from engine.policies import set_policy
+from engine.support import cases
 from tests.app.conftest import Browser, counted
 from tests.engine.orders.desk import Desk, broken, buy, stock
 from tests.engine.returns.coming import deliver, parcels
@@ -351,6 +352,21 @@ def test_an_approval_says_the_limit_of_payments_that_it_is_above(office: Office)
     assert office.do(**REFUND).json()["status"] == "pending_approval"
     (item,) = office.get("/approvals", by="bob").json()["items"]
     assert (item["limit"]["amount"], item["limit_words"]) == (2000, "refund limit per order")
+
+
+def test_a_change_that_waits_is_told_to_its_own_buyer_alone(office: Office, shop: Shop) -> None:
+    office.rule("orders", staff_refund_limit=1000)
+    with shop.uow() as session:
+        stranger = shop.shopper()
+        other = conversations.create_thread(session, stranger)
+        case = cases.open_for(session, stranger, other, reason="asked_for_person", summary="The zip is broken.")
+    wanted = {"kind": "cancel", "reason": "other"}
+    card = office.card(action="change", wanted=wanted)
+    body = {"asked": {"action": "change", "wanted": wanted}, "card_id": card["id"], "seen": card["seen"]}
+    answer = office.post(f"/orders/{office.desk.order_id}/acts", body | {"case_id": case.id, "thread_id": other.id})
+    assert answer.status_code == 202
+    with shop.uow() as session:
+        assert session.scalars(select(Approval)).one().thread_id == office.thread_id
 
 
 def test_a_unit_on_its_way_back_is_not_sent_again(office: Office) -> None:
