@@ -161,12 +161,8 @@ def find(session: Session, tenant_id: str, member_id: str) -> StaffMember:
 
 def locked(session: Session, tenant_id: str, member_id: str) -> StaffMember:
     """A member under their lock, as they are now. Raises ``NotFound``."""
-    known = is_id(member_id, "member")
-    row = (
-        session.get(StaffMember, (tenant_id, member_id), with_for_update=True, populate_existing=True)
-        if known
-        else None
-    )
+    key = (tenant_id, member_id) if is_id(member_id, "member") else None
+    row = session.get(StaffMember, key, with_for_update=True, populate_existing=True) if key else None
     if row is None:
         raise NotFound("There is nobody of that name here.")
     return row
