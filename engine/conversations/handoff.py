@@ -33,7 +33,7 @@ def request(session: Session, identity: Identity, thread_id: str, *, reason: str
     thread = session.get(Thread, (identity.tenant_id, thread_id), with_for_update=True, populate_existing=True)
     if thread is None:
         raise NotFound("There is no such conversation.")
-    if thread.mode == Mode.AGENT or thread.handoff is None:
+    if not _is_asked(thread):
         _open(session, identity, thread, reason=reason if reason in REASONS else "other", summary=summary)
     return _view(session, thread)
 
@@ -68,9 +68,14 @@ def current(session: Session, identity: Identity, thread_id: str) -> HandoffView
     Raises ``NotFound`` also where nobody was asked for.
     """
     thread = thread_for(session, identity, thread_id)
-    if thread.mode == Mode.AGENT or thread.handoff is None:
+    if not _is_asked(thread):
         raise NotFound("Nobody was asked to join this conversation.")
     return _view(session, thread)
+
+
+def _is_asked(thread: Thread) -> bool:
+    """Whether a request stands: people may be here without one, who came for a complaint or by themselves."""
+    return thread.mode != Mode.AGENT and "reference" in (thread.handoff or {})
 
 
 def _view(session: Session, thread: Thread) -> HandoffView:

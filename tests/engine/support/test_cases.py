@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from engine.conversations import handoff
+from engine.conversations import complaining, handoff
 from engine.jobs import close_old_cases, tell_late_cases
 from engine.kit import clock
 from engine.kit.audit import AuditRow
@@ -20,7 +20,7 @@ from engine.support import desk as acts
 from engine.support.errors import CaseOver, CaseTaken, MacroBroken, MacroNameTaken, NoConversation, NothingWaits
 from engine.support.models import Case, CaseNote, CaseStatus, Priority
 from engine.support.queries import CaseFilter
-from tests.engine.support.conftest import Desk, staff
+from tests.engine.support.conftest import Desk, Waiting, staff
 
 HOUR = timedelta(hours=1)
 
@@ -42,6 +42,23 @@ def test_a_handoff_opens_one_case_and_the_shopper_knows_its_number(desk: Desk) -
     assert near(case.resolution_due_at, clock.now() + 8 * HOUR)
     with desk.shop.uow() as session:
         assert session.scalar(select(func.count()).select_from(Case)) == 1
+
+
+def test_a_person_who_came_for_a_complaint_can_be_asked_for(desk: Desk) -> None:
+    shopper, thread_id = desk.conversation()
+    waiting = Waiting(desk, shopper, thread_id)
+    with desk.shop.uow() as session:
+        complaining.complain(session, shopper, thread_id, words="The pole broke.")
+    case_id = waiting.case.id
+    with desk.shop.uow() as session:
+        desk_assign(session, desk, case_id, "ann", None)
+    with desk.shop.uow() as session, pytest.raises(NotFound):
+        handoff.current(session, shopper, thread_id)
+    with desk.shop.uow() as session:
+        asked = handoff.request(session, shopper, thread_id, reason="other", summary="Is anybody there?")
+        assert handoff.current(session, shopper, thread_id) == asked
+    assert (asked.mode, asked.reference, waiting.case.id) == ("human", waiting.case.number, case_id)
+    assert (waiting.thread.human, waiting.case.assignee) == ("ann", "ann")
 
 
 def test_taking_it_makes_the_conversation_a_persons_and_the_answer_reaches_the_shopper(desk: Desk) -> None:
