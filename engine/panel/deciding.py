@@ -18,6 +18,7 @@ from engine.kit.caps import cap
 from engine.kit.errors import DomainError
 from engine.kit.identity import Identity
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
+from engine.kit.people import who_are
 from engine.kit.policies import Policy, policy_of
 from engine.kit.views import Price
 from engine.orders.models import Order
@@ -94,22 +95,23 @@ def described(session: Session, identity: Identity, rows: Sequence[Approval]) ->
     orders = numbers_of(session, tenant_id, ids)
     actors = [row.requested_by for row in rows] + [row.decided_by for row in rows if row.decided_by]
     called = names(session, tenant_id, actors)
+    who = who_are(session, tenant_id, [row.requested_by for row in rows])
     policies = {section: policy_of(session, tenant_id, kind) for section, kind in _POLICIES.items()}
     return [
-        _facts(session, identity, row, orders.get(order_id), called, policies)
+        _facts(identity, row, orders.get(order_id), called, who[row.requested_by], policies)
         for row, order_id in zip(rows, ids, strict=True)
     ]
 
 
 def _facts(
-    session: Session,
     identity: Identity,
     row: Approval,
     order: Order | None,
     called: Mapping[str, str],
+    asker: str,
     policies: Mapping[str, Policy],
 ) -> ApprovalFacts:
-    why_not = _why_not(session, identity, row, policies["approvals"])
+    why_not = _why_not(identity, row, policies["approvals"], asker)
     limit, words = _limit(row, policies)
     return ApprovalFacts(
         approval=ApprovalView.of(row),
@@ -127,12 +129,12 @@ def _facts(
     )
 
 
-def _why_not(session: Session, identity: Identity, row: Approval, policy: Policy) -> str:
+def _why_not(identity: Identity, row: Approval, policy: Policy, asker: str) -> str:
     if row.status != ApprovalStatus.PENDING:
         return "It is decided." if row.status != ApprovalStatus.CLAIMED else "It is being carried out."
     assert isinstance(policy, ApprovalsPolicy)
     try:
-        people.check(session, identity, row, policy)
+        people.check_known(identity, row, policy, asker)
     except DomainError as refused:
         return refused.message
     return ""

@@ -560,3 +560,13 @@ def test_the_actions_take_as_many_statements_whatever_the_order(office: Office, 
     assert counts[0] < 60
     with shop.uow() as session:
         assert session.scalar(select(func.count()).select_from(Refund)) == 0
+
+
+def test_approvals_take_as_many_statements_however_many_wait(office: Office, shop: Shop) -> None:
+    office.rule(refund_limit=100)
+    assert office.do(**REFUND).json()["status"] == "pending_approval"
+    one = _statements(shop, lambda: office.get("/approvals", by="eve"))
+    for by, amount in (("ann", 3001), ("bob", 3002), ("bob", 3003)):
+        assert office.do(by=by, **REFUND | {"amount": amount}).json()["status"] == "pending_approval"
+    assert _statements(shop, lambda: office.get("/approvals", by="eve")) == one
+    assert len(office.get("/approvals", by="eve").json()["items"]) == 4
