@@ -17,6 +17,8 @@ from tests.browser.real import buyer, person, server  # noqa: F401 -- fixtures
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "chat"
+EXPECT_MS = 20_000
+"""How long a test waits for what it expects: a busy machine is slow, and waiting costs a passing test nothing."""
 EXPECTED_NOISE = ("Failed to load resource", "net::ERR_")
 
 
@@ -24,6 +26,7 @@ EXPECTED_NOISE = ("Failed to load resource", "net::ERR_")
 def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's chromium, or set CHROMIUM")
+    expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
@@ -16,6 +19,7 @@ DETAILS = "check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Wa
 PAY = re.compile(r"^Pay \$")
 TURN_MS = 45_000
 """A first turn brings the agents in; on a busy machine that takes its time."""
+LETTER_TRIES = 200
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +38,17 @@ def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def warm(url: str) -> None:
     """One turn that nobody waits for in a test: the first brings the agents in."""
     assert Shopper(url).turn({"message": "hello"})["type"] == "RUN_FINISHED"
+
+
+def letter_to(url: str, email: str, pattern: str) -> str:
+    """What the newest letter to this address says, once the demo's outbox shows one that says it."""
+    for _ in range(LETTER_TRIES):
+        letters = httpx.get(f"{url}/outbox").text.split("<article")[1:]
+        said = (re.search(pattern, letter) for letter in letters if f" to {email}," in letter)
+        if found := next((one for one in said if one), None):
+            return html.unescape(found[1])
+        time.sleep(0.2)
+    raise AssertionError(f"no letter to {email} says {pattern}")
 
 
 @dataclass

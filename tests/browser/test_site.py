@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.app.test_serve import Server
 from tests.browser.conftest import picture
-from tests.browser.real import DETAILS, PAY, TURN_MS
+from tests.browser.real import DETAILS, PAY, TURN_MS, letter_to
 from tests.browser.test_access import violations
 
 pytestmark = pytest.mark.browser
@@ -98,7 +98,7 @@ def test_from_a_product_to_the_cart_and_an_account(visitor: Any, server: Server)
     other.get_by_label("E-mail").press("Enter")
     expect(other.get_by_role("link", name="outbox")).to_be_visible()
     sound(other, "account-code")
-    code = code_for(other, server, "site@example.com")
+    code = letter_to(server.url, "site@example.com", r"Your code is: (\d{6})")
     other.get_by_label("Six-digit code").fill(code)
     other.get_by_label("Six-digit code").press("Enter")
     expect(other.get_by_text("site@example.com")).to_be_visible()
@@ -109,20 +109,6 @@ def test_from_a_product_to_the_cart_and_an_account(visitor: Any, server: Server)
     expect(page.locator(".ic-aside ic-cart .line")).to_have_count(1)
     other.get_by_role("button", name="Sign out", exact=True).click()
     expect(other.get_by_label("E-mail")).to_be_visible()
-
-
-def code_for(page: Page, server: Server, email: str) -> str:
-    """The code in the newest letter to this address, as the demo's outbox shows it."""
-    import re
-
-    for _ in range(100):
-        text = page.request.get(f"{server.url}/outbox").text()
-        letters = [part for part in text.split("<article")[1:] if email in part]
-        found = re.search(r"\b(\d{6})\b", re.sub(r"<[^>]+>|mai_\w+", " ", letters[0])) if letters else None
-        if found:
-            return found[1]
-        page.wait_for_timeout(200)
-    raise AssertionError("no letter came")
 
 
 @dataclass

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.app.test_serve import Server
 from tests.browser.conftest import picture
+from tests.browser.real import letter_to
 from tests.browser.test_access import violations
 
 pytestmark = pytest.mark.browser
@@ -113,7 +114,7 @@ def test_by_mail_and_by_keyboard_alone(desk_at: Open) -> None:
     page.keyboard.type(f"ada@{SHOP}.example")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Six-digit code")).to_be_focused()
-    code = mailed_code(desk)
+    code = letter_to(desk.url, f"ada@{SHOP}.example", r"Your code is: (\d{6})")
     page.keyboard.type(other_than(code))
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_contain_text("does not fit")
@@ -155,7 +156,7 @@ def test_invited_managed_and_out(desk_at: Open) -> None:
     kim = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Kim"))
     expect(kim).to_contain_text("Invited")
 
-    newcomer.page.goto(mailed_link(newcomer))
+    newcomer.page.goto(letter_to(newcomer.url, "kim@people.example", r"(http\S+/staff/join\?\S+)"))
     newcomer.shot("join-390")
     newcomer.sound()
     newcomer.page.get_by_role("button", name="Come in").click()
@@ -193,26 +194,6 @@ def test_light_dark_or_as_the_system(desk_at: Open) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to the console")
     desk.go("/staff")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to the console")
-
-
-def mailed_code(desk: Desk) -> str:
-    return _in_the_outbox(desk, r"Your code is: (\d{6})")
-
-
-def mailed_link(desk: Desk) -> str:
-    return _in_the_outbox(desk, r"(http\S+/staff/join\?\S+)").replace("&amp;", "&")
-
-
-def _in_the_outbox(desk: Desk, pattern: str) -> str:
-    """What a letter of the demo shops says, once it is written."""
-    page = desk.context.new_page()
-    for _ in range(60):
-        page.goto(f"{desk.url}/outbox")
-        if found := re.search(pattern, page.content()):
-            page.close()
-            return found[1]
-        page.wait_for_timeout(250)
-    raise AssertionError(f"no letter says {pattern}")
 
 
 def other_than(code: str) -> str:
