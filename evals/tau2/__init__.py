@@ -1,0 +1,1 @@
+"""A public benchmark's shop on our engine: import, act through our agents' tools, compare the end state."""
