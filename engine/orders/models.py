@@ -97,6 +97,22 @@ class Order(TenantRow):
     )
 
 
+class OrderWord(TenantRow):
+    """A word of a buyer's name, without accents and capitals: orders are found by the beginning of one, a range of this
+    key. The database writes them (``order_is_named``) wherever an order or its address is written.
+    """
+
+    __tablename__ = "order_words"
+
+    word: Mapped[str] = mapped_column(String(40, collation="C"), primary_key=True)
+    order_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+
+    __table_args__ = (
+        tenant_fk("order_id", "orders", ondelete="CASCADE"),
+        Index("ix_order_words_order", "tenant_id", "order_id"),
+    )
+
+
 class OrderLine(TenantRow):
     """A line and how far each unit got. ``discount`` and ``tax`` belong to all units ``ordered``; what some of the
     units stand for is their share (``orders.shares``).

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import false, or_, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
 from engine.kit.views import Price
 from engine.orders.filters import OrderFilter, narrow, placed
-from engine.orders.models import Order
+from engine.orders.models import Order, OrderWord
 from engine.orders.queries import Parts, parts_of
 from engine.orders.status import fulfillment_status, payment_status
 from engine.panel.schemas import StaffOrderRow
+
+LONGEST: Final = 40
+TERMS: Final = 4
+"""How many words of what is looked for count."""
+_BETWEEN: Final = re.compile(r"""[\s.,;:'\u2019"()/_-]+""")
 
 
 def orders(
     session: Session, tenant_id: str, *, wanted: OrderFilter, limit: int, cursor: str | None
 ) -> Page[StaffOrderRow]:
-    """``wanted.q`` is a whole number or e-mail address, or the beginning of a name. Raises ``InvalidInput``."""
+    """``wanted.q`` is a whole number or e-mail address, or beginnings of words of a name. Raises ``InvalidInput``."""
     said = (wanted.q or "").strip()
     query = placed(tenant_id)
     if said and "@" not in said and not any(letter.isdigit() for letter in said):
-        name = func.lower(Order.ship_to["name"].astext)
-        query = query.where(
-            or_(name.startswith(said.lower(), autoescape=True), name.contains(f" {said.lower()}", autoescape=True))
-        )
+        query = query.where(*named(tenant_id, said))
         wanted = replace(wanted, q=None)
     query = narrow(query, wanted)
     if cursor:
@@ -40,6 +45,23 @@ def orders(
     parts = parts_of(session, tenant_id, [order.id for order in shown])
     more = encode_cursor([_placed(shown[-1]).isoformat(), shown[-1].id]) if len(found) > limit else None
     return Page([row(order, parts[order.id]) for order in shown], more)
+
+
+def named(tenant_id: str, said: str) -> list[ColumnElement[bool]]:
+    """The condition of every word of ``said``: a word of the buyer's name begins with it. None has none."""
+    terms = [term[:LONGEST] for term in _BETWEEN.split(_fold(said)) if term][:TERMS]
+    return [_has_word(tenant_id, term) for term in terms] or [false()]
+
+
+def _has_word(tenant_id: str, term: str) -> ColumnElement[bool]:
+    begins = (OrderWord.word >= term, OrderWord.word < term + "\U0010ffff")
+    return Order.id.in_(select(OrderWord.order_id).where(OrderWord.tenant_id == tenant_id, *begins))
+
+
+def _fold(name: str) -> str:
+    """As the database writes the words of a name (``app.name_words``)."""
+    apart = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in apart if not "\u0300" <= letter <= "\u036f").lower()
 
 
 def of_buyer(session: Session, tenant_id: str, *, shopper_ids: Sequence[str], customer_id: str | None) -> list[Order]:

@@ -165,6 +165,13 @@ ROOMS: Final[tuple[Room, ...]] = (
         withheld={"hold_reason": _STAFFS},
     ),
     Room(
+        "order_words",
+        _ORDERS,
+        drop=True,
+        personal="word",
+        withheld={"word": "words of the name that the orders show"},
+    ),
+    Room(
         "payments",
         _ORDERS,
         erase={"method": """'{"brand": "", "last4": "", "label": ""}'::jsonb"""},
