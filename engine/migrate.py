@@ -52,6 +52,8 @@ MODELS: Final = (
     "engine.shipping.models",
     "engine.staff.models",
     "engine.support.models",
+    "engine.sync.models",
+    "engine.sync.work_models",
     "engine.tax.models",
     "engine.theme.models",
     "engine.warranties.models",

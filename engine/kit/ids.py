@@ -89,6 +89,11 @@ PREFIXES: Final = {
     "staff_code": "stc",
     "digital_code": "dgc",
     "digital_delivery": "dgd",
+    "connection": "con",
+    "permit": "prm",
+    "mapping": "mpg",
+    "delivery": "dlv",
+    "exception": "exc",
 }
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
 _DIGITS: Final = re.compile(r"\d(?:[./_-]?\d){10}")

@@ -85,6 +85,18 @@ _PEOPLE: Final = "t.customer_id IN (SELECT id FROM people)"
 _OWNED: Final = "t.owner_id IN (SELECT id FROM their_shoppers)"
 _SHOPPERS: Final = "t.shopper_id IN (SELECT id FROM their_shoppers)"
 _AS_TOLD: Final = "t.audience = 'shopper'"
+
+
+def _names_them(column: str) -> str:
+    """Whether what other systems were told, or told us, names one of their e-mail addresses."""
+    word = "lower(encode(convert_to(c.email, 'UTF8'), 'escape'))"
+    return (
+        "EXISTS (SELECT FROM app.customers c WHERE c.id IN (SELECT id FROM people)"
+        f" AND position({word} IN lower(encode({column}, 'escape'))) > 0)"
+    )
+
+
+_TOLD_OTHERS: Final = "what the shop's other systems said; what of it is the shop's own is shown"
 _STAFFS: Final = "written by staff for staff"
 LETTER: Final = {"to_address": "''", "subject": "'erased'", "text": "''", "html": "''"}
 UNSENT: Final = {
@@ -123,6 +135,40 @@ class Room:
 
 
 ROOMS: Final[tuple[Room, ...]] = (
+    Room(
+        "sync_calls",
+        _names_them("convert_to(t.request || t.response, 'UTF8')"),
+        erase={"request": "''", "response": "''"},
+        plain="mode method path outcome fingerprint idempotency_key",
+        withheld={"request": _TOLD_OTHERS, "response": _TOLD_OTHERS},
+    ),
+    Room(
+        "sync_deliveries",
+        _names_them("t.body"),
+        erase={"body": "''::bytea"},
+        also={
+            "status": "CASE t.status WHEN 'waiting' THEN 'dead' ELSE t.status END",
+            "error": "CASE t.status WHEN 'waiting' THEN 'erased' ELSE t.error END",
+        },
+        plain="source topic headers digest error",
+        withheld={"body": _TOLD_OTHERS},
+    ),
+    Room(
+        "sync_exceptions",
+        _names_them("convert_to(t.payload::text || coalesce(t.fixed::text, '') || t.reason || t.fields::text, 'UTF8')"),
+        erase={"payload": "'{}'::jsonb", "fixed": "NULL", "reason": "'erased'", "fields": "'[]'::jsonb"},
+        also={
+            "closed_at": "coalesce(t.closed_at, now())",
+            "status": "CASE WHEN t.closed_at IS NULL THEN 'dismissed' ELSE t.status END",
+        },
+        plain="workflow step subject code fingerprint decided_by",
+        withheld={
+            "payload": _TOLD_OTHERS,
+            "fixed": _TOLD_OTHERS,
+            "reason": _STAFFS,
+            "fields": _TOLD_OTHERS,
+        },
+    ),
     Room(
         "agent_carts",
         "lower(t.buyer ->> 'email') IN (SELECT lower(email) FROM app.customers WHERE id IN (SELECT id FROM people))",
@@ -550,6 +596,13 @@ SHOP: Final[Mapping[str, str]] = {
     "stock_levels": "",
     "stock_movements": "subject reason",
     "stored_value_entries": "subject",
+    "sync_breakers": "state",
+    "sync_connections": "system name base_url settings reason test_error",
+    "sync_limits": "",
+    "sync_mappings": "name target spec note created_by",
+    "sync_permits": "",
+    "sync_secrets": "field sealed",
+    "sync_xrefs": "system account external_id internal_kind version hash",
     "tax_rates": "country region level city postal_prefixes name category_ppm thresholds",
     "tenants": "slug name host country settings",
     "variants": "sku title options stock_policy digital",
