@@ -21,3 +21,5 @@ class CatalogPolicy(Policy):
     currencies: Annotated[tuple[CurrencyCode, ...], Field(max_length=40)] = ()
     currency_by_country: dict[Country, CurrencyCode] = Field(default_factory=dict)
     """Country → what a new cart is in when the shopper's address is there; others begin in the home currency."""
+    names_unavailable_variants: bool = False
+    """Whether a product tells of its variants that are not sold now, as not available; else only of those that are."""

@@ -44,6 +44,8 @@ class Thread(TenantRow):
     """reference, reason, summary, requested_at of a hand-off; ``complaint``: the number of a complaint's case;
     ``returned``: what people did.
     """
+    requests: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    """[{number, text, status}]: what its shopper asked for, and how far each of it got."""
     last_event: Mapped[int] = mapped_column(default=0)
     """The sequence number of the newest event; counted up under this row's lock."""
     created_at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -21,6 +21,11 @@ class Customer(TenantRow):
     email_key: Mapped[str] = mapped_column(Computed("lower(email)", persisted=True), deferred=True)
     """To be looked for: an index on an expression is none where row-level security guards a row."""
     name: Mapped[str]
+    given_name: Mapped[str] = mapped_column(default="", server_default="")
+    family_name: Mapped[str] = mapped_column(default="", server_default="")
+    """Both parts of the name, where the shop's own records tell them apart."""
+    external_id: Mapped[str | None] = mapped_column(String(80))
+    """What the merchant's own system calls them."""
     phone: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     email_verified_at: Mapped[datetime | None]
@@ -34,6 +39,7 @@ class Customer(TenantRow):
         Index("ix_customers_made", "tenant_id", "created_at", "id"),
         Index("ix_customers_merged", "tenant_id", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         Index("uq_customers_email", "tenant_id", "email_key", unique=True),
+        Index("uq_customers_external", "tenant_id", "external_id", unique=True),
         CheckConstraint("merged_into <> id", name="merged_into_another"),
     )
 
@@ -73,6 +79,7 @@ class Address(TenantRow):
     __table_args__ = (
         tenant_fk("customer_id", "customers", ondelete="CASCADE"),
         Index("ix_addresses_customer", "tenant_id", "customer_id"),
+        Index("ix_addresses_place", "tenant_id", "postal_code", postgresql_where=text("is_default")),
     )
 
 
@@ -86,6 +93,8 @@ class PaymentMethod(TenantRow):
     kind: Mapped[str] = mapped_column(String(12), default="card")  # card | wallet
     wallet: Mapped[str] = mapped_column(String(20), default="", server_default="")
     """Which wallet, for a card in one."""
+    external_id: Mapped[str | None] = mapped_column(String(80))
+    """What the merchant's own system calls it."""
     gateway: Mapped[str] = mapped_column(String(20))
     gateway_ref: Mapped[str]
     brand: Mapped[str] = mapped_column(String(20))
@@ -106,6 +115,7 @@ class PaymentMethod(TenantRow):
         tenant_fk("customer_id", "customers", ondelete="CASCADE"),
         CheckConstraint("kept_at IS NOT NULL OR agreed_at IS NOT NULL", name="wanted_or_kept"),
         Index("ix_payment_methods_customer", "tenant_id", "customer_id"),
+        Index("uq_payment_methods_external", "tenant_id", "external_id", unique=True),
         Index(
             "uq_payment_methods_wanted",
             "tenant_id",

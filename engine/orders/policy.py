@@ -10,8 +10,10 @@ from engine.kit.caps import Caps, in_home
 from engine.kit.policies import Policy
 
 Changeable = Literal["cancel", "address", "payment_method", "items"]
-RefundTo = Literal["original", "store_credit", "account"]
-"""Where money goes back to: the way it was paid, the buyer's store credit, or a gift card or credit that they name."""
+RefundTo = Literal["original", "store_credit", "account", "method"]
+"""Where money goes back to: the way it was paid, the buyer's store credit, a gift card or credit that they name, or
+another of their saved ways to pay, where its gateway gives money that it did not take.
+"""
 _ALL: tuple[Changeable, ...] = ("cancel", "address", "payment_method", "items")
 Minutes = Annotated[int, Field(ge=0, le=5_256_000)]
 """At most ten years."""
@@ -48,6 +50,8 @@ class OrdersPolicy(Policy):
     allow_after_item_change: tuple[Changeable, ...] = _ALL
     """What may still be changed once items were."""
     payment_change_requires_other_method: bool = True
+    address_keeps_prices: bool = False
+    """Whether shipping and taxes stay as agreed to wherever the order is sent; else they are today's there."""
     refund_to: tuple[RefundTo, ...] = ("original", "store_credit", "account")
     after_release: Literal["ask", "refuse"] = "ask"
     """Goods that a warehouse or partner has in hand: ask it to give them back, or refuse at once."""

@@ -58,6 +58,8 @@ class Payment(TenantRow):
     currency: Mapped[str] = mapped_column(String(3))
     method: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """brand, last4, label."""
+    payment_method_id: Mapped[str | None] = mapped_column(String(40))
+    """The saved way to pay that it was taken from, where that is known."""
     status: Mapped[PaymentStatus] = mapped_column(String(20))
     decline_code: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
@@ -143,6 +145,7 @@ class Destination(StrEnum):
     ORIGINAL = "original"  # the way it was paid
     STORE_CREDIT = "store_credit"
     ACCOUNT = "account"  # a gift card or store credit of the buyer's that was named
+    METHOD = "method"  # another of the buyer's saved ways to pay
 
 
 class Refund(TenantRow):
@@ -173,6 +176,8 @@ class Refund(TenantRow):
     destination: Mapped[Destination] = mapped_column(String(12), default=Destination.ORIGINAL)
     stored_value_id: Mapped[str | None] = mapped_column(String(40))
     """The account that is credited, when no card is."""
+    payment_method_id: Mapped[str | None] = mapped_column(String(40))
+    """The saved way to pay that it goes to, where that is not the one it was paid by."""
     status: Mapped[RefundStatus] = mapped_column(String(12))
     gateway_refund_id: Mapped[str | None]
     failure_code: Mapped[str | None] = mapped_column(String(60))
@@ -187,6 +192,7 @@ class Refund(TenantRow):
         tenant_fk("stored_value_id", StoredValueAccount.__tablename__),
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("tax >= 0 AND unearned >= 0 AND tax + unearned <= amount", name="parts_fit"),
+        CheckConstraint("(destination = 'method') = (payment_method_id IS NOT NULL)", name="method_is_named"),
         Index("ix_refunds_payment", "tenant_id", "payment_id"),
         Index("ix_refunds_order", "tenant_id", "order_id"),
         Index("ix_refunds_recent", "tenant_id", "created_at"),

@@ -30,6 +30,8 @@ class StoredValueAccount(TenantRow):
     customer_id: Mapped[str | None] = mapped_column(String(40))
     owner_id: Mapped[str | None] = mapped_column(String(40))
     """The session identity a store credit belongs to when no customer is known."""
+    external_id: Mapped[str | None] = mapped_column(String(80))
+    """What the merchant's own system calls it."""
     code_hash: Mapped[str | None] = mapped_column(String(64))
     """Keyed: without the shop's secret nobody can tell a code from it."""
     last4: Mapped[str] = mapped_column(String(4), default="")
@@ -43,6 +45,7 @@ class StoredValueAccount(TenantRow):
     __table_args__ = (
         CheckConstraint("balance >= 0", name="balance_not_negative"),
         Index("uq_stored_value_accounts_code", "tenant_id", "code_hash", unique=True),
+        Index("uq_stored_value_accounts_external", "tenant_id", "external_id", unique=True),
         Index("ix_stored_value_accounts_customer", "tenant_id", "customer_id"),
         Index("ix_stored_value_accounts_owner", "tenant_id", "owner_id"),
         Index("ix_stored_value_accounts_expiry", "tenant_id", "expires_at", postgresql_where=text("balance > 0")),

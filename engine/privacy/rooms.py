@@ -270,10 +270,16 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "returns",
         _ORDERS,
-        erase={"tracking_number": "NULL", "events": "'[]'::jsonb", "unexpected": "'[]'::jsonb", "message": "NULL"},
+        erase={
+            "tracking_number": "NULL",
+            "events": "'[]'::jsonb",
+            "unexpected": "'[]'::jsonb",
+            "message": "NULL",
+            "pays_with": _cardless("jsonb_build_object('m', t.pays_with)", "{m}") + " -> 'm'",
+        },
         plain="number requested_by approved_by refund_to refund_account refund_at carrier problem",
         export="id number order_id kind status tracking_number events message created_at",
-        withheld={"unexpected": _STAFFS},
+        withheld={"unexpected": _STAFFS, "pays_with": "one of the saved ways to pay, as they are shown"},
     ),
     Room(
         "return_lines",
@@ -386,9 +392,16 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "customers",
         "t.id IN (SELECT id FROM people)",
-        erase={"email": "t.id || '@erased.invalid'", "name": "''", "phone": "''"},
+        erase={
+            "email": "t.id || '@erased.invalid'",
+            "name": "''",
+            "given_name": "''",
+            "family_name": "''",
+            "external_id": "NULL",
+            "phone": "''",
+        },
         plain="merged_into",
-        export="id email name phone email_verified_at merged_into created_at",
+        export="id external_id email name given_name family_name phone email_verified_at merged_into created_at",
     ),
     Room(
         "addresses",
@@ -475,9 +488,9 @@ ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "threads",
         "t.id IN (SELECT id FROM their_threads)",
-        erase={"handoff": "NULL"},
+        erase={"handoff": "NULL", "requests": "'[]'::jsonb"},
         plain="mode active_agent human",
-        export="id mode created_at updated_at",
+        export="id mode requests created_at updated_at",
         withheld={"handoff": _STAFFS},
     ),
     Room(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
@@ -52,7 +53,8 @@ class Disposition(StrEnum):
 class Return(TenantRow):
     """One agreement to send goods back. What was agreed to, and by whom, is its change of the order (``change_id``).
 
-    Amounts are minor units of the order's currency: ``credit - fee - replacement + charge = refund``.
+    Amounts are minor units of the order's currency; what is taken or still to be taken makes up for goods that cost
+    more: ``credit - fee - replacement + charge + to_charge = refund``.
     """
 
     __tablename__ = "returns"
@@ -68,7 +70,7 @@ class Return(TenantRow):
     approval_id: Mapped[str | None] = mapped_column(String(40))
     refund_to: Mapped[str] = mapped_column(String(12))
     refund_account: Mapped[str | None] = mapped_column(String(40))
-    """The gift card or store credit that was named."""
+    """The gift card, store credit or saved way to pay that was named."""
     refund_at: Mapped[str] = mapped_column(String(12))
     """received, inspected, in_transit, or approved where the goods need not come back."""
     keep: Mapped[bool] = mapped_column(default=False)
@@ -82,8 +84,15 @@ class Return(TenantRow):
     """What the goods in exchange cost, tax included."""
     replacement_tax: Mapped[int] = mapped_column(default=0)
     charge: Mapped[int] = mapped_column(default=0)
-    """Taken when it was approved, for goods that cost more."""
+    """Taken so far for goods that cost more: when it was approved, or when the old ones had come."""
     charge_tax: Mapped[int] = mapped_column(default=0)
+    to_charge: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What is still to be taken, once the old goods are here."""
+    to_charge_tax: Mapped[int] = mapped_column(default=0, server_default="0")
+    pays_with: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The way to pay that it is to be taken from, as it was agreed to."""
+    collected: Mapped[int] = mapped_column(default=0, server_default="0")
+    """What of ``charge`` was taken when the old goods had come."""
     refund: Mapped[int]
     """What goes back once everything is here."""
     given: Mapped[int] = mapped_column(default=0)
@@ -119,7 +128,12 @@ class Return(TenantRow):
     __table_args__ = (
         tenant_fk("order_id", "orders", ondelete="CASCADE"),
         tenant_fk("location_id", "locations"),
-        CheckConstraint("credit - fee - replacement + charge = refund", name="money_adds_up"),
+        CheckConstraint("credit - fee - replacement + charge + to_charge = refund", name="money_adds_up"),
+        CheckConstraint(
+            "to_charge >= 0 AND to_charge_tax BETWEEN 0 AND to_charge AND collected BETWEEN 0 AND charge"
+            " AND (to_charge = 0 OR pays_with IS NOT NULL)",
+            name="is_to_be_taken_from_something",
+        ),
         CheckConstraint("refund >= 0 AND given BETWEEN 0 AND credit + charge", name="given_is_bounded"),
         Index("uq_returns_number", "tenant_id", "number", unique=True),
         Index("uq_returns_change", "tenant_id", "change_id", unique=True),

@@ -78,6 +78,12 @@ class ReturnsPolicy(Policy):
     """What the shopper paid for shipping; a fault of the shop gives back its share in any case."""
     refund_to: Annotated[tuple[RefundTo, ...], Field(min_length=1)] = ("original", "store_credit", "account")
     exchanges: bool = True
+    exchange_refund_to: Annotated[tuple[RefundTo, ...], Field(min_length=1)] | None = None
+    """Where the difference goes that an exchange gives back; ``None``: where money of returns may go."""
+    exchange_charge_at: Literal["approved", "received"] = "approved"
+    """When goods in exchange that cost more are paid for: at the yes to it, or once the old goods have come as far as
+    ``refund_at``. A gift card or credit must be enough for it at the yes.
+    """
     auto_approve: bool = True
     review_above: Caps = None
     """Worth more than this, with what of the order came back unseen before, somebody of the shop looks at it first; in
