@@ -7,7 +7,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0052"
-down_revision = "0047"
+down_revision = "0050"
 branch_labels = None
 depends_on = None
 
