@@ -1,15 +1,38 @@
-"""``icommerce eval``."""
+"""``icommerce eval``: suites of conversations by their names, or a public benchmark."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+
+from app.commands import tau2
 
 _REPORT: Final = Path("artifacts/evals/report.html")
+_SUITES: Final = "suites"
 
 
+class _SuitesOrBenchmark(TyperGroup):
+    """A word that names no command names a suite."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] != "--help" and args[0] not in self.commands):
+            args = [_SUITES, *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_SuitesOrBenchmark, help="Graded conversations, and a public benchmark.", rich_markup_mode=None)
+app.command("tau2", cls=tau2.ManyFiles)(tau2.tau2)
+
+
+@app.callback()
+def _measures() -> None:
+    """Graded conversations: of the suites (the default, also without its name), or of a public benchmark."""
+
+
+@app.command(_SUITES)
 def evaluate(
     suites: Annotated[
         list[str] | None, typer.Argument(metavar="[SUITE]...", help="Names of suites or files; all for none.")

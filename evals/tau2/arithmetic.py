@@ -22,7 +22,7 @@ def calculate(expression: str) -> str:
         raise NoSum("Invalid characters in expression")
     if len(expression) > _LONGEST:
         raise NoSum("Expression too long")
-    parser = _Parser(_tokens(expression.rstrip()))
+    parser = _Parser(_parts(expression.rstrip()))
     value = parser.sum()
     if parser.next is not None:
         raise NoSum("Invalid expression")
@@ -33,22 +33,22 @@ def calculate(expression: str) -> str:
     return f"{sign}{whole}.{decimals[0] if decimals[1] == '0' else decimals}"
 
 
-def _tokens(expression: str) -> list[str]:
+def _parts(expression: str) -> list[str]:
     found, place = [], 0
     while place < len(expression):
-        token = _TOKEN.match(expression, place)
-        if token is None:
+        part = _TOKEN.match(expression, place)
+        if part is None:
             raise NoSum("Invalid expression")
-        found.append(token[1])
-        place = token.end()
+        found.append(part[1])
+        place = part.end()
     return found
 
 
 class _Parser:
-    """Recursive descent over the tokens, one left to right pass."""
+    """Recursive descent over the parts, one left to right pass."""
 
-    def __init__(self, tokens: list[str]) -> None:
-        self._left = tokens[::-1]
+    def __init__(self, parts: list[str]) -> None:
+        self._left = parts[::-1]
         self._depth = 0
 
     @property
@@ -75,20 +75,20 @@ class _Parser:
         self._depth += 1
         if self._depth > _DEEPEST or not self._left:
             raise NoSum("Invalid expression")
-        token = self._left.pop()
-        value = self._after(token)
+        part = self._left.pop()
+        value = self._after(part)
         self._depth -= 1
         return value
 
-    def _after(self, token: str) -> Fraction:
-        if token in ("+", "-"):
+    def _after(self, part: str) -> Fraction:
+        if part in ("+", "-"):
             value = self._factor()
-            return -value if token == "-" else value
-        if token == "(":
+            return -value if part == "-" else value
+        if part == "(":
             value = self.sum()
             if not self._left or self._left.pop() != ")":
                 raise NoSum("Invalid expression")
             return value
-        if token in ("*", "/", ")"):
+        if part in ("*", "/", ")"):
             raise NoSum("Invalid expression")
-        return Fraction(token if token[-1] != "." else token[:-1])
+        return Fraction(part if part[-1] != "." else part[:-1])

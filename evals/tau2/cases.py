@@ -105,7 +105,8 @@ def changed(db: Json, changes: Iterable[Json]) -> Json:
     """``db`` in cents after ``changes``, whose paths are of the form ``/orders/#W1/items/0/price``."""
     state = copy.deepcopy(db)
     for change in changes:
-        place, key = state, ""
+        place: Json = state
+        key: str | int = ""
         left = change["path"].strip("/").split("/")
         while left:
             key = _step(place, left)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -23,6 +24,9 @@ _PENDING: Final = "pending"
 _DELIVERED: Final = "delivered"
 _MODIFIED: Final = "pending (item modified)"
 _REASONS: Final = ("no longer needed", "ordered by mistake")
+_LONGEST: Final = 1_000
+_LONGEST_SUMMARY: Final = 20_000
+_NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _ADDRESS: Final = ("address1", "address2", "city", "country", "state", "zip")
 
 
@@ -39,6 +43,8 @@ class Model:
 
     def __init__(self) -> None:
         self._db: Row = {"products": {}, "users": {}, "orders": {}}
+        self._sold: Json = {}
+        self._products: Row = {}
 
     def __enter__(self) -> Self:
         return self
@@ -50,17 +56,24 @@ class Model:
 
     def reset(self, db: Json) -> None:
         """Start from ``db``, which stays untouched."""
-        self._db = {key: in_cents(db[key]) for key in ("products", "users", "orders")}
+        if db["products"] is not self._sold:
+            self._sold, self._products = db["products"], in_cents(db["products"])
+        self._db = {"products": self._products, "users": in_cents(db["users"]), "orders": in_cents(db["orders"])}
+
+    @property
+    def state(self) -> Row:
+        """What it holds now, money in cents: to look at."""
+        return self._db
 
     def export(self) -> Json:
         """The state in the benchmark's shape."""
-        return in_units(self._db)
+        return {"products": self._sold, "users": in_units(self._db["users"]), "orders": in_units(self._db["orders"])}
 
     def close(self) -> None:
         """Nothing is held."""
 
     def call(self, name: str, arguments: Json) -> Outcome:
-        """``(result, None)``, or the error as result and its reason's class. Never raises; a refusal changes nothing."""
+        """``(result, None)``, or the error and its reason. Never raises; a refusal changes nothing."""
         try:
             result = self._tool(name)(**_checked(name, arguments))
         except Refused as refused:
@@ -79,8 +92,10 @@ class Model:
     def _find_user_id_by_name_zip(self, first_name: str, last_name: str, zip: str) -> str:  # noqa: A002 (the tool's)
         wanted = (first_name.lower(), last_name.lower(), zip)
         return self._user_where(
-            lambda user: wanted
-            == (user["name"]["first_name"].lower(), user["name"]["last_name"].lower(), user["address"]["zip"])
+            lambda user: (
+                wanted
+                == (user["name"]["first_name"].lower(), user["name"]["last_name"].lower(), user["address"]["zip"])
+            )
         )
 
     def _user_where(self, fits: Callable[[Row], bool]) -> str:
@@ -263,14 +278,16 @@ def _checked(name: str, arguments: Json) -> dict[str, Any]:
     if not isinstance(arguments, dict) or set(arguments) != set(TOOLS.get(name, ())):
         raise Refused(Reason.MALFORMED, f"Wrong arguments for {name}")
     for key, value in arguments.items():
-        fits = _is_texts(value) if key in LISTS else isinstance(value, str)
-        if not fits:
-            raise Refused(Reason.MALFORMED, f"Wrong type of {key}")
+        longest = _LONGEST_SUMMARY if key == "summary" else _LONGEST
+        texts = value if isinstance(value, list) else [value]
+        if isinstance(value, list) != (key in LISTS) or not all(_is_text(one, longest) for one in texts):
+            raise Refused(Reason.MALFORMED, f"Wrong kind of {key}")
     return arguments
 
 
-def _is_texts(value: Json) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+def _is_text(value: Json, longest: int) -> bool:
+    """Whether it is a text that can be kept: no control characters, no halves of characters, and not endless."""
+    return isinstance(value, str) and len(value) <= longest and not _NO_TEXT.search(value)
 
 
 def _held(order: Row) -> dict[str, int]:

@@ -58,7 +58,9 @@ def in_cents(value: Json) -> Json:
 def in_units(value: Json) -> Json:
     """The same with its money as the benchmark writes it: numbers of at most two decimals."""
     if isinstance(value, dict):
-        return {key: one / 100 if key in MONEY and isinstance(one, int) else in_units(one) for key, one in value.items()}
+        return {
+            key: one / 100 if key in MONEY and isinstance(one, int) else in_units(one) for key, one in value.items()
+        }
     return [in_units(one) for one in value] if isinstance(value, list) else value
 
 
@@ -90,13 +92,15 @@ class Difference:
 
 def differences(expected: Json, found: Json, path: str = "") -> Iterator[Difference]:
     """Every place where ``found`` is not ``expected``, deepest first named; ``None`` stands for nothing there."""
+    if expected == found and type(expected) is type(found):
+        return
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in [*expected, *(key for key in found if key not in expected)]:
             yield from differences(expected.get(key), found.get(key), f"{path}/{key}")
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         for place, (one, other) in enumerate(zip(expected, found, strict=True)):
             yield from differences(one, other, f"{path}/{place}")
-    elif expected != found or type(expected) is not type(found):
+    else:
         yield Difference(path or "/", expected, found)
 
 
