@@ -144,7 +144,7 @@ def test_what_does_not_pass_is_asked_of_the_next_model_at_once(
     broken: Any,
 ) -> None:
     monkeypatch.setenv("ICOMMERCE_MODEL_FALLBACKS", "openai/second, openai/third")
-    monkeypatch.setenv("ICOMMERCE_MODEL_TIMEOUT", "1")
+    monkeypatch.setenv("ICOMMERCE_MODEL_TIMEOUT", "2" if isinstance(broken, Stall) else "60")
     llm.routes = [broken]
     llm.add(broken, to="scripted")
     llm.add(Say("Here."), to="second")
