@@ -30,10 +30,10 @@ RULES: Final = (
     ),
     Rule(
         "every payment rests on a consent used once",
-        "SELECT count(*) FROM app.payments WHERE gateway <> 'seed'",
+        "SELECT count(*) FROM app.payments WHERE gateway <> 'seed' AND brought_at IS NULL",
         "SELECT p.id, 'consent ' || coalesce(p.consent_id, 'missing') || ' is ' || coalesce(c.status, 'missing')"
         " FROM app.payments p LEFT JOIN app.consents c ON c.tenant_id = p.tenant_id AND c.id = p.consent_id"
-        " WHERE p.gateway <> 'seed' AND (c.id IS NULL OR c.status <> 'claimed'"
+        " WHERE p.gateway <> 'seed' AND p.brought_at IS NULL AND (c.id IS NULL OR c.status <> 'claimed'"
         " OR (p.tender = 'card' AND c.payment_id <> p.id) OR (c.summary->'total'->>'amount')::bigint <> ("
         "SELECT sum(s.amount) FROM app.payments s WHERE s.tenant_id = p.tenant_id AND s.order_id = p.order_id"
         " AND s.consent_id = p.consent_id))",

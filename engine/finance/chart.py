@@ -28,6 +28,7 @@ DEFAULT: Final[Mapping[Account, tuple[str, str, AccountType]]] = {
     Account.GIFT_CARD_LIABILITY: ("2300", "Gift cards outstanding", _L),
     Account.STORE_CREDIT_LIABILITY: ("2310", "Store credit outstanding", _L),
     Account.OPENING_STOCK: ("3000", "Opening stock", _Q),
+    Account.OPENING_BALANCES: ("3100", "Opening balances", _Q),
     Account.REVENUE: ("4000", "Sales", _R),
     Account.SHIPPING_REVENUE: ("4100", "Shipping charged", _R),
     Account.RETURN_FEES: ("4200", "Fees kept of returns", _R),

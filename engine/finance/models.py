@@ -25,6 +25,7 @@ class Account(StrEnum):
     GIFT_CARD_LIABILITY = "gift_card_liability"
     STORE_CREDIT_LIABILITY = "store_credit_liability"
     OPENING_STOCK = "opening_stock"  # the other side of stock that was there before us
+    OPENING_BALANCES = "opening_balances"  # the other side of what else was there: gift cards that were sold before us
     REVENUE = "revenue"
     SHIPPING_REVENUE = "shipping_revenue"
     DISCOUNTS = "discounts"

@@ -20,7 +20,14 @@ _LIABILITY: Final[Mapping[str, Account]] = {
     "store_credit": Account.STORE_CREDIT_LIABILITY,
 }
 _SOURCES: Final = frozenset(
-    {Account.PSP_CLEARING, Account.PROMOTIONS, Account.SALES_RETURNS, Account.CUSTOMER_DEPOSITS, Account.WRITE_OFFS}
+    {
+        Account.PSP_CLEARING,
+        Account.PROMOTIONS,
+        Account.SALES_RETURNS,
+        Account.CUSTOMER_DEPOSITS,
+        Account.WRITE_OFFS,
+        Account.OPENING_BALANCES,
+    }
 )
 
 
@@ -139,7 +146,8 @@ def chargeback_lost(amount: int) -> Amounts:
 
 def stored_value_issued(kind: StoredValue, amount: int, source: Account | str = Account.PSP_CLEARING) -> Amounts:
     """Credit was given, and is owed. ``source`` says for what: a purchase (psp_clearing), goodwill (promotions),
-    returned goods (sales_returns), goods never sent (customer_deposits), a correction (write_offs).
+    returned goods (sales_returns), goods never sent (customer_deposits), a correction (write_offs), what the shop owed
+    before the books began (opening_balances).
 
     Dr ``source`` · Cr gift_card_liability or store_credit_liability.
     """
@@ -274,6 +282,7 @@ EXAMPLES: Final[tuple[tuple[Kind, str, Amounts], ...]] = (
     (Kind.CHARGEBACK_LOST, "the dispute is lost", chargeback_lost(110)),
     (Kind.STORED_VALUE_ISSUED, "a gift card is bought", stored_value_issued("gift_card", 50)),
     (Kind.STORED_VALUE_ISSUED, "credit for goodwill", stored_value_issued("store_credit", 50, "promotions")),
+    (Kind.STORED_VALUE_ISSUED, "a gift card from before", stored_value_issued("gift_card", 50, "opening_balances")),
     (Kind.STORED_VALUE_EXPIRED, "credit expires unused", stored_value_expired("gift_card", 50)),
     (Kind.RECEIPT, "goods are received", receipt(40)),
     (Kind.ADJUSTMENT, "stock is found", adjustment(40)),

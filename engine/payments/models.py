@@ -71,6 +71,8 @@ class Payment(TenantRow):
     authorization_expires_at: Mapped[datetime | None]
     void_requested_at: Mapped[datetime | None]
     """Set before the gateway is asked to let go: from then on nothing more is captured."""
+    brought_at: Mapped[datetime | None]
+    """When it was taken, of one from before our time: it was agreed to and paid in another system."""
 
     __table_args__ = (
         tenant_fk("session_id", "checkout_sessions"),
