@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Header, Response
 from sqlalchemy.orm import Session
 
 from app.once import AskedDep, answer_once, json_response
@@ -16,6 +16,7 @@ from engine.policies import PolicyShape, PolicyView, set_policy, shape_of, show_
 
 router: Final = APIRouter(prefix="/v1/staff/policies", tags=["staff"], route_class=Guarded)
 Values = Annotated[dict[str, Any], Body(min_length=1, max_length=100)]
+IfMatch = Annotated[str | None, Header(alias="If-Match", pattern=r'^"?[0-9a-f]{16}"?$')]
 
 
 class PolicyList(View):
@@ -47,13 +48,19 @@ def shape(section: str, site: SiteDep, caller: CallerDep) -> Response:
 
 
 @router.patch("/{section}", responses={200: {"model": PolicyView}}, response_class=Response)
-def change(section: str, site: SiteDep, caller: CallerDep, asked: AskedDep, values: Values) -> Response:
-    """Change the named values of one section; the others stay."""
+def change(
+    section: str, site: SiteDep, caller: CallerDep, asked: AskedDep, values: Values, if_match: IfMatch = None
+) -> Response:
+    """Change the named values of one section; the others stay. With `If-Match`, only if that is still the section's
+    `version`; else 409 `policy_changed`.
+    """
     identity = caller.staff
     if Scope.ADMIN not in identity.scopes:
         raise Forbidden("Changing a policy needs a key with the scope admin.")
 
+    version = if_match.strip('"') if if_match else None
+
     def work(session: Session) -> PolicyView:
-        return set_policy(session, identity.tenant_id, section, values, actor=identity.id)
+        return set_policy(session, identity.tenant_id, section, values, actor=identity.id, version=version)
 
     return answer_once(site.runtime, identity, asked, work, status=200)

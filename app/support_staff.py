@@ -86,6 +86,8 @@ class NewMacro(Given):
 class MacroChange(Given):
     name: Name | None = None
     body: Words | None = None
+    version: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """Which one is changed: refused when there is a later one. Without it, whatever there is."""
 
 
 class OfCase(Given):
@@ -210,14 +212,12 @@ def create_macro(site: SiteDep, caller: CallerDep, asked: AskedDep, given: NewMa
 
 @router.patch("/macros/{macro_id}", responses={200: {"model": MacroView}}, response_class=Response)
 def change_macro(macro_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: MacroChange) -> Response:
-    """Another name, or other words."""
+    """Another name, or other words; 409 ``macro_changed`` when ``version`` is not the one there is."""
     return _write(
         site,
         caller,
         asked,
-        lambda session, identity: MacroView.of(
-            macros.change(session, identity, macro_id, name=given.name, body=given.body)
-        ),
+        lambda session, identity: MacroView.of(macros.change(session, identity, macro_id, **given.model_dump())),
     )
 
 

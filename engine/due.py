@@ -61,6 +61,8 @@ AND status = 'queued' AND available_at <= %(now)s"""
 UNSEALED: Final = "SELECT FROM app.audit WHERE tenant_id = %(tenant)s AND hash IS NULL"
 HOLDS_OVER: Final = """SELECT FROM app.reservations WHERE tenant_id = %(tenant)s
 AND status = 'held' AND expires_at <= %(now)s"""
+GLANCES_OVER: Final = """SELECT FROM app.case_glances WHERE tenant_id = %(tenant)s
+AND (seen_at <= %(now)s - interval '40 seconds' OR typed_at <= %(now)s - interval '8 seconds')"""
 IMPORTS: Final = """SELECT FROM app.catalog_imports WHERE tenant_id = %(tenant)s
 AND status IN ('waiting', 'applying')"""
 SEARCH: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s

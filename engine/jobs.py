@@ -39,6 +39,7 @@ from engine.returns import deciding, parcel
 from engine.runtime import Runtime
 from engine.staff import codes as staff_codes
 from engine.staff import sessions as staff_sessions
+from engine.support import glances
 from engine.support import watch as support
 from engine.warranties import parcels, registering, resolving
 from engine.warranties import watch as claims
@@ -157,6 +158,12 @@ def close_old_cases(runtime: Runtime, tenant_id: str) -> None:
         support.close_old(session, tenant_id)
 
 
+def end_glances(runtime: Runtime, tenant_id: str) -> None:
+    """Who of the shop's people left a case without a word is gone."""
+    with runtime.unit_of_work(tenant_id) as session:
+        glances.end_old(session, tenant_id)
+
+
 Job = Callable[[Runtime, str], object]
 EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.recover_payments,
@@ -182,6 +189,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     webhooks.tell_platforms,
     seal_audit,
     free_expired_holds,
+    end_glances,
     sending.send_mail,
 )
 EVERY_MINUTE: Final[tuple[Job, ...]] = (
@@ -236,6 +244,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     resolving.finish_approved: (due.CLAIMS_DECIDED,),
     seal_audit: (due.UNSEALED,),
     free_expired_holds: (due.HOLDS_OVER,),
+    end_glances: (due.GLANCES_OVER,),
 }
 """What says that a job has something to do; a job that is not named here has its turn every time."""
 SECOND, MINUTE, HOUR = "jobs of every second", "jobs of every minute", "jobs of every hour"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
@@ -11,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit import audit
 from engine.kit.caps import HOME
-from engine.kit.errors import InvalidInput
+from engine.kit.errors import Conflict, InvalidInput
 from engine.kit.ids import echo
 from engine.kit.policies import Policy, change_policy, read_policy
 from engine.kit.tenancy import Tenant
@@ -54,6 +56,14 @@ class PolicyView(View):
     about: str
     values: dict[str, Any]
     changed: list[str]
+    version: str
+    """Another one whenever what the shop has set is another."""
+
+
+class PolicyChanged(Conflict):
+    """It is not any more as whoever changes it has seen it."""
+
+    code = "policy_changed"
 
 
 class PolicyShape(View):
@@ -101,10 +111,19 @@ def shape_of(session: Session, tenant_id: str, section: str) -> PolicyShape:
     )
 
 
-def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[str, Any], *, actor: str) -> PolicyView:
-    """Change values of one section; what is not named stays.
+def set_policy(
+    session: Session,
+    tenant_id: str,
+    section: str,
+    values: Mapping[str, Any],
+    *,
+    actor: str,
+    version: str | None = None,
+) -> PolicyView:
+    """Change values of one section; what is not named stays. With ``version``, only if it still is the one there is.
 
-    Raises ``InvalidInput`` that names the first value that cannot be, or the keys there are; nothing is changed then.
+    Raises ``InvalidInput`` that names the first value that cannot be, or the keys there are, and ``PolicyChanged``;
+    nothing is changed then.
     """
     kind = policy_kind(section)
     unknown = sorted(set(values) - set(kind.model_fields))
@@ -115,6 +134,8 @@ def set_policy(session: Session, tenant_id: str, section: str, values: Mapping[s
     query = select(Tenant).where(Tenant.id == tenant_id).with_for_update().execution_options(populate_existing=True)
     tenant = session.scalars(query).one()
     stored = tenant.settings.get("policies", {}).get(section, {})
+    if version is not None and version != _version(stored):
+        raise PolicyChanged("Somebody else changed these rules meanwhile. Nothing of yours was saved.")
     before = kind.model_validate({}, context={HOME: tenant.currency}).model_dump(mode="json") | stored
     after = change_policy(tenant, kind, dict(values)).model_dump(mode="json")
     changes = {key: [before[key], after[key]] for key in after if key in values and before[key] != after[key]}
@@ -130,7 +151,12 @@ def _view(tenant: Tenant, kind: type[Policy]) -> PolicyView:
         about=_about(kind),
         values=read_policy(tenant.settings, kind, home=tenant.currency).model_dump(mode="json"),
         changed=sorted(set_here),
+        version=_version(set_here),
     )
+
+
+def _version(stored: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _about(kind: type[Policy]) -> str:

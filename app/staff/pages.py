@@ -44,6 +44,7 @@ PLACES: Final = (
     Place("/staff", "Queue", _ALL),
     Place("/staff/approvals", "Approvals", _ALL),
     Place("/staff/orders", "Orders", _ALL),
+    Place("/staff/macros", "Macros", _ALL),
     Place("/staff/reports", "Reports", MANAGERS),
     Place("/staff/catalog", "Catalog", frozenset({Role.OPS, Role.ADMIN})),
     Place("/staff/tenant", "Shop", frozenset({Role.ADMIN})),

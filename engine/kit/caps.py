@@ -25,9 +25,8 @@ def _code(code: str) -> str:
 
 Currency = Annotated[str, AfterValidator(_code)]
 Amount = Annotated[int, Field(ge=0, le=10**15)]
-Caps = (
-    Annotated[dict[Currency, Amount | None], BeforeValidator(_by_currency), Field(min_length=1, max_length=200)] | None
-)
+_ROWS: Final = Field(min_length=1, max_length=200, json_schema_extra={"format": "money"})
+Caps = Annotated[dict[Currency, Amount | None], BeforeValidator(_by_currency), _ROWS] | None
 """Currency → the most, in its minor units; ``None`` for no limit, in one currency or in any."""
 
 

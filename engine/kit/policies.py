@@ -19,9 +19,11 @@ from engine.kit.tenancy import Tenant
 
 
 class Policy(BaseModel):
-    """Base of every domain's policy; ``section`` is its name in the tenant's settings."""
+    """Base of every domain's policy; ``section`` is its name in the tenant's settings. What is written below a field is
+    shown beside it in the console.
+    """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     section: ClassVar[str]
 
 

@@ -14,10 +14,10 @@ from engine.customers.addresses import check_email
 from engine.kit import audit, clock, outbox
 from engine.kit.envelope import seal_code
 from engine.kit.errors import InvalidInput, NotFound
-from engine.kit.identity import Identity, Role
+from engine.kit.identity import Identity, Role, Scope
 from engine.kit.ids import is_id, new_id
 from engine.kit.members import MemberStatus, StaffMember
-from engine.kit.tenancy import Tenant, hash_secret
+from engine.kit.tenancy import ApiKey, Tenant, hash_secret
 from engine.runtime import Runtime
 from engine.staff import sessions
 from engine.staff.errors import AlreadyMember, LastAdmin, LinkWrong, NameTaken
@@ -109,7 +109,9 @@ def sign_out(session: Session, identity: Identity, token: str, *, everywhere: bo
 
 
 def set_role(session: Session, tenant_id: str, member_id: str, role: Role, *, actor: str) -> StaffMember:
-    """Give somebody another role; they have to sign in again. Raises ``NotFound``, ``LastAdmin``."""
+    """Give somebody another role; they have to sign in again, and keys of theirs that may what the role may not end.
+    Raises ``NotFound``, ``LastAdmin``.
+    """
     row = _managed(session, tenant_id, member_id)
     if row.role == role:
         return row
@@ -119,11 +121,14 @@ def set_role(session: Session, tenant_id: str, member_id: str, role: Role, *, ac
     row.role = role
     sessions.end_all(session, tenant_id, row.id)
     audit.record(session, tenant_id, actor=actor, action="staff.role_changed", subject=row.id, facts=facts)
+    _end_keys(session, row, beyond=role.scopes, actor=actor)
     return row
 
 
 def disable(session: Session, tenant_id: str, member_id: str, *, actor: str) -> StaffMember:
-    """Let nobody in as this person any more, at once. Raises ``NotFound``, ``LastAdmin``."""
+    """Let nobody in as this person any more, at once; every key in their name ends for good. Raises ``NotFound``,
+    ``LastAdmin``.
+    """
     row = _managed(session, tenant_id, member_id)
     if not row.active:
         return row
@@ -133,11 +138,12 @@ def disable(session: Session, tenant_id: str, member_id: str, *, actor: str) -> 
     row.invite_hash = row.invite_until = None
     sessions.end_all(session, tenant_id, row.id)
     audit.record(session, tenant_id, actor=actor, action="staff.disabled", subject=row.id)
+    _end_keys(session, row, beyond=frozenset(), actor=actor)
     return row
 
 
 def enable(session: Session, tenant_id: str, member_id: str, *, actor: str) -> StaffMember:
-    """Let somebody in again; they sign in by e-mail. Raises ``NotFound``."""
+    """Let somebody in again; they sign in by e-mail, and keys are made anew. Raises ``NotFound``."""
     row = _managed(session, tenant_id, member_id)
     if row.active:
         return row
@@ -149,14 +155,6 @@ def enable(session: Session, tenant_id: str, member_id: str, *, actor: str) -> S
 def by_email(session: Session, tenant_id: str, email: str) -> StaffMember | None:
     query = select(StaffMember).where(StaffMember.tenant_id == tenant_id, StaffMember.email == email.lower())
     return session.scalars(query).one_or_none()
-
-
-def find(session: Session, tenant_id: str, member_id: str) -> StaffMember:
-    """Raises ``NotFound``."""
-    row = session.get(StaffMember, (tenant_id, member_id))
-    if row is None:
-        raise NotFound("There is nobody of that name here.")
-    return row
 
 
 def locked(session: Session, tenant_id: str, member_id: str) -> StaffMember:
@@ -178,6 +176,19 @@ def _managed(session: Session, tenant_id: str, member_id: str) -> StaffMember:
     """Behind the shop's own lock: two admins who demote each other at once take turns."""
     session.get_one(Tenant, tenant_id, with_for_update={"key_share": True})
     return locked(session, tenant_id, member_id)
+
+
+def _end_keys(session: Session, row: StaffMember, *, beyond: frozenset[Scope], actor: str) -> None:
+    """Revoke the keys in somebody's name that may more than ``beyond``."""
+    theirs = select(ApiKey).where(
+        ApiKey.tenant_id == row.tenant_id, ApiKey.person == row.person, ApiKey.revoked_at.is_(None)
+    )
+    for key in session.scalars(theirs.order_by(ApiKey.id).with_for_update()):
+        if set(key.scopes) <= beyond:
+            continue
+        key.revoked_at = clock.now()
+        facts = {"of": row.id}
+        audit.record(session, row.tenant_id, actor=actor, action="key.revoked", subject=key.id, facts=facts)
 
 
 def _require_another_admin(session: Session, row: StaffMember) -> None:

@@ -39,3 +39,9 @@ class MacroBroken(DomainError):
 
 class MacroNameTaken(Conflict):
     code = "macro_name_taken"
+
+
+class MacroChanged(Conflict):
+    """It is not any more as whoever changes it has seen it."""
+
+    code = "macro_changed"

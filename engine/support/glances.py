@@ -48,12 +48,32 @@ def note(session: Session, identity: Identity, case_id: str, doing: Doing) -> No
     now = clock.now()
     before = session.get(CaseGlance, (identity.tenant_id, case_id, identity.who))
     was = (_seen(before), _types(before))
+    told = before is not None and before.typed_at is not None
     typed = now if doing == Doing.TYPING else None
     _write(session, identity, case_id, doing, typed)
     if was != (doing != Doing.GONE, typed is not None):
         bell.ring(session, identity.tenant_id)
-    if was[1] != (typed is not None):
-        _tell_shopper(session, identity, case, typing=typed is not None)
+    if told != (typed is not None):
+        _tell_shopper(session, case, identity.who, typing=typed is not None)
+
+
+def end_old(session: Session, tenant_id: str) -> int:
+    """Who left without a word, by a crash or a cut line, is gone: told to the others, and to the shopper for whom they
+    seemed to write. Returns how many.
+    """
+    now = clock.now()
+    over = (CaseGlance.seen_at <= now - SEEN_FOR) | (CaseGlance.typed_at <= now - TYPES_FOR)
+    query = select(CaseGlance).where(CaseGlance.tenant_id == tenant_id, over).order_by(CaseGlance.case_id)
+    rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+    for row in rows:
+        if row.typed_at is not None:
+            _tell_shopper(session, session.get_one(Case, (tenant_id, row.case_id)), row.who, typing=False)
+            row.typed_at = None
+        if not _seen(row):
+            session.delete(row)
+    if rows:
+        bell.ring(session, tenant_id)
+    return len(rows)
 
 
 def present(session: Session, tenant_id: str) -> list[Glance]:
@@ -82,9 +102,9 @@ def _write(session: Session, identity: Identity, case_id: str, doing: Doing, typ
         session.execute(rows.on_conflict_do_update(index_elements=list(key), set_=now))
 
 
-def _tell_shopper(session: Session, identity: Identity, case: Case, *, typing: bool) -> None:
+def _tell_shopper(session: Session, case: Case, who: str, *, typing: bool) -> None:
     """Only what who has the case writes: it is they who answer."""
-    if case.thread_id is None or case.assignee != identity.who:
+    if case.thread_id is None or case.assignee != who:
         return
     thread = session.get(Thread, (case.tenant_id, case.thread_id))
     if thread is not None and thread.mode == Mode.HUMAN:

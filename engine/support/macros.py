@@ -15,7 +15,7 @@ from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order
-from engine.support.errors import MacroBroken, MacroNameTaken
+from engine.support.errors import MacroBroken, MacroChanged, MacroNameTaken
 from engine.support.models import Case, Macro
 
 NAMES: Final = (
@@ -47,9 +47,22 @@ def create(session: Session, identity: Identity, *, name: str, body: str) -> Mac
     return row
 
 
-def change(session: Session, identity: Identity, macro_id: str, *, name: str | None, body: str | None) -> Macro:
-    """Another name or other words. Raises ``MacroBroken``, ``MacroNameTaken``, ``NotFound``."""
+def change(
+    session: Session,
+    identity: Identity,
+    macro_id: str,
+    *,
+    name: str | None,
+    body: str | None,
+    version: int | None = None,
+) -> Macro:
+    """Another name or other words; with ``version``, only if it still is the one there is.
+
+    Raises ``MacroBroken``, ``MacroNameTaken``, ``MacroChanged``, ``NotFound``.
+    """
     row = find(session, identity.tenant_id, macro_id, lock=True)
+    if version is not None and version != row.version:
+        raise MacroChanged("Somebody else changed this macro meanwhile.")
     if name is not None and name != row.name:
         _free(session, identity.tenant_id, name)
         row.name = name
@@ -97,11 +110,12 @@ def _values(session: Session, case: Case) -> dict[str, str]:
     tenant = session.get_one(Tenant, case.tenant_id)
     values = {"case.number": case.number, "case.subject": case.subject, "shop.name": tenant.name}
     order = session.get(Order, (case.tenant_id, case.order_id)) if case.order_id else None
-    if order is None:
-        return values
-    name = str((order.ship_to or {}).get("name") or order.buyer.get("name") or "").strip()
+    written = ((order.ship_to or {}).get("name") or order.buyer.get("name")) if order else ""
+    name = str(written or case.shopper_name).strip()
     if name:
         values |= {"customer.name": name, "customer.first_name": name.split()[0]}
+    if order is None:
+        return values
     total = str(Money(order.total, order.currency))
     return values | {"order.number": order.number, "order.total": total, "order.status": str(order.status)}
 

@@ -8,19 +8,38 @@ const tabs = [...document.querySelectorAll('.op-tabs button')];
 const AGAIN_MS = 15_000;
 let state = 'waiting';
 let asked = 0;
+let many = 0; // how many are shown, with what was asked for by "Show more"
+let seen = '';
 
 async function load({ quiet = false } = {}) {
   const number = (asked += 1);
   if (!quiet) place.replaceChildren(el('div', { class: 'st-state', 'data-state': 'loading' }, 'Looking'));
   try {
-    const page = await get(`/v1/staff/approvals?state=${state}`);
-    if (number === asked && !document.querySelector('dialog[open]')) draw(page);
+    const page = await look(many);
+    if (number !== asked || document.querySelector('dialog[open]')) return;
+    const now = JSON.stringify([state, page]);
+    if (quiet && now === seen) return; // nothing is new: who reads is left in peace
+    seen = now;
+    draw(page);
   } catch (problem) {
     if (number === asked && !quiet) place.replaceChildren(el('p', { class: 'st-problem', role: 'alert' }, problem.message));
   }
 }
 
+/** The first page, and as many more as were shown. */
+async function look(wanted) {
+  const limit = Math.min(Math.max(wanted, 50), 200);
+  const page = await get(`/v1/staff/approvals?state=${state}&limit=${limit}`);
+  while (page.items.length < wanted && page.next_cursor) {
+    const next = await get(`/v1/staff/approvals?state=${state}&limit=200&cursor=${encodeURIComponent(page.next_cursor)}`);
+    page.items.push(...next.items);
+    page.next_cursor = next.next_cursor;
+  }
+  return page;
+}
+
 function draw(page) {
+  many = page.items.length;
   tabs[0].textContent = `Waiting (${page.waiting})`;
   if (!page.items.length) {
     place.replaceChildren(el('div', { class: 'st-state' }, state === 'waiting' ? 'Nothing waits. ' : 'Nothing was decided yet.'));
@@ -41,8 +60,12 @@ function more(cursor, list) {
     button.disabled = true;
     try {
       const page = await get(`/v1/staff/approvals?state=${state}&cursor=${encodeURIComponent(cursor)}`);
-      list.append(...page.items.map(item));
+      const added = page.items.map(item);
+      list.append(...added);
+      many += added.length;
+      seen = '';
       button.parentElement.remove();
+      added[0]?.querySelector('button, a')?.focus();
       more(page.next_cursor, list);
     } catch (problem) {
       button.disabled = false;
@@ -123,6 +146,7 @@ const OUTCOMES = {
 for (const tab of tabs) {
   tab.addEventListener('click', () => {
     state = tab.dataset.state;
+    many = 0;
     for (const one of tabs) one.setAttribute('aria-pressed', String(one === tab));
     load();
   });

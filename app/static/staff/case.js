@@ -3,6 +3,7 @@ import { LitElement } from '../vendor/lit-3.3.3.min.js';
 import { get, post } from './api.js';
 import { view } from './case-view.js';
 import './composer.js';
+import { Said } from './drafts.js';
 import { follow, followDesk } from './live.js';
 import { Presence } from './presence.js';
 import { confirmDialog, shortcut, toast } from './shell.js';
@@ -24,6 +25,7 @@ class CasePage extends LitElement {
     Object.assign(this, { one: null, problem: '', busy: false, people: [], macros: [], present: [], now: Date.now(), panel: false });
     this.story = new Story();
     this.notes = new Map();
+    this.said = { note: new Said(), reply: new Said() };
   }
 
   createRenderRoot() {
@@ -140,11 +142,11 @@ class CasePage extends LitElement {
 
   // What is done
 
-  async act(name, body = {}, { said = '' } = {}) {
+  async act(name, body = {}, { said = '', key = crypto.randomUUID() } = {}) {
     if (this.busy) return false;
     this.busy = true;
     try {
-      this.#set(await post(`/v1/staff/cases/${this.caseId}/${name}`, body));
+      this.#set(await post(`/v1/staff/cases/${this.caseId}/${name}`, body, key));
       if (said) toast(said);
       return true;
     } catch (problem) {
@@ -205,7 +207,10 @@ class CasePage extends LitElement {
 
   async #send({ kind, text }) {
     this.presence.rest();
-    if (await this.act(kind === 'note' ? 'notes' : 'reply', { text })) this.composer.clear(kind);
+    const key = this.said[kind].keyOf(text);
+    if (!(await this.act(kind === 'note' ? 'notes' : 'reply', { text }, { key }))) return;
+    this.said[kind].answered();
+    this.composer.clear(kind);
   }
 
   async #macro(id) {

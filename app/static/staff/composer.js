@@ -1,5 +1,6 @@
 // <ic-composer>: the reply and the note. Locked to notes while somebody else answers in the conversation.
 import { LitElement, html, nothing } from '../vendor/lit-3.3.3.min.js';
+import { keep, kept } from './drafts.js';
 
 const KINDS = { reply: 'Reply', note: 'Internal note' };
 
@@ -7,6 +8,7 @@ class Composer extends LitElement {
   static properties = {
     locked: { attribute: false }, // words that say why there is no reply now, or ''
     macros: { attribute: false },
+    about: { attribute: false }, // the case whose words these are
     busy: { type: Boolean },
     kind: { state: true },
   };
@@ -21,14 +23,15 @@ class Composer extends LitElement {
     return this;
   }
 
-  willUpdate() {
+  willUpdate(changed) {
+    if (changed.has('about')) for (const kind of Object.keys(KINDS)) this.drafts[kind] ||= kept(`${this.about}:${kind}`);
     if (this.locked) this.kind = 'note';
     else if (this.wasLocked && !this.drafts.note) this.kind = 'reply'; // else what goes on being typed would go to the shopper
     this.wasLocked = Boolean(this.locked);
   }
 
   updated(changed) {
-    if (changed.has('kind')) this.#box.value = this.drafts[this.kind];
+    if (changed.has('kind') || changed.has('about')) this.#box.value = this.drafts[this.kind];
   }
 
   get #box() {
@@ -55,11 +58,13 @@ class Composer extends LitElement {
   /** It was sent: nothing is left of it. */
   clear(kind) {
     this.drafts[kind] = '';
+    keep(`${this.about}:${kind}`, '');
     if (kind === this.kind) this.#box.value = '';
   }
 
   #kept() {
     this.drafts[this.kind] = this.#box.value;
+    keep(`${this.about}:${this.kind}`, this.#box.value);
   }
 
   #typed = () => {

@@ -2,6 +2,7 @@
 // `target = {order_id?, shopper_id?, thread_id?, case_id?}` (or the attributes case-id, order-id, thread-id); says `ic-changed`
 // once something was done. Everything it knows, and everything that is allowed, comes from `/v1/staff/panel`.
 import { get, post } from './api.js';
+import { Said, keep, kept } from './drafts.js';
 import { act } from './order-acts.js';
 import { el, moment, money, toast } from './shell.js';
 
@@ -19,6 +20,7 @@ export class OrderPanel extends HTMLElement {
   #shown = null;
   #asked = 0;
   #full = false;
+  #noting = new Map(); // by order: its note's form, which stays the same one however often the panel is drawn
 
   get target() { return this.#target; }
 
@@ -76,9 +78,11 @@ export class OrderPanel extends HTMLElement {
   /** What was open stays open, and the focus stays where it was, when the panel is drawn again. */
   #remember() {
     const open = new Set([...this.querySelectorAll('details[open]')].map((one) => one.dataset.name));
-    const at = this.contains(document.activeElement) ? document.activeElement.dataset.act : null;
+    const held = this.contains(document.activeElement) ? document.activeElement : null;
+    const at = held?.dataset.act;
     return () => {
       for (const one of this.querySelectorAll('details[data-name]')) one.open ||= open.has(one.dataset.name);
+      if (held?.isConnected) held.focus({ preventScroll: true });
       if (at) this.querySelector(`[data-act="${CSS.escape(at)}"]`)?.focus();
     };
   }
@@ -194,29 +198,43 @@ export class OrderPanel extends HTMLElement {
       el('p', {}, note.text),
       el('p', { class: 'muted small' }, `${note.audience === 'staff' ? 'For staff' : 'For the shopper too'}, ${moment(note.created_at)}`),
     ));
-    const field = el('textarea', { id: `op-note-${order.id}`, rows: 2, maxlength: 2000, required: true, name: 'text' });
+    const form = this.#noteForm(order.id);
+    const begun = form.elements.text.value !== '';
+    return fold('notes', `Notes (${order.notes.length})`, el('div', { class: 'op-notes' }, rows.length > 0 && el('ul', { class: 'op-list' }, ...rows), form), begun);
+  }
+
+  #noteForm(id) {
+    if (this.#noting.has(id)) return this.#noting.get(id);
+    const field = el('textarea', { id: `op-note-${id}`, rows: 2, maxlength: 2000, required: true, name: 'text', oninput: () => keep(id, field.value) });
+    field.value = kept(id);
+    const said = new Said();
     const form = el(
       'form',
-      { class: 'st-form', onsubmit: (event) => this.#note(event, order, field) },
+      { class: 'st-form', onsubmit: (event) => { event.preventDefault(); this.#note(id, form, said); } },
       el('label', { for: field.id }, 'A note for the shop’s people'),
       field,
       el('button', {}, 'Keep the note'),
     );
-    return fold('notes', `Notes (${order.notes.length})`, el('div', { class: 'op-notes' }, rows.length > 0 && el('ul', { class: 'op-list' }, ...rows), form));
+    this.#noting.set(id, form);
+    return form;
   }
 
-  async #note(event, order, field) {
-    event.preventDefault();
-    const button = event.target.querySelector('button');
+  async #note(id, form, said) {
+    const { text } = form.elements;
+    const button = form.querySelector('button');
+    const words = text.value;
     button.disabled = true;
     try {
-      await post(`/v1/orders/${order.id}/notes`, { text: field.value, audience: 'staff' });
+      await post(`/v1/orders/${id}/notes`, { text: words, audience: 'staff' }, said.keyOf(words));
+      said.answered();
+      if (text.value === words) text.value = ''; // else what was written since stays
+      keep(id, text.value);
       toast('The note is kept.');
       await this.load();
     } catch (problem) {
       toast(problem.message, 'bad');
-      button.disabled = false;
     }
+    button.disabled = false;
   }
 }
 

@@ -85,23 +85,34 @@ function ask(dialog, answer) {
 }
 
 /**
- * A form in a card: `fields` are `{name, label, input}`. `act(values, key)` is done when it is sent; what it is refused for
- * is said in the card, which stays open. Sent again with the same words it has the same key: what was done although no
- * answer came is not done twice. Resolves to the answer, or to `null` when the card is put away.
+ * A form in a card: `fields` are `{name, label, input, more}`; `more` stands below the input. `act(values, key)` is done
+ * when it is sent; what it is refused for is said in the card, which stays open. Sent again with the same words it has the
+ * same key: what was done although no answer came is not done twice. `Escape` asks once before it throws away what was
+ * written. Resolves to the answer, or to `null` when the card is put away.
  */
-export function formDialog({ title, say = '', fields, action, act }) {
+export function formDialog({ title, say = '', fields, action, act, wide = false }) {
   const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
   const send = el('button', { class: 'main', value: 'yes' }, action);
-  const rows = fields.flatMap(({ name, label, input }) => {
+  const rows = fields.map(({ name, label, input, more }) => {
     input.name = name;
     input.id = `st-field-${name}`;
-    return [el('label', { for: input.id }, label), input];
+    return el('div', { class: 'st-field' }, el('label', { for: input.id }, label), input, more);
   });
   // A button of no form: Enter in a field presses the first that sends.
   const cancel = el('button', { type: 'button', onclick: () => dialog.close() }, 'Cancel');
   const buttons = el('div', { class: 'st-actions' }, cancel, send);
   const form = el('form', { method: 'dialog', class: 'st-card' }, el('h2', { id: 'st-form-title' }, title), say && el('p', { class: 'muted' }, say), ...rows, problem, buttons);
-  const dialog = el('dialog', { class: 'st-dialog', 'aria-labelledby': 'st-form-title' }, form);
+  const dialog = el('dialog', { class: `st-dialog${wide ? ' st-wide' : ''}`, 'aria-labelledby': 'st-form-title' }, form);
+  const written = () => [...form.querySelectorAll('textarea')].map((one) => one.value).join();
+  const before = written();
+  dialog.addEventListener('cancel', (event) => {
+    if (written() === before || dialog.warned) return;
+    event.preventDefault();
+    dialog.warned = true;
+    problem.textContent = 'What you wrote is not saved. Press Escape once more to throw it away.';
+    problem.hidden = false;
+  });
+  form.addEventListener('input', () => { dialog.warned = false; });
   let answer = null;
   let sent = {};
   let under = null;
@@ -202,6 +213,13 @@ if (place) {
 }
 
 const menu = document.querySelector('.st-me');
+menu.addEventListener('submit', () => {
+  try {
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith('ic-draft:')) sessionStorage.removeItem(name);
+  } catch {
+    // nothing is kept there
+  }
+});
 document.addEventListener('click', (event) => { if (!menu.contains(event.target)) menu.open = false; });
 menu.addEventListener('keydown', (event) => {
   if (event.key !== 'Escape' || !menu.open) return;

@@ -55,7 +55,7 @@ def test_from_the_first_admin_to_the_last(run: Run, shop: Shop) -> None:
 
     assert answer(run("role", *SAM, "--role", "supervisor", "--json"))["role"] == "supervisor"
     with shop.uow() as session:
-        assert sessions_of(shop.runtime, members.find(session, shop.tenant.id, sam["id"])) == 0
+        assert sessions_of(shop.runtime, members.locked(session, shop.tenant.id, sam["id"])) == 0
     assert answer(run("disable", *SAM, "--json"))["status"] == "disabled"
     assert [(one["name"], one["status"]) for one in answer(run("list", "--json"))] == [
         ("Ada", "active"),

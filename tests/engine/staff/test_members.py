@@ -7,13 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from engine.agentic import keys
 from engine.customers.errors import ContactInvalid
 from engine.kit import clock, people
+from engine.kit.audit import AuditRow
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Role
 from engine.kit.members import StaffMember
-from engine.kit.tenancy import hash_secret
+from engine.kit.tenancy import ApiKey, hash_secret
 from engine.staff import letters, members
 from engine.staff.errors import AlreadyMember, LastAdmin, LinkWrong, NameTaken
 from tests.engine.staff.people import audited, come_in, hire, mailed, secret_of, sessions_of
@@ -27,7 +30,7 @@ def invite(shop: Shop, email: str, role: Role = Role.SUPPORT, name: str = "") ->
 
 def read(shop: Shop, member: StaffMember) -> StaffMember:
     with shop.uow() as session:
-        return members.find(session, shop.tenant.id, member.id)
+        return members.locked(session, shop.tenant.id, member.id)
 
 
 def test_an_invitation_is_a_link_of_which_the_hash_is_kept(shop: Shop) -> None:
@@ -120,6 +123,34 @@ def test_who_cannot_be_invited(shop: Shop, email: str, name: str, error: type[Ex
         invite(shop, email, name=name)
     with shop.uow() as session:
         assert [row.person for row in members.everybody(session, shop.tenant.id)] == ["sam"]
+
+
+def keys_that_work(shop: Shop) -> set[str]:
+    with shop.uow() as session:
+        theirs = select(ApiKey.label).where(ApiKey.tenant_id == shop.tenant.id, ApiKey.revoked_at.is_(None))
+        return set(session.scalars(theirs))
+
+
+def test_the_keys_of_who_leaves_end_and_another_role_ends_those_that_may_more(shop: Shop) -> None:
+    ada, sam = hire(shop, "Ada", Role.ADMIN), hire(shop, "Sam", Role.OPS)
+    with shop.uow() as session:
+        for label, person, scopes in (
+            ("sam's ops", "sam", ["ops"]), ("sam's staff", "sam", ["staff"]), ("ada's", "ada", ["staff"]),
+            ("nobody's", None, ["admin"]),
+        ):  # fmt: skip
+            keys.create(session, shop.tenant.id, scopes=scopes, actor="test", label=label, person=person)
+        members.set_role(session, shop.tenant.id, sam.id, Role.SUPPORT, actor=ada.id)
+    assert keys_that_work(shop) == {"sam's staff", "ada's", "nobody's"}
+
+    with shop.uow() as session:
+        members.disable(session, shop.tenant.id, sam.id, actor=ada.id)
+    assert keys_that_work(shop) == {"ada's", "nobody's"}
+    with shop.uow() as session:
+        ended = select(AuditRow.actor).where(AuditRow.tenant_id == shop.tenant.id, AuditRow.action == "key.revoked")
+        assert list(session.scalars(ended)) == [ada.id, ada.id]
+    with shop.uow() as session:
+        members.enable(session, shop.tenant.id, sam.id, actor=ada.id)
+    assert keys_that_work(shop) == {"ada's", "nobody's"}
 
 
 def test_another_role_ends_every_session(shop: Shop) -> None:

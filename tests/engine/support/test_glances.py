@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.conversations.models import Event
+from engine.jobs import due_now, end_glances
 from engine.kit import clock
 from engine.kit.errors import NotFound
 from engine.support import desk as acts
@@ -63,6 +64,35 @@ def test_the_shopper_learns_only_that_who_answers_writes(desk: Desk) -> None:
     look(desk, desk.bob, case_id, Doing.TYPING)
     look(desk, desk.ann, case_id)
     assert told(desk, waiting) == [True, False]
+
+
+def test_who_leaves_without_a_word_is_gone_for_everybody(desk: Desk) -> None:
+    waiting = desk.waiting()
+    case_id = waiting.case.id
+    with desk.shop.uow() as session:
+        acts.assign(session, desk.ann, case_id, "ann", expected=None)
+    look(desk, desk.ann, case_id, Doing.TYPING)
+    look(desk, desk.bob, case_id)
+
+    def ended(after: timedelta) -> int:
+        with clock.shifted(after), desk.shop.uow() as session:
+            return glances.end_old(session, desk.shop.tenant.id)
+
+    assert ended(timedelta(seconds=1)) == 0
+    assert told(desk, waiting) == [True]
+    assert ended(glances.TYPES_FOR + timedelta(seconds=1)) == 1
+    assert told(desk, waiting) == [True, False]
+    assert there(desk) == [("ann", False), ("bob", False)]
+    assert ended(glances.SEEN_FOR + timedelta(seconds=1)) == 2
+    assert there(desk) == []
+    assert told(desk, waiting) == [True, False]
+
+
+def test_the_watch_sees_it_when_it_is_due(desk: Desk) -> None:
+    look(desk, desk.ann, desk.waiting().case.id)
+    assert end_glances not in due_now(desk.shop.runtime, desk.shop.tenant.id)
+    with clock.shifted(glances.SEEN_FOR + timedelta(seconds=1)):
+        assert end_glances in due_now(desk.shop.runtime, desk.shop.tenant.id)
 
 
 def test_a_case_of_another_shop_is_not_there(desk: Desk, make_tenant) -> None:
