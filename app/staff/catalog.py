@@ -1,4 +1,4 @@
-"""``/staff/catalog``: products, one product, promotions. What the pages show and change is in ``/v1``."""
+"""``/staff/catalog``: products, one product, a new one, promotions. What the pages show and change is in ``/v1``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from app.routing import SiteDep
 from app.staff.pages import page_response
 from engine.catalog.models import ProductStatus
+from engine.catalog.shop_file import TaxCategory
 from engine.kit.identity import Scope
 
 router: Final = APIRouter(prefix="/staff/catalog", include_in_schema=False)
@@ -26,6 +27,12 @@ def products(request: Request, site: SiteDep) -> Response:
 def promotions(request: Request, site: SiteDep) -> Response:
     """Codes and automatic promotions."""
     return page_response(request, site, "staff/promotions.html", needs=Scope.OPS)
+
+
+@router.get("/new")
+def new_product(request: Request, site: SiteDep) -> Response:
+    """A form for a product with its variants."""
+    return page_response(request, site, "staff/product_new.html", needs=Scope.OPS, taxes=list(TaxCategory))
 
 
 @router.get("/products/{product_id}")

@@ -19,7 +19,7 @@ def _one_each() -> dict[ApprovalKind, int]:
 
 
 class ApprovalsPolicy(Policy):
-    """Limits are by currency in minor units, ``None`` for none; a bare number is of the shop's own currency, and in a
+    """Limits are by currency, ``None`` for none; a bare number is of the shop's own currency, and in a
     currency that is not listed everything takes an approval. Those of stock and of order changes are in the sections
     ``inventory`` and ``orders``, and those of ``payments`` count beside these.
     """

@@ -360,19 +360,72 @@ def test_macros_priority_and_colleagues(shopper: Any, at_desk: Any) -> None:
     one.wants_a_person()
     sam = at_desk("Sam")
     name = f"Greeting {word}"
-    sam.page.evaluate(
-        """async ([name, body]) => (await import('/static/staff/api.js')).post('/v1/staff/macros', {name, body})""",
-        [name, "Hello about {{case.number}}, "],
-    )
+    page = sam.page
+    page.goto(f"{sam.url}/staff/macros")
+    page.get_by_role("button", name="New macro").press("Enter")
+    card = page.get_by_role("dialog")
+    card.get_by_label("Name", exact=True).fill(name)
+    card.get_by_label("What it says", exact=True).fill("Hello about ")
+    page.keyboard.press("Escape")
+    expect(card.get_by_role("alert")).to_contain_text("not saved")
+    card.get_by_role("button", name="Insert case.number").press("Enter")
+    page.keyboard.type(", ")
+    card.get_by_role("button", name="Create").press("Enter")
+    page.get_by_label("Find by name or words").fill(word)
+    row = page.locator(".mc-table tbody tr")
+    expect(row).to_contain_text(f"{name} Hello about case.number,", use_inner_text=True)
+    row.get_by_role("button", name="Edit").press("Enter")
+    _elsewhere(page, name)
+    card.get_by_label("What it says", exact=True).fill("{{ case.number }} it is")
+    card.get_by_role("button", name="Save").press("Enter")
+    expect(card.get_by_role("alert")).to_contain_text("Somebody else changed this macro meanwhile.")
+    card.get_by_role("button", name="Cancel").click()
     page = sam.opens(word)
     sam.takes()
     page.get_by_label("Insert a macro").select_option(name)
-    expect(page.get_by_role("textbox", name="Reply to the shopper")).to_have_value(re.compile("^Hello about H-"))
+    expect(page.get_by_role("textbox", name="Reply to the shopper")).to_have_value(re.compile("^Hello, H-"))
     page.get_by_label("Priority").select_option("urgent")
     expect(page.locator(".ds-news").last).to_contain_text("You set the priority to urgent", timeout=SOON_MS)
     page.get_by_label("Give the case to").select_option("noor")
     expect(page.locator(".ds-banner")).to_contain_text("Owned by Noor", timeout=SOON_MS)
     expect(page.get_by_role("button", name="Reply", exact=True)).to_be_disabled()
+
+
+def _elsewhere(page: Page, name: str) -> None:
+    """A colleague changes the macro of that name."""
+    change = """async (name) => {
+      const { get, patch } = await import('/static/staff/api.js');
+      const { items } = await get('/v1/macros?limit=200');
+      const { id } = items.find((one) => one.name === name);
+      await patch(`/v1/staff/macros/${id}`, { body: 'Hello, {{ case.number }}!' });
+    }"""
+    page.evaluate(change, name)
+
+
+def test_what_is_half_written_stays_and_nothing_is_said_twice(shopper: Any, at_desk: Any) -> None:
+    """The answer to a reply is lost, and it is sent again; a note is begun, the page left and come back to."""
+    one, word = shopper(), peculiar()
+    one.ask(f"hello {word}")
+    one.wants_a_person()
+    sam = at_desk("Sam")
+    page = sam.opens(word)
+    sam.takes()
+    box = page.get_by_role("textbox", name="Reply to the shopper")
+    page.route("**/reply", lambda route: [route.fetch(), route.abort()])
+    box.fill("It is on its way.")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".st-toast.bad")).to_contain_text("No answer from the server.", timeout=SOON_MS)
+    page.unroute("**/reply")
+    expect(box).to_have_value("It is on its way.")
+    page.get_by_role("button", name="Send").click()
+    expect(box).to_have_value("")
+    assert story(page).count("It is on its way.") == 1
+    page.get_by_role("button", name="Internal note").click()
+    page.get_by_role("textbox", name="Note for").fill("Ask the carrier")
+    page.goto(f"{sam.url}/staff")
+    page.go_back()
+    page.get_by_role("button", name="Internal note").click(timeout=SOON_MS)
+    expect(page.get_by_role("textbox", name="Note for")).to_have_value("Ask the carrier")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -204,7 +204,12 @@ def test_an_address_a_letter_and_a_cancel(buyer: Person, person: Any) -> None:
     expect(panel(page)).not_to_contain_text("On hold: Ask about the street")
 
     panel(page).get_by_text(re.compile(r"^Notes \(")).click()
-    panel(page).get_by_label("A note for the shop").fill("Called back at noon")
+    note = panel(page).get_by_label("A note for the shop")
+    note.fill("Called back at ")
+    with page.expect_response("**/v1/staff/panel?*"):
+        page.evaluate("document.querySelector('ic-order-panel').load()")
+    expect(note).to_be_focused()
+    page.keyboard.type("noon")
     panel(page).get_by_role("button", name="Keep the note").click()
     expect(panel(page).locator(".op-said")).to_contain_text("Called back at noon")
     assert violations(page) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import picture
 from tests.browser.real import Buyer
 from tests.browser.test_access import violations
+from tests.pictures import png
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -94,24 +96,84 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     page.get_by_role("region", name="Variants").get_by_role("button", name="Save").first.click()
     expect(page.get_by_label("Price").first).to_have_attribute("aria-invalid", "true")
     price.fill(before)
-    page.get_by_role("button", name=re.compile("^Adjust ")).first.click()
+    page.get_by_role("button", name=re.compile("^Correct the stock")).first.click()
     card = page.get_by_role("dialog")
     card.get_by_label("Units more; with a minus: fewer").fill("2")
     card.get_by_label("Reason").fill("Found behind the shelf")
     had = int(page.get_by_role("cell").first.inner_text())
     page.route("**/v1/staff/inventory/adjust", _no_answer)
-    card.get_by_role("button", name="Adjust").click()
+    card.get_by_role("button", name="Correct it").click()
     expect(card.get_by_role("alert")).to_contain_text("No answer from the server.")
     page.unroute("**/v1/staff/inventory/adjust")
-    card.get_by_role("button", name="Adjust").click()
-    expect(page.locator(".st-toast").last).to_contain_text("Adjusted.")
+    card.get_by_role("button", name="Correct it").click()
+    expect(page.locator(".st-toast").last).to_contain_text("The stock is corrected.")
     expect(page.get_by_role("cell").first).to_have_text(str(had + 2))
+
+
+def _somebody_else_sets(page: Page, values: dict[str, Any]) -> None:
+    told = {"X-Staff": "1", "Idempotency-Key": str(values), "Content-Type": "application/json"}
+    send = "async ([path, headers, body]) => (await fetch(path, {method: 'PATCH', headers, body})).ok"
+    assert page.evaluate(send, ["/v1/staff/policies/approvals", told, json.dumps(values)])
+
+
+def _square() -> Any:
+    """A picture as somebody picks it."""
+    return {"name": "logo.png", "mimeType": "image/png", "buffer": png()}
 
 
 def _no_answer(route: Route) -> None:
     """It is done, and nobody hears of it."""
     assert route.fetch().ok
     route.abort()
+
+
+def test_a_product_is_made_with_what_it_costs_elsewhere(person: Any) -> None:
+    """Made of a form, one variant more, units in stock, a price in another currency; and given away three for two."""
+    page = person("Ola").go("/staff/catalog/new")
+    page.get_by_label("Title", exact=True).fill("Trail cup")
+    page.get_by_label("Description").fill("A cup that is light and keeps tea warm.")
+    page.get_by_role("button", name="Add an option").press("Enter")
+    page.keyboard.type("Size")
+    page.get_by_label("Its values, with commas between").fill("S, M")
+    small = page.get_by_role("group", name="S", exact=True)
+    small.get_by_label("Price in USD").fill("12.50")
+    small.get_by_label("Weight in g").fill("120")
+    medium = page.get_by_role("group", name="M", exact=True)
+    expect(medium.get_by_label("Price in USD")).to_have_value("12.50")
+    expect(medium.get_by_label("SKU")).to_have_value("TRAIL-CUP-M")
+    page.get_by_role("button", name="Make the product").press("Enter")
+    expect(page.get_by_label("Category")).to_have_attribute("aria-invalid", "true")
+    sound(page, "product-new")
+    page.get_by_label("Category").fill("cups")
+    page.get_by_role("button", name="Make the product").press("Enter")
+    expect(page.get_by_role("heading", name="Trail cup", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Add a variant").click()
+    card = page.get_by_role("dialog")
+    for label, words in (("Size", "XL"), ("SKU", "trail-xl"), ("Price in USD", "15"), ("Weight in g", "150")):
+        card.get_by_label(label).fill(words)
+    card.get_by_role("button", name="Add it").click()
+    page.get_by_role("button", name="Correct the stock of TRAIL-XL").click()
+    card.get_by_label("Units more; with a minus: fewer").fill("5")
+    card.get_by_label("Reason").fill("First delivery")
+    card.get_by_role("button", name="Correct it").click()
+    expect(page.get_by_role("table", name="Stock of TRAIL-XL").get_by_role("cell").first).to_have_text("5")
+    page.get_by_role("button", name="Set a price").click()
+    card.get_by_label("Currency").fill("jpy")
+    card.get_by_label("Price", exact=True).fill("1800")
+    card.get_by_role("button", name="Set it").click()
+    expect(page.get_by_role("table", name="Other prices").get_by_role("row").last).to_contain_text("¥1,800")
+    page.goto(page.url.partition("/products")[0] + "/promotions")
+    page.get_by_role("button", name="New promotion").press("Enter")
+    card.get_by_label("Title, as buyers see it").fill("Three for two")
+    card.get_by_label("What it gives").select_option(label="Buy some, get some for less")
+    expect(card.get_by_label("How much")).to_be_hidden()
+    card.get_by_label("What it is for").select_option(label="Some products")
+    card.get_by_label("Products: title").fill("no such cup")
+    card.get_by_role("button", name="Create").click()
+    expect(card.get_by_role("alert")).to_contain_text("There is no product “no such cup”.")
+    card.get_by_label("Products: title").fill("trail-xl")
+    card.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("row", name="Three for two")).to_contain_text("Buy 2, get 1 free")
 
 
 def test_a_promotion_is_made_and_ended(person: Any) -> None:
@@ -147,7 +209,35 @@ def test_rules_are_changed_after_a_look_at_the_difference(person: Any) -> None:
     card.get_by_role("button", name="Change them").click()
     expect(page.locator(".st-toast")).to_contain_text("The rules are changed.")
     expect(days).to_have_value("45")
+    targets = ada.go("/staff/tenant?section=support").get_by_role("group", name="Urgent")
+    targets.get_by_label("First response minutes").fill("20")
+    page.get_by_role("button", name="See what changes").click()
+    expect(card).to_contain_text("Targets, urgent, first response minutes")
+    expect(card).to_contain_text("30 → 20")
+    card.get_by_role("button", name="Cancel").click()
+    page.once("dialog", lambda asked: asked.accept())
+    limit = ada.go("/staff/tenant?section=approvals").get_by_role("group", name="Goodwill limit")
+    limit.get_by_role("button", name="Goodwill limit: add a currency").press("Enter")
+    expect(limit.get_by_text("This currency is there already.").last).to_be_visible()
+    limit.get_by_role("textbox", name="Currency").last.fill("JPY")
+    limit.get_by_label("At most").last.fill("9000")
+    _somebody_else_sets(page, {"refund_limit": {"USD": 30000}})
+    page.get_by_role("button", name="See what changes").click()
+    expect(card).to_contain_text("USD 50.00 → USD 50.00, JPY 9000")
+    card.get_by_role("button", name="Change them").click()
+    expect(page.get_by_role("alert").filter(has_text="Somebody else changed")).to_be_visible()
+    page.get_by_role("button", name="Read theirs, and keep mine to look at").click()
+    expect(page.get_by_role("group", name="Refund limit").get_by_label("At most")).to_have_value("300.00")
+    sound(ada.page, "approvals-rules")
+    page.get_by_role("button", name="See what changes").click()
+    card.get_by_role("button", name="Change them").click()
+    expect(page.locator(".st-toast").last).to_contain_text("The rules are changed.")
+    expect(limit.get_by_label("At most").first).to_have_value("9000")
     ada.go("/staff/tenant")
+    page.get_by_label("A picture").set_input_files(_square())
+    expect(page.get_by_role("img", name="The logo as it is now")).to_be_visible()
+    page.get_by_role("button", name="Take it off").click()
+    expect(page.get_by_text("None: the first letter of the name is shown.")).to_be_visible()
     page.get_by_label("Accent", exact=True).fill("#ffee00")
     expect(page.get_by_role("status").filter(has_text="White words")).to_contain_text("too little")
     page.get_by_label("Accent", exact=True).fill("#1f6f54")

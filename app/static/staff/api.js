@@ -27,13 +27,13 @@ export const fileUrl = (path) => `${path}${path.includes('?') ? '&' : '?'}as=sta
 
 export const get = (path, options = {}) => request(path, { method: 'GET', ...options });
 export const post = (path, body = {}, key = crypto.randomUUID()) => write('POST', path, body, key);
-export const patch = (path, body = {}, key = crypto.randomUUID()) => write('PATCH', path, body, key);
+export const patch = (path, body = {}, key = crypto.randomUUID(), more = {}) => write('PATCH', path, body, key, more);
 export const put = (path, body = {}, key = crypto.randomUUID()) => write('PUT', path, body, key);
 export const remove = (path, key = crypto.randomUUID()) => write('DELETE', path, undefined, key);
 
 /** The same key may be sent again: the server answers it once. */
-function write(method, path, body, key) {
-  const sent = { ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), 'Idempotency-Key': key };
+function write(method, path, body, key, more = {}) {
+  const sent = { ...more, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }), 'Idempotency-Key': key };
   return request(path, { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body) });
 }
 

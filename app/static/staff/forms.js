@@ -8,7 +8,9 @@ export function field(label, input, { hint = '', read = (value) => value } = {})
   const id = `f-${(numbers += 1)}`;
   input.id = id;
   const words = el('p', { class: 'bad small', id: `${id}-fault`, role: 'alert', hidden: true });
-  const node = el('div', { class: 'ct-field' }, el('label', { for: id }, label), input, hint && el('p', { class: 'muted small' }, hint), words);
+  const about = hint && el('p', { class: 'muted small', id: `${id}-hint` }, hint);
+  const node = el('div', { class: 'ct-field' }, el('label', { for: id }, label), input, about, words);
+  if (about) input.setAttribute('aria-describedby', about.id);
   let saved = input.value;
   return {
     node,
@@ -19,19 +21,30 @@ export function field(label, input, { hint = '', read = (value) => value } = {})
     fault(said) {
       words.textContent = said;
       words.hidden = !said;
-      input.toggleAttribute('aria-invalid', Boolean(said));
-      if (said) { input.setAttribute('aria-invalid', 'true'); input.setAttribute('aria-describedby', words.id); } else input.removeAttribute('aria-describedby');
+      const described = [said && words.id, about && about.id].filter(Boolean).join(' ');
+      if (said) input.setAttribute('aria-invalid', 'true');
+      else input.removeAttribute('aria-invalid');
+      if (described) input.setAttribute('aria-describedby', described);
+      else input.removeAttribute('aria-describedby');
     },
   };
 }
 
-const digits = new Intl.NumberFormat('en', { style: 'currency', currency: shop.currency }).resolvedOptions().maximumFractionDigits;
+/** How many digits a currency's minor unit has; of what is no currency, the shop's own. */
+function digitsOf(currency) {
+  const known = /^[A-Z]{3}$/.test(currency) ? currency : shop.currency;
+  return new Intl.NumberFormat('en', { style: 'currency', currency: known }).resolvedOptions().maximumFractionDigits;
+}
 
 /** Minor units as they are typed, without signs and separators. */
-export const typed = (amount) => (amount / 10 ** digits).toFixed(digits);
+export function typed(amount, currency = shop.currency) {
+  const digits = digitsOf(currency);
+  return (amount / 10 ** digits).toFixed(digits);
+}
 
 /** What was typed as minor units, to the cent; what is no amount stays as it is, for the server to refuse. */
-export function minor(text) {
+export function minor(text, currency = shop.currency) {
+  const digits = digitsOf(currency);
   const found = /^(\d{1,9})(?:[.,](\d+))?$/.exec(text.trim());
   if (!found || (found[2] ?? '').length > digits) return text.trim();
   return Number(found[1] + (found[2] ?? '').padEnd(digits, '0'));
@@ -47,6 +60,12 @@ export function refuse(problem, fields, place) {
   fields[name].fault(problem.message);
   fields[name].input.focus();
   return true;
+}
+
+/** Takes every fault off the fields within `node`. */
+export function calm(node) {
+  for (const one of node.querySelectorAll('.bad[role=alert]')) one.hidden = true;
+  for (const one of node.querySelectorAll('[aria-invalid]')) one.removeAttribute('aria-invalid');
 }
 
 /** Asks before the page is left while `unsaved()`. */

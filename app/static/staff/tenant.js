@@ -1,93 +1,156 @@
-// /staff/tenant: one section of the shop's rules, as a form made from its schema; shown as a difference before it is saved.
-import { get, patch } from './api.js';
-import { field, guard, refuse } from './forms.js';
-import { confirmDialog, el, state, toast } from './shell.js';
+// /staff/tenant: one section of the shop's rules, as a form made from its schema; shown as a difference before it is saved,
+// and saved only over what was read.
+import { get, patch, post } from './api.js';
+import { Said } from './drafts.js';
+import { calm, guard } from './forms.js';
+import { differences, maker, said, same, titled, told } from './schema-form.js';
+import { confirmDialog, el, shop, state, toast } from './shell.js';
 
 const place = document.getElementById('policy');
 const { section } = place.dataset;
+const path = `/v1/staff/policies/${section}`;
 const HEX = '^#[0-9a-fA-F]{6}$';
 const READABLE = 4.5;
+const LONG = 90;
+const once = new Said();
 let unsaved = () => false;
 guard(() => unsaved());
 
-async function load() {
+/** Reads the rules; `mine` is what was changed here and is not saved yet. */
+async function load(mine = {}) {
   try {
-    const [shape, policy] = await Promise.all([get(`/v1/staff/policies/${section}/shape`), get(`/v1/staff/policies/${section}`)]);
-    draw(shape, policy);
+    const [shape, policy] = await Promise.all([get(`${path}/shape`), get(path)]);
+    draw(shape, policy, mine);
   } catch (problem) {
-    place.replaceChildren(state('error', problem.message, el('button', { type: 'button', onclick: load }, 'Try again')));
+    place.replaceChildren(state('error', problem.message, el('button', { type: 'button', onclick: () => load(mine) }, 'Try again')));
   }
 }
 
-const said = (value) => (value === null ? 'none' : typeof value === 'string' ? value || 'empty' : JSON.stringify(value));
-const titled = (key) => key[0].toUpperCase() + key.slice(1).replaceAll('_', ' ');
-
-/** The one kind of value that a schema is about, and whether it may also be none. */
-function kindOf(schema) {
-  const parts = schema.anyOf ?? [schema];
-  const real = parts.filter((one) => one.type !== 'null');
-  return { kind: real.length === 1 ? real[0] : {}, none: real.length < parts.length };
+/** One rule: its editor, and the way back to the default. */
+function ruleOf(key, shape, policy, value) {
+  const schema = shape.fields[key];
+  const standard = shape.defaults[key];
+  const make = maker(shape.schemas);
+  const words = said(standard, schema);
+  const hint = [told(schema), policy.changed.includes(key) && 'Set by this shop.', words.length <= LONG && `Default: ${words}.`, schema.anyOf && typeof standard !== 'object' && 'Empty: none.'].filter(Boolean).join(' ');
+  const node = el('div', { class: 'tn-rule' });
+  const back = el('button', { type: 'button', class: 'plain tn-default', 'aria-label': `Use the default: ${titled(key)}` }, 'Use the default');
+  const rule = {
+    node,
+    schema,
+    base: policy.values[key],
+    value: () => rule.editor.value(),
+    changed: () => !same(rule.value(), rule.start),
+    look: () => { back.hidden = same(rule.value(), standard); },
+    put(given) {
+      rule.editor = make(schema, given, titled(key), hint);
+      node.replaceChildren(rule.editor.node, back);
+    },
+  };
+  rule.put(rule.base);
+  rule.start = rule.value();
+  if (!same(value, rule.base)) rule.put(value);
+  back.addEventListener('click', () => {
+    rule.put(standard);
+    node.dispatchEvent(new Event('input', { bubbles: true }));
+    node.querySelector('input, select, textarea')?.focus();
+  });
+  return rule;
 }
 
-function fieldOf(key, schema, value, standard, changed) {
-  const { kind, none } = kindOf(schema);
-  const hint = `${changed ? 'Set by this shop. ' : ''}Default: ${said(standard)}${none ? '. Empty: none' : ''}`;
-  const option = (one, words = one) => el('option', { value: one, selected: String(value ?? '') === one }, words);
-  const orNone = (read) => (text) => (none && text.trim() === '' ? null : read(text));
-  if (kind.type === 'boolean') return field(titled(key), el('select', {}, option('true', 'Yes'), option('false', 'No'), none && option('', 'None')), { hint, read: orNone((text) => text === 'true') });
-  if (kind.enum) return field(titled(key), el('select', {}, none && option('', 'None'), ...kind.enum.map((one) => option(one))), { hint, read: orNone((text) => text) });
-  if (kind.type === 'integer') return field(titled(key), el('input', { inputmode: 'numeric', value: value ?? '' }), { hint, read: orNone((text) => (/^-?\d+$/.test(text.trim()) ? Number(text) : text)) });
-  if (kind.type === 'string') return field(titled(key), el('input', { value: value ?? '', spellcheck: 'false' }), { hint, read: orNone((text) => text) });
-  const lines = kind.type === 'array' && kind.items?.type === 'string';
-  const box = el('textarea', { rows: 4, spellcheck: 'false' });
-  box.value = lines ? (value ?? []).join('\n') : JSON.stringify(value, null, 2);
-  const read = lines ? (text) => text.split('\n').map((one) => one.trim()).filter(Boolean) : json;
-  return field(titled(key), box, { hint: lines ? `One on a line. ${hint}` : `JSON. ${hint}`, read });
+function draw(shape, policy, mine) {
+  const names = Object.keys(shape.fields).filter((key) => section !== 'theme' || key !== 'logo');
+  const rules = Object.fromEntries(names.map((key) => [key, ruleOf(key, shape, policy, key in mine ? mine[key] : policy.values[key])]));
+  const problem = el('div', { class: 'st-problem', role: 'alert', hidden: true });
+  const save = el('button', { class: 'main' }, 'See what changes');
+  const form = el('form', { class: 'ct-form', novalidate: true }, ...Object.values(rules).map((one) => one.node), problem, el('div', { class: 'ct-end tn-save' }, save));
+  unsaved = () => Object.values(rules).some((one) => one.changed());
+  const look = () => {
+    save.disabled = !unsaved();
+    for (const one of Object.values(rules)) one.look();
+  };
+  form.addEventListener('input', look);
+  form.addEventListener('change', look);
+  form.addEventListener('submit', (event) => { event.preventDefault(); keep(rules, policy, problem); });
+  const head = section === 'theme' ? [logo(policy, () => changesOf(rules)), preview(rules, form)] : [];
+  place.replaceChildren(el('p', { class: 'muted' }, told({ description: shape.about })), ...head, form);
+  look();
 }
 
-/** What is no JSON goes as it is, for the server to refuse. */
-function json(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
+const changesOf = (rules) => Object.fromEntries(Object.entries(rules).filter(([, one]) => one.changed()).map(([key, one]) => [key, one.value()]));
 
-function draw(shape, policy) {
-  const fields = Object.fromEntries(Object.entries(shape.fields).filter(([key]) => section !== 'theme' || key !== 'logo').map(([key, schema]) => [key, fieldOf(key, schema, policy.values[key], shape.defaults[key], policy.changed.includes(key))]));
-  const problem = el('p', { class: 'st-problem', role: 'alert', hidden: true });
-  const save = el('button', { class: 'main', disabled: true }, 'See what changes');
-  unsaved = () => Object.values(fields).some((one) => one.changed());
-  const form = el('form', { class: 'ct-form', novalidate: true }, ...Object.values(fields).map((one) => one.node), problem, el('div', { class: 'ct-end' }, save));
-  form.addEventListener('input', () => { save.disabled = !unsaved(); });
-  form.addEventListener('submit', (event) => { event.preventDefault(); keep(fields, policy, problem); });
-  place.replaceChildren(el('p', { class: 'muted' }, shape.about), ...(section === 'theme' ? [preview(fields, form)] : []), form);
-}
-
-async function keep(fields, policy, problem) {
-  for (const one of Object.values(fields)) one.fault('');
+async function keep(rules, policy, problem) {
+  const twice = place.querySelector('[data-twice]');
+  if (twice) return twice.focus();
+  calm(place);
   problem.hidden = true;
-  const changes = Object.fromEntries(Object.entries(fields).filter(([, one]) => one.changed()).map(([key, one]) => [key, one.value()]));
+  const changes = changesOf(rules);
   if (!Object.keys(changes).length) return;
-  const facts = Object.entries(changes).map(([key, value]) => [titled(key), `${said(policy.values[key])} → ${said(value)}`]);
+  const facts = Object.entries(changes).flatMap(([key, value]) => differences(titled(key), rules[key].base, value, rules[key].schema));
   if (!(await confirmDialog({ title: `Change the rules of ${section}?`, facts, say: 'It counts from now on.', action: 'Change them' }))) return;
   try {
-    await patch(`/v1/staff/policies/${section}`, changes);
+    await patch(path, changes, once.keyOf(JSON.stringify([policy.version, changes])), { 'If-Match': `"${policy.version}"` });
+    once.answered();
   } catch (refused) {
-    refuse(refused, fields, problem);
+    refuse(refused, rules, changes, problem);
     return;
   }
   toast('The rules are changed.');
   await load();
 }
 
+/** Shows a refusal at what it names; where somebody else saved meanwhile, how to go on without losing either. */
+function refuse(refused, rules, changes, problem) {
+  const [, name, ...rest] = (refused.body.param ?? '').split('.');
+  if (rules[name]) {
+    rules[name].editor.fault(refused.message, rest);
+    rules[name].node.querySelector('[aria-invalid]')?.focus();
+    return;
+  }
+  const again = refused.code === 'policy_changed' && el('button', { type: 'button', onclick: () => load(changes) }, 'Read theirs, and keep mine to look at');
+  problem.replaceChildren(...[el('p', {}, refused.message), again].filter(Boolean));
+  problem.hidden = false;
+  again ? again.focus() : problem.scrollIntoView({ block: 'nearest' });
+}
+
+/** The shop's picture: shown, given, taken off. It is saved at once, whatever else is unsaved stays. */
+function logo(policy, changes) {
+  const digest = policy.values.logo;
+  const input = el('input', { type: 'file', id: 'tn-logo', accept: 'image/png,image/jpeg,image/webp' });
+  const problem = el('p', { class: 'bad small', role: 'alert', hidden: true });
+  const attempt = async (work, words) => {
+    problem.hidden = true;
+    try {
+      await work();
+      toast(words);
+      await load(changes());
+    } catch (refused) {
+      problem.textContent = refused.message;
+      problem.hidden = false;
+    }
+  };
+  input.addEventListener('change', async () => {
+    const [file] = input.files;
+    if (file) await attempt(async () => post('/v1/staff/theme/logo', { name: file.name, content: await base64(file) }), 'The logo is shown from now on.');
+  });
+  const off = digest && el('button', { type: 'button', onclick: () => attempt(() => patch(path, { logo: null }, crypto.randomUUID(), { 'If-Match': `"${policy.version}"` }), 'The logo is taken off.') }, 'Take it off');
+  const now = digest ? el('img', { class: 'tn-logo', src: `/theme/${shop.slug}/logo/${digest}`, alt: 'The logo as it is now' }) : el('p', { class: 'muted' }, 'None: the first letter of the name is shown.');
+  return el('fieldset', { class: 'tn-group' }, el('legend', {}, 'Logo'), now, el('label', { for: 'tn-logo' }, 'A picture: JPEG, PNG or WebP, of at most 128 KiB'), input, problem, off && el('div', {}, off));
+}
+
+const base64 = (file) => new Promise((resolve, reject) => {
+  const reader = new FileReader();
+  reader.addEventListener('load', () => resolve(reader.result.slice(reader.result.indexOf(',') + 1)));
+  reader.addEventListener('error', () => reject(new Error('This file cannot be read.')));
+  reader.readAsDataURL(file);
+});
+
 /** How it would look, and whether white words on it can be read; what may be saved the server says. */
-function preview(fields, form) {
+function preview(rules, form) {
   const sample = el('span', { class: 'tn-sample' }, 'Add to cart');
   const verdict = el('p', { role: 'status' });
   const show = () => {
-    const color = fields.accent.input.value.trim();
+    const color = (rules.accent.value() ?? '').trim();
     const known = new RegExp(HEX).test(color);
     sample.hidden = !known;
     verdict.textContent = known ? '' : 'Name an accent such as #1f6f54 to see it.';

@@ -13,7 +13,7 @@ from tests.app.staff.conftest import Console, Hire
 from tests.conftest import MakeTenant
 from tests.shop import Shop, open_shop
 
-PAGES = ("/staff/catalog", "/staff/catalog/promotions", "/staff/catalog/products/prd_1")
+PAGES = ("/staff/catalog", "/staff/catalog/new", "/staff/catalog/promotions", "/staff/catalog/products/prd_1")
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -22,7 +22,7 @@ def test_pages_are_for_operations_and_admins(
 ) -> None:
     by = console(runtime, hire(shop.tenant, role))
     status = 200 if role in {Role.OPS, Role.ADMIN} else 403
-    assert [by.page(path).status_code for path in PAGES] == [status] * 3
+    assert [by.page(path).status_code for path in PAGES] == [status] * 4
     assert ('href="/staff/catalog"' in by.page("/staff/orders").text) == (status == 200)
 
 
