@@ -21,6 +21,7 @@ from engine.kit.tenancy import Tenant
 from engine.mail.smtp import SmtpAddress, SmtpMailer
 from engine.migrate import load_models
 from engine.payments.gateway import Gateway
+from engine.payments.gateways.manual import MANUAL, ManualGateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.payments.gateways.stripe.calls import installed
 from engine.payments.gateways.stripe.gateway import StripeGateway
@@ -131,9 +132,12 @@ def open_mailer(settings: Settings) -> SmtpMailer | None:
 def open_gateways(
     settings: Settings, addresses: Addresses, store: Store, *, psp_origin: str = ""
 ) -> dict[str, Gateway]:
-    """The sandbox, and Stripe where its extra is installed (its SDK is imported at the first call)."""
+    """The sandbox, the shop's own payment system, and Stripe where its extra is installed (its SDK is imported at the
+    first call).
+    """
     gateways: dict[str, Gateway] = {
-        "sandbox": SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: psp_origin)
+        "sandbox": SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: psp_origin),
+        MANUAL: ManualGateway(addresses.secret_key),
     }
     if installed():
         gateways["stripe"] = StripeGateway(store, addresses.secret_key, return_url=lambda: settings.endpoint)

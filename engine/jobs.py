@@ -35,7 +35,7 @@ from engine.orders.documents.invoices import correct_invoiced
 from engine.orders.tax_filing import file_taxes
 from engine.payments import captures, gateway_events, refunds, stored_value, voids
 from engine.privacy import erasing
-from engine.returns import deciding, parcel
+from engine.returns import collecting, deciding, parcel
 from engine.runtime import Runtime
 from engine.staff import codes as staff_codes
 from engine.staff import sessions as staff_sessions
@@ -177,6 +177,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     recovery.expire,
     expire_changes,
     deciding.expire_returns,
+    collecting.collect_due,
     fill_backorders,
     deliver_due,
     tell_conversations,

@@ -21,6 +21,7 @@ from engine.kit import clock, faults
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.migrate import load_models, migrate
+from engine.payments.gateways.manual import MANUAL, ManualGateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.runtime import Runtime
 from engine.settings import Settings
@@ -120,7 +121,7 @@ def runtime(addresses: Addresses, store: Store) -> Iterator[Runtime]:
     gateway = SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: "http://127.0.0.1:1")
     yield Runtime(
         store=store,
-        gateways={"sandbox": gateway},
+        gateways={"sandbox": gateway, MANUAL: ManualGateway(addresses.secret_key)},
         search=CatalogSearch(),
         secret_key=addresses.secret_key,
         demo=True,

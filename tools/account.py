@@ -7,16 +7,21 @@ from typing import Annotated, Final
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from engine.checkout import new_address
 from engine.checkout import service as checkout
 from engine.checkout.schemas import CheckoutView
-from engine.customers import book, codes
+from engine.conversations import asking
+from engine.customers import book, codes, known
 from engine.customers.addresses import PARTS
 from engine.customers.schemas import SavedAddressView
-from tools.asking import sign_in_card
+from engine.orders import queries as orders
+from tools import brief, brief_after
+from tools.asking import asked_card, sign_in_card
 from tools.checkout import checkout_shown
-from tools.naming import COMMERCE, SHOP
+from tools.naming import COMMERCE, SERVICE, SHOP, Text
 from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
 
+_NUMBERS: Final = 50
 _SENT: Final = (
     "If this address can receive mail, a code is on its way. Say so, and that it is typed into the form shown here; say"
     " nothing about whether the address is known."
@@ -66,3 +71,36 @@ def use_address(
         return checkout.update(session, context.identity, details, thread_id=context.thread_id)
 
     return checkout_shown(context, work)
+
+
+@tool(access=Access.READ, agents=SERVICE)
+def get_profile(context: ToolContext) -> Outcome:
+    """Who the signed-in shopper is: name, e-mail, default address, all their ways to pay (gift cards and credit with
+    what is on them) and the numbers of their orders, newest first.
+    """
+    with context.unit_of_work() as session:
+        found = known.profile(session, context.identity)
+        numbers = orders.own_numbers(session, context.identity, limit=_NUMBERS)
+        return Outcome(brief.profile(found) | {"orders": numbers})
+
+
+@tool(access=Access.WRITE, agents=SERVICE, risk=Risk.ASK)
+def quote_default_address(
+    context: ToolContext,
+    name: Annotated[str, Field(description="Who lives there.", max_length=200)],
+    line_one: Annotated[str, Field(description="Street and number.", max_length=200)],
+    city: Text,
+    postal_code: Text,
+    line_two: Text = "",
+    state: Text = "",
+    country: Text = "",
+) -> Outcome:
+    """Show the card on which the signed-in shopper's default address becomes another one. Orders that are placed keep
+    theirs: quote_address_change is for those.
+    """
+    parts = {"name": name, "line_one": line_one, "line_two": line_two, "city": city, "state": state}
+    parts |= {"postal_code": postal_code, "country": country}
+    with context.unit_of_work() as session:
+        row = new_address.ask(session, context.identity, parts, thread_id=context.thread_id)
+        card = asking.view(session, row)
+    return Outcome(brief_after.asked(card), cards=(asked_card(card),))

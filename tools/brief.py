@@ -10,6 +10,7 @@ from engine.carts.schemas import CartView
 from engine.catalog.schemas import ProductDetail, ProductView, VariantView
 from engine.checkout.outlook import Outlook
 from engine.checkout.schemas import CheckoutView
+from engine.customers.known import Profile, Way
 from engine.kit.money import format_minor
 from engine.orders.changes.schemas import ChangeLineView, ChangeView
 from engine.orders.schemas import OrderLineView, OrderView, ShipmentView
@@ -52,6 +53,24 @@ def _where_said(view: ProductDetail) -> dict[str, Any]:
     """Facts that few products have, where they are."""
     facts = {name: getattr(view, name) for name in ("constraints", "safety", "units", "dimensions", "faqs")}
     return {name: value for name, value in facts.items() if value}
+
+
+def profile(found: Profile) -> dict[str, Any]:
+    """Who somebody is, where they live and how they can pay."""
+    customer, address = found.customer, found.address
+    told = {"id": customer.id, "name": customer.name, "email": customer.email}
+    told |= {name: getattr(customer, name) for name in ("given_name", "family_name") if getattr(customer, name)}
+    parts = ("name", "line_one", "line_two", "city", "state", "postal_code", "country")
+    place = {"ref": address.id} | {part: getattr(address, part) for part in parts} if address else None
+    return told | {"default_address": place, "payment_methods": [_pays(one) for one in found.ways]}
+
+
+def _pays(one: Way) -> dict[str, Any]:
+    told = {name: getattr(one, name) for name in ("ref", "kind", "label", "brand", "last4", "wallet")}
+    told = {name: value for name, value in told.items() if value}
+    if one.balance is None or one.currency is None:
+        return told
+    return told | {"balance": format_minor(one.balance, one.currency)}
 
 
 def cart(view: CartView) -> dict[str, Any]:
@@ -266,23 +285,12 @@ NOTE_OF_CARD: Final = "Say what it would do and that they press Yes or No on the
 
 def change(view: ChangeView) -> dict[str, Any]:
     """A quote in words and amounts: only what it moves."""
-    amounts = {
-        "charge": view.charge,
-        "refund": view.refund,
-        "kept_fee": view.kept_fee,
-        "set_aside": view.set_aside,
-        "bank_gave_back_before": view.bank_gave,
-        "balance_after": view.balance_after,
-    }
     told: dict[str, Any] = {"order": view.order_number, "kind": view.kind, "status": view.status}
-    told |= {name: str(price) for name, price in amounts.items() if price.amount}
+    told |= _moves(view)
     for name, rows in (("ends", view.ended), ("comes", view.added), ("sent_back", view.returned)):
         if rows:
             told[name] = [_changed(row) for row in rows]
-    if view.refund.amount or view.terms:
-        told["refund_to"] = view.refund_label or view.refund_to.replace("_", " ")
-    if view.payment_method:
-        told["pays_with"] = view.payment_method.label
+    told |= _ways_of(view)
     if view.ship_to:
         told["ship_to"] = view.ship_to.model_dump()
     if view.fulfillment:
@@ -297,6 +305,36 @@ def change(view: ChangeView) -> dict[str, Any]:
     return told | {"valid_until": f"{view.expires_at:%H:%M} UTC"}
 
 
+def _moves(view: ChangeView) -> dict[str, str]:
+    """Its amounts that are not nothing; of items that come for others always what they cost more."""
+    amounts = {
+        "charge": view.charge,
+        "refund": view.refund,
+        "kept_fee": view.kept_fee,
+        "set_aside": view.set_aside,
+        "bank_gave_back_before": view.bank_gave,
+        "balance_after": view.balance_after,
+    }
+    told = {name: str(price) for name, price in amounts.items() if price.amount}
+    if view.added:
+        gone = sum(row.total.amount for row in (*view.ended, *view.returned))
+        more = sum(row.total.amount for row in view.added) - gone
+        told["difference"] = format_minor(more, view.difference.currency)
+    return told
+
+
+def _ways_of(view: ChangeView) -> dict[str, Any]:
+    """What pays, and where money goes; of a gift card or credit what is on it before and after."""
+    told: dict[str, Any] = {}
+    if view.refund.amount or view.terms:
+        told["refund_to"] = view.refund_label or view.refund_to.replace("_", " ")
+    if view.payment_method:
+        told["pays_with"] = view.payment_method.label
+    if view.purse:
+        told["on_it"] = {"what": view.purse.label, "now": str(view.purse.before), "after": str(view.purse.after)}
+    return told
+
+
 def _changed(row: ChangeLineView) -> dict[str, Any]:
     told = {"title": row.title, "options": row.options, "quantity": row.quantity, "total": str(row.total)}
     return told | ({"notice": row.notice} if row.notice else {})
@@ -305,7 +343,8 @@ def _changed(row: ChangeLineView) -> dict[str, Any]:
 def _terms(view: ChangeView) -> dict[str, Any]:
     terms = view.terms
     assert terms is not None
-    return {
+    later = {"charged_then": str(terms.to_charge)} if terms.to_charge else {}
+    return later | {
         "goes_back": str(terms.refund),
         "when": "at once" if terms.keep else f"when the goods are {terms.refund_at.replace('_', ' ')}",
         "fee": str(terms.fee),

@@ -13,9 +13,11 @@ from engine.kit.errors import InvalidInput
 from engine.kit.money import exponent
 from engine.kit.pagination import decode_cursor, encode_cursor
 from engine.kit.views import View
-from tools import brief
+from tools import brief, variants
 from tools.naming import SHOP
 from tools.spec import Access, Card, Outcome, Ref, ToolContext, tool
+
+_LISTED = 300
 
 
 class Asked(View):
@@ -118,6 +120,38 @@ def list_categories(context: ToolContext) -> Outcome:
     with context.unit_of_work() as session:
         rows = service.categories(session, context.identity.tenant_id)
     return Outcome({"categories": [{"name": row.name, "products": row.products} for row in rows]})
+
+
+@tool(access=Access.READ, agents=SHOP)
+def list_products(context: ToolContext) -> Outcome:
+    """Every product of the shop by title, with its id: for a shop of few products, or to count them."""
+    with context.unit_of_work() as session:
+        rows = service.index(session, context.identity.tenant_id)
+    items = [{"title": title, "product_id": product_id} for title, product_id in rows[:_LISTED]]
+    return Outcome({"items": items, "products": len(rows)})
+
+
+@tool(access=Access.READ, agents=SHOP)
+def find_variants(
+    context: ToolContext,
+    product_id: Annotated[str, Ref, Field(description="A product's id, or that of one of its variants.")],
+    options: Annotated[
+        dict[str, str] | None, Field(description='What it must be, such as {"color": "blue"}; else all.')
+    ] = None,
+    like: Annotated[
+        str | None,
+        Ref,
+        Field(description="A variant of it (as bought): else the same as that, so give only what is to change."),
+    ] = None,
+    available: Annotated[bool, Field(description="Only what can be had now.")] = False,
+) -> Outcome:
+    """The variants of one product that meet every constraint, those that can be had first, the cheapest first, with
+    price and units; with `like` also how each differs from it and by how much it costs more. `count` says how many.
+    """
+    with context.unit_of_work() as session:
+        currency = carts.currency_of(session, context.identity)
+        detail = service.product(session, context.identity.tenant_id, product_id, currency=currency)
+    return Outcome(variants.fitting(detail, options or {}, like=like, available=available))
 
 
 @tool(access=Access.READ, agents=SHOP)

@@ -11,10 +11,11 @@ from engine.orders.changes.wanted import Wanted, read
 from engine.orders.errors import WrongStatus
 from tools import brief
 from tools.asking import change_card
-from tools.naming import SERVICE, Given, MethodRef, OrderName, Text
+from tools.naming import SERVICE, Given, MethodRef, OfOrder, OrderName, Text
 from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
 
-RefundTo = Literal["original", "store_credit"]
+WayRef = Annotated[str, Field(description="ref of a way to pay.", pattern="^(sva|pm)_[0-9a-z]{10,36}$")]
+RefundTo = Annotated[Literal["original", "store_credit"] | WayRef, Ref]
 
 
 class Units(Given):
@@ -22,9 +23,8 @@ class Units(Given):
     quantity: Annotated[int, Field(ge=1, le=99)]
 
 
-class Swap(Given):
-    line_id: str
-    to_variant_id: Annotated[str, Field(description="var_ id of the same product.")]
+class Swap(OfOrder):
+    to_variant_id: Annotated[str, Field(description="Of the same product.")]
     quantity: Annotated[int, Field(ge=1, le=99)] = 1
 
 
@@ -123,7 +123,7 @@ def quote_item_change(
     """
     given = {
         "kind": "items",
-        "swaps": [one.model_dump() for one in swaps],
+        "swaps": [one.said() for one in swaps],
         "payment_method_ref": payment_method_ref,
         "refund_to": refund_to,
     }

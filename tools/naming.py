@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,3 +25,14 @@ class Given(BaseModel):
     """A part of an argument: nothing but what it lists."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class OfOrder(Given):
+    """Units of an order, by their line, or by their variant, whichever lines have it."""
+
+    line_id: str | None = None
+    variant_id: Annotated[str | None, Field(description="Instead of line_id: of any line that has it.")] = None
+
+    def said(self) -> dict[str, Any]:
+        """As the engine reads it; the line counts where both are named."""
+        return self.model_dump(exclude_none=True, exclude={"variant_id"} if self.line_id else None)

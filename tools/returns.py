@@ -16,20 +16,19 @@ from engine.returns.schemas import ReturnView
 from tools import brief_after as brief
 from tools.asking import asked_card
 from tools.changes import RefundTo, quoted
-from tools.naming import SERVICE, Given, MethodRef, OrderName
+from tools.naming import SERVICE, MethodRef, OfOrder, OrderName
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
 _SHOWN: Final = 10
 
 
-class BackUnits(Given):
-    line_id: str
+class BackUnits(OfOrder):
     quantity: Annotated[int, Field(ge=1, le=99)] = 1
     reason: Annotated[str, Field(description="A code of its reasons.", max_length=60)]
     condition: Condition = Condition.UNOPENED
-    exchange_variant_id: Annotated[
-        str | None, Field(description="Exchange: the var_ id, of the same product, to send instead.")
-    ] = None
+    exchange_variant_id: Annotated[str | None, Field(description="Exchange: another variant of the same product.")] = (
+        None
+    )
     component_variant_id: Annotated[str | None, Field(description="Only this part of a bundle.")] = None
 
 
@@ -58,7 +57,7 @@ def quote_return(
     """Work out sending units back for money, or for another variant: fee, what goes back or is charged, when, and who
     pays the label. Shows the card for it.
     """
-    units = [one.model_dump(exclude_none=True) for one in lines]
+    units = [one.said() for one in lines]
     given = {"kind": "return", "lines": units, "payment_method_ref": payment_method_ref, "refund_to": refund_to}
     return quoted(context, order, read(given))
 

@@ -30,6 +30,7 @@ _OWN_KEY: Final = frozenset(
         "change",
         "claim_choice",
         "return_cancel",
+        "default_address",
         "receipt",
         "payment_problem",
         "change_problem",

@@ -40,7 +40,7 @@ def ask_for(session: Session, identity: Identity, order_id: str, change_id: str)
     case = open_case(session, identity, order)
     effect = work_out(case, wanted.read(change.wanted))
     over = over_limit(case, effect)
-    if effect.charge or over is None or change.requested_by == order.owner_id:
+    if effect.takes or over is None or change.requested_by == order.owner_id:
         return None
     given = {"order_id": order_id, "wanted": change.wanted}
     return ask(session, identity, ApprovalKind.ORDER_CHANGE, given, over=over, reason=str(change.reason or ""))

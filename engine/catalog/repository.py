@@ -30,10 +30,16 @@ class Stocked(NamedTuple):
 
 
 def load(
-    session: Session, tenant_id: str, product_ids: Sequence[str], *, currency: str | None = None
+    session: Session,
+    tenant_id: str,
+    product_ids: Sequence[str],
+    *,
+    currency: str | None = None,
+    unavailable: bool = False,
 ) -> dict[str, ProductDetail]:
     """Products on sale among ``product_ids``, by id. Those with nothing to sell (in ``currency``; without one, in the
-    home currency) are left out. Raises ``CurrencyNotSold``.
+    home currency) are left out; ``unavailable``: those with variants that are not sold now are told of, with all of
+    these. Raises ``CurrencyNotSold``.
     """
     if not product_ids:
         return {}
@@ -44,7 +50,7 @@ def load(
         .options(defer(Product.search), defer(Product.search_strong), defer(Product.search_weak))
     ).all()
     selling = selling_in(session, tenant_id, currency)  # its tenant is at hand by now
-    variants = variants_of(session, selling, Variant.product_id.in_(product_ids))
+    variants = variants_of(session, selling, Variant.product_id.in_(product_ids), unavailable=unavailable)
     return {
         product.id: _detail(product, selling.currency, variants[product.id])
         for product, _ in rows
@@ -52,27 +58,32 @@ def load(
     }
 
 
-def variants_of(session: Session, selling: Selling, condition: ColumnElement[bool]) -> defaultdict[str, list[Stocked]]:
-    """Product id → its variants on sale in that currency, in display order."""
+def variants_of(
+    session: Session, selling: Selling, condition: ColumnElement[bool], *, unavailable: bool = False
+) -> defaultdict[str, list[Stocked]]:
+    """Product id → its variants on sale in that currency, in display order; ``unavailable``: those that are not sold
+    now as well, as of which there are none.
+    """
+    wanted = (Variant.tenant_id == selling.tenant_id, condition) + (() if unavailable else (Variant.sellable,))
     rows = session.execute(
         select(Variant, available_units(), amount_now(selling), compare_now(selling))
-        .where(Variant.tenant_id == selling.tenant_id, Variant.sellable, condition)
+        .where(*wanted)
         .order_by(Variant.product_id, Variant.position, Variant.id)
     )
     found: defaultdict[str, list[Stocked]] = defaultdict(list)
     for variant, available, amount, compare_at in rows:
+        units = max(0, int(available)) if variant.sellable else 0
         if amount is not None:
-            found[variant.product_id].append(Stocked(variant, max(0, int(available)), amount, compare_at))
+            found[variant.product_id].append(Stocked(variant, units, amount, compare_at))
     return found
 
 
-def product_id_of(session: Session, tenant_id: str, item_id: str) -> str | None:
-    """The product an id stands for: itself, or the variant's."""
+def product_id_of(session: Session, tenant_id: str, item_id: str, *, unavailable: bool = False) -> str | None:
+    """The product an id stands for: itself, or the variant's; ``unavailable``: also of one that is not sold now."""
     if not item_id.startswith("var_"):
         return item_id
-    return session.scalar(
-        select(Variant.product_id).where(Variant.tenant_id == tenant_id, Variant.id == item_id, Variant.sellable)
-    )
+    query = select(Variant.product_id).where(Variant.tenant_id == tenant_id, Variant.id == item_id)
+    return session.scalar(query if unavailable else query.where(Variant.sellable))
 
 
 def currency_of(session: Session, tenant_id: str) -> str:

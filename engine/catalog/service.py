@@ -13,16 +13,19 @@ from engine.catalog.filters import Filters, conditions
 from engine.catalog.matching import match_categories
 from engine.catalog.models import Product
 from engine.catalog.picking import Pick, pick_variant
+from engine.catalog.policy import CatalogPolicy
 from engine.catalog.prices import selling_in
 from engine.catalog.schemas import CategoryRow, Comparison, ComparisonRow, ProductDetail, ProductView
 from engine.catalog.shop import shop_info
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
+from engine.kit.policies import policy_of
 
 __all__ = [
     "Pick",
     "categories",
     "compare",
+    "index",
     "list_products",
     "matching_categories",
     "pick_variant",
@@ -37,10 +40,13 @@ __all__ = [
 
 def product(session: Session, tenant_id: str, item_id: str, *, currency: str | None = None) -> ProductDetail:
     """A product on sale by its own id or by one of its variants', priced in ``currency`` (the home currency without
-    one). Raises ``NotFound``, ``CurrencyNotSold``.
+    one); with its variants that are not sold now, where the shop names those. Raises ``NotFound``,
+    ``CurrencyNotSold``.
     """
-    product_id = repository.product_id_of(session, tenant_id, item_id)
-    found = repository.load(session, tenant_id, [product_id] if product_id else [], currency=currency)
+    all_of_it = policy_of(session, tenant_id, CatalogPolicy).names_unavailable_variants
+    product_id = repository.product_id_of(session, tenant_id, item_id, unavailable=all_of_it)
+    ids = [product_id] if product_id else []
+    found = repository.load(session, tenant_id, ids, currency=currency, unavailable=all_of_it)
     if product_id not in found:
         raise NotFound("There is no such product in this shop.")
     return found[product_id]
@@ -62,6 +68,16 @@ def products(session: Session, tenant_id: str, ids: Sequence[str], *, currency: 
     """Products in the order of ``ids``; unknown and unsold ones are left out. Two queries, however many."""
     found = repository.load(session, tenant_id, ids, currency=currency)
     return [repository.summary(found[key]) for key in ids if key in found]
+
+
+def index(session: Session, tenant_id: str) -> list[tuple[str, str]]:
+    """(title, id) of every product on sale, by title."""
+    rows = session.execute(
+        select(Product.title, Product.id)
+        .where(Product.tenant_id == tenant_id, Product.status == repository.SOLD)
+        .order_by(Product.title, Product.id)
+    )
+    return [(row.title, row.id) for row in rows]
 
 
 def categories(session: Session, tenant_id: str) -> list[CategoryRow]:

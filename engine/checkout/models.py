@@ -84,6 +84,7 @@ class ConsentKind(StrEnum):
     ORDER_CHANGE = "order_change"
     WARRANTY = "warranty"
     RETURN_CANCEL = "return_cancel"
+    DEFAULT_ADDRESS = "default_address"
     STAFF_ACT = "staff_act"
 
 
@@ -99,7 +100,9 @@ class Consent(TenantRow):
     session_id: Mapped[str | None] = mapped_column(String(40))
     """The checkout it pays; none for anything else."""
     subject_id: Mapped[str | None] = mapped_column(String(40))
-    """What else it allows: a change of an order, a claim's choice, a return that is given up; none for a payment."""
+    """What else it allows: a change of an order, a claim's choice, a return that is given up, a customer's new default
+    address; none for a payment.
+    """
     owner_id: Mapped[str] = mapped_column(String(40))
     holder_id: Mapped[str | None] = mapped_column(String(40))
     """The shopper whose browser opened it on the hosted page, where its owner is an agent: they decide."""

@@ -13,12 +13,15 @@ from engine.checks.rule import CheckResult, verdict
 from engine.kit import clock
 from engine.payments.gateway import EventKind, Standing
 from engine.payments.gateway_events import MAX_ATTEMPTS
+from engine.payments.gateways.manual import MANUAL
 from engine.payments.models import Payment, PaymentStatus, StoredGatewayEvent
 from engine.payments.tally import Tally, standing_of
 from engine.runtime import Runtime
 
-_OURS_ALONE: Final = ("seed", "stored_value")
-"""Payments no gateway knows of: those of before our time, and those out of our own accounts."""
+_OURS_ALONE: Final = ("seed", "stored_value", MANUAL)
+"""Payments no gateway has books of: those of before our time, those out of our own accounts, and those that the shop's
+own payment system moves.
+"""
 _UNDER_WAY: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
 _GRACE: Final = timedelta(minutes=5)
 """A gateway moves a dispute first and tells of it afterwards."""

@@ -105,8 +105,9 @@ RULES: Final = (
         " WHERE status NOT IN ('processing', 'unknown', 'failed', 'canceled') GROUP BY 1) p"
         " ON p.change_id = c.id"
         " LEFT JOIN (SELECT change_id, sum(amount) AS amount FROM app.refunds GROUP BY 1) r ON r.change_id = c.id"
+        " LEFT JOIN (SELECT change_id, collected FROM app.returns WHERE collected > 0) l ON l.change_id = c.id"
         " WHERE c.status = 'applied' AND (a.amount IS DISTINCT FROM (c.quote->>'amount')::bigint"
-        " OR coalesce(p.amount, 0) <> (c.quote->'effect'->>'charge')::bigint"
+        " OR coalesce(p.amount, 0) <> (c.quote->'effect'->>'charge')::bigint + coalesce(l.collected, 0)"
         " + coalesce((c.quote->'effect'->>'hold')::bigint, 0)"
         " OR coalesce(r.amount, 0) <> (c.quote->'effect'->>'refund')::bigint)",
     ),
@@ -125,6 +126,8 @@ RULES: Final = (
         "SELECT c.id, 'is ' || c.status || ' with ' || count(p.id) || ' payments under way' FROM app.order_changes c"
         " LEFT JOIN app.payments p ON p.tenant_id = c.tenant_id AND p.change_id = c.id"
         " AND p.status IN ('processing', 'unknown')"
-        " GROUP BY c.id, c.status HAVING (count(p.id) = 1) <> (c.status = 'charging')",
+        " GROUP BY c.id, c.tenant_id, c.status HAVING (count(p.id) = 1) <> (c.status = 'charging')"
+        " AND NOT (c.status = 'applied' AND count(p.id) = 1 AND EXISTS (SELECT FROM app.returns t"
+        " WHERE t.tenant_id = c.tenant_id AND t.change_id = c.id AND t.to_charge > 0))",
     ),
 )

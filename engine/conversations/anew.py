@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.checkout import confirmation
+from engine.checkout import confirmation, new_address
 from engine.checkout.models import Consent, ConsentKind
 from engine.conversations import asking
 from engine.conversations.schemas import OpenCard
@@ -44,6 +44,10 @@ def _fresh(runtime: Runtime, identity: Identity, card: Consent, thread_id: str) 
         case ConsentKind.WARRANTY:
             with runtime.unit_of_work(identity.tenant_id) as session:
                 return choosing.show(session, identity, str(card.subject_id), thread_id=thread_id).id
+        case ConsentKind.DEFAULT_ADDRESS:
+            with runtime.unit_of_work(identity.tenant_id) as session:
+                parts = card.summary["default_address"]["ship_to"]
+                return new_address.ask(session, identity, parts, thread_id=thread_id).id
         case ConsentKind.STAFF_ACT:
             raise NotFound("There is no such confirmation.")
         case _:

@@ -85,6 +85,13 @@ _KINDS: Final[dict[str, Kind]] = {
     ConsentKind.RETURN_CANCEL: Kind(
         events.RETURN_CANCEL, "return_cancel", questions.return_cancel, questions.return_words, deciding.return_cancel
     ),
+    ConsentKind.DEFAULT_ADDRESS: Kind(
+        events.DEFAULT_ADDRESS,
+        "default_address",
+        questions.default_address,
+        questions.address_words,
+        deciding.default_address,
+    ),
 }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from engine.checkout import confirmation
+from engine.checkout import confirmation, new_address
 from engine.checkout.errors import ConsentDecided, ConsentExpired
 from engine.checkout.models import Consent, ConsentStatus
 from engine.checkout.states import CONSENT
@@ -96,6 +96,12 @@ def return_cancel(session: Session, row: Consent, press: Press) -> bool:
     facts = {"digest": row.digest, "channel": press.channel, "return": row.subject_id}
     audit.record(session, row.tenant_id, actor=press.identity.id, action=action, subject=row.id, facts=facts)
     return True
+
+
+def default_address(session: Session, row: Consent, press: Press) -> bool:
+    """Raises ``NotFound``, ``ConsentExpired``, ``ConsentDecided``."""
+    _own(row, press)
+    return new_address.decide(session, press.identity, row, approved=press.approved, channel=press.channel)
 
 
 def _own(row: Consent, press: Press) -> None:

@@ -96,6 +96,15 @@ def return_words(shown: Shown) -> str:
     return " ".join([f"Give up {told['kind']} {told['number']}?", *back])
 
 
+def default_address(_session: Session, row: Consent) -> dict[str, Any]:
+    """``{default_address}``: where things are to go from now on."""
+    return dict(row.summary)
+
+
+def address_words(shown: Shown) -> str:
+    return f"Keep {_place(shown['default_address']['ship_to'])} as your default address?"
+
+
 def _place(ship_to: Mapping[str, Any]) -> str:
     return ", ".join(ship_to[part] for part in ("line_one", "city") if ship_to.get(part))
 

@@ -19,7 +19,7 @@ _TEXT: Final = frozenset({"TEXT_MESSAGE_START", "TEXT_MESSAGE_CONTENT", "TEXT_ME
 _FACTS: Final = frozenset(
     {
         *("cart", "confirmation", "receipt", "payment_problem", "change", "change_problem", "claim_choice"),
-        *("return_cancel", "staff_act", "handoff", "return", "claim"),
+        *("return_cancel", "default_address", "staff_act", "handoff", "return", "claim"),
     }
 )
 """Cards that tell what has happened, or ask what must be asked, whoever answers."""

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from engine.carts.schemas import CartView
-from engine.checkout.schemas import ConfirmationSummary
+from engine.checkout.schemas import AddressView, ConfirmationSummary
 from engine.kit.views import Price, View
 from engine.orders.changes.schemas import ChangeView
 from engine.warranties.models import Resolution
@@ -264,6 +264,20 @@ class ReturnCancelInterrupt(View):
     return_cancel: ReturnCancelSummary
 
 
+class DefaultAddressSummary(View):
+    ship_to: AddressView
+    merchant: str
+
+
+class DefaultAddressInterrupt(View):
+    """An open card on which a default address becomes another one."""
+
+    id: str
+    reason: Literal["default_address"]
+    expires_at: datetime
+    default_address: DefaultAddressSummary
+
+
 class StaffActInterrupt(View):
     """An open card of one of the shop's own people, in their own conversation."""
 
@@ -278,7 +292,12 @@ class StaffActInterrupt(View):
 
 
 InterruptView = Annotated[
-    PaymentInterrupt | ChangeInterrupt | ClaimInterrupt | ReturnCancelInterrupt | StaffActInterrupt,
+    PaymentInterrupt
+    | ChangeInterrupt
+    | ClaimInterrupt
+    | ReturnCancelInterrupt
+    | DefaultAddressInterrupt
+    | StaffActInterrupt,
     Field(discriminator="reason"),
 ]
 """An open card."""

@@ -69,7 +69,7 @@ def add_address(session: Session, identity: Identity, parts: Mapping[str, Any], 
     if count >= MOST:
         raise TooMuchKept(f"At most {MOST} addresses can be kept.")
     row = Address(
-        tenant_id=customer.tenant_id, id=new_id("address"), customer_id=customer.id, is_default=False, **_whole(parts)
+        tenant_id=customer.tenant_id, id=new_id("address"), customer_id=customer.id, is_default=False, **whole(parts)
     )
     session.add(row)
     session.flush()
@@ -84,8 +84,8 @@ def change_address(
 ) -> Address:
     """Set the parts that are given. Raises ``NotFound``, ``AddressIncomplete``."""
     row = own_address(session, identity, address_id)
-    whole = _whole({field: getattr(row, field) for field in _FIELDS} | dict(parts))
-    for field, value in whole.items():
+    parts = whole({field: getattr(row, field) for field in _FIELDS} | dict(parts))
+    for field, value in parts.items():
         setattr(row, field, value)
     if default:
         _make_default(session, row)
@@ -116,7 +116,8 @@ def own_address(session: Session, identity: Identity, address_id: str) -> Addres
     raise NotFound("There is no such address.")
 
 
-def _whole(parts: Mapping[str, Any]) -> dict[str, str]:
+def whole(parts: Mapping[str, Any]) -> dict[str, str]:
+    """An address in one spelling, with all it needs. Raises ``AddressIncomplete`` naming the part."""
     clean = normalize(dict(parts))
     missing = missing_parts(clean)
     if missing:

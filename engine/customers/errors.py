@@ -9,6 +9,12 @@ class AddressIncomplete(InvalidInput):
     code = "address_incomplete"
 
 
+class SameAddress(InvalidInput):
+    """It is kept already."""
+
+    code = "nothing_to_change"
+
+
 class ContactInvalid(InvalidInput):
     code = "contact_invalid"
 

@@ -169,6 +169,12 @@ def find_own(session: Session, identity: Identity, wanted: str, *, lock: bool = 
     return row
 
 
+def own_numbers(session: Session, identity: Identity, *, limit: int) -> list[str]:
+    """The numbers of the identity's own orders, newest first."""
+    query = placed(identity.tenant_id).where(is_own(identity)).with_only_columns(Order.number)
+    return list(session.scalars(query.order_by(Order.placed_at.desc(), Order.id.desc()).limit(limit)))
+
+
 def order_by_id(session: Session, tenant_id: str, order_id: str) -> OrderView:
     """Any placed order of the tenant, for the engine itself. Raises ``NotFound``."""
     row = session.scalars(placed(tenant_id).where(Order.id == order_id)).first()

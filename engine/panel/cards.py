@@ -315,7 +315,7 @@ def _lost(scene: Scene, asked: LostParcelAsked) -> Draft:
 def _change(scene: Scene, asked: ChangeAsked) -> Draft:
     case = open_case(scene.session, scene.identity, scene.order)
     effect = work_out(case, asked.wanted)
-    takes = effect.charge or effect.hold
+    takes = effect.takes
     back = effect.gives_back
     over = None if takes else over_limit(case, effect)
     facts = _facts_of(scene, effect)
@@ -339,7 +339,7 @@ def _reason_of(policy: OrdersPolicy, effect: Effect) -> str:
 
 
 def _method_of(effect: Effect) -> str:
-    if effect.charge or effect.hold:
+    if effect.takes:
         return effect.method.label if effect.method else ""
     if not effect.gives_back:
         return ""
@@ -356,8 +356,8 @@ def _facts_of(scene: Scene, effect: Effect) -> list[Fact]:
     facts += [Fact(label=one.title, value=f"{one.quantity} sent instead, {price(one.total)}") for one in effect.added]
     if effect.ship_to:
         facts.append(Fact(label="Goes to", value=_where(effect.ship_to)))
-    if effect.charge or effect.hold:
-        facts.append(Fact(label="The shopper pays", value=str(price(effect.charge or effect.hold))))
+    if effect.takes:
+        facts.append(Fact(label="The shopper pays", value=str(price(effect.takes))))
     if effect.gives_back:
         facts.append(Fact(label="Goes back", value=str(price(effect.gives_back))))
     if effect.kept_fee:

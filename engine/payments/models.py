@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,6 +32,10 @@ class PaymentStatus(StrEnum):
     CANCELED = "canceled"  # never reached the gateway, and now never will
     VOIDED = "voided"  # was authorized, and let go
     EXPIRED = "expired"  # was authorized, and lapsed before anything was taken
+
+
+HOLDING: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_CAPTURED, PaymentStatus.AUTHORIZED})
+"""States of a payment that has money, or holds some."""
 
 
 class CaptureMode(StrEnum):

@@ -16,10 +16,14 @@ _WALLETS: Final = {
     "google_pay": "Google Pay",
     "samsung_pay": "Samsung Pay",
     "link": "Link",
+    "paypal": "PayPal",
 }
 
 
 def method_label(brand: str, last4: str, *, wallet: str = "") -> str:
-    """``Visa •••• 4242``, or for a card in a wallet ``Demo Wallet · Visa ending 4242``."""
+    """``Visa •••• 4242``, for a card in a wallet ``Demo Wallet · Visa ending 4242``, or ``PayPal`` alone."""
     name = _BRANDS.get(brand, "Card")
-    return f"{_WALLETS.get(wallet, 'Wallet')} · {name} ending {last4}" if wallet else f"{name} •••• {last4}"
+    if not wallet:
+        return f"{name} •••• {last4}"
+    kept = _WALLETS.get(wallet, "Wallet")
+    return f"{kept} · {name} ending {last4}" if last4 else kept

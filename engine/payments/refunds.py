@@ -22,6 +22,7 @@ from engine.payments import leases, refund_limits, stored_value
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.errors import RefundBlockedByDispute, RefundExceedsCapture
 from engine.payments.gateway import Move, MoveStatus
+from engine.payments.gateways.manual import CREDITING, Crediting
 from engine.payments.models import CARD, Destination, Payment, PaymentStatus, Refund, RefundStatus
 from engine.payments.policy import PaymentsPolicy
 from engine.payments.spreading import Share, Source, spread
@@ -37,9 +38,17 @@ FROM app.payments p
 WHERE r.tenant_id = %(tenant)s AND r.id = %(refund)s AND r.status = %(pending)s
   AND (r.attempts = 0 OR r.lease_until IS NULL OR r.lease_until <= %(now)s)
   AND p.tenant_id = r.tenant_id AND p.id = r.payment_id
-RETURNING r.id, r.payment_id, r.amount, r.currency, r.stored_value_id, r.attempts, p.gateway
+RETURNING r.id, r.payment_id, r.amount, r.currency, r.stored_value_id, r.attempts, r.destination, p.gateway,
+  (SELECT ARRAY[m.gateway, m.gateway_ref] FROM app.payment_methods m
+   WHERE m.tenant_id = r.tenant_id AND m.id = r.payment_method_id) AS goes_to
 """)
 """As ``leases.take`` does, in one trip."""
+_METHOD: Final = """
+SELECT m.gateway FROM app.payment_methods m JOIN app.orders o ON o.tenant_id = m.tenant_id
+  AND o.customer_id = m.customer_id
+WHERE m.tenant_id = :tenant_id AND m.id = :method_id AND o.id = :order_id AND m.kept_at IS NOT NULL
+  AND m.removed_at IS NULL
+"""
 _ORDER: Final = "SELECT customer_id, owner_id FROM app.orders WHERE tenant_id = :tenant_id AND id = :order_id"
 
 
@@ -65,11 +74,13 @@ def request(
     """Ask for money back out of an order's payments (or one of them), under their locks: a pending refund for each
     that gives. ``execute`` each after the commit, or the job does.
 
-    ``account_id`` is the gift card or store credit of a destination that is an account: of the same buyer and currency,
-    and not blocked. ``tax`` and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason``
-    is told to the shopper, ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that
-    stands for it: it lifts the shop's limits, never the bound of what was taken. Raises
-    ``RefundExceedsCapture``, ``RefundBlockedByDispute``, ``RefundOverLimit``, ``InvalidInput``, ``NotFound``.
+    ``account_id`` is the gift card or store credit of a destination that is an account (of the same buyer and currency,
+    and not blocked), or the saved way to pay of one that is a method (the buyer's, at a gateway that credits). ``tax``
+    and ``unearned`` (goods that never left, without tax) are parts of ``amount``. ``reason`` is told to the shopper,
+    ``note`` is not. ``approved`` names the approval, or the shopper's claimed consent, that stands for it: it lifts the
+    shop's limits, never the bound of what was taken.
+
+    Raises ``RefundExceedsCapture``, ``RefundBlockedByDispute``, ``RefundOverLimit``, ``InvalidInput``, ``NotFound``.
     """
     if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
         raise InvalidInput("A refund is more than nothing, and its parts fit in it.", param="amount")
@@ -214,10 +225,13 @@ def _name_accounts(
     payments: dict[str, Payment],
     account_id: str | None,
 ) -> None:
-    """Which account is credited: the one that paid, the one that was named, or the buyer's store credit."""
+    """What is credited: the account that paid, the one or the saved way that was named, or the buyer's store credit."""
     for refund in refunds:
         if refund.destination == Destination.ORIGINAL:
             refund.stored_value_id = payments[refund.payment_id].stored_value_id
+            continue
+        if refund.destination == Destination.METHOD:
+            refund.payment_method_id = _credited(session, tenant_id, order_id, account_id or "")
             continue
         key = {"tenant_id": tenant_id, "order_id": order_id}
         customer_id, owner_id = session.execute(text(_ORDER), key).one()
@@ -233,17 +247,28 @@ def _name_accounts(
         )
 
 
+def _credited(session: Session, tenant_id: str, order_id: str, method_id: str) -> str:
+    key = {"tenant_id": tenant_id, "order_id": order_id, "method_id": method_id}
+    if session.scalar(text(_METHOD), key) not in CREDITING:
+        raise InvalidInput("That is not a way to pay of whoever bought that money can go to.", param="refund_to")
+    return method_id
+
+
 def _ask(runtime: Runtime, tenant_id: str, taken: Row) -> Move | None:
     """The gateway's word; what goes to an account of ours needs nobody's."""
     refund_id, payment_id = taken["id"], taken["payment_id"]
     if taken["stored_value_id"] is not None:
         return Move(refund_id, MoveStatus.SUCCEEDED)
-    gateway = runtime.gateways.get(taken["gateway"])
-    if gateway is None:
+    elsewhere = taken["destination"] == Destination.METHOD
+    name, ref = (taken["goes_to"] or ("", "")) if elsewhere else (taken["gateway"], "")
+    gateway = runtime.gateways.get(name)
+    if gateway is None or (elsewhere and not isinstance(gateway, Crediting)):
         return Move(refund_id, MoveStatus.FAILED, failure_code="unknown_gateway")
 
     def ask() -> Move:
         amount = Money(taken["amount"], taken["currency"])
+        if elsewhere and isinstance(gateway, Crediting):
+            return gateway.credit(ref, merchant=tenant_id, amount=amount, key=refund_id)
         return gateway.refund(payment_id, merchant=tenant_id, amount=amount, key=refund_id)
 
     first = taken["attempts"] == 1

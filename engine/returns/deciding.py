@@ -110,6 +110,7 @@ def close(
         row.kind = ReturnKind.RETURN
         row.fee += waived.take_up(lines)
         row.replacement, row.replacement_tax = 0, 0
+        row.to_charge, row.to_charge_tax = 0, 0
         row.refund = row.credit - row.fee + row.charge
         session.flush()
     made += settle_due(session, order, row, actor=actor, word=approved)
@@ -130,6 +131,10 @@ def settle_again(
     order, row = lock(session, tenant_id, return_id)
     if row.problem is None:
         raise WrongStep("Nothing keeps its money from going back.")
+    if row.to_charge:
+        row.problem = None
+        resolve_alert(session, tenant_id, BLOCKED, row.id)
+        return ()
     made = settle_due(session, order, row, actor=actor, word=approved, strict=strict)
     close_if_done(session, order, row)
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +20,7 @@ from engine.returns.errors import (
     FinalSale,
     NotDelivered,
     OrderDisputed,
+    ReturnedBefore,
     ReturnRefused,
     ReturnWindowClosed,
     TooManyUnits,
@@ -66,7 +67,13 @@ def check_order(order: Order, money: OrderMoney, policy: ReturnsPolicy, *, retur
     if order.origin is not None:
         raise ReturnRefused("This was sent to make up for something; please talk to the shop.")
     if policy.returns_per_order is not None and returns_before >= policy.returns_per_order:
-        raise ReturnRefused("This order was sent back as often as the shop allows.")
+        raise ReturnedBefore("Something of this order was sent back or exchanged as often as the shop allows.")
+
+
+def check_arrived(lines: Iterable[OrderLine]) -> None:
+    """Raises ``NotDelivered`` while nothing of the order has arrived."""
+    if not any(line.delivered for line in lines):
+        raise NotDelivered("Nothing of this order has arrived yet.")
 
 
 _FINAL: Final = "was sold for good: it cannot come back"

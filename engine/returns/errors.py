@@ -12,6 +12,12 @@ class ReturnRefused(DomainError):
     kind = Kind.UNPROCESSABLE
 
 
+class ReturnedBefore(ReturnRefused):
+    """Of this order as many returns and exchanges were asked for as the shop allows."""
+
+    code = "returned_before"
+
+
 class NotDelivered(ReturnRefused):
     code = "not_delivered"
 
@@ -40,6 +46,12 @@ class TooManyUnits(ReturnRefused):
 
 class ExchangeRefused(ReturnRefused):
     code = "exchange_refused"
+
+
+class DifferenceUnpaid(Conflict):
+    """What goods in exchange cost more could not be taken when the old ones were here."""
+
+    code = "difference_unpaid"
 
 
 class OrderDisputed(Conflict):

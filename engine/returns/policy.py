@@ -100,6 +100,10 @@ class ReturnsPolicy(Policy):
     quarantine_location: str | None = None
     """Code of the location where goods lie that cannot be sold now; without one they are in no stock."""
 
+    def refunds_to(self, *, exchange: bool) -> tuple[RefundTo, ...]:
+        """Where money may go: of goods that come back, or the difference of an exchange."""
+        return self.exchange_refund_to if exchange and self.exchange_refund_to is not None else self.refund_to
+
     def reason(self, code: str) -> ReturnReason | None:
         """The reason of that code; ``None`` for one that is not on the list."""
         return next((reason for reason in self.reasons if reason.code == code), None)

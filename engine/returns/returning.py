@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,11 +83,16 @@ def work_out(case: Case, wanted: ReturnWanted) -> Effect:
     eligibility.check_order(case.order, case.money, scene.policy, returns_before=scene.before.count)
     if any(change.status == ChangeStatus.CHARGING for change in case.parts.changes):
         raise OrderBusy("The payment for another change of this order is being made. Please wait a moment.")
+    eligibility.check_arrived(case.parts.lines)
+    exchanged = [one.exchange_variant_id is not None for one in wanted.lines]
+    back_to = None if any(exchanged) else refund_target(case, wanted.refund_to, scene.policy.refund_to)
     pieces = _pieces(scene, wanted)
     added = _replacements(scene, [one for one in pieces if one.exchanged])
+    if back_to is None:
+        back_to = refund_target(case, wanted.refund_to, scene.policy.refunds_to(exchange=all(exchanged)))
     keep = not added and _may_keep(scene, pieces)
     back = _capped(scene, _priced(scene, _against(pieces, added), keep=keep))
-    return _effect(scene, wanted, back, added, keep=keep)
+    return _effect(scene, wanted, back, added, back_to, keep=keep)
 
 
 def _pieces(scene: Scene, wanted: ReturnWanted) -> list[_Piece]:
@@ -96,23 +101,48 @@ def _pieces(scene: Scene, wanted: ReturnWanted) -> list[_Piece]:
         raise ExchangeRefused("This shop exchanges nothing. Send it back and buy the other one.")
     found: list[_Piece] = []
     facts = dict(scene.facts)
-    for one in wanted.lines:
-        known = facts.get(one.line_id)
-        if known is None:
-            raise TooManyUnits("The order has no such line.")
-        reason = eligibility.reason_of(scene.policy, one.reason)
-        eligibility.check_condition(scene.policy, reason, one.condition, known.line.title)
-        verdict = eligibility.judge(known, scene.policy, shop_fault=reason.shop_fault, part=one.component_variant_id)
-        if verdict.refusal is not None:
-            raise verdict.refusal
-        if one.quantity > verdict.units:
-            raise TooManyUnits(f"Of {known.line.title} only {verdict.units} can come back.")
-        part = one.component_variant_id
-        worth = next_worth(known.line, known.parts, known.taken, one.quantity, part)
-        found.append(_Piece(one, known, reason, worth))
-        after = known.taken.plus(one.quantity, part, worth, at=clock.now())
-        facts[one.line_id] = Facts(known.line, known.category, known.arrived, known.parts, after)
+    for asked in wanted.lines:
+        for line_id, one in _by_line(scene.policy, facts, asked):
+            known = facts.get(line_id)
+            if known is None:
+                raise TooManyUnits("The order has no such line.")
+            piece = _piece(scene.policy, known, one)
+            found.append(piece)
+            after = known.taken.plus(one.quantity, one.component_variant_id, piece.worth, at=clock.now())
+            facts[line_id] = replace(known, taken=after)
     return found
+
+
+def _by_line(policy: ReturnsPolicy, facts: Mapping[str, Facts], one: BackUnits) -> list[tuple[str, BackUnits]]:
+    """Units that are named by their variant, line by line as far as each has some that can come back; what is left is
+    asked of the last, which says why not.
+    """
+    if one.line_id is not None:
+        return [(one.line_id, one)]
+    lines = [known for known in facts.values() if known.line.variant_id == one.variant_id]
+    if not lines:
+        raise TooManyUnits("The order has no such item.")
+    fault, part = eligibility.reason_of(policy, one.reason).shop_fault, one.component_variant_id
+    left, found = one.quantity, []
+    for known in lines:
+        take = min(left, eligibility.judge(known, policy, shop_fault=fault, part=part).units)
+        left -= take
+        if take:
+            found.append((known.line.id, take))
+    found += [(lines[-1].line.id, left)] if left else []
+    return [(line_id, one.model_copy(update={"line_id": line_id, "quantity": take})) for line_id, take in found]
+
+
+def _piece(policy: ReturnsPolicy, known: Facts, one: BackUnits) -> _Piece:
+    reason = eligibility.reason_of(policy, one.reason)
+    eligibility.check_condition(policy, reason, one.condition, known.line.title)
+    part = one.component_variant_id
+    verdict = eligibility.judge(known, policy, shop_fault=reason.shop_fault, part=part)
+    if verdict.refusal is not None:
+        raise verdict.refusal
+    if one.quantity > verdict.units:
+        raise TooManyUnits(f"Of {known.line.title} only {verdict.units} can come back.")
+    return _Piece(one, known, reason, next_worth(known.line, known.parts, known.taken, one.quantity, part))
 
 
 def _may_keep(scene: Scene, pieces: Sequence[_Piece]) -> bool:
@@ -132,7 +162,7 @@ def _priced(scene: Scene, pieces: Sequence[_Piece], *, keep: bool) -> list[Retur
     titles = part_titles(scene)
     return [
         Returned(
-            line_id=one.asked.line_id,
+            line_id=one.facts.line.id,
             component_variant_id=one.asked.component_variant_id,
             variant_id=one.asked.component_variant_id or one.facts.line.variant_id,
             title=titles.get(one.asked.component_variant_id or "", one.facts.line.title),
@@ -200,7 +230,8 @@ def _all_back(scene: Scene, pieces: Sequence[_Piece]) -> bool:
     after = {line_id: facts.taken for line_id, facts in scene.facts.items()}
     for one in pieces:
         part = one.asked.component_variant_id
-        after[one.asked.line_id] = after[one.asked.line_id].plus(one.asked.quantity, part, Worth(0, 0, 0))
+        line_id = one.facts.line.id
+        after[line_id] = after[line_id].plus(one.asked.quantity, part, Worth(0, 0, 0))
     return all(
         line.ordered - line.canceled == whole_units(scene.facts[line.id].parts, after[line.id])
         for line in scene.case.parts.lines
@@ -321,7 +352,15 @@ def _saved(case: Case, one: _Piece, new: Added) -> int:
     return min(saved, saved * new.unit_price * new.quantity // listed) if saved else 0
 
 
-def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: list[Added], *, keep: bool) -> Effect:
+def _effect(
+    scene: Scene,
+    wanted: ReturnWanted,
+    back: list[Returned],
+    added: list[Added],
+    back_to: Mapping[str, Any],
+    *,
+    keep: bool,
+) -> Effect:
     case, policy, money = scene.case, scene.policy, scene.case.money
     credit, credit_tax = sum(one.credit for one in back), sum(one.credit_tax for one in back)
     fee, cost, cost_tax = sum(one.fee for one in back), sum(one.total for one in added), sum(one.tax for one in added)
@@ -330,6 +369,9 @@ def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: lis
     method = None
     if charge:
         method = methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=charge)
+    later = charge > 0 and policy.exchange_charge_at == "received"
+    to_charge, to_charge_tax = (charge, charge_tax) if later else (0, 0)
+    charge, charge_tax = charge - to_charge, charge_tax - to_charge_tax
     reviewed = _is_reviewed(case, policy, back, credit + scene.before.unseen)
     terms = Terms(
         credit=credit,
@@ -339,6 +381,8 @@ def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: lis
         replacement_tax=cost_tax,
         refund=refund,
         refund_tax=refund_tax,
+        to_charge=to_charge,
+        to_charge_tax=to_charge_tax,
         keep=keep,
         reviewed=reviewed,
         refund_at="approved" if keep else policy.refund_at,
@@ -362,7 +406,7 @@ def _effect(scene: Scene, wanted: ReturnWanted, back: list[Returned], added: lis
         reason=back[0].reason,
         returned=tuple(back),
         terms=terms,
-        **refund_target(case, wanted.refund_to, policy.refund_to),
+        **back_to,
         **now,
     )
 

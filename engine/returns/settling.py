@@ -63,7 +63,7 @@ def settle(
     owed: the return names its problem, and staff are told; ``strict`` raises what refunds refuse instead.
     """
     due = {line: count for line, count in units.items() if count}
-    if not due:
+    if not due or row.to_charge:  # what is to be taken first is taken by ``collecting``
         return ()
     try:
         with session.begin_nested():
@@ -73,7 +73,7 @@ def settle(
         if strict:
             raise
         session.expire_all()
-        _blocked(session, order, row, refused)
+        blocked(session, order, row, refused)
         return ()
     row.problem = None
     resolve_alert(session, row.tenant_id, BLOCKED, row.id)
@@ -101,7 +101,7 @@ def close_if_done(session: Session, order: Order, row: Return) -> None:
         line.quantity == line.received == line.inspected and line.settled + line.rejected >= line.quantity
         for line in lines
     )
-    if done and row.status == ReturnStatus.INSPECTED and row.problem is None:
+    if done and row.status == ReturnStatus.INSPECTED and row.problem is None and not row.to_charge:
         if row.kind == ReturnKind.EXCHANGE and any(line.rejected for line in lines):
             return  # somebody decides what becomes of the exchange
         finish(row, ReturnStatus.CLOSED, "Everything is here and settled.")
@@ -173,7 +173,8 @@ def settled_units(session: Session, order: Order) -> dict[str, int]:
     return {line_id: whole_units(parts_of(session, lines[line_id]), taken) for line_id, taken in done.lines.items()}
 
 
-def _blocked(session: Session, order: Order, row: Return, refused: DomainError) -> None:
+def blocked(session: Session, order: Order, row: Return, refused: DomainError) -> None:
+    """What is due for a return cannot be done: it names its problem, and staff are told."""
     log.warning("return not refunded", return_id=row.id, code=refused.code)
     row.problem = refused.code
     words = f"Return {row.number} of order {order.number} is here, and its money cannot go back: {refused.message}"

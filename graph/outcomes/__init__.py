@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from engine.checkout.models import Consent, ConsentKind
-from graph.outcomes import change, claim, payment, return_cancel, staff_act
+from graph.outcomes import change, claim, default_address, payment, return_cancel, staff_act
 from graph.outcomes.told import Told
 from graph.state import Decided, RunContext
 
@@ -15,6 +15,7 @@ _KINDS: Final[Mapping[str, Callable[[RunContext, Consent, bool], Told]]] = {
     ConsentKind.ORDER_CHANGE: change.settle,
     ConsentKind.WARRANTY: claim.settle,
     ConsentKind.RETURN_CANCEL: return_cancel.settle,
+    ConsentKind.DEFAULT_ADDRESS: default_address.settle,
     ConsentKind.STAFF_ACT: staff_act.settle,
 }
 

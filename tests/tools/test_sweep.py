@@ -38,7 +38,9 @@ MOVED: Final = (JournalEntry, Posting, StockMovement, Reservation, Refund, Payme
 SECRETS: Final = ("ada@example.com", "Ada Buyer", "12 Pine St", "The handle broke")
 FIRST: Final = ("add_to_cart", "start_checkout", "update_checkout")
 LAST: Final = ("cancel_checkout", "empty_cart", "mark_return_sent", "request_human")
+_LINE: Final = frozenset({"line_id"})
 TEXTS: Final = {
+    "expression": "1 + 1",
     "reason": "other",
     "email": "eve@example.com",
     "currency": "USD",
@@ -118,8 +120,8 @@ def _send(desk: Desk) -> None:
 
 
 def arguments(schema: dict[str, Any], ids: dict[str, str], *, whole: bool) -> dict[str, Any]:
-    """Something for each argument (``whole``), or for those that are required."""
-    wanted = schema["properties"] if whole else schema.get("required", ())
+    """Something for each argument (``whole``), or for those that are required; units of an order name their line."""
+    wanted = schema["properties"] if whole else [*schema.get("required", ()), *_LINE.intersection(schema["properties"])]
     return {name: _value(name, schema["properties"][name], ids, whole=whole) for name in wanted if name != "cursor"}
 
 

@@ -144,7 +144,7 @@ function putCard(state, id, cardType, data) {
   return put(state, { id, kind: 'card', cardType, data: decided ? { ...data, status: former.status } : data });
 }
 
-export const ASKING = ['confirmation', 'change', 'claim_choice', 'return_cancel', 'staff_act'];
+export const ASKING = ['confirmation', 'change', 'claim_choice', 'return_cancel', 'default_address', 'staff_act'];
 
 function withInterrupt(state, id, reason, expiresAt, shown) {
   const cardType = reason === 'order_change' ? 'change' : reason;

@@ -44,6 +44,9 @@ def work_out(case: Case, wanted: AddressWanted) -> Effect:
         raise NothingToChange("The order goes to that address already.")
     kept = [line for line in case.parts.lines if line.ordered > line.canceled]
     facts = _facts(case, kept)
+    if case.policy.address_keeps_prices:
+        _check_allowed(case, kept, facts, ship_to)
+        return effect_of(case, ChangeKind.ADDRESS, amount=0, tax=0, ship_to=ship_to)
     option = _option(case, [line for line in kept if not line.digital], facts, ship_to)
     bill = _bill(case, kept, facts, option, ship_to)
     taxes = {line.id: one.amount for line, one in zip(kept, bill.items, strict=True)}
@@ -122,8 +125,25 @@ def _facts(case: Case, lines: list[OrderLine]) -> dict[str, Mapping[str, Any]]:
 def _option(
     case: Case, lines: list[OrderLine], facts: Mapping[str, Mapping[str, Any]], ship_to: Mapping[str, str]
 ) -> shipping.Option:
-    tenant_id = case.order.tenant_id
-    tenant = case.session.get_one(Tenant, tenant_id)
+    offered = shipping.options(
+        case.session,
+        case.order.tenant_id,
+        _parcel(lines, facts, ship_to),
+        country=ship_to["country"],
+        ground_only=_check_allowed(case, lines, facts, ship_to),
+        currency=case.order.currency,
+    )
+    if not offered:
+        raise NotDeliverable("We do not ship this order to that address.")
+    same = case.order.fulfillment.get("id")
+    return next((option for option in offered if option.id == same), offered[0])
+
+
+def _check_allowed(
+    case: Case, lines: list[OrderLine], facts: Mapping[str, Mapping[str, Any]], ship_to: Mapping[str, str]
+) -> bool:
+    """Whether the goods must stay on the ground on their way there. Raises ``NotDeliverable`` for what may not go."""
+    tenant = case.session.get_one(Tenant, case.order.tenant_id)
     policy, place = read_policy(tenant.settings, CompliancePolicy), _place(tenant, ship_to)
     items = [
         compliance.Item(line.title, facts[line.variant_id]["restrictions"], line.ordered - line.canceled)
@@ -131,18 +151,7 @@ def _option(
     ]
     if problems := compliance.problems(items, place, policy):
         raise NotDeliverable(" ".join(problems))
-    offered = shipping.options(
-        case.session,
-        tenant_id,
-        _parcel(lines, facts, ship_to),
-        country=ship_to["country"],
-        ground_only=compliance.ground_only(items, place, policy),
-        currency=case.order.currency,
-    )
-    if not offered:
-        raise NotDeliverable("We do not ship this order to that address.")
-    same = case.order.fulfillment.get("id")
-    return next((option for option in offered if option.id == same), offered[0])
+    return compliance.ground_only(items, place, policy)
 
 
 def _place(tenant: Tenant, ship_to: Mapping[str, str]) -> compliance.Place:

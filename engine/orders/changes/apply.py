@@ -96,7 +96,7 @@ def change_as_staff(
     with runtime.unit_of_work(identity.tenant_id) as session:
         case = open_case(session, identity, queries.find_own(session, identity, order_id))
         effect = work_out(case, wanted)
-        if effect.charge or effect.hold:
+        if effect.takes:
             raise ConsentNeeded("It is charged: only the shopper can agree to this.")
         if approved is None and (refused := over_limit(case, effect)):
             raise refused
@@ -188,8 +188,7 @@ def _authorize(
 
 def _moves_money(change: OrderChange) -> bool:
     """Whether it charges or sets aside: only the shopper agrees to that."""
-    effect = views.effect_of(change)
-    return bool(effect.charge or effect.hold)
+    return views.effect_of(change).takes > 0
 
 
 def _agreed(session: Session, identity: Identity, order: Order, change: OrderChange, approved: str | None) -> Effect:

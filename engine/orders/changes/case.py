@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from engine.kit.identity import Identity
-from engine.kit.ids import is_id
+from engine.kit.ids import PREFIXES
 from engine.kit.policies import policy_of
 from engine.orders import goodwill
 from engine.orders.changes import methods
@@ -19,6 +19,8 @@ from engine.orders.models import ChangeKind, Order, OrderLine
 from engine.orders.money import OrderMoney
 from engine.orders.policy import OrdersPolicy
 from engine.orders.queries import Parts
+from engine.payments.gateways.manual import CREDITING
+from engine.payments.models import HOLDING, RefundStatus
 from engine.returns.policy import ReturnsPolicy
 
 
@@ -104,14 +106,40 @@ def _from_exchange(case: Case, line_id: str | None) -> bool:
 
 
 def refund_target(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, Any]:
-    """Where a refund is to go, in the effect's words. Raises ``ChangeRefused``, ``MethodNotOwned``."""
-    kind = "account" if is_id(wanted, "stored_value") else wanted
+    """Where a refund is to go, in the effect's words; the very way that paid is ``original`` by its own name too.
+
+    Raises ``ChangeRefused``, ``MethodNotOwned``.
+    """
+    if wanted.startswith(f"{PREFIXES['payment_method']}_"):
+        return _to_method(case, wanted, offered)
+    kind = "account" if wanted.startswith(f"{PREFIXES['stored_value']}_") else wanted
+    if kind == "account":
+        row = methods.account(case.session, case.identity, case.order, wanted)
+        if kind in offered:
+            return {"refund_to": kind, "refund_account": row.id, "refund_label": methods.label(row)}
+        kind = "original" if _pays_all(case, "stored_value", row.id) else kind
     if kind not in offered:
         raise ChangeRefused("This shop does not refund that way.")
-    if kind != "account":
-        return {"refund_to": kind}
-    row = methods.account(case.session, case.identity, case.order, wanted)
-    return {"refund_to": kind, "refund_account": row.id, "refund_label": methods.label(row)}
+    return {"refund_to": kind}
+
+
+def _to_method(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, Any]:
+    row = methods.saved(case.session, case.identity, case.order, wanted)
+    if "original" in offered and _pays_all(case, row.gateway, row.gateway_ref):
+        return {"refund_to": "original"}
+    if "method" not in offered or row.gateway not in CREDITING:
+        raise ChangeRefused("This shop does not refund that way.")
+    return {"refund_to": "method", "refund_account": row.id, "refund_label": methods.label_of(row)}
+
+
+def _pays_all(case: Case, gateway: str, ref: str) -> bool:
+    """Whether all the money that is here for the order came from this one way to pay."""
+    back: dict[str, int] = {}
+    for refund in case.parts.refunds:
+        if refund.status != RefundStatus.FAILED:
+            back[refund.payment_id] = back.get(refund.payment_id, 0) + refund.amount
+    pays = [one for one in case.parts.payments if one.status in HOLDING and one.amount > back.get(one.id, 0)]
+    return bool(pays) and all(methods.of_payment(case.session, one) == (gateway, ref) for one in pays)
 
 
 @dataclass(frozen=True, slots=True)

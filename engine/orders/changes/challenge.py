@@ -33,4 +33,4 @@ def check(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -
 
 def _asks_a_card(effect: Effect) -> bool:
     method = effect.method
-    return bool(effect.charge or effect.hold) and method is not None and not method.stored_value_id
+    return effect.takes > 0 and method is not None and not method.stored_value_id

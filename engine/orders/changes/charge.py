@@ -43,20 +43,14 @@ def start(session: Session, runtime: Runtime, order: Order, change: OrderChange,
     """
     effect = effect_of(change)
     assert effect.method is not None
-    payment = _payment(runtime, order, change, card, effect, effect.method)
+    mode = CaptureMode.AT_RELEASE if effect.sets_aside else CaptureMode.NOW
+    amount = effect.charge or effect.hold
+    payment = payment_of(runtime, order, change, card, effect.method, amount=amount, mode=mode)
     session.add(payment)
     change.status = CHANGE.check(change.status, ChangeStatus.CHARGING)
     still(session, order, change, HOLD_REASON)
     session.flush()
-    if effect.method.stored_value_id:
-        stored_value.hold(
-            session,
-            order.tenant_id,
-            account_id=effect.method.stored_value_id,
-            amount=payment.amount,
-            currency=order.currency,
-            payment_id=payment.id,
-        )
+    hold_value(session, order, payment)
     _hold_units(session, order, change, effect, payment.id)
     card.payment_id = payment.id
     facts = {"amount": payment.amount, "currency": payment.currency, "consent": card.id, "change": change.id}
@@ -112,9 +106,17 @@ def _ask(runtime: Runtime, payment: Payment) -> Charge | None:
     return found if found and found.status != ChargeStatus.PENDING else None
 
 
-def _payment(
-    runtime: Runtime, order: Order, change: OrderChange, card: Consent, effect: Effect, method: Method
+def payment_of(
+    runtime: Runtime,
+    order: Order,
+    change: OrderChange,
+    card: Consent,
+    method: Method,
+    *,
+    amount: int,
+    mode: CaptureMode = CaptureMode.NOW,
 ) -> Payment:
+    """A payment for a change, about to be made by the way that was agreed to."""
     token = token_of(runtime, card)
     return Payment(
         tenant_id=order.tenant_id,
@@ -126,13 +128,27 @@ def _payment(
         gateway=method.gateway,
         tender=method.tender,
         stored_value_id=method.stored_value_id,
-        capture_mode=CaptureMode.AT_RELEASE if effect.sets_aside else CaptureMode.NOW,
-        amount=effect.charge or effect.hold,
+        payment_method_id=method.method_id,
+        capture_mode=mode,
+        amount=amount,
         currency=order.currency,
         method={"brand": method.brand, "last4": method.last4, "label": method.label},
         status=PaymentStatus.PROCESSING,
         lease_until=clock.now() + LEASE,
     )
+
+
+def hold_value(session: Session, order: Order, payment: Payment) -> None:
+    """What a gift card or store credit pays is set aside on it. Raises ``StoredValueShort``."""
+    if payment.stored_value_id:
+        stored_value.hold(
+            session,
+            order.tenant_id,
+            account_id=payment.stored_value_id,
+            amount=payment.amount,
+            currency=order.currency,
+            payment_id=payment.id,
+        )
 
 
 def _hold_units(session: Session, order: Order, change: OrderChange, effect: Effect, payment_id: str) -> None:

@@ -73,6 +73,8 @@ class Method(_Fact):
     last4: str
     label: str
     stored_value_id: str | None = None
+    method_id: str | None = None
+    """The saved way to pay."""
     tender: str = "card"
 
 
@@ -111,7 +113,9 @@ class Returned(_Fact):
 
 
 class Terms(_Fact):
-    """On what terms goods come back: ``credit - fee - replacement + charge = refund``."""
+    """On what terms goods come back: ``credit - fee - replacement + charge + to_charge =
+    refund``.
+    """
 
     credit: int
     credit_tax: int
@@ -121,6 +125,9 @@ class Terms(_Fact):
     refund: int
     """What goes back, at once where the goods may be kept, else when they have come as far as ``refund_at``."""
     refund_tax: int
+    to_charge: int = 0
+    """What is taken once the goods have come as far as ``refund_at``, for goods in exchange that cost more."""
+    to_charge_tax: int = 0
     keep: bool
     reviewed: bool
     """Somebody of the shop looks at it before anything is sent."""
@@ -171,7 +178,7 @@ class Effect(_Fact):
     """Of what would go back, what the card's bank gave back before, for good: it stays due, and paid."""
     refund_to: str = "original"
     refund_account: str | None = None
-    """The gift card or store credit that they named."""
+    """The gift card, store credit or saved way to pay that they named."""
     refund_label: str = ""
     old_payment_id: str | None = None
     """The payment that another method takes the place of."""
@@ -190,6 +197,17 @@ class Effect(_Fact):
     def kept_fee(self) -> int:
         """What is kept of it all."""
         return sum(fee for _, fee in self.kept_fees.values())
+
+    @property
+    def takes(self) -> int:
+        """All the money that is taken or held because of it, now or when goods have come back."""
+        return self.charge or self.hold or (self.terms.to_charge if self.terms else 0)
+
+    @property
+    def takes_tax(self) -> int:
+        """How much of what is taken is tax."""
+        later = self.terms.to_charge_tax if self.terms else 0
+        return self.charge_tax if self.charge else later
 
     @property
     def gives_back(self) -> int:

@@ -64,7 +64,7 @@ def work_out(case: Case, wanted: ItemsWanted) -> Effect:
     for move in moves:
         units[move.line.id] = units.get(move.line.id, 0) + move.quantity
     ended = [end_units(line, units[line.id], case.policy) for line in case.parts.lines if line.id in units]
-    added = priced(case, moves, _discounts(moves, units))
+    added = priced(case, moves, _discounts(moves, units), other=True)
     _check_fees(case, moves, added)
     back = sum(
         (shares.last_canceled(line, units[line.id]) for line in case.parts.lines if line.id in units), shares.NOTHING
@@ -96,7 +96,9 @@ def _check_fees(case: Case, moves: list[Move], added: list[Added]) -> None:
 
 
 def _moves(case: Case, swaps: list[Swap]) -> list[Move]:
-    """Which line gives which units: each unit once, lines in their order. Equal moves are one."""
+    """Which line gives which units: each unit once, lines in their order. Equal moves are one. Raises ``CountMismatch``
+    for any of the swaps before anything else is said of one.
+    """
     left = {line.id: line.ordered - line.canceled - line.shipped for line in case.parts.lines}
     found: dict[tuple[str, str], Move] = {}
     for swap in swaps:
@@ -115,17 +117,15 @@ def _moves(case: Case, swaps: list[Swap]) -> list[Move]:
 
 
 def _sources(case: Case, swap: Swap) -> list[OrderLine]:
-    lines = [line for line in case.parts.lines if swap.line_id == line.id or swap.variant_id == line.variant_id]
-    if any(line.variant_id == swap.to_variant_id for line in lines):
-        raise SameItem("That is the same item again.")
-    return lines
+    return [line for line in case.parts.lines if swap.line_id == line.id or swap.variant_id == line.variant_id]
 
 
-def priced(case: Case, moves: list[Move], off: list[int]) -> list[Added]:
+def priced(case: Case, moves: list[Move], off: list[int], *, other: bool = False) -> list[Added]:
     """The lines that take the place of the moves' units, at today's price and taxes; ``off`` is what was taken off
-    the units of each. Raises ``WrongProduct``, ``ItemUnavailable``, ``OverQuota``.
+    the units of each, ``other``: none may be the same item again. Raises ``SameItem``, ``WrongProduct``,
+    ``ItemUnavailable``, ``OverQuota``.
     """
-    facts = _facts(case, moves)
+    facts = _facts(case, moves, other=other)
     _check_quotas(case, moves, facts)
     address = case.order.ship_to or {}
     place = rules_of(case, address)
@@ -213,8 +213,10 @@ def _discounts(moves: list[Move], units: dict[str, int]) -> list[int]:
     return found
 
 
-def _facts(case: Case, moves: list[Move]) -> dict[str, Any]:
-    """The wanted variants, of the same product as what they replace, and sold in the order's currency."""
+def _facts(case: Case, moves: list[Move], *, other: bool) -> dict[str, Any]:
+    """The wanted variants, of the same product as what they replace, and sold in the order's currency. What is wrong is
+    said of the first move that is.
+    """
     wanted = {move.to_variant_id for move in moves}
     home = case.session.get_one(Tenant, case.order.tenant_id).currency
     selling = Selling(case.order.tenant_id, home, case.order.currency)
@@ -232,6 +234,8 @@ def _facts(case: Case, moves: list[Move]) -> dict[str, Any]:
     )
     facts = {row.Variant.id: row for row in rows}
     for move in moves:
+        if other and move.to_variant_id == move.line.variant_id:
+            raise SameItem("That is the same item again.")
         fact = facts.get(move.to_variant_id)
         if fact is None or fact.Variant.product_id != (move.product_id or move.line.product_id):
             raise WrongProduct(f"{move.line.title} can only be swapped for another kind of the same.")

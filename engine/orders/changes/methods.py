@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.checkout import service as checkout
 from engine.checkout.models import CheckoutSession
+from engine.customers.models import PaymentMethod
 from engine.kit.errors import InvalidInput
 from engine.kit.identity import Identity
 from engine.kit.ids import is_id
@@ -15,6 +18,7 @@ from engine.orders.errors import InsufficientBalance, MethodNotOwned
 from engine.orders.models import Order, OrderChange
 from engine.payments import stored_value
 from engine.payments.models import Payment
+from engine.payments.naming import method_label
 from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
 
 _LABELS = {StoredValueKind.GIFT_CARD: "Gift card", StoredValueKind.STORE_CREDIT: "Store credit"}
@@ -40,6 +44,8 @@ def choose(session: Session, identity: Identity, order: Order, ref: str | None, 
         ref = known[0].ref
     if is_id(ref, "stored_value"):
         return _account(session, identity, order, ref, amount)
+    if is_id(ref, "payment_method"):
+        return _stored(saved(session, identity, order, ref))
     try:
         found = checkout.method_of(session, who, ref)
     except InvalidInput:
@@ -63,16 +69,42 @@ def account(session: Session, identity: Identity, order: Order, account_id: str)
     return row
 
 
+def saved(session: Session, identity: Identity, order: Order, method_id: str) -> PaymentMethod:
+    """A saved way to pay of the payer's. Raises ``MethodNotOwned``."""
+    row = session.get(PaymentMethod, (order.tenant_id, method_id))
+    owner = payer(identity, order).customer_id
+    if row is None or owner is None or row.customer_id != owner or row.kept_at is None or row.removed_at is not None:
+        raise MethodNotOwned("That is not one of your ways to pay.")
+    return row
+
+
+def label_of(row: PaymentMethod) -> str:
+    return method_label(row.brand, row.last4, wallet=row.wallet)
+
+
 def label(row: StoredValueAccount) -> str:
     """``Gift card •••• 1234`` or ``Store credit``."""
     words = _LABELS[row.kind]
     return f"{words} •••• {row.last4}" if row.last4 else words
 
 
+def purse(session: Session, tenant_id: str, effect: Effect) -> dict[str, Any] | None:
+    """The gift card or store credit that a change moves, if one: {label, before, after}."""
+    paying = effect.method.stored_value_id if effect.method and effect.takes else None
+    row = session.get(StoredValueAccount, (tenant_id, paying or effect.refund_account or ""))
+    if row is None:
+        return None
+    moves = -effect.takes if paying else effect.gives_back
+    return {"label": label(row), "before": row.balance, "after": row.balance + moves}
+
+
 def of_payment(session: Session, payment: Payment) -> tuple[str, str]:
     """What tells one method from another: gateway and reference of the card, or of the account."""
     if payment.stored_value_id:
         return "stored_value", payment.stored_value_id
+    if payment.payment_method_id:
+        row = session.get(PaymentMethod, (payment.tenant_id, payment.payment_method_id))
+        return payment.gateway, row.gateway_ref if row else ""
     if payment.change_id:
         change = session.get_one(OrderChange, (payment.tenant_id, payment.change_id))
         method = Effect.model_validate(change.quote["effect"]).method
@@ -80,6 +112,17 @@ def of_payment(session: Session, payment: Payment) -> tuple[str, str]:
     session_row = session.get(CheckoutSession, (payment.tenant_id, payment.session_id))
     method_row = (session_row.payment_method if session_row else None) or {}
     return payment.gateway, str(method_row.get("ref", ""))
+
+
+def _stored(row: PaymentMethod) -> Method:
+    return Method(
+        gateway=row.gateway,
+        ref=row.gateway_ref,
+        brand=row.brand,
+        last4=row.last4,
+        label=label_of(row),
+        method_id=row.id,
+    )
 
 
 def _account(session: Session, identity: Identity, order: Order, ref: str, amount: int) -> Method:

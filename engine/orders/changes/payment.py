@@ -6,17 +6,13 @@ lapsed is set aside anew.
 
 from __future__ import annotations
 
-from typing import Final
-
 from engine.orders.changes import methods
 from engine.orders.changes.case import Case
 from engine.orders.changes.effect import Effect, Method
 from engine.orders.changes.wanted import PaymentMethodWanted
 from engine.orders.errors import ChangeRefused, SameMethod, WrongStatus
 from engine.orders.models import ChangeKind
-from engine.payments.models import CaptureStatus, Payment, PaymentStatus, RefundStatus
-
-_PAYS: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.AUTHORIZED, PaymentStatus.PARTIALLY_CAPTURED})
+from engine.payments.models import HOLDING, CaptureStatus, Payment, PaymentStatus, RefundStatus
 
 
 def work_out(case: Case, wanted: PaymentMethodWanted) -> Effect:
@@ -68,7 +64,7 @@ def _held_elsewhere(case: Case, wanted: PaymentMethodWanted) -> Effect:
 def _has_lapsed(case: Case) -> bool:
     """Whether nothing pays the order any more because what was set aside for it lapsed before anything was taken."""
     rows = [row for row in case.parts.payments if row.amount]
-    pays = [row for row in rows if row.status in _PAYS]
+    pays = [row for row in rows if row.status in HOLDING]
     return not pays and any(row.status == PaymentStatus.EXPIRED for row in rows) and case.money.balance > 0
 
 
@@ -98,7 +94,7 @@ def _other_method(case: Case, old: Payment, wanted: PaymentMethodWanted, *, amou
 
 def _only_payment(case: Case) -> Payment:
     """The one payment that pays the order: taken whole, or set aside and not touched yet."""
-    pays = [row for row in case.parts.payments if row.status in _PAYS and row.amount]
+    pays = [row for row in case.parts.payments if row.status in HOLDING and row.amount]
     back = [row for row in case.parts.refunds if row.status != RefundStatus.FAILED]
     taking = [row for row in case.parts.captures if row.status != CaptureStatus.FAILED]
     if len(pays) != 1 or (case.money.held and taking) or pays[0].void_requested_at is not None:

@@ -19,7 +19,7 @@ from engine.kit.money import Money
 from engine.kit.tenancy import Tenant
 from engine.kit.views import Price
 from engine.orders import queries, service
-from engine.orders.changes import views
+from engine.orders.changes import methods, views
 from engine.orders.changes.case import Case
 from engine.orders.changes.consent import locked, put_aside
 from engine.orders.changes.effect import Effect
@@ -32,6 +32,8 @@ from engine.payments.gateway import Allowance
 from engine.runtime import Runtime
 
 _TOKEN_GRACE: Final = timedelta(minutes=5)
+_ON_ITS_WAY: Final = timedelta(days=60)
+"""After the last day to send a parcel, until it is here for sure."""
 _TRIES: Final = 3
 _LIVE: Final = (ConsentStatus.OPEN, ConsentStatus.APPROVED)
 _QUOTES_AN_HOUR: Final = 60
@@ -102,8 +104,8 @@ class _Quote:
 
     @property
     def takes(self) -> int:
-        """What is charged for it, or held."""
-        return self.effect.charge or self.effect.hold
+        """What is charged for it, now or later, or held."""
+        return self.effect.takes
 
     @property
     def needs_token(self) -> bool:
@@ -169,9 +171,16 @@ def _delegate(runtime: Runtime, tenant_id: str, quote: _Quote, currency: str) ->
         merchant=tenant_id,
         session_id=quote.change_id,
         maximum=Money(quote.takes, currency),
-        expires_at=quote.ends + _TOKEN_GRACE,
+        expires_at=quote.ends + _stays_good(quote.effect),
     )
     return runtime.gateways[method.gateway].delegate(method.ref, allowance, key=f"{quote.digest}:{quote.change_id}")
+
+
+def _stays_good(effect: Effect) -> timedelta:
+    """How long after its quote a token can be used: where goods come back first, until they may be here."""
+    if effect.terms is None or not effect.terms.to_charge:
+        return _TOKEN_GRACE
+    return timedelta(days=effect.terms.send_within_days) + _ON_ITS_WAY
 
 
 def _write(case: Case, quote: _Quote) -> OrderChange:
@@ -190,6 +199,7 @@ def _write(case: Case, quote: _Quote) -> OrderChange:
             "effect": effect.model_dump(mode="json"),
             "totals": views.totals_after(order, case.parts.lines, effect),
             "line_ids": [new_id("order_line") for _ in effect.added],
+            "purse": methods.purse(case.session, order.tenant_id, effect),
         },
         digest=agreed,
         order_version=order.version,
@@ -225,7 +235,7 @@ def _ask(session: Session, runtime: Runtime, case: Case, change: OrderChange, qu
     change.consent_id = card.id
     card.summary = ChangeAgreement(
         change=views.view(order, change),
-        total=Price(amount=effect.charge or effect.hold, currency=currency),
+        total=Price(amount=effect.takes, currency=currency),
         refund=Price(amount=effect.gives_back, currency=currency),
         merchant=session.get_one(Tenant, order.tenant_id).name,
     ).model_dump(mode="json")

@@ -41,6 +41,16 @@ class ReturnTermsView(View):
     label: str
     """Who pays for the label: shop or customer; empty where nothing is sent."""
     send_within_days: int
+    to_charge: Price | None = None
+    """What is charged once the goods have come as far as ``refund_at``, where goods in exchange cost more."""
+
+
+class PurseView(View):
+    """A gift card or store credit that pays, or that money goes to."""
+
+    label: str
+    before: Price
+    after: Price
 
 
 class ChangeView(View):
@@ -66,9 +76,11 @@ class ChangeView(View):
     set_aside: Price
     """What the new way to pay only holds, in place of the old one."""
     refund_to: str
-    """original, store_credit or account."""
+    """original, store_credit, account or method."""
     refund_label: str = ""
-    """The gift card or store credit that was named."""
+    """The gift card, store credit or saved way to pay that was named."""
+    purse: PurseView | None = None
+    """What is on the gift card or store credit that it moves, before and after, as it was when this was quoted."""
     totals: list[TotalView]
     """Of the order afterwards: items_base_amount, items_discount, subtotal, fulfillment, tax, total."""
     balance_after: Price

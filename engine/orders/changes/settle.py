@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -26,11 +28,13 @@ from engine.payments.gateway import DECLINES, Charge, ChargeStatus
 from engine.payments.models import Capture, CaptureStatus, Payment, PaymentStatus, Refund
 from engine.payments.states import PAYMENT
 from engine.payments.stored_value_models import StoredValueKind
-from engine.returns import opening
+from engine.returns import collected, opening
+from engine.returns.errors import DifferenceUnpaid
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
-_UNSETTLED = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
+UNSETTLED: Final = frozenset({PaymentStatus.PROCESSING, PaymentStatus.UNKNOWN})
+"""States of a payment that nobody knows the end of."""
 _NOT_TAKEN = "In the meantime it could no longer be changed. Nothing was charged for it."
 _COULD_NOT = "In the meantime it could no longer be changed. What was charged for it goes back."
 
@@ -72,7 +76,7 @@ def _settle(session: Session, tenant_id: str, payment_id: str, charge: Charge | 
     order = service.lock(session, tenant_id, seen.order_id)
     payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True, populate_existing=True)
     change = session.get_one(OrderChange, (tenant_id, payment.change_id), populate_existing=True)
-    if payment.status not in _UNSETTLED:
+    if payment.status not in UNSETTLED:
         return write.NOTHING, payment
     if charge is None or charge.status == ChargeStatus.PENDING:
         _unknown(session, payment)
@@ -118,7 +122,7 @@ def _unknown(session: Session, payment: Payment) -> None:
 
 
 def _captured(session: Session, order: Order, change: OrderChange, payment: Payment) -> None:
-    tax = effect_of(change).charge_tax
+    tax = effect_of(change).takes_tax
     payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
     session.add(
         Capture(
@@ -154,7 +158,11 @@ def _captured(session: Session, order: Order, change: OrderChange, payment: Paym
 
 
 def _apply(session: Session, order: Order, change: OrderChange, payment: Payment) -> write.Applied:
-    """Make the change true; if the world no longer lets it, its money goes back whole."""
+    """Make the change true; if the world no longer lets it, its money goes back whole. What was true already, and is
+    paid only now, goes on from here.
+    """
+    if change.status == ChangeStatus.APPLIED:
+        return write.Applied(refund_ids=collected.took(session, order, change, payment))
     try:
         with session.begin_nested():
             return write.apply(session, order, change, payment_id=payment.id)
@@ -211,6 +219,9 @@ def _failed(session: Session, order: Order, change: OrderChange, payment: Paymen
     inventory.release(session, payment.tenant_id, payment.id)
     go_on(session, order, change)
     words = DECLINES.get(payment.decline_code, DECLINES["card_declined"])
+    if change.status == ChangeStatus.APPLIED:
+        collected.failed(session, order, change, DifferenceUnpaid(words))
+        return
     _end(session, order, change, payment, f"{words} Nothing was changed.", code=payment.decline_code)
 
 

@@ -9,7 +9,7 @@ from engine.kit.views import Price
 from engine.orders import shares
 from engine.orders.changes.effect import Effect, Returned
 from engine.orders.changes.rules import RETURN_PATH
-from engine.orders.changes.schemas import ChangeLineView, ChangeView, ReturnTermsView
+from engine.orders.changes.schemas import ChangeLineView, ChangeView, PurseView, ReturnTermsView
 from engine.orders.models import Order, OrderChange, OrderLine
 
 
@@ -87,6 +87,7 @@ def view(order: Order, change: OrderChange) -> ChangeView:
         set_aside=Price(amount=effect.hold, currency=currency),
         refund_to=effect.refund_to,
         refund_label=effect.refund_label,
+        purse=_purse(change.quote.get("purse"), currency),
         totals=[TotalView(**row) for row in change.quote["totals"]],
         balance_after=Price(amount=effect.balance, currency=currency),
         payment_method=PaymentMethodView(brand=method.brand, last4=method.last4, label=method.label)
@@ -105,6 +106,13 @@ def view(order: Order, change: OrderChange) -> ChangeView:
         terms=_terms(effect, currency),
         return_path=f"/v1/orders/{order.id}/returnable" if RETURN_PATH in (change.message or "") else None,
     )
+
+
+def _purse(told: dict[str, Any] | None, currency: str) -> PurseView | None:
+    if told is None:
+        return None
+    before, after = (Price(amount=told[name], currency=currency) for name in ("before", "after"))
+    return PurseView(label=told["label"], before=before, after=after)
 
 
 def _back(one: Returned, currency: str) -> ChangeLineView:
@@ -131,4 +139,5 @@ def _terms(effect: Effect, currency: str) -> ReturnTermsView | None:
         reviewed=terms.reviewed,
         label=terms.label,
         send_within_days=terms.send_within_days,
+        to_charge=Price(amount=terms.to_charge, currency=currency) if terms.to_charge else None,
     )

@@ -12,8 +12,8 @@ from engine.returns.models import Condition
 Ref = Annotated[str, Field(min_length=1, max_length=60)]
 Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Part = Annotated[str, Field(max_length=200)]
-RefundTarget = Annotated[str, Field(pattern="^(original|store_credit|sva_[0-9a-z]{10,36})$")]
-"""The way it was paid, the buyer's store credit, or the id of a gift card or store credit of theirs."""
+RefundTarget = Annotated[str, Field(pattern="^(original|store_credit|(sva|pm)_[0-9a-z]{10,36})$")]
+"""The way it was paid, the buyer's store credit, or a gift card, credit or saved way to pay of theirs by its id."""
 
 
 class _Asked(BaseModel):
@@ -88,9 +88,10 @@ class ItemsWanted(_Asked):
 
 
 class BackUnits(_Asked):
-    """Units of one line that are to come back, why, and in which state."""
+    """Units of one line (or of one variant, whichever lines have it) that are to come back, why, and in which state."""
 
-    line_id: Ref
+    line_id: Ref | None = None
+    variant_id: Ref | None = None
     quantity: Units = 1
     reason: Ref
     """A code of the shop's list."""
@@ -99,6 +100,12 @@ class BackUnits(_Asked):
     """Only this part of a bundle; ``quantity`` counts its own units then."""
     exchange_variant_id: Ref | None = None
     """Another variant of the same product, to be sent instead."""
+
+    @model_validator(mode="after")
+    def _names_one(self) -> BackUnits:
+        if (self.line_id is None) == (self.variant_id is None):
+            raise ValueError("name either the line or the variant that is to come back")
+        return self
 
 
 class ReturnWanted(_Asked):

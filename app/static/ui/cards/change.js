@@ -185,6 +185,25 @@ class ReturnCancel extends Question {
   }
 }
 
+/** Where things go from now on. */
+class DefaultAddress extends Question {
+  ended({ status }) {
+    return status === 'claimed' ? 'done' : null;
+  }
+
+  heading() {
+    return texts.newAddress;
+  }
+
+  lead() {
+    return texts.newAddressLead;
+  }
+
+  content({ default_address: told }) {
+    return html`${address(told.ship_to).map((part) => html`<div>${part}</div>`)}`;
+  }
+}
+
 /** Something that one of the shop's own people is asked to agree to. */
 class StaffAct extends Question {
   ended({ status }) {
@@ -237,4 +256,5 @@ const row = (name, amount, note = '', look = 'row grand') =>
 define('ic-change', Change);
 define('ic-claim-choice', ClaimChoice);
 define('ic-return-cancel', ReturnCancel);
+define('ic-default-address', DefaultAddress);
 define('ic-staff-act', StaffAct);

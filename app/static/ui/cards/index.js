@@ -4,7 +4,7 @@ import './cart.js';
 
 const ALONE = 'products product comparison cart checkout confirmation change_problem sign_in receipt payment_problem handoff suggestions stock';
 const SHARED = {
-  change: 'change claim_choice return_cancel staff_act',
+  change: 'change claim_choice return_cancel default_address staff_act',
   return: 'return claim',
   orders: 'orders order_timeline',
   lookups: 'availability returnable returns warranties complaint',
