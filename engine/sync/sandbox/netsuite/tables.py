@@ -1,0 +1,199 @@
+"""The tables that SuiteQL reads, made of an account's records each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from engine.sync.sandbox.netsuite import sales, statuses
+from engine.sync.sandbox.netsuite.fields import KINDS
+from engine.sync.sandbox.netsuite.state import AccountState, Record
+from engine.sync.sandbox.wire import Json
+
+Row = dict[str, Any]
+
+
+def _moment(record: Record, name: str) -> str:
+    return str(getattr(record, name).strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _custom(record: Record) -> Row:
+    return {name: _flag(value) for name, value in record.fields.items() if name.startswith("cust")}
+
+
+def _flag(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "T" if value else "F"
+    return value["id"] if isinstance(value, dict) else value
+
+
+def _transactions(state: AccountState) -> Iterator[Row]:
+    for kind, spec in KINDS.items():
+        for record in state.kind(kind).values() if spec.short else ():
+            yield _transaction(state, record, spec.short)
+
+
+def _transaction(state: AccountState, record: Record, short: str) -> Row:
+    status = f"{short}:{record.status}" if state.prefixed_status else record.status
+    row: Row = {name: "F" for name in state.custom_fields if name.startswith("custbody") and name.endswith(FLAGGED)}
+    return (
+        row
+        | _custom(record)
+        | {
+            "id": record.id,
+            "type": short,
+            "recordtype": record.kind.lower(),
+            "tranid": record.fields.get("tranId"),
+            "externalid": record.external_id,
+            "entity": _id(record.fields.get("entity") or record.fields.get("customer")),
+            "status": status,
+            "df:status": statuses.shown(record)["refName"],
+            "trandate": record.fields.get("tranDate"),
+            "otherrefnum": record.fields.get("otherRefNum"),
+            "createddate": _moment(record, "created_at"),
+            "lastmodifieddate": _moment(record, "modified_at"),
+            "foreigntotal": sales.total(record) if record.lines else None,
+            "foreignamountunpaid": sales.remaining(record) if record.kind == "invoice" else None,
+            "createdfrom": record.parent.id if record.parent else None,
+            "voided": "F",
+        }
+    )
+
+
+FLAGGED: Final = ("_sent_to_3pl", "_asn_sent", "_synced")
+"""Custom check boxes: not ticked is ``F``, not null."""
+
+
+def _id(ref: Json | None) -> int | None:
+    return int(ref["id"]) if ref else None
+
+
+def _lines(state: AccountState) -> Iterator[Row]:
+    """Lines of transactions, the main line and no tax lines among them. Sold quantities are negative."""
+    for kind, spec in KINDS.items():
+        for record in state.kind(kind).values() if spec.short else ():
+            yield {"transaction": record.id, "id": 0, "linesequencenumber": 0, "mainline": "T", "taxline": "F"}
+            sign = -1 if kind in _SOLD else 1
+            for line in record.lines:
+                yield _custom_line(line.fields) | {
+                    "transaction": record.id,
+                    "id": line.number,
+                    "linesequencenumber": line.number,
+                    "mainline": "F",
+                    "taxline": "F",
+                    "item": line.item,
+                    "quantity": line.quantity * sign,
+                    "quantityshiprecv": line.done * sign if kind == "transferOrder" else line.done,
+                    "quantitybilled": line.billed,
+                    "rate": line.fields.get("rate"),
+                    "foreignamount": line.amount * sign,
+                    "location": line.location,
+                    "isclosed": "T" if line.closed else "F",
+                }
+
+
+_SOLD: Final = frozenset({"salesOrder", "invoice", "cashSale", "itemFulfillment"})
+
+
+def _custom_line(fields: Json) -> Row:
+    return {name: _flag(value) for name, value in fields.items() if name.startswith("custcol")}
+
+
+def _items(state: AccountState) -> Iterator[Row]:
+    for kind, name in (("inventoryItem", "InvtPart"), ("kitItem", "Kit")):
+        for record in state.kind(kind).values():
+            yield {
+                "id": record.id,
+                "itemid": record.fields.get("itemId"),
+                "displayname": record.fields.get("displayName"),
+                "itemtype": name,
+                "externalid": record.external_id,
+                "isinactive": "T" if record.fields.get("isInactive") else "F",
+                "lastmodifieddate": _moment(record, "modified_at"),
+            }
+
+
+def _members(state: AccountState) -> Iterator[Row]:
+    for kit in state.kind("kitItem").values():
+        for member in kit.sublists.get("member", []):
+            yield {"parentitem": kit.id, "item": int(member["item"]["id"]), "quantity": member["quantity"]}
+
+
+def _balances(state: AccountState) -> Iterator[Row]:
+    for (item, location), one in sorted(state.balances.items()):
+        yield {"item": item, "location": location, "quantityonhand": one.on_hand, "quantityavailable": one.available}
+
+
+def _locations(state: AccountState) -> Iterator[Row]:
+    for record in state.kind("location").values():
+        yield {
+            "id": record.id,
+            "name": record.fields.get("name"),
+            "isinactive": "T" if record.fields.get("isInactive") else "F",
+        }
+
+
+def _with_item(rows: Callable[[AccountState], Iterator[Row]], key: str) -> Callable[[AccountState], Iterator[Row]]:
+    def joined(state: AccountState) -> Iterator[Row]:
+        items = {row["id"]: {f"item.{name}": value for name, value in row.items()} for row in _items(state)}
+        for row in rows(state):
+            if row.get(key) in items:
+                yield row | items[row[key]]
+
+    return joined
+
+
+def _with_transaction(state: AccountState) -> Iterator[Row]:
+    whole = {row["id"]: row for row in _transactions(state)}
+    for row in _lines(state):
+        yield row | {f"transaction.{name}": value for name, value in whole[row["transaction"]].items()}
+
+
+CATALOGUE: Final[dict[str, Callable[[AccountState], Iterator[Row]]]] = {
+    "transaction": _transactions,
+    "transactionline": _lines,
+    "transactionline join transaction": _with_transaction,
+    "transactionline join item": _with_item(_lines, "item"),
+    "item": _items,
+    "itemmember": _members,
+    "itemmember join item": _with_item(_members, "item"),
+    "inventorybalance": _balances,
+    "inventorybalance join item": _with_item(_balances, "item"),
+    "location": _locations,
+}
+LINKS: Final = {
+    "transactionline join transaction": {"transaction", "transaction.id"},
+    "transactionline join item": {"item", "item.id"},
+    "itemmember join item": {"item", "item.id"},
+    "inventorybalance join item": {"item", "item.id"},
+}
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_TRANSACTION: Final = _names(
+    "id type recordtype tranid externalid entity status trandate otherrefnum createddate lastmodifieddate foreigntotal "
+    "foreignamountunpaid createdfrom voided"
+)
+_LINE: Final = _names(
+    "transaction id linesequencenumber mainline taxline item quantity quantityshiprecv quantitybilled rate "
+    "foreignamount location isclosed"
+)
+_ITEM: Final = _names("id itemid displayname itemtype externalid isinactive lastmodifieddate")
+_MEMBER: Final = _names("parentitem item quantity")
+_BALANCE: Final = _names("item location quantityonhand quantityavailable")
+_OF_ITEM: Final = frozenset(f"item.{name}" for name in _ITEM)
+COLUMNS: Final[dict[str, frozenset[str]]] = {
+    "transaction": _TRANSACTION,
+    "transactionline": _LINE,
+    "transactionline join transaction": _LINE | {f"transaction.{name}" for name in _TRANSACTION},
+    "transactionline join item": _LINE | _OF_ITEM,
+    "item": _ITEM,
+    "itemmember": _MEMBER,
+    "itemmember join item": _MEMBER | _OF_ITEM,
+    "inventorybalance": _BALANCE,
+    "inventorybalance join item": _BALANCE | _OF_ITEM,
+    "location": _names("id name isinactive"),
+}
