@@ -51,7 +51,9 @@ FULFILLMENT_ORDERS = """
 query FulfillmentOrders($id: ID!) {
   order(id: $id) {
     id displayFulfillmentStatus displayFinancialStatus cancelledAt tags
-    fulfillments(first: 20) { id status trackingInfo { company number url } fulfillmentLineItems(first: 20) { nodes { id quantity } } }
+    fulfillments(first: 20) {
+      id status trackingInfo { company number url } fulfillmentLineItems(first: 20) { nodes { id quantity } }
+    }
     fulfillmentOrders(first: 10) {
       nodes {
         id status requestStatus supportedActions { action } assignedLocation { location { id } }
@@ -135,7 +137,9 @@ mutation Refund($input: RefundInput!, $key: String!) {
 }"""
 CANCEL = """
 mutation Cancel($id: ID!, $reason: OrderCancelReason!, $restock: Boolean!, $refund: Boolean) {
-  orderCancel(orderId: $id, reason: $reason, restock: $restock, refund: $refund, notifyCustomer: false, staffNote: "h") {
+  orderCancel(
+    orderId: $id, reason: $reason, restock: $restock, refund: $refund, notifyCustomer: false, staffNote: "h"
+  ) {
     job { id done }
     orderCancelUserErrors { field message code }
   }
@@ -177,7 +181,9 @@ query Products($first: Int!, $after: String) {
     nodes {
       id title handle vendor productType status descriptionHtml updatedAt featuredImage { url altText }
       variants(first: 20) {
-        nodes { id title sku price inventoryQuantity selectedOptions { name value } inventoryItem { id unitCost { amount } } }
+        nodes {
+          id title sku price inventoryQuantity selectedOptions { name value } inventoryItem { id unitCost { amount } }
+        }
       }
     }
   }

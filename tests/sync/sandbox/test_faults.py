@@ -30,12 +30,34 @@ def tags(shop: Shopper, order: dict[str, Any]) -> list[str]:
 
 
 def test_the_kinds_are_those_of_the_specification() -> None:
-    assert {kind.value for kind in Kind} == set(
-        "http_429 throttled_points concurrency_exceeded http_500 http_502 http_503 timeout_before_commit "
-        "timeout_after_commit connection_reset slow truncated_json partial_page partial_batch stale_read auth_expired "
-        "secret_rotated schema_drift currency_mismatch webhook_duplicate webhook_out_of_order webhook_delay webhook_drop "
-        "webhook_bad_hmac webhook_stale_payload clock_skew process_kill".split()
-    )
+    assert {kind.value for kind in Kind} == {
+        "http_429",
+        "throttled_points",
+        "concurrency_exceeded",
+        "http_500",
+        "http_502",
+        "http_503",
+        "timeout_before_commit",
+        "timeout_after_commit",
+        "connection_reset",
+        "slow",
+        "truncated_json",
+        "partial_page",
+        "partial_batch",
+        "stale_read",
+        "auth_expired",
+        "secret_rotated",
+        "schema_drift",
+        "currency_mismatch",
+        "webhook_duplicate",
+        "webhook_out_of_order",
+        "webhook_delay",
+        "webhook_drop",
+        "webhook_bad_hmac",
+        "webhook_stale_payload",
+        "clock_skew",
+        "process_kill",
+    }
 
 
 def test_too_many_requests_say_when_to_come_back(shop: Shopper, put: Any) -> None:

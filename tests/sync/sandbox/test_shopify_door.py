@@ -184,7 +184,9 @@ def test_an_order_that_changes_between_two_pages_is_not_lost(shop: Shopper, worl
 def test_pages_go_backward_too(shop: Shopper) -> None:
     for _ in range(3):
         shop.order()
-    document = "query P($b: String) { orders(last: 2, before: $b, sortKey: ID) { pageInfo { hasPreviousPage startCursor } nodes { name } } }"
+    document = """query P($b: String) {
+      orders(last: 2, before: $b, sortKey: ID) { pageInfo { hasPreviousPage startCursor } nodes { name } }
+    }"""
 
     last = shop(document)["orders"]
     before = shop(document, b=last["pageInfo"]["startCursor"])["orders"]

@@ -146,7 +146,9 @@ def test_at_most_250_rows_fit_into_a_request(shop: Shopper) -> None:
 
 def test_without_a_key_it_fails_when_it_runs(shop: Shopper) -> None:
     before = available(shop)
-    keyless = "mutation S($input: InventorySetQuantitiesInput!) { inventorySetQuantities(input: $input) { userErrors { code } } }"
+    keyless = """mutation S($input: InventorySetQuantitiesInput!) {
+      inventorySetQuantities(input: $input) { userErrors { code } }
+    }"""
 
     answer = shop.post(keyless, input=given(row(shop, 5, None))).json()
 
@@ -176,7 +178,7 @@ def test_the_same_key_for_something_else_is_refused_and_free_again_after_a_day(s
     assert available(shop) == 50
 
 
-def test_an_answer_that_is_lost_after_the_work_is_had_by_the_same_key(shop: Shopper, put: Any) -> None:  # noqa: F811
+def test_an_answer_that_is_lost_after_the_work_is_had_by_the_same_key(shop: Shopper, put: Any) -> None:
     before = available(shop)
     put("shopify", "timeout_after_commit", match={"operation": "inventorySetQuantities"})
 
@@ -224,6 +226,8 @@ def test_a_variant_becomes_a_bundle_and_no_bundle_is_a_component(shop: Shopper) 
 
 
 def test_only_the_quantities_that_are_kept_can_be_asked_for(shop: Shopper) -> None:
-    asked = '{ inventoryItems(first: 1) { nodes { inventoryLevels(first: 1) { nodes { quantities(names: ["incoming"]) { quantity } } } } } }'
+    asked = """{ inventoryItems(first: 1) {
+      nodes { inventoryLevels(first: 1) { nodes { quantities(names: ["incoming"]) { quantity } } } }
+    } }"""
 
     assert shop.post(asked).json()["errors"][0]["extensions"]["code"] == "SANDBOX_UNSUPPORTED"

@@ -172,7 +172,7 @@ class Book:
             fields["amount"] = sales.cents(fields["rate"] * quantity)
         closed = kept.get("isClosed", old.closed)
         fields = {name: value for name, value in fields.items() if name not in {"line", "isClosed"}}
-        return Line(number, fields, quantity, old.done, old.billed, old.arrived, old.committed, closed=bool(closed))
+        return Line(number, fields, quantity, old.done, old.billed, old.arrived, closed=bool(closed))
 
 
 def shown(record: Record, *, expanded: bool, base: str) -> Json:

@@ -193,7 +193,9 @@ def _equal(name: str, found: Any, value: Any) -> bool:
     if found is None:
         return False
     if name == "status":
-        return str(found) == str(value) or str(found).rpartition(":")[2] == str(value)
+        told, asked = str(found), str(value)
+        short = ":" not in told or ":" not in asked
+        return told.rpartition(":")[2] == asked.rpartition(":")[2] if short else told == asked
     left, right = (
         _comparable(found, value) if isinstance(found, Decimal | int) and _numeric(value) else (str(found), str(value))
     )
