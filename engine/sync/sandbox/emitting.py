@@ -31,6 +31,7 @@ class NoSuchThing(Exception):
 def place_order(world: World, merchant: Merchant, given: Json) -> Order:
     """A buyer orders; stock is committed as a shop does it."""
     with world.ground.lock:
+        merchant.shop.begin_act()
         options = {"inventoryBehaviour": "DECREMENT_IGNORING_POLICY"}
         made = ordering.order_create(merchant.shop, {"order": given, "options": options})["order"]
         assert isinstance(made, Order)
@@ -43,6 +44,7 @@ def cancel_order(world: World, merchant: Merchant, name: str, *, reason: str = "
         found = next((one for one in merchant.shop.state.orders.values() if one.name == name), None)
         if found is None:
             raise NoSuchThing(name)
+        merchant.shop.begin_act()
         args = {"orderId": found.gid, "reason": reason, "restock": True, "refund": True}
         changing.order_cancel(merchant.shop, args)
         return found
@@ -100,6 +102,7 @@ def sell_over_counter(world: World, merchant: Merchant, *, sku: str, quantity: i
         variant = merchant.shop.state.variant_of_sku(sku)
         if variant is None:
             raise NoSuchThing(sku)
+        merchant.shop.begin_act()
         place, _ = shop_stock.place_for(merchant.shop, variant, quantity)
         shop_stock.ship(merchant.shop, variant, place.id, quantity)
 

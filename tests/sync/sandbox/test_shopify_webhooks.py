@@ -173,6 +173,7 @@ def test_one_act_is_one_event_over_all_topics_and_each_letter_has_its_own_id(
     topics = [one.headers["x-shopify-topic"] for one in receiver.got]
     assert topics == ["inventory_levels/update", "orders/updated", "orders/cancelled"]
     assert len({one.headers["x-shopify-webhook-id"] for one in receiver.got}) == 3
+    assert len({one.headers["x-shopify-event-id"] for one in receiver.got}) == 1
     level = bodies(receiver)[0]
     assert set(level) == {"inventory_item_id", "location_id", "available", "updated_at", "admin_graphql_api_id"}
 

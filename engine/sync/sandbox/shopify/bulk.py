@@ -103,6 +103,7 @@ def _work(shop: Shop, made: BulkOperation, lines: list[str]) -> None:
 
 def _end(shop: Shop, made: BulkOperation, status: str, code: str | None) -> None:
     made.status, made.error_code, made.completed_at = status, code, shop.now()
+    shop.begin_act()
     body = {
         "admin_graphql_api_id": made.gid,
         "status": status.lower(),

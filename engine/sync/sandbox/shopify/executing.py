@@ -157,6 +157,7 @@ def _fingerprint(args: Json) -> str:
 
 
 def _work(shop: Shop, name: str, args: Json) -> Json:
+    shop.begin_act()
     try:
         return {"userErrors": [], "orderCancelUserErrors": []} | MUTATIONS[name](shop, args)
     except UserErrors as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ class Shop:
     origin: str = ""
     halved: bool = False
     api_version: str = ""
+    event: str = ""
 
     def now(self) -> datetime:
         """Shopify's times are whole seconds."""
@@ -34,6 +36,13 @@ class Shop:
 
     def number(self) -> int:
         return 5_000_000_000 + self.ground.number()
+
+    def begin_act(self) -> None:
+        """What is told from now on is told of one act: all its letters carry one event id."""
+        self.event = self.uuid()
+
+    def uuid(self) -> str:
+        return str(uuid.UUID(int=self.ground.rng.getrandbits(128), version=4))
 
     def emit(self, topic: str, resource: str, body: Json) -> None:
         """Tell the subscribers of a topic (``ORDERS_CREATE``)."""

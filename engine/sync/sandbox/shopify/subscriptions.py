@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import uuid
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -55,16 +54,15 @@ def delete(shop: Shop, args: Json) -> Json:
 
 def tell(shop: Shop, topic: str, resource: str, body: Json) -> None:
     """Write a letter to each subscriber of the topic."""
-    event = str(uuid.UUID(int=shop.ground.rng.getrandbits(128), version=4))
     for one in list(shop.state.subscriptions.values()):
         if one.topic == topic:
-            _post(shop, one, event, resource, body)
+            _post(shop, one, resource, body)
 
 
-def _post(shop: Shop, to: Subscription, event: str, resource: str, body: Json) -> None:
+def _post(shop: Shop, to: Subscription, resource: str, body: Json) -> None:
     state = shop.state
     said = {name: body[name] for name in to.include_fields if name in body} if to.include_fields else body
-    delivery_id = str(uuid.UUID(int=shop.ground.rng.getrandbits(128), version=4))
+    delivery_id = shop.uuid()
     fixed = {
         "content-type": "application/json",
         "user-agent": "Shopify-Captain-Hook",
@@ -72,7 +70,7 @@ def _post(shop: Shop, to: Subscription, event: str, resource: str, body: Json) -
         "X-Shopify-Shop-Domain": state.domain,
         "X-Shopify-API-Version": shop.api_version,
         "X-Shopify-Webhook-Id": delivery_id,
-        "X-Shopify-Event-Id": event,
+        "X-Shopify-Event-Id": shop.event,
         "X-Shopify-Triggered-At": stamp(shop.ground.wall("shopify")),
     }
 
