@@ -18,6 +18,9 @@ KNOWN = {
     "engine/catalog/vectors.py": "Chroma's server, which the installation names (CHROMA_URL)",
     "app/commands/client.py": "the terminal, to the shop that its user names (ICOMMERCE_ENDPOINT)",
     "app/serve.py": "listens",
+    "engine/sync/sandbox/serving.py": "listens on the loopback address",
+    "engine/sync/sandbox/transport.py": "is a transport: what it is asked never leaves the process",
+    "engine/sync/sandbox/hooks.py": "the emulated vendors' webhooks, to the loopback address alone",
     "app/bench_agents.py": "the benchmark's agents, to the server that it has just started",
 }
 

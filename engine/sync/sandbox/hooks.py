@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import Any, Final
 
 import httpx
@@ -53,12 +54,13 @@ class Dispatcher:
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._client: httpx.Client | None = None
+        self._own = False
         self._last: dict[tuple[str, str, str], Json] = {}
         self.deliveries: list[Delivery] = []
 
     def use(self, client: httpx.Client) -> None:
         """Send through this client."""
-        self._client = client
+        self._client, self._own = client, False
 
     def post(self, delivery: Delivery, said: Json, encode: Encode) -> None:
         """Send ``said`` soon, as the faults in force have it."""
@@ -117,7 +119,10 @@ class Dispatcher:
     def _send(self, delivery: Delivery) -> int | str:
         headers = dict(delivery.sign(delivery.body, delivery.spoiled))
         if self._client is None:
-            self._client = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS))
+            self._client = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False)
+            self._own = True
+        if self._own and not is_loopback(delivery.url):
+            return "ElsewhereRefused"
         try:
             return self._client.post(delivery.url, content=delivery.body, headers=headers).status_code
         except httpx.HTTPError as error:
@@ -136,6 +141,17 @@ class Dispatcher:
             for one in self.deliveries
             if all(not value or getattr(one, name) == value for name, value in wanted.items())
         ]
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine: by itself the sandbox sends nowhere else."""
+    host = httpx.URL(url).host
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _has(struck: list[Rule], kind: Kind) -> bool:

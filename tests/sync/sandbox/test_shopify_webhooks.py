@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from engine.sync.sandbox import World
+from engine.sync.sandbox.hooks import is_loopback
 from engine.sync.sandbox.merchants import Merchant
 from tests.sync.sandbox.conftest import Told
 from tests.sync.sandbox.shopping import CANCEL, FULFILL, SUBSCRIBE, TAGS_ADD, Shopper
@@ -245,6 +246,23 @@ def test_a_redirect_is_no_delivery(shop: Shopper, world: World, receiver: Told) 
     world.settle()
 
     assert world.hooks.of(system="shopify")[0].state == "waiting"
+
+
+def test_by_itself_it_sends_nowhere_but_to_this_machine(shop: Shopper, world: World) -> None:
+    subscribe(shop)
+    shop.order()
+    world.settle()
+
+    [delivery] = world.hooks.of(topic="ORDERS_CREATE")
+    assert delivery.attempts[0]["outcome"] == "ElsewhereRefused"
+    urls = (
+        "http://127.0.0.1:1/x",
+        "http://[::1]/",
+        "http://localhost/",
+        "http://10.0.0.1/",
+        "http://localhost.example/",
+    )
+    assert [is_loopback(url) for url in urls] == [True, True, True, False, False]
 
 
 def test_one_address_hears_of_a_topic_once_and_only_of_the_fields_it_wants(
