@@ -5,6 +5,7 @@ Each was agreed to and paid elsewhere (``payments.brought_at``); a canceled one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -86,7 +87,7 @@ class _Sale:
 
 
 def bring_order(
-    rows: Rows, plan: OrderRow, person: Person, goods: dict[str, Goods], *, location_id: str, at: datetime
+    rows: Rows, plan: OrderRow, person: Person, goods: Mapping[str, Goods], *, location_id: str, at: datetime
 ) -> None:
     """Rows for an order that was placed ``at`` a moment days ago."""
     total = sum(item.price for item in plan.items)
@@ -113,7 +114,7 @@ def _order(sale: _Sale) -> None:
         id=sale.order_id,
         number=plan.order_id.removeprefix("#"),
         session_id=sale.session_id,
-        owner_id=sale.person.customer_id,
+        owner_id=sale.person.shopper_id,
         customer_id=sale.person.customer_id,
         status=_STATUS[plan.status],
         currency=CURRENCY,
@@ -137,7 +138,7 @@ def _order(sale: _Sale) -> None:
     )
 
 
-def _line(sale: _Sale, goods: dict[str, Goods], position: int) -> Row:
+def _line(sale: _Sale, goods: Mapping[str, Goods], position: int) -> Row:
     item, status = sale.plan.items[position], sale.plan.status
     kept, sent, arrived = status != "cancelled", status in {"processed", "delivered"}, status == "delivered"
     return sale.rows.add(
@@ -166,7 +167,7 @@ def _session(sale: _Sale) -> None:
     sale.rows.add(
         CheckoutSession,
         id=sale.session_id,
-        owner_id=sale.person.customer_id,
+        owner_id=sale.person.shopper_id,
         status=SessionStatus.COMPLETED,
         currency=CURRENCY,
         lines=[{"variant_id": line["variant_id"], "quantity": 1} for line in sale.lines],

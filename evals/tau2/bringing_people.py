@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from engine.customers.addresses import country_code
-from engine.customers.models import Address, Customer, PaymentMethod
+from engine.customers.models import Address, Customer, PaymentMethod, Shopper
 from engine.finance import postings
 from engine.finance.models import Account
 from engine.kit.ids import new_id
@@ -32,10 +32,17 @@ class Method:
     told: dict[str, Any] = field(default_factory=dict)
     """gateway, ref, brand, last4, label."""
 
+    @property
+    def ref(self) -> str:
+        """What our tools call it."""
+        return self.account_id or self.method_id or ""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
     customer_id: str
+    shopper_id: str
+    """The session that they bought in, and are known in."""
     name: str
     email: str
     methods: Mapping[str, Method]
@@ -44,7 +51,7 @@ class Person:
 
 def bring_person(rows: Rows, user: UserRow, orders: list[OrderRow], at: datetime) -> Person:
     """Rows for a user. ``orders`` are theirs: what a gift card paid for before is not on it any more."""
-    customer_id = new_id("customer")
+    customer_id, shopper_id = new_id("customer"), new_id("shopper")
     name = f"{user.name.first_name} {user.name.last_name}"
     rows.add(
         Customer,
@@ -57,6 +64,7 @@ def bring_person(rows: Rows, user: UserRow, orders: list[OrderRow], at: datetime
         created_at=at,
         email_verified_at=at,
     )
+    rows.add(Shopper, id=shopper_id, customer_id=customer_id, created_at=at, last_seen_at=at)
     rows.add(Address, id=new_id("address"), customer_id=customer_id, is_default=True, **place(user.address, name))
     methods = {}
     for first, row in zip([True, *[False] * len(user.payment_methods)], user.payment_methods.values(), strict=False):
@@ -64,7 +72,7 @@ def bring_person(rows: Rows, user: UserRow, orders: list[OrderRow], at: datetime
             methods[row.id] = _gift_card(rows, customer_id, row, _spent(row.id, orders), at)
         else:
             methods[row.id] = _kept(rows, customer_id, row, is_default=first)
-    return Person(customer_id, name, user.email, methods)
+    return Person(customer_id, shopper_id, name, user.email, methods)
 
 
 def place(address: AddressRow, name: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ policies, data beside this file.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -18,6 +18,7 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.catalog.models import Product
 from engine.demo.seed import TenantExists
 from engine.inventory.models import Location
 from engine.kit import audit, clock
@@ -27,9 +28,9 @@ from engine.kit.tenancy import Tenant
 from engine.policies import policy_kind
 from engine.runtime import Runtime
 from engine.shipping.models import ShippingZone
-from evals.tau2.bringing_goods import bring_goods
+from evals.tau2.bringing_goods import Goods, bring_goods
 from evals.tau2.bringing_orders import SHIPPING, bring_order
-from evals.tau2.bringing_people import bring_person
+from evals.tau2.bringing_people import Person, bring_person
 from evals.tau2.rows import CURRENCY, Rows
 from evals.tau2.shop import OrderRow, ShopFile, read_shop
 
@@ -43,13 +44,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A shop that was brought along: how many of each, and the rows they became."""
+    """A shop that was brought along: its rows, and what everything in it is called here."""
 
     tenant_id: str
-    products: int
-    customers: int
-    orders: int
+    slug: str
     rows: int
+    products: Mapping[str, str]
+    """Product id of the file → ours, and so on."""
+    goods: Mapping[str, Goods]
+    people: Mapping[str, Person]
+    owners: Mapping[str, str]
+    """Order id → user id, both of the file."""
 
 
 def import_shop(
@@ -64,14 +69,23 @@ def import_shop(
     with runtime.unit_of_work(rows.tenant_id) as session:
         _open(session, rows.tenant_id, slug=slug, name=name or slug)
         location_id = _places(rows)
-        _bring_people(rows, shop, location_id, progress or (lambda _done, _whole: None))
+        goods = bring_goods(rows, shop)
+        people = _bring_people(rows, shop, goods, location_id, progress or (lambda _done, _whole: None))
         written = rows.write(session)
         counts = {"products": len(shop.products), "customers": len(shop.users), "orders": len(shop.orders)}
         facts = {"slug": slug, "demo": True} | counts
         audit.record(
             session, rows.tenant_id, actor="system", action="tenant.created", subject=rows.tenant_id, facts=facts
         )
-    return Imported(rows.tenant_id, rows=written, **counts)
+    return Imported(
+        rows.tenant_id,
+        slug,
+        written,
+        products={row["external_id"]: row["id"] for row in rows.tables.get(Product, ())},
+        goods=goods,
+        people=people,
+        owners={order_id: order.user_id for order_id, order in shop.orders.items()},
+    )
 
 
 @cache
@@ -111,8 +125,10 @@ def _places(rows: Rows) -> str:
     return location_id
 
 
-def _bring_people(rows: Rows, shop: ShopFile, location_id: str, progress: Progress) -> None:
-    goods = bring_goods(rows, shop)
+def _bring_people(
+    rows: Rows, shop: ShopFile, goods: Mapping[str, Goods], location_id: str, progress: Progress
+) -> dict[str, Person]:
+    people: dict[str, Person] = {}
     theirs: dict[str, list[OrderRow]] = {user_id: [] for user_id in shop.users}
     for order in shop.orders.values():
         theirs[order.user_id].append(order)
@@ -123,7 +139,9 @@ def _bring_people(rows: Rows, shop: ShopFile, location_id: str, progress: Progre
         person = bring_person(rows, user, theirs[user.user_id], came + done * _MOMENT)
         for order in theirs[user.user_id]:
             bring_order(rows, order, person, goods, location_id=location_id, at=placed[order.order_id])
+        people[user.user_id] = person
         progress(done, len(shop.users))
+    return people
 
 
 def _moments(shop: ShopFile, began: datetime) -> dict[str, datetime]:

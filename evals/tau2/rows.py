@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from engine.catalog.models import Product, Variant
 from engine.checkout.models import CheckoutSession
-from engine.customers.models import Address, Customer, PaymentMethod
+from engine.customers.models import Address, Customer, PaymentMethod, Shopper
 from engine.finance import service as finance
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.inventory.models import Location, Reservation
@@ -30,6 +30,7 @@ _ORDER: Final = (
     Product,
     Variant,
     Customer,
+    Shopper,
     Address,
     PaymentMethod,
     StoredValueAccount,

@@ -1,0 +1,364 @@
+"""The benchmark's sixteen tools on top of our agents' own tools: names and shapes, nothing else.
+
+Whoever calls them plays the shop's agent, and the customer it speaks of counts as signed in. Each change of ours shows
+a card that its shopper has to press: here it is pressed at once, and kept in ``cards``. What the benchmark's lookups
+are strict about (an id is written as it is written, with its ``#``) is strict here too; ours forgive more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+from pydantic import ValidationError
+
+from engine.checks import check_tenant
+from engine.conversations.pressing import press
+from engine.conversations.service import create_thread
+from engine.customers import finding
+from engine.customers import service as customers
+from engine.customers.models import Customer
+from engine.kit.errors import DomainError
+from engine.kit.identity import Actor, Identity
+from engine.kit.ids import new_id
+from engine.orders.errors import NothingToChange
+from engine.orders.policy import OrdersPolicy
+from engine.runtime import Runtime
+from evals.tau2 import exporting
+from evals.tau2.asked import checked
+from evals.tau2.bringing_people import Person
+from evals.tau2.importing import Imported, import_shop, policies
+from evals.tau2.order_shape import shape_order
+from evals.tau2.reasons import Reason
+from evals.tau2.refusals import Refused, refused
+from tools.spec import ToolContext, load
+
+log = structlog.get_logger(__name__)
+NOBODY: Final = "unknown"
+"""Stands for a name that the shop does not know, so that our own tool says so in its turn."""
+_SUMMARY: Final = 600
+Shape = dict[str, Any]
+Outcome = tuple[Any, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A card that a change of ours raised, and was agreed to on."""
+
+    call: str
+    tool: str
+    consent_id: str
+    user_id: str
+
+
+class Adapter:
+    """The shop of one ``reset``, acted on through our engine. Without a ``runtime`` it brings its own store."""
+
+    def __init__(self, runtime: Runtime | None = None) -> None:
+        self._given = runtime
+        self._shop: Imported | None = None
+        self._contexts: dict[str, ToolContext] = {}
+        self.cards: list[Pressed] = []
+        """Those of this shop, oldest first."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def runtime(self) -> Runtime:
+        """The engine: the one that was given, or this process's own."""
+        if self._given is None:
+            from evals.tau2.embedded import process_runtime
+
+            self._given = process_runtime()
+        return self._given
+
+    @property
+    def shop(self) -> Imported:
+        """The tenant that ``reset`` made, and who and what is in it. Raises ``RuntimeError`` before that."""
+        if self._shop is None:
+            raise RuntimeError("There is no shop yet: call reset first.")
+        return self._shop
+
+    def reset(self, db: Shape) -> None:
+        """Begin anew with the shop of ``db`` (all of it, or a slice), as a tenant of its own.
+
+        Raises ``NotThisShop`` for what is none.
+        """
+        self._shop = import_shop(self.runtime, db, slug=f"tau2-{new_id('tenant')[4:]}")
+        self._contexts, self.cards = {}, []
+
+    def call(self, name: str, arguments: Shape) -> Outcome:
+        """``(result, None)`` as the benchmark records it (objects as JSON), or ``("Error: …", reason)`` with the class
+        of the reason. Never raises; a call that is refused changes nothing.
+        """
+        try:
+            result = self._tool(name)(**checked(name, arguments))
+        except Refused as error:
+            return f"Error: {error.words}", error.reason.value
+        except DomainError as error:
+            return f"Error: {error.message}", refused(error).reason.value
+        except Exception:
+            log.exception("a call failed", tool=str(name)[:80])
+            return "Error: The shop could not do that just now.", Reason.MALFORMED.value
+        return (result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)), None
+
+    def export(self) -> Shape:
+        """The shop's state in the benchmark's shape, read from our own rows."""
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            return exporting.export_shop(session, self.shop.tenant_id)
+
+    def check(self) -> list[str]:
+        """The standing invariants that do not hold in this shop; none, when all is well."""
+        results = check_tenant(self.runtime, self.shop.tenant_id, self.shop.slug)
+        return [f"{result.name}: {result.detail}" for result in results if not result.ok]
+
+    def close(self) -> None:
+        """The store stays for the next adapter of this process, which may begin with a shop of its own."""
+        self._shop, self._contexts, self.cards = None, {}, []
+
+    def _tool(self, name: Any) -> Callable[..., str | Shape]:
+        checked_name = name if isinstance(name, str) else ""
+        found: Callable[..., str | Shape] = getattr(self, f"_call_{checked_name}", self._call_nothing)
+        return found
+
+    def _call_nothing(self, **_: Any) -> str:
+        raise Refused(Reason.MALFORMED, "There is no such tool.")
+
+    # reads
+
+    def _call_find_user_id_by_email(self, email: str) -> str:
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            row = finding.by_email(session, self.shop.tenant_id, email)
+            return _named(row, strict=row.email.lower() == email.lower())
+
+    def _call_find_user_id_by_name_zip(self, first_name: str, last_name: str, zip: str) -> str:  # noqa: A002
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            row = finding.by_name(
+                session, self.shop.tenant_id, given_name=first_name, family_name=last_name, postal_code=zip
+            )
+            said = (first_name.lower(), last_name.lower())
+            return _named(row, strict=said == (row.given_name.lower(), row.family_name.lower()) and zip == zip.strip())
+
+    def _call_get_user_details(self, user_id: str) -> Shape:
+        return self._user(self._person(user_id))
+
+    def _call_get_order_details(self, order_id: str) -> Shape:
+        self._buyer(order_id)
+        return self._order(order_id)
+
+    def _call_get_product_details(self, product_id: str) -> Shape:
+        own = self.shop.products.get(product_id)
+        if own is None:
+            raise Refused(Reason.NOT_FOUND, "Product not found")
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            return exporting.products(session, self.shop.tenant_id, [own])[0]
+
+    def _call_get_item_details(self, item_id: str) -> Shape:
+        goods = self.shop.goods.get(item_id)
+        if goods is None:
+            raise Refused(Reason.NOT_FOUND, "Item not found")
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            found = exporting.products(session, self.shop.tenant_id, [goods.product_id])[0]
+        variant: Shape = found["variants"][item_id]
+        return variant
+
+    def _call_list_all_product_types(self) -> str:
+        theirs = {own: external for external, own in self.shop.products.items()}
+        items = self._run(self._anybody(), "list_products", {})["items"]
+        return json.dumps({item["title"]: theirs[item["product_id"]] for item in items}, sort_keys=True)
+
+    def _call_calculate(self, expression: str) -> str:
+        return str(self._run(self._anybody(), "calculate", {"expression": expression})["value"])
+
+    def _call_transfer_to_human_agents(self, summary: str) -> str:
+        self._run(self._anybody(), "request_human", {"reason": "cannot_help", "summary": summary[:_SUMMARY] or "-"})
+        return "Transfer successful"
+
+    # changes
+
+    def _call_cancel_pending_order(self, order_id: str, reason: str) -> Shape:
+        codes = {one.text: one.code for one in OrdersPolicy.model_validate(policies()["orders"]).cancel_reasons}
+        return self._change(order_id, "quote_cancel", {"reason": codes.get(reason, NOBODY)})
+
+    def _call_modify_pending_order_address(self, order_id: str, **parts: str) -> Shape:
+        return self._change(order_id, "quote_address_change", _place(self._buyer(order_id), parts))
+
+    def _call_modify_pending_order_payment(self, order_id: str, payment_method_id: str) -> Shape:
+        ref = _way(self._buyer(order_id), payment_method_id)
+        return self._change(order_id, "quote_payment_change", {"payment_method_ref": ref})
+
+    def _call_modify_pending_order_items(
+        self, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str
+    ) -> Shape:
+        ref = _way(self._buyer(order_id), payment_method_id)
+        swaps = [
+            {"variant_id": self._variant(old), "to_variant_id": self._variant(new)}
+            for old, new in _pairs(item_ids, new_item_ids)
+        ]
+        return self._change(
+            order_id,
+            "quote_item_change",
+            {"swaps": swaps, "payment_method_ref": ref, "refund_to": ref},
+            uneven=len(item_ids) != len(new_item_ids),
+        )
+
+    def _call_modify_user_address(self, user_id: str, **parts: str) -> Shape:
+        person = self._person(user_id)
+        try:
+            self._press(user_id, "modify_user_address", "quote_default_address", _place(person, parts))
+        except NothingToChange:
+            log.debug("it is their address already")
+        return self._user(person)
+
+    def _call_return_delivered_order_items(self, order_id: str, item_ids: list[str], payment_method_id: str) -> Shape:
+        ref = _way(self._buyer(order_id), payment_method_id)
+        lines = [{"variant_id": self._variant(one), "reason": "other"} for one, _ in _pairs(item_ids, item_ids)]
+        return self._change(order_id, "quote_return", {"lines": lines, "refund_to": ref})
+
+    def _call_exchange_delivered_order_items(
+        self, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str
+    ) -> Shape:
+        ref = _way(self._buyer(order_id), payment_method_id)
+        lines = [
+            {"variant_id": self._variant(old), "exchange_variant_id": self._variant(new), "reason": "other"}
+            for old, new in _pairs(item_ids, new_item_ids)
+        ]
+        return self._change(
+            order_id,
+            "quote_return",
+            {"lines": lines, "payment_method_ref": ref, "refund_to": ref},
+            uneven=len(item_ids) != len(new_item_ids),
+        )
+
+    # what they share
+
+    def _change(self, order_id: str, tool: str, arguments: Shape, *, uneven: bool = False) -> Shape:
+        """Ask for a change of an order and agree to it; the order afterwards. Of lists that do not fit together
+        (``uneven``) the order's own state is what is looked at first.
+        """
+        self._buyer(order_id)
+        user_id = self.shop.owners[order_id]
+        try:
+            self._press(user_id, tool, tool, {"order": order_id} | arguments)
+        except NothingToChange:
+            log.debug("the order is like that already")
+        except DomainError as error:
+            if uneven and refused(error).reason != Reason.WRONG_STATUS:
+                raise Refused(Reason.COUNT_MISMATCH, "The number of items to be exchanged should match") from None
+            raise
+        return self._order(order_id)
+
+    def _press(self, user_id: str, call: str, tool: str, arguments: Shape) -> None:
+        context = self._context(user_id)
+        for card in self._outcome(context, tool, arguments).cards:
+            consent_id = card.data["id"]
+            press(
+                self.runtime, context.identity, consent_id, approved=True, channel="chat", thread_id=context.thread_id
+            )
+            self.cards.append(Pressed(call, tool, consent_id, user_id))
+
+    def _run(self, context: ToolContext, tool: str, arguments: Shape) -> Shape:
+        return self._outcome(context, tool, arguments).result
+
+    def _outcome(self, context: ToolContext, tool: str, arguments: Shape) -> Any:
+        spec = load()[tool]
+        try:
+            read = spec.arguments.model_validate(arguments)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise Refused(Reason.MALFORMED, f"{where}: {first['msg']}") from None
+        return spec.function(context, **{name: getattr(read, name) for name in type(read).model_fields})
+
+    def _context(self, user_id: str) -> ToolContext:
+        """The conversation of this shop with one customer."""
+        if user_id not in self._contexts:
+            person = self._person(user_id)
+            identity = Identity(self.shop.tenant_id, Actor.SHOPPER, person.shopper_id, customer_id=person.customer_id)
+            self._contexts[user_id] = self._begun(identity)
+        return self._contexts[user_id]
+
+    def _anybody(self) -> ToolContext:
+        """A conversation with somebody who is not known yet."""
+        if "" not in self._contexts:
+            with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+                identity = customers.new_shopper(session, self.shop.tenant_id)
+            self._contexts[""] = self._begun(identity)
+        return self._contexts[""]
+
+    def _begun(self, identity: Identity) -> ToolContext:
+        with self.runtime.unit_of_work(identity.tenant_id) as session:
+            thread_id = create_thread(session, identity).id
+        return ToolContext(self.runtime, identity, thread_id, new_id("run"))
+
+    def _person(self, user_id: str) -> Person:
+        found = self.shop.people.get(user_id)
+        if found is None:
+            raise Refused(Reason.NOT_FOUND, "User not found")
+        return found
+
+    def _buyer(self, order_id: str) -> Person:
+        user_id = self.shop.owners.get(order_id)
+        if user_id is None:
+            raise Refused(Reason.NOT_FOUND, "Order not found")
+        return self.shop.people[user_id]
+
+    def _variant(self, item_id: str) -> str:
+        goods = self.shop.goods.get(item_id)
+        return goods.variant_id if goods else NOBODY
+
+    def _order(self, order_id: str) -> Shape:
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            found = shape_order(session, self.shop.tenant_id, order_id.removeprefix("#"))
+        assert found is not None
+        return found
+
+    def _user(self, person: Person) -> Shape:
+        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
+            return exporting.users(session, self.shop.tenant_id, [person.customer_id])[0]
+
+
+def _named(row: Customer, *, strict: bool) -> str:
+    if not strict or row.external_id is None:
+        raise Refused(Reason.NOT_FOUND, "User not found")
+    return row.external_id
+
+
+def _way(person: Person, method_id: str) -> str:
+    found = person.methods.get(method_id)
+    return found.ref if found else NOBODY
+
+
+def _pairs(old: list[str], new: list[str]) -> list[tuple[str, str]]:
+    """Line by line; what has no other half stands beside nothing, and so does a request for nothing at all."""
+    most = max(len(old), len(new), 1)
+    if most > _MOST_LINES:
+        return [("", "")]
+    return [(old[place] if place < len(old) else "", new[place] if place < len(new) else "") for place in range(most)]
+
+
+_MOST_LINES: Final = 20
+"""No order has so many: what names more fits none."""
+
+
+def _place(person: Person, parts: Mapping[str, str]) -> Shape:
+    """An address in our tools' words."""
+    return {
+        "name": person.name,
+        "line_one": parts["address1"],
+        "line_two": parts["address2"],
+        "city": parts["city"],
+        "state": parts["state"],
+        "postal_code": parts["zip"],
+        "country": parts["country"],
+    }
