@@ -1,9 +1,12 @@
-"""``icommerce import stock``, ``products`` and ``promotions``: what a file would change, and changing it."""
+"""``icommerce import stock``, ``products`` and ``promotions``: what a file would change, and changing it; ``tau2``: a
+whole shop.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Final, TextIO
 
 import typer
 
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
     from engine.catalog.bulk.running import Report
     from engine.inventory.stock_file import StockDiff
 
+_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_SLUG: Final = 80
 app = typer.Typer(help="Files into a shop.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -50,6 +55,49 @@ def stock(
             show(line)
     if diff.problems:
         raise typer.Exit(FAILED)
+
+
+@app.command("tau2")
+def tau2(
+    db: Annotated[Path, typer.Option("--db", exists=True, dir_okay=False, help="The benchmark's db.json.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="Slug of the shop to be made.")],
+    name: Annotated[str, typer.Option("--name", help="What the shop is called.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Make a shop of the τ² benchmark's retail data: goods, people, orders in their states, and its rules."""
+    import orjson
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from app.commands.opened import runtime
+    from app.commands.outcome import show, show_json
+    from engine.settings import Settings
+    from evals.tau2.importing import import_shop
+    from evals.tau2.shop import NotThisShop
+
+    if not _SLUG.fullmatch(tenant) or len(tenant) > _LONGEST_SLUG:
+        raise typer.BadParameter("a slug is lower-case words joined by hyphens", param_hint="--tenant")
+    try:
+        document = orjson.loads(db.read_bytes())
+    except ValueError:
+        raise NotThisShop(f"{db} is not JSON.") from None
+    with (
+        runtime(Settings.from_env(), start=True, migrated=True) as opened,
+        Progress(transient=True, console=Console(stderr=True)) as bar,
+    ):
+        line = bar.add_task("customers")
+        came = import_shop(
+            opened,
+            document,
+            slug=tenant,
+            name=name,
+            progress=lambda done, whole: bar.update(line, completed=done, total=whole),
+        )
+    counts = {"products": len(came.products), "customers": len(came.people), "orders": len(came.owners)}
+    if json:
+        show_json({"id": came.tenant_id, "slug": tenant, "rows": came.rows} | counts)
+        return
+    show(f"{tenant} is open ({came.tenant_id}): " + ", ".join(f"{count} {of}" for of, count in counts.items()) + ".")
 
 
 _File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, JSON or JSON lines (.jsonl).")]

@@ -26,13 +26,12 @@ from engine.kit.errors import DomainError
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
 from engine.orders.errors import NothingToChange
-from engine.orders.policy import OrdersPolicy
 from engine.runtime import Runtime
 from evals.tau2 import exporting
 from evals.tau2.asked import checked
 from evals.tau2.bringing_people import Person
-from evals.tau2.importing import Imported, import_shop, policies
-from evals.tau2.order_shape import shape_order
+from evals.tau2.importing import Imported, import_shop
+from evals.tau2.order_shape import export_order, reasons
 from evals.tau2.reasons import Reason
 from evals.tau2.refusals import Refused, refused
 from tools.spec import ToolContext, load
@@ -114,8 +113,7 @@ class Adapter:
 
     def export(self) -> Shape:
         """The shop's state in the benchmark's shape, read from our own rows."""
-        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
-            return exporting.export_shop(session, self.shop.tenant_id)
+        return exporting.export_shop(self.runtime.store, self.shop.tenant_id)
 
     def check(self) -> list[str]:
         """The standing invariants that do not hold in this shop; none, when all is well."""
@@ -160,15 +158,13 @@ class Adapter:
         own = self.shop.products.get(product_id)
         if own is None:
             raise Refused(Reason.NOT_FOUND, "Product not found")
-        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
-            return exporting.products(session, self.shop.tenant_id, [own])[0]
+        return exporting.export_product(self.runtime.store, self.shop.tenant_id, own)
 
     def _call_get_item_details(self, item_id: str) -> Shape:
         goods = self.shop.goods.get(item_id)
         if goods is None:
             raise Refused(Reason.NOT_FOUND, "Item not found")
-        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
-            found = exporting.products(session, self.shop.tenant_id, [goods.product_id])[0]
+        found = exporting.export_product(self.runtime.store, self.shop.tenant_id, goods.product_id)
         variant: Shape = found["variants"][item_id]
         return variant
 
@@ -187,7 +183,7 @@ class Adapter:
     # changes
 
     def _call_cancel_pending_order(self, order_id: str, reason: str) -> Shape:
-        codes = {one.text: one.code for one in OrdersPolicy.model_validate(policies()["orders"]).cancel_reasons}
+        codes = {words: code for code, words in reasons().items()}
         return self._change(order_id, "quote_cancel", {"reason": codes.get(reason, NOBODY)})
 
     def _call_modify_pending_order_address(self, order_id: str, **parts: str) -> Shape:
@@ -318,14 +314,10 @@ class Adapter:
         return goods.variant_id if goods else NOBODY
 
     def _order(self, order_id: str) -> Shape:
-        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
-            found = shape_order(session, self.shop.tenant_id, order_id.removeprefix("#"))
-        assert found is not None
-        return found
+        return export_order(self.runtime.store, self.shop.tenant_id, order_id.removeprefix("#"))
 
     def _user(self, person: Person) -> Shape:
-        with self.runtime.unit_of_work(self.shop.tenant_id) as session:
-            return exporting.users(session, self.shop.tenant_id, [person.customer_id])[0]
+        return exporting.export_user(self.runtime.store, self.shop.tenant_id, person.customer_id)
 
 
 def _named(row: Customer, *, strict: bool) -> str:

@@ -7,12 +7,9 @@ policies, data beside this file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -23,15 +20,14 @@ from engine.demo.seed import TenantExists
 from engine.inventory.models import Location
 from engine.kit import audit, clock
 from engine.kit.ids import new_id
-from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
-from engine.policies import policy_kind
 from engine.runtime import Runtime
 from engine.shipping.models import ShippingZone
 from evals.tau2.bringing_goods import Goods, bring_goods
 from evals.tau2.bringing_orders import SHIPPING, bring_order
 from evals.tau2.bringing_people import Person, bring_person
 from evals.tau2.rows import CURRENCY, Rows
+from evals.tau2.rules import policies
 from evals.tau2.shop import OrderRow, ShopFile, read_shop
 
 COUNTRY: Final = "US"
@@ -86,15 +82,6 @@ def import_shop(
         people=people,
         owners={order_id: order.user_id for order_id, order in shop.orders.items()},
     )
-
-
-@cache
-def policies() -> dict[str, Any]:
-    """The shop's rules by section, each checked. Raises ``PolicyBroken`` for one that cannot be."""
-    said: dict[str, Any] = json.loads(resources.files("evals.tau2").joinpath("policies.json").read_text("utf-8"))
-    for section in said:
-        read_policy({"policies": said}, policy_kind(section), home=CURRENCY)
-    return said
 
 
 def _open(session: Session, tenant_id: str, *, slug: str, name: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
+from engine.db import Store
+from engine.kit.direct import Statement
+from engine.orders.policy import OrdersPolicy
 from evals.tau2.address_shape import address_shape
 from evals.tau2.amounts import dollars
+from evals.tau2.rules import policies
 
 _READ: Final = """
 SELECT o.number, c.external_id AS user_id, o.ship_to, o.status, o.cancel_reason,
@@ -55,30 +57,27 @@ SELECT o.number, c.external_id AS user_id, o.ship_to, o.status, o.cancel_reason,
     WHERE r.tenant_id = o.tenant_id AND r.order_id = o.id
       AND r.status NOT IN ('declined', 'canceled', 'expired')) AS returns
 FROM app.orders o LEFT JOIN app.customers c ON c.tenant_id = o.tenant_id AND c.id = o.customer_id
-WHERE o.tenant_id = :tenant AND o.placed_at IS NOT NULL
+WHERE o.tenant_id = %(tenant)s AND o.placed_at IS NOT NULL
 """
-_ALL: Final = text(_READ + "ORDER BY o.placed_at, o.id")
-_ONE: Final = text(_READ + "AND o.number = :number")
-_WORDS: Final[Mapping[str, str]] = {
-    "no_longer_needed": "no longer needed",
-    "ordered_by_mistake": "ordered by mistake",
-}
-"""Code of a reason → what the file calls it."""
+ALL_ORDERS: Final = Statement(_READ + "ORDER BY o.placed_at, o.id")
+_ONE: Final = Statement(_READ + "AND o.number = %(number)s")
 Shape = dict[str, Any]
 
 
-def shape_orders(session: Session, tenant_id: str) -> list[Shape]:
-    """All orders, in the order in which they were placed."""
-    return [_shape(dict(row)) for row in session.execute(_ALL, {"tenant": tenant_id}).mappings()]
+def export_order(store: Store, tenant_id: str, number: str) -> Shape:
+    """One order by its number, as our shop writes it."""
+    ((row,),) = store.ask(tenant_id, (_ONE, {"tenant": tenant_id, "number": number}))
+    return order_shape(row)
 
 
-def shape_order(session: Session, tenant_id: str, number: str) -> Shape | None:
-    """One order by its number, as our shop writes it; ``None`` where there is none."""
-    row = session.execute(_ONE, {"tenant": tenant_id, "number": number}).mappings().one_or_none()
-    return _shape(dict(row)) if row else None
+@cache
+def reasons() -> Mapping[str, str]:
+    """Code of a reason to cancel → what the file calls it, as the shop's policy says."""
+    return {one.code: one.text for one in OrdersPolicy.model_validate(policies()["orders"]).cancel_reasons}
 
 
-def _shape(row: Mapping[str, Any]) -> Shape:
+def order_shape(row: Mapping[str, Any]) -> Shape:
+    """A row of ``ALL_ORDERS`` as the file says it."""
     history = [
         {"transaction_type": one["kind"], "amount": dollars(one["amount"]), "payment_method_id": one["way"]}
         for one in row["history"] or []
@@ -93,7 +92,7 @@ def _shape(row: Mapping[str, Any]) -> Shape:
         "payment_history": history,
     }
     if row["cancel_reason"]:
-        shape["cancel_reason"] = _WORDS.get(row["cancel_reason"], row["cancel_reason"])
+        shape["cancel_reason"] = reasons().get(row["cancel_reason"], row["cancel_reason"])
     for one in row["returns"] or []:
         shape |= _back(one, history)
     return shape

@@ -114,7 +114,7 @@ def read_shop(db: dict[str, Any]) -> ShopFile:
         shop = _FILE.validate_python(db)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        where = ".".join(map(str, first["loc"])) or "the file"
         raise NotThisShop(f"{where}: {first['msg']}.", param=where) from None
     for key, order in shop.orders.items():
         _check(shop, key, order)

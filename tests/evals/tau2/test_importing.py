@@ -34,8 +34,7 @@ def slug(tenant):
 
 
 def exported(runtime, tenant_id):
-    with runtime.unit_of_work(tenant_id) as session:
-        return export_shop(session, tenant_id)
+    return export_shop(runtime.store, tenant_id)
 
 
 def test_what_comes_in_is_told_again_as_it_came(runtime, slug):
