@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
@@ -21,6 +22,7 @@ from engine.conversations.pressing import press
 from engine.conversations.service import create_thread
 from engine.customers import finding
 from engine.customers import service as customers
+from engine.customers.errors import SameAddress
 from engine.customers.models import Customer
 from engine.kit.errors import DomainError
 from engine.kit.identity import Actor, Identity
@@ -210,10 +212,8 @@ class Adapter:
 
     def _call_modify_user_address(self, user_id: str, **parts: str) -> Shape:
         person = self._person(user_id)
-        try:
+        with suppress(SameAddress):
             self._press(user_id, "modify_user_address", "quote_default_address", _place(person, parts))
-        except NothingToChange:
-            log.debug("it is their address already")
         return self._user(person)
 
     def _call_return_delivered_order_items(self, order_id: str, item_ids: list[str], payment_method_id: str) -> Shape:
@@ -245,9 +245,8 @@ class Adapter:
         self._buyer(order_id)
         user_id = self.shop.owners[order_id]
         try:
-            self._press(user_id, tool, tool, {"order": order_id} | arguments)
-        except NothingToChange:
-            log.debug("the order is like that already")
+            with suppress(NothingToChange):
+                self._press(user_id, tool, tool, {"order": order_id} | arguments)
         except DomainError as error:
             if uneven and refused(error).reason != Reason.WRONG_STATUS:
                 raise Refused(Reason.COUNT_MISMATCH, "The number of items to be exchanged should match") from None
