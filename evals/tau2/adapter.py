@@ -39,8 +39,9 @@ from evals.tau2.refusals import Refused, refused
 from tools.spec import ToolContext, load
 
 log = structlog.get_logger(__name__)
-NOBODY: Final = "unknown"
-"""Stands for a name that the shop does not know, so that our own tool says so in its turn."""
+_NONE: Final = "0" * 26
+NO_VARIANT, NO_WAY, NO_REASON = f"var_{_NONE}", f"pm_{_NONE}", "unknown"
+"""Stand for what the shop does not have, so that our own tool says so in its turn."""
 _SUMMARY: Final = 600
 Shape = dict[str, Any]
 Outcome = tuple[Any, str | None]
@@ -176,7 +177,7 @@ class Adapter:
         return json.dumps({item["title"]: theirs[item["product_id"]] for item in items}, sort_keys=True)
 
     def _call_calculate(self, expression: str) -> str:
-        return str(self._run(self._anybody(), "calculate", {"expression": expression})["value"])
+        return _printed(str(self._run(self._anybody(), "calculate", {"expression": expression})["value"]))
 
     def _call_transfer_to_human_agents(self, summary: str) -> str:
         self._run(self._anybody(), "request_human", {"reason": "cannot_help", "summary": summary[:_SUMMARY] or "-"})
@@ -186,7 +187,7 @@ class Adapter:
 
     def _call_cancel_pending_order(self, order_id: str, reason: str) -> Shape:
         codes = {words: code for code, words in reasons().items()}
-        return self._change(order_id, "quote_cancel", {"reason": codes.get(reason, NOBODY)})
+        return self._change(order_id, "quote_cancel", {"reason": codes.get(reason, NO_REASON)})
 
     def _call_modify_pending_order_address(self, order_id: str, **parts: str) -> Shape:
         return self._change(order_id, "quote_address_change", _place(self._buyer(order_id), parts))
@@ -310,13 +311,19 @@ class Adapter:
 
     def _variant(self, item_id: str) -> str:
         goods = self.shop.goods.get(item_id)
-        return goods.variant_id if goods else NOBODY
+        return goods.variant_id if goods else NO_VARIANT
 
     def _order(self, order_id: str) -> Shape:
         return export_order(self.runtime.store, self.shop.tenant_id, order_id.removeprefix("#"))
 
     def _user(self, person: Person) -> Shape:
         return exporting.export_user(self.runtime.store, self.shop.tenant_id, person.customer_id)
+
+
+def _printed(value: str) -> str:
+    """``1649.90`` as the benchmark prints it: ``1649.9``, ``100.0``."""
+    whole, _, rest = value.partition(".")
+    return f"{whole}.{rest.rstrip('0') or '0'}"
 
 
 def _named(row: Customer, *, strict: bool) -> str:
@@ -327,7 +334,7 @@ def _named(row: Customer, *, strict: bool) -> str:
 
 def _way(person: Person, method_id: str) -> str:
     found = person.methods.get(method_id)
-    return found.ref if found else NOBODY
+    return found.ref if found else NO_WAY
 
 
 def _pairs(old: list[str], new: list[str]) -> list[tuple[str, str]]:

@@ -10,6 +10,8 @@ from evals.tau2.refusals import Refused
 from evals.tau2.shapes import LISTS, TOOLS
 
 _LONGEST: Final = 1_000
+_LONGER: Final = {"summary": 20_000}
+"""What is told in sentences."""
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _SHOWN: Final = 40
 
@@ -33,15 +35,15 @@ def checked(name: Any, arguments: Any) -> dict[str, Any]:
 
 def _check(key: str, value: Any) -> None:
     if key in LISTS:
-        if not isinstance(value, list) or not all(map(_is_text, value)):
+        if not isinstance(value, list) or not all(_is_text(one, _LONGEST) for one in value):
             raise Refused(Reason.MALFORMED, f"{key} is a list of ids.")
-    elif not _is_text(value):
-        raise Refused(Reason.MALFORMED, f"{key} is a text of at most {_LONGEST} letters.")
+    elif not _is_text(value, most := _LONGER.get(key, _LONGEST)):
+        raise Refused(Reason.MALFORMED, f"{key} is a text of at most {most} letters.")
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: Any, most: int) -> bool:
     """Whether it is a text that can be kept: no control characters, no halves of characters, and not endless."""
-    return isinstance(value, str) and len(value) <= _LONGEST and not _NO_TEXT.search(value)
+    return isinstance(value, str) and len(value) <= most and not _NO_TEXT.search(value)
 
 
 def _shown(value: Any) -> str:
