@@ -14,7 +14,7 @@ from engine.kit.tenancy import TenantRow
 class AgentRequest(TenantRow):
     __tablename__ = "agent_requests"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     at: Mapped[datetime]
     caller_id: Mapped[str] = mapped_column(String(40))
     """The platform, or the key of none."""

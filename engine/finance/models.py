@@ -101,7 +101,7 @@ class Posting(TenantRow, AppendOnly):
 
     __tablename__ = "postings"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     entry_id: Mapped[str] = mapped_column(String(40))
     line: Mapped[int] = mapped_column(SmallInteger)
     """Its place in the entry, from 1."""

@@ -160,7 +160,7 @@ class StockMovement(TenantRow, AppendOnly):
 
     __tablename__ = "stock_movements"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     variant_id: Mapped[str] = mapped_column(String(40))
     location_id: Mapped[str] = mapped_column(String(40))
     kind: Mapped[MovementKind] = mapped_column(String(12))

@@ -33,7 +33,7 @@ _SEAL: Final = text(
 class AuditRow(TenantRow, AppendOnly):
     __tablename__ = "audit"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(default=clock.now)
     request_id: Mapped[str] = mapped_column(default="")
     actor: Mapped[str] = mapped_column(String(80))

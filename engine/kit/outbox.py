@@ -85,7 +85,7 @@ _CLOSE: Final = text("UPDATE app.outbox SET delivered_at = :now WHERE tenant_id 
 class OutboxRow(TenantRow):
     __tablename__ = "outbox"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     consumer: Mapped[str] = mapped_column(String(40))
     topic: Mapped[str] = mapped_column(String(80))
     subject_id: Mapped[str] = mapped_column(String(40))

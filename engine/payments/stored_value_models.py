@@ -66,7 +66,7 @@ class StoredValueEntry(TenantRow, AppendOnly):
 
     __tablename__ = "stored_value_entries"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     account_id: Mapped[str] = mapped_column(String(40))
     kind: Mapped[EntryKind] = mapped_column(String(12))
     delta: Mapped[int]

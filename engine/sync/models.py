@@ -196,7 +196,7 @@ class Call(TenantRow):
 
     __tablename__ = "sync_calls"
 
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True, autoincrement=True)
     connection_id: Mapped[str] = mapped_column(String(40))
     mode: Mapped[CallMode] = mapped_column(String(10), default=CallMode.LIVE)
     at: Mapped[datetime] = mapped_column(default=clock.now)

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import structlog
 from pydantic import ValidationError
 
-from engine.checks import check_tenant
+from engine.checks import broken_rules
 from engine.conversations.pressing import press
 from engine.conversations.service import create_thread
 from engine.customers import finding
@@ -120,8 +120,8 @@ class Adapter:
 
     def check(self) -> list[str]:
         """The standing invariants that do not hold in this shop; none, when all is well."""
-        results = check_tenant(self.runtime, self.shop.tenant_id, self.shop.slug)
-        return [f"{result.name}: {result.detail}" for result in results if not result.ok]
+        found = broken_rules(self.runtime, self.shop.tenant_id, self.shop.slug)
+        return [f"{result.name}: {result.detail}" for result in found]
 
     def close(self) -> None:
         """The store stays for the next adapter of this process, which may begin with a shop of its own."""
