@@ -8,6 +8,7 @@ are strict about (an id is written as it is written, with its ``#``) is strict h
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,9 +22,8 @@ from engine.checks import broken_rules
 from engine.conversations.pressing import press
 from engine.conversations.service import create_thread
 from engine.customers import finding
-from engine.customers import service as customers
 from engine.customers.errors import SameAddress
-from engine.customers.models import Customer
+from engine.customers.models import Customer, Shopper
 from engine.kit.errors import DomainError
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
@@ -43,6 +43,10 @@ _NONE: Final = "0" * 26
 NO_VARIANT, NO_WAY, NO_REASON = f"var_{_NONE}", f"pm_{_NONE}", "unknown"
 """Stand for what the shop does not have, so that our own tool says so in its turn."""
 _SUMMARY: Final = 600
+_CARDS: Final = 20
+"""So many cards are pressed in one session of a customer, then they come back in another: of one session the shop takes
+only so many in an hour.
+"""
 Shape = dict[str, Any]
 Outcome = tuple[Any, str | None]
 
@@ -64,6 +68,7 @@ class Adapter:
         self._given = runtime
         self._shop: Imported | None = None
         self._contexts: dict[str, ToolContext] = {}
+        self._pressed: Counter[str] = Counter()
         self.cards: list[Pressed] = []
         """Those of this shop, oldest first."""
 
@@ -173,14 +178,14 @@ class Adapter:
 
     def _call_list_all_product_types(self) -> str:
         theirs = {own: external for external, own in self.shop.products.items()}
-        items = self._run(self._anybody(), "list_products", {})["items"]
+        items = self._run(self._context(), "list_products", {})["items"]
         return json.dumps({item["title"]: theirs[item["product_id"]] for item in items}, sort_keys=True)
 
     def _call_calculate(self, expression: str) -> str:
-        return _printed(str(self._run(self._anybody(), "calculate", {"expression": expression})["value"]))
+        return _printed(str(self._run(self._context(), "calculate", {"expression": expression})["value"]))
 
     def _call_transfer_to_human_agents(self, summary: str) -> str:
-        self._run(self._anybody(), "request_human", {"reason": "cannot_help", "summary": summary[:_SUMMARY] or "-"})
+        self._run(self._context(), "request_human", {"reason": "cannot_help", "summary": summary[:_SUMMARY] or "-"})
         return "Transfer successful"
 
     # changes
@@ -262,6 +267,9 @@ class Adapter:
                 self.runtime, context.identity, consent_id, approved=True, channel="chat", thread_id=context.thread_id
             )
             self.cards.append(Pressed(call, tool, consent_id, user_id))
+            self._pressed[context.thread_id] += 1
+        if self._pressed[context.thread_id] >= _CARDS:
+            del self._contexts[user_id]
 
     def _run(self, context: ToolContext, tool: str, arguments: Shape) -> Shape:
         return self._outcome(context, tool, arguments).result
@@ -276,26 +284,17 @@ class Adapter:
             raise Refused(Reason.MALFORMED, f"{where}: {first['msg']}") from None
         return spec.function(context, **{name: getattr(read, name) for name in type(read).model_fields})
 
-    def _context(self, user_id: str) -> ToolContext:
-        """The conversation of this shop with one customer."""
+    def _context(self, user_id: str = "") -> ToolContext:
+        """The conversation with one customer, who counts as signed in; without a name with somebody not known yet."""
         if user_id not in self._contexts:
-            person = self._person(user_id)
-            identity = Identity(self.shop.tenant_id, Actor.SHOPPER, person.shopper_id, customer_id=person.customer_id)
-            self._contexts[user_id] = self._begun(identity)
-        return self._contexts[user_id]
-
-    def _anybody(self) -> ToolContext:
-        """A conversation with somebody who is not known yet."""
-        if "" not in self._contexts:
+            customer_id = self._person(user_id).customer_id if user_id else None
             with self.runtime.unit_of_work(self.shop.tenant_id) as session:
-                identity = customers.new_shopper(session, self.shop.tenant_id)
-            self._contexts[""] = self._begun(identity)
-        return self._contexts[""]
-
-    def _begun(self, identity: Identity) -> ToolContext:
-        with self.runtime.unit_of_work(identity.tenant_id) as session:
-            thread_id = create_thread(session, identity).id
-        return ToolContext(self.runtime, identity, thread_id, new_id("run"))
+                shopper = Shopper(tenant_id=self.shop.tenant_id, id=new_id("shopper"), customer_id=customer_id)
+                session.add(shopper)
+                identity = Identity(self.shop.tenant_id, Actor.SHOPPER, shopper.id, customer_id=customer_id)
+                thread_id = create_thread(session, identity).id
+            self._contexts[user_id] = ToolContext(self.runtime, identity, thread_id, new_id("run"))
+        return self._contexts[user_id]
 
     def _person(self, user_id: str) -> Person:
         found = self.shop.people.get(user_id)
