@@ -19,7 +19,6 @@ import structlog
 from pydantic import ValidationError
 
 from engine.checks import broken_rules
-from engine.conversations.pressing import press
 from engine.conversations.service import create_thread
 from engine.customers import finding
 from engine.customers.errors import SameAddress
@@ -34,8 +33,10 @@ from evals.tau2.asked import checked
 from evals.tau2.bringing_people import Person
 from evals.tau2.importing import Imported, import_shop
 from evals.tau2.order_shape import export_order, reasons
+from evals.tau2.pressing import press
 from evals.tau2.reasons import Reason
 from evals.tau2.refusals import Refused, refused
+from tools.spec import Outcome as ToolOutcome
 from tools.spec import ToolContext, load
 
 log = structlog.get_logger(__name__)
@@ -262,11 +263,7 @@ class Adapter:
     def _press(self, user_id: str, call: str, tool: str, arguments: Shape) -> None:
         context = self._context(user_id)
         for card in self._outcome(context, tool, arguments).cards:
-            consent_id = card.data["id"]
-            press(
-                self.runtime, context.identity, consent_id, approved=True, channel="chat", thread_id=context.thread_id
-            )
-            self.cards.append(Pressed(call, tool, consent_id, user_id))
+            self.cards.append(Pressed(call, tool, press(context, card), user_id))
             self._pressed[context.thread_id] += 1
         if self._pressed[context.thread_id] >= _CARDS:
             del self._contexts[user_id]
@@ -274,7 +271,7 @@ class Adapter:
     def _run(self, context: ToolContext, tool: str, arguments: Shape) -> Shape:
         return self._outcome(context, tool, arguments).result
 
-    def _outcome(self, context: ToolContext, tool: str, arguments: Shape) -> Any:
+    def _outcome(self, context: ToolContext, tool: str, arguments: Shape) -> ToolOutcome:
         spec = load()[tool]
         try:
             read = spec.arguments.model_validate(arguments)
