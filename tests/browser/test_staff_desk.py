@@ -20,8 +20,8 @@ pytestmark = pytest.mark.browser
 TURN_MS = 60_000
 SOON_MS = 30_000
 SHOTS = Path(__file__).parents[2] / "artifacts" / "desk"
-NOISE = ("net::ERR_FAILED", "status of 409", "data:")
-"""What a test provokes: a stream that is cut, a second takeover."""
+NOISE = ("net::ERR_FAILED", "status of 409", "status of 404", "data:")
+"""What a test provokes: a stream that is cut, a second takeover, an order that is not there."""
 ANGRY = "This is unacceptable, the pole is broken and nobody answers!!"
 _numbers = itertools.count(1)
 
@@ -389,6 +389,36 @@ def test_macros_priority_and_colleagues(shopper: Any, at_desk: Any) -> None:
     page.get_by_label("Give the case to").select_option("noor")
     expect(page.locator(".ds-banner")).to_contain_text("Owned by Noor", timeout=SOON_MS)
     expect(page.get_by_role("button", name="Reply", exact=True)).to_be_disabled()
+
+
+def test_who_called_is_written_down_and_counted_on_every_page(at_desk: Any) -> None:
+    """A case without a conversation, from its first word to its end."""
+    sam, word = at_desk("Sam"), peculiar()
+    page = sam.page
+    badge = page.locator(".st-nav a[href='/staff'] .st-count")
+    page.goto(f"{sam.url}/staff/macros")
+    expect(badge).to_be_attached(timeout=SOON_MS)
+    before = int(badge.text_content() or "0")
+    page.goto(f"{sam.url}/staff")
+    expect(page.get_by_role("button", name="Take next")).to_be_visible()
+    page.keyboard.press("c")
+    card = page.get_by_role("dialog")
+    card.get_by_label("What it is about").fill(f"Called {word}")
+    card.get_by_label("Order number").fill("SP-0")
+    card.get_by_label("What they said").fill("The color is wrong.")
+    card.get_by_role("button", name="Write it down").click()
+    expect(card.get_by_role("alert")).to_contain_text("There is no such order")
+    card.get_by_label("Order number").fill("")
+    card.get_by_role("button", name="Write it down").click()
+    expect(page.get_by_role("heading", name=f"Called {word}")).to_be_visible(timeout=SOON_MS)
+    expect(page.get_by_role("log")).to_contain_text("This case has no conversation.")
+    expect(badge).to_have_text(str(before + 1))
+    page.get_by_role("button", name="Take over").click()
+    page.get_by_role("button", name="Resolve").click(timeout=SOON_MS)
+    card.get_by_label("What you did").fill("Sent the other one.")
+    card.get_by_role("button", name="Resolve it").click()
+    expect(page.get_by_role("button", name="Reopen")).to_be_visible(timeout=SOON_MS)
+    expect(badge).to_have_text(str(before))
 
 
 def _elsewhere(page: Page, name: str) -> None:

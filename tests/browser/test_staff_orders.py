@@ -19,6 +19,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "staff"
 TURN_MS = 60_000
+APPROVAL: Any = {
+    "approval": {
+        "amount": {"amount": 100, "currency": "USD"}, "reason": "", "needed": 1, "agreed": [], "status": "pending",
+        "case_id": None, "created_at": "2026-11-26T07:00:00Z", "expires_at": "2026-11-29T07:00:00Z", "note": "",
+    },
+    "asked_by": "Noor", "order_number": None, "buyer": "", "facts": [], "limit": None, "limit_words": "none",
+    "may_decide": False, "why_not": "Somebody else must decide.", "decided_by": None,
+}  # fmt: skip
+"""One that waits, as the page reads it."""
 HEARD_MS = 1_000
 
 
@@ -213,6 +222,30 @@ def test_an_address_a_letter_and_a_cancel(buyer: Person, person: Any) -> None:
     panel(page).get_by_role("button", name="Keep the note").click()
     expect(panel(page).locator(".op-said")).to_contain_text("Called back at noon")
     assert violations(page) == []
+
+
+def test_more_approvals_stay_open_while_others_come(person: Any) -> None:
+    """What "Show more" brought is there after the page has asked again by itself."""
+    sam = person("Sam")
+    page, asked = sam.page, []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        second = "cursor=" in route.request.url
+        item = APPROVAL | {"title": "Second" if second else "First"}
+        item["approval"] = item["approval"] | {"id": f"apv_{second}"}
+        route.fulfill(json={"items": [item], "next_cursor": None if second else "next", "waiting": 1 + len(asked)})
+
+    page.route(re.compile("/v1/staff/approvals[?]state"), answer)
+    page.clock.install()
+    sam.go("/staff/approvals")
+    page.get_by_role("button", name="Show more").click()
+    expect(page.locator(".op-approval")).to_have_count(2)
+    before = len(asked)
+    page.clock.fast_forward(16_000)
+    expect(page.get_by_role("button", name="Waiting (4)")).to_be_visible()
+    assert len(asked) == before + 2
+    expect(page.locator(".op-approval h2")).to_have_text(["First of $1.00", "Second of $1.00"])
 
 
 def test_orders_are_found(buyer: Person, person: Any) -> None:

@@ -81,7 +81,7 @@ function acts(page) {
     </select>
     ${page.isMine
       ? html`
-          <button type="button" class="main" ?disabled=${busy} @click=${page.giveBack}>Return to assistant</button>
+          <button type="button" class="main" ?disabled=${busy} @click=${page.giveBack}>${one.thread_id ? 'Return to assistant' : 'Resolve'}</button>
           <button type="button" ?disabled=${busy} @click=${page.close}>Close</button>
         `
       : nothing}
@@ -190,8 +190,8 @@ function banner(page) {
   if (page.isMine) return nothing;
   const words = {
     closed: 'This case is closed. What the shopper asks next is a new one.',
-    resolved: 'This case is resolved: the assistant answers here.',
-  }[one.status] ?? (one.assignee ? `Owned by ${called(one.assignee)}.` : page.story.mode === 'agent' && one.thread_id ? 'The assistant answers here. Take over to reply.' : 'Nobody has this case yet. Take over to reply.');
+    resolved: one.thread_id ? 'This case is resolved: the assistant answers here.' : 'This case is resolved.',
+  }[one.status] ?? (one.assignee ? `Owned by ${called(one.assignee)}.` : !one.thread_id ? 'Nobody has this case yet.' : page.story.mode === 'agent' ? 'The assistant answers here. Take over to reply.' : 'Nobody has this case yet. Take over to reply.');
   return html`
     <div class="ds-banner" role="status">
       <span>${words}</span>

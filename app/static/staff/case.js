@@ -62,7 +62,7 @@ class CasePage extends LitElement {
     shortcut('r', 'Write a reply', () => this.composer.open('reply'));
     shortcut('n', 'Write a note', () => this.composer.open('note'));
     shortcut('t', 'Take over', () => this.canTake && this.takeOver());
-    shortcut('e', 'Return to the assistant', () => this.isMine && this.giveBack());
+    shortcut('e', 'Resolve: return to the assistant', () => this.isMine && this.giveBack());
     shortcut('q', 'Back to the queue', () => location.assign('/staff'));
   }
 
@@ -109,14 +109,25 @@ class CasePage extends LitElement {
     const told = this.querySelector('.ds-story');
     if (told && told !== this.told) {
       this.sizes.observe((this.told = told));
-      told.parentElement.addEventListener('scroll', () => (this.follows = this.#atEnd()), { passive: true });
+      this.sizes.observe(told.parentElement);
+      told.parentElement.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     }
     this.#toEnd();
   }
 
   #toEnd() {
     const log = this.querySelector('.ds-log');
-    if (log && this.follows) log.scrollTop = log.scrollHeight;
+    if (!log || !this.follows) return;
+    log.scrollTop = log.scrollHeight;
+    this.top = log.scrollTop;
+  }
+
+  /** Only who goes up themselves leaves the end: a card that grows under them does not. */
+  #scrolled() {
+    const { scrollTop } = this.querySelector('.ds-log');
+    if (this.#atEnd()) this.follows = true;
+    else if (scrollTop < (this.top ?? 0)) this.follows = false;
+    this.top = scrollTop;
   }
 
   #atEnd() {
@@ -180,21 +191,22 @@ class CasePage extends LitElement {
   setPriority = (event) => this.act('priority', { priority: event.target.value });
 
   giveBack = async () => {
+    const talks = Boolean(this.one.thread_id);
     const answer = await confirmDialog({
-      title: 'Return to the assistant',
+      title: talks ? 'Return to the assistant' : 'Resolve the case',
       facts: [['Case', this.one.number], ['Shopper', this.one.shopper_name || 'Guest']],
-      say: 'The case is resolved and the assistant answers again. It goes on from your summary; the shopper does not see it.',
-      action: 'Return',
+      say: talks ? 'The case is resolved and the assistant answers again. It goes on from your summary; the shopper does not see it.' : 'It is done, and can be taken up again for some days.',
+      action: talks ? 'Return' : 'Resolve it',
       reason: { label: 'What you did, in a sentence or two', required: true },
     });
-    if (answer) await this.act('resolve', { then: 'agents', summary: answer.reason }, { said: 'The assistant answers again.' });
+    if (answer) await this.act('resolve', { then: 'agents', summary: answer.reason }, { said: talks ? 'The assistant answers again.' : 'The case is resolved.' });
   };
 
   close = async () => {
     const answer = await confirmDialog({
       title: 'Close for good',
       facts: [['Case', this.one.number]],
-      say: 'The assistant answers again, and nothing brings this case back: what the shopper asks next is a new one.',
+      say: `${this.one.thread_id ? 'The assistant answers again, and nothing' : 'Nothing'} brings this case back: what the shopper asks next is a new one.`,
       action: 'Close the case',
       reason: { label: 'Summary for the assistant (may be empty)' },
     });

@@ -33,7 +33,10 @@ export function follow(path, on) {
 export function followDesk(on) {
   let missed = false;
   return follow('/v1/staff/events', {
-    event: (news) => on(news),
+    event: (news) => {
+      document.dispatchEvent(new CustomEvent('ic-counts', { detail: news.counts }));
+      on(news);
+    },
     state: (state) => {
       if (state === 'live' && missed) on(null);
       missed = state !== 'live';

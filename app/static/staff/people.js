@@ -88,7 +88,7 @@ const again = (one) => attempt(
 async function changeRole(one) {
   const given = await formDialog({
     title: `${one.name}’s role`,
-    say: 'They are signed out everywhere and sign in anew.',
+    say: 'They are signed out everywhere and sign in anew. API keys in their name that may more than the new role end.',
     fields: [{ name: 'role', label: 'Role', input: el('select', {}, ...choices(one.role)) }],
     action: 'Change the role',
     act: (values, key) => post(`/v1/staff/members/${one.id}/role`, values, key),
@@ -102,7 +102,7 @@ async function disable(one) {
   const said = await confirmDialog({
     title: `Disable ${one.name}?`,
     facts: [['E-mail', one.email], ['Role', ROLES[one.role]]],
-    say: 'They are signed out everywhere at once, and nobody comes in as them until they are enabled again.',
+    say: 'They are signed out everywhere at once, and nobody comes in as them until they are enabled again. API keys in their name end for good.',
     action: 'Disable',
     danger: true,
   });

@@ -2,7 +2,7 @@
 import { LitElement, html, nothing, repeat } from '../vendor/lit-3.3.3.min.js';
 import { get, post } from './api.js';
 import { followDesk } from './live.js';
-import { shortcut, toast } from './shell.js';
+import { el, formDialog, shortcut, toast } from './shell.js';
 import { MOODS, PRIORITIES, called, due, learn, mine, reason, waits } from './words.js';
 
 const TABS = { waiting: 'Waiting', mine: 'Mine', all: 'All' };
@@ -44,6 +44,7 @@ class Queue extends LitElement {
       ['k', 'Case before', () => this.#step(-1)],
       ['Enter', 'Open the case', () => this.#focused()?.click()],
       ['t', 'Take the case, or the next one', () => this.#take()],
+      ['c', 'New case', () => this.#newCase()],
       ['/', 'Search', () => this.querySelector('#q').focus()],
       ['1', 'Waiting', () => this.#show('waiting')],
       ['2', 'Mine', () => this.#show('mine')],
@@ -153,10 +154,32 @@ class Queue extends LitElement {
     }
   }
 
+  /** Who called or wrote elsewhere: a case that staff write down themselves. */
+  #newCase = async () => {
+    const option = ([value, words]) => el('option', { value, selected: value === 'normal' }, words);
+    const made = await formDialog({
+      title: 'New case',
+      say: 'For who called or wrote elsewhere. It is nobody’s until somebody takes it.',
+      fields: [
+        { name: 'subject', label: 'What it is about', input: el('input', { required: true, maxlength: 120, autocomplete: 'off' }) },
+        { name: 'order', label: 'Order number (may be empty)', input: el('input', { maxlength: 40, autocomplete: 'off', spellcheck: 'false' }) },
+        { name: 'priority', label: 'Priority', input: el('select', {}, ...Object.entries(PRIORITIES).map(option)) },
+        { name: 'summary', label: 'What they said', input: el('textarea', { rows: 5, maxlength: 2000 }) },
+      ],
+      action: 'Write it down',
+      act: async ({ subject, order, priority, summary }, key) => {
+        const about = order.trim() && (await get(`/v1/staff/orders/${encodeURIComponent(order.trim())}`)).row.id;
+        return post('/v1/staff/cases', { subject, summary, priority, ...(about && { order_id: about }) }, key);
+      },
+    });
+    if (made) location.assign(`/staff/cases/${made.id}`);
+  };
+
   render() {
     return html`
       <div class="st-bar">
         <h1>Queue</h1>
+        <button type="button" aria-keyshortcuts="c" @click=${this.#newCase}>New case</button>
         <button type="button" class="main" aria-keyshortcuts="t" ?disabled=${this.busy} @click=${this.#takeNext}>Take next</button>
       </div>
       <div class="ds-tools">
