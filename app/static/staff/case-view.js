@@ -53,7 +53,7 @@ function header(page) {
         <p class="ds-facts small">
           <span class="num">${one.number}</span><span>${one.shopper_name || 'Guest'}</span>
           ${one.order_number ? html`<span class="num">${one.order_number}</span>` : nothing}
-          <span class="ds-due" data-due=${time.kind}>${time.words}</span>
+          ${page.isOver ? nothing : html`<span class="ds-due" data-due=${time.kind}>${time.words}</span>`}
           ${waiting ? html`<span>waits ${waiting}</span>` : nothing}
           ${one.reopened ? html`<span>came back ${one.reopened}×</span>` : nothing}
           <span class="ds-owned">${page.isOver ? STATUSES[one.status] : html`Owner: <strong>${called(one.assignee)}</strong>`}</span>

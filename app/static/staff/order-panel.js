@@ -66,7 +66,7 @@ export class OrderPanel extends HTMLElement {
     const held = this.#remember();
     this.replaceChildren(
       ...[
-        shopper && this.#shopper(shopper),
+        shopper && this.#shopper(shopper, focus),
         cards.length > 0 && section('Cards open in this conversation', el('ul', { class: 'op-list' }, ...cards.map(openCard))),
         orders.length > 1 && this.#orders(orders, focus),
         focus ? this.#order(focus) : el('p', { class: 'op-empty muted' }, 'Nothing was bought yet.'),
@@ -87,7 +87,7 @@ export class OrderPanel extends HTMLElement {
     };
   }
 
-  #shopper(who) {
+  #shopper(who, focus) {
     const known = who.level === 'verified';
     const sums = who.sums.flatMap((sum) => [
       ['Paid in all', price(sum.paid)],
@@ -99,7 +99,7 @@ export class OrderPanel extends HTMLElement {
       ...sums,
       ['Returns', who.returns],
       ['Claims', who.claims],
-      ['Open cases', who.cases],
+      ['Open cases', who.cases && focus ? el('a', { href: `/staff?q=${encodeURIComponent(focus.row.number)}` }, String(who.cases)) : who.cases],
       ...(known ? [['Points', who.points]] : []),
     ];
     return el(
@@ -112,7 +112,7 @@ export class OrderPanel extends HTMLElement {
         el('span', { class: `st-chip ${known ? 'good' : 'warn'}` }, known ? 'Verified e-mail' : 'Guest'),
       ),
       who.email && el('p', { class: 'op-mail' }, who.email, !known && el('span', { class: 'muted small' }, ' as typed, not proven')),
-      el('dl', { class: 'op-sums' }, ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', { class: 'num' }, String(value))))),
+      el('dl', { class: 'op-sums' }, ...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', { class: 'num' }, value instanceof Node ? value : String(value))))),
     );
   }
 
