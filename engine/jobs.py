@@ -41,6 +41,7 @@ from engine.staff import codes as staff_codes
 from engine.staff import sessions as staff_sessions
 from engine.support import glances
 from engine.support import watch as support
+from engine.sync import keeping as sync
 from engine.warranties import parcels, registering, resolving
 from engine.warranties import watch as claims
 
@@ -220,6 +221,7 @@ EVERY_HOUR: Final[tuple[Job, ...]] = (
     deciding.retry_blocked,
     resolving.retry_blocked,
     close_old_cases,
+    sync.forget_old,
 )
 DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     recovery.recover_payments: (due.PAYMENTS_UNFINISHED,),

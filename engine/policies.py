@@ -41,6 +41,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "support": "engine.support.policy:SupportPolicy",
     "seller": "engine.orders.seller:SellerPolicy",
     "shipping": "engine.shipping.policy:ShippingPolicy",
+    "sync": "engine.sync.policy:SyncPolicy",
     "compliance": "engine.compliance.policy:CompliancePolicy",
     "tax": "engine.tax.policy:TaxPolicy",
     "theme": "engine.theme.policy:ThemePolicy",

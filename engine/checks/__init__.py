@@ -32,6 +32,7 @@ from engine.checks import (
     staff,
     stock,
     support,
+    sync,
     tax,
     warranties,
 )
@@ -64,6 +65,7 @@ RULES: Final = (
     *warranties.RULES,
     *agentic.RULES,
     *staff.RULES,
+    *sync.RULES,
 )
 
 

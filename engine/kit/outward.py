@@ -199,10 +199,10 @@ class Outward:
         """
         target = parse(url, loopback=loopback)
         clock = _Clock(seconds)
-        known = judge(self._resolved(target, clock), loopback=loopback, scheme=target.scheme)
+        known = self._judged(target, clock, loopback=loopback)
         sent = _headers(target, headers or {})
         pool = httpcore.ConnectionPool(
-            ssl_context=self.trust or _public_authorities(),
+            ssl_context=self.trust or public_authorities(),
             max_connections=1,
             max_keepalive_connections=0,
             network_backend=_Pinned(known, clock),
@@ -214,6 +214,13 @@ class Outward:
             raise TooSlow(f"{target.host} took too long.") from error
         except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
             raise Unreachable(f"{target.host} cannot be reached.") from error
+
+    def addresses(self, target: Target, *, seconds: float, loopback: bool = False) -> list[Address]:
+        """The addresses behind a target's name, for who keeps a connection to one of them open. Raises as ``call``."""
+        return self._judged(target, _Clock(seconds), loopback=loopback)
+
+    def _judged(self, target: Target, clock: _Clock, *, loopback: bool) -> list[Address]:
+        return judge(self._resolved(target, clock), loopback=loopback, scheme=target.scheme)
 
     def _resolved(self, target: Target, clock: _Clock) -> Sequence[str]:
         """What the resolver says, in time: it has none of its own."""
@@ -377,7 +384,7 @@ def _is_own(address: Address) -> bool:
 
 
 @cache
-def _public_authorities() -> ssl.SSLContext:
+def public_authorities() -> ssl.SSLContext:
     """Made once: loading the authorities costs some tens of milliseconds."""
     import certifi
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, LargeBinary, String, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -184,6 +184,10 @@ class Breaker(TenantRow):
         CheckConstraint("(probe_id IS NULL) = (probe_until IS NULL)", name="probe_has_a_lease"),
         CheckConstraint("state = 'half_open' OR probe_id IS NULL", name="probes_half_open_alone"),
     )
+
+
+UNDER_WAY: Final = "under_way"
+"""Outcome of a call that has not come back; of one that was sent by a process that is no more, for good."""
 
 
 class CallMode(StrEnum):

@@ -15,6 +15,10 @@ WAYS_OUT = {
 }  # fmt: skip
 KNOWN = {
     "engine/kit/outward.py": "the one client",
+    "engine/sync/transport.py": "lines to connected systems that are kept open, judged by the one client's rules",
+    "engine/sync/exchange.py": "what goes over those lines",
+    "engine/sync/client.py": "who asks for them",
+    "engine/sync/trying.py": "may be given a line to test with",
     "engine/catalog/vectors.py": "Chroma's server, which the installation names (CHROMA_URL)",
     "app/commands/client.py": "the terminal, to the shop that its user names (ICOMMERCE_ENDPOINT)",
     "app/serve.py": "listens",

@@ -1,0 +1,275 @@
+"""The one way to talk to a connected system.
+
+A request asks for leave (the connection's state, its limit, its breaker) in a short transaction, leaves outside of any,
+and what came of it is noted in another. The caller's own transaction is not part of it: there had better be none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypedDict
+
+import httpx
+import orjson
+import structlog
+from sqlalchemy.orm import Session
+
+from engine.kit import clock, holds
+from engine.kit.faults import fault_point
+from engine.kit.ids import new_id
+from engine.runtime import Runtime
+from engine.sync import breaker, connections, journal, limits
+from engine.sync.dialects import Dialect, dialect_of
+from engine.sync.errors import AuthExpired, ConnectionPaused, RateLimited, SyncError
+from engine.sync.exchange import exchange, meaning
+from engine.sync.limits import Wait
+from engine.sync.masking import Mask
+from engine.sync.models import Call, CallMode, Connection, ConnectionStatus, Permit
+from engine.sync.recording import Recorder
+from engine.sync.secrets import Credentials, Secrets, secrets_of
+from engine.sync.transport import guarded
+from engine.sync.wire import READS, Outgoing, Reply
+
+log = structlog.get_logger(__name__)
+SECONDS: Final = 30.0
+"""What a system has for its whole answer."""
+PATIENCE: Final = 5.0
+"""Seconds that a client waits for room by itself."""
+_MARGIN: Final = timedelta(seconds=30)
+"""What a lease outlasts the call by."""
+_KNOWN_FOR: Final = timedelta(seconds=10)
+"""How long a client goes by the secrets that it has read."""
+_PAUSED_WAIT: Final = 60.0
+Sleep = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Leave:
+    """What a request needs to leave."""
+
+    connection: Connection
+    permit: Permit
+    call: Call
+    probes: bool
+    loopback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a client goes by."""
+
+    dialect: Dialect
+    secrets: Secrets
+    mask: Mask
+    at: datetime
+
+
+class _Run(TypedDict):
+    """Whose call it is, for the journal."""
+
+    workflow_id: str
+    trace_id: str
+
+
+class VendorClient:
+    """Talks to one connection for one run. Cheap to make; the lines are the process's.
+
+    ``patience`` is how many seconds it waits for room by itself before it says ``RateLimited``. ``transport`` stands
+    in for the network (a sandbox, a cassette); ``shadow`` takes what would be sent. ``resting`` lets it talk to a
+    connection that is paused or refused: to test it.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        tenant_id: str,
+        connection: Connection | str,
+        *,
+        dialect: Dialect | None = None,
+        transport: httpx.BaseTransport | None = None,
+        shadow: Recorder | None = None,
+        workflow_id: str = "",
+        trace_id: str = "",
+        patience: float = PATIENCE,
+        sleep: Sleep = time.sleep,
+        resting: bool = False,
+    ) -> None:
+        self.tenant_id = tenant_id
+        self.connection_id = connection if isinstance(connection, str) else connection.id
+        self._runtime, self._dialect, self._transport, self._shadow = runtime, dialect, transport, shadow
+        self._run: _Run = {"workflow_id": workflow_id, "trace_id": trace_id}
+        self._patience, self._sleep, self._resting = patience, sleep, resting
+        self._known: _Known | None = None
+
+    def __repr__(self) -> str:
+        return f"VendorClient({self.connection_id})"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        cost: int = 1,
+        idempotency_key: str | None = None,
+        reads: bool | None = None,
+        repeatable: bool | None = None,
+        anonymous: bool = False,
+        seconds: float = SECONDS,
+    ) -> Reply:
+        """The system's good answer; anything else is raised as what it means (``engine.sync.errors``).
+
+        ``reads``: it changes nothing there (by itself only of GET and HEAD; a GraphQL or SuiteQL query says so).
+        ``repeatable``: it is done once however often it is sent (by itself of what reads or has a key). ``anonymous``
+        goes without credentials, to ask for some.
+        """
+        reads = method in READS if reads is None else reads
+        request = Outgoing(
+            method=method,
+            path=path,
+            params=params or {},
+            said=json if content is None else content.decode("utf-8", "replace"),
+            body=(orjson.dumps(json) if json is not None else b"") if content is None else content,
+            headers=headers or {},
+            reads=reads,
+            repeatable=(reads or idempotency_key is not None) if repeatable is None else repeatable,
+            cost=cost,
+            idempotency_key=idempotency_key or "",
+        )
+        if self._shadow is not None and not anonymous and (reply := self._recorded(self._shadow, request)):
+            return reply
+        return self._send(request, anonymous=anonymous, seconds=seconds)
+
+    def _send(self, request: Outgoing, *, anonymous: bool, seconds: float) -> Reply:
+        """With the secrets that are known and, when they have been replaced since, with the new ones."""
+        while True:
+            known = self._read()
+            try:
+                return self._in_turn(request, known, anonymous=anonymous, seconds=seconds)
+            except AuthExpired:
+                if anonymous or self._expired(known.secrets):
+                    raise
+                self._known = None
+
+    def _in_turn(self, request: Outgoing, known: _Known, *, anonymous: bool, seconds: float) -> Reply:
+        """Each set of credentials until one is taken: a 401 has done nothing."""
+        if anonymous:
+            return self._once(request, known, Credentials({}), seconds)
+        turns = known.secrets.sets()
+        for credentials in turns[:-1]:
+            try:
+                return self._twice(request, known, credentials, seconds)
+            except AuthExpired:
+                continue
+        return self._twice(request, known, turns[-1], seconds)
+
+    def _twice(self, request: Outgoing, known: _Known, credentials: Credentials, seconds: float) -> Reply:
+        """Again where what was derived of the credentials may have been the fault."""
+        try:
+            return self._once(request, known, credentials, seconds)
+        except AuthExpired:
+            if not known.dialect.denied(credentials):
+                raise
+        return self._once(request, known, credentials, seconds)
+
+    def _once(self, request: Outgoing, known: _Known, credentials: Credentials, seconds: float) -> Reply:
+        headers = known.dialect.authorize(self, credentials, request) if credentials else {}
+        leave = self._leave(request, known.mask, seconds)
+        line = self._transport or guarded(self._runtime.outward, loopback=leave.loopback)
+        fault_point("sync_before_call")
+        started, reply, error = time.monotonic(), None, None
+        try:
+            reply = exchange(line, leave.connection, known.dialect, request, credentials, headers, seconds=seconds)
+            error = meaning(known.dialect, request, reply, known.mask)
+        except SyncError as failed:
+            error = failed
+        fault_point("sync_after_call")
+        self._note(leave, known, reply, error, timedelta(seconds=time.monotonic() - started))
+        if error is not None:
+            raise error
+        assert reply is not None
+        return reply
+
+    def _read(self) -> _Known:
+        now = clock.now()
+        if self._known is None or now - self._known.at > _KNOWN_FOR:
+            with self._runtime.unit_of_work(self.tenant_id) as session:
+                connection = self._awake(session)
+                secrets = secrets_of(session, self._runtime, connection)
+            dialect = self._dialect or (self._known.dialect if self._known else dialect_of(connection))
+            dialect.connection = connection
+            self._known = _Known(dialect, secrets, Mask(secrets.values_in_use()), now)
+        return self._known
+
+    def _awake(self, session: Session) -> Connection:
+        """The connection, where it may be called now. Raises ``AuthExpired``, ``ConnectionPaused``."""
+        connection = connections.get(session, self.tenant_id, self.connection_id)
+        resting = self._resting and connection.status != ConnectionStatus.CLOSED
+        if connection.status == ConnectionStatus.AUTH_EXPIRED and not resting:
+            raise AuthExpired("This connection waits for new secrets.")
+        if connection.status != ConnectionStatus.ACTIVE and not resting:
+            raise ConnectionPaused(f"This connection is {connection.status}.", retry_after=_PAUSED_WAIT)
+        if holds.held(session, self.tenant_id):
+            raise ConnectionPaused("This shop is held after a restore.", retry_after=_PAUSED_WAIT)
+        return connection
+
+    def _leave(self, request: Outgoing, mask: Mask, seconds: float) -> _Leave:
+        """Leave to call, waited for as long as patience lasts. Raises ``NotNow`` and its kinds."""
+        waited = 0.0
+        while isinstance(found := self._ask(request, mask, seconds), Wait):
+            if waited + found.seconds > self._patience:
+                raise RateLimited("There is no room for this request now.", retry_after=found.seconds)
+            self._sleep(found.seconds)
+            waited += found.seconds
+        return found
+
+    def _ask(self, request: Outgoing, mask: Mask, seconds: float) -> _Leave | Wait:
+        """What does not get through leaves nothing behind: the transaction is taken back."""
+        lease, permit_id = timedelta(seconds=seconds) + _MARGIN, new_id("permit")
+        ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
+        with self._runtime.unit_of_work(self.tenant_id) as session:
+            connection = self._awake(session)
+            permit = limits.take(session, **ids, permit_id=permit_id, cost=request.cost, lease=lease)
+            if isinstance(permit, Wait):
+                return permit
+            passed = breaker.allow(session, **ids, permit_id=permit_id, lease=lease)
+            call = journal.begin(session, connection, request, mask, **self._run)
+            loopback = connections.may_loop(session, self._runtime, self.tenant_id)
+            return _Leave(connection, permit, call, passed.probes, loopback)
+
+    def _note(
+        self, leave: _Leave, known: _Known, reply: Reply | None, error: SyncError | None, took: timedelta
+    ) -> None:
+        """What came of it: the permit is posted, the journal has its answer, the breaker hears of it."""
+        ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
+        with self._runtime.unit_of_work(self.tenant_id) as session:
+            limits.end(session, self.tenant_id, leave.permit, known.dialect.feedback(reply) if reply else None)
+            journal.finish(session, leave.call, reply, error, known.mask, took=took)
+            opened = breaker.note(session, **ids, permit_id=leave.permit.id, probes=leave.probes, error=error)
+        if error is not None:
+            facts = {"answer": error.answer, "why": error.code, "method": leave.call.method, "opened": opened}
+            log.info("call failed", **ids, **facts, workflow_id=self._run["workflow_id"])
+
+    def _recorded(self, shadow: Recorder, request: Outgoing) -> Reply | None:
+        """What the shadow answers. Whatever it says, nothing that writes leaves."""
+        reply = shadow.answer(request)
+        if reply is None and not request.reads:
+            reply = Reply.of({})
+        if reply is not None:
+            with self._runtime.unit_of_work(self.tenant_id) as session:
+                connection = connections.get(session, self.tenant_id, self.connection_id)
+                mask = Mask(secrets_of(session, self._runtime, connection).values_in_use())
+                call = journal.begin(session, connection, request, mask, mode=CallMode.SHADOW, **self._run)
+                journal.finish(session, call, reply, None, mask, took=timedelta())
+        return reply
+
+    def _expired(self, tried: Secrets) -> bool:
+        """Whether the connection rests now; not where it has been given other secrets since."""
+        with self._runtime.unit_of_work(self.tenant_id) as session:
+            return connections.expire_auth(session, self._runtime, self.tenant_id, self.connection_id, tried=tried)

@@ -1,0 +1,259 @@
+"""A shop's accounts at other systems: opened, paused, given new secrets, closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from engine.kit import audit, clock, outward
+from engine.kit.errors import Conflict, InvalidInput, NotFound
+from engine.kit.ids import new_id
+from engine.kit.tenancy import Tenant
+from engine.payments.alerts import raise_alert, resolve_alert
+from engine.runtime import Runtime
+from engine.sync import limits, secrets
+from engine.sync.limits import LimitPolicy
+from engine.sync.models import Breaker, Connection, ConnectionStatus, System
+from engine.sync.secrets import Secrets
+from engine.sync.states import CONNECTION
+
+AUTH_EXPIRED: Final = "connection_auth_expired"
+"""Kind of alert; the subject is the connection."""
+OVERLAP: Final = timedelta(hours=1)
+"""How long a replaced secret counts: a system may take that long to use the new one (Shopify's webhooks)."""
+LONGEST_OVERLAP: Final = timedelta(days=7)
+_NAME_LIMIT: Final = 80
+_SETTINGS_LIMIT: Final = 100
+_SECRET_NAMES: Final = ("secret", "password", "token", "private", "api_key", "apikey", "credential")
+
+
+class NameTaken(Conflict):
+    code = "connection_exists"
+
+
+def connect(
+    session: Session,
+    runtime: Runtime,
+    tenant_id: str,
+    *,
+    actor: str,
+    system: System,
+    name: str,
+    base_url: str,
+    settings: Mapping[str, Any],
+    secrets_given: Mapping[str, str],
+    limit: LimitPolicy | None = None,
+) -> Connection:
+    """A new connection. ``limit`` is the system's usual one where nothing is said.
+
+    Raises ``AddressRefused`` for an address that is never called, ``InvalidInput`` for secrets that do not fit the
+    system or settings that hold something secret, ``NameTaken``.
+    """
+    _check_address(session, runtime, tenant_id, base_url)
+    _check_settings(settings, secrets_given.values())
+    secrets.check(system, secrets_given, whole=True)
+    _check_name(session, tenant_id, system, name)
+    row = Connection(
+        tenant_id=tenant_id,
+        id=new_id("connection"),
+        system=system,
+        name=name,
+        base_url=base_url.rstrip("/"),
+        settings=dict(settings),
+    )
+    session.add(row)
+    session.flush()
+    secrets.keep(session, runtime, row, secrets_given, overlap=timedelta())
+    session.add(limits.made(row, limit or limits.USUAL[system]))
+    session.add(Breaker(tenant_id=tenant_id, connection_id=row.id))
+    _note(session, row, actor, "connection.opened", {"system": str(system), "host": urlsplit(base_url).hostname})
+    session.flush()
+    return row
+
+
+def change(
+    session: Session,
+    runtime: Runtime,
+    tenant_id: str,
+    connection_id: str,
+    *,
+    actor: str,
+    base_url: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    limit: LimitPolicy | None = None,
+) -> Connection:
+    """Another address, other settings (all of them anew) or another limit; what is not said stays. Raises
+    ``NotFound``, and what ``connect`` raises.
+    """
+    row = get(session, tenant_id, connection_id, lock=True)
+    _refuse_closed(row)
+    told: dict[str, Any] = {}
+    if base_url is not None and base_url.rstrip("/") != row.base_url:
+        _check_address(session, runtime, tenant_id, base_url)
+        told["host"] = urlsplit(base_url).hostname
+        row.base_url = base_url.rstrip("/")
+    if settings is not None:
+        _check_settings(settings, secrets.secrets_of(session, runtime, row).values_in_use())
+        told["settings"] = sorted(settings)
+        row.settings = dict(settings)
+    if limit is not None:
+        limits.set_policy(session, row, limit)
+        told["limit"] = limit.told()
+    _note(session, row, actor, "connection.changed", told)
+    return row
+
+
+def rotate(
+    session: Session,
+    runtime: Runtime,
+    tenant_id: str,
+    connection_id: str,
+    *,
+    actor: str,
+    secrets_given: Mapping[str, str],
+    overlap: timedelta = OVERLAP,
+) -> Connection:
+    """New values of some secrets. What they replace counts for ``overlap`` more, and no longer. A connection that
+    rested for want of good secrets works again. Raises ``NotFound``, ``InvalidInput``.
+    """
+    row = get(session, tenant_id, connection_id, lock=True)
+    _refuse_closed(row)
+    if not timedelta() <= overlap <= LONGEST_OVERLAP:
+        raise InvalidInput("A replaced secret counts for 7 days at most.", param="overlap_seconds")
+    secrets.check(row.system, secrets_given, whole=False)
+    _check_settings(row.settings, secrets_given.values())
+    secrets.keep(session, runtime, row, secrets_given, overlap=overlap)
+    facts = {"fields": sorted(secrets_given), "overlap_seconds": int(overlap.total_seconds())}
+    _note(session, row, actor, "connection.secrets_rotated", facts)
+    if row.status == ConnectionStatus.AUTH_EXPIRED:
+        _become(session, row, ConnectionStatus.ACTIVE, "", actor)
+    return row
+
+
+def pause(session: Session, tenant_id: str, connection_id: str, *, actor: str, reason: str) -> Connection:
+    """Call it no more until somebody resumes it. Raises ``NotFound``, ``IllegalTransition``."""
+    if not reason.strip():
+        raise InvalidInput("Say why the connection is paused.", param="reason")
+    row = get(session, tenant_id, connection_id, lock=True)
+    _become(session, row, ConnectionStatus.PAUSED, reason.strip()[:200], actor)
+    return row
+
+
+def resume(session: Session, tenant_id: str, connection_id: str, *, actor: str) -> Connection:
+    """Call it again. Raises ``NotFound``, ``IllegalTransition``."""
+    row = get(session, tenant_id, connection_id, lock=True)
+    _become(session, row, ConnectionStatus.ACTIVE, "", actor)
+    return row
+
+
+def close(session: Session, tenant_id: str, connection_id: str, *, actor: str, reason: str) -> Connection:
+    """It is over. Its secrets go at once; its journal and links stay."""
+    if not reason.strip():
+        raise InvalidInput("Say why the connection is closed.", param="reason")
+    row = get(session, tenant_id, connection_id, lock=True)
+    _become(session, row, ConnectionStatus.CLOSED, reason.strip()[:200], actor)
+    secrets.forget(session, tenant_id, connection_id)
+    return row
+
+
+def expire_auth(session: Session, runtime: Runtime, tenant_id: str, connection_id: str, *, tried: Secrets) -> bool:
+    """The system took none of ``tried``: the connection rests, and somebody is told. ``False``, and nothing happens,
+    where it was given other secrets meanwhile.
+    """
+    row = get(session, tenant_id, connection_id, lock=True)
+    if row.status == ConnectionStatus.CLOSED:
+        return True
+    if secrets.secrets_of(session, runtime, row).values_in_use() != tried.values_in_use():
+        return False
+    if row.status == ConnectionStatus.ACTIVE:
+        _become(session, row, ConnectionStatus.AUTH_EXPIRED, "The system does not take our secrets any more.", "system")
+        words = f"{row.name} ({row.system}) refuses our secrets: nothing is sent to it until it is given new ones."
+        raise_alert(session, tenant_id, AUTH_EXPIRED, row.id, words)
+    return True
+
+
+def get(session: Session, tenant_id: str, connection_id: str, *, lock: bool = False) -> Connection:
+    """Raises ``NotFound``."""
+    query = select(Connection).where(Connection.tenant_id == tenant_id, Connection.id == connection_id)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such connection.")
+    return row
+
+
+def listed(session: Session, tenant_id: str, *, system: System | None = None, closed: bool = False) -> list[Connection]:
+    """The shop's connections in the order in which they were made; a shop has a handful."""
+    query = select(Connection).where(Connection.tenant_id == tenant_id)
+    if system is not None:
+        query = query.where(Connection.system == system)
+    if not closed:
+        query = query.where(Connection.status != ConnectionStatus.CLOSED)
+    return list(session.scalars(query.order_by(Connection.created_at, Connection.id)))
+
+
+def only(session: Session, tenant_id: str, system: System) -> Connection:
+    """The one connection to a system that a shop works with. Raises ``NotFound`` where there is none,
+    ``Conflict`` where there are more.
+    """
+    found = listed(session, tenant_id, system=system)
+    if not found:
+        raise NotFound(f"This shop is not connected to {system}.")
+    if len(found) > 1:
+        raise Conflict(f"This shop has {len(found)} connections to {system}: say which.")
+    return found[0]
+
+
+def may_loop(session: Session, runtime: Runtime, tenant_id: str) -> bool:
+    """Whether this machine itself may be named: by the demo shops of a demo, for the sandbox."""
+    return runtime.demo and session.get_one(Tenant, tenant_id).demo
+
+
+def _become(session: Session, row: Connection, status: ConnectionStatus, reason: str, actor: str) -> None:
+    before = row.status
+    row.status = CONNECTION.check(before, status)
+    row.reason, row.status_at = reason, clock.now()
+    facts = {"from": str(before), "to": str(status), "reason": reason}
+    _note(session, row, actor, "connection.status_changed", facts)
+    if status != ConnectionStatus.AUTH_EXPIRED:
+        resolve_alert(session, row.tenant_id, AUTH_EXPIRED, row.id)
+
+
+def _refuse_closed(row: Connection) -> None:
+    if row.status == ConnectionStatus.CLOSED:
+        raise Conflict("This connection is closed.")
+
+
+def _check_address(session: Session, runtime: Runtime, tenant_id: str, base_url: str) -> None:
+    target = outward.parse(base_url, loopback=may_loop(session, runtime, tenant_id))
+    if "?" in target.path:
+        raise InvalidInput("A base address has no query.", param="base_url")
+
+
+def _check_name(session: Session, tenant_id: str, system: System, name: str) -> None:
+    if not name.strip() or len(name) > _NAME_LIMIT or not name.isprintable():
+        raise InvalidInput("A connection's name has 1 to 80 printable characters.", param="name")
+    if any(row.name == name for row in listed(session, tenant_id, system=system)):
+        raise NameTaken(f"There is a {system} connection of this name already.")
+
+
+def _check_settings(settings: Mapping[str, Any], given: Iterable[str]) -> None:
+    """Settings are shown as they are: nothing secret lies in them."""
+    if len(settings) > _SETTINGS_LIMIT:
+        raise InvalidInput(f"A connection has at most {_SETTINGS_LIMIT} settings.", param="settings")
+    for name in settings:
+        if any(word in name.lower() for word in _SECRET_NAMES):
+            raise InvalidInput("A setting is no place for a secret: name it among the secrets.", param="settings")
+    said = repr(dict(settings))
+    if any(value in said for value in given):
+        raise InvalidInput("A setting repeats a secret.", param="settings")
+
+
+def _note(session: Session, row: Connection, actor: str, action: str, facts: Mapping[str, Any]) -> None:
+    audit.record(session, row.tenant_id, actor=actor, action=action, subject=row.id, facts=dict(facts))

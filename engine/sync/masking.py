@@ -1,0 +1,81 @@
+"""What is written down of a request and its answer: everything but secrets and card numbers, within bounds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+from engine.conversations.masking import mask_numbers
+
+MOST_BYTES: Final = 16_384
+MASK: Final = "••••"
+_CUT: Final = " … cut"
+_SECRET_NAME: Final = re.compile(
+    r"(?:^|[_-])(?:secret|password|passwd|pwd|assertion|authorization|signature|hmac)(?:$|[_-])"
+    r"|api[_-]?key|private[_-]?key|(?:access|refresh|auth|bearer|id)[_-]?token|^token$|consumer[_-]?key|credential",
+    re.IGNORECASE,
+)
+
+
+class Mask:
+    """Takes a connection's live secrets out of whatever is told or written of it."""
+
+    __slots__ = ("_words",)
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._words = sorted({word for value in secrets for word in _spellings(value)}, key=len, reverse=True)
+
+    def __repr__(self) -> str:
+        return f"Mask({len(self._words)})"
+
+    def words(self, text: str) -> str:
+        """Text with nothing secret in it."""
+        for word in self._words:
+            if word in text:
+                text = text.replace(word, MASK)
+        return mask_numbers(text)
+
+    def document(self, value: Any) -> str:
+        """A document as compact JSON that fits the journal, its secret fields emptied whatever they hold."""
+        return self.text(json.dumps(_without(value), ensure_ascii=False, separators=(",", ":"), default=str))
+
+    def text(self, value: str) -> str:
+        """Text that fits the journal."""
+        return cut(self.words(value).replace("\0", ""))
+
+    def body(self, content: bytes, parsed: Any = None) -> str:
+        """An answer's body, as JSON where it is."""
+        return self.document(parsed) if parsed is not None else self.text(content.decode("utf-8", "replace"))
+
+
+def cut(text: str, most: int = MOST_BYTES) -> str:
+    """The text, or its beginning, in at most ``most`` bytes."""
+    raw = text.encode("utf-8", "replace")
+    if len(raw) <= most:
+        return raw.decode()
+    return raw[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            str(name): MASK if _SECRET_NAME.search(str(name)) and _holds(one) else _without(one)
+            for name, one in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_without(one) for one in value]
+    return value
+
+
+def _holds(value: Any) -> bool:
+    """Whether there is anything to hide: a list of errors about ``token`` is none."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and value != ""
+
+
+def _spellings(value: str) -> set[str]:
+    """As it stands in text, in JSON and in an address."""
+    in_json = json.dumps(value)[1:-1]
+    return {value, in_json, json.dumps(value, ensure_ascii=False)[1:-1], quote(value, safe=""), quote_plus(value)}
