@@ -83,6 +83,13 @@ class Caller:
             raise Forbidden("This is for the shop's people: sign in, or use a key with a staff scope.")
         return self.known
 
+    @property
+    def operations(self) -> Identity:
+        """The identity, of who runs the shop's machinery. Raises as ``staff`` does."""
+        if not self.staff.is_operations:
+            raise Forbidden("This is for operations: use a key with the ops scope.")
+        return self.staff
+
     def for_thing(self) -> Identity:
         """The identity, to look up a thing by its id. Nobody owns nothing: raises ``NotFound`` without one."""
         if self.identity is None:

@@ -135,7 +135,8 @@ async def _domain(request: Request, error: Exception) -> Response:
     if wait:
         headers["Retry-After"] = str(wait)
     param = getattr(error, "param", None)
-    return problem(request, STATUS[error.kind], error.code, error.message, headers=headers, param=param)
+    more: Mapping[str, Any] | None = getattr(error, "more", None)
+    return problem(request, STATUS[error.kind], error.code, error.message, headers=headers, param=param, more=more)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Other systems: what is sent is within its limits, what was done is remembered once, and no secret outlives its use."""
+"""Other systems: what is sent is within limits, what was done is remembered once, and no secret outlives its use."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from typing import Final
 
 from engine.checks.rule import Rule
 
+# What was taken under an older limit than the present one (``level_at``) was within that.
 RULES: Final = (
     Rule(
         "no more calls are out than a connection may have at once",
-        "SELECT count(*) FROM app.sync_limits WHERE max_in_flight IS NOT NULL",
+        "SELECT count(*) FROM app.sync_limits WHERE kind = 'concurrency'",
         "SELECT l.connection_id, count(*) || ' calls are out, of ' || l.max_in_flight FROM app.sync_limits l"
         " JOIN app.sync_permits p ON p.tenant_id = l.tenant_id AND p.connection_id = l.connection_id"
-        " WHERE p.lease_until > now() GROUP BY l.connection_id, l.max_in_flight HAVING count(*) > l.max_in_flight",
+        " WHERE l.kind = 'concurrency' AND p.lease_until > now() AND p.taken_at >= l.level_at"
+        " GROUP BY l.connection_id, l.max_in_flight HAVING count(*) > l.max_in_flight",
     ),
     Rule(
         "no period has more requests than a connection may send in one",
         "SELECT count(*) FROM app.sync_limits WHERE kind = 'requests'",
         "SELECT l.connection_id, sum(p.cost) || ' requests in a period, of ' || l.capacity FROM app.sync_limits l"
         " JOIN app.sync_permits p ON p.tenant_id = l.tenant_id AND p.connection_id = l.connection_id"
-        " WHERE l.kind = 'requests' AND p.counts_until > now()"
+        " WHERE l.kind = 'requests' AND p.counts_until > now() AND p.taken_at >= l.level_at"
         " GROUP BY l.connection_id, l.capacity HAVING sum(p.cost) > l.capacity",
     ),
     Rule(

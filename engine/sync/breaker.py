@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from engine.kit import clock
+from engine.kit import audit, clock
 from engine.sync.errors import CircuitOpen, RateLimited, SyncError
 from engine.sync.models import UNDER_WAY, Breaker, BreakerState, Call, CallMode
 from engine.sync.states import BREAKER
@@ -102,17 +102,14 @@ def undecided(session: Session, tenant_id: str, connection_id: str, *, permit_id
         row.probe_id = row.probe_until = None
 
 
-def reset(session: Session, tenant_id: str, connection_id: str) -> None:
+def reset(session: Session, tenant_id: str, connection_id: str, *, actor: str) -> None:
     """Let it through again, whatever was before: somebody knows that it works."""
     row, now = _read(session, tenant_id, connection_id, lock=True), clock.now()
+    facts = {"from": str(row.state)}
+    audit.record(session, tenant_id, actor=actor, action="connection.breaker_reset", subject=connection_id, facts=facts)
     row.counted_from, row.cooldown_seconds = now, COOLDOWN
-    row.state, row.open_until, row.probe_id, row.probe_until, row.changed_at = (
-        BreakerState.CLOSED,
-        None,
-        None,
-        None,
-        now,
-    )
+    row.state, row.changed_at = BreakerState.CLOSED, now
+    row.open_until = row.probe_id = row.probe_until = None
 
 
 def state_of(session: Session, tenant_id: str, connection_id: str) -> Breaker:

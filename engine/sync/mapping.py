@@ -39,6 +39,7 @@ class MappingRefused(InvalidInput):
         self.faults = tuple(faults[:_MOST_SHOWN])
         words = "; ".join(f"{one.path}: {one.message}" for one in self.faults[:5])
         super().__init__(f"This mapping does not fit its target. {words}.", param="spec")
+        self.more = {"faults": [{"path": one.path, "message": one.message} for one in self.faults]}
 
 
 class FaultView(View):
@@ -175,7 +176,7 @@ def _written(spec: Mapping[str, Any]) -> Spec:
 
 
 def _fault(error: Any) -> FieldFault:
-    known = [str(part) for part in error["loc"] if part != "[key]"]
+    known = [echo(str(part), "…") for part in error["loc"] if part != "[key]"]
     return FieldFault(".".join(known)[:200] or "spec", str(error["msg"]).removeprefix("Value error, "))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as Document
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,6 +20,7 @@ from engine.sync.mapping import Compiled, Difference, FaultView, Tried
 from engine.sync.targets import target_of
 from engine.sync.work_models import Mapping
 
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 MOST_BYTES: Final = 500_000
 MOST_DOCUMENTS: Final = 100
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
@@ -49,6 +51,8 @@ def save(
     ``SampleRefused`` for a sample that it does not map, ``InvalidInput`` for a target that is not there, or for
     another than the versions before have.
     """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput("A mapping's name is small letters, digits and hyphens, at most 60.", param="name")
     if len(orjson.dumps(dict(spec))) > MOST_BYTES:
         raise InvalidInput("A mapping has at most 500 kB.", param="spec")
     compiled = mapping.compile(spec, target_of(target))

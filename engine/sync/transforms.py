@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from engine.kit.money import exponent, known_currency
+from engine.kit.ids import echo
+from engine.kit.money import exponent, is_currency
 from engine.sync.expressions import Misfit
 
 
@@ -42,7 +43,7 @@ class Currency(Args):
     @field_validator("currency")
     @classmethod
     def _known(cls, value: str) -> str:
-        return value if value.startswith("=") else known_currency(value)
+        return value if value.startswith("=") else _currency(value)
 
 
 class Most(Args):
@@ -169,7 +170,7 @@ def total(value: Any, _args: Args) -> str:
 @transform("integer", Currency)
 def minor(value: Any, args: Currency) -> int:
     """An amount as minor units: 12.50 USD is 1250. One that has more places than its currency is refused."""
-    scaled = _number(value).scaleb(exponent(known_currency(args.currency)))
+    scaled = _number(value).scaleb(exponent(_currency(args.currency)))
     if scaled != scaled.to_integral_value():
         raise Misfit(f"{args.currency} has no such fraction")
     return int(scaled)
@@ -178,7 +179,7 @@ def minor(value: Any, args: Currency) -> int:
 @transform("string", Currency)
 def major(value: Any, args: Currency) -> str:
     """Minor units as an amount: 1250 USD is 12.50."""
-    places = exponent(known_currency(args.currency))
+    places = exponent(_currency(args.currency))
     return f"{Decimal(integer(value, Args())).scaleb(-places):.{places}f}"
 
 
@@ -214,6 +215,12 @@ def truth(value: Any, args: Words) -> bool:
 def blank(value: Any, _args: Args) -> Any:
     """Nothing where there is an empty text."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _currency(code: str) -> str:
+    if not is_currency(code):
+        raise Misfit(f"{echo(code, 'it')} is not a currency of ISO 4217")
+    return code
 
 
 def _text(value: Any) -> str:

@@ -43,6 +43,9 @@ from engine.returns.models import Return
 from engine.shipping import service as shipping
 from engine.staff import members
 from engine.support import cases, macros
+from engine.sync import connections
+from engine.sync.models import System
+from engine.sync.work_models import Mapping
 from engine.tax import desk as tax
 from engine.tax.models import FilingKind, TaxFiling
 from engine.warranties import claiming, registering
@@ -74,6 +77,7 @@ def belongings(shop: Shop) -> dict[str, str]:
         person = add_people(session, desk)
         ids |= person | money(session, desk) | goods(session, shop) | desk_work(session, shop, desk)
         ids |= sent_back(session, shop, desk, change.id) | given_out(session, shop, desk, parcel)
+        ids |= connected(session, shop)
         ids |= told(session, desk) | prices(session, desk) | taxes(session, desk, person["customer_id"])
     return ids | claimed(shop)
 
@@ -174,6 +178,22 @@ def told(session: Session, desk: Desk) -> dict[str, str]:
     session.add(row)
     session.flush()
     return {"event_id": row.id}
+
+
+def connected(session: Session, shop: Shop) -> dict[str, str]:
+    """An account at another system, and a mapping."""
+    tenant_id = shop.tenant.id
+    account = connections.connect(
+        session, shop.runtime, tenant_id, actor="test", system=System.DCL, name="THEIRS",
+        base_url="https://theirs.example", settings={}, secrets_given={"password": "THEIRS-password"},
+    )  # fmt: skip
+    row = Mapping(
+        tenant_id=tenant_id, id=new_id("mapping"), name=f"theirs-{tenant_id[-12:]}", version=1, target="THEIRS",
+        spec={}, created_by="test",
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return {"connection_id": account.id, "mapping": row.name}
 
 
 def prices(session: Session, desk: Desk) -> dict[str, str]:

@@ -76,7 +76,7 @@ OPEN_TO_ALL: Final = {
 }
 """Routes that show nothing of any shopper; a new one must be guarded or named here."""
 STAFF: Final = re.compile(
-    r"/v1/(staff|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
+    r"/v1/(staff|ops|finance|payments|refunds|disputes|alerts|stock|locations|inbounds|counts|fulfillments|shipments|customers)(/|$)"
     r"|/v1/(reports|discounts|variants|products/gaps|invoices|cases|macros|approvals|prices|tax|shipping|restrictions)(/|$)"
     r"|/v1/orders/{order_id}/routing$"
 )
@@ -177,6 +177,17 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/discounts": {"title": "hello", "percent_off": 5},
     "/v1/staff/discounts/{discount_id}": {"title": "hello"},
     "/v1/staff/courtesy-codes": {"percent_off": 5},
+    "/v1/ops/connections": {
+        "system": "dcl", "name": "hello", "base_url": "https://hello.example", "secrets": {"password": "hello hello"},
+    },
+    "/v1/ops/connections/{connection_id}": {"settings": {"user": "hello"}},
+    "/v1/ops/connections/{connection_id}/secrets": {"secrets": {"password": "hello hello"}},
+    "/v1/ops/connections/{connection_id}/pause": {"reason": "hello"},
+    "/v1/ops/connections/{connection_id}/close": {"reason": "hello"},
+    "/v1/ops/mappings": {"name": "hello", "target": "hello", "spec": {"fields": {}}},
+    "/v1/ops/mappings/{mapping}/activate": {"version": 1},
+    "/v1/ops/mappings/{mapping}/dry-run": {"documents": [{"hello": 1}]},
+    "/v1/ops/mappings/{mapping}/diff": {"documents": [{"hello": 1}], "old": 1, "new": 1},
     "/v1/staff/inventory/import": {"csv": "sku,location,on_hand\nOWN,EAST,5\n"},
 }  # fmt: skip
 """A body that each write would take from whom it is for, so that what is refused is the caller."""
@@ -242,6 +253,8 @@ def expected(name: str, path: str, method: str = "GET") -> set[int]:
     """What a stranger hears at a route that names an id of ours."""
     staffs = STAFF.match(path) or (path.startswith("/v1/products/") and method != "GET")
     known = {"admin"} if path.startswith("/v1/staff/members") else {"staff", "ops", "admin"}
+    if path.startswith("/v1/ops/"):
+        known = {"ops", "admin"}
     if not staffs or name in known:
         return {404}
     return {401} if name == "nobody" else {403}

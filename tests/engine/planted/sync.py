@@ -1,6 +1,6 @@
 """What breaks each rule of ``engine/checks/sync.py``."""
 
-# ruff: noqa: E501
+# ruff: noqa: E501, S608
 from __future__ import annotations
 
 _CONNECTION = (

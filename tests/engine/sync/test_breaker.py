@@ -178,7 +178,7 @@ def test_somebody_may_close_it_by_hand(scene: Scene) -> None:
     with clock.own(START):
         break_it(scene)
         with scene.uow() as session:
-            breaker.reset(session, scene.tenant.id, scene.connection.id)
+            breaker.reset(session, scene.tenant.id, scene.connection.id, actor="stf_1")
         assert ask(scene, 200) == "ok"
 
 

@@ -101,7 +101,7 @@ def test_a_document_becomes_the_other_systems() -> None:
         ({"amount": {}}, "fields.amount", "say one of"),
         ({"amount": {"constant": 1, "default": 2}}, "fields.amount", "a constant is what it is"),
         ({"amount": {"path": "x", "script": "1"}}, "fields.amount.script", "Extra inputs"),
-        ({"": {"path": "x"}}, "fields.", "at least 1"),
+        ({"": {"path": "x"}}, "fields.…", "at least 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(fields, where, words) -> None:

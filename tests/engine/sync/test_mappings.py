@@ -15,7 +15,7 @@ from engine.sync.mapping import MappingRefused
 from engine.sync.work_models import Mapping
 from tests.engine.sync.targets import MADE, ORDER, PLACE, SPEC
 
-NAME = "order to sales order"
+NAME = "order-to-sales-order"
 
 
 @pytest.fixture(autouse=True)
