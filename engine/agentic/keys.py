@@ -7,16 +7,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.agentic import platforms
 from engine.kit import audit, clock
-from engine.kit.errors import NotFound
+from engine.kit.errors import Conflict, NotFound
 from engine.kit.identity import Scope
 from engine.kit.ids import new_id
+from engine.kit.members import MemberStatus, StaffMember
 from engine.kit.tenancy import ApiKey, hash_secret
 
 PREFIX: Final = "ick_"
+
+
+class PersonLeft(Conflict):
+    code = "person_left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,12 @@ def create(
     person: str | None = None,
     platform: str = "",
 ) -> NewKey:
-    """A key of these scopes. One with scope ``acp`` is an agent platform's: of the one named, or of one of its own."""
+    """A key of these scopes. One with scope ``acp`` is an agent platform's: of the one named, or of one of its own.
+
+    Raises ``PersonLeft`` for a ``person`` who was disabled at the console: their keys ended with it.
+    """
+    if person:
+        _must_work_here(session, tenant_id, person)
     key_id = new_id("key")
     platform_id = None
     if Scope.ACP in scopes:
@@ -51,6 +62,13 @@ def create(
     facts = {"scopes": scopes, "platform": platform_id}
     audit.record(session, tenant_id, actor=actor, action="key.created", subject=key_id, facts=facts)
     return made
+
+
+def _must_work_here(session: Session, tenant_id: str, person: str) -> None:
+    """Who is let go at this moment is waited for."""
+    theirs = select(StaffMember.status).where(StaffMember.tenant_id == tenant_id, StaffMember.person == person)
+    if session.scalars(theirs.with_for_update(read=True)).first() == MemberStatus.DISABLED:
+        raise PersonLeft("Who this key would name does not work here any more: enable them first, or name nobody.")
 
 
 def rotate(session: Session, tenant_id: str, key_id: str, *, actor: str, overlap: timedelta) -> NewKey:

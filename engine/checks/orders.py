@@ -26,6 +26,14 @@ _MONEY: Final = (
 
 RULES: Final = (
     Rule(
+        "an order is found by every word of its buyer's name, and by no other",
+        "SELECT count(*) FROM app.order_words",
+        "SELECT coalesce(o.id, w.order_id), 'its words are not those of its name' FROM"
+        " (SELECT o.id, word FROM app.orders o, app.name_words(o.buyer, o.ship_to) word) o"
+        " FULL JOIN app.order_words w ON w.order_id = o.id AND w.word = o.word"
+        " WHERE o.id IS NULL OR w.order_id IS NULL",
+    ),
+    Rule(
         "order totals add up",
         "SELECT count(*) FROM app.orders",
         "SELECT o.id, 'total ' || o.total || ', parts ' || x.parts FROM app.orders o CROSS JOIN LATERAL ("

@@ -19,6 +19,13 @@ RULES: Final = (
         f" WHERE s.{_MINE} AND m.status IS DISTINCT FROM 'active'",
     ),
     Rule(
+        "no key works in the name of who left",
+        f"SELECT count(*) FROM app.api_keys WHERE {_MINE} AND person IS NOT NULL",
+        "SELECT k.id, 'works in the name of ' || m.id || ', who left' FROM app.api_keys k"
+        " JOIN app.staff_members m ON m.tenant_id = k.tenant_id AND m.person = k.person AND m.status = 'disabled'"
+        f" WHERE k.{_MINE} AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())",
+    ),
+    Rule(
         "a shop that had an admin has one",
         "SELECT count(*) FROM app.staff_members WHERE role = 'admin'",
         "SELECT had.who, 'was an admin, and nobody is one now' FROM ("

@@ -8,6 +8,7 @@ _CHANGE = (
     " SELECT tenant_id, 'chg_x', id, 'cancel', '{status}', 'x', '{{}}', '{{\"amount\": -1, \"effect\": {{\"charge\": 0, \"refund\": 1, \"moved_tax\": 0}}}}', 'x', 1, now(), now() FROM app.orders"
 )
 FAULTS: dict[str, str] = {
+    "an order is found by every word of its buyer's name, and by no other": "UPDATE app.order_words SET word = word || 'x'",
     "order totals add up": "UPDATE app.orders SET total = total + 1",
     "order lines agree with the order's items and discount": "UPDATE app.order_lines SET unit_price = unit_price + 1",
     "what is due is what was kept": "UPDATE app.orders SET shipping = shipping + 1",

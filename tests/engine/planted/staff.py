@@ -12,5 +12,9 @@ FAULTS: dict[str, str] = {
     "nobody is signed in to the console who does not work there": f"{_LEFT.format(role='support')};"
     "INSERT INTO app.staff_sessions (token_hash, tenant_id, member_id, created_at, seen_at, expires_at)"
     " SELECT 'planted' || tenant_id, tenant_id, id, now(), now(), now() FROM app.staff_members WHERE id = 'stf_x'",
+    "no key works in the name of who left": f"{_LEFT.format(role='support')};"
+    "INSERT INTO app.api_keys (id, key_hash, tenant_id, scopes, label, person, created_at)"
+    " SELECT 'key_' || substr(tenant_id, 5), tenant_id, tenant_id, '{staff}', '', 'x', now()"
+    " FROM app.staff_members WHERE id = 'stf_x'",
     "a shop that had an admin has one": _LEFT.format(role="admin"),
 }

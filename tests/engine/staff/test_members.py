@@ -145,6 +145,8 @@ def test_the_keys_of_who_leaves_end_and_another_role_ends_those_that_may_more(sh
     with shop.uow() as session:
         members.disable(session, shop.tenant.id, sam.id, actor=ada.id)
     assert keys_that_work(shop) == {"ada's", "nobody's"}
+    with pytest.raises(keys.PersonLeft), shop.uow() as session:
+        keys.create(session, shop.tenant.id, scopes=["staff"], actor="test", person="sam")
     with shop.uow() as session:
         ended = select(AuditRow.actor).where(AuditRow.tenant_id == shop.tenant.id, AuditRow.action == "key.revoked")
         assert list(session.scalars(ended)) == [ada.id, ada.id]
