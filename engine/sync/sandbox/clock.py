@@ -22,6 +22,10 @@ class WorldClock:
     def now(self) -> datetime:
         return (self._at or clock.now()) + self._ahead
 
+    def pace(self) -> datetime:
+        """The time by which limits recover: the process's own, and as much more as this clock was moved on."""
+        return clock.now() + self._ahead
+
     def move_to(self, at: datetime) -> None:
         """Move on to ``at``; never back."""
         self._ahead += max(at - self.now(), timedelta())

@@ -104,7 +104,7 @@ def sell_over_counter(world: World, merchant: Merchant, *, sku: str, quantity: i
             raise NoSuchThing(sku)
         merchant.shop.begin_act()
         place, _ = shop_stock.place_for(merchant.shop, variant, quantity)
-        shop_stock.ship(merchant.shop, variant, place.id, quantity)
+        shop_stock.sell(merchant.shop, variant, place.id, quantity)
 
 
 def _warehouse_order(merchant: Merchant, number: str) -> WarehouseOrder:

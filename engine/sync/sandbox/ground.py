@@ -32,6 +32,10 @@ class Ground:
         """The business time."""
         return self.clock.now()
 
+    def pace(self) -> datetime:
+        """The time by which limits recover: they do so while a held world waits, and when it is moved on."""
+        return self.clock.pace()
+
     def wall(self, system: str) -> datetime:
         """A vendor's own clock, by which signatures are judged and dates are stamped: the process's time, however far
         the business time was moved, and a skew if a fault gave it one.

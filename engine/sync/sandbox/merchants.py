@@ -97,7 +97,7 @@ def open_merchant(world: World, slug: str, *, currency: str = "USD", pace: Pace 
     account = world.netsuite.add(
         AccountState(given.netsuite_account, keys, rng, custom_fields=CUSTOM_FIELDS, lists=_lists(currency))
     )
-    bucket = Bucket(10, 5, 10, ground.now())
+    bucket = Bucket(10, 5, 10, ground.pace())
     house = Warehouse(given.dcl_username, given.dcl_password, given.dcl_account_number, rng, bucket, pace or Pace())
     world.dcl.add(house)
     world.slack.add(*given.slack_path.split("/")[::2])

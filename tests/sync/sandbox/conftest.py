@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from engine.kit import clock
 from engine.sync.sandbox import World, WorldTransport
 from engine.sync.sandbox.faults import Rule
 from engine.sync.sandbox.merchants import Merchant
@@ -19,10 +20,11 @@ Ask = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Summit's goods, nothing sold, the time held at ``START``."""
-    made = World.preset("summit", at=START)
-    yield made
-    made.close()
+    """Summit's goods, nothing sold, the time held at ``START`` and the process's own clock with it."""
+    with clock.stopped():
+        made = World.preset("summit", at=START)
+        yield made
+        made.close()
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ class Dcl:
         house = self.houses.get(name)
         if house is None or not hmac.compare_digest(house.password.encode(), password.encode()):
             return _unauthorized()
-        if not house.bucket.take(1, self._ground.now()):
+        if not house.bucket.take(1, self._ground.pace()):
             return _too_many({})
         work = self._routes().get((call.method, call.rest.removeprefix("/api/v1")))
         if work is not None:

@@ -70,10 +70,10 @@ class NetSuite:
         state = self.accounts.get(call.tenant)
         if state is None:
             return problem(404, "There is no such account.", "NOT_FOUND")
-        now, wall = self._ground.now(), self._ground.wall(self.system)
+        wall = self._ground.wall(self.system)
         if call.rest == _TOKEN and call.method == "POST":
-            return tokens.grant(state, call, now=now, wall=wall)
-        denied = tokens.check_caller(state, call, now=now, wall=wall)
+            return tokens.grant(state, call, wall=wall)
+        denied = tokens.check_caller(state, call, wall=wall)
         return denied or self._let_in(state, call)
 
     def _let_in(self, state: AccountState, call: Call) -> Answer:

@@ -42,9 +42,11 @@ def _commit(state: AccountState, line: Line, quantity: Decimal) -> None:
 
 
 def leave(state: AccountState, source: Line, location: int, quantity: Decimal) -> None:
-    """Goods leave a place for an order's line."""
-    if source.location == location:
-        uncommit(state, source, quantity)
+    """Goods leave a place for an order's line: what it held there goes first; from elsewhere, it holds no more than
+    is still to go.
+    """
+    source.done += quantity
+    uncommit(state, source, quantity if source.location == location else max(source.committed - source.left, ZERO))
     move(state, source.item, location, -quantity)
 
 

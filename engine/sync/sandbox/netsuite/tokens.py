@@ -31,7 +31,7 @@ class Denied(Exception):
     """Why an assertion was refused."""
 
 
-def grant(state: AccountState, call: Call, *, now: datetime, wall: datetime) -> Answer:
+def grant(state: AccountState, call: Call, *, wall: datetime) -> Answer:
     """``POST /auth/oauth2/v1/token``."""
     form = dict(parse_qsl(call.body.decode(errors="replace")))
     if form.get("grant_type") != "client_credentials" or form.get("client_assertion_type") != _ASSERTION:
@@ -41,7 +41,7 @@ def grant(state: AccountState, call: Call, *, now: datetime, wall: datetime) -> 
     except Denied:
         return Answer(400, {"error": "invalid_grant"})
     bearer = f"{state.rng.getrandbits(256):064x}"
-    state.bearers[bearer] = now + LIVES
+    state.bearers[bearer] = wall + LIVES
     return Answer(200, {"access_token": bearer, "expires_in": str(int(LIVES.total_seconds())), "token_type": "Bearer"})
 
 
@@ -108,11 +108,11 @@ def _check_claims(keys: Keys, claims: Json, *, audience: str, wall: datetime) ->
             raise Denied(why)
 
 
-def check_caller(state: AccountState, call: Call, *, now: datetime, wall: datetime) -> Answer | None:
+def check_caller(state: AccountState, call: Call, *, wall: datetime) -> Answer | None:
     """Nothing for who may come in; the refusal for who may not."""
     given = call.header("authorization")
     scheme, _, rest = given.partition(" ")
-    if scheme.lower() == "bearer" and state.bearers.get(rest, now) > now:
+    if scheme.lower() == "bearer" and state.bearers.get(rest, wall) > wall:
         return None
     if scheme.lower() == "oauth" and _signed(state, call, rest, wall):
         return None

@@ -133,7 +133,6 @@ def _leave(book: Book, made: Record) -> None:
         origin = source.line(line.number)
         assert origin is not None
         stock.leave(book.state, origin, line.location or 0, line.quantity)
-        origin.done += line.quantity
     _touch(book, source)
 
 

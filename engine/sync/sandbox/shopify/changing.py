@@ -94,8 +94,7 @@ def order_cancel(shop: Shop, args: Json) -> Json:
 
 def _call_off(shop: Shop, parent: Any, *, restock: bool) -> None:
     for line in parent.lines:
-        if restock and line.line.variant is not None and line.remaining:
-            stock.release(shop, line.line.variant, parent.location.id, line.remaining)
+        stock.release(shop, line, parent.location.id, line.remaining, restock=restock)
         line.line.removed += line.remaining
         line.remaining = 0
     parent.status, parent.updated_at = "CANCELLED", shop.now()
@@ -172,8 +171,7 @@ def _take_off(shop: Shop, order: Order, row: RefundLine) -> None:
                 cut = min(unsent, one.remaining)
                 one.remaining -= cut
                 unsent -= cut
-                if row.line.variant is not None and row.restock_type != "NO_RESTOCK":
-                    stock.release(shop, row.line.variant, parent.location.id, cut)
+                stock.release(shop, one, parent.location.id, cut, restock=row.restock_type != "NO_RESTOCK")
         if parent.status in {"OPEN", "IN_PROGRESS"} and not parent.remaining:
             parent.status = "CLOSED"
     if row.restock_type == "RETURN" and unsent and row.line.variant is not None and row.location is not None:

@@ -39,7 +39,7 @@ class Shopify:
 
     def add(self, state: ShopState) -> Shop:
         """Open a shop."""
-        bucket = Bucket(state.plan_maximum, state.plan_restore_rate, state.plan_maximum, self._ground.now())
+        bucket = Bucket(state.plan_maximum, state.plan_restore_rate, state.plan_maximum, self._ground.pace())
         made = Shop(state, self._ground, self._hooks, bucket, api_version=CURRENT)
         self.shops[state.domain] = made
         return made
@@ -147,7 +147,7 @@ def _run(shop: Shop, asked: Json) -> Answer:
     bill = priced(executing.schema(), document, operation, asked["variables"])
     if bill.requested() > MOST:
         return Answer(200, {"errors": [_too_dear(bill.requested())]})
-    if not shop.bucket.take(bill.requested(), shop.ground.now()):
+    if not shop.bucket.take(bill.requested(), shop.ground.pace()):
         return _throttled(shop, bill.requested())
     return _charged(shop, bill, executing.execute(shop, document, asked["variables"], asked["operationName"]))
 
@@ -159,7 +159,7 @@ def _charged(shop: Shop, bill: Priced, answer: Json) -> Answer:
 
 
 def _cost(shop: Shop, requested: int, actual: int | None) -> Json:
-    status = shop.bucket.status(shop.ground.now())
+    status = shop.bucket.status(shop.ground.pace())
     return {"requestedQueryCost": requested, "actualQueryCost": actual, "throttleStatus": status}
 
 

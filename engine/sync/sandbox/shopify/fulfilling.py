@@ -94,8 +94,7 @@ def _ship(shop: Shop, picked: Picked, given: Json) -> Fulfillment:
     for parent, line, quantity in picked:
         line.remaining -= quantity
         line.line.fulfilled += quantity
-        if line.line.variant is not None:
-            stock.ship(shop, line.line.variant, parent.location.id, quantity)
+        stock.ship(shop, line, parent.location.id, quantity)
     _settle(shop, order, made, {id(parent): parent for parent, _, _ in picked}.values())
     return made
 

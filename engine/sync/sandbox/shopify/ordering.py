@@ -248,18 +248,18 @@ def _keep(shop: Shop, order: Order, placed: dict[int, list[Line]], *, committed:
     state.next_order_number += 1
     state.orders[order.id] = order
     for place_id, lines in placed.items():
-        _open(shop, order, state.locations[place_id], lines)
-        for line in lines:
-            if committed and line.variant is not None:
-                stock.commit(shop, line.variant, place_id, line.quantity)
+        for row in _open(shop, order, state.locations[place_id], lines):
+            if committed:
+                stock.commit(shop, row, place_id)
     shop.emit("ORDERS_CREATE", order.gid, order_body(order))
     if pricing.financial_status(order) == "PAID":
         shop.emit("ORDERS_PAID", order.gid, order_body(order))
 
 
-def _open(shop: Shop, order: Order, place: Location, lines: list[Line]) -> None:
+def _open(shop: Shop, order: Order, place: Location, lines: list[Line]) -> list[OrderedLine]:
     now = shop.now()
     rows = [OrderedLine(shop.number(), line, line.quantity, line.quantity) for line in lines]
     made = FulfillmentOrder(shop.number(), order, place, rows, now, now)
     order.fulfillment_orders.append(made)
     shop.state.fulfillment_orders[made.id] = made
+    return rows

@@ -209,10 +209,13 @@ class Transaction(Thing):
 
 @dataclass
 class OrderedLine(Thing):
+    """``held`` is what is committed to it at its place: nothing, where the order bypassed stock."""
+
     typename = "FulfillmentOrderLineItem"
     line: Line
     total: int
     remaining: int
+    held: int = 0
 
 
 @dataclass

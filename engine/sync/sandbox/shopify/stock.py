@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from engine.sync.sandbox.shopify.mistakes import TopLevel, UserErrors, user_error
 from engine.sync.sandbox.shopify.shop import Shop, numbered
-from engine.sync.sandbox.shopify.state import Level, Location, Variant
+from engine.sync.sandbox.shopify.state import Level, Location, OrderedLine, Variant
 from engine.sync.sandbox.wire import Json
 
 CHUNK: Final = 250
@@ -47,21 +47,36 @@ def place_for(shop: Shop, variant: Variant | None, quantity: int) -> tuple[Locat
     return next((one for one in places if one.id in variant.levels), places[0]), False
 
 
-def commit(shop: Shop, variant: Variant, place_id: int, quantity: int) -> None:
+def commit(shop: Shop, row: OrderedLine, place_id: int) -> None:
     """An order waits for it: less is available, as much is on hand."""
-    _move(shop, variant, place_id, available=-quantity, committed=quantity)
+    if row.line.variant is not None:
+        row.held = row.total
+        _move(shop, row.line.variant, place_id, available=-row.held, committed=row.held)
 
 
-def release(shop: Shop, variant: Variant, place_id: int, quantity: int) -> None:
-    """Nobody waits for it any more."""
-    held = min(quantity, _level(variant, place_id).committed)
-    _move(shop, variant, place_id, available=held, committed=-held)
+def release(shop: Shop, row: OrderedLine, place_id: int, quantity: int, *, restock: bool) -> None:
+    """Nobody waits for it any more: it can be sold again, or is written off."""
+    held = _let_go(row, quantity)
+    if row.line.variant is not None and held:
+        _move(shop, row.line.variant, place_id, available=held if restock else 0, committed=-held)
 
 
-def ship(shop: Shop, variant: Variant, place_id: int, quantity: int) -> None:
+def ship(shop: Shop, row: OrderedLine, place_id: int, quantity: int) -> None:
     """It left: what was committed is gone; of an order that committed nothing, what was available."""
-    held = min(quantity, _level(variant, place_id).committed)
-    _move(shop, variant, place_id, available=held - quantity, committed=-held)
+    held = _let_go(row, quantity)
+    if row.line.variant is not None:
+        _move(shop, row.line.variant, place_id, available=held - quantity, committed=-held)
+
+
+def _let_go(row: OrderedLine, quantity: int) -> int:
+    held = min(quantity, row.held)
+    row.held -= held
+    return held
+
+
+def sell(shop: Shop, variant: Variant, place_id: int, quantity: int) -> None:
+    """It went over the counter."""
+    _move(shop, variant, place_id, available=-quantity, committed=0)
 
 
 def restock(shop: Shop, variant: Variant, place_id: int, quantity: int) -> None:

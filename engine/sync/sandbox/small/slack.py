@@ -28,7 +28,7 @@ class Slack:
         self.channels: dict[str, Channel] = {}
 
     def add(self, tenant: str, secret: str) -> Channel:
-        made = Channel(tenant, secret, Bucket(4, 1, 4, self._ground.now()))
+        made = Channel(tenant, secret, Bucket(4, 1, 4, self._ground.pace()))
         self.channels[tenant] = made
         return made
 
@@ -58,7 +58,7 @@ class Slack:
         return self._keep(channel, call, message)
 
     def _keep(self, channel: Channel, call: Call, message: Json) -> Answer:
-        if not channel.bucket.take(1, self._ground.now()):
+        if not channel.bucket.take(1, self._ground.pace()):
             return self.faulty("http_429", {}, call)
         channel.messages.append((self._ground.now(), message))
         return _said(200, "ok")
