@@ -17,6 +17,7 @@ from engine.sync.sandbox.netsuite.ledger import Book
 from engine.sync.sandbox.netsuite.state import Record
 from engine.sync.sandbox.shopify import changing, ordering
 from engine.sync.sandbox.shopify import stock as shop_stock
+from engine.sync.sandbox.shopify.bodies import product_body
 from engine.sync.sandbox.shopify.state import Order
 from engine.sync.sandbox.wire import Call, Json
 from engine.sync.sandbox.world import World
@@ -107,6 +108,22 @@ def sell_over_counter(world: World, merchant: Merchant, *, sku: str, quantity: i
         shop_stock.sell(merchant.shop, variant, place.id, quantity)
 
 
+def change_product(world: World, merchant: Merchant, *, sku: str, price: int | None = None, title: str = "") -> None:
+    """The merchant edits a product in the admin: another price (minor units), another title."""
+    with world.ground.lock:
+        variant = merchant.shop.state.variant_of_sku(sku)
+        if variant is None:
+            raise NoSuchThing(sku)
+        shop, now = merchant.shop, merchant.shop.now()
+        variant.price = variant.price if price is None else price
+        variant.product.title = title or variant.product.title
+        variant.updated_at = variant.product.updated_at = now
+        merchant.shop.begin_act()
+        merchant.shop.emit(
+            "PRODUCTS_UPDATE", variant.product.gid, product_body(variant.product, merchant.shop.state.currency)
+        )
+
+
 def _warehouse_order(merchant: Merchant, number: str) -> WarehouseOrder:
     found = merchant.house.orders.get(number)
     if found is None:
@@ -150,6 +167,9 @@ STORIES: Final[dict[tuple[str, str], Told]] = {
     ("shopify", "cancel"): lambda world, who, told: {"name": cancel_order(world, who, told["name"]).name},
     ("shopify", "sale"): lambda world, who, told: sell_over_counter(
         world, who, sku=told["sku"], quantity=int(told["quantity"])
+    ),
+    ("shopify", "product"): lambda world, who, told: change_product(
+        world, who, sku=told["sku"], price=told.get("price"), title=str(told.get("title") or "")
     ),
     ("netsuite", "purchase"): lambda world, who, told: {
         "id": purchase(world, who, lines=_pairs(told), location=told["location"]).id

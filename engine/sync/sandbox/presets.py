@@ -37,6 +37,10 @@ bundle in the shop, the second an ordinary variant whose stock somebody must pus
 """
 
 
+CHARGES: Final = (("SALES-TAX", "Sales Tax"), ("SHOP-DISCOUNT", "Discount of the Shop"), ("SHIPPING", "Shipping"))
+"""Items of the ERP that lie on no shelf: what a connector may write taxes and discounts to."""
+
+
 @dataclass(frozen=True)
 class Goods:
     """The demo shop's file, as much of it as vendors know."""
@@ -112,6 +116,8 @@ def _vendor(merchant: Merchant) -> None:
     account = merchant.account
     vendor = Record("vendor", account.take_id(), {"entityId": "Ridgeline Supply"}, _OPENED_AT, _OPENED_AT)
     account.kind("vendor")[vendor.id] = vendor
+    for sku, name in CHARGES:
+        _record(merchant, "otherChargeSaleItem", {"itemId": sku, "displayName": name, "basePrice": Decimal(0)})
 
 
 def _places(merchant: Merchant, goods: Goods) -> dict[str, tuple[int, int]]:

@@ -109,6 +109,16 @@ class TestRecords:
         assert erp.request("PATCH", "/record/v1/customer", {}).status_code == 405
         assert erp.refused("itemFulfillment", {}) == (400, "INVALID_RCRD_TYPE")
 
+    def test_a_kit_is_made_of_members(self, erp: Erp) -> None:
+        members = [{"item": {"id": erp.item(erp.stocked(place))}, "quantity": place + 1} for place in range(2)]
+        kit = erp.make("kitItem", {"itemId": "KIT-X", "basePrice": 30.5, "member": {"items": members}})
+
+        found = erp.get(f"kitItem/{kit}")
+        assert (found["itemId"], found["basePrice"]) == ("KIT-X", 30.5)
+        assert [(row["item"]["id"], row["quantity"]) for row in found["member"]["items"]] == [
+            (one["item"]["id"], one["quantity"]) for one in members
+        ]
+
 
 class TestSalesOrders:
     def test_an_order_is_priced_numbered_and_approved(self, erp: Erp) -> None:
@@ -321,6 +331,25 @@ class TestBilling:
         assert (one["amountremaining"], one["amountpaid"], one["status"]["id"]) == (25, 0, "A")
         assert one["createdFrom"]["id"] == order
         assert erp.refused(f"salesOrder/{order}/!transform/invoice", {})[1] == "INVALID_INITIALIZE_REF"
+
+    def test_charges_are_billed_with_the_first_goods_and_wait_for_none(self, erp: Erp) -> None:
+        order = erp.order((erp.stocked(), 3), ("SALES-TAX", 1))
+        assert erp.refused(f"salesOrder/{order}/!transform/invoice", {})[1] == "INVALID_INITIALIZE_REF"
+        sent = ship(erp, order, **line(1, quantity=1))
+        assert [row["orderLine"] for row in erp.get(f"itemFulfillment/{sent}")["item"]["items"]] == [1]
+        first = erp.make(f"salesOrder/{order}/!transform/invoice", {})
+        assert (erp.get(f"invoice/{first}")["total"], erp.status("salesOrder", order)) == (40, "D")
+        ship(erp, order)
+        second = erp.make(f"salesOrder/{order}/!transform/invoice", {})
+
+        assert (erp.get(f"invoice/{second}")["total"], erp.status("salesOrder", order)) == (40, "G")
+
+    def test_an_order_of_charges_alone_waits_to_be_billed(self, erp: Erp) -> None:
+        order = erp.order(("SALES-TAX", 1))
+        assert erp.refused(f"salesOrder/{order}/!transform/itemFulfillment", {})[1] == "INVALID_INITIALIZE_REF"
+        erp.make(f"salesOrder/{order}/!transform/invoice", {})
+
+        assert erp.status("salesOrder", order) == "G"
 
     def test_an_order_is_invoiced_or_sold_for_cash(self, erp: Erp) -> None:
         order = erp.order()

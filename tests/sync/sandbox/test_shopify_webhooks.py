@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from engine.sync.sandbox import World
+from engine.sync.sandbox.emitting import change_product
 from engine.sync.sandbox.hooks import is_loopback
 from engine.sync.sandbox.merchants import Merchant
 from tests.sync.sandbox.conftest import Told
@@ -199,6 +200,23 @@ def test_a_parcel_is_told_of(shop: Shopper, world: World, receiver: Told) -> Non
         "success",
     )
     assert (done["fulfillment_status"], done["fulfillments"][0]["tracking_number"]) == ("fulfilled", "1Z")
+
+
+def test_a_product_that_was_edited_is_told_of(shop: Shopper, world: World, receiver: Told) -> None:
+    subscribe(shop, "PRODUCTS_UPDATE")
+    variant = shop.variant()
+    change_product(world, shop.merchant, sku=variant.sku, price=12_345, title="Another name")
+    world.settle()
+
+    [said] = bodies(receiver)
+    assert (said["title"], said["updated_at"]) == ("Another name", "2026-11-26T08:00:00Z")
+    assert {one["sku"]: one["price"] for one in said["variants"]}[variant.sku] == "123.45"
+    found = shop('{ productVariant(id: "%s") { price updatedAt product { title } } }' % variant.gid)  # noqa: UP031
+    assert found["productVariant"] == {
+        "price": "123.45",
+        "updatedAt": "2026-11-26T08:00:00Z",
+        "product": {"title": "Another name"},
+    }
 
 
 def test_a_letter_nobody_takes_is_tried_eight_times_more_within_four_hours_as_it_was(

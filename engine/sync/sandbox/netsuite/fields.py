@@ -80,6 +80,10 @@ KINDS: Final[dict[str, Kind]] = {
         {"member": _spec(number="quantity", ref="item")},
         required=("itemId",),
     ),
+    "otherChargeSaleItem": Kind(
+        _spec(text="itemId displayName", number="basePrice", flag="isInactive", ref="subsidiary"),
+        required=("itemId",),
+    ),
     "salesOrder": Kind(
         _SOLD | _spec(choice="orderStatus"), {"item": _LINE}, "SalesOrd", "SO", required=("entity", "item")
     ),
@@ -260,7 +264,7 @@ def resolve(state: AccountState, value: Any, path: str, refers: str) -> Json:
 def kinds_of(refers: str) -> tuple[str, ...]:
     """The record types behind a word for a reference."""
     if refers == "item":
-        return ("inventoryItem", "kitItem")
+        return ("inventoryItem", "kitItem", "otherChargeSaleItem")
     if refers == "transaction":
         return tuple(name for name, kind in KINDS.items() if kind.short)
     return (refers,) if refers in KINDS else ()

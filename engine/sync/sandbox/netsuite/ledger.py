@@ -99,7 +99,9 @@ class Book:
         if kept.get("location") is None and header.get("location") is not None:
             kept["location"] = header["location"]
         self._price(kind, kept)
-        return Line(int(kept.pop("line", number)), kept, quantity, closed=bool(kept.pop("isClosed", False)))
+        closed, place = bool(kept.pop("isClosed", False)), int(kept.pop("line", number))
+        charge = self.state.is_charge(int(kept["item"]["id"]))
+        return Line(place, kept, quantity, closed=closed, charge=charge)
 
     def _price(self, kind: str, kept: Json) -> None:
         if kept.get("rate") is None and kept.get("amount") is None:
@@ -172,7 +174,7 @@ class Book:
             fields["amount"] = sales.cents(fields["rate"] * quantity)
         closed = kept.get("isClosed", old.closed)
         fields = {name: value for name, value in fields.items() if name not in {"line", "isClosed"}}
-        return Line(number, fields, quantity, old.done, old.billed, old.arrived, closed=bool(closed))
+        return Line(number, fields, quantity, old.done, old.billed, old.arrived, closed=bool(closed), charge=old.charge)
 
 
 def shown(record: Record, *, expanded: bool, base: str) -> Json:

@@ -16,7 +16,7 @@ ZERO: Final = Decimal(0)
 @dataclass
 class Line:
     """A line of a transaction. ``done`` is what was fulfilled or received, ``arrived`` what a transfer order's other
-    end received, ``order_line`` the line it was made from.
+    end received, ``order_line`` the line it was made from. A ``charge`` is nothing that lies on a shelf.
     """
 
     number: int
@@ -28,6 +28,7 @@ class Line:
     committed: Decimal = ZERO
     closed: bool = False
     order_line: int | None = None
+    charge: bool = False
 
     @property
     def item(self) -> int:
@@ -40,7 +41,14 @@ class Line:
 
     @property
     def left(self) -> Decimal:
-        return ZERO if self.closed else max(self.quantity - self.done, ZERO)
+        return ZERO if self.closed or self.charge else max(self.quantity - self.done, ZERO)
+
+    @property
+    def billable(self) -> Decimal:
+        """What left and is not billed; of a charge, what is not billed."""
+        if self.charge:
+            return ZERO if self.closed else self.quantity - self.billed
+        return self.done - self.billed
 
     @property
     def amount(self) -> Decimal:
@@ -131,4 +139,8 @@ class AccountState:
         return f"{prefix}{self.numbers[prefix]}"
 
     def item(self, number: int) -> Record | None:
-        return self.kind("inventoryItem").get(number) or self.kind("kitItem").get(number)
+        kinds = ("inventoryItem", "kitItem", "otherChargeSaleItem")
+        return next((self.kind(one)[number] for one in kinds if number in self.kind(one)), None)
+
+    def is_charge(self, item: int) -> bool:
+        return item in self.kind("otherChargeSaleItem")

@@ -58,7 +58,7 @@ def recompute(order: Record) -> None:
     """An order's status as its lines have it. One that waits for approval or was cancelled keeps its own."""
     if order.status in {"A", "C"} or order.kind not in {"salesOrder", "purchaseOrder", "transferOrder"}:
         return
-    if order.lines and all(line.closed and line.done == ZERO for line in order.lines):
+    if order.lines and all(line.closed and line.done == line.billed == ZERO for line in order.lines):
         order.status = "H"
     elif order.kind == "transferOrder":
         order.status = _transfer(order)
@@ -70,8 +70,9 @@ def _ordered(order: Record) -> str:
     """B nothing went, E some did and waits to be billed, D some did and is billed, F all did, G all is billed."""
     done = sum((line.done for line in order.lines), ZERO)
     left = sum((line.left for line in order.lines), ZERO)
-    unbilled = sum((line.done - line.billed for line in order.lines), ZERO)
-    if not done:
+    unbilled = sum((line.billable for line in order.lines), ZERO)
+    billed = sum((line.billed for line in order.lines), ZERO)
+    if not done and (left or not unbilled + billed):
         return "B"
     if left:
         return "E" if unbilled > 0 else "D"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from engine.sync.sandbox.netsuite.errors import refuse
 from engine.sync.sandbox.netsuite.state import AccountState
-from engine.sync.sandbox.netsuite.tables import CATALOGUE, COLUMNS, LINKS, Row
+from engine.sync.sandbox.netsuite.tables import CATALOGUE, COLUMNS, LINKS, Fixed, Row
 from engine.sync.sandbox.wire import Json
 
 _QUERY: Final = re.compile(
@@ -40,11 +40,15 @@ _AND: Final = re.compile(r"\s+and\s+", re.IGNORECASE)
 _WORDS: Final = re.compile(r"'(?:[^']|'')*'")
 
 
+Term = tuple[Callable[[Row], bool], str, list[Any] | None]
+
+
 @dataclass(frozen=True)
 class Query:
     source: str
     columns: list[tuple[str, str, bool]]
     tests: list[Callable[[Row], bool]]
+    fixed: Fixed
     order: list[tuple[str, bool]]
 
 
@@ -53,7 +57,7 @@ def run(state: AccountState, text: Any) -> list[Json]:
     if not isinstance(text, str):
         raise refuse("The query 'q' is missing.", "INVALID_PARAMETER", "q")
     query = read(text)
-    rows = [row for row in CATALOGUE[query.source](state) if all(test(row) for test in query.tests)]
+    rows = [row for row in CATALOGUE[query.source](state, query.fixed) if all(test(row) for test in query.tests)]
     for name, down in reversed(query.order):
         rows.sort(key=lambda row: _sortable(row.get(name)), reverse=down)
     return [_told(row, query.columns) for row in rows]
@@ -67,9 +71,10 @@ def read(text: str) -> Query:
     source, aliases = _source(" ".join(found["source"].split()))
     columns = COLUMNS[source]
     chosen = [_column(part, aliases, columns) for part in _split(found["columns"])]
-    tests = [_test(part, aliases, columns) for part in _conjunction(found["where"] or "")]
+    terms = [_test(part, aliases, columns) for part in _conjunction(found["where"] or "")]
     order = [_order(part, aliases, columns) for part in (found["order"] or "").split(",") if part.strip()]
-    return Query(source, chosen, tests, order)
+    fixed = {name: frozenset(map(str, values)) for _, name, values in terms if values is not None}
+    return Query(source, chosen, [test for test, _, _ in terms], fixed, order)
 
 
 def _unknown(why: str) -> Exception:
@@ -143,18 +148,22 @@ def _order(text: str, aliases: dict[str, str], columns: frozenset[str]) -> tuple
     return _known(name, aliases, columns), way.strip().lower() == "desc"
 
 
-def _test(text: str, aliases: dict[str, str], columns: frozenset[str]) -> Callable[[Row], bool]:
+def _test(text: str, aliases: dict[str, str], columns: frozenset[str]) -> Term:
+    """A condition: its test, its column, and the values that it holds the column to, where it does."""
     found = _TERM.match(text)
     if found is None:
         raise _unknown(f"condition {text}")
     name = _known(found["name"], aliases, columns)
     if found["null"]:
         wanted = "not" not in found["null"].lower()
-        return lambda row: (row.get(name) is None) is wanted
+        return (lambda row: (row.get(name) is None) is wanted), name, None
     if found["many"] is not None:
         values = [_literal(part) for part in re.findall(r"'(?:[^']|'')*'|[^,]+", found["many"]) if part.strip()]
-        return lambda row: any(_equal(name, row.get(name), value) for value in values) is not bool(found["not"])
-    return _compared(name, found["sign"], _literal(found["one"]))
+        among = not found["not"]
+        test = lambda row: any(_equal(name, row.get(name), one) for one in values) is among  # noqa: E731 (as below)
+        return test, name, values if among else None
+    value = _literal(found["one"])
+    return _compared(name, found["sign"], value), name, [value] if found["sign"] == "=" else None
 
 
 def _literal(text: str) -> Any:

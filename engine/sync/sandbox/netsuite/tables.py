@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from engine.sync.sandbox.netsuite import sales, statuses
 from engine.sync.sandbox.netsuite.fields import KINDS
-from engine.sync.sandbox.netsuite.state import AccountState, Record
+from engine.sync.sandbox.netsuite.state import AccountState, Line, Record
 from engine.sync.sandbox.wire import Json
 
 Row = dict[str, Any]
+Fixed = Mapping[str, frozenset[str]]
+"""Columns that a query holds to some values: what has others need not be read."""
+Table = Callable[[AccountState, Fixed], Iterator[Row]]
+
+
+def _records(state: AccountState, types: frozenset[str] | None, ids: frozenset[str] | None) -> Iterator[Record]:
+    """Transactions, of these short types and ids alone where some are named."""
+    for kind, spec in KINDS.items():
+        if not spec.short or (types is not None and spec.short not in types):
+            continue
+        found = state.kind(kind)
+        if ids is None:
+            yield from found.values()
+        else:
+            yield from (found[int(one)] for one in sorted(ids) if one.isdigit() and int(one) in found)
 
 
 def _moment(record: Record, name: str) -> str:
@@ -27,10 +42,9 @@ def _flag(value: Any) -> Any:
     return value["id"] if isinstance(value, dict) else value
 
 
-def _transactions(state: AccountState) -> Iterator[Row]:
-    for kind, spec in KINDS.items():
-        for record in state.kind(kind).values() if spec.short else ():
-            yield _transaction(state, record, spec.short)
+def _transactions(state: AccountState, fixed: Fixed) -> Iterator[Row]:
+    for record in _records(state, fixed.get("type"), fixed.get("id")):
+        yield _transaction(state, record, KINDS[record.kind].short)
 
 
 def _transaction(state: AccountState, record: Record, short: str) -> Row:
@@ -68,28 +82,32 @@ def _id(ref: Json | None) -> int | None:
     return int(ref["id"]) if ref else None
 
 
-def _lines(state: AccountState) -> Iterator[Row]:
+def _lines(state: AccountState, fixed: Fixed) -> Iterator[Row]:
     """Lines of transactions, the main line and no tax lines among them. Sold quantities are negative."""
-    for kind, spec in KINDS.items():
-        for record in state.kind(kind).values() if spec.short else ():
-            yield {"transaction": record.id, "id": 0, "linesequencenumber": 0, "mainline": "T", "taxline": "F"}
-            sign = -1 if kind in _SOLD else 1
-            for line in record.lines:
-                yield _custom_line(line.fields) | {
-                    "transaction": record.id,
-                    "id": line.number,
-                    "linesequencenumber": line.number,
-                    "mainline": "F",
-                    "taxline": "F",
-                    "item": line.item,
-                    "quantity": line.quantity * sign,
-                    "quantityshiprecv": line.done * sign if kind == "transferOrder" else line.done,
-                    "quantitybilled": line.billed,
-                    "rate": line.fields.get("rate"),
-                    "foreignamount": line.amount * sign,
-                    "location": line.location,
-                    "isclosed": "T" if line.closed else "F",
-                }
+    ids = fixed.get("transaction", fixed.get("transaction.id"))
+    for record in _records(state, fixed.get("transaction.type"), ids):
+        yield {"transaction": record.id, "id": 0, "linesequencenumber": 0, "mainline": "T", "taxline": "F"}
+        for line in record.lines:
+            yield _line(record, line)
+
+
+def _line(record: Record, line: Line) -> Row:
+    sign = -1 if record.kind in _SOLD else 1
+    return _custom_line(line.fields) | {
+        "transaction": record.id,
+        "id": line.number,
+        "linesequencenumber": line.number,
+        "mainline": "F",
+        "taxline": "F",
+        "item": line.item,
+        "quantity": line.quantity * sign,
+        "quantityshiprecv": line.done,
+        "quantitybilled": line.billed,
+        "rate": line.fields.get("rate"),
+        "foreignamount": line.amount * sign,
+        "location": line.location,
+        "isclosed": "T" if line.closed else "F",
+    }
 
 
 _SOLD: Final = frozenset({"salesOrder", "invoice", "cashSale", "itemFulfillment"})
@@ -99,8 +117,8 @@ def _custom_line(fields: Json) -> Row:
     return {name: _flag(value) for name, value in fields.items() if name.startswith("custcol")}
 
 
-def _items(state: AccountState) -> Iterator[Row]:
-    for kind, name in (("inventoryItem", "InvtPart"), ("kitItem", "Kit")):
+def _items(state: AccountState, _: Fixed) -> Iterator[Row]:
+    for kind, name in (("inventoryItem", "InvtPart"), ("kitItem", "Kit"), ("otherChargeSaleItem", "OthCharge")):
         for record in state.kind(kind).values():
             yield {
                 "id": record.id,
@@ -113,18 +131,18 @@ def _items(state: AccountState) -> Iterator[Row]:
             }
 
 
-def _members(state: AccountState) -> Iterator[Row]:
+def _members(state: AccountState, _: Fixed) -> Iterator[Row]:
     for kit in state.kind("kitItem").values():
         for member in kit.sublists.get("member", []):
             yield {"parentitem": kit.id, "item": int(member["item"]["id"]), "quantity": member["quantity"]}
 
 
-def _balances(state: AccountState) -> Iterator[Row]:
+def _balances(state: AccountState, _: Fixed) -> Iterator[Row]:
     for (item, location), one in sorted(state.balances.items()):
         yield {"item": item, "location": location, "quantityonhand": one.on_hand, "quantityavailable": one.available}
 
 
-def _locations(state: AccountState) -> Iterator[Row]:
+def _locations(state: AccountState, _: Fixed) -> Iterator[Row]:
     for record in state.kind("location").values():
         yield {
             "id": record.id,
@@ -133,23 +151,27 @@ def _locations(state: AccountState) -> Iterator[Row]:
         }
 
 
-def _with_item(rows: Callable[[AccountState], Iterator[Row]], key: str) -> Callable[[AccountState], Iterator[Row]]:
-    def joined(state: AccountState) -> Iterator[Row]:
-        items = {row["id"]: {f"item.{name}": value for name, value in row.items()} for row in _items(state)}
-        for row in rows(state):
+def _with_item(rows: Table, key: str) -> Table:
+    def joined(state: AccountState, fixed: Fixed) -> Iterator[Row]:
+        items = {row["id"]: {f"item.{name}": value for name, value in row.items()} for row in _items(state, {})}
+        for row in rows(state, fixed):
             if row.get(key) in items:
                 yield row | items[row[key]]
 
     return joined
 
 
-def _with_transaction(state: AccountState) -> Iterator[Row]:
-    whole = {row["id"]: row for row in _transactions(state)}
-    for row in _lines(state):
+def _with_transaction(state: AccountState, fixed: Fixed) -> Iterator[Row]:
+    ids = fixed.get("transaction", fixed.get("transaction.id"))
+    named = {"id": ids, "type": fixed.get("transaction.type")}
+    whole = {
+        row["id"]: row for row in _transactions(state, {key: kept for key, kept in named.items() if kept is not None})
+    }
+    for row in _lines(state, fixed):
         yield row | {f"transaction.{name}": value for name, value in whole[row["transaction"]].items()}
 
 
-CATALOGUE: Final[dict[str, Callable[[AccountState], Iterator[Row]]]] = {
+CATALOGUE: Final[dict[str, Table]] = {
     "transaction": _transactions,
     "transactionline": _lines,
     "transactionline join transaction": _with_transaction,

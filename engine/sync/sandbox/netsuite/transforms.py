@@ -60,7 +60,7 @@ def _line(book: Book, source: Record, number: int, most: Decimal, kept: Json) ->
         return None
     origin = source.line(number)
     assert origin is not None
-    quantity = kept.get("quantity", min(most, max(origin.quantity - origin.done, most)))
+    quantity = kept.get("quantity", most)
     if quantity == 0:
         return None
     over = book.state.allow_overage and source.kind == "purchaseOrder"
@@ -75,7 +75,7 @@ def _line(book: Book, source: Record, number: int, most: Decimal, kept: Json) ->
         name: value for name, value in kept.items() if name not in {"line", "orderLine", "itemReceive", "isClosed"}
     }
     fields["amount"] = sales.cents((fields.get("rate") or ZERO) * quantity)
-    return Line(number, fields, quantity, order_line=number)
+    return Line(number, fields, quantity, order_line=number, charge=origin.charge)
 
 
 def _made(book: Book, source: Record, target: str, given: Json, lines: list[Line], carried: tuple[str, ...]) -> Record:
@@ -151,6 +151,11 @@ def _touch(book: Book, source: Record) -> None:
     source.modified_at = book.now
 
 
+def _goods_wait(source: Record) -> bool:
+    """Whether an order's charges have nothing to be billed with yet."""
+    return any(line.left for line in source.lines)
+
+
 _SALE: Final = (
     "entity",
     "subsidiary",
@@ -172,7 +177,9 @@ _SALE: Final = (
 
 def _bill(book: Book, source: Record, target: str, given: Json) -> Record:
     """An invoice or cash sale of what left and is not billed; shipping and discount go on the first."""
-    offered = {line.number: line.done - line.billed for line in source.lines if line.done > line.billed}
+    offered = {line.number: line.billable for line in source.lines if line.billable > 0}
+    if all(source_line.charge for source_line in source.lines if source_line.number in offered) and _goods_wait(source):
+        raise _nothing(source, target)
     lines = _chosen(book, source, target, given, offered)
     first = not any(line.billed for line in source.lines)
     carried = (*_SALE, "shippingCost", "discountRate") if first and source.kind == "salesOrder" else _SALE

@@ -12,6 +12,7 @@ from engine.sync.sandbox.shopify.state import (
     Fulfillment,
     Line,
     Order,
+    Product,
     Refund,
     Return,
     ShippingLine,
@@ -321,4 +322,36 @@ def _return_line(sent: FulfilledLine, quantity: int, why: Json) -> Json:
         "return_reason": why["reason"].lower(),
         "return_reason_note": why["note"],
         "fulfillment_line_item": {"id": sent.id, "line_item": {"id": sent.line.id}},
+    }
+
+
+def product_body(product: Product, currency: str) -> Json:
+    """The product as ``products/update`` carries it."""
+    return {
+        "id": product.id,
+        "admin_graphql_api_id": product.gid,
+        "title": product.title,
+        "handle": product.handle,
+        "vendor": product.vendor,
+        "product_type": product.product_type,
+        "body_html": product.description_html,
+        "status": "active",
+        "tags": ", ".join(product.tags),
+        "created_at": stamp(product.created_at),
+        "updated_at": stamp(product.updated_at),
+        "image": {"src": product.image_url} if product.image_url else None,
+        "variants": [
+            {
+                "id": one.id,
+                "admin_graphql_api_id": one.gid,
+                "product_id": product.id,
+                "title": one.title,
+                "sku": one.sku,
+                "price": decimal(one.price, currency),
+                "inventory_item_id": one.item_id,
+                "inventory_quantity": one.available(),
+                "updated_at": stamp(one.updated_at or product.updated_at),
+            }
+            for one in product.variants
+        ],
     }
