@@ -111,17 +111,16 @@ def sell_over_counter(world: World, merchant: Merchant, *, sku: str, quantity: i
 def change_product(world: World, merchant: Merchant, *, sku: str, price: int | None = None, title: str = "") -> None:
     """The merchant edits a product in the admin: another price (minor units), another title."""
     with world.ground.lock:
-        variant = merchant.shop.state.variant_of_sku(sku)
+        shop = merchant.shop
+        variant = shop.state.variant_of_sku(sku)
         if variant is None:
             raise NoSuchThing(sku)
-        shop, now = merchant.shop, merchant.shop.now()
+        product = variant.product
         variant.price = variant.price if price is None else price
-        variant.product.title = title or variant.product.title
-        variant.updated_at = variant.product.updated_at = now
-        merchant.shop.begin_act()
-        merchant.shop.emit(
-            "PRODUCTS_UPDATE", variant.product.gid, product_body(variant.product, merchant.shop.state.currency)
-        )
+        product.title = title or product.title
+        variant.updated_at = product.updated_at = shop.now()
+        shop.begin_act()
+        shop.emit("PRODUCTS_UPDATE", product.gid, product_body(product, shop.state.currency))
 
 
 def _warehouse_order(merchant: Merchant, number: str) -> WarehouseOrder:

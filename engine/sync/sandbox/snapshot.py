@@ -28,7 +28,19 @@ def _merchant(world: World, one: Merchant) -> Json:
         "shopify": _shop(one),
         "netsuite": _account(one),
         "dcl": _house(one),
+        "limits": _limits(world, one),
         "slack": [message for _, message in channel.messages] if channel else [],
+    }
+
+
+def _limits(world: World, one: Merchant) -> Json:
+    """How often a limit was run into (not counting faults), and how many requests the ERP had at once at most."""
+    account = one.account.account
+    return {
+        "shopify_throttled": one.shop.bucket.refusals,
+        "netsuite_refused": world.netsuite.refusals.get(account, 0),
+        "netsuite_peak": world.netsuite.peaks.get(account, 0),
+        "dcl_refused": one.house.bucket.refusals,
     }
 
 

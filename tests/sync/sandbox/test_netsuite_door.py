@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from engine.kit import clock
 from engine.sync.sandbox import World, app
 from engine.sync.sandbox.merchants import Merchant
+from engine.sync.sandbox.snapshot import snapshot
 from tests.sync.sandbox.ledger import Erp
 
 
@@ -167,6 +168,12 @@ def test_more_requests_at_once_than_the_account_has_are_turned_away(world: World
     assert sorted(one.status_code for one in answers) == [200] * 5 + [429] * 3
     turned = next(one for one in answers if one.status_code == 429)
     assert turned.json()["o:errorDetails"][0]["o:errorCode"] == "CONCURRENCY_LIMIT_EXCEEDED"
+    assert snapshot(world)["merchants"]["summit-outdoor"]["limits"] == {
+        "shopify_throttled": 0,
+        "netsuite_refused": 3,
+        "netsuite_peak": 5,
+        "dcl_refused": 0,
+    }
     assert asyncio.run(rush())[0].status_code == 200
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import smtplib
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import httpx
 import pytest
 
 from engine.sync.sandbox import World, app, serving
+from engine.sync.sandbox.__main__ import main
 from engine.sync.sandbox.faults import Rule
 from engine.sync.sandbox.serving import Served
 from tests.sync.sandbox.ledger import Erp
@@ -129,6 +131,23 @@ def test_an_answer_is_slow(live: World, served: Served) -> None:
     who = live.merchants[0].credentials
 
     assert httpx.get(f"{served.dcl}/orders", auth=(who.dcl_username, who.dcl_password)).status_code == 200
+
+
+def test_it_is_a_process_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    end = threading.Event()
+    thread = threading.Thread(target=main, args=(["--merchants", "2", "--seed", "4"],), kwargs={"end": end})
+    thread.start()
+    said = ""
+    while not said:
+        said = capsys.readouterr().out
+        thread.join(0.01)
+    told = json.loads(said)
+    merchants = httpx.get(f"{told['url']}/_sandbox/merchants").json()["merchants"]
+    end.set()
+    thread.join()
+
+    assert [one["slug"] for one in merchants] == ["summit-outdoor", "summit-outdoor-2"]
+    assert told["preset"] == "summit"
 
 
 def test_the_application_is_asked_without_a_socket() -> None:

@@ -39,6 +39,8 @@ class NetSuite:
         self._ground = ground
         self.accounts: dict[str, AccountState] = {}
         self._inside: dict[str, int] = {}
+        self.peaks: dict[str, int] = {}
+        self.refusals: dict[str, int] = {}
 
     def add(self, state: AccountState) -> AccountState:
         self.accounts[state.account] = state
@@ -58,8 +60,10 @@ class NetSuite:
         if state is None or call.rest == _TOKEN:
             return None
         if self._inside.get(call.tenant, 0) >= state.concurrency:
+            self.refusals[call.tenant] = self.refusals.get(call.tenant, 0) + 1
             return _too_many()
-        self._inside[call.tenant] = self._inside.get(call.tenant, 0) + 1
+        self._inside[call.tenant] = inside = self._inside.get(call.tenant, 0) + 1
+        self.peaks[call.tenant] = max(inside, self.peaks.get(call.tenant, 0))
         return None
 
     def leave(self, call: Call) -> None:

@@ -134,6 +134,7 @@ class Bucket:
     restore_rate: float
     level: float
     at: datetime
+    refusals: int = 0
 
     def available(self, now: datetime) -> float:
         self.level = min(self.maximum, self.level + max((now - self.at).total_seconds(), 0) * self.restore_rate)
@@ -143,6 +144,7 @@ class Bucket:
     def take(self, cost: int, now: datetime) -> bool:
         """Take points, or leave them all where there are too few."""
         if self.available(now) < cost:
+            self.refusals += 1
             return False
         self.level -= cost
         return True
