@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from engine.sync.sandbox.wire import Json
 
@@ -102,6 +102,13 @@ class Rule(BaseModel):
     _fits: int = PrivateAttr(default=0)
     _struck: int = PrivateAttr(default=0)
     _dice: random.Random | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _says_how(self) -> Rule:
+        drift = self.kind is Kind.SCHEMA_DRIFT
+        if drift and (self.params.get("op") not in {"add", "remove", "null"} or not self.params.get("path")):
+            raise ValueError("schema_drift wants op (add, remove, null) and path")
+        return self
 
     @property
     def struck(self) -> int:

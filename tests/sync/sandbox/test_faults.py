@@ -240,7 +240,12 @@ def test_chance_is_the_seeds(put: Any) -> None:
 
 
 def test_what_is_no_rule_is_refused() -> None:
-    for wrong in ({"kind": "meteor"}, {"kind": "slow", "nth": 0}, {"kind": "slow", "match": {"verb": "GET"}}):
+    for wrong in (
+        {"kind": "meteor"},
+        {"kind": "slow", "nth": 0},
+        {"kind": "slow", "match": {"verb": "GET"}},
+        {"kind": "schema_drift"},
+    ):
         with pytest.raises(ValidationError):
             Rule.model_validate({"id": "r", "system": "shopify"} | wrong)
 

@@ -23,6 +23,7 @@ _PAGE: Final = 100
 _ADDRESS: Final = ("address1", "city", "postal_code", "country_code")
 _INVALID, _EXISTS, _UNKNOWN_ITEM, _BUSY = 10, 20, 30, 99
 _FAILED: Final = 1
+_MOST_UNITS: Final = 1_000_000
 
 
 class Dcl:
@@ -121,19 +122,21 @@ class Dcl:
         now = self._ground.now().replace(microsecond=0)
         lines = [
             OrderLine(
-                int(one.get("line_number") or place),
+                one["line_number"],
                 one["item_number"],
                 one.get("description") or house.items[one["item_number"]].description,
                 one["quantity"],
                 str(one.get("price") or "0.00"),
             )
-            for place, one in enumerate(row["lines"], start=1)
+            for one in _numbered(row["lines"])
         ]
         return Order(number, row, lines, now, now), status
 
     def _rmas(self, house: Warehouse, call: Call) -> Answer:
         given = call.json()
         rows = given.get("rmas", [given]) if isinstance(given, dict) else given
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("RMAs are objects")
         statuses = []
         for row in rows:
             number = str(row.get("rma_number") or "")
@@ -148,6 +151,8 @@ class Dcl:
     def _announce(self, house: Warehouse, call: Call) -> Answer:
         """Assumed: goods are announced by their purchase order; a PUT amends what has not come yet."""
         given = call.json()
+        if not isinstance(given, dict):
+            raise ValueError("an object is expected")  # noqa: TRY004 (the caller's mistake, not the program's)
         number = str(given.get("po_number") or "")
         known = house.expected.get(number)
         amended = call.method == "PUT"
@@ -156,7 +161,7 @@ class Dcl:
             code, message = _INVALID, "The address names another purchase order"
         if not code:
             version = known.version + 1 if known else 1
-            made = Expected(number, given, list(given["lines"]), self._ground.now(), version)
+            made = Expected(number, given, _numbered(given["lines"]), self._ground.now(), version)
             warehouse.expect(self._ground, house, made)
         return Answer(200, {"po_number": number, "error_code": code, "error_message": message}, dict(ASSUMED))
 
@@ -206,8 +211,8 @@ def _wrong(house: Warehouse, row: Any, number: str, earlier: set[str]) -> tuple[
         return _EXISTS, f"Order {number} already exists"
     if str(row.get("account_number")) != house.account_number:
         return _INVALID, "account_number is not yours"
-    address = row.get("shipping_address") or {}
-    lacking = [name for name in _ADDRESS if not address.get(name)]
+    address = row.get("shipping_address")
+    lacking = [name for name in _ADDRESS if not (isinstance(address, dict) and address.get(name))]
     if lacking:
         return _INVALID, f"shipping_address.{lacking[0]} is required"
     return _wrong_lines(house, row.get("lines"))
@@ -217,12 +222,24 @@ def _wrong_lines(house: Warehouse, lines: Any) -> tuple[int, str]:
     if not isinstance(lines, list) or not lines:
         return _INVALID, "lines are required"
     for line in lines:
-        if line.get("item_number") not in house.items:
+        if not isinstance(line, dict):
+            return _INVALID, "lines are objects"
+        if str(line.get("item_number")) not in house.items:
             return _UNKNOWN_ITEM, f"Item {line.get('item_number')} is unknown"
-        quantity = line.get("quantity")
-        if not isinstance(quantity, int) or isinstance(quantity, bool) or quantity < 1:
+        if not _whole(line.get("quantity")):
             return _INVALID, "quantity must be a whole number above zero"
+        if line.get("line_number") is not None and not _whole(line["line_number"]):
+            return _INVALID, "line_number must be a whole number above zero"
     return 0, ""
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _MOST_UNITS
+
+
+def _numbered(lines: list[Json]) -> list[Json]:
+    """Lines with a number each; theirs, or their place."""
+    return [line | {"line_number": line.get("line_number") or place} for place, line in enumerate(lines, start=1)]
 
 
 def _wrong_rma(house: Warehouse, row: Json, number: str) -> tuple[int, str]:

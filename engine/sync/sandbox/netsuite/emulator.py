@@ -205,6 +205,8 @@ def _filtered(book: Book, kind: str) -> list[Record]:
 
 
 def _create(book: Book, kind: str, given: Any, external_id: str | None = None) -> Record:
+    if not isinstance(given, dict):
+        raise refuse("Invalid content in the request body.")
     if kind == "customerPayment":
         return transforms.pay(book, given | ({"externalId": external_id} if external_id else {}))
     if kind in {"itemFulfillment", "itemReceipt", "vendorBill"}:
@@ -254,7 +256,7 @@ def _update(book: Book, record: Record) -> Record:
     replaced = frozenset(filter(None, book.call.query.get("replace", "").split(",")))
     wanted = given.get("shipStatus")
     if record.kind == "itemFulfillment" and wanted is not None:
-        transforms.set_ship_status(book, record, str(wanted["id"] if isinstance(wanted, dict) else wanted))
+        transforms.set_ship_status(book, record, str(wanted.get("id") if isinstance(wanted, dict) else wanted))
         given = {name: value for name, value in given.items() if name != "shipStatus"}
     book.update(record, given, replaced=replaced)
     return record

@@ -25,6 +25,9 @@ _REFERS: Final = {
 """What a reference must lead to; of other references the account's lists know the values."""
 
 
+_LARGEST: Final = 10**12
+
+
 def _spec(**kinds: str) -> Spec:
     return {name: kind for kind, names in kinds.items() for name in names.split()}
 
@@ -195,8 +198,22 @@ def read_fields(
             _unknown(call, kind, path)
             continue
         refers = "vendor" if vendor and name == "entity" else str(_REFERS.get(name, name))
-        kept[name] = None if value is None else _value(state, what, value, path, refers)
+        if value is not None:
+            kept[name] = _value(state, what, value, path, refers)
+        elif not sublist:
+            kept[name] = None
     return kept
+
+
+def rows_of(given: Any, sublist: str) -> list[Json] | None:
+    """The rows of a sublist in a body; nothing where it is not named. Raises ``Refused``."""
+    body = given.get(sublist)
+    if body is None:
+        return None
+    rows = body.get("items", []) if isinstance(body, dict) else body
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise refuse(f"Invalid content of the sublist '{sublist}'.", path=sublist)
+    return rows
 
 
 def _custom(state: AccountState, name: str) -> str:
@@ -225,7 +242,7 @@ def _value(state: AccountState, what: str, value: Any, path: str, refers: str) -
         case "ref":
             return resolve(state, value, path, refers)
         case "choice":
-            return {"id": str(value["id"] if isinstance(value, dict) else value)}
+            return {"id": str(value.get("id") if isinstance(value, dict) else value)}
         case "text":
             if not isinstance(value, str):
                 raise refuse(f"Invalid value for the field '{path}': a string is expected.", path=path)
@@ -233,10 +250,14 @@ def _value(state: AccountState, what: str, value: Any, path: str, refers: str) -
 
 
 def _number(value: Any, path: str) -> Decimal:
+    wrong = refuse(f"Invalid value for the field '{path}': a number is expected.", path=path)
     try:
-        return Decimal("bool" if isinstance(value, bool) else str(value))
+        number = Decimal("bool" if isinstance(value, bool) else str(value))
     except InvalidOperation as error:
-        raise refuse(f"Invalid value for the field '{path}': a number is expected.", path=path) from error
+        raise wrong from error
+    if not number.is_finite() or abs(number) > _LARGEST:
+        raise wrong
+    return number
 
 
 def _date(value: Any, path: str) -> str:

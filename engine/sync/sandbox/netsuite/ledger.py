@@ -9,12 +9,15 @@ from typing import Any, Final
 
 from engine.sync.sandbox.netsuite import sales, statuses, stock
 from engine.sync.sandbox.netsuite.errors import missing, refuse
-from engine.sync.sandbox.netsuite.fields import KINDS, read_fields
+from engine.sync.sandbox.netsuite.fields import KINDS, read_fields, rows_of
 from engine.sync.sandbox.netsuite.state import ZERO, AccountState, Line, Record
 from engine.sync.sandbox.wire import Call, Json
 
 _OPEN_ORDERS: Final = frozenset({"salesOrder", "purchaseOrder", "transferOrder"})
 _DUPLICATE: Final = "DUP_RCRD"
+_MOST_LINES: Final = 10_000
+_OF_THE_LINE: Final = frozenset({"line", "quantity", "isClosed", "orderLine", "itemReceive", "quantityReceived"})
+"""What a line knows of itself beside its fields."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Book:
     def create(self, kind: str, given: Any, *, external_id: str | None = None) -> Record:
         """A new record. Raises ``Refused``; then nothing was changed."""
         fields = read_fields(self.state, self.call, kind, given, vendor=kind == "purchaseOrder")
-        lines = self.read_lines(kind, fields, given.get("item"))
+        lines = self.read_lines(kind, fields, given)
         self._require(kind, fields, lines)
         eid = self.external(kind, external_id or given.get("externalId"))
         record = self.record(kind, fields, lines, external_id=eid)
@@ -60,11 +63,18 @@ class Book:
         """Write a record into the book; an order is approved as it says, or as the account has it."""
         if record.kind in _OPEN_ORDERS:
             waits = self.state.approves_orders and record.kind == "salesOrder"
-            record.status = (record.fields.pop("orderStatus", None) or {"id": "A" if waits else "B"})["id"]
+            record.status = self.order_status(record.fields) or ("A" if waits else "B")
         self.state.kind(record.kind)[record.id] = record
         if record.external_id:
             self.state.external[(record.kind, record.external_id)] = record.id
         stock.hold(self.state, record)
+
+    def order_status(self, fields: Json) -> str:
+        """The status that a body asks for, taken off its fields: approved or not. Raises ``Refused``."""
+        wanted = (fields.pop("orderStatus", None) or {"id": ""})["id"]
+        if wanted not in {"", "A", "B"}:
+            raise refuse("Invalid Field Value for the following field: orderStatus", path="orderStatus")
+        return str(wanted)
 
     def external(self, kind: str, given: Any) -> str | None:
         """An external id that nobody has. Raises ``Refused``."""
@@ -81,13 +91,8 @@ class Book:
 
     def read_lines(self, kind: str, fields: Json, given: Any) -> list[Line]:
         """The lines of an order or a sale, numbered and priced."""
-        if given is None or "item" not in KINDS[kind].sublists:
-            return []
-        rows = given.get("items") if isinstance(given, dict) else given
-        lines: list[Line] = []
-        for row in rows or []:
-            lines.append(self.read_line(kind, fields, row, number=len(lines) + 1))
-        return lines
+        rows = (rows_of(given, "item") or []) if "item" in KINDS[kind].sublists else []
+        return [self.read_line(kind, fields, row, number=place) for place, row in enumerate(rows, start=1)]
 
     def read_line(self, kind: str, header: Json, row: Any, *, number: int) -> Line:
         kept = read_fields(self.state, self.call, kind, row, sublist="item")
@@ -99,9 +104,9 @@ class Book:
         if kept.get("location") is None and header.get("location") is not None:
             kept["location"] = header["location"]
         self._price(kind, kept)
-        closed, place = bool(kept.pop("isClosed", False)), int(kept.pop("line", number))
-        charge = self.state.is_charge(int(kept["item"]["id"]))
-        return Line(place, kept, quantity, closed=closed, charge=charge)
+        closed, charge = bool(kept.get("isClosed")), self.state.is_charge(int(kept["item"]["id"]))
+        fields = {name: value for name, value in kept.items() if name not in _OF_THE_LINE}
+        return Line(number, fields, quantity, closed=closed, charge=charge)
 
     def _price(self, kind: str, kept: Json) -> None:
         if kept.get("rate") is None and kept.get("amount") is None:
@@ -117,18 +122,20 @@ class Book:
     def _other_sublists(self, kind: str, given: Json) -> dict[str, list[Json]]:
         found = {}
         for name in KINDS[kind].sublists:
-            rows = given.get(name)
-            if name != "item" and rows is not None:
-                items = rows.get("items", []) if isinstance(rows, dict) else rows
-                found[name] = [read_fields(self.state, self.call, kind, row, sublist=name) for row in items]
+            rows = rows_of(given, name) if name != "item" else None
+            if rows is not None:
+                found[name] = [read_fields(self.state, self.call, kind, row, sublist=name) for row in rows]
+        for member in found.get("member", []):
+            if not member.get("item") or member.get("quantity", ZERO) <= 0:
+                raise refuse("A member is an item and how many of it.", "USER_ERROR", "member")
         return found
 
     def update(self, record: Record, given: Any, *, replaced: frozenset[str] = frozenset()) -> None:
         """PATCH: what is named is changed; a sublist in ``replaced`` is written anew. Raises ``Refused``."""
         fields = read_fields(self.state, self.call, record.kind, given, vendor=record.kind == "purchaseOrder")
-        lines = self._changed_lines(record, given.get("item"), anew="item" in replaced)
+        lines = self._changed_lines(record, rows_of(given, "item"), anew="item" in replaced)
         sublists = self._other_sublists(record.kind, given)
-        wanted = fields.pop("orderStatus", None)
+        wanted = self.order_status(fields)
         if given.get("externalId") not in {None, record.external_id}:
             self.state.external[(record.kind, str(self.external(record.kind, given["externalId"])))] = record.id
             record.external_id = str(given["externalId"])
@@ -137,26 +144,26 @@ class Book:
         self._relay(record, lines, wanted)
         record.modified_at = self.now
 
-    def _relay(self, record: Record, lines: list[Line] | None, wanted: Json | None) -> None:
+    def _relay(self, record: Record, lines: list[Line] | None, wanted: str) -> None:
         if lines is not None:
             for line in record.lines:
                 stock.uncommit(self.state, line, line.committed)
             record.lines = lines
         if wanted and record.status in {"A", "B"}:
-            record.status = wanted["id"]
+            record.status = wanted
         statuses.recompute(record)
         stock.free(self.state, record)
         stock.hold(self.state, record)
 
-    def _changed_lines(self, record: Record, given: Any, *, anew: bool) -> list[Line] | None:
+    def _changed_lines(self, record: Record, rows: list[Json] | None, *, anew: bool) -> list[Line] | None:
         """The lines after a change. What was shipped, received or billed cannot be taken away again."""
-        if given is None or record.kind not in _OPEN_ORDERS:
+        if rows is None or record.kind not in _OPEN_ORDERS:
             return None
-        rows = given.get("items", []) if isinstance(given, dict) else given
         old = {line.number: line for line in record.lines}
         made = {} if anew else dict(old)
         for row in rows:
-            number = int(row.get("line") or max([*made, *(() if anew else old), 0]) + 1)
+            said = row.get("line")
+            number = said if isinstance(said, int) and 0 < said <= _MOST_LINES else max([*made, 0]) + 1
             made[number] = self._changed_line(record, old.get(number), row, number)
         for line in old.values():
             kept = made.get(line.number)
@@ -173,7 +180,9 @@ class Book:
         if {"quantity", "rate"} & kept.keys() and "amount" not in kept:
             fields["amount"] = sales.cents(fields["rate"] * quantity)
         closed = kept.get("isClosed", old.closed)
-        fields = {name: value for name, value in fields.items() if name not in {"line", "isClosed"}}
+        if quantity <= 0:
+            raise refuse("Please enter a quantity above zero.", "USER_ERROR", "item.quantity")
+        fields = {name: value for name, value in fields.items() if name not in _OF_THE_LINE}
         return Line(number, fields, quantity, old.done, old.billed, old.arrived, closed=bool(closed), charge=old.charge)
 
 

@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from engine.sync.sandbox.netsuite import sales, statuses, stock
 from engine.sync.sandbox.netsuite.errors import refuse
-from engine.sync.sandbox.netsuite.fields import read_fields
+from engine.sync.sandbox.netsuite.fields import read_fields, rows_of
 from engine.sync.sandbox.netsuite.ledger import Book
 from engine.sync.sandbox.netsuite.state import ZERO, Line, Record
 from engine.sync.sandbox.wire import Json
 
 Make = Callable[[Book, Record, str, Json], Record]
 _ORDER: Final = {"A": 0, "B": 1, "C": 2}
+_OF_THE_ROW: Final = frozenset({"line", "orderLine", "itemReceive", "isClosed", "quantity", "item"})
 _APPROVED: Final = frozenset({"B", "D", "E"})
 
 
@@ -35,8 +36,7 @@ def _chosen(book: Book, source: Record, target: str, given: Json, offered: dict[
 
     A line that the body does not name is taken whole: who wants it left out says ``itemReceive: false``.
     """
-    body = given.get("item")
-    rows = (body.get("items", []) if isinstance(body, dict) else body) or []
+    rows = rows_of(given, "item") or []
     told: dict[int, Json] = {}
     for row in rows:
         kept = read_fields(book.state, book.call, target, row, sublist="item")
@@ -71,9 +71,7 @@ def _line(book: Book, source: Record, number: int, most: Decimal, kept: Json) ->
             "item.quantity",
         )
     fields = {name: value for name, value in origin.fields.items() if name != "amount"}
-    fields |= {
-        name: value for name, value in kept.items() if name not in {"line", "orderLine", "itemReceive", "isClosed"}
-    }
+    fields |= {name: value for name, value in kept.items() if name not in _OF_THE_ROW}
     fields["amount"] = sales.cents((fields.get("rate") or ZERO) * quantity)
     return Line(number, fields, quantity, order_line=number, charge=origin.charge)
 
@@ -121,9 +119,8 @@ def _pending(book: Book, source: Record) -> dict[int, Decimal]:
 
 
 def _packages(book: Book, given: Json) -> list[Json]:
-    rows = given.get("package") or {}
-    items = rows.get("items", []) if isinstance(rows, dict) else rows
-    return [read_fields(book.state, book.call, "itemFulfillment", row, sublist="package") for row in items]
+    rows = rows_of(given, "package") or []
+    return [read_fields(book.state, book.call, "itemFulfillment", row, sublist="package") for row in rows]
 
 
 def _leave(book: Book, made: Record) -> None:
@@ -241,7 +238,10 @@ def pay(book: Book, given: Json, source: Record | None = None) -> Record:
         raise refuse("Please enter value(s) for: Customer", "USER_ERROR", "customer")
     rows = _applied(book, source, given, fields)
     used = sum((amount for _, amount in rows), ZERO)
-    fields.setdefault("payment", used)
+    if fields.get("payment") is None:
+        fields["payment"] = used
+    if fields["payment"] <= 0:
+        raise refuse("Please enter an amount above zero.", "USER_ERROR", "payment")
     if used > fields["payment"]:
         raise refuse("The amount applied is more than the payment.", "USER_ERROR", "apply")
     eid = book.external("customerPayment", given.get("externalId"))
@@ -256,12 +256,11 @@ def pay(book: Book, given: Json, source: Record | None = None) -> Record:
 
 
 def _applied(book: Book, source: Record | None, given: Json, fields: Json) -> list[tuple[Record, Decimal]]:
-    said = given.get("apply")
-    items = (said.get("items", []) if isinstance(said, dict) else said) or []
+    items = rows_of(given, "apply") or []
     kept = [read_fields(book.state, book.call, "customerPayment", row, sublist="apply") for row in items]
     rows = [(book.find("invoice", row["doc"]["id"]), row) for row in kept if row.get("apply", True) and row.get("doc")]
     if not rows and source is not None and not items:
-        rows = [(source, {"amount": min(fields.get("payment", sales.remaining(source)), sales.remaining(source))})]
+        rows = [(source, {"amount": min((fields.get("payment") or sales.remaining(source)), sales.remaining(source))})]
     found = []
     for invoice, row in rows:
         amount = row.get("amount", sales.remaining(invoice))
@@ -294,7 +293,7 @@ def _authorize_return(book: Book, source: Record, target: str, given: Json) -> R
     }
     lines = _chosen(book, source, target, given, offered)
     made = _made(book, source, target, given, lines, _SALE)
-    made.status = (made.fields.pop("orderStatus", None) or {"id": "B"})["id"]
+    made.status = book.order_status(made.fields) or "B"
     book.keep(made)
     return made
 

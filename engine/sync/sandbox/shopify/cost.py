@@ -116,9 +116,10 @@ class _Pricer:
             if argument.name.value in {"first", "last"}:
                 value = argument.value
                 if isinstance(value, IntValueNode):
-                    return int(value.value)
+                    return max(int(value.value), 0)
                 if isinstance(value, VariableNode):
-                    return int(self.given.get(value.name.value) or 0)
+                    given = self.given.get(value.name.value)
+                    return max(given, 0) if isinstance(given, int) else 0
         return 0
 
 

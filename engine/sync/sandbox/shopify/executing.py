@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from importlib import resources
 from typing import Any, Final, cast
@@ -35,6 +36,7 @@ Mutation = Callable[[Shop, Json], Json]
 KEYED: Final = frozenset({"inventorySetQuantities", "refundCreate"})
 """They fail without an idempotency key since 2026-04."""
 _KEPT: Final = timedelta(hours=24)
+_LARGEST: Final = 10**15
 _MISMATCH: Final = "IDEMPOTENCY_KEY_PARAMETER_MISMATCH"
 MUTATIONS: Final[dict[str, Mutation]] = {
     "orderCreate": ordering.order_create,
@@ -63,9 +65,22 @@ def schema() -> GraphQLSchema:
     text = resources.files("engine.sync.sandbox.shopify").joinpath("schema.graphql").read_text()
     built = build_schema(text)
     cast("GraphQLScalarType", built.type_map["DateTime"]).coerce_output_value = views.iso
+    for name in ("Decimal", "Money"):
+        cast("GraphQLScalarType", built.type_map[name]).coerce_input_value = _amount
     for name in ("Node", "LegacyInteroperability", "DisplayableError"):
         cast("Any", built.type_map[name]).resolve_type = lambda thing, _info, _kind: views.kind_of(thing)
     return built
+
+
+def _amount(value: Any) -> str:
+    """An amount as text or number. Raises ``GraphQLError`` for anything else."""
+    try:
+        number = Decimal("bool" if isinstance(value, bool) else str(value))
+    except InvalidOperation as error:
+        raise GraphQLError(f"{value!r} is not a decimal.") from error
+    if not number.is_finite() or abs(number) > _LARGEST:
+        raise GraphQLError(f"{value!r} is not a decimal.")
+    return str(number)
 
 
 @lru_cache(maxsize=512)
@@ -115,6 +130,8 @@ def _error(error: GraphQLError) -> Json:
     original = error.original_error
     if isinstance(original, TopLevel):
         said["extensions"] = original.extensions
+    elif original is not None and not isinstance(original, GraphQLError):
+        said["extensions"] = {"code": "INTERNAL_SERVER_ERROR"}
     return cast("Json", said)
 
 
