@@ -13,7 +13,7 @@ from engine.kit.policies import Policy
 class PromotionsPolicy(Policy):
     """How much one person may let a promotion give away, and what becomes of its use when its order does not last.
 
-    Limits are by currency in minor units, ``None`` for none; in a currency that is not listed everything takes an
+    Limits are by currency, ``None`` for none; in a currency that is not listed everything takes an
     approval.
     """
 

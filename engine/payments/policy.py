@@ -14,7 +14,7 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 
 class PaymentsPolicy(Policy):
     """Refunds and stored value. Limits bind what is given back without the shopper's consent and without an approval.
-    They are written by currency in minor units, cumulative, each currency by itself; ``None`` is none. A bare number is
+    They are written by currency, cumulative, each currency by itself; ``None`` is none. A bare number is
     of the shop's own currency, and in a currency that is not listed everything takes an approval.
     """
 

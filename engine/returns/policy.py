@@ -28,7 +28,7 @@ class ReturnReason(BaseModel):
 
 
 class ReturnsPolicy(Policy):
-    """Windows count from the day a unit arrived; amounts are by currency, in minor units; a bare number is
+    """Windows count from the day a unit arrived; amounts are by currency; a bare number is
     of the shop's own currency.
     """
 

@@ -141,7 +141,7 @@ function ticks(items, value, label, hint) {
 
 function tuple(kind, value, label, hint) {
   const parts = kind.prefixItems.map((one, index) => line(one, false, value?.[index] ?? '', ['From', 'To'][index] ?? `${index + 1}`, ''));
-  const { node, own } = framed(label, hint, el('div', { class: 'tn-grid' }, ...parts.map((one) => one.node)));
+  const { node, own } = framed(label, hint, el('div', { class: 'tn-both' }, ...parts.map((one) => one.node)));
   return { node, value: () => parts.map((one) => one.value()), fault: (words, [first] = []) => (parts[first] ?? { fault: own }).fault(words) };
 }
 
@@ -222,7 +222,10 @@ function framed(label, hint, ...parts) {
 }
 
 /** What a rule means, in plain words. */
-export const told = (schema) => (schema.description ?? '').replaceAll('``', '').replaceAll('None', 'none').replace(/\s+/g, ' ').trim();
+export function told(schema) {
+  const words = (schema.description ?? '').replaceAll('``None``', 'none').replaceAll('``', '').replace(/\s+/g, ' ').trim();
+  return words && words[0].toUpperCase() + words.slice(1);
+}
 
 /** How a value is written in a sentence. */
 export function said(value, schema = {}) {
