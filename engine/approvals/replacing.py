@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engine.approvals.acts import Act, Args, Doing, Outcome, Standing, over
@@ -16,11 +16,25 @@ from engine.kit.errors import Conflict, InvalidInput, NotFound, OverLimit
 from engine.orders import replacements, shares
 from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine
-from engine.returns.taken import taken_before
-from engine.returns.worth import Taken
+from engine.returns.taken import unanswered
 
 LineId = Annotated[str, Field(max_length=40)]
 Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
+_FAMILY: Final = text("""
+WITH RECURSIVE up AS (
+  SELECT id, origin ->> 'order_id' AS first, 0 AS steps FROM app.orders
+  WHERE tenant_id = :tenant_id AND id = :order_id
+  UNION ALL SELECT o.id, o.origin ->> 'order_id', up.steps + 1 FROM app.orders o JOIN up ON o.id = up.first
+  WHERE o.tenant_id = :tenant_id
+), down AS (
+  (SELECT id, CAST(NULL AS text) AS first, 0 AS steps FROM up ORDER BY up.steps DESC LIMIT 1)
+  UNION ALL SELECT o.id, o.origin ->> 'order_id', down.steps + 1
+  FROM app.orders o JOIN down ON o.origin ->> 'order_id' = down.id
+  WHERE o.tenant_id = :tenant_id AND o.owner_id = :owner_id
+) SELECT id, first FROM down ORDER BY steps, id
+""")
+_ONE_FAMILY: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+"""Taken after the order's lock, and by nobody who then locks another order: what one may send again counts on all."""
 
 
 class Sent(BaseModel):
@@ -48,58 +62,51 @@ def replaceable(session: Session, order: Order, lines: list[OrderLine]) -> dict[
     warranty made good and what was sent again before. What has no parcel has its codes, and a bundle is replaced part
     by part where its parts are sold.
     """
-    before = replacements.replaced(session, order.tenant_id, order.id)
-    taken = taken_before(session, order.tenant_id, order.id)
-    return {line.id: _left(line, taken.of(line.id), before[line.id]) for line in lines}
+    left = unanswered(session, order, lines)
+    return {line.id: 0 if line.digital or line.components else max(0, left[line.id]) for line in lines}
 
 
-def _left(line: OrderLine, taken: Taken, before: int) -> int:
-    """``taken`` leaves out what was sent again for units that never arrived: they cannot come back."""
-    if line.digital or line.components:
-        return 0
-    never_arrived = min(before, line.shipped - line.delivered)
-    return max(0, line.shipped - max(line.returned, taken.whole) - taken.gone - never_arrived)
-
-
-def given(session: Session, order: Order, lines: Iterable[OrderLine]) -> int:
-    """What the goods stand for that were sent again of an order, and of the one that it makes up for itself."""
-    paid = _paid(session, order, lines)
-    before = replacements.replaced(session, order.tenant_id, order.id)
-    total = sum(_worth(paid[line_id], 0, units) for line_id, units in before.items() if line_id in paid)
-    first = _makes_up_for(session, order)
-    return total + (given(session, first, _lines(session, first)) if first else 0)
+def given(session: Session, order: Order) -> int:
+    """What the goods stand for that were sent again of an order and of all that make up for it, or it for them."""
+    paid, total = _paid(session, order), 0
+    for member in _family(session, order):
+        before = replacements.replaced(session, order.tenant_id, member)
+        total += sum(_worth(paid[line_id], 0, units) for line_id, units in before.items())
+    return total
 
 
 def _look(session: Session, tenant_id: str, args: ReplacementArgs) -> Standing:
-    """What the units stand for is what is given away; all that was sent again of the order counts."""
-    order, lines, wanted = _read(session, tenant_id, args)
-    before = replacements.replaced(session, tenant_id, order.id)
-    paid = _paid(session, order, lines.values())
+    """What the units stand for is what is given away; all that was sent again of the order, and of the others that make
+    up for one another with it, counts. These are looked at one after the other.
+    """
+    order, _, wanted = _read(session, tenant_id, args)
+    before, paid = replacements.replaced(session, tenant_id, order.id), _paid(session, order)
     worth = sum(_worth(paid[line_id], before[line_id], units) for line_id, units in wanted.items())
-    counted = given(session, order, lines.values()) + worth
+    counted = given(session, order) + worth
     version = f"{order.version}|{sum(before.values())}"
     return Standing(order.id, version, worth, order.currency, counted, order.thread_id)
 
 
-def _paid(session: Session, order: Order, lines: Iterable[OrderLine]) -> dict[str, OrderLine]:
-    """Line → the line that its units were paid with: of an order that makes up for another, that one's of the item."""
-    first = _makes_up_for(session, order)
-    if first is None:
-        return {line.id: line for line in lines}
-    theirs = _lines(session, first)
-    paid = _paid(session, first, theirs)
-    by_variant = {line.variant_id: paid[line.id] for line in theirs}
-    return {line.id: by_variant.get(line.variant_id, line) for line in lines}
+def _paid(session: Session, order: Order) -> dict[str, OrderLine]:
+    """Line → the line that its units were paid with, of all that make up for one another: where an order makes up for
+    another, that one's of the item.
+    """
+    query = select(OrderLine).where(OrderLine.tenant_id == order.tenant_id)
+    family = _family(session, order)
+    lines = session.scalars(query.where(OrderLine.order_id.in_(family)).order_by(OrderLine.position)).all()
+    paid: dict[str, OrderLine] = {}
+    for member, first in family.items():
+        theirs = {line.variant_id: paid[line.id] for line in lines if line.order_id == first}
+        paid |= {line.id: theirs.get(line.variant_id, line) for line in lines if line.order_id == member}
+    return paid
 
 
-def _makes_up_for(session: Session, order: Order) -> Order | None:
-    first = (order.origin or {}).get("order_id")
-    return session.get_one(Order, (order.tenant_id, first)) if first else None
-
-
-def _lines(session: Session, order: Order) -> list[OrderLine]:
-    query = select(OrderLine).where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
-    return list(session.scalars(query))
+def _family(session: Session, order: Order) -> dict[str, str | None]:
+    """Each order that makes up for another, or is made up for, down from the one that was paid → what it makes up
+    for.
+    """
+    rows = session.execute(_FAMILY, {"tenant_id": order.tenant_id, "owner_id": order.owner_id, "order_id": order.id})
+    return {row.id: row.first for row in rows}
 
 
 def _read(
@@ -109,6 +116,7 @@ def _read(
     order = orders.lock(session, tenant_id, args.order_id)
     if order.placed_at is None:
         raise NotFound("There is no such order.")
+    session.execute(_ONE_FAMILY, {"key": f"replacements:{tenant_id}:{next(iter(_family(session, order)))}"})
     lines = {line.id: line for line in orders.lines_of(session, order)}
     left, wanted = replaceable(session, order, list(lines.values())), Counter[str]()
     for one in args.lines:

@@ -64,3 +64,9 @@ class AlreadyRemedied(Conflict):
     """What is to follow from a lost parcel was decided before."""
 
     code = "already_remedied"
+
+
+class MadeUpFor(Conflict):
+    """Its goods were sent once more, or paid back, in another way."""
+
+    code = "made_up_for"

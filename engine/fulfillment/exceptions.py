@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from engine.fulfillment import shipments, work
 from engine.fulfillment.carriers import PICKUP
-from engine.fulfillment.errors import AlreadyRemedied, CancelPending, NothingToShip
+from engine.fulfillment.errors import AlreadyRemedied, CancelPending, MadeUpFor, NothingToShip
 from engine.fulfillment.models import FulfillmentStatus
 from engine.fulfillment.policies import FulfillmentPolicy, RoutingPolicy
 from engine.fulfillment.release import open_work
@@ -31,6 +31,7 @@ from engine.orders import service as orders
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.orders.ways import way_of
 from engine.payments.alerts import raise_alert, resolve_alert
+from engine.returns.taken import unanswered
 from engine.shipping.pickup import place_id
 
 log = structlog.get_logger(__name__)
@@ -135,6 +136,8 @@ def returned_to_sender(session: Session, order: Order, shipment: Shipment) -> No
     words = f"{shipment.carrier} {shipment.tracking_number} came back. Correct the address and release it again."
     if shipment.carrier == PICKUP:
         words = f"Nobody came for {shipment.tracking_number}. Ask its buyer: release it again or cancel it."
+    if any(units < 0 for units in unanswered(session, order, list(lines.values())).values()):
+        words += " Its goods were sent once more already: cancel that first, or keep them."
     raise_alert(session, order.tenant_id, BACK, shipment.id, words)
     _emit(session, order, shipment)
 
@@ -148,14 +151,11 @@ def remedy_lost(session: Session, tenant_id: str, shipment_id: str, *, remedy: R
 
     To reship, units are reserved anew (what has no stock waits for it) and can be released; to refund, they have no
     stock and are to be canceled with the order's own cancel, which gives the money back under its rules. Returns the
-    units by order line. Raises ``Conflict`` for a parcel that is not lost, ``AlreadyRemedied``.
+    units by order line. Raises ``Conflict`` for a parcel that is not lost, ``AlreadyRemedied``, ``MadeUpFor``.
     """
     order, shipment = work.lock_shipment(session, tenant_id, shipment_id)
-    if shipment.remedy is not None:
-        raise AlreadyRemedied("What is to follow from this parcel was decided before.")
-    if shipment.status != ShipmentStatus.LOST or shipment.fulfillment_id is None:
-        raise Conflict("This parcel is not lost.")
     lines = work.lock_lines(session, order)
+    require_remedy(session, order, shipment, lines.values())
     units = _take_back(session, order, shipment, lines, cost_back=False)
     for line_id, quantity in _by_variant(units, lines):
         lines[line_id].allocated -= quantity
@@ -168,6 +168,25 @@ def remedy_lost(session: Session, tenant_id: str, shipment_id: str, *, remedy: R
     audit.record(session, tenant_id, actor=actor, action="shipment.remedied", subject=shipment_id, facts=facts)
     session.flush()
     return units
+
+
+def require_remedy(session: Session, order: Order, shipment: Shipment, lines: Iterable[OrderLine]) -> None:
+    """Whether something can follow from it. Raises ``Conflict``, ``AlreadyRemedied``, ``MadeUpFor``."""
+    if shipment.remedy is not None:
+        raise AlreadyRemedied("What is to follow from this parcel was decided before.")
+    if shipment.status != ShipmentStatus.LOST or shipment.fulfillment_id is None:
+        raise Conflict("This parcel is not lost.")
+    every = {line.id: line for line in lines}
+    for line_id, units in made_up(shipment, unanswered(session, order, list(every.values()))).items():
+        words = f"{units} of {every[line_id].title} were made up for already. Nothing more follows from the parcel."
+        raise MadeUpFor(words)
+
+
+def made_up(shipment: Shipment, left: Mapping[str, int]) -> dict[str, int]:
+    """Line → units of the parcel that were made up for, with what ``left`` of their lines was not."""
+    packed = {str(row["order_line_id"]): int(row["quantity"]) for row in shipment.lines}
+    missing = {line_id: quantity - max(0, left[line_id]) for line_id, quantity in packed.items()}
+    return {line_id: units for line_id, units in missing.items() if units > 0}
 
 
 def found_after_all(session: Session, shipment: Shipment) -> None:

@@ -19,7 +19,7 @@ from engine.agentic import webhooks
 from engine.approvals.asking import Where, perform
 from engine.approvals.models import ApprovalKind
 from engine.catalog.models import Variant
-from engine.fulfillment import exceptions, release
+from engine.fulfillment import exceptions, release, work
 from engine.fulfillment.exceptions import Remedy
 from engine.inventory import counting, inbound, listing, naming, queries
 from engine.inventory.inbound import Coming
@@ -27,7 +27,7 @@ from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.identity import Identity
 from engine.orders import allocation
 from engine.orders import queries as orders
-from engine.orders.models import Shipment, ShipmentStatus
+from engine.orders.models import Order, Shipment
 from engine.payments import inbox
 from engine.payments.models import Alert
 from engine.runtime import Runtime
@@ -247,8 +247,8 @@ class LostParcel(StaffAct):
         found = session.get(Shipment, (identity.tenant_id, self.shipment_id))
         if found is None:
             raise NotFound("There is no such parcel.")
-        if found.status != ShipmentStatus.LOST or found.remedy is not None:
-            raise Conflict("This parcel is not lost, or what follows from it was decided before.")
+        order = session.get_one(Order, (identity.tenant_id, found.order_id))
+        exceptions.require_remedy(session, order, found, work.lines_in_place(session, order).values())
         units = sum(line["quantity"] for line in found.lines)
         follows = {
             Remedy.RESHIP: "They are reserved anew and can be sent again.",

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from engine.approvals import money as gifts
 from engine.approvals.policy import ApprovalsPolicy
 from engine.approvals.replacing import given, replaceable
+from engine.fulfillment.exceptions import made_up
 from engine.kit.caps import cap
 from engine.kit.errors import DomainError
 from engine.kit.identity import Identity
@@ -19,6 +20,7 @@ from engine.kit.policies import policy_of
 from engine.kit.views import Price
 from engine.mail import again
 from engine.orders import queries
+from engine.orders.changes.cancel import open_units
 from engine.orders.changes.case import Case
 from engine.orders.changes.quote import open_case
 from engine.orders.changes.rules import check
@@ -28,6 +30,7 @@ from engine.panel.schemas import ActionView, Choice, LetterChoice, LineChoice, P
 from engine.panel.wanted import REASONS
 from engine.payments import refund_limits
 from engine.returns import queries as returns
+from engine.returns.taken import unanswered
 
 _REASONS: Final = [Choice(code=code, text=words) for code, words in REASONS.items()]
 _DESTINATIONS: Final = [
@@ -141,20 +144,24 @@ def _replacement(look: Look) -> ActionView:
         title="Send a replacement",
         allowed=bool(lines),
         why_not="" if lines else "Nothing was sent that could be sent once more.",
-        alone=look.alone(look.policy.replacement_limit, given(look.session, look.order, look.parts.lines)),
+        alone=look.alone(look.policy.replacement_limit, given(look.session, look.order)),
         reasons=_REASONS,
         lines=lines,
     )
 
 
 def _lost(look: Look) -> ActionView:
-    lost = [
-        ParcelChoice(shipment_id=one.id, title=f"{one.carrier} {one.tracking_number}")
-        for one in look.parts.shipments
-        if one.status == ShipmentStatus.LOST and one.remedy is None
-    ]
-    why = "" if lost else "No parcel of it is lost."
-    return ActionView(action="lost_parcel", title="Lost parcel", allowed=bool(lost), why_not=why, parcels=lost)
+    lost = [one for one in look.parts.shipments if one.status == ShipmentStatus.LOST and one.remedy is None]
+    left = unanswered(look.session, look.order, look.parts.lines) if lost else {}
+    open_ = [one for one in lost if made_up(one, left) == {}]
+    why = "What was lost of it was made up for already." if lost else "No parcel of it is lost."
+    return ActionView(
+        action="lost_parcel",
+        title="Lost parcel",
+        allowed=bool(open_),
+        why_not="" if open_ else why,
+        parcels=[ParcelChoice(shipment_id=one.id, title=f"{one.carrier} {one.tracking_number}") for one in open_],
+    )
 
 
 def _return(look: Look) -> ActionView:
@@ -184,8 +191,8 @@ def _return(look: Look) -> ActionView:
 
 
 def _cancel(look: Look) -> ActionView:
-    open_lines = [(line, line.ordered - line.canceled - line.shipped) for line in look.parts.lines]
-    lines = [_line(look, line, units) for line, units in open_lines if units > 0]
+    units = open_units(look.case)
+    lines = [_line(look, line, units[line.id]) for line in look.parts.lines if units[line.id]]
     why = _refusal(look, ChangeKind.CANCEL) or ("" if lines else "All of it was sent already.")
     policy = look.case.policy
     return ActionView(

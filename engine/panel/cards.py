@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from engine.approvals.asking import foresee
 from engine.approvals.models import ApprovalKind
+from engine.fulfillment.exceptions import require_remedy
 from engine.kit.errors import InvalidInput, OverLimit
 from engine.kit.idempotency import fingerprint
 from engine.kit.identity import Identity
@@ -298,6 +299,7 @@ def _lost(scene: Scene, asked: LostParcelAsked) -> Draft:
     shipment = scene.session.get(Shipment, (scene.order.tenant_id, asked.shipment_id))
     if shipment is None or shipment.order_id != scene.order.id:
         raise InvalidInput("That is no parcel of this order.", param="shipment_id")
+    require_remedy(scene.session, scene.order, shipment, _lines(scene))
     again_words = {"reship": "Its goods are sent again", "refund": "Its goods are free to be canceled and paid back"}
     return Draft(
         title="Send the lost parcel again" if asked.remedy == "reship" else "Give the lost parcel up",

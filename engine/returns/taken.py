@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
-from engine.orders.models import OrderLine
+from engine.orders.models import Order, OrderLine
 from engine.orders.replacements import replaced
 from engine.orders.shares import NOTHING, Worth
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus
@@ -73,6 +73,22 @@ def taken_before(
     found.outstanding = sum(row.credit - row.fee for row in opened.values()) - _settled(rows)
     found.outstanding_tax = sum(row.credit_tax for row in opened.values())
     return found
+
+
+def unanswered(session: Session, order: Order, lines: Sequence[OrderLine]) -> dict[str, int]:
+    """Line → how many of its units left and were not made up for: they did not come back and are not to, no warranty
+    made them good, and they were not sent once more. Below nothing: units that did not leave, or are with the shop
+    again, were sent once more all the same.
+    """
+    again = replaced(session, order.tenant_id, order.id)
+    taken = taken_before(session, order.tenant_id, order.id)
+    return {line.id: _unanswered(line, taken.of(line.id), again[line.id]) for line in lines}
+
+
+def _unanswered(line: OrderLine, taken: Taken, again: int) -> int:
+    """``taken`` leaves out what was sent again for units that never arrived: they cannot come back."""
+    arrived = max(0, again - (line.shipped - line.delivered))
+    return line.shipped - max(line.returned, taken.whole) - taken.gone - (again - arrived)
 
 
 def lines_of(session: Session, row: Return) -> list[ReturnLine]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
 from sqlalchemy import event, func, select
 
+from engine.approvals import replacing
 from engine.approvals.models import Approval
+from engine.approvals.replacing import given
 from engine.conversations import service as conversations
+from engine.fulfillment import exceptions, work
 from engine.jobs import tell_conversations
 from engine.kit import clock
 from engine.kit.audit import AuditRow
@@ -20,7 +25,7 @@ from engine.kit.tenancy import Tenant
 from engine.mail.consumer import write_letters
 from engine.mail.models import Mail
 from engine.orders.models import Order, OrderLine, Shipment, ShipmentStatus
-from engine.payments.models import Refund
+from engine.payments.models import Alert, Refund
 from engine.policies import set_policy
 from engine.support import cases
 from tests.app.conftest import Browser, counted
@@ -347,6 +352,50 @@ def test_what_is_sent_again_a_second_time_counts_as_what_was_paid(office: Office
     assert second.card(**again(second.desk))["decides"] == "you"
 
 
+def _chain(office: Office) -> tuple[Office, dict[str, Any], dict[str, Any]]:
+    """One tent was sent again and came; that order, and how to send one of it again, and one of the first."""
+    deliver(office.desk)
+    asked = {"action": "replacement", "because": "damaged"}
+    first = asked | {"lines": [{"line_id": office.desk.line("TENT").id, "quantity": 1}]}
+    made = office.do(**first).json()["outcome"]["replacement_order_id"]
+    second = replace(office, desk=replace(office.desk, order_id=made))
+    deliver(second.desk)
+    return second, asked | {"lines": [{"line_id": second.desk.line("TENT").id, "quantity": 1}]}, first
+
+
+def test_what_was_sent_again_of_a_replacement_counts_on_the_first_order_too(office: Office) -> None:
+    second, again, first = _chain(office)
+    office.rule(replacement_limit=11_000)
+    assert second.do(**again).json()["status"] == "done"
+
+    assert office.action("replacement")["alone"]["amount"] == 0
+    assert office.card(**first)["decides"] == "approver"
+
+
+def test_two_orders_of_a_chain_do_not_pass_the_limit_together(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, again, first = _chain(office)
+    office.rule(replacement_limit=11_000)
+    cards = [(office, office.card(**first), first), (second, second.card(**again), again)]
+    assert [card["decides"] for _, card, _ in cards] == ["you", "you"]
+    both_counted = Barrier(2, timeout=1)
+
+    def counted_together(*args: Any) -> int:
+        total = given(*args)
+        with suppress(BrokenBarrierError):
+            both_counted.wait()
+        return total
+
+    monkeypatch.setattr(replacing, "given", counted_together)
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(lambda one: one[0].yes(one[1], **one[2]), cards))
+
+    assert sorted(one.status_code for one in said) == [200, 409]
+    assert [one.json()["code"] for one in said if one.status_code == 409] == ["card_outdated"]
+    assert len(office.get("/orders").json()["items"]) == 3
+
+
 def test_an_approval_says_the_limit_of_payments_that_it_is_above(office: Office) -> None:
     office.rule("payments", refund_limit_per_order=2000)
     assert office.do(**REFUND).json()["status"] == "pending_approval"
@@ -420,6 +469,70 @@ def test_a_lost_parcel_is_sent_again(office: Office) -> None:
         f"/orders/{office.desk.order_id}/cards", {"action": "lost_parcel", "shipment_id": "shi_x", "remedy": "reship"}
     )
     assert other.status_code == 400
+
+
+def _lose(office: Office) -> str:
+    """Both tents left in one parcel that never arrived; its id."""
+    deliver(office.desk)
+    (parcel,) = parcels(office.desk)
+    with office.shop.uow() as session:
+        row = session.get_one(Shipment, (office.shop.tenant.id, parcel))
+        row.status, row.delivered_at = ShipmentStatus.LOST, None
+        session.get_one(OrderLine, (office.shop.tenant.id, office.desk.line("TENT").id)).delivered = 0
+    return parcel
+
+
+@pytest.mark.parametrize("units", [1, 2])
+@pytest.mark.parametrize("remedy", ["refund", "reship"])
+def test_a_lost_parcel_whose_goods_were_sent_again_has_no_other_remedy(
+    office: Office, remedy: str, units: int
+) -> None:
+    parcel = _lose(office)
+    asked = {"action": "lost_parcel", "shipment_id": parcel, "remedy": remedy}
+    card = office.card(**asked)
+    lines = [{"line_id": office.desk.line("TENT").id, "quantity": units}]
+    assert office.do(action="replacement", because="missing_item", lines=lines).status_code == 200
+    before = office.desk.rows()
+
+    refused = [
+        office.post(f"/orders/{office.desk.order_id}/cards", asked),
+        office.yes(card, **asked),
+        office.post(f"/shipments/{parcel}/remedy", {"remedy": remedy}),
+    ]
+
+    assert [(one.status_code, one.json()["code"]) for one in refused] == [(409, "made_up_for")] * 3
+    assert office.desk.rows() == before
+    action = office.action("lost_parcel")
+    assert (action["allowed"], action["why_not"]) == (False, "What was lost of it was made up for already.")
+    assert office.action("replacement")["allowed"] is (units == 1)
+
+
+def test_what_was_remedied_is_not_sent_again_as_well(office: Office) -> None:
+    parcel = _lose(office)
+    assert office.do(action="lost_parcel", shipment_id=parcel, remedy="refund").status_code == 200
+    assert not office.action("replacement")["allowed"]
+
+
+def test_a_unit_sent_again_whose_parcel_came_back_is_not_paid_back(office: Office) -> None:
+    parcel = _lose(office)
+    line = office.desk.line("TENT").id
+    asked = {"action": "replacement", "because": "late", "lines": [{"line_id": line, "quantity": 1}]}
+    assert office.do(**asked).status_code == 200
+    with office.shop.uow() as session:
+        order, row = work.lock_shipment(session, office.shop.tenant.id, parcel)
+        row.status = ShipmentStatus.RETURNED
+        exceptions.returned_to_sender(session, order, row)
+        (told,) = session.scalars(select(Alert.detail).where(Alert.kind == exceptions.BACK))
+    assert told.endswith("Its goods were sent once more already: cancel that first, or keep them.")
+    office.do(action="resume")
+    assert [one["units"] for one in office.action("cancel")["lines"]] == [1]
+    both = {"kind": "cancel", "reason": "other", "lines": [{"line_id": line, "quantity": 2}]}
+    refused = office.post(f"/orders/{office.desk.order_id}/cards", {"action": "change", "wanted": both})
+    assert (refused.status_code, refused.json()["code"]) == (422, "count_mismatch")
+    assert office.do(action="change", wanted={"kind": "cancel", "reason": "other"}).status_code == 200
+    assert [(amount, status) for amount, status, _ in office.refunds()] == [(5500, "succeeded")]
+    assert not office.action("cancel")["allowed"]
+    assert broken(office.shop) == []
 
 
 def test_a_letter_goes_out_once_more_and_not_for_ever(office: Office) -> None:

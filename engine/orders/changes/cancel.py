@@ -11,6 +11,7 @@ from engine.orders.errors import ChangeRefused, CountMismatch, InvalidReason, No
 from engine.orders.models import ChangeKind, OrderLine
 from engine.orders.policy import OrdersPolicy
 from engine.returns import waived
+from engine.returns.taken import unanswered
 
 
 def work_out(case: Case, wanted: CancelWanted) -> Effect:
@@ -24,7 +25,7 @@ def work_out(case: Case, wanted: CancelWanted) -> Effect:
         known = ", ".join(reason.code for reason in case.policy.cancel_reasons)
         raise InvalidReason(f"The reason must be one of: {known}.")
     lines = case.parts.lines
-    units = {line.id: _unshipped(line) for line in lines}
+    units = open_units(case)
     began = any(line.shipped for line in lines)
     if not any(units.values()) or (began and not case.policy.cancel_after_shipping_began):
         raise WrongStatus(RETURN_PATH)
@@ -76,6 +77,16 @@ def end_units(line: OrderLine, quantity: int, policy: OrdersPolicy) -> Ended:
         total=shares.last_canceled(line, quantity).total,
         at_partner=at_partner,
     )
+
+
+def open_units(case: Case) -> dict[str, int]:
+    """Line → units that are still to come: of those that came back in a parcel, the ones that were not made up for."""
+    lines = case.parts.lines
+    units = {line.id: _unshipped(line) for line in lines}
+    if not any(one.returned_at or one.remedy for one in case.parts.shipments):
+        return units
+    left = unanswered(case.session, case.order, lines)
+    return {line_id: max(0, count + min(0, left[line_id])) for line_id, count in units.items()}
 
 
 def _unshipped(line: OrderLine) -> int:

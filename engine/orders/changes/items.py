@@ -19,7 +19,7 @@ from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.changes.address import rules_of
-from engine.orders.changes.cancel import end_units
+from engine.orders.changes.cancel import end_units, open_units
 from engine.orders.changes.case import Case, effect_of
 from engine.orders.changes.effect import Added, Effect
 from engine.orders.changes.rules import RETURN_PATH
@@ -99,7 +99,7 @@ def _moves(case: Case, swaps: list[Swap]) -> list[Move]:
     """Which line gives which units: each unit once, lines in their order. Equal moves are one. Raises ``CountMismatch``
     for any of the swaps before anything else is said of one.
     """
-    left = {line.id: line.ordered - line.canceled - line.shipped for line in case.parts.lines}
+    left = open_units(case)
     found: dict[tuple[str, str], Move] = {}
     for swap in swaps:
         still = swap.quantity
