@@ -17,6 +17,7 @@ from engine.kit.caps import cap
 from engine.kit.errors import DomainError
 from engine.kit.identity import Identity
 from engine.kit.policies import policy_of
+from engine.kit.tenancy import Tenant
 from engine.kit.views import Price
 from engine.mail import again
 from engine.orders import queries
@@ -106,14 +107,28 @@ def _why_no_refund(held: int, contested: int, captured: int) -> str:
 
 
 def _refund_alone(look: Look) -> Price | None:
-    """The least of what the limits leave."""
-    order = look.order
     own = look.alone(look.policy.refund_limit, _given_alone(look))
+    return _least(own, _payments_leave(look, look.order.currency, order_id=look.order.id))
+
+
+def _least(*limits: Price | None) -> Price | None:
+    """What all of the limits leave, each where there is one."""
+    return min((one for one in limits if one), key=lambda one: one.amount, default=None)
+
+
+def _payments_leave(
+    look: Look, currency: str, *, order_id: str | None = None, buyer: str | None = None
+) -> Price | None:
+    """By the limits that refunds share with everything that is given away."""
     rest = refund_limits.left(
-        look.session, order.tenant_id, order_id=order.id, currency=order.currency, actor=look.identity.id
+        look.session,
+        look.order.tenant_id,
+        order_id=order_id,
+        currency=currency,
+        actor=look.identity.id,
+        buyer=buyer,
     )
-    found = [limit for limit in (own.amount if own else None, rest) if limit is not None]
-    return look.price(min(found)) if found else None
+    return None if rest is None else Price(amount=rest, currency=currency)
 
 
 def _given_alone(look: Look) -> int:
@@ -125,15 +140,19 @@ def _given_alone(look: Look) -> int:
 
 
 def _credit(look: Look) -> ActionView:
-    used = gifts.credited(look.session, look.order)
-    alone = look.alone(look.policy.goodwill_limit, used)
+    own = look.alone(look.policy.goodwill_limit, gifts.credited(look.session, look.order))
+    buyer = look.order.customer_id or look.order.owner_id
+    alone = _least(own, _payments_leave(look, look.order.currency, buyer=buyer))
     return ActionView(action="credit", title="Store credit", allowed=True, alone=alone, reasons=_REASONS)
 
 
 def _code(look: Look) -> ActionView:
-    return ActionView(
-        action="code", title="Courtesy code", allowed=True, alone=look.alone(look.policy.discount_limit, 0)
-    )
+    """In the shop's own currency, as codes are."""
+    currency = look.session.get_one(Tenant, look.order.tenant_id).currency
+    limit = cap(look.policy.discount_limit, currency)
+    own = None if limit is None else Price(amount=limit, currency=currency)
+    alone = _least(own, _payments_leave(look, currency))
+    return ActionView(action="code", title="Courtesy code", allowed=True, alone=alone)
 
 
 def _replacement(look: Look) -> ActionView:

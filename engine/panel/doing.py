@@ -1,6 +1,7 @@
 """Doing what somebody of the shop said yes to on a card: once, and only as the card said it.
 
-Locks: the order first. A card is used up in the transaction that begins its act.
+Locks: the order first. A card is used up in the transaction that begins its act; what is refused after that gives it
+back.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from engine.conversations.showing import propose_in
 from engine.fulfillment import exceptions
 from engine.kit import audit
 from engine.kit.audit import AuditRow
-from engine.kit.errors import Forbidden
+from engine.kit.errors import DomainError, Forbidden
 from engine.kit.identity import Identity
 from engine.mail import again
 from engine.orders import queries
@@ -44,6 +45,7 @@ from engine.panel.wanted import (
 from engine.runtime import Runtime
 
 ACTED = "order.staff_acted"
+REFUSED = "order.staff_refused"
 _APPLIED = {
     ChangeStatus.APPLIED: "Done.",
     ChangeStatus.REQUESTED: "Asked for: it is done when whoever looks at it, or has the goods, says yes.",
@@ -96,6 +98,17 @@ def change(runtime: Runtime, identity: Identity, order_id: str, asked: ChangeAsk
         order_id, thread_id = scene.order.id, _thread_of_buyer(scene, yes)
         if drawn.over is not None:
             return _asked_for(scene, drawn, asked, yes)
+    try:
+        return _carry_out(runtime, identity, order_id, asked, drawn, thread_id)
+    except DomainError as refused:
+        _came_to_nothing(runtime, identity, order_id, asked, yes, refused)
+        raise
+
+
+def _carry_out(
+    runtime: Runtime, identity: Identity, order_id: str, asked: ChangeAsked, drawn: Draft, thread_id: str | None
+) -> Acted:
+    """In transactions of its own; each that is refused leaves everything as it was."""
     if drawn.decides == "shopper":
         return _to_the_shopper(runtime, identity, order_id, asked, thread_id)
     made = propose(runtime, identity, order_id, asked.wanted)
@@ -103,6 +116,16 @@ def change(runtime: Runtime, identity: Identity, order_id: str, asked: ChangeAsk
         raise _outdated()
     view = apply.apply_as_staff(runtime, identity, order_id, made.id)
     return Acted(status="done", words=view.message or _APPLIED.get(ChangeStatus(view.status), "Done."), change=view)
+
+
+def _came_to_nothing(
+    runtime: Runtime, identity: Identity, order_id: str, asked: ChangeAsked, yes: Yes, refused: DomainError
+) -> None:
+    """The card is good for its yes again, as long as it says what would be done."""
+    facts = {"card": yes.card_id, "act": asked.wanted.kind, "code": refused.code, "reason": refused.message}
+    with runtime.unit_of_work(identity.tenant_id) as session:
+        orders.lock(session, identity.tenant_id, order_id)
+        audit.record(session, identity.tenant_id, actor=identity.id, action=REFUSED, subject=order_id, facts=facts)
 
 
 def _scene(session: Session, runtime: Runtime, identity: Identity, order_id: str) -> Scene:
@@ -116,13 +139,13 @@ def _scene(session: Session, runtime: Runtime, identity: Identity, order_id: str
 def _claim(scene: Scene, asked: Asked, yes: Yes) -> Draft:
     """Use the card up, if it still says what would be done. Raises ``CardUsed``, ``CardOutdated``."""
     order, session = scene.order, scene.session
-    used = select(AuditRow.id).where(
+    last = select(AuditRow.action).where(
         AuditRow.tenant_id == order.tenant_id,
         AuditRow.subject == order.id,
-        AuditRow.action == ACTED,
+        AuditRow.action.in_((ACTED, REFUSED)),
         AuditRow.facts["card"].astext == yes.card_id,
     )
-    if session.scalar(used.limit(1)) is not None:
+    if session.scalar(last.order_by(AuditRow.id.desc()).limit(1)) == ACTED:
         raise CardUsed("This was said yes to before. Look at the order for what became of it.")
     drawn = cards.draft(scene, asked)
     if cards.numbered(scene, asked, drawn, yes.card_id).seen != yes.seen:

@@ -37,6 +37,7 @@ ORDER BY a.id DESC LIMIT :most
 _LAST: Final = 2**62
 _WHAT: Final[Mapping[str, str]] = {
     "order.staff_acted": "Said yes on a card",
+    "order.staff_refused": "A yes came to nothing",
     "order.change_quoted": "Worked a change out",
     "order.change_approved": "Answered for a change",
     "order.noted": "Wrote a note",

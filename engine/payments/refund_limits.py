@@ -69,12 +69,7 @@ def check(
     """Raises ``RefundOverLimit`` when this, with all before it, is more than a limit allows: a refund of an order, or
     without one what ``actor`` gives away, to ``buyer`` where it is for somebody.
     """
-    limits = _limits(policy)
-    if order_id is None:
-        del limits["order"]
-    if order_id is None and buyer is None:
-        del limits["customer_day"]
-    caps = {name: (cap(limit, wanted.currency), words) for name, (limit, words) in limits.items()}
+    caps = _caps(policy, wanted.currency, order_id, buyer)
     if all(limit is None for limit, _ in caps.values()):
         return
     given = _given(session, tenant_id, order_id, wanted.currency, actor, buyer)
@@ -90,14 +85,27 @@ def check(
             )
 
 
-def left(session: Session, tenant_id: str, *, order_id: str, currency: str, actor: str) -> int | None:
-    """How much of an order ``actor`` may still give back alone by these limits; ``None`` where there is none."""
-    limits = _limits(policy_of(session, tenant_id, PaymentsPolicy))
-    caps = {name: cap(limit, currency) for name, (limit, _) in limits.items()}
-    if all(limit is None for limit in caps.values()):
+def left(
+    session: Session, tenant_id: str, *, order_id: str | None, currency: str, actor: str, buyer: str | None = None
+) -> int | None:
+    """How much ``actor`` may still give alone by these limits, as ``check`` has it; ``None`` where there is none."""
+    caps = _caps(policy_of(session, tenant_id, PaymentsPolicy), currency, order_id, buyer)
+    if all(limit is None for limit, _ in caps.values()):
         return None
-    given = _given(session, tenant_id, order_id, currency, actor, None)
-    return max(0, min(limit - int(given[name]) for name, limit in caps.items() if limit is not None))
+    given = _given(session, tenant_id, order_id, currency, actor, buyer)
+    return max(0, min(limit - int(given[name]) for name, (limit, _) in caps.items() if limit is not None))
+
+
+def _caps(
+    policy: PaymentsPolicy, currency: str, order_id: str | None, buyer: str | None
+) -> dict[str, tuple[int | None, str]]:
+    """The limits that bind a refund of an order, or what is given away: to a buyer, or to nobody in particular."""
+    limits = _limits(policy)
+    if order_id is None:
+        del limits["order"]
+    if order_id is None and buyer is None:
+        del limits["customer_day"]
+    return {name: (cap(limit, currency), words) for name, (limit, words) in limits.items()}
 
 
 def _limits(policy: PaymentsPolicy) -> dict[str, tuple[Caps, str]]:

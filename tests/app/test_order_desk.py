@@ -21,10 +21,12 @@ from engine.fulfillment import exceptions, work
 from engine.jobs import tell_conversations
 from engine.kit import clock
 from engine.kit.audit import AuditRow
+from engine.kit.errors import Unavailable
 from engine.kit.tenancy import Tenant
 from engine.mail.consumer import write_letters
 from engine.mail.models import Mail
 from engine.orders.models import Order, OrderLine, Shipment, ShipmentStatus
+from engine.panel import doing
 from engine.payments.models import Alert, Refund
 from engine.policies import set_policy
 from engine.support import cases
@@ -372,9 +374,7 @@ def test_what_was_sent_again_of_a_replacement_counts_on_the_first_order_too(offi
     assert office.card(**first)["decides"] == "approver"
 
 
-def test_two_orders_of_a_chain_do_not_pass_the_limit_together(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_orders_of_a_chain_do_not_pass_the_limit_together(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     second, again, first = _chain(office)
     office.rule(replacement_limit=11_000)
     cards = [(office, office.card(**first), first), (second, second.card(**again), again)]
@@ -484,9 +484,7 @@ def _lose(office: Office) -> str:
 
 @pytest.mark.parametrize("units", [1, 2])
 @pytest.mark.parametrize("remedy", ["refund", "reship"])
-def test_a_lost_parcel_whose_goods_were_sent_again_has_no_other_remedy(
-    office: Office, remedy: str, units: int
-) -> None:
+def test_a_lost_parcel_whose_goods_were_sent_again_has_no_other_remedy(office: Office, remedy: str, units: int) -> None:
     parcel = _lose(office)
     asked = {"action": "lost_parcel", "shipment_id": parcel, "remedy": remedy}
     card = office.card(**asked)
@@ -569,6 +567,58 @@ def test_store_credit_and_a_code_have_their_limits(office: Office) -> None:
     assert code.json()["words"].startswith("Done: the code is TY-")
     assert office.card(action="code", percent_off=90)["decides"] == "approver"
     assert broken(office.shop) == []
+
+
+def _alone(office: Office, action: str) -> int:
+    return int(office.action(action)["alone"]["amount"])
+
+
+def test_what_one_may_give_away_alone_is_what_every_limit_leaves(office: Office) -> None:
+    office.rule("payments", refund_limit_per_customer_day=4000, refund_limit_per_person_day=10_000)
+    assert (_alone(office, "credit"), _alone(office, "code")) == (4000, 5000)
+    assert office.do(**REFUND).json()["status"] == "done"
+    assert (_alone(office, "credit"), _alone(office, "code")) == (1000, 5000)
+    credit = {"action": "credit", "because": "late"}
+    assert office.card(**credit, amount=1000)["decides"] == "you"
+    assert office.card(**credit, amount=1001)["decides"] == "approver"
+
+    office.rule("payments", refund_limit_per_person_day=4000)
+    assert (_alone(office, "credit"), _alone(office, "code")) == (1000, 1000)
+    assert office.card(action="code", amount_off=1000)["decides"] == "you"
+    assert office.card(action="code", amount_off=1001)["decides"] == "approver"
+    assert _alone(office, "refund") == 1000
+
+
+@pytest.mark.parametrize("at", ["propose", "apply_as_staff"])
+def test_a_change_that_is_refused_leaves_its_card_good(
+    office: Office, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    wanted = {"kind": "cancel", "reason": "other"}
+    card = office.card(action="change", wanted=wanted)
+    before = office.desk.rows()
+    with monkeypatch.context() as broken_off:
+        where = doing if at == "propose" else doing.apply
+        broken_off.setattr(where, at, _refuse)
+        refused = office.yes(card, action="change", wanted=wanted)
+    assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
+    assert office.refunds() == []
+    if at == "propose":
+        assert office.desk.rows() == before
+    (step, *_) = office.get(f"/orders/{office.desk.order_id}/trail").json()["items"]
+    assert (step["what"], step["details"]) == (
+        "A yes came to nothing: cancel",
+        [{"label": "Reason", "value": "The shop rests."}],
+    )
+
+    done = office.yes(card, action="change", wanted=wanted)
+    assert (done.status_code, done.json()["status"]) == (200, "done")
+    assert [amount for amount, _, _ in office.refunds()] == [11_655]
+    again = office.yes(card, action="change", wanted=wanted)
+    assert (again.status_code, again.json()["code"]) == (409, "card_used")
+
+
+def _refuse(*_args: Any, **_more: Any) -> None:
+    raise Unavailable("The shop rests.")
 
 
 def test_the_panel_says_who_it_is_and_what_they_bought(office: Office) -> None:
