@@ -7,7 +7,7 @@ gateway's own. Nobody commits inside a service: ``Store.unit_of_work`` does, at 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +28,7 @@ from engine.embedded_postgres import (
 from engine.kit.direct import Answers, Ask, Row, asking, begin_bound
 from engine.kit.envelope import derive
 from engine.kit.errors import Unavailable
+from engine.kit.passing import patiently
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
 from engine.settings import Settings, SettingsError
 
@@ -74,7 +75,10 @@ class Store:
         return asking(self.engine, tenant_id, *asks)
 
     def ask(self, tenant_id: str, *asks: Ask) -> list[list[Row]]:
-        """The rows of each statement, committed."""
+        """The rows of each statement, committed. What the database ended for another's sake is asked again."""
+        return patiently(lambda: self._ask(tenant_id, asks))
+
+    def _ask(self, tenant_id: str, asks: Sequence[Ask]) -> list[list[Row]]:
         with self.asking(tenant_id, *asks) as answers:
             pass
         return answers.rows()

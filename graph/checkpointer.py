@@ -18,17 +18,19 @@ POOL_SIZE: Final = 4
 _OPTIONS: Final = f"-c search_path={SCHEMA} -c statement_timeout=20000 -c lock_timeout=15000"
 _KEEP_NEWEST: Final = """
 WITH head AS (
-    SELECT checkpoint_id, checkpoint -> 'channel_versions' AS versions FROM checkpoints
-    WHERE thread_id = %(key)s AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1
+    SELECT checkpoint_id, checkpoint -> 'channel_versions' AS versions,
+        (SELECT max(value) FROM jsonb_each_text(checkpoint -> 'channel_versions')) AS newest
+    FROM checkpoints WHERE thread_id = %(key)s AND checkpoint_ns = '' ORDER BY checkpoint_id DESC LIMIT 1
 ), writes AS (
     DELETE FROM checkpoint_writes old USING head
-    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.checkpoint_id <> head.checkpoint_id
+    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.checkpoint_id < head.checkpoint_id
 ), blobs AS (
     DELETE FROM checkpoint_blobs old USING head
-    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.version IS DISTINCT FROM (versions ->> old.channel)
+    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.version <= head.newest
+        AND old.version IS DISTINCT FROM (versions ->> old.channel)
 ), steps AS (
     DELETE FROM checkpoints old USING head
-    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.checkpoint_id <> head.checkpoint_id
+    WHERE old.thread_id = %(key)s AND old.checkpoint_ns = '' AND old.checkpoint_id < head.checkpoint_id
 )
 UPDATE checkpoints newest SET parent_checkpoint_id = NULL FROM head
 WHERE newest.thread_id = %(key)s AND newest.checkpoint_ns = '' AND newest.checkpoint_id = head.checkpoint_id
@@ -70,8 +72,9 @@ def open_pool(url: str) -> Pool:
 
 
 async def keep_newest(pool: Pool, key: str) -> None:
-    """Forget all but a thread's newest checkpoint, with what belongs to it alone. Our state has no channels that are
-    kept as differences, so the newest checkpoint names every value it needs.
+    """Forget what is older than a thread's newest checkpoint, but for what that needs. Our state has no channels that
+    are kept as differences, so it names every value of its own; what is newer belongs to another worker, which writes
+    the next one in this moment.
     """
     async with pool.connection() as connection:
         await connection.execute(_KEEP_NEWEST, {"key": key})

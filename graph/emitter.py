@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from engine.conversations import log
+from engine.conversations import budget, log, runs
 from engine.conversations.events import Emitted
 from engine.runtime import Runtime
 from icommerce_agents.threads import in_thread
@@ -17,11 +17,21 @@ _DELTA: Final = "TEXT_MESSAGE_CONTENT"
 
 
 class Emitter:
-    """One run's way to the log. A write that fails fails the run: ``flush`` raises what happened."""
+    """One run's way to the log, for the worker that has it: who says its ``attempt`` writes nothing once another has it
+    (``LeaseLost``). A write that fails fails the run: ``flush`` raises what happened.
 
-    def __init__(self, runtime: Runtime, tenant_id: str, thread_id: str, run_id: str) -> None:
+    What the run's models cost goes along with the words, so that a process that is killed has paid.
+    """
+
+    def __init__(
+        self, runtime: Runtime, tenant_id: str, thread_id: str, run_id: str, *, attempt: int | None = None
+    ) -> None:
         self._store = runtime.store
         self._key = (tenant_id, thread_id, run_id)
+        self._attempt = attempt
+        self.cost_micros: Callable[[], int] = lambda: 0
+        """What the run's models have cost so far."""
+        self._charged = 0
         self._waiting: list[Emitted] = []
         self._hurry = False
         self._pause: asyncio.TimerHandle | None = None
@@ -54,6 +64,12 @@ class Emitter:
                 await asyncio.shield(self._writer)
         if self.error:
             raise self.error
+
+    async def drop(self) -> None:
+        """Write no more than what is being written in this moment."""
+        self._waiting = []
+        if self._writer:
+            await asyncio.shield(self._writer)
 
     def _is_first_words(self, event: Emitted) -> bool:
         if event.payload["type"] != _DELTA:
@@ -88,13 +104,30 @@ class Emitter:
         if not self.error:
             self._arrange()
 
+    @property
+    def due_micros(self) -> int:
+        """What of the cost is not on the tenant's account yet."""
+        return self.cost_micros() - self._charged
+
     def _append(self, batch: Sequence[Emitted]) -> None:
         relaxed = all(event.payload["type"] == _DELTA for event in batch)
-        tenant_id = self._key[0]
-        [written] = self._store.ask(tenant_id, log.appending(*self._key, batch, relaxed=relaxed))
+        tenant_id, due = self._key[0], self.due_micros
+        asks = [log.appending(*self._key, batch, relaxed=relaxed, attempt=self._attempt)]
+        asks += [budget.spending(tenant_id, due)] if due > 0 else []
+        written, *_ = self._store.ask(tenant_id, *asks)
+        self._charged += due
         if not written:
             with self._store.unit_of_work(tenant_id) as session:
+                if self._attempt is not None:
+                    runs.hold(session, *self._key, self._attempt)
                 log.append(session, *self._key, batch, relaxed=relaxed)
+
+    def charge(self) -> None:
+        """Put on the tenant's account what is not on it: the run ends here, or goes on elsewhere."""
+        tenant_id, due = self._key[0], self.due_micros
+        if due > 0:
+            self._store.ask(tenant_id, budget.spending(tenant_id, due))
+            self._charged += due
 
 
 def merged(batch: Sequence[Emitted]) -> list[Emitted]:

@@ -11,13 +11,14 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import Command
 
-from engine.conversations import asking, budget, events, runs, turns
+from engine.conversations import asking, events, runs, turns
 from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.models import RunStatus
 from engine.conversations.runs import Claim, Report
 from engine.kit.direct import Refused
 from engine.kit.errors import DomainError
+from engine.kit.passing import patiently
 from engine.runtime import Runtime
 from graph.build import Graph
 from graph.checkpointer import thread_key
@@ -36,14 +37,18 @@ async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> bool:
     """Run the claimed turn and close it, well or badly; whether another may wait in its thread. Raises only when the
     store does not take the end.
     """
-    emitter = Emitter(runtime, claim.identity.tenant_id, claim.thread_id, claim.run_id)
+    emitter = Emitter(runtime, claim.identity.tenant_id, claim.thread_id, claim.run_id, attempt=claim.attempt)
     context = RunContext(runtime, claim, emitter)
+    emitter.cost_micros = lambda: context.turn.meter.cost_micros
     renewing = asyncio.create_task(_keep(runtime, claim, asyncio.current_task()))
     try:
         await asyncio.wait_for(_walk(graph, context), RUN_SECONDS)
-        return await in_thread(_finish, context, await emitter.take())
+        return await in_thread(_finish, context, emitter, await emitter.take())
     except LeaseLost:
-        log.warning("run %s goes on elsewhere", claim.run_id)
+        await _goes_on_elsewhere(claim, emitter)
+    except asyncio.CancelledError:
+        await asyncio.shield(_goes_on_elsewhere(claim, emitter))
+        raise
     except DomainError as error:
         log.warning("run %s failed: %s", claim.run_id, error.code)
         await _fail(context, emitter, error)
@@ -53,6 +58,16 @@ async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> bool:
     finally:
         renewing.cancel()
     return True
+
+
+async def _goes_on_elsewhere(claim: Claim, emitter: Emitter) -> None:
+    """What this try cost is paid; what it has not said is left to the next."""
+    log.warning("run %s goes on elsewhere", claim.run_id)
+    try:
+        await emitter.drop()
+        await in_thread(emitter.charge)
+    except Exception:
+        log.exception("cost of run %s not counted", claim.run_id)
 
 
 async def _walk(graph: Graph, context: RunContext) -> None:
@@ -91,43 +106,46 @@ async def _input(graph: Graph, config: RunnableConfig, claim: Claim) -> tuple[An
     return new_turn(claim.run_id, decided), False
 
 
-def _finish(context: RunContext, unwritten: Sequence[Emitted]) -> bool:
+def _finish(context: RunContext, emitter: Emitter, unwritten: Sequence[Emitted]) -> bool:
     """Close it as the walk left it; where that is not how things are any more, as they are now."""
     if context.open_cards is not None:
         status = RunStatus.INTERRUPTED if context.open_cards else RunStatus.COMPLETED
-        report, cost = _report(context, status), context.turn.meter.cost_micros
+        report, cost = _report(context, status), emitter.due_micros
         with contextlib.suppress(Refused):
             return turns.end(
                 context.runtime, context.claim, report, unwritten, cards=context.open_cards, cost_micros=cost
             )
-    _finish_as_it_is(context, unwritten)
+    patiently(lambda: _finish_as_it_is(context, emitter, unwritten))
     return True
 
 
-def _finish_as_it_is(context: RunContext, unwritten: Sequence[Emitted]) -> None:
-    claim = context.claim
+def _finish_as_it_is(context: RunContext, emitter: Emitter, unwritten: Sequence[Emitted]) -> None:
+    """A press takes the thread's row, too: the cards are read once it is ours."""
+    claim, tenant_id = context.claim, context.tenant_id
     with context.tools.unit_of_work() as session:
+        runs.hold(session, tenant_id, claim.thread_id, claim.run_id, claim.attempt)
         open_cards = asking.open_cards(session, claim.identity, claim.thread_id)
         status = RunStatus.INTERRUPTED if open_cards else RunStatus.COMPLETED
-        last = events.run_finished(claim.thread_id, claim.run_id, open_cards)
-        budget.spend(session, context.tenant_id, context.turn.meter.cost_micros)
-        runs.finish(session, context.tenant_id, claim, _report(context, status), [*unwritten, last])
+        told = [*unwritten, events.run_finished(claim.thread_id, claim.run_id, open_cards)]
+        runs.finish(session, tenant_id, claim, _report(context, status), told, cost_micros=emitter.due_micros)
 
 
 async def _fail(context: RunContext, emitter: Emitter, error: Exception) -> None:
     """End the run in view. When the store is gone too, the lease runs out and the run is taken up again later."""
     with contextlib.suppress(Exception):
         await emitter.flush()
-    await in_thread(_close_failed, context, emitter.error or error)
+    if isinstance(emitter.error, LeaseLost):
+        await _goes_on_elsewhere(context.claim, emitter)
+        return
+    await in_thread(patiently, lambda: _close_failed(context, emitter, emitter.error or error))
 
 
-def _close_failed(context: RunContext, error: Exception) -> None:
+def _close_failed(context: RunContext, emitter: Emitter, error: Exception) -> None:
     claim, failure = context.claim, failure_of(error)
     last = events.run_error(claim.run_id, code=failure.code, message=failure.message, retryable=failure.retryable)
     with context.tools.unit_of_work() as session:
         report = _report(context, RunStatus.FAILED, error=failure.code)
-        budget.spend(session, context.tenant_id, context.turn.meter.cost_micros)
-        runs.finish(session, context.tenant_id, claim, report, [last])
+        runs.finish(session, context.tenant_id, claim, report, [last], cost_micros=emitter.due_micros)
 
 
 def _report(context: RunContext, status: RunStatus, *, error: str | None = None) -> Report:

@@ -6,16 +6,21 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
+import psycopg
 from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
 
 from engine.conversations import events, references
+from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.masking import mask_cards
 from engine.conversations.models import Audience
 from engine.kit.errors import DomainError, Forbidden
 from engine.kit.ids import ids_in
+from engine.kit.passing import patiently
 from icommerce_agents.arguments import InvalidArguments, call_arguments, read_arguments
 from icommerce_agents.context import MAX_TOOL_CALLS, CallRecord, TurnContext
 from icommerce_agents.guardrails.evidence import Source
@@ -40,6 +45,11 @@ _OWN_KEY: Final = frozenset(
 )
 """Cards whose key is their message id everywhere; other keyed cards are one per run."""
 _STAFF_CARDS: Final = frozenset({"stock", "staff_act"})
+_NO_STORE: Final = {
+    Access.READ: "The shop's store did not answer. Ask once more; if that does not help, say so.",
+    Access.WRITE: "The shop's store did not answer: this may or may not have been done. Look at how things are now"
+    " before doing it again.",
+}
 log = logging.getLogger(__name__)
 
 
@@ -106,8 +116,13 @@ async def _answer(
         if spec.access is Access.WRITE:
             await context.sink.flush()  # so that a restart knows it was begun
         outcome = await in_thread(_run, spec, context.tools, arguments, provenance=provenance)
+    except LeaseLost:
+        raise
     except DomainError as error:
         return _refusal(error.code, error.message), []
+    except (SQLAlchemyError, psycopg.Error):
+        log.exception("the store did not answer tool %s", spec.name)
+        return _refusal("service_unavailable", _NO_STORE[spec.access]), []
     except Exception:
         log.exception("tool %s failed", spec.name)
         return _refusal("internal", "The shop could not do that just now."), []
@@ -128,12 +143,22 @@ def _run(spec: ToolSpec, context: ToolContext, arguments: BaseModel, *, provenan
     if provenance and spec.access is Access.WRITE:
         _check_provenance(spec, context, arguments.model_dump(mode="json"))
     gate.admit(spec, context)
-    outcome = spec.function(context, **call_arguments(arguments))
-    seen = ids_in(json.dumps(outcome.result))
-    if seen:
-        tenant_id = context.identity.tenant_id
-        context.runtime.store.ask(tenant_id, references.recording(tenant_id, context.thread_id, seen))
+    call = partial(spec.function, context, **call_arguments(arguments))
+    outcome = patiently(call) if spec.access is Access.READ else call()
+    _note_references(spec, context, outcome)
     return outcome
+
+
+def _note_references(spec: ToolSpec, context: ToolContext, outcome: Outcome) -> None:
+    """What was done is done: an id that could not be noted is one that has to be looked up again."""
+    seen = ids_in(json.dumps(outcome.result))
+    if not seen:
+        return
+    tenant_id = context.identity.tenant_id
+    try:
+        context.runtime.store.ask(tenant_id, references.recording(tenant_id, context.thread_id, seen))
+    except (SQLAlchemyError, psycopg.Error):
+        log.exception("ids that tool %s returned were not noted", spec.name)
 
 
 def _check_provenance(spec: ToolSpec, context: ToolContext, values: dict[str, Any]) -> None:

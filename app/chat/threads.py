@@ -56,7 +56,7 @@ def _cookie_of(merchant: Merchant) -> str:
 def _merchant(site: Site, caller: Caller, given: NewThread) -> Merchant:
     if given.tenant is None or given.tenant == caller.merchant.slug:
         return caller.merchant
-    if caller.identity is not None and caller.identity.actor == Actor.API_KEY:
+    if caller.identity is not None and caller.identity.actor != Actor.SHOPPER:
         raise NotFound("There is no such shop.")
     if not site.runtime.demo:
         raise InvalidInput("The shop cannot be chosen here.", param="tenant")

@@ -22,9 +22,21 @@ from engine.kit.direct import Ask, Statement
 from engine.kit.errors import NotFound
 
 _TOOL_EVENTS: Final = ("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_RESULT")
-_APPEND: Final = Statement("""
-WITH counted AS (
-  UPDATE app.threads SET last_event = last_event + %(count)s, updated_at = %(now)s
+_HELD: Final = """
+thread AS (
+  SELECT id FROM app.threads WHERE tenant_id = %(tenant)s AND id = %(thread)s FOR UPDATE
+), held AS (
+  SELECT run.thread_id FROM thread, app.runs run
+  WHERE run.tenant_id = %(tenant)s AND run.id = %(run)s AND run.status = 'running' AND run.attempts = %(attempt)s
+  FOR SHARE OF run
+),"""
+"""The worker that has the run, as that is once the thread's row is ours: not as it was before we waited for it."""
+
+
+def _append(fence: str, held: str) -> Statement:
+    return Statement(f"""
+WITH {fence} counted AS (
+  UPDATE app.threads SET last_event = last_event + %(count)s, updated_at = %(now)s {held}
   WHERE tenant_id = %(tenant)s AND id = %(thread)s
     AND (mode <> 'human' OR CAST(%(run)s AS text) IS NULL OR %(anyway)s)
   RETURNING last_event, last_event - %(count)s AS before
@@ -50,7 +62,11 @@ WITH counted AS (
 SELECT last_event, pg_notify(%(channel)s, concat(%(tenant)s, ':', %(thread)s)),
   CASE WHEN %(relaxed)s THEN set_config('synchronous_commit', 'off', true) END
 FROM counted
-""")
+""")  # noqa: S608 (our own)
+
+
+_APPEND: Final = _append("", "")
+_APPEND_HELD: Final = _append(_HELD, "FROM held")
 
 
 def append(
@@ -84,16 +100,18 @@ def appending(
     *,
     relaxed: bool = False,
     anyway: bool = False,
+    attempt: int | None = None,
 ) -> Ask:
     """The same for a transaction of one round trip. It returns no row, and has written nothing, where there is no such
-    thread, or a person has taken it from this run: then ``append`` looks closer. ``anyway`` is for what has been looked
-    at.
+    thread, a person has taken it from this run, or another worker has the run since this ``attempt`` of it: then
+    ``runs.hold`` and ``append`` look closer. ``anyway`` is for what has been looked at.
     """
     opened, grown = _boiled_down(events)
-    return _APPEND, {
+    return _APPEND if attempt is None else _APPEND_HELD, {
         "tenant": tenant_id,
         "thread": thread_id,
         "run": run_id,
+        "attempt": attempt,
         "now": clock.now(),
         "count": len(events),
         "events": _as_kept(

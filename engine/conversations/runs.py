@@ -118,7 +118,7 @@ def renew(session: Session, tenant_id: str, claim: Claim) -> bool:
     """Hold the run for another lease; false when another worker has it."""
     renewed = session.execute(
         update(Run)
-        .where(*_held(tenant_id, claim))
+        .where(*_held(tenant_id, claim.run_id, claim.attempt))
         .values(lease_until=clock.now() + LEASE)
         .returning(Run.id)
         .execution_options(synchronize_session=False)
@@ -130,17 +130,31 @@ def release(session: Session, tenant_id: str, claim: Claim) -> None:
     """End the lease now, so that another worker goes on at once (a clean stop in the middle of a run)."""
     session.execute(
         update(Run)
-        .where(*_held(tenant_id, claim))
+        .where(*_held(tenant_id, claim.run_id, claim.attempt))
         .values(lease_until=clock.now())
         .execution_options(synchronize_session=False)
     )
 
 
-def finish(session: Session, tenant_id: str, claim: Claim, report: Report, last: Sequence[Emitted]) -> None:
-    """Close the run with its last events, in one transaction. Raises ``LeaseLost`` when another worker has it."""
-    run = session.scalars(select(Run).where(*_held(tenant_id, claim)).with_for_update()).one_or_none()
+def hold(session: Session, tenant_id: str, thread_id: str, run_id: str, attempt: int) -> Run:
+    """The run, locked, for the worker that has it; the thread's row first, as everybody locks it.
+
+    Raises ``LeaseLost`` when another worker has it.
+    """
+    session.get(Thread, (tenant_id, thread_id), with_for_update=True, populate_existing=True)
+    run = session.scalars(select(Run).where(*_held(tenant_id, run_id, attempt)).with_for_update()).one_or_none()
     if run is None:
         raise LeaseLost("Another worker goes on with this run.")
+    return run
+
+
+def finish(
+    session: Session, tenant_id: str, claim: Claim, report: Report, last: Sequence[Emitted], *, cost_micros: int = 0
+) -> None:
+    """Close the run with its last events and what its models cost, in one transaction. Raises ``LeaseLost`` when
+    another worker has it.
+    """
+    run = hold(session, tenant_id, claim.thread_id, claim.run_id, claim.attempt)
     run.status, run.finished_at, run.lease_until = report.status, clock.now(), None
     run.usage, run.agent_path, run.tool_calls = report.usage, report.agent_path, report.tool_calls
     run.error = report.error
@@ -150,6 +164,7 @@ def finish(session: Session, tenant_id: str, claim: Claim, report: Report, last:
         thread.active_agent = report.active_agent
     session.flush()
     log.append(session, tenant_id, claim.thread_id, claim.run_id, last)
+    budget.spend(session, tenant_id, cost_micros)
 
 
 def fail(session: Session, run: Run, *, code: str, message: str) -> None:
@@ -254,12 +269,12 @@ def _close_messages(session: Session, run: Run) -> None:
         log.append(session, run.tenant_id, run.thread_id, run.id, ends)
 
 
-def _held(tenant_id: str, claim: Claim) -> tuple[Any, ...]:
+def _held(tenant_id: str, run_id: str, attempt: int) -> tuple[Any, ...]:
     return (
         Run.tenant_id == tenant_id,
-        Run.id == claim.run_id,
+        Run.id == run_id,
         Run.status == RunStatus.RUNNING,
-        Run.attempts == claim.attempt,
+        Run.attempts == attempt,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 from psycopg import Connection, abc
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
+from psycopg.errors import DatabaseError, DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
 from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import Jsonb
@@ -209,7 +209,12 @@ def _code(result: PGresult) -> str:
 def _error(result: PGresult) -> Exception:
     words = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode(errors="replace")
     code = _code(result)
-    return lookup(code)(words) if code else OperationalError(words or "the connection was lost")
+    if not code:
+        return OperationalError(words or "the connection was lost")
+    try:
+        return lookup(code)(words)
+    except KeyError:  # a code that the driver has no name for
+        return DatabaseError(f"{code}: {words}")
 
 
 def _rows(types: abc.Transformer, result: PGresult) -> list[Row]:

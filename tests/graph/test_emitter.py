@@ -30,9 +30,9 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], bool]]:
     seen: list[tuple[list[str], bool]] = []
     appending = log.appending
 
-    def noted(*args: Any, relaxed: bool = False) -> Ask:
+    def noted(*args: Any, relaxed: bool = False, **more: Any) -> Ask:
         seen.append(([event.payload["type"] for event in args[3]], relaxed))
-        return appending(*args, relaxed=relaxed)
+        return appending(*args, relaxed=relaxed, **more)
 
     monkeypatch.setattr(log, "appending", noted)
     return seen

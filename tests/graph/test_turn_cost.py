@@ -14,7 +14,7 @@ from sqlalchemy.engine import Engine
 from engine import db
 from engine.kit import direct
 from graph import emitter
-from graph.checkpointer import thread_key
+from graph.checkpointer import Pool, keep_newest, thread_key
 from tests.graph.conftest import Running, Talk
 from tests.scripted import Say, Script
 
@@ -115,3 +115,44 @@ def test_only_the_newest_checkpoint_is_kept(talk: Talk, script: Script, running:
     assert len(values) == len(dict(values))
     assert all(versions[channel] == version for channel, version in values)
     assert "history" in dict(values)
+
+
+def test_what_another_worker_writes_in_this_moment_is_not_forgotten(
+    talk: Talk, script: Script, running: Running, graph_dsn: str
+) -> None:
+    key = thread_key(talk.shop.tenant.id, talk.thread_id)
+    newer = "f" * 36
+
+    async def go() -> None:
+        async with running(talk):
+            script.add(Say("Hello."))
+            await talk.say("hi")
+            with psycopg.connect(graph_dsn) as connection:
+                connection.execute(
+                    "INSERT INTO graph.checkpoint_blobs SELECT thread_id, checkpoint_ns, channel, %s, type, blob"
+                    " FROM graph.checkpoint_blobs WHERE thread_id = %s AND channel = 'history'",
+                    ["9" * 32, key],
+                )
+                connection.execute(
+                    "INSERT INTO graph.checkpoint_writes (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path,"
+                    " idx, channel, type, blob) VALUES (%s, '', %s, 't', '', 0, 'history', 'null', '')",
+                    [key, newer],
+                )
+            await keep_newest(running_pool(talk), key)
+
+    asyncio.run(go())
+    with psycopg.connect(graph_dsn) as connection:
+        blobs = connection.execute(
+            "SELECT version FROM graph.checkpoint_blobs WHERE thread_id = %s AND channel = 'history'", [key]
+        ).fetchall()
+        writes = connection.execute(
+            "SELECT checkpoint_id FROM graph.checkpoint_writes WHERE thread_id = %s", [key]
+        ).fetchall()
+    assert ("9" * 32,) in blobs
+    assert len(blobs) == 2
+    assert (newer,) in writes
+
+
+def running_pool(talk: Talk) -> Pool:
+    assert talk.runner is not None
+    return talk.runner._pool

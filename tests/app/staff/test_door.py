@@ -82,3 +82,14 @@ def test_the_navigation_shows_what_is_theirs(
     assert places <= shown
     assert ("People" in shown) == (role == Role.ADMIN)
     assert 'href="/staff" aria-current="page"' in page
+
+
+def test_who_works_for_a_shop_is_nobody_elses_guest(
+    runtime: Runtime, hire: Hire, console: Callable[..., Console], make_tenant: Callable[..., Tenant]
+) -> None:
+    theirs, other = make_tenant(), make_tenant()
+    browser = console(runtime, hire(theirs, Role.SUPPORT))
+    refused = browser.post("/v1/threads", {"tenant": other.slug})
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")
+    assert "set-cookie" not in refused.headers
+    assert browser.post("/v1/threads", {"tenant": theirs.slug}).json()["tenant"] == theirs.slug

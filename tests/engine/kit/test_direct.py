@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from psycopg.errors import OperationalError, UniqueViolation
+from psycopg.errors import (
+    DatabaseError,
+    DeadlockDetected,
+    LockNotAvailable,
+    OperationalError,
+    SerializationFailure,
+    UniqueViolation,
+)
 from sqlalchemy import text
 
+from engine import db
 from engine.db import Store
 from engine.kit.direct import Refused, Row, Statement
 from engine.kit.ids import new_id
+from engine.kit.passing import TRIES
 from engine.kit.tenancy import Tenant
 
 WRITE = Statement(
@@ -49,6 +60,34 @@ def test_a_refusal_or_an_error_leaves_nothing(store: Store, tenant: Tenant) -> N
     assert store.ask(tenant.id, (READ, {})) == [[]]
     store.ask(tenant.id, (WRITE, row(tenant, "A", 1)))
     assert [one["code"] for one in store.ask(tenant.id, (READ, {}))[0]] == ["A"]
+
+
+def test_what_was_ended_for_anothers_sake_is_asked_again(
+    store: Store, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, troubles = db.asking, [DeadlockDetected("x"), SerializationFailure("x")]
+
+    def troubled(*args: Any) -> Any:
+        if troubles:
+            raise troubles.pop()
+        return send(*args)
+
+    monkeypatch.setattr(db, "asking", troubled)
+    store.ask(tenant.id, (WRITE, row(tenant, "A", 1)))
+    assert [one["code"] for one in store.ask(tenant.id, (READ, {}))[0]] == ["A"]
+    troubles += [DeadlockDetected("x")] * TRIES
+    with pytest.raises(DeadlockDetected):
+        store.ask(tenant.id, (READ, {}))
+    troubles += [LockNotAvailable("x")]
+    with pytest.raises(LockNotAvailable):
+        store.ask(tenant.id, (READ, {}))
+    assert not troubles
+
+
+def test_a_code_that_the_driver_does_not_know_is_an_error_of_the_database(store: Store, tenant: Tenant) -> None:
+    unknown = Statement("DO $$ BEGIN RAISE EXCEPTION 'odd' USING ERRCODE = 'ZZ999'; END $$")
+    with pytest.raises(DatabaseError, match="ZZ999: odd"):
+        store.ask(tenant.id, (unknown, {}))
 
 
 def test_a_tenant_is_bound_for_the_trip_alone(store: Store, tenant: Tenant) -> None:
