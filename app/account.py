@@ -94,7 +94,7 @@ def sign_out(request: Request, site: SiteDep, everywhere: Field = "", form: Fiel
             with site.runtime.unit_of_work(seen.merchant.id) as session:
                 (end_everywhere if everywhere else end_session)(session, seen.shopper)
         answer = go(seen.to("/account"))
-        forget(site, answer, seen.merchant)
+        forget(request, answer, seen.merchant)
         return answer
 
     return _attempt(request, site, shop, work)

@@ -153,13 +153,13 @@ def verify(given: TypedCode, request: Request, site: SiteDep, caller: CallerDep,
 
 
 @identity.post("/sign_out", responses={200: {"model": SignedOut}}, response_class=Response)
-def sign_out(site: SiteDep, caller: CallerDep) -> Response:
+def sign_out(request: Request, site: SiteDep, caller: CallerDep) -> Response:
     """End this session everywhere it is open. The next conversation begins as a guest."""
     who = caller.known
     with site.runtime.unit_of_work(who.tenant_id) as session:
         end_session(session, who)
     response = json_response(SignedOut(signed_out=True))
-    forget(site, response, caller.merchant)
+    forget(request, response, caller.merchant)
     return response
 
 

@@ -114,9 +114,16 @@ def authenticate(
         return Caller(named or _default(session, demo=runtime.demo))
 
 
-def session_of(cookies: Mapping[str, str]) -> str | None:
-    """The cookie of a shopper's browser, or of the frame it shows the chat in."""
-    return cookies.get(COOKIE) or cookies.get(FRAMED)
+def session_of(cookies: Mapping[str, str], shop: str = "") -> str | None:
+    """The cookie of a shopper's browser, or of the frame it shows the chat in. Where one host has several shops (the
+    demo), a page says which ``shop`` it is of: who the browser is there stays so whatever other tabs are of.
+    """
+    return cookies.get(cookie_at(shop)) or cookies.get(COOKIE) or cookies.get(FRAMED)
+
+
+def cookie_at(shop: str) -> str:
+    """The name of the cookie of one of several shops on one host; ``COOKIE`` is that of the one entered last."""
+    return f"{COOKIE}_at_{shop}"
 
 
 def merchant_by_slug(runtime: Runtime, slug: str) -> Merchant:

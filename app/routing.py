@@ -87,13 +87,18 @@ def as_staff(request: Request) -> bool:
     return request.method == "GET" and request.query_params.get("as") == "staff"
 
 
+def shop_said(request: Request) -> str:
+    """The shop whose page asks, where its host has several. It only says which of the browser's own cookies counts."""
+    return request.headers.get("x-shop") or request.query_params.get("shop", "")
+
+
 def who(site: Site, request: Request) -> Caller:
     """Who asks. Raises what ``authenticate`` raises."""
     staff = as_staff(request)
     return authenticate(
         site.runtime,
         authorization=request.headers.get("authorization"),
-        cookie=None if staff else session_of(request.cookies),
+        cookie=None if staff else session_of(request.cookies, shop_said(request)),
         host=request.headers.get("host", ""),
         staff_cookie=request.cookies.get(STAFF_COOKIE) if staff else None,
     )

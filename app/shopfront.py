@@ -85,7 +85,8 @@ class Visit:
             "theme": address(self.merchant),
             **voice(self.merchant, wording.language),
         }
-        answer = render(template, wording=wording, look=look(self.request), shop=shop, to=self.to, **values)
+        known = {"shop": shop, "to": self.to, "day": lambda when: wording.day(when, self.locale)}
+        answer = render(template, wording=wording, look=look(self.request), **known, **values)
         answer.status_code = status
         answer.headers["Referrer-Policy"] = "same-origin"  # else Chromium sends forms from nowhere
         remember(self.request, answer, wording)
@@ -145,7 +146,7 @@ class Visit:
 def visit(site: Site, request: Request, slug: str) -> Visit:
     """Who looks, and at which shop. Raises ``NotFound``, ``ShopSuspended``."""
     host = request.headers.get("host", "")
-    caller = authenticate(site.runtime, authorization=None, cookie=session_of(request.cookies), host=host)
+    caller = authenticate(site.runtime, authorization=None, cookie=session_of(request.cookies, slug), host=host)
     merchant = shop_named(site.runtime, caller, slug, host)
     if merchant.id != caller.merchant.id:
         caller = Caller(merchant)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from fastapi import Request, Response
 from sqlalchemy.orm import Session
 
 from app.chat.schemas import NewThread, ThreadView
-from app.identity import COOKIE, FRAMED, SESSION_LIFE, Caller, Merchant, authenticate, merchant_by_slug, new_session
+from app.identity import (
+    COOKIE,
+    FRAMED,
+    SESSION_LIFE,
+    Caller,
+    Merchant,
+    authenticate,
+    cookie_at,
+    merchant_by_slug,
+    new_session,
+)
 from app.once import Asked, answer_once, json_response
 from app.routing import client_address
 from app.site import Site
@@ -16,8 +24,6 @@ from engine.conversations import service
 from engine.customers import service as customers
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Actor, Identity
-
-_THREADS: Final = "/v1/threads"
 
 
 def start_thread(site: Site, request: Request, caller: Caller, asked: Asked, given: NewThread) -> Response:
@@ -42,15 +48,11 @@ def start_thread(site: Site, request: Request, caller: Caller, asked: Asked, giv
 
 def _guest_before(site: Site, request: Request, merchant: Merchant) -> tuple[str | None, Identity | None]:
     """Who this browser was in that demo shop before it went to another, with the cookie's value."""
-    kept = request.cookies.get(_cookie_of(merchant)) if site.runtime.demo else None
+    kept = request.cookies.get(cookie_at(merchant.slug)) if site.runtime.demo else None
     if not kept or "authorization" in request.headers:
         return None, None
     found = authenticate(site.runtime, authorization=None, cookie=kept, host=request.headers.get("host", ""))
     return (kept, found.identity) if found.identity and found.merchant.id == merchant.id else (None, None)
-
-
-def _cookie_of(merchant: Merchant) -> str:
-    return f"{COOKIE}_{merchant.slug}"
 
 
 def _merchant(site: Site, caller: Caller, given: NewThread) -> Merchant:
@@ -83,7 +85,7 @@ def remember(site: Site, request: Request, response: Response, merchant: Merchan
         return
     _remember(response, request, COOKIE, token)
     if site.runtime.demo:
-        _remember(response, request, _cookie_of(merchant), token, path=_THREADS)
+        _remember(response, request, cookie_at(merchant.slug), token)
 
 
 def keep_framed(response: Response, token: str) -> None:
@@ -93,19 +95,21 @@ def keep_framed(response: Response, token: str) -> None:
     response.headers.append("Set-Cookie", said)
 
 
-def forget(site: Site, response: Response, merchant: Merchant) -> None:
-    """Have the browser drop its session."""
-    response.delete_cookie(COOKIE)
-    if site.runtime.demo:
-        response.delete_cookie(_cookie_of(merchant), path=_THREADS)
+def forget(request: Request, response: Response, merchant: Merchant) -> None:
+    """Have the browser drop its session in this shop, and no other's on this host."""
+    here, last = request.cookies.get(cookie_at(merchant.slug)), request.cookies.get(COOKIE)
+    if here:
+        response.delete_cookie(cookie_at(merchant.slug))
+    if here in {None, last}:
+        response.delete_cookie(COOKIE)
 
 
-def _remember(response: Response, request: Request, name: str, token: str, path: str = "/") -> None:
+def _remember(response: Response, request: Request, name: str, token: str) -> None:
     response.set_cookie(
         name,
         token,
         max_age=int(SESSION_LIFE.total_seconds()),
-        path=path,
+        path="/",
         httponly=True,
         samesite="lax",
         secure=request.url.scheme == "https",

@@ -67,6 +67,23 @@ def test_another_shop_makes_another_guest(browser: Browser, make_tenant) -> None
     assert browser.get(f"/v1/threads/{first}").status_code == 404
 
 
+def test_two_tabs_of_two_shops_keep_who_they_are(browser: Browser, make_tenant) -> None:
+    one, two = make_tenant(), make_tenant()
+    threads = {shop.slug: browser.start(shop) for shop in (one, two)}
+
+    def look(shop: Tenant, thread_of: Tenant) -> int:
+        return int(browser.get(f"/v1/threads/{threads[thread_of.slug]}", X_Shop=shop.slug).status_code)
+
+    assert [look(one, one), look(two, two), look(one, two), look(two, one)] == [200, 200, 404, 404]
+    again = browser.post("/v1/threads", {"tenant": one.slug}, X_Shop=one.slug)
+    assert (again.status_code, "set-cookie" in again.headers) == (201, False)
+    assert browser.get(f"/v1/threads/{threads[two.slug]}").status_code == 200
+
+    assert browser.post("/v1/identity/sign_out", {}, X_Shop=one.slug).status_code == 200
+    assert [look(one, one), look(two, two)] == [404, 200]
+    assert browser.get(f"/v1/threads/{threads[two.slug]}").status_code == 200
+
+
 def test_an_unknown_or_suspended_shop_is_not_found(browser: Browser, make_tenant) -> None:
     closed = make_tenant(status="suspended")
 

@@ -227,3 +227,24 @@ def test_a_page_that_is_not_named_shows_nothing(guest_page: Any, elsewhere: Else
         page.get_by_role("button", name="Chat with us").click()
     expect(page.frame_locator("iframe").locator("#composer")).to_have_count(0)
     assert [one for one in page.context.cookies() if one["name"] == "ic_framed"] == []
+
+
+def test_two_tabs_of_two_shops_keep_their_conversations(guest_page: Any, server: Server) -> None:
+    """One browser, one host, two shops of the demo."""
+    first = guest_page()
+    first.goto(f"{server.url}/?shop=summit-outdoor")
+    expect(first.locator("#composer")).to_be_focused()
+    second = first.context.new_page()
+    second.goto(f"{server.url}/?shop=voltage-home")
+    expect(second.locator("#composer")).to_be_focused()
+    for page, words in ((first, "hello from the first"), (second, "hello from the second"), (first, "and once more")):
+        page.fill("#composer", words)
+        page.press("#composer", "Enter")
+        expect(page.locator("[data-role=user]").last).to_contain_text(words)
+        expect(page.locator(".ic-log")).to_have_attribute("aria-busy", "false", timeout=TURN_MS)
+        expect(page.locator(".ic-failed, .ic-unsent")).to_have_count(0)
+    first.reload()
+    expect(first.locator("[data-role=user]")).to_have_count(2)
+    account = first.get_by_role("link", name="My orders and account")
+    account.click()
+    expect(first).to_have_url(f"{server.url}/account?shop=summit-outdoor")

@@ -4,6 +4,13 @@ import { learnTime } from './clock.js';
 const RETRY_AFTER_MS = [400, 1600];
 const TEMPORARY = new Set([502, 503, 504]);
 
+let shop = '';
+
+/** Of which shop this page is, where one host has several: the browser is somebody in each. */
+export const isOf = (slug) => {
+  shop = slug;
+};
+
 /** RFC 9457 problem. `status` 0 means that no answer came. */
 export class Problem extends Error {
   constructor(status, body = {}) {
@@ -34,7 +41,8 @@ export async function request(path, options) {
 
 async function once(path, options) {
   const sentAt = Date.now();
-  const response = await fetch(path, options);
+  const headers = { ...options.headers, ...(shop && { 'X-Shop': shop }) };
+  const response = await fetch(path, { ...options, headers });
   learnTime(response.headers.get('Date'), sentAt, Date.now());
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body;

@@ -39,6 +39,7 @@ class Chat extends LitElement {
     super.connectedCallback();
     this.addEventListener('ic-action', ({ detail }) => this.onAction(detail.name, detail.args));
     this.addEventListener('ic-decide', ({ detail: { id, approved, ...more } }) => this.conversation.decide(id, approved, more));
+    if (this.shops.length) this.addEventListener('click', this.#leads);
     addEventListener('message', (event) => this.tender?.cardEntered(this, event));
     for (const name of ['online', 'offline']) addEventListener(name, () => this.#connection());
     const room = matchMedia('(min-width: 68rem)'); // where chat.css shows the cart beside the conversation
@@ -117,6 +118,15 @@ class Chat extends LitElement {
     memory.write(SHOP_KEY, slug);
     this.#enterShop(slug);
   }
+
+  /** A link to another page of ours says of which shop. */
+  #leads = ({ target }) => {
+    const link = target.closest('a[href^="/"]');
+    if (!link) return;
+    const address = new URL(link.href);
+    address.searchParams.set('shop', this.shop.slug);
+    link.href = address.href;
+  };
 
   #opening(promise) {
     this.failed = false;

@@ -1,5 +1,5 @@
 // One shopper's conversation: thread, stream, sends and decisions. Knows the server, not the page.
-import { Problem, get, post } from './api.js';
+import { Problem, get, isOf, post } from './api.js';
 import { emptyState, find, reduce } from './store.js';
 import { subscribe } from './stream.js';
 import { isEnglish, texts } from './texts.js';
@@ -29,6 +29,7 @@ export class Conversation extends EventTarget {
     super();
     this.shop = shop;
     this.chooses = chooses;
+    if (chooses) isOf(shop);
   }
 
   async start() {
@@ -108,7 +109,7 @@ export class Conversation extends EventTarget {
     this.state = emptyState;
     memory.write(this.#key, id);
     this.#apply({ type: 'snapshot', snapshot });
-    this.#end = subscribe(`/v1/threads/${id}/events`, snapshot.last_event, {
+    this.#end = subscribe(`/v1/threads/${id}/events${this.chooses ? `?shop=${this.shop}` : ''}`, snapshot.last_event, {
       event: (seq, event) => this.#apply({ type: 'event', seq, event }),
       state: (value) => this.#apply({ type: 'connection', value }),
       gone: () => this.startNew().catch(() => this.#apply({ type: 'connection', value: 'lost' })),

@@ -11,7 +11,7 @@ export async function followLog(path, after, on, signal, headers = {}) {
     signal.addEventListener('abort', drop);
     self.addEventListener('offline', drop);
     try {
-      const response = await fetch(`${path}?after=${after}`, {
+      const response = await fetch(`${path}${path.includes('?') ? '&' : '?'}after=${after}`, {
         headers: { Accept: 'text/event-stream', ...headers },
         cache: 'no-store',
         signal: attempt.signal,
