@@ -17,13 +17,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 
-from app.identity import COOKIE, SESSION_LIFE, Merchant, authenticate, check_same_site, new_session
+from app.identity import COOKIE, SESSION_LIFE, Merchant, authenticate, check_same_site, cookie_at, new_session
 from app.origins import known_origin, shop_origins
 from app.pages import render
 from app.problems import STATUS
 from app.routing import client_address, own_origin, site_of
 from app.site import Site
-from app.wording import chosen
+from app.wording import DEFAULT, chosen, locale
 from engine.agentic import hosted, links
 from engine.agentic.hosted import Shown
 from engine.checkout.schemas import ConsentView
@@ -155,10 +155,13 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
     shown = hosted.look(visit.site.runtime, visit.merchant.id, visit.shopper, visit.consent_id)
     currency = shown.summary.total.currency
     wording = chosen(visit.request, visit.merchant.settings)
+    where = locale(str(visit.merchant.settings.get("locale") or DEFAULT), wording.language)
     answer = render(
         "confirm.html",
         wording=wording,
         sums=wording.sums,
+        day=lambda when: wording.day(when, where),
+        moment=lambda when: wording.moment(when, where),
         merchant=visit.merchant.name,
         shown=shown,
         summary=shown.summary,
@@ -211,7 +214,7 @@ def _merchant(site: Site, tenant_id: str) -> Merchant:
 def _shoppers(site: Site, request: Request, merchant: Merchant) -> list[Identity]:
     """Who this browser is in the shop: in its chat, and on a card it opened before."""
     known = []
-    for name in (COOKIE, HOLDER):
+    for name in (cookie_at(merchant.slug), COOKIE, HOLDER):
         if cookie := request.cookies.get(name):
             host = request.headers.get("host", "")
             found = authenticate(site.runtime, authorization=None, cookie=cookie, host=host)

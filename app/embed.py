@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from app.chat.threads import keep_framed
@@ -26,12 +27,16 @@ from app.shopfront import Slug, Visit, closed, go, visit
 from app.site import Site
 from app.theme import style, theme_of, voice
 from app.wording import offered, words
-from engine.agentic import links
+from engine.agentic import hosted, links
 from engine.checkout.models import Consent, ConsentKind
+from engine.checkout.schemas import ConsentView
+from engine.conversations import service as conversations
 from engine.customers import service as customers
 from engine.kit.errors import DomainError, Forbidden, NotFound
+from engine.kit.identity import Actor, Identity
 from engine.kit.policies import read_policy
 from engine.kit.views import View
+from engine.runtime import Runtime
 from engine.theme.policy import EmbedPolicy
 
 router: Final = APIRouter(include_in_schema=False)
@@ -49,6 +54,13 @@ class CardPage(View):
     """The card that stands in its place by now, or itself."""
     status: str
     """open, approved, declined, expired, superseded, claimed."""
+
+
+class PageWanted(BaseModel):
+    """The conversation that hears what becomes of it."""
+
+    model_config = ConfigDict(extra="forbid")
+    thread_id: Annotated[str, Field(max_length=60)] | None = None
 
 
 @router.get("/embed.js")
@@ -91,8 +103,27 @@ def card_page(site: SiteDep, caller: CallerDep, card: Annotated[str, Query(max_l
             raise NotFound("There is no such card.")
         query = select(Consent).where(Consent.tenant_id == identity.tenant_id, Consent.session_id == row.session_id)
         newest = session.scalars(query.order_by(Consent.created_at.desc(), Consent.id.desc()).limit(1)).one()
-        url = links.path_of(runtime, identity.tenant_id, newest.id, newest.expires_at)
-        return json_response(CardPage(url=url, card=newest.id, status=str(newest.status)))
+        return _told(runtime, identity, newest)
+
+
+@paying.post("", responses={200: {"model": CardPage}}, response_class=Response)
+def card_page_for_checkout(site: SiteDep, caller: CallerDep, given: PageWanted) -> Response:
+    """The page on which the caller's running checkout can be paid with a card that is entered there, for where the chat
+    itself may take none.
+    """
+    identity, runtime = caller.known, site.runtime
+    if identity.actor != Actor.SHOPPER:
+        raise Forbidden("Only a shopper is led to a page to pay on.")
+    site.hit(f"card-entry:{identity.id}", site.limits.cards_per_identity)
+    if given.thread_id is not None:
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            conversations.own_thread(session, identity, given.thread_id)
+    return _told(runtime, identity, hosted.lead_out(runtime, identity, thread_id=given.thread_id))
+
+
+def _told(runtime: Runtime, identity: Identity, card: Consent | ConsentView) -> Response:
+    url = links.path_of(runtime, identity.tenant_id, card.id, card.expires_at)
+    return json_response(CardPage(url=url, card=card.id, status=str(card.status)))
 
 
 def _framed(seen: Visit) -> Response:

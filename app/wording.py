@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +27,10 @@ _DOTTED: Final = "AR AT BE BR CL CO DE DK ES GR HR ID IT NL PT RO SI TR"
 _SPACED: Final = "BG CZ FI FR HU NO PL SE SK UA"
 _COMMA: Final = dict.fromkeys(_DOTTED.split(), ".") | dict.fromkeys(_SPACED.split(), "\u202f")
 """Where a comma parts the cents, with what parts the thousands there (Unicode CLDR); elsewhere it is a point."""
+
+
+_MONTH_FIRST: Final = frozenset({"", "US", "PH"})
+"""Where English says the month before the day; without a region it is the American order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,18 @@ class Wording:
         """The state of an order, a parcel or a return, as people say it."""
         known: Mapping[str, str] = self.words["cards"]["orderStatus"]
         return known.get(value) or value.replace("_", " ").capitalize()
+
+    def day(self, when: date | str, where: str = "") -> str:
+        """A day (or what begins with one in ISO 8601) in words, as a ``locale`` orders them: ``November 26, 2026``."""
+        found = date.fromisoformat(str(when)[:10])
+        month_first = _region(where) in _MONTH_FIRST
+        month = self.say(f"hosted.dates.months.{found.month}")
+        key = "hosted.dates.day" if month_first else "hosted.dates.dayFirst"
+        return self.say(key, day=found.day, month=month, year=found.year)
+
+    def moment(self, when: str, where: str = "") -> str:
+        """The same with the time (UTC), of a moment in ISO 8601."""
+        return self.say("hosted.dates.moment", date=self.day(when, where), time=when[11:16])
 
     def sums(self, kind: str, display_text: str) -> str:
         """The name of a sum: the engine names it in English, another language has a word for each kind."""
@@ -139,14 +156,17 @@ def locale(home: str, language: str) -> str:
 
 def money(amount: int, currency: str, where: str) -> str:
     """An amount in minor units as a ``locale`` writes it: ``129900, "EUR", "de-DE"`` → ``1.299,00 €``."""
-    region = next((part for part in where.split("-")[1:] if len(part) == 2 and part.isupper()), "")
-    group = _COMMA.get(region)
+    group = _COMMA.get(_region(where))
     if group is None:
         return format_minor(amount, currency)
     places = exponent(currency)
     whole, rest = divmod(abs(amount), 10**places)
     number = f"{whole:,}".replace(",", group) + (f",{rest:0{places}d}" if places else "")
     return f"{'-' if amount < 0 else ''}{number}\u00a0{symbol(currency)}"
+
+
+def _region(where: str) -> str:
+    return next((part for part in where.split("-")[1:] if len(part) == 2 and part.isupper()), "")
 
 
 def _accepted(header: str, there: Sequence[str]) -> str:

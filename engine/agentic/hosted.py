@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from engine.agentic import confirming
 from engine.agentic.models import AgentPlatform, PlatformStatus
 from engine.checkout import confirmation, consents, facts, taxing
 from engine.checkout import service as checkouts
@@ -69,6 +70,30 @@ def look(runtime: Runtime, tenant_id: str, shopper: Identity | None, consent_id:
         payable = _is_open(checkout) and (row.status == ConsentStatus.APPROVED or not _of_suspended(session, row))
     outcome = outcome_of(runtime, owner, consent_id) if used else None
     return Shown(card, held, outcome, payable)
+
+
+def lead_out(runtime: Runtime, shopper: Identity, *, thread_id: str | None) -> ConsentView:
+    """The card of a shopper's own running checkout, for where their conversation may take no payment card: also while a
+    way to pay is all that is missing, which is then entered on the card's page.
+
+    Raises what ``confirmation.request`` raises.
+    """
+    for _ in range(_TRIES):
+        with runtime.unit_of_work(shopper.tenant_id) as session:
+            checkout = confirmation.running_session(session, shopper)
+            quote = checkouts.quote_of(session, checkout)
+            if quote.asks is None and list(quote.missing) == ["payment_method"] and not quote.problems:
+                checkout.thread_id = thread_id or checkout.thread_id
+                ends = clock.now() + confirmation.CARD_LIFE
+                card = confirming.write(session, runtime, checkout, quote, None, expires_at=ends)
+                card.thread_id = checkout.thread_id
+                audit.record(session, card.tenant_id, actor=shopper.id, action="consent.shown", subject=card.id)
+                session.flush()
+                return consents.view(card)
+        if quote.asks is None:
+            break
+        taxing.ask_about(runtime, shopper.tenant_id, checkout.id, quote.asks)
+    return confirmation.request(runtime, shopper, thread_id=thread_id)
 
 
 def deciding(runtime: Runtime, tenant_id: str, shoppers: Sequence[Identity], consent_id: str) -> Identity | None:

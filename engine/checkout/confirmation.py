@@ -26,7 +26,7 @@ from engine.kit.money import Money
 from engine.payments.gateway import Allowance
 from engine.runtime import Runtime
 
-__all__ = ["CARD_LIFE", "Decision", "decide", "delegate", "open_cards", "request", "show"]
+__all__ = ["CARD_LIFE", "Decision", "decide", "delegate", "open_cards", "request", "running_session", "show"]
 
 CARD_LIFE: Final = timedelta(minutes=10)
 _TOKEN_GRACE: Final = timedelta(minutes=5)
@@ -50,7 +50,7 @@ def request(runtime: Runtime, identity: Identity, *, thread_id: str | None) -> C
     """
     for _ in range(_TRIES):
         with runtime.unit_of_work(identity.tenant_id) as session:
-            checkout = _ready_session(session, identity)
+            checkout = running_session(session, identity)
             quote = quote_of(session, checkout)
             if quote.asks is None:
                 _require_ready(quote)
@@ -112,7 +112,8 @@ def _still_good(card: Consent, bound: str, thread_id: str | None) -> bool:
     return card.status == ConsentStatus.OPEN and card.digest == bound and card.expires_at > clock.now() and here
 
 
-def _ready_session(session: Session, identity: Identity) -> CheckoutSession:
+def running_session(session: Session, identity: Identity) -> CheckoutSession:
+    """The identity's running checkout, locked, with the cart of now. Raises ``NoCheckout``, ``CheckoutBusy``."""
     session_id = running_session_id(session, identity)
     if session_id is None:
         raise NoCheckout("There is no checkout running.")

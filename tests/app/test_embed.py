@@ -7,10 +7,13 @@ import re
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.identity import COOKIE, FRAMED
 from engine.agentic import hosted
 from engine.checkout import confirmation
+from engine.checkout import service as checkout
+from engine.checkout.models import CheckoutSession
 from engine.kit.errors import Forbidden, InvalidInput
 from engine.orders.models import Order
 from engine.policies import set_policy
@@ -194,3 +197,62 @@ def test_what_the_holder_entered_pays_by_the_holders_yes_alone(browser: Browser,
     tab.http.post(url.replace("?", "/open?"), headers=origin)
     assert "Thank you" in tab.http.post(url.replace("?", "/pay?"), headers=origin).text
     assert counted(shop, Order) == 1
+
+
+@pytest.fixture
+def no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shop whose guests have no test card to begin with."""
+    monkeypatch.setattr(checkout, "payment_methods", lambda *_: [])
+
+
+@pytest.mark.usefixtures("no_card")
+def test_a_first_card_is_entered_on_our_own_page(browser: Browser, open_browser, shop: Shop) -> None:
+    shop.add("A")
+    thread_id = browser.start(shop.tenant)
+    guest = guest_of(shop)
+    session_id = shop.ready(guest, "A")
+    with shop.uow() as session:
+        session.get_one(CheckoutSession, (shop.tenant.id, session_id)).payment_method = None
+    answer = browser.post("/v1/checkout/page", {"thread_id": thread_id})
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found["status"] == "open"
+    tab, origin = open_browser(), {"origin": "http://127.0.0.1:8000"}
+    url = found["url"]
+    opened = tab.http.post(url.replace("?", "/open?"), headers=origin)
+    assert "No card yet" in opened.text
+    token = _enter(shop, session_id, GOOD)
+    entered = tab.http.post(url.replace("?", "/card?"), data={"card_token": token}, headers=origin)
+    assert "Visa •••• 4242" in entered.text
+    now = browser.get(f"/v1/checkout/page?card={found['card']}").json()
+    assert (now["status"], now["card"] != found["card"]) == ("open", True)
+    assert "Thank you" in tab.http.post(now["url"].replace("?", "/pay?"), headers=origin).text
+    assert browser.get(f"/v1/checkout/page?card={found['card']}").json()["status"] == "claimed"
+    assert [order["lines"][0]["title"] for order in browser.get("/v1/orders").json()["items"]] == ["Thing A"]
+    with shop.uow() as session:
+        (order,) = session.scalars(select(Order))
+        assert (order.thread_id, order.owner_id) == (thread_id, guest.id)
+
+
+def test_the_page_to_pay_on_is_for_a_checkout_that_lacks_nothing_else(
+    browser: Browser, open_browser, shop: Shop, make_key
+) -> None:
+    shop.add("A")
+    thread_id = browser.start(shop.tenant)
+    refused = browser.post("/v1/checkout/page", {})
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_checkout")
+    guest = guest_of(shop)
+    session_id = shop.ready(guest, "A")
+    with_card = browser.post("/v1/checkout/page", {"thread_id": thread_id}).json()
+    assert browser.get(f"/v1/checkout/page?card={with_card['card']}").json()["status"] == "open"
+    with shop.uow() as session:
+        row = session.get_one(CheckoutSession, (shop.tenant.id, session_id))
+        row.payment_method, row.buyer = None, {}
+    refused = browser.post("/v1/checkout/page", {})
+    assert (refused.status_code, refused.json()["code"]) == (422, "not_ready_for_payment")
+    stranger = open_browser()
+    stranger.start(shop.tenant)
+    shop.ready(guest, "A")
+    assert stranger.post("/v1/checkout/page", {"thread_id": thread_id}).status_code == 404
+    key = make_key(shop.tenant, "staff")
+    assert open_browser().post("/v1/checkout/page", {}, Authorization=key).status_code == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,21 @@ def test_a_choice_is_remembered_and_nothing_else() -> None:
 )
 def test_numbers_are_written_as_where_the_shop_is(home: str, language: str, expected: str) -> None:
     assert locale(home, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "where", "day", "moment"),
+    [
+        ("en", "en-US", "November 6, 2026", "November 6, 2026, 14:05"),
+        ("en", "en-GB", "6 November 2026", "6 November 2026, 14:05"),
+        ("es", "es-US-u-nu-latn", "6 de noviembre de 2026", "6 de noviembre de 2026, 14:05"),
+        ("ar", "ar-US-u-nu-latn", "6 نوفمبر 2026", "6 نوفمبر 2026، 14:05"),
+    ],
+)
+def test_days_are_written_as_the_visitor_reads_them(language: str, where: str, day: str, moment: str) -> None:
+    assert words(language).day("2026-11-06T14:05:09+00:00", where) == day
+    assert words(language).day(date(2026, 11, 6), where) == day
+    assert words(language).moment("2026-11-06T14:05:09+00:00", where) == moment
 
 
 def test_what_is_said_to_an_assistant_is_in_a_language_it_knows() -> None:

@@ -36,6 +36,10 @@ MOVING = """document.getAnimations().filter(one => one.playState === 'running'
   && one.effect.getComputedTiming().duration < 1000).length"""
 SECRET = re.compile(r"\b(ctk_|vt_|spt_|whsec_|sk_|ick_|pm_tok_)\w{6,}")
 NUMBERS = ("4242424242424242", "5555555555554444")
+HOSTED = """async () => {
+  const { id } = document.querySelector('ic-confirm').closest('[data-id]').dataset;
+  return (await (await fetch(`/v1/checkout/page?card=${id}`)).json()).url;
+}"""
 WHOLE_LOG = """async (id) => {
   const known = await (await fetch(`/v1/threads/${id}`)).json();
   const stop = new AbortController();
@@ -144,6 +148,25 @@ def test_of_the_console(visitor: Buyer, places: dict[str, str]) -> None:
     for path in dict.fromkeys([*CONSOLE, *led_to]):
         looked_over(page, visitor.url + path.format(**places), visitor)
     page.close()
+
+
+def test_of_a_card_that_waits(chromium: Browser, server: Server) -> None:
+    """As whoever has its link sees it, then opened, and paid."""
+    size: Any = {"width": 1280, "height": 800}
+    made = Buyer(chromium.new_context(viewport=size, locale="en-US", reduced_motion="reduce"), server.url)
+    made.to_the_card()
+    link = server.url + made.page.evaluate(HOSTED)
+    other = Buyer(chromium.new_context(viewport=size, locale="en-US", reduced_motion="reduce"), server.url)
+    page = other.page
+    looked_over(page, link, other)
+    page.get_by_role("button", name="Show the order").click()
+    expect(page.get_by_role("button", name=PAY)).to_be_visible()
+    looked_over(page, link, other)
+    page.get_by_role("button", name=PAY).click()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible(timeout=TURN_MS)
+    looked_over(page, link, other)
+    for one in (made, other):
+        one.context.close()
 
 
 def test_of_nobody_in_particular(chromium: Browser, visitor: Buyer, places: dict[str, str]) -> None:

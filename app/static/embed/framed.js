@@ -1,20 +1,33 @@
 // The chat in a frame: paying and pages of the shop open in a tab of their own, and Escape leaves the frame.
-import { get } from '../ui/api.js';
+import { get, post } from '../ui/api.js';
+import { texts } from '../ui/texts.js';
 
 const LOOK_MS = 1500;
 const OPEN_MS = 15 * 60_000;
+const PAYS = ['ic-confirm', 'ic-checkout', 'ic-payment-problem'];
 const chat = document.querySelector('ic-chat');
 const shop = JSON.parse(chat.dataset.config).tenant.slug;
 const seen = new Set();
 
 const pageOf = (id) => get(`/v1/checkout/page?card=${encodeURIComponent(id)}`);
+const pageOfCheckout = () => post('/v1/checkout/page', { thread_id: chat.conversation.state.thread.id });
 
-/** Opens our own page for this payment card, and has the conversation go on when it was decided there. */
-async function payOutside(id) {
+/** Opens our own page to pay on, and has the conversation go on when it was decided there. */
+async function payOutside(ask) {
   const tab = open('', '_blank');
-  const { url } = await pageOf(id);
-  if (tab) tab.location = url;
-  if (seen.has(id)) return;
+  if (!tab) return chat.tell(texts.payPageBlocked);
+  let page;
+  try {
+    page = await ask();
+  } catch (problem) {
+    tab.close();
+    return chat.tell(problem.status ? problem.message : texts.payPageFailed);
+  }
+  tab.location = page.url;
+  return seen.has(page.card) ? undefined : goOn(page.card);
+}
+
+async function goOn(id) {
   seen.add(id);
   const until = Date.now() + OPEN_MS;
   while (Date.now() < until) {
@@ -32,7 +45,7 @@ addEventListener(
   (event) => {
     if (!event.detail.approved || !event.detail.id.startsWith('cnf_') || event.target.localName !== 'ic-confirm') return;
     event.stopImmediatePropagation();
-    payOutside(event.detail.id);
+    payOutside(() => pageOf(event.detail.id));
   },
   true,
 );
@@ -40,10 +53,10 @@ addEventListener(
 addEventListener(
   'ic-action',
   (event) => {
-    const card = event.target.closest('[data-id]')?.dataset.id;
-    if (event.detail.name !== 'enter_card' || event.target.localName !== 'ic-confirm' || !card) return;
+    if (event.detail.name !== 'enter_card' || !PAYS.includes(event.target.localName)) return;
+    const card = event.target.localName === 'ic-confirm' && event.target.closest('[data-id]')?.dataset.id;
     event.stopImmediatePropagation();
-    payOutside(card);
+    payOutside(card ? () => pageOf(card) : pageOfCheckout);
   },
   true,
 );

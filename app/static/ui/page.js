@@ -37,6 +37,7 @@ const header = (chat) => html`
     </div>
     <div class="ic-tools">
       ${switcher(chat)} ${person(chat)}
+      <a class="button ic-round" href="/account" aria-label=${texts.account} title=${texts.account}>${icons.account}</a>
       <button type="button" class="ic-round" popovertarget="ic-prefs" @click=${() => import('./preferences.js')} aria-label=${texts.settings} title=${texts.settings}>${icons.globe}</button>
       <button type="button" class="ic-round" aria-label=${texts.newConversation} title=${texts.newConversation} @click=${chat.newConversation}>
         ${icons.plus}

@@ -43,7 +43,6 @@ class Preferences extends LitElement {
           ${looks.map((name) => html`<option value=${name} ?selected=${name === look()}>${texts.appearances[name]}</option>`)}
         </select>
       </label>
-      <a class="button" href="/account">${texts.account}</a>
     `;
   }
 }

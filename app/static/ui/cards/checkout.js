@@ -81,7 +81,12 @@ class Checkout extends Card {
   #next(missing, problems) {
     if (missing.length) {
       const words = missing.map((part) => texts.missing[part] ?? part).join(', ');
-      return html`<p class="small"><strong>${texts.missingLead}</strong> ${words}</p>`;
+      return html`
+        <p class="small"><strong>${texts.missingLead}</strong> ${words}</p>
+        ${missing.length === 1 && missing[0] === 'payment_method'
+          ? html`<div class="bar"><button type="button" class="main" @click=${() => this.act('enter_card')}>${texts.cardEntry}</button></div>`
+          : nothing}
+      `;
     }
     if (problems.length) return nothing;
     return html`
