@@ -57,7 +57,8 @@ def ask_code(request: Request, site: SiteDep, email: Field = "", form: Field = "
                 codes.ask(session, runtime, shopper, address)
             answer = _page(seen, step="code", email=address)
         except DomainError as error:
-            answer = _page(seen, said=error.message, status=STATUS[error.kind], email=email)
+            said = seen.wording.problem(error.code, error.message)
+            answer = _page(seen, said=said, status=STATUS[error.kind], email=email)
         seen.keep(answer, token)
         return answer
 
@@ -135,7 +136,7 @@ def _attempt(request: Request, site: Site, slug: str, work: Callable[[Visit], Re
         status = STATUS[error.kind]
         if status in {403, 404}:
             return seen.refused(error)
-        return _page(seen, said=error.message, status=status, **page)
+        return _page(seen, said=seen.wording.problem(error.code, error.message), status=status, **page)
 
 
 def _page(

@@ -23,7 +23,7 @@ from app.pages import render
 from app.problems import STATUS
 from app.routing import client_address, own_origin, site_of
 from app.site import Site
-from app.wording import DEFAULT, chosen, locale
+from app.wording import DEFAULT, Wording, chosen, locale
 from engine.agentic import hosted, links
 from engine.agentic.hosted import Shown
 from engine.checkout.schemas import ConsentView
@@ -50,9 +50,10 @@ class Readable(APIRoute):
             try:
                 return await handle(request)
             except DomainError as error:
-                return _said(request, error.message, STATUS[error.kind])
+                return _said(request, error.code, error.message, STATUS[error.kind])
             except RequestValidationError:
-                return _said(request, "This link is not complete. Ask your assistant for a fresh one.", 400)
+                words = "This link is not complete. Ask your assistant for a fresh one."
+                return _said(request, "invalid_request", words, 400)
 
         return readable
 
@@ -81,6 +82,10 @@ class Visit:
         if self.shopper is None:
             raise Unauthenticated(_OPEN_FIRST)
         return self.shopper
+
+    @property
+    def wording(self) -> Wording:
+        return chosen(self.request, self.merchant.settings)
 
     def to(self, verb: str = "") -> str:
         """An address of this card."""
@@ -123,9 +128,10 @@ def pay(visit: VisitDep) -> Response:
         done = hosted.pay(runtime, holder, visit.consent_id)
         if done.challenge_url:
             visit.move(hosted.again(runtime, holder, visit.consent_id))
-            return _page(visit, said=done.message, bank=done.challenge_url)
+            said = visit.wording.problem("authentication_required", done.message)
+            return _page(visit, said=said, bank=done.challenge_url)
     except DomainError as error:
-        return _page(visit, said=error.message)
+        return _page(visit, said=visit.wording.problem(error.code, error.message))
     return RedirectResponse(visit.to(), 303)
 
 
@@ -135,7 +141,7 @@ def decline(visit: VisitDep) -> Response:
     try:
         hosted.decline(visit.site.runtime, visit.holder, visit.consent_id)
     except DomainError as error:
-        return _page(visit, said=error.message)
+        return _page(visit, said=visit.wording.problem(error.code, error.message))
     return RedirectResponse(visit.to(), 303)
 
 
@@ -146,7 +152,7 @@ def use_card(visit: VisitDep, card_token: Annotated[str, Form(max_length=80)]) -
     try:
         visit.move(hosted.use_card(visit.site.runtime, visit.holder, visit.consent_id, card_token))
     except DomainError as error:
-        return _page(visit, said=error.message)
+        return _page(visit, said=visit.wording.problem(error.code, error.message))
     return RedirectResponse(visit.to(), 303)
 
 
@@ -154,7 +160,7 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
     """The page, of plain forms: a browser that may not say where it comes from would send them as from nowhere."""
     shown = hosted.look(visit.site.runtime, visit.merchant.id, visit.shopper, visit.consent_id)
     currency = shown.summary.total.currency
-    wording = chosen(visit.request, visit.merchant.settings)
+    wording = visit.wording
     where = locale(str(visit.merchant.settings.get("locale") or DEFAULT), wording.language)
     answer = render(
         "confirm.html",
@@ -166,7 +172,7 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
         shown=shown,
         summary=shown.summary,
         state=_state(shown),
-        said=said or (shown.outcome.message if shown.outcome else ""),
+        said=said or _told(wording, shown),
         order=shown.outcome.order.number if shown.outcome and shown.outcome.order else "",
         money=lambda amount: format_minor(amount, currency),
         bank=bank,
@@ -176,6 +182,12 @@ def _page(visit: Visit, *, said: str = "", bank: str = "") -> HTMLResponse:
     )
     answer.headers["Referrer-Policy"] = "same-origin"
     return answer
+
+
+def _told(wording: Wording, shown: Shown) -> str:
+    """What became of the card, where it was used."""
+    done = shown.outcome
+    return wording.problem(done.code or done.result, done.message) if done else ""
 
 
 def _state(shown: Shown) -> str:
@@ -235,7 +247,8 @@ def _remember(answer: Response, request: Request, token: str) -> None:
     )
 
 
-def _said(request: Request, words: str, status: int) -> HTMLResponse:
-    answer = render("confirm_over.html", wording=chosen(request), said=words)
+def _said(request: Request, code: str, words: str, status: int) -> HTMLResponse:
+    wording = chosen(request)
+    answer = render("confirm_over.html", wording=wording, said=wording.problem(code, words))
     answer.status_code = status
     return answer

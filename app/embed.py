@@ -161,7 +161,7 @@ def _session(seen: Visit, allowed: list[str]) -> str | None:
 
 def _refused(seen: Visit, error: DomainError) -> Response:
     """A page that nobody may frame: the browser shows none of it there."""
-    values: dict[str, Any] = {"kind": str(error.kind), "said": error.message}
+    values: dict[str, Any] = {"kind": str(error.kind), "said": seen.wording.problem(error.code, error.message)}
     return seen.page("site/said.html", status=STATUS[error.kind], **values)
 
 

@@ -94,7 +94,8 @@ class Visit:
 
     def refused(self, error: DomainError) -> HTMLResponse:
         """What cannot be shown, said in the shop's look."""
-        answer = self.page("site/said.html", status=STATUS[error.kind], kind=str(error.kind), said=error.message)
+        said = self.wording.problem(error.code, error.message)
+        answer = self.page("site/said.html", status=STATUS[error.kind], kind=str(error.kind), said=said)
         answer.headers.update(PRIVATE)
         return answer
 
@@ -155,8 +156,10 @@ def visit(site: Site, request: Request, slug: str) -> Visit:
 
 def closed(request: Request, error: DomainError, template: str = "site/said.html", **more: Any) -> HTMLResponse:
     """What is said where no shop is known whose look it could have."""
-    values: Mapping[str, Any] = {"shop": None, "to": _as_it_is, "kind": str(error.kind), "said": error.message}
-    answer = render(template, wording=chosen(request), look=look(request), **values, **more)
+    wording = chosen(request)
+    said = wording.problem(error.code, error.message)
+    values: Mapping[str, Any] = {"shop": None, "to": _as_it_is, "kind": str(error.kind), "said": said}
+    answer = render(template, wording=wording, look=look(request), **values, **more)
     answer.status_code = STATUS[error.kind]
     answer.headers.update(PRIVATE | {"Referrer-Policy": "same-origin"})
     return answer

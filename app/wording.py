@@ -88,6 +88,13 @@ class Wording:
         known: Mapping[str, str] = self.words["cards"]["totals"]
         return known.get(kind, display_text)
 
+    def problem(self, code: str, message: str) -> str:
+        """What went wrong: the engine says it in English and exactly, another language has a sentence for each kind."""
+        if self.language == DEFAULT or not message:
+            return message
+        known: Mapping[str, str] = self.words["hosted"]["problems"]
+        return known.get(code) or known["other"]
+
     def page(self, *, assistant_speaks: Sequence[str] = ()) -> dict[str, Any]:
         """Everything the conversation's page says, its cards included. What it says to the assistant in the shopper's
         name is in a language that the assistant understands: ``assistant_speaks``, or any when it is empty.
@@ -95,6 +102,7 @@ class Wording:
         heard = not assistant_speaks or self.language in assistant_speaks
         said = self if heard else words(assistant_speaks[0])
         shown = {**self.words["page"], **self.words["cards"], "said": said.words["said"]}
+        shown["problems"] = {} if self.language == DEFAULT else self.words["hosted"]["problems"]
         return {name: value for name, value in shown.items() if not heard or name != "assistantSpeaks"}
 
 

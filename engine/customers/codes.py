@@ -61,6 +61,7 @@ class Letter:
     to: str
     code: str
     expires_at: datetime
+    shopper_id: str
 
 
 def limit_asking(runtime: Runtime, identity: Identity, email: str) -> str:
@@ -104,7 +105,8 @@ def letter(session: Session, runtime: Runtime, row: outbox.OutboxRow) -> Letter 
     if code is None or code.used_at is not None or code.expires_at <= clock.now():
         return None
     sealed = base64.b64decode(row.payload["sealed"])
-    return Letter(code.email, unseal(runtime.secret_key, row.tenant_id, _context(code.id), sealed), code.expires_at)
+    opened = unseal(runtime.secret_key, row.tenant_id, _context(code.id), sealed)
+    return Letter(code.email, opened, code.expires_at, code.shopper_id)
 
 
 def check(runtime: Runtime, identity: Identity, email: str, code: str) -> str:

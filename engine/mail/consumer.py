@@ -54,4 +54,5 @@ def _letter(row: outbox.OutboxRow, draft: letters.Draft) -> service.Letter:
         customer_id=draft.customer_id,
         expires_at=draft.expires_at,
         secret=draft.secret,
+        language=draft.language,
     )

@@ -18,7 +18,7 @@ from engine.kit.money import format_minor
 from engine.kit.outbox import OutboxRow
 from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
-from engine.mail import facts
+from engine.mail import facts, tongues
 from engine.orders import queries
 from engine.orders.models import ChangeKind, ChangeStatus, Order, OrderChange, OrderStatus, Shipment
 from engine.orders.policy import OrdersPolicy
@@ -43,6 +43,7 @@ class Draft:
     customer_id: str | None = None
     expires_at: datetime | None = None
     secret: bool = False
+    language: str = ""
 
 
 Write = Callable[[Session, Runtime, OutboxRow], Draft | None]
@@ -53,7 +54,11 @@ def gather(session: Session, tenant_id: str, rows: Sequence[OutboxRow]) -> None:
     orders = queries.gather(session, tenant_id, [row.subject_id for row in rows])
     parts = queries.parts_of(session, tenant_id, [order.id for order in orders])
     waits = facts.that_wait(session, tenant_id, [order.id for order in orders])
-    session.info[_GATHERED] = {order.id: _Seen(order, parts[order.id], order.id in waits) for order in orders}
+    spoken = tongues.spoken_in(session, tenant_id, {order.thread_id for order in orders if order.thread_id})
+    session.info[_GATHERED] = {
+        order.id: _Seen(order, parts[order.id], order.id in waits, spoken.get(order.thread_id or "", ""))
+        for order in orders
+    }
     session.info[_SHOP] = session.get(Tenant, tenant_id)
 
 
@@ -68,6 +73,8 @@ class _Seen:
     parts: Parts
     waits: bool = True
     """Whether units of it may be sold ahead of their stock."""
+    language: str = ""
+    """Which its shopper speaks."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -77,7 +84,8 @@ class _Seen:
         to = str(self.order.buyer.get("email") or "")
         if not to:
             return None
-        return Draft(template, key, to, self.facts | data, customer_id=self.order.customer_id)
+        told = self.facts | data
+        return Draft(template, key, to, told, customer_id=self.order.customer_id, language=self.language)
 
 
 def _seen(session: Session, row: OutboxRow, order_id: str | None = None) -> _Seen | None:
@@ -86,7 +94,11 @@ def _seen(session: Session, row: OutboxRow, order_id: str | None = None) -> _See
     order = known.order if known else session.get(Order, (row.tenant_id, order_id))
     if order is None or order.placed_at is None:
         return None
-    return known or _Seen(order, queries.parts_of(session, row.tenant_id, [order.id])[order.id])
+    if known is not None:
+        return known
+    spoken = tongues.spoken_in(session, row.tenant_id, [order.thread_id]) if order.thread_id else {}
+    parts = queries.parts_of(session, row.tenant_id, [order.id])[order.id]
+    return _Seen(order, parts, language=spoken.get(order.thread_id or "", ""))
 
 
 def _paid(session: Session, _runtime: Runtime, row: OutboxRow) -> Draft | None:
@@ -216,7 +228,9 @@ def _code(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:
         return None
     minutes = round((letter.expires_at - row.created_at).total_seconds()) // 60
     data = {"code": letter.code, "minutes": minutes}
-    return Draft("email_code", row.subject_id, letter.to, data, expires_at=letter.expires_at, secret=True)
+    spoken = tongues.spoken_by(session, row.tenant_id, letter.shopper_id)
+    told = Draft("email_code", row.subject_id, letter.to, data, expires_at=letter.expires_at, secret=True)
+    return replace(told, language=spoken)
 
 
 def _staff_code(session: Session, runtime: Runtime, row: OutboxRow) -> Draft | None:

@@ -27,20 +27,50 @@ class Rendered:
 
 
 def render(
-    name: str, facts: Mapping[str, Any], *, own: Mapping[str, Any] | None, footer: Sequence[str], lang: str
+    name: str,
+    facts: Mapping[str, Any],
+    *,
+    own: Mapping[str, Any] | None,
+    footer: Sequence[str],
+    lang: str,
+    language: str = wording.DEFAULT,
 ) -> Rendered:
-    """The letter ``name``. ``facts`` are plain values; ``own`` are the shop's words for it.
+    """The letter ``name`` in a ``language``. ``facts`` are plain values; ``own`` are the shop's words for it; ``lang``
+    is how the default language is written there.
 
     Raises ``jinja2.TemplateError`` for a fact that the words name and that is not there.
     """
-    subject_words, body_words = wording.words(name, own)
+    facts = _said(facts, wording.phrases(language))
+    subject_words, body_words = wording.words(name, own, language)
     subject = " ".join(wording.render(subject_words, facts).split())[:_SUBJECT_LIMIT]
     paragraphs = [part.strip("\n") for part in _BLANK.split(wording.render(body_words, facts)) if part.strip()]
     blocks = [_block(part, facts) for part in paragraphs]
     foot = [line for line in footer if line]
     text = "\n\n".join(_as_text(block) for block in blocks) + "\n\n-- \n" + "\n".join(foot) + "\n"
-    html = _layout().get_template("layout.html").render(subject=subject, blocks=blocks, footer=foot, lang=lang)
+    written = {"lang": lang if language == wording.DEFAULT else language, "dir": wording.direction(language)}
+    html = _layout().get_template("layout.html").render(subject=subject, blocks=blocks, footer=foot, **written)
     return Rendered(subject, text, html)
+
+
+def _said(facts: Mapping[str, Any], phrases: Mapping[str, str]) -> Mapping[str, Any]:
+    """The facts with what the house says of them in another language; names of goods and people stay as they are."""
+    if not phrases:
+        return facts
+    said = {name: dict(table) for name, table in facts.get("tables", {}).items()}
+    for name, table in said.items():
+        table["head"] = [phrases.get(cell, cell) for cell in table["head"]]
+        column = {"totals": 0, "waiting": -1}.get(name)
+        if column is not None:
+            table["rows"] = [_cell_said(row, column, phrases) for row in table["rows"]]
+    refund = facts.get("refund")
+    more = {"refund": refund | {"to": phrases.get(refund["to"], refund["to"])}} if refund else {}
+    return {**facts, **more, **({"tables": said} if said else {})}
+
+
+def _cell_said(row: Sequence[str], column: int, phrases: Mapping[str, str]) -> list[str]:
+    cells = list(row)
+    cells[column] = phrases.get(cells[column], cells[column])
+    return cells
 
 
 @cache

@@ -18,7 +18,7 @@ from engine.kit.ids import new_id
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
 from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
-from engine.mail import rendering
+from engine.mail import rendering, wording
 from engine.mail.addresses import checked_address
 from engine.mail.errors import BodyErased
 from engine.mail.models import Mail, MailStatus
@@ -46,6 +46,8 @@ class Letter:
     customer_id: str | None = None
     expires_at: datetime | None = None
     secret: bool = False
+    language: str = ""
+    """Which its reader speaks, where that is known."""
 
 
 def write(session: Session, tenant_id: str, **letter: Any) -> str | None:
@@ -68,7 +70,7 @@ def _row(session: Session, tenant_id: str, letter: Letter) -> dict[str, Any] | N
     policy = read_policy(tenant.settings, MailPolicy)
     if letter.template in policy.disabled:
         return None
-    words = _rendered(tenant, policy, letter.template, letter.data)
+    words = _rendered(tenant, policy, letter)
     address, error = _checked(letter.to)
     from_address, reply_to = sender(tenant, policy)
     return {
@@ -184,7 +186,7 @@ def erase_body(row: Mail) -> None:
     row.erased_at = clock.now()
 
 
-def _rendered(tenant: Tenant, policy: MailPolicy, template: str, data: Mapping[str, Any]) -> rendering.Rendered:
+def _rendered(tenant: Tenant, policy: MailPolicy, letter: Letter) -> rendering.Rendered:
     seller = read_policy(tenant.settings, SellerPolicy)
     legal_name = seller.legal_name or tenant.name
     shop = {
@@ -193,14 +195,15 @@ def _rendered(tenant: Tenant, policy: MailPolicy, template: str, data: Mapping[s
         "address": list(seller.address),
         "email": str(tenant.settings.get("support_email") or ""),
     }
-    words = policy.templates.get(template)
+    words = policy.templates.get(letter.template)
     footer = [*policy.footer.splitlines(), legal_name, ", ".join(line for line in seller.address if line)]
     return rendering.render(
-        template,
-        {"shop": shop} | dict(data),
+        letter.template,
+        {"shop": shop} | dict(letter.data),
         own=words.model_dump() if words else None,
         footer=footer,
         lang=str(tenant.settings.get("locale") or "en").replace("_", "-"),
+        language=letter.language or wording.DEFAULT,
     )
 
 

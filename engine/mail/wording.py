@@ -7,6 +7,7 @@ and repeat, and do nothing else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from engine.mail import tables
 from engine.mail.samples import SAMPLES
 
 FOLDER: Final = Path(__file__).with_name("templates")
+DEFAULT: Final = "en"
 NAMES: Final = tuple(sorted(SAMPLES))
 NEEDED: Final = frozenset({"email_code", "staff_code", "staff_invite"})
 """Letters without which something a person asked for cannot go on."""
@@ -45,6 +47,7 @@ _MAY: Final = (
     nodes.Concat,
 )
 _DEEPEST: Final = 2
+_RIGHT_TO_LEFT: Final = frozenset({"ar", "fa", "he", "ur"})
 
 
 @cache
@@ -57,9 +60,11 @@ def environment() -> ImmutableSandboxedEnvironment:
     return made
 
 
-def words(name: str, own: Mapping[str, Any] | None = None) -> tuple[str, str]:
-    """Subject and body of a letter as templates: the shop's own where it has some."""
-    subject, body = _ours(name)
+def words(name: str, own: Mapping[str, Any] | None = None, language: str = DEFAULT) -> tuple[str, str]:
+    """Subject and body of a letter as templates: the shop's own where it has some, else in the ``language`` where there
+    are words in it.
+    """
+    subject, body = _ours(name, language)
     own = own or {}
     return own.get("subject") or subject, own.get("body") or body
 
@@ -90,8 +95,23 @@ def check(name: str, *, subject: str | None, body: str | None) -> None:
 
 
 @cache
-def _ours(name: str) -> tuple[str, str]:
-    subject, _, body = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").partition("\n")
+def phrases(language: str) -> Mapping[str, str]:
+    """What facts say in English, in this language: the heads of tables, the names of sums, where money went."""
+    file = FOLDER / language / "phrases.json"
+    known: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return known
+
+
+def direction(language: str) -> str:
+    """Which way its lines run: ``ltr`` or ``rtl``."""
+    return "rtl" if language in _RIGHT_TO_LEFT else "ltr"
+
+
+@cache
+def _ours(name: str, language: str) -> tuple[str, str]:
+    there = FOLDER / language / f"{name}.txt"
+    file = there if there.exists() else FOLDER / f"{name}.txt"
+    subject, _, body = file.read_text(encoding="utf-8").partition("\n")
     return subject.removeprefix("Subject: "), body.strip() + "\n"
 
 

@@ -12,6 +12,7 @@ from fastapi import Request, Response
 
 from app import wording
 from app.wording import chosen, languages, locale, offered, remember, words
+from engine.payments.gateway import DECLINES
 
 STATIC = Path(wording.__file__).parent / "static"
 PLURALS = {"zero", "one", "two", "few", "many", "other"}
@@ -77,7 +78,11 @@ def test_no_words_are_empty_and_each_plural_has_its_forms(language: str) -> None
 def test_a_translation_is_one() -> None:
     """Few words are the same in two languages; the rest was translated."""
     default = flat(dict(words("en").words))
-    for language, same in (("es", {"page.demo", "page.subtotal", "cards.no", "cards.totals.subtotal"}), ("ar", set())):
+    alike = {
+        "es": {"page.demo", "page.subtotal", "cards.no", "cards.totals.subtotal", "hosted.dates.moment"},
+        "ar": {"hosted.dates.dayFirst"},
+    }
+    for language, same in alike.items():
         other = flat(dict(words(language).words))
         equal = {key for key, leaf in default.items() if leaf == other[key]}
         assert equal - {"language.dir"} - same - {"cards.totals.total"} == set()
@@ -189,6 +194,21 @@ def test_days_are_written_as_the_visitor_reads_them(language: str, where: str, d
     assert words(language).day("2026-11-06T14:05:09+00:00", where) == day
     assert words(language).day(date(2026, 11, 6), where) == day
     assert words(language).moment("2026-11-06T14:05:09+00:00", where) == moment
+
+
+def test_what_went_wrong_is_said_in_the_visitors_language() -> None:
+    exactly = "Only 3 of Thing A are left."
+    assert words("en").problem("out_of_stock", exactly) == exactly
+    assert words("es").problem("out_of_stock", exactly) == "No hay suficientes unidades disponibles."
+    assert words("es").problem("nobody_knows", exactly) == words("es").say("hosted.problems.other")
+    assert words("ar").problem("out_of_stock", "") == ""
+    assert words("en").page()["problems"] == {}
+    assert words("es").page()["problems"]["timeout"] == "Ha tardado demasiado. Inténtelo de nuevo."
+
+
+@pytest.mark.parametrize("code", sorted(DECLINES))
+def test_a_decline_never_tells_a_foreign_language_alone(code: str) -> None:
+    assert words("es").problem(code, DECLINES[code]) != DECLINES[code]
 
 
 def test_what_is_said_to_an_assistant_is_in_a_language_it_knows() -> None:

@@ -1,6 +1,6 @@
 // The chat in a frame: paying and pages of the shop open in a tab of their own, and Escape leaves the frame.
 import { get, post } from '../ui/api.js';
-import { texts } from '../ui/texts.js';
+import { texts, told } from '../ui/texts.js';
 
 const LOOK_MS = 1500;
 const OPEN_MS = 15 * 60_000;
@@ -21,7 +21,7 @@ async function payOutside(ask) {
     page = await ask();
   } catch (problem) {
     tab.close();
-    return chat.tell(problem.status ? problem.message : texts.payPageFailed);
+    return chat.tell(problem.status ? told(problem) : texts.payPageFailed);
   }
   tab.location = page.url;
   return seen.has(page.card) ? undefined : goOn(page.card);

@@ -2,7 +2,7 @@
 import { Problem, get, isOf, post } from './api.js';
 import { emptyState, find, reduce } from './store.js';
 import { subscribe } from './stream.js';
-import { isEnglish, texts } from './texts.js';
+import { isEnglish, texts, told } from './texts.js';
 
 // A decision on a card has one key in every tab: it says no language, or two tabs would ask for two things.
 const inLanguage = isEnglish ? {} : { language: document.documentElement.lang };
@@ -136,5 +136,5 @@ export class Conversation extends EventTarget {
 }
 
 function wordsOf(error) {
-  return error instanceof Problem && error.status ? error.message : texts.networkProblem;
+  return error instanceof Problem && error.status ? told(error) : texts.networkProblem;
 }

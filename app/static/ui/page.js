@@ -4,7 +4,7 @@ import { card } from './cards/index.js';
 import { icons } from './icons.js';
 import './message.js';
 import { ASKING, find, isBusy, outcomeOf } from './store.js';
-import { items, say, texts } from './texts.js';
+import { items, say, texts, told } from './texts.js';
 
 const NEAR_ENTRIES = 60; // those before are not laid out until they are near the screen
 
@@ -192,7 +192,7 @@ const failedTurn = (chat) =>
   chat.state.error
     ? html`
         <div class="ic-failed" role="alert">
-          <p>${chat.state.error.message || texts.runFailed}</p>
+          <p>${told(chat.state.error) || texts.runFailed}</p>
           <button type="button" @click=${chat.retry}>${texts.tryAgain}</button>
         </div>
       `

@@ -66,7 +66,7 @@ const EVENTS = {
       ended,
     );
   },
-  RUN_ERROR: (state, { runId, message }) => ({ ...endRun(state, runId), error: { message } }),
+  RUN_ERROR: (state, { runId, code, message }) => ({ ...endRun(state, runId), error: { code, message } }),
   TEXT_MESSAGE_START: (state, { messageId, role, name }) =>
     put(role === 'user' ? state : { ...state, typing: false }, { id: messageId, kind: 'message', role, name: name ?? '', text: '', streaming: true }),
   TEXT_MESSAGE_CONTENT: (state, { messageId, delta }) => {

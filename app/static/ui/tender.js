@@ -2,7 +2,7 @@
 import { html, nothing } from '../vendor/lit-3.3.3.min.js';
 import { get, post, request } from './api.js';
 import { closeOutside, sheetHead } from './page.js';
-import { say, texts } from './texts.js';
+import { say, texts, told } from './texts.js';
 
 const TENDERS = '/v1/checkout/tenders';
 
@@ -40,7 +40,7 @@ async function changed(chat, answer) {
   try {
     await answer;
   } catch (problem) {
-    return chat.tell(problem.status ? problem.message : texts.notApplied);
+    return chat.tell(problem.status ? told(problem) : texts.notApplied);
   }
   return chat.onAction('show_checkout', {});
 }

@@ -15,4 +15,7 @@ export function say(words, values = {}) {
   return (form ?? '').replace(/\{(\w+)\}/g, (_, name) => apart(values[name] ?? ''));
 }
 
+/** What went wrong, in the shopper's language where there are words for it. */
+export const told = ({ code, message }) => texts.problems?.[code] ?? message;
+
 export const items = (count) => say(texts.items, { count });

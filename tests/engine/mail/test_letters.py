@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
+from engine.conversations import service as conversations
+from engine.conversations.schemas import RunInput
 from engine.customers import codes
 from engine.fulfillment import tracking
 from engine.fulfillment.release import release
@@ -16,7 +19,7 @@ from engine.kit import clock, envelope, outbox
 from engine.mail import consumer, sending, service
 from engine.mail.models import Mail, MailStatus
 from engine.mail.policy import MailPolicy
-from engine.orders.models import ShipmentStatus
+from engine.orders.models import Order, ShipmentStatus
 from engine.orders.seller import SellerPolicy
 from engine.payments import refunds, stored_value
 from engine.payments.stored_value_models import StoredValueKind
@@ -59,6 +62,44 @@ def test_a_sale_is_confirmed_once(desk: Desk) -> None:
     with clock.shifted(LIVE_RUN):
         consumer.write_letters(shop.runtime, shop.tenant.id)
     assert len(letters(shop)) == 1
+
+
+def _speak(desk: Desk, *spoken: dict[str, Any]) -> None:
+    """The buyer's conversation, in which the order was bought."""
+    shop = desk.shop
+    with shop.uow() as session:
+        thread = conversations.create_thread(session, desk.buyer)
+        session.get_one(Order, (shop.tenant.id, desk.order_id)).thread_id = thread.id
+        for given in spoken:
+            conversations.submit(session, desk.buyer, thread.id, RunInput.model_validate(given))
+
+
+def test_a_letter_is_written_in_the_language_that_its_reader_speaks(desk: Desk) -> None:
+    _speak(desk, {"message": "hello"}, {"message": "hola", "language": "es"})
+    row = confirmation(desk.shop)
+    assert row.subject == f"Su pedido {desk.look().number}"
+    assert row.text.startswith("Gracias por su pedido")
+    assert '<th scope="col"' in row.html
+    assert "Cantidad" in row.html
+    assert '<html lang="es">' in row.html
+    assert "  3 x Thing A: $150.00" in row.text
+
+
+@pytest.mark.parametrize("last", [{"message": "hello again"}, {"message": "bonjour", "language": "fr"}])
+def test_where_there_are_no_words_in_it_a_letter_is_in_english(desk: Desk, last: dict[str, Any]) -> None:
+    _speak(desk, {"message": "hola", "language": "es"}, last)
+    assert confirmation(desk.shop).subject == f"Your order {desk.look().number}"
+
+
+def test_a_code_is_told_in_the_language_that_was_spoken_last(shop: Shop) -> None:
+    shopper = shop.shopper()
+    with shop.uow() as session:
+        thread = conversations.create_thread(session, shopper)
+        conversations.submit(session, shopper, thread.id, RunInput(message="مرحبا", language="ar"))
+        codes.ask(session, shop.runtime, shopper, "ada@example.com")
+    (row,) = of(shop, "email_code")
+    assert row.subject.startswith("رمزك لدى")
+    assert 'lang="ar" dir="rtl"' in row.html
 
 
 def test_a_letter_holds_no_street_no_link_and_no_picture(desk: Desk) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from engine.mail import rendering, wording
+from engine.mail import rendering, tongues, wording
 from engine.mail.policy import MailPolicy
 from engine.mail.samples import SAMPLES
 
@@ -29,6 +31,44 @@ def test_every_letter_has_words_for_its_facts(name: str) -> None:
 def test_every_template_has_a_sample_and_the_other_way_round() -> None:
     files = {file.stem for file in wording.FOLDER.glob("*.txt")}
     assert files == set(SAMPLES)
+
+
+OF_THE_SHOPS = {"staff_code", "staff_invite"}
+"""Letters to the shop's own people."""
+WITHOUT_A_CONVERSATION = {"gift_card"}
+OTHERS = [tag for tag in tongues.languages() if tag != wording.DEFAULT]
+
+
+def test_letters_are_kept_in_the_languages_of_the_pages() -> None:
+    assert tongues.languages() == ("en", "ar", "es")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_letter_to_a_shopper_is_written_in_every_language(language: str) -> None:
+    files = {file.stem for file in (wording.FOLDER / language).glob("*.txt")}
+    assert files == set(SAMPLES) - OF_THE_SHOPS - WITHOUT_A_CONVERSATION
+    assert set(wording.phrases(language)) == set(wording.phrases("es"))
+    for name in files:
+        ours = (wording.FOLDER / f"{name}.txt").read_text(encoding="utf-8")
+        theirs = (wording.FOLDER / language / f"{name}.txt").read_text(encoding="utf-8")
+        assert _marks(ours) == _marks(theirs), name
+        facts = SAMPLES[name] | SHOP
+        made = rendering.render(name, facts, own=None, footer=["Shop Ltd"], lang="en-US", language=language)
+        assert made.subject != draw(name).subject
+        assert f'lang="{language}"' in made.html
+        assert ('dir="rtl"' in made.html) is (language == "ar")
+        assert "Quantity" not in made.html
+
+
+def _marks(source: str) -> list[str]:
+    return sorted(re.findall(r"\{[{%].*?[}%]\}", source))
+
+
+def test_what_a_shop_wrote_itself_is_what_it_says_in_any_language() -> None:
+    facts = SAMPLES["refund"] | SHOP
+    made = rendering.render("refund", facts, own={"body": "Ours."}, footer=[], lang="en", language="es")
+    assert made.text.startswith("Ours.")
+    assert made.subject.startswith("Su reembolso")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import { html, nothing } from '../../vendor/lit-3.3.3.min.js';
 import { post } from '../api.js';
-import { texts } from './texts.js';
+import { texts, told } from './texts.js';
 import { Card, define } from './base.js';
 
 /** Proves an e-mail by the code that was sent there. What is typed goes to the shop's sign-in alone, never to the chat. */
@@ -56,7 +56,7 @@ class SignIn extends Card {
       await post(`/v1/identity/${what}`, body);
       return true;
     } catch (problem) {
-      this.error = problem.status ? problem.message : texts.notApplied;
+      this.error = problem.status ? told(problem) : texts.notApplied;
       return false;
     } finally {
       this.busy = false;

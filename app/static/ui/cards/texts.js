@@ -1,2 +1,2 @@
 // The cards' words come with the page's.
-export { isEnglish, items, say, texts } from '../texts.js';
+export { isEnglish, items, say, texts, told } from '../texts.js';
