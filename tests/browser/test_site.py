@@ -188,6 +188,12 @@ def test_the_chat_on_an_allowed_page_buys_by_our_own_page(guest_page: Any, elsew
     chat.locator("#composer").press("Enter")
     pay = chat.locator("ic-confirm").last.get_by_role("button", name=PAY)
     expect(pay).to_be_visible(timeout=TURN_MS)
+    page.context.route("**/v1/checkout/page?*", lambda asked: asked.abort())
+    with page.context.expect_page() as opened:
+        pay.click()
+    expect(chat.locator(".ic-toast")).to_have_text("The payment page could not be opened. Please try again.")
+    assert opened.value.is_closed()
+    page.context.unroute("**/v1/checkout/page?*")
     with page.context.expect_page() as opened:
         pay.click()
     tab = opened.value

@@ -45,6 +45,12 @@ addEventListener(
   (event) => {
     if (!event.detail.approved || !event.detail.id.startsWith('cnf_') || event.target.localName !== 'ic-confirm') return;
     event.stopImmediatePropagation();
+    // Nothing was decided here: the card can be pressed again.
+    const card = event.target;
+    queueMicrotask(() => {
+      card.pressed = false;
+      card.requestUpdate();
+    });
     payOutside(() => pageOf(event.detail.id));
   },
   true,
