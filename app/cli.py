@@ -11,6 +11,7 @@ from app.commands import (
     books,
     catalog,
     checks,
+    connections,
     doctor,
     evaluating,
     exporting,
@@ -54,6 +55,7 @@ app.add_typer(platforms.app, name="platforms")
 app.add_typer(platforms.events_app, name="webhooks")
 app.add_typer(feeds.app, name="feed")
 app.add_typer(gateways.app, name="gateways")
+app.add_typer(connections.app, name="connections")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(importing.app, name="import")
 app.add_typer(catalog.app, name="catalog")

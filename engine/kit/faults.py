@@ -51,6 +51,8 @@ DIGITAL_POINTS = (
     "digital_after_delivery_commit",
 )
 """What has no parcel is given to its buyer."""
+SYNC_POINTS = ("sync_before_call", "sync_after_call")
+"""Around a request to another system."""
 APPROVAL_POINTS = ("approval_after_claim", "approval_before_commit", "approval_after_commit")
 
 

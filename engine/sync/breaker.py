@@ -6,7 +6,6 @@ written before ``failed`` is asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,21 +27,13 @@ _NEITHER: Final = (UNDER_WAY, RateLimited.code)
 """Outcomes that say nothing of a system's health."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Leave to call. ``probes``: it is the one call that finds out."""
-
-    probes: bool
-
-
-def allow(session: Session, tenant_id: str, connection_id: str, *, permit_id: str, lease: timedelta) -> Pass:
-    """Leave for the call with this permit. Raises ``CircuitOpen`` with the time to wait."""
-    seen = _read(session, tenant_id, connection_id, lock=False)
-    if seen.state == BreakerState.CLOSED:
-        return Pass(probes=False)
+def allow(session: Session, tenant_id: str, connection_id: str, *, permit_id: str, lease: timedelta) -> bool:
+    """Whether the call with this permit is the one that finds out. Raises ``CircuitOpen`` with the time to wait where
+    there is no leave to call.
+    """
     row, now = _read(session, tenant_id, connection_id, lock=True), clock.now()
     if row.state == BreakerState.CLOSED:
-        return Pass(probes=False)
+        return False
     if row.open_until is not None and row.open_until > now:
         raise _open(row.open_until - now)
     if row.probe_until is not None and row.probe_until > now:
@@ -50,7 +41,7 @@ def allow(session: Session, tenant_id: str, connection_id: str, *, permit_id: st
     if row.state == BreakerState.OPEN:
         _become(row, BreakerState.HALF_OPEN, now)
     row.probe_id, row.probe_until = permit_id, now + lease
-    return Pass(probes=True)
+    return True
 
 
 def note(

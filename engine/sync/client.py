@@ -17,17 +17,18 @@ import orjson
 import structlog
 from sqlalchemy.orm import Session
 
-from engine.kit import clock, holds
+from engine.kit import clock
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.runtime import Runtime
 from engine.sync import breaker, connections, journal, limits
+from engine.sync.connections import Standing
 from engine.sync.dialects import Dialect, dialect_of
 from engine.sync.errors import AuthExpired, ConnectionPaused, RateLimited, SyncError
 from engine.sync.exchange import exchange, meaning
-from engine.sync.limits import Wait
+from engine.sync.limits import Taken, Wait
 from engine.sync.masking import Mask
-from engine.sync.models import Call, CallMode, Connection, ConnectionStatus, Permit
+from engine.sync.models import BreakerState, CallMode, Connection, ConnectionStatus
 from engine.sync.recording import Recorder
 from engine.sync.secrets import Credentials, Secrets, secrets_of
 from engine.sync.transport import guarded
@@ -51,8 +52,8 @@ class _Leave:
     """What a request needs to leave."""
 
     connection: Connection
-    permit: Permit
-    call: Call
+    permit: Taken
+    call: int
     probes: bool
     loopback: bool
 
@@ -200,24 +201,25 @@ class VendorClient:
         now = clock.now()
         if self._known is None or now - self._known.at > _KNOWN_FOR:
             with self._runtime.unit_of_work(self.tenant_id) as session:
-                connection = self._awake(session)
+                connection = self._look(session).connection
                 secrets = secrets_of(session, self._runtime, connection)
             dialect = self._dialect or (self._known.dialect if self._known else dialect_of(connection))
             dialect.connection = connection
             self._known = _Known(dialect, secrets, Mask(secrets.values_in_use()), now)
         return self._known
 
-    def _awake(self, session: Session) -> Connection:
-        """The connection, where it may be called now. Raises ``AuthExpired``, ``ConnectionPaused``."""
-        connection = connections.get(session, self.tenant_id, self.connection_id)
-        resting = self._resting and connection.status != ConnectionStatus.CLOSED
-        if connection.status == ConnectionStatus.AUTH_EXPIRED and not resting:
+    def _look(self, session: Session) -> Standing:
+        """How the connection stands, where it may be called now. Raises ``AuthExpired``, ``ConnectionPaused``."""
+        seen = connections.standing(session, self.tenant_id, self.connection_id)
+        status = seen.connection.status
+        resting = self._resting and status != ConnectionStatus.CLOSED
+        if status == ConnectionStatus.AUTH_EXPIRED and not resting:
             raise AuthExpired("This connection waits for new secrets.")
-        if connection.status != ConnectionStatus.ACTIVE and not resting:
-            raise ConnectionPaused(f"This connection is {connection.status}.", retry_after=_PAUSED_WAIT)
-        if holds.held(session, self.tenant_id):
+        if status != ConnectionStatus.ACTIVE and not resting:
+            raise ConnectionPaused(f"This connection is {status}.", retry_after=_PAUSED_WAIT)
+        if seen.held:
             raise ConnectionPaused("This shop is held after a restore.", retry_after=_PAUSED_WAIT)
-        return connection
+        return seen
 
     def _leave(self, request: Outgoing, mask: Mask, seconds: float) -> _Leave:
         """Leave to call, waited for as long as patience lasts. Raises ``NotNow`` and its kinds."""
@@ -234,14 +236,16 @@ class VendorClient:
         lease, permit_id = timedelta(seconds=seconds) + _MARGIN, new_id("permit")
         ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
         with self._runtime.unit_of_work(self.tenant_id) as session:
-            connection = self._awake(session)
+            seen = self._look(session)
             permit = limits.take(session, **ids, permit_id=permit_id, cost=request.cost, lease=lease)
             if isinstance(permit, Wait):
                 return permit
-            passed = breaker.allow(session, **ids, permit_id=permit_id, lease=lease)
-            call = journal.begin(session, connection, request, mask, **self._run)
-            loopback = connections.may_loop(session, self._runtime, self.tenant_id)
-            return _Leave(connection, permit, call, passed.probes, loopback)
+            probes = seen.breaker != BreakerState.CLOSED and breaker.allow(
+                session, **ids, permit_id=permit_id, lease=lease
+            )
+            call = journal.begin(session, seen.connection, request, mask, **self._run)
+            loopback = self._runtime.demo and seen.demo
+            return _Leave(seen.connection, permit, call, probes, loopback)
 
     def _note(
         self, leave: _Leave, known: _Known, reply: Reply | None, error: SyncError | None, took: timedelta
@@ -249,11 +253,11 @@ class VendorClient:
         """What came of it: the permit is posted, the journal has its answer, the breaker hears of it."""
         ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
         with self._runtime.unit_of_work(self.tenant_id) as session:
-            limits.end(session, self.tenant_id, leave.permit, known.dialect.feedback(reply) if reply else None)
-            journal.finish(session, leave.call, reply, error, known.mask, took=took)
+            limits.end(session, leave.permit, known.dialect.feedback(reply) if reply else None)
+            journal.finish(session, self.tenant_id, leave.call, reply, error, known.mask, took=took)
             opened = breaker.note(session, **ids, permit_id=leave.permit.id, probes=leave.probes, error=error)
         if error is not None:
-            facts = {"answer": error.answer, "why": error.code, "method": leave.call.method, "opened": opened}
+            facts = {"answer": error.answer, "why": error.code, "opened": opened}
             log.info("call failed", **ids, **facts, workflow_id=self._run["workflow_id"])
 
     def _recorded(self, shadow: Recorder, request: Outgoing) -> Reply | None:
@@ -266,7 +270,7 @@ class VendorClient:
                 connection = connections.get(session, self.tenant_id, self.connection_id)
                 mask = Mask(secrets_of(session, self._runtime, connection).values_in_use())
                 call = journal.begin(session, connection, request, mask, mode=CallMode.SHADOW, **self._run)
-                journal.finish(session, call, reply, None, mask, took=timedelta())
+                journal.finish(session, self.tenant_id, call, reply, None, mask, took=timedelta())
         return reply
 
     def _expired(self, tried: Secrets) -> bool:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock, outward
 from engine.kit.errors import Conflict, InvalidInput, NotFound
+from engine.kit.holds import Restore
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.payments.alerts import raise_alert, resolve_alert
 from engine.runtime import Runtime
 from engine.sync import limits, secrets
 from engine.sync.limits import LimitPolicy
-from engine.sync.models import Breaker, Connection, ConnectionStatus, System
+from engine.sync.models import Breaker, BreakerState, Connection, ConnectionStatus, System
 from engine.sync.secrets import Secrets
 from engine.sync.states import CONNECTION
 
@@ -34,6 +36,16 @@ _SECRET_NAMES: Final = ("secret", "password", "token", "private", "api_key", "ap
 
 class NameTaken(Conflict):
     code = "connection_exists"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a connection stands. ``held``: the shop came out of a backup, and nothing leaves it yet."""
+
+    connection: Connection
+    breaker: BreakerState
+    held: bool
+    demo: bool
 
 
 def connect(
@@ -186,6 +198,21 @@ def get(session: Session, tenant_id: str, connection_id: str, *, lock: bool = Fa
     if row is None:
         raise NotFound("There is no such connection.")
     return row
+
+
+def standing(session: Session, tenant_id: str, connection_id: str) -> Standing:
+    """A connection and what decides whether it may be called, in one statement. Raises ``NotFound``."""
+    held = exists().where(Restore.tenant_id == tenant_id, Restore.lifted_at.is_(None))
+    query = (
+        select(Connection, Breaker.state, held, Tenant.demo)
+        .join(Breaker, (Breaker.tenant_id == Connection.tenant_id) & (Breaker.connection_id == Connection.id))
+        .join(Tenant, Tenant.id == Connection.tenant_id)
+        .where(Connection.tenant_id == tenant_id, Connection.id == connection_id)
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such connection.")
+    return Standing(*row)
 
 
 def listed(session: Session, tenant_id: str, *, system: System | None = None, closed: bool = False) -> list[Connection]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
@@ -28,31 +28,39 @@ def begin(
     workflow_id: str = "",
     trace_id: str = "",
     mode: CallMode = CallMode.LIVE,
-) -> Call:
-    """A request that is about to leave (or, in the shadow, would)."""
-    row = Call(
-        tenant_id=connection.tenant_id,
-        connection_id=connection.id,
-        mode=mode,
-        method=request.method,
-        path=mask.words(request.path)[:_PATH_LIMIT],
-        reads=request.reads,
-        cost=request.cost,
-        request=mask.document(request.shown()) if request.shown() else "",
-        outcome=UNDER_WAY,
-        took_ms=0,
-        fingerprint=request.fingerprint,
-        idempotency_key=mask.words(request.idempotency_key)[:_KEY_LIMIT],
-        workflow_id=workflow_id[:_KEY_LIMIT],
-        trace_id=trace_id[:64],
-    )
-    session.add(row)
-    session.flush()
-    return row
+) -> int:
+    """A request that is about to leave (or, in the shadow, would); its number."""
+    values = {
+        "tenant_id": connection.tenant_id,
+        "connection_id": connection.id,
+        "mode": mode,
+        "at": clock.now(),
+        "method": request.method,
+        "path": mask.words(request.path)[:_PATH_LIMIT],
+        "reads": request.reads,
+        "cost": request.cost,
+        "request": mask.document(request.shown()) if request.shown() else "",
+        "response": "",
+        "outcome": UNDER_WAY,
+        "counts": False,
+        "took_ms": 0,
+        "fingerprint": request.fingerprint,
+        "idempotency_key": mask.words(request.idempotency_key)[:_KEY_LIMIT],
+        "workflow_id": workflow_id[:_KEY_LIMIT],
+        "trace_id": trace_id[:64],
+    }
+    return int(session.execute(insert(Call).values(values).returning(Call.id)).scalar_one())
 
 
 def finish(
-    session: Session, call: Call, reply: Reply | None, error: SyncError | None, mask: Mask, *, took: timedelta
+    session: Session,
+    tenant_id: str,
+    call: int,
+    reply: Reply | None,
+    error: SyncError | None,
+    mask: Mask,
+    *,
+    took: timedelta,
 ) -> None:
     """What came of it."""
     values = {
@@ -62,7 +70,7 @@ def finish(
         "counts": bool(error and error.counts_for_breaker),
         "took_ms": took // timedelta(milliseconds=1),
     }
-    its = update(Call).where(Call.tenant_id == call.tenant_id, Call.id == call.id).values(values)
+    its = update(Call).where(Call.tenant_id == tenant_id, Call.id == call).values(values)
     session.execute(its.execution_options(synchronize_session=False))
 
 

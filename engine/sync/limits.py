@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Executable, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
@@ -80,6 +80,20 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A permit that somebody holds. ``window``: how long it counts after its end."""
+
+    tenant_id: str
+    id: str
+    connection_id: str
+    cost: int
+    taken_at: datetime
+    lease_until: datetime
+    window: timedelta
+    kind: LimitKind
+
+
+@dataclass(frozen=True, slots=True)
 class Out:
     """A permit that counts: in flight until the end of its lease, of a period's requests until later."""
 
@@ -125,53 +139,43 @@ def policy_of(row: Limit) -> LimitPolicy:
 
 def take(
     session: Session, tenant_id: str, connection_id: str, *, permit_id: str, cost: int, lease: timedelta
-) -> Permit | Wait:
-    """A permit for one call that costs ``cost``, or how long to wait. The row is locked until the transaction ends:
+) -> Taken | Wait:
+    """A permit for one call that costs ``cost``, or how long to wait. The limit is locked until the transaction ends:
     commit soon. Raises ``CostsTooMuch`` for what can never be let through.
     """
     row, now = _locked(session, tenant_id, connection_id), clock.now()
     if row.kind != LimitKind.CONCURRENCY and cost > (row.capacity or 0):
         raise CostsTooMuch(f"A request that costs {cost} is more than the limit of {row.capacity}.", param="cost")
-    out = _settled(session, row, now)
-    wait = room(row, out, cost, now)
-    if wait:
+    if wait := room(row, _settled(session, row, now), cost, now):
         return Wait(max(wait, _MS))
-    permit = Permit(
-        tenant_id=tenant_id,
-        id=permit_id,
-        connection_id=connection_id,
-        cost=cost,
-        taken_at=now,
-        lease_until=now + lease,
-        counts_until=now + lease + _window(row),
-    )
-    session.add(permit)
-    session.flush()
-    return permit
+    taken = Taken(tenant_id, permit_id, connection_id, cost, now, now + lease, _window(row), LimitKind(row.kind))
+    made = {"tenant_id": tenant_id, "id": permit_id, "connection_id": connection_id, "cost": cost, "taken_at": now}
+    until = {"lease_until": taken.lease_until, "counts_until": taken.lease_until + taken.window}
+    session.execute(insert(Permit).values(made | until))
+    return taken
 
 
-def end(session: Session, tenant_id: str, permit: Permit, feedback: Feedback | None = None) -> None:
+def end(session: Session, permit: Taken, feedback: Feedback | None = None) -> None:
     """A call came back: post what it cost, and believe what the system says. One that was posted at the end of its
     lease already is not posted again.
     """
-    row, now = _locked(session, tenant_id, permit.connection_id), clock.now()
-    out = _settled(session, row, now)
-    others = [one for one in out if one.id != permit.id]
-    told = feedback or Feedback()
-    if len(others) < len(out):
-        _post(session, row, permit, told, now)
-    if row.kind == LimitKind.POINTS:
-        _believe(row, told, others, since=permit.taken_at, now=now)
+    told, now = feedback or Feedback(), clock.now()
+    if permit.kind == LimitKind.POINTS:
+        _end_points(session, permit, told, now)
+    elif permit.kind == LimitKind.REQUESTS:
+        back = update(Permit).where(*_mine(permit), Permit.lease_until > now)
+        _run(session, back.values(lease_until=now, counts_until=now + permit.window))
+    else:
+        _run(session, delete(Permit).where(*_mine(permit)))
     if told.retry_after is not None:
+        row = _locked(session, permit.tenant_id, permit.connection_id)
         until = now + min(timedelta(seconds=max(told.retry_after, 0)), _LONGEST_BLOCK)
         row.blocked_until = max(row.blocked_until or until, until)
-    row.ended_at = now
 
 
-def give_back(session: Session, tenant_id: str, permit: Permit) -> None:
+def give_back(session: Session, permit: Taken) -> None:
     """Nothing was sent: it is as if it had never been taken."""
-    _locked(session, tenant_id, permit.connection_id)
-    session.execute(delete(Permit).where(*_mine(permit)).execution_options(synchronize_session=False))
+    _run(session, delete(Permit).where(*_mine(permit)))
 
 
 def room(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timedelta:
@@ -217,29 +221,37 @@ def _requests(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timed
 def _settled(session: Session, row: Limit, now: datetime) -> list[Out]:
     """What counts at ``now``. What its lease has ended is posted: nobody will."""
     theirs = (Permit.tenant_id == row.tenant_id, Permit.connection_id == row.connection_id)
-    ended = delete(Permit).where(*theirs, Permit.counts_until <= now).returning(Permit.cost)
-    over = session.scalars(ended.execution_options(synchronize_session=False)).all()
-    if row.kind == LimitKind.POINTS and over:
-        _spend(row, sum(over), now)
     rows = session.execute(select(Permit.id, Permit.cost, Permit.lease_until, Permit.counts_until).where(*theirs))
-    return [Out(*one) for one in rows]
+    known = [Out(*one) for one in rows]
+    over = [one for one in known if one.counts_until <= now]
+    if over:
+        _run(session, delete(Permit).where(*theirs, Permit.id.in_([one.id for one in over])))
+        _spend(row, sum(one.cost for one in over), now)
+    return [one for one in known if one.counts_until > now]
 
 
-def _post(session: Session, row: Limit, permit: Permit, told: Feedback, now: datetime) -> None:
-    if row.kind == LimitKind.REQUESTS:
-        back = update(Permit).where(*_mine(permit)).values(lease_until=now, counts_until=now + _window(row))
-        session.execute(back.execution_options(synchronize_session=False))
-        return
-    if row.kind == LimitKind.POINTS:
+def _end_points(session: Session, permit: Taken, told: Feedback, now: datetime) -> None:
+    row = _locked(session, permit.tenant_id, permit.connection_id)
+    out = _settled(session, row, now)
+    others = [one for one in out if one.id != permit.id]
+    if len(others) < len(out):
+        _run(session, delete(Permit).where(*_mine(permit)))
         _spend(row, permit.cost if told.cost is None else told.cost, now)
-    session.execute(delete(Permit).where(*_mine(permit)).execution_options(synchronize_session=False))
+    _believe(row, told, others, since=permit.taken_at, now=now)
+    row.ended_at = now
 
 
-def _mine(permit: Permit) -> tuple[ColumnElement[bool], ...]:
+def _mine(permit: Taken) -> tuple[ColumnElement[bool], ...]:
     return (Permit.tenant_id == permit.tenant_id, Permit.id == permit.id)
 
 
+def _run(session: Session, statement: Executable) -> None:
+    session.execute(statement.execution_options(synchronize_session=False))
+
+
 def _spend(row: Limit, cost: int, now: datetime) -> None:
+    if row.kind != LimitKind.POINTS:  # it has become another kind of limit meanwhile
+        return
     row.level_micro = refilled(row, now) - cost * MICRO
     row.level_at = _later(row.level_at, now)
 
@@ -248,6 +260,8 @@ def _believe(row: Limit, told: Feedback, others: Sequence[Out], *, since: dateti
     """A system knows its bucket better, but speaks of a moment that is over: it is believed upwards only where nobody
     else was out meanwhile, and downwards where somebody else must have drunk of it.
     """
+    if row.kind != LimitKind.POINTS:
+        return
     if told.capacity and told.restore_per_second:
         level = refilled(row, now)
         row.capacity = told.capacity

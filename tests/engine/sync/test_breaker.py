@@ -132,7 +132,7 @@ def allow(scene: Scene, permit_id: str) -> bool | float:
     try:
         with scene.uow() as session:
             ids = (scene.tenant.id, scene.connection.id)
-            return breaker.allow(session, *ids, permit_id=permit_id, lease=LEASE).probes
+            return breaker.allow(session, *ids, permit_id=permit_id, lease=LEASE)
     except CircuitOpen as error:
         return error.retry_after
 

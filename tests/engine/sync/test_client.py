@@ -448,7 +448,7 @@ def test_the_callers_transaction_is_not_part_of_it(scene: Scene) -> None:
     assert [call.outcome for call in scene.calls()] == [""]
 
 
-@pytest.mark.parametrize("point", ["sync_before_call", "sync_after_call"])
+@pytest.mark.parametrize("point", faults.SYNC_POINTS)
 def test_whoever_is_killed_in_the_middle_leaves_a_permit_that_ends(scene: Scene, point: str) -> None:
     """What was sent is seen in the journal, and the limit lets nobody take its place before the lease is over."""
 

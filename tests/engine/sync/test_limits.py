@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from engine.kit import clock
 from engine.kit.ids import new_id
 from engine.sync import limits
-from engine.sync.limits import CostsTooMuch, Feedback, LimitPolicy, Out, Wait
-from engine.sync.models import Limit, LimitKind, Permit
+from engine.sync.limits import CostsTooMuch, Feedback, LimitPolicy, Out, Taken, Wait
+from engine.sync.models import Limit, LimitKind
 from tests.engine.sync import takers
 from tests.engine.sync.scene import LEASE, Scene, connect, points, requests
 
@@ -29,20 +29,20 @@ MS = timedelta(milliseconds=1)
 FORTY = [points(40, 40), requests(40, 40), LimitPolicy(LimitKind.CONCURRENCY, max_in_flight=40)]
 
 
-def take(scene: Scene, cost: int = 1, lease: timedelta = LEASE) -> Permit | Wait:
+def take(scene: Scene, cost: int = 1, lease: timedelta = LEASE) -> Taken | Wait:
     with scene.uow() as session:
         return limits.take(
             session, scene.tenant.id, scene.connection.id, permit_id=new_id("permit"), cost=cost, lease=lease
         )
 
 
-def end(scene: Scene, permit: Permit | Wait, feedback: Feedback | None = None) -> None:
-    assert isinstance(permit, Permit)
+def end(scene: Scene, permit: Taken | Wait, feedback: Feedback | None = None) -> None:
+    assert isinstance(permit, Taken)
     with scene.uow() as session:
-        limits.end(session, scene.tenant.id, permit, feedback)
+        limits.end(session, permit, feedback)
 
 
-def waits(found: Permit | Wait) -> float:
+def waits(found: Taken | Wait) -> float:
     assert isinstance(found, Wait)
     return found.seconds
 
@@ -93,7 +93,7 @@ def test_a_slow_request_counts_from_its_end(runtime, tenant) -> None:
         end(scene, slow)
         assert waits(take(scene)) == pytest.approx(2.0, abs=0.001)
         hands.move(timedelta(seconds=2, milliseconds=1))
-        assert isinstance(take(scene), Permit)
+        assert isinstance(take(scene), Taken)
 
 
 def test_so_many_at_once_and_no_more(runtime, tenant) -> None:
@@ -103,7 +103,7 @@ def test_so_many_at_once_and_no_more(runtime, tenant) -> None:
     assert waits(take(scene)) == pytest.approx(0.1)
     end(scene, first)
     third = take(scene)
-    assert isinstance(third, Permit)
+    assert isinstance(third, Taken)
     assert waits(take(scene)) == pytest.approx(0.1)
     for one in (second, third):
         end(scene, one)
@@ -115,7 +115,7 @@ def test_the_other_kinds_may_have_a_number_at_once_too(runtime, tenant) -> None:
     out = take(scene)
     assert waits(take(scene)) == pytest.approx(0.1)
     end(scene, out)
-    assert isinstance(take(scene), Permit)
+    assert isinstance(take(scene), Taken)
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ def test_a_permit_of_a_killed_process_ends_with_its_lease(runtime, tenant, limit
     scene = connect(runtime, tenant, limit=limit)
     cost = 1 if limit.kind == LimitKind.CONCURRENCY else 10
     with clock.own(START) as hands:
-        assert isinstance(take(scene, cost), Permit)
+        assert isinstance(take(scene, cost), Taken)
         hands.move(LEASE - timedelta(seconds=1))
         assert waits(take(scene, cost)) > 0
         hands.move(timedelta(seconds=2))
         found = take(scene, cost)
         if limit.kind == LimitKind.CONCURRENCY:
-            assert isinstance(found, Permit)
+            assert isinstance(found, Taken)
         else:  # it may have been sent just before
             assert waits(found) == pytest.approx(10 if limit.kind == LimitKind.POINTS else 9, abs=0.01)
             hands.move(timedelta(seconds=11))
-            assert isinstance(take(scene, cost), Permit)
+            assert isinstance(take(scene, cost), Taken)
 
 
 def test_who_comes_back_after_its_lease_is_not_counted_twice(runtime, tenant) -> None:
@@ -146,17 +146,17 @@ def test_who_comes_back_after_its_lease_is_not_counted_twice(runtime, tenant) ->
         assert waits(take(scene, 10)) == pytest.approx(10, abs=0.01)
         end(scene, late)
         hands.move(timedelta(seconds=10, milliseconds=1))
-        assert isinstance(take(scene, 10), Permit)
+        assert isinstance(take(scene, 10), Taken)
 
 
 def test_what_was_never_sent_costs_nothing(runtime, tenant) -> None:
     scene = connect(runtime, tenant, limit=points(10, 10))
     with clock.own(START):
         found = take(scene, 10)
-        assert isinstance(found, Permit)
+        assert isinstance(found, Taken)
         with scene.uow() as session:
-            limits.give_back(session, scene.tenant.id, found)
-        assert isinstance(take(scene, 10), Permit)
+            limits.give_back(session, found)
+        assert isinstance(take(scene, 10), Taken)
 
 
 def test_what_can_never_pass_is_refused(runtime, tenant) -> None:
@@ -211,7 +211,7 @@ def test_a_clock_that_goes_back_gives_nothing(runtime, tenant) -> None:
     with clock.own(START - timedelta(hours=1)):
         assert waits(take(scene, 1)) > 0
     with clock.own(START + timedelta(seconds=1.5)):
-        assert isinstance(take(scene, 1), Permit)
+        assert isinstance(take(scene, 1), Taken)
         assert waits(take(scene, 1)) > 0
 
 
@@ -301,8 +301,10 @@ def test_two_processes_take_exactly_what_there_is(runtime, make_tenant, addresse
     assert processes(addresses, scenes, START + timedelta(seconds=1)) == [40, 40, 40]
     with clock.own(START + timedelta(seconds=5)):
         for scene in scenes:
-            for permit in scene.permits()[:30]:
-                end(scene, permit)
+            for row in scene.permits()[:30]:
+                kind, lasts = LimitKind(scene.limit.kind), row.counts_until - row.lease_until
+                ids = (row.tenant_id, row.id, row.connection_id, row.cost)
+                end(scene, Taken(*ids, row.taken_at, row.lease_until, lasts, kind))
     assert processes(addresses, scenes, START + timedelta(seconds=7)) == [1, 0, 30]
 
 
