@@ -44,6 +44,8 @@ _MARGIN: Final = timedelta(seconds=30)
 _KNOWN_FOR: Final = timedelta(seconds=10)
 """How long a client goes by the secrets that it has read."""
 _PAUSED_WAIT: Final = 60.0
+_SAID: Final = 65_536
+"""What is looked at of content that is no document."""
 Sleep = Callable[[float], None]
 
 
@@ -135,7 +137,7 @@ class VendorClient:
             method=method,
             path=path,
             params=params or {},
-            said=json if content is None else content.decode("utf-8", "replace"),
+            said=json if content is None else content[:_SAID].decode("utf-8", "replace"),
             body=(orjson.dumps(json) if json is not None else b"") if content is None else content,
             headers=headers or {},
             reads=reads,

@@ -13,6 +13,9 @@ from engine.conversations.masking import mask_numbers
 MOST_BYTES: Final = 16_384
 MASK: Final = "••••"
 _CUT: Final = " … cut"
+_LOOKED_AT: Final = 4 * MOST_BYTES
+"""Characters: what a secret is cut in two by lies beyond what is kept."""
+_A_VALUE: Final = 2
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[_-])(?:secret|password|passwd|pwd|assertion|authorization|signature|hmac)(?:$|[_-])"
     r"|api[_-]?key|private[_-]?key|(?:access|refresh|auth|bearer|id)[_-]?token|^token$|consumer[_-]?key|credential",
@@ -40,15 +43,18 @@ class Mask:
 
     def document(self, value: Any) -> str:
         """A document as compact JSON that fits the journal, its secret fields emptied whatever they hold."""
-        return self.text(json.dumps(_without(value), ensure_ascii=False, separators=(",", ":"), default=str))
+        told = _Telling().tell(value)
+        return self.text(json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str))
 
     def text(self, value: str) -> str:
         """Text that fits the journal."""
-        return cut(self.words(value).replace("\0", ""))
+        return cut(self.words(value[:_LOOKED_AT]).replace("\0", ""))
 
     def body(self, content: bytes, parsed: Any = None) -> str:
         """An answer's body, as JSON where it is."""
-        return self.document(parsed) if parsed is not None else self.text(content.decode("utf-8", "replace"))
+        if parsed is not None:
+            return self.document(parsed)
+        return self.text(content[:_LOOKED_AT].decode("utf-8", "replace"))
 
 
 def cut(text: str, most: int = MOST_BYTES) -> str:
@@ -59,15 +65,26 @@ def cut(text: str, most: int = MOST_BYTES) -> str:
     return raw[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
 
 
-def _without(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            str(name): MASK if _SECRET_NAME.search(str(name)) and _holds(one) else _without(one)
-            for name, one in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_without(one) for one in value]
-    return value
+class _Telling:
+    """The beginning of a document, its secret fields emptied: of a large one no more is looked at than is kept."""
+
+    def __init__(self) -> None:
+        self._left = _LOOKED_AT
+
+    def tell(self, value: Any) -> Any:
+        self._left -= _A_VALUE
+        if isinstance(value, Mapping):
+            return {str(name): self._field(str(name), one) for name, one in value.items() if self._left > 0}
+        if isinstance(value, list | tuple):
+            return [self.tell(one) for one in value if self._left > 0]
+        if isinstance(value, str):
+            value = value[: max(self._left, 0)]
+            self._left -= len(value)
+        return value
+
+    def _field(self, name: str, value: Any) -> Any:
+        self._left -= len(name)
+        return MASK if _SECRET_NAME.search(name) and _holds(value) else self.tell(value)
 
 
 def _holds(value: Any) -> bool:

@@ -483,3 +483,15 @@ def test_the_journal_is_read_newest_first_in_pages(scene: Scene) -> None:
 
     assert [row.path for row in first.items] == ["/orders/4", "/orders/3", "/orders/2"]
     assert ([row.path for row in second.items], second.next_cursor) == (["/orders/1", "/orders/0"], None)
+
+
+def test_of_a_huge_document_the_beginning_is_looked_at(scene: Scene) -> None:
+    """And nothing of a secret is left that lies across the end of what is kept."""
+    near = "x" * (16_384 - 30)
+    items = [{"id": number, "token": "t" * 20} for number in range(200_000)]
+    scene.client().request("POST", "/orders", json={"note": near + SECRET, "items": items})
+    scene.client().request("POST", "/files", content=(near + SECRET).encode() + b"y" * 5_000_000)
+
+    for call in scene.calls():
+        assert len(call.request.encode()) <= 16_384
+        assert not [size for size in range(6, len(SECRET)) if SECRET[:size] in call.request]
