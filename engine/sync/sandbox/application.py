@@ -1,5 +1,5 @@
 """The world as one ASGI application: ``/shopify/…``, ``/netsuite/…``, ``/dcl/…``, ``/slack/…``, ``/trackers/…``,
-``/_sandbox/…``.
+``/woocommerce/…``, ``/_sandbox/…``.
 """
 
 from __future__ import annotations

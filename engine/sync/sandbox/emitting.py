@@ -123,6 +123,13 @@ def change_product(world: World, merchant: Merchant, *, sku: str, price: int | N
         shop.emit("PRODUCTS_UPDATE", product.gid, product_body(product, shop.state.currency))
 
 
+def order_at_woocommerce(world: World, merchant: Merchant, given: Json) -> Json:
+    """A buyer orders in the merchant's WooCommerce store."""
+    with world.ground.lock:
+        store = world.woocommerce.stores[merchant.credentials.woocommerce_store]
+        return world.woocommerce.place(store, given)
+
+
 def _warehouse_order(merchant: Merchant, number: str) -> WarehouseOrder:
     found = merchant.house.orders.get(number)
     if found is None:
@@ -170,6 +177,7 @@ STORIES: Final[dict[tuple[str, str], Told]] = {
     ("shopify", "product"): lambda world, who, told: change_product(
         world, who, sku=told["sku"], price=told.get("price"), title=str(told.get("title") or "")
     ),
+    ("woocommerce", "order"): lambda world, who, told: order_at_woocommerce(world, who, told["order"]),
     ("netsuite", "purchase"): lambda world, who, told: {
         "id": purchase(world, who, lines=_pairs(told), location=told["location"]).id
     },

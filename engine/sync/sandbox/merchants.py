@@ -14,6 +14,7 @@ from engine.sync.sandbox.netsuite.state import AccountState, Keys
 from engine.sync.sandbox.shopify.cost import Bucket
 from engine.sync.sandbox.shopify.shop import Shop
 from engine.sync.sandbox.shopify.state import ShopState
+from engine.sync.sandbox.small.woocommerce import Store
 from engine.sync.sandbox.world import World
 
 CUSTOM_FIELDS: Final = frozenset(
@@ -61,6 +62,9 @@ class Credentials:
     dcl_account_number: str
     slack_path: str
     tracker_api_key: str
+    woocommerce_store: str
+    woocommerce_key: str
+    woocommerce_secret: str
 
     def as_json(self) -> dict[str, str]:
         return asdict(self)
@@ -102,6 +106,7 @@ def open_merchant(world: World, slug: str, *, currency: str = "USD", pace: Pace 
     world.dcl.add(house)
     world.slack.add(*given.slack_path.split("/")[::2])
     world.trackers.add(slug, given.tracker_api_key)
+    world.woocommerce.add(Store(given.woocommerce_store, given.woocommerce_key, given.woocommerce_secret, currency))
     merchant = Merchant(slug, shop, account, house, given)
     world.merchants.append(merchant)
     return merchant
@@ -128,6 +133,9 @@ def _credentials(rng: random.Random, slug: str, number: int, private: str) -> Cr
         dcl_account_number=f"{20000 + number}",
         slack_path=f"T{number:08d}/B{number:08d}/{secret()}",
         tracker_api_key=f"EZTK{secret()}",
+        woocommerce_store=slug,
+        woocommerce_key=f"ck_{secret(160)}",
+        woocommerce_secret=f"cs_{secret(160)}",
     )
 
 

@@ -16,12 +16,13 @@ from engine.sync.sandbox.shopify.emulator import Shopify
 from engine.sync.sandbox.small.mail import Mail
 from engine.sync.sandbox.small.slack import Slack
 from engine.sync.sandbox.small.trackers import Trackers
+from engine.sync.sandbox.small.woocommerce import WooCommerce
 from engine.sync.sandbox.wire import Answer, Call
 
 if TYPE_CHECKING:
     from engine.sync.sandbox.merchants import Merchant
 
-_IN_PATH: Final = frozenset({"shopify", "netsuite"})
+_IN_PATH: Final = frozenset({"shopify", "netsuite", "woocommerce"})
 """Systems whose addresses name the tenant."""
 
 
@@ -65,9 +66,11 @@ class World:
         self.dcl = Dcl(self.ground)
         self.slack = Slack(self.ground)
         self.trackers = Trackers(self.ground, self.hooks)
+        self.woocommerce = WooCommerce(self.ground, self.hooks)
         self.mail = Mail(self.ground)
         self.merchants: list[Merchant] = []
-        vendors: tuple[Any, ...] = (self.shopify, self.netsuite, self.dcl, self.slack, self.trackers)
+        larger: tuple[Any, ...] = (self.shopify, self.netsuite, self.dcl)
+        vendors: tuple[Any, ...] = (*larger, self.slack, self.trackers, self.woocommerce)
         self.doors = {vendor.system: Door(self.ground, vendor) for vendor in vendors}
         if self._recipe.fill is not None:
             self._recipe.fill(self)

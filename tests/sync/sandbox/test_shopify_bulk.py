@@ -11,6 +11,7 @@ import pytest
 
 from engine.sync.sandbox import World
 from engine.sync.sandbox.merchants import Merchant
+from engine.sync.sandbox.shopify import bulk
 from tests.sync.sandbox.conftest import Told
 from tests.sync.sandbox.shopping import BULK, BULK_STATUS, SET_QUANTITIES, STAGE, SUBSCRIBE, TAGS_ADD, Shopper
 
@@ -96,6 +97,16 @@ def test_a_form_upload_works_too_and_an_address_that_was_not_given_out_does_not(
     assert sent.status_code == 201
     assert shop.merchant.shop.state.staged[fields["key"]] == b'{"tags": []}\n'
     assert foreign.status_code == 403
+
+
+def test_a_file_has_its_bound(shop: Shopper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "LARGEST_BYTES", 10)
+    target = stage(shop)
+
+    sent = shop.client.put(target["url"], content=b"x" * 11)
+
+    assert (sent.status_code, b"EntityTooLarge" in sent.content) == (400, True)
+    assert shop.client.put(target["url"], content=b"x" * 10).status_code == 200
 
 
 def test_five_run_at_once_and_a_sixth_is_refused(shop: Shopper, world: World) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from engine.sync.sandbox import World
+from engine.sync.sandbox import World, app
 from engine.sync.sandbox.merchants import Merchant
 from tests.sync.sandbox.shopping import COMPONENTS, INVENTORY, RELATE, SET_QUANTITIES, Shopper
 
@@ -176,6 +177,26 @@ def test_the_same_key_for_something_else_is_refused_and_free_again_after_a_day(s
     world.advance(timedelta(hours=24))
     assert codes(put(shop, given(row(shop, 50, None)))) == []
     assert available(shop) == 50
+
+
+def test_a_key_that_another_request_is_using_is_refused_until_that_is_done(
+    shop: Shopper,
+    world: World,
+    put: Any,
+) -> None:
+    put("shopify", "slow", params={"ms": 20})
+    wanted = given(row(shop, 40, None))
+
+    async def rush() -> list[list[str]]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app(world)), base_url="http://sandbox") as client:
+            body = {"query": SET_QUANTITIES, "variables": {"input": wanted, "key": "k-1"}}
+            asked = [client.post(shop.url, json=body, headers={"X-Shopify-Access-Token": shop.token}) for _ in range(2)]
+            answers = [one.json() for one in await asyncio.gather(*asked)]
+            return [codes(one["data"]["inventorySetQuantities"]) for one in answers]
+
+    assert asyncio.run(rush()) == [[], ["IDEMPOTENCY_CONCURRENT_REQUEST"]]
+    assert asyncio.run(rush()) == [[], []]
+    assert available(shop) == 40
 
 
 def test_an_answer_that_is_lost_after_the_work_is_had_by_the_same_key(shop: Shopper, put: Any) -> None:

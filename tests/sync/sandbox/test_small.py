@@ -1,4 +1,4 @@
-"""The small ones: Slack, carriers' trackers. (Mail is tested on a real socket, in test_serving.)"""
+"""The small ones: Slack, carriers' trackers, WooCommerce. (Mail is tested on a real socket, in test_serving.)"""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from engine.sync.sandbox import World
+from engine.sync.sandbox.emitting import order_at_woocommerce
 from engine.sync.sandbox.merchants import Merchant
 from tests.sync.sandbox.conftest import Told
 
@@ -149,3 +150,83 @@ class TestTrackers:
         put("trackers", "webhook_duplicate", match={"operation": "tracker.updated"})
         world.advance(timedelta(hours=10))
         assert len(receiver.got) == 7
+
+
+class TestWooCommerce:
+    @pytest.fixture
+    def auth(self, merchant: Merchant) -> tuple[str, str]:
+        return (merchant.credentials.woocommerce_key, merchant.credentials.woocommerce_secret)
+
+    @pytest.fixture
+    def api(self, merchant: Merchant) -> str:
+        return f"/woocommerce/{merchant.credentials.woocommerce_store}/wp-json/wc/v3"
+
+    def place(self, world: World, *, quantity: int = 2) -> dict[str, Any]:
+        line = {"sku": "TH-FELL1-ORG", "name": "Tent", "quantity": quantity, "price": "249.00"}
+        shipping = [{"method_id": "flat_rate", "method_title": "Standard", "total": "7.95"}]
+        given = {"billing": {"first_name": "Maya"}, "line_items": [line], "shipping_lines": shipping}
+        return order_at_woocommerce(world, world.merchants[0], given)
+
+    def test_orders_are_read_in_pages_since_a_moment(
+        self, client: httpx.Client, world: World, auth: tuple[str, str], api: str, put: Any
+    ) -> None:
+        first = self.place(world)
+        world.advance(timedelta(hours=1))
+        later = [self.place(world)["id"] for _ in range(2)]
+
+        def ids(**params: Any) -> list[int]:
+            return [one["id"] for one in client.get(f"{api}/orders", params=params, auth=auth).json()]
+
+        page = client.get(f"{api}/orders", params={"per_page": 2}, auth=auth)
+        assert (page.headers["x-wp-total"], page.headers["x-wp-totalpages"]) == ("3", "2")
+        assert (page.json()[0]["total"], page.json()[0]["date_created_gmt"]) == ("505.95", "2026-11-26T08:00:00")
+        assert ids(page=2, per_page=2) == [later[1]]
+        assert ids(modified_after="2026-11-26T08:00:00") == ids(after="2026-11-26T08:00:00Z") == later
+        assert ids(status="completed") == []
+        assert client.get(f"{api}/orders/{first['id']}", auth=auth).json() == first
+        put("woocommerce", "partial_page", times=2)
+        assert [ids(page=1, per_page=2), ids(page=2, per_page=2)] == [[first["id"]], [later[0]]]
+
+    def test_a_new_order_is_told_of_with_a_signature(
+        self, client: httpx.Client, world: World, auth: tuple[str, str], api: str, receiver: Told
+    ) -> None:
+        hook = {"topic": "order.created", "delivery_url": "https://engine.example/woo", "secret": "s"}
+        made = client.post(f"{api}/webhooks", json=hook, auth=auth)
+        order = self.place(world)
+        world.settle()
+
+        [got] = receiver.got
+        assert json.loads(got.content) == order
+        mac = base64.b64encode(hmac.new(b"s", got.content, hashlib.sha256).digest()).decode()
+        said = {name: got.headers[f"x-wc-webhook-{name}"] for name in ("signature", "topic", "resource", "event", "id")}
+        assert said == {
+            "signature": mac,
+            "topic": "order.created",
+            "resource": "order",
+            "event": "created",
+            "id": str(made.json()["id"]),
+        }
+        assert got.headers["x-wc-webhook-delivery-id"]
+
+    def test_five_letters_that_nobody_took_end_a_webhook(
+        self, client: httpx.Client, world: World, auth: tuple[str, str], api: str, receiver: Told
+    ) -> None:
+        hook = {"topic": "order.created", "delivery_url": "https://engine.example/woo"}
+        client.post(f"{api}/webhooks", json=hook, auth=auth)
+        receiver.status = 500
+        for _ in range(7):
+            self.place(world)
+            world.settle()
+
+        assert len(receiver.got) == 5
+
+    def test_what_is_wrong_is_refused(self, client: httpx.Client, auth: tuple[str, str], api: str, put: Any) -> None:
+        assert client.get(f"{api}/orders").json()["code"] == "woocommerce_rest_cannot_view"
+        assert client.get(f"{api}/orders", params={"per_page": 101}, auth=auth).status_code == 400
+        assert client.get(f"{api}/orders/1", auth=auth).status_code == 404
+        assert client.get(f"{api}/products", auth=auth).status_code == 404
+        assert client.get("/woocommerce/nobody/wp-json/wc/v3/orders", auth=auth).status_code == 404
+        for hook in ({"topic": "x"}, {"topic": "order.created", "delivery_url": "x"}, []):
+            assert client.post(f"{api}/webhooks", json=hook, auth=auth).status_code == 400
+        put("woocommerce", "secret_rotated")
+        assert client.get(f"{api}/orders", auth=auth).status_code == 401

@@ -32,7 +32,6 @@ from engine.sync.sandbox.wire import Json
 MUTATION: Final = 10
 MOST: Final = 1000
 """The dearest single query that is executed."""
-_FREE: Final = frozenset({"edges", "nodes", "node", "pageInfo", "userErrors"})
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from graphql import GraphQLError
 from engine.sync.sandbox.door import partial
 from engine.sync.sandbox.ground import Ground
 from engine.sync.sandbox.hooks import Dispatcher
-from engine.sync.sandbox.shopify import executing
+from engine.sync.sandbox.shopify import bulk, executing
 from engine.sync.sandbox.shopify.cost import MOST, Bucket, Priced, priced
 from engine.sync.sandbox.shopify.shop import Shop
 from engine.sync.sandbox.shopify.state import ShopState
@@ -36,6 +37,7 @@ class Shopify:
         self._ground = ground
         self._hooks = hooks
         self.shops: dict[str, Shop] = {}
+        self._busy: Counter[tuple[str, str]] = Counter()
 
     def add(self, state: ShopState) -> Shop:
         """Open a shop."""
@@ -55,10 +57,19 @@ class Shopify:
             return "unreadable"
 
     def enter(self, call: Call) -> Answer | None:
+        """A request whose idempotency key is in use by another that is still inside is answered so, at once."""
+        keys, shop = _keys(call), self.shops.get(call.tenant)
+        if shop is not None and any(self._busy[(call.tenant, key)] for key in keys):
+            shop.racing = True
+            try:
+                return self.handle(call)
+            finally:
+                shop.racing = False
+        self._busy.update((call.tenant, key) for key in keys)
         return None
 
     def leave(self, call: Call) -> None:
-        return None
+        self._busy.subtract((call.tenant, key) for key in _keys(call))
 
     def handle(self, call: Call) -> Answer:
         shop = self.shops.get(call.tenant)
@@ -114,6 +125,18 @@ class Shopify:
         state = self.shops[tenant].state
         fresh = params.get("value") or f"{self._ground.rng.getrandbits(128):032x}"
         setattr(state, str(params.get("what", "access_token")), fresh)
+
+
+def _keys(call: Call) -> list[str]:
+    """The idempotency keys that a request brings, each with its mutation."""
+    if b"@idempotent" not in call.body:
+        return []
+    try:
+        asked = _asked(call)
+        document, _ = executing.read_document(asked["query"])
+        return executing.idempotency_keys(executing.operation_of(document, asked["operationName"]), asked["variables"])
+    except (GraphQLError, BadJson, ValueError):
+        return []
 
 
 def serving(version: str) -> str:
@@ -184,9 +207,17 @@ def _upload(shop: Shop, call: Call) -> Answer:
     else:
         key, content = call.rest.removeprefix(f"{_STAGED}/"), call.body
     if key not in shop.state.staged or content is None:
-        return Answer(403, raw=b"<Error><Code>AccessDenied</Code></Error>", headers={"content-type": "application/xml"})
+        return _refused_file(403, b"AccessDenied")
+    if len(content) > bulk.LARGEST_BYTES:
+        return Answer(
+            400, raw=b"<Error><Code>EntityTooLarge</Code></Error>", headers={"content-type": "application/xml"}
+        )
     shop.state.staged[key] = content
     return Answer(201 if call.method == "POST" else 200, raw=b"")
+
+
+def _refused_file(status: int, code: bytes) -> Answer:
+    return Answer(status, raw=b"<Error><Code>%s</Code></Error>" % code, headers={"content-type": "application/xml"})
 
 
 def _download(shop: Shop, number: int) -> Answer:

@@ -36,6 +36,7 @@ Mutation = Callable[[Shop, Json], Json]
 KEYED: Final = frozenset({"inventorySetQuantities", "refundCreate"})
 """They fail without an idempotency key since 2026-04."""
 _KEPT: Final = timedelta(hours=24)
+_CONCURRENT: Final = "IDEMPOTENCY_CONCURRENT_REQUEST"
 _LARGEST: Final = 10**15
 _MISMATCH: Final = "IDEMPOTENCY_KEY_PARAMETER_MISMATCH"
 MUTATIONS: Final[dict[str, Mutation]] = {
@@ -153,6 +154,9 @@ def _mutate(shop: Shop, info: GraphQLResolveInfo[Any], args: Json) -> Json:
 
 def _once(shop: Shop, name: str, key: str, args: Json) -> Json:
     """The answer of the first time for a key that was used before; a refusal of it for other arguments."""
+    if shop.racing:
+        message = "Another request with this idempotency key is being processed."
+        return {"userErrors": [user_error(message, code=_CONCURRENT if name == "inventorySetQuantities" else None)]}
     kept, print_ = shop.state.idempotent, _fingerprint(args)
     known = kept.get((name, key))
     if known is not None and _fresh(known[1], shop.now()):
@@ -181,14 +185,28 @@ def _work(shop: Shop, name: str, args: Json) -> Json:
         return {"userErrors": refused.errors, "orderCancelUserErrors": refused.errors}
 
 
+def idempotency_keys(operation: OperationDefinitionNode, variables: Json) -> list[str]:
+    """The keys of an operation's mutations, each with the name of its mutation."""
+    found = []
+    fields = (one for one in operation.selection_set.selections if isinstance(one, FieldNode))
+    for node in fields:
+        for value in _given_keys(node) if node.name.value in KEYED else ():
+            key = variables.get(value.name.value) if isinstance(value, VariableNode) else getattr(value, "value", None)
+            found.append(f"{node.name.value}:{key}")
+    return found
+
+
+def _given_keys(node: FieldNode) -> list[Any]:
+    named = (one for one in node.directives or () if one.name.value == "idempotent")
+    return [argument.value for one in named for argument in one.arguments or ()]
+
+
 def _key(info: GraphQLResolveInfo[Any]) -> str | None:
-    for directive in info.field_nodes[0].directives or ():
-        for argument in directive.arguments or () if directive.name.value == "idempotent" else ():
-            value = argument.value
-            if isinstance(value, StringValueNode):
-                return value.value
-            if isinstance(value, VariableNode):
-                return cast("str | None", _variable(info, value.name.value))
+    for value in _given_keys(info.field_nodes[0]):
+        if isinstance(value, StringValueNode):
+            return value.value
+        if isinstance(value, VariableNode):
+            return cast("str | None", _variable(info, value.name.value))
     return None
 
 

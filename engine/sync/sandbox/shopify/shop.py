@@ -27,6 +27,7 @@ class Shop:
     bucket: Bucket
     origin: str = ""
     halved: bool = False
+    racing: bool = False
     api_version: str = ""
     event: str = ""
 
