@@ -16,7 +16,9 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Select,
+    String,
     and_,
+    any_,
     bindparam,
     case,
     cast,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     select,
     values,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
 
 from engine.catalog.models import Variant
@@ -38,6 +41,8 @@ SELLABLE: Final = func.greatest(0, StockLevel.on_hand - StockLevel.reserved - St
 """Units of a stock level that can be sold or promised."""
 _TODAY: Final = bindparam("today", type_=Date, callable_=lambda: clock.now().date(), unique=True)
 """The day as of each execution."""
+_TENANT: Final = bindparam("tenant", type_=String)
+_IDS: Final = bindparam("ids", type_=ARRAY(String))
 
 
 @cache
@@ -58,13 +63,26 @@ def is_available() -> ColumnElement[bool]:
 
 def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> dict[str, list[Place]]:
     """Where each variant can ship from, and how many; one query."""
+    rows = session.execute(_shippable(), {"tenant": tenant_id, "ids": list(variant_ids)})
+    places: dict[str, list[Place]] = {variant_id: [] for variant_id in variant_ids}
+    for row in rows:
+        if row.available > 0:
+            parts = _recipe(zip(row.parts, row.per_unit, row.tracked, row.prices, strict=True))
+            known = zip(row.parts, row.shelf, row.tracked, strict=True)
+            shelf = tuple(sorted((one, there) for one, there, tracked in known if tracked))
+            places[row.item].append(Place(row.id, row.region, row.position, row.available, parts, shelf))
+    return places
+
+
+@cache
+def _shippable() -> Select[Any]:
+    """Built once, as ``available_units`` is."""
     part, level = aliased(Variant), aliased(StockLevel)
     per_unit = func.coalesce(BundleComponent.quantity, 1)
     units = _units(part, level, per_unit)
-    part_id = func.coalesce(BundleComponent.component_variant_id, Variant.id)
-    bundle = and_(BundleComponent.tenant_id == Variant.tenant_id, BundleComponent.bundle_variant_id == Variant.id)
-    rows = session.execute(
-        select(
+    return (
+        _with_parts(
+            part,
             Variant.id.label("item"),
             Location.id,
             Location.region,
@@ -76,24 +94,25 @@ def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> d
             func.array_agg(part.price).label("prices"),
             func.array_agg(_shelf(part, level)).label("shelf"),
         )
-        .select_from(Variant)
-        .outerjoin(BundleComponent, bundle)
-        .join(part, and_(part.tenant_id == Variant.tenant_id, part.id == part_id))
         .join(Location, and_(Location.tenant_id == Variant.tenant_id, Location.ships))
         .outerjoin(level, _level_at(level, part.tenant_id, part.id))
-        .where(Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids))
         .group_by(Variant.tenant_id, Variant.id, Location.tenant_id, Location.id)
         .having(func.min(units) > 0)
         .order_by(Location.position, Location.id)
     )
-    places: dict[str, list[Place]] = {variant_id: [] for variant_id in variant_ids}
-    for row in rows:
-        if row.available > 0:
-            parts = _recipe(zip(row.parts, row.per_unit, row.tracked, row.prices, strict=True))
-            known = zip(row.parts, row.shelf, row.tracked, strict=True)
-            shelf = tuple(sorted((one, there) for one, there, tracked in known if tracked))
-            places[row.item].append(Place(row.id, row.region, row.position, row.available, parts, shelf))
-    return places
+
+
+def _with_parts(part: Any, *columns: Any) -> Select[Any]:
+    """Of the variants ``ids`` with the ``part`` each is made of."""
+    bundle = and_(BundleComponent.tenant_id == Variant.tenant_id, BundleComponent.bundle_variant_id == Variant.id)
+    part_id = func.coalesce(BundleComponent.component_variant_id, Variant.id)
+    return (
+        select(*columns)
+        .select_from(Variant)
+        .outerjoin(BundleComponent, bundle)
+        .join(part, and_(part.tenant_id == Variant.tenant_id, part.id == part_id))
+        .where(Variant.tenant_id == _TENANT, Variant.id == any_(_IDS))
+    )
 
 
 def places_of(session: Session, tenant_id: str, parts: Recipe, *, at: str | None = None) -> list[Place]:
@@ -120,26 +139,18 @@ def places_of(session: Session, tenant_id: str, parts: Recipe, *, at: str | None
 
 def recipes(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, Recipe]:
     """What a unit of each variant takes from the shelf now."""
-    part = aliased(Variant)
-    bundle = and_(BundleComponent.tenant_id == Variant.tenant_id, BundleComponent.bundle_variant_id == Variant.id)
-    part_id = func.coalesce(BundleComponent.component_variant_id, Variant.id)
-    rows = session.execute(
-        select(
-            Variant.id,
-            part.id,
-            func.coalesce(BundleComponent.quantity, 1),
-            part.stock_policy != StockPolicy.UNTRACKED,
-            part.price,
-        )
-        .select_from(Variant)
-        .outerjoin(BundleComponent, bundle)
-        .join(part, and_(part.tenant_id == Variant.tenant_id, part.id == part_id))
-        .where(Variant.tenant_id == tenant_id, Variant.id.in_(variant_ids))
-    )
+    rows = session.execute(_recipes(), {"tenant": tenant_id, "ids": list(variant_ids)})
     found: dict[str, list[tuple[Any, ...]]] = {}
     for variant_id, *part_row in rows:
         found.setdefault(variant_id, []).append(tuple(part_row))
     return {variant_id: _recipe(parts) for variant_id, parts in found.items()}
+
+
+@cache
+def _recipes() -> Select[Any]:
+    part = aliased(Variant)
+    counted = part.stock_policy != StockPolicy.UNTRACKED
+    return _with_parts(part, Variant.id, part.id, func.coalesce(BundleComponent.quantity, 1), counted, part.price)
 
 
 def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -> None:
@@ -148,7 +159,7 @@ def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -
     Whoever changes the stock of several lines in one transaction calls this first, with all of their variants.
     """
     parts = {part.variant_id for one in recipes(session, tenant_id, variant_ids).values() for part in one}
-    session.execute(_locked_levels(tenant_id, parts))
+    session.execute(_locked_levels(), {"tenant": tenant_id, "ids": sorted(parts)})
 
 
 def lock_sellable(
@@ -157,7 +168,7 @@ def lock_sellable(
     """Location that ships, or is one of ``at`` where those are named → variant → sellable units, in the shop's order of
     places. All the variants' levels are locked.
     """
-    levels = session.execute(_locked_levels(tenant_id, variant_ids)).all()
+    levels = session.execute(_locked_levels(), {"tenant": tenant_id, "ids": sorted(variant_ids)}).all()
     places = session.scalars(
         select(Location.id)
         .where(Location.tenant_id == tenant_id, Location.ships if at is None else Location.id.in_(at))
@@ -170,10 +181,11 @@ def lock_sellable(
     return pool
 
 
-def _locked_levels(tenant_id: str, variant_ids: Collection[str]) -> Select[str, str, int]:
+@cache
+def _locked_levels() -> Select[str, str, int]:
     return (
         select(StockLevel.variant_id, StockLevel.location_id, SELLABLE.label("units"))
-        .where(StockLevel.tenant_id == tenant_id, StockLevel.variant_id.in_(variant_ids))
+        .where(StockLevel.tenant_id == _TENANT, StockLevel.variant_id == any_(_IDS))
         .order_by(StockLevel.variant_id, StockLevel.location_id)
         .with_for_update()
     )
