@@ -43,11 +43,12 @@ CONSOLE: Final = {
             "/orders/{number}",
             "/approvals",
             "/people",
+            "/macros",
             "/reports",
             "/tenant",
         )
     ),
-    *(f"/staff/catalog{page}" for page in ("", "/promotions", "/products/{product_id}")),
+    *(f"/staff/catalog{page}" for page in ("", "/new", "/promotions", "/products/{product_id}")),
     *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
 }
 """Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
