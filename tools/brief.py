@@ -12,8 +12,10 @@ from engine.checkout.outlook import Outlook
 from engine.checkout.schemas import CheckoutView
 from engine.customers.known import Profile, Way
 from engine.kit.money import format_minor
+from engine.orders.changes.allowed import Allowed
 from engine.orders.changes.schemas import ChangeLineView, ChangeView
 from engine.orders.schemas import OrderLineView, OrderView, ShipmentView
+from engine.payments.stored_value_models import StoredValueAccount
 from engine.shipping import digital
 from engine.shipping.service import Option
 
@@ -55,6 +57,21 @@ def _where_said(view: ProductDetail) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value}
 
 
+_QUOTED_BY: Final = {
+    "cancel": "quote_cancel",
+    "address": "quote_address_change",
+    "payment_method": "quote_payment_change",
+    "items": "quote_item_change",
+    "return": "quote_return",
+}
+
+
+def may(found: Allowed) -> dict[str, Any]:
+    """What can be asked for now, by the tools that ask."""
+    told: dict[str, Any] = {"can": [_QUOTED_BY[kind] for kind in found.changes]}
+    return told | ({"cancel_reasons": dict(found.reasons)} if found.reasons else {})
+
+
 def profile(found: Profile) -> dict[str, Any]:
     """Who somebody is, where they live and how they can pay."""
     customer, address = found.customer, found.address
@@ -63,6 +80,13 @@ def profile(found: Profile) -> dict[str, Any]:
     parts = ("name", "line_one", "line_two", "city", "state", "postal_code", "country")
     place = {"ref": address.id} | {part: getattr(address, part) for part in parts} if address else None
     return told | {"default_address": place, "payment_methods": [_pays(one) for one in found.ways]}
+
+
+def purse(row: StoredValueAccount) -> dict[str, str]:
+    """A gift card or credit with what is on it."""
+    return {"ref": row.id, "kind": str(row.kind), "balance": format_minor(row.balance, row.currency)} | (
+        {"last4": row.last4} if row.last4 else {}
+    )
 
 
 def _pays(one: Way) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tools.asking import change_card
 from tools.naming import SERVICE, Given, MethodRef, OfOrder, OrderName, Text
 from tools.spec import Access, Outcome, Ref, Risk, ToolContext, tool
 
-WayRef = Annotated[str, Field(description="ref of a way to pay.", pattern="^(sva|pm)_[0-9a-z]{10,36}$")]
+WayRef = Annotated[str, Field(description="ref of a way to pay.", min_length=1, max_length=60)]
 RefundTo = Annotated[Literal["original", "store_credit"] | WayRef, Ref]
 
 
@@ -51,7 +51,9 @@ def quote_cancel(
     reason: Annotated[
         str,
         Field(
-            description="no_longer_needed, ordered_by_mistake, found_cheaper, takes_too_long or other.", max_length=60
+            description="no_longer_needed, ordered_by_mistake, found_cheaper, takes_too_long or other;"
+            " the shop's own codes are get_order's cancel_reasons.",
+            max_length=60,
         ),
     ] = "other",
     lines: Annotated[list[Units] | None, Ref, Field(description="Only these units; else all.")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from engine.checkout import confirmation, service
 from engine.checkout.schemas import CheckoutView, ConfirmationSummary
 from engine.checkout.taxing import with_tax
+from engine.customers import known
 from tools import brief
 from tools.naming import COMMERCE, SHOP
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
@@ -88,12 +89,15 @@ def update_checkout(
 
 @tool(access=Access.READ, agents=SHOP)
 def list_payment_methods(context: ToolContext) -> Outcome:
-    """Ways to pay that this shopper has: saved cards once signed in, and the open test card in a demo shop. A new
-    card is entered on the payment provider's own form, never in the chat.
+    """Ways to pay that this shopper has: saved cards once signed in, and the open test card in a demo shop; gift cards
+    and credit of theirs with what is on them. A new card is entered on the payment provider's own form, never in the
+    chat.
     """
     with context.unit_of_work() as session:
         methods = service.payment_methods(session, context.identity)
-    return Outcome({"methods": [m.model_dump() for m in methods], "card_entry": "on the checkout card"})
+        accounts = known.accounts(session, context.identity)
+    told: dict[str, Any] = {"methods": [m.model_dump() for m in methods], "card_entry": "on the checkout card"}
+    return Outcome(told | ({"gift_cards_and_credit": [brief.purse(one) for one in accounts]} if accounts else {}))
 
 
 @tool(access=Access.WRITE, agents=COMMERCE)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from engine.conversations import handoff
 from engine.orders import lookups, queries
+from engine.orders.changes.allowed import allowed
 from tools import brief
 from tools.naming import EVERYONE, SERVICE, OrderName
 from tools.spec import Access, Card, Outcome, Risk, ToolContext, tool
@@ -29,11 +30,15 @@ def list_orders(context: ToolContext, limit: Annotated[int, Field(ge=1, le=20)] 
 
 @tool(access=Access.READ, agents=SERVICE)
 def get_order(context: ToolContext, order: OrderName) -> Outcome:
-    """One of the shopper's own orders with lines, shipments, tracking and refunds."""
+    """One of the shopper's own orders with lines, shipments, tracking and refunds; `can` says what may be asked for
+    now, `cancel_reasons` the codes to cancel by.
+    """
     with context.unit_of_work() as session:
-        view = queries.own_order(session, context.identity, order)
+        found, parts = queries.own_with_parts(session, context.identity, order)
+        view = queries.view_of(found, parts, context.identity)
+        may = allowed(session, found, parts)
         card = order_card(session, context.identity, view)
-    return Outcome(brief.order_detail(view), cards=(card,))
+    return Outcome(brief.order_detail(view) | brief.may(may), cards=(card,))
 
 
 @tool(access=Access.READ, agents=SERVICE)

@@ -1,4 +1,4 @@
-"""What an agent may ask the shop's people for. It never does it itself: somebody else has to say yes."""
+"""What an agent may ask the shop's people for, which somebody else has to grant, and what its shopper asked for."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pydantic import Field
 from engine.approvals.asking import Where, ask
 from engine.approvals.models import ApprovalKind
 from engine.conversations import complaining
+from engine.conversations import requests as kept
+from engine.conversations.requests import RequestStatus
 from engine.kit.errors import InvalidInput
 from engine.orders import queries
-from tools.naming import SERVICE
+from tools.naming import SERVICE, Given
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
 
 
@@ -52,3 +54,22 @@ def complain(
     data = view.model_dump(mode="json")
     note = "The shop's people look into it and answer here. Say the reference; promise nothing."
     return Outcome(data | {"note": note}, cards=(Card("complaint", data, key=f"complaint-{view.reference}"),))
+
+
+class Request(Given):
+    text: Annotated[str, Field(description="What they want, in a few words, with order and item.", max_length=160)]
+    status: Annotated[RequestStatus, Field(description="asked: it waits for their word or press.")] = RequestStatus.OPEN
+
+
+@tool(access=Access.WRITE, agents=SERVICE)
+def note_requests(
+    context: ToolContext,
+    requests: Annotated[list[Request], Field(description="All of them, finished ones too.", max_length=12)],
+) -> Outcome:
+    """Keep the checklist of all that the shopper asked for in this conversation, when they ask for more than one thing
+    and whenever one of them moves on. What is open is told to you before each turn: end with nothing open.
+    """
+    wanted = [kept.Request(one.text, one.status) for one in requests]
+    with context.unit_of_work() as session:
+        rows = kept.keep(session, context.identity, context.thread_id, wanted)
+    return Outcome({"requests": rows, "open": len(kept.unfinished(rows))})

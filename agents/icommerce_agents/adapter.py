@@ -25,7 +25,7 @@ from icommerce_agents.arguments import InvalidArguments, call_arguments, read_ar
 from icommerce_agents.context import MAX_TOOL_CALLS, CallRecord, TurnContext
 from icommerce_agents.guardrails.evidence import Source
 from icommerce_agents.threads import in_thread
-from tools import gate
+from tools import gate, refusals
 from tools.spec import Access, Card, Outcome, ToolContext, ToolSpec
 
 RESULT_LIMIT: Final = 12_000
@@ -119,7 +119,7 @@ async def _answer(
     except LeaseLost:
         raise
     except DomainError as error:
-        return _refusal(error.code, error.message), []
+        return {"ok": False, "error": refusals.told(error)}, []
     except (SQLAlchemyError, psycopg.Error):
         log.exception("the store did not answer tool %s", spec.name)
         return _refusal("service_unavailable", _NO_STORE[spec.access]), []

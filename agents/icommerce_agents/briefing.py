@@ -14,7 +14,7 @@ from engine.carts.schemas import CartView
 from engine.checkout import service as checkout
 from engine.checkout.errors import NoCheckout
 from engine.checkout.schemas import CheckoutView
-from engine.conversations import asking, events, references, standing
+from engine.conversations import asking, events, references, requests, standing
 from engine.conversations.models import Mode
 from engine.conversations.schemas import OpenCard
 from engine.conversations.standing import Standing
@@ -87,12 +87,19 @@ def _lines(session: Session | None, context: ToolContext, now: Standing) -> list
         f"signed_in: {'yes' if identity.customer_id else 'no'}",
         f"mode: {now.mode}",
         *_person(identity),
+        *_requests(now),
     ]
 
 
 def _person(identity: Identity) -> list[str]:
     level = "staff" if identity.is_staff else "signed in" if identity.customer_id else "guest"
     return [f"identity: {level}"]
+
+
+def _requests(now: Standing) -> list[str]:
+    """What the shopper asked for and is not over."""
+    left = requests.unfinished(now.requests)
+    return [f"open_requests: {_plain('; '.join(left))}"] if left else []
 
 
 def _order(session: Session, identity: Identity, wanted: str | None) -> list[str]:

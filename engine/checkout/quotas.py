@@ -119,6 +119,11 @@ class Swapped:
     quantity: int
 
 
+def any_of(session: Session, tenant_id: str) -> bool:
+    """Whether the shop limits anything."""
+    return bool(policy_of(session, tenant_id, CompliancePolicy).limits)
+
+
 def check_swap(session: Session, order: Order, swapped: Sequence[Swapped]) -> None:
     """That an order's buyer has no more than allowed once some units take the place of others; what a limit counts as
     much of as before it does not look at. Takes the turn of each limit that matters.

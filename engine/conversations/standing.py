@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from engine.kit.identity import Identity
 from engine.runtime import Runtime
 
 _LOOK: Final = Statement(f"""
-SELECT thread.mode, shop.name, shop.currency, shop.settings, EXISTS (SELECT {asking.OPEN}) AS asked,
+SELECT thread.mode, thread.requests, shop.name, shop.currency, shop.settings, EXISTS (SELECT {asking.OPEN}) AS asked,
   EXISTS ({HAS_LINES}) AS cart, EXISTS ({IS_RUNNING}) AS checkout
 FROM app.threads thread, app.tenants shop
 WHERE thread.tenant_id = %(tenant)s AND thread.id = %(thread)s AND shop.id = %(tenant)s
@@ -37,6 +37,8 @@ class Standing:
     """Something is in the cart."""
     checkout: bool
     """A checkout is running."""
+    requests: Sequence[dict[str, Any]] = ()
+    """What the shopper asked for, as ``engine.conversations.requests`` keeps it."""
 
 
 def look(runtime: Runtime, identity: Identity, thread_id: str) -> Standing:
@@ -51,4 +53,5 @@ def look(runtime: Runtime, identity: Identity, thread_id: str) -> Standing:
         asked=row["asked"],
         cart=row["cart"],
         checkout=row["checkout"],
+        requests=row["requests"],
     )

@@ -153,13 +153,16 @@ def _recipes() -> Select[Any]:
     return _with_parts(part, Variant.id, part.id, func.coalesce(BundleComponent.quantity, 1), counted, part.price)
 
 
-def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -> None:
-    """Lock the levels of everything the variants are made of, in the order stock is locked.
+def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, Recipe]:
+    """Lock the levels of everything the variants are made of, in the order stock is locked; what they are made of.
 
     Whoever changes the stock of several lines in one transaction calls this first, with all of their variants.
     """
-    parts = {part.variant_id for one in recipes(session, tenant_id, variant_ids).values() for part in one}
-    session.execute(_locked_levels(), {"tenant": tenant_id, "ids": sorted(parts)})
+    made_of = recipes(session, tenant_id, variant_ids)
+    counted = {part.variant_id for one in made_of.values() for part in one if part.tracked}
+    if counted:
+        session.execute(_locked_levels(), {"tenant": tenant_id, "ids": sorted(counted)})
+    return made_of
 
 
 def lock_sellable(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from engine.inventory import backorders, levels, reservations
 from engine.inventory.availability import places_of, recipes
 from engine.inventory.errors import NotReserved, OutOfStock
-from engine.inventory.items import Allocation
+from engine.inventory.items import Allocation, Recipe
 from engine.inventory.levels import Move
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
 from engine.inventory.routing import route
@@ -34,13 +34,14 @@ def hold_line(
     region: str,
     subject: str | None = None,
     at: str | None = None,
+    made_of: Recipe | None = None,
 ) -> list[Allocation]:
     """Reserve units for a line of an existing order (a swap, a reallocation); they wait to be shipped, or ``at`` the
-    location where they are fetched.
+    location where they are fetched. ``made_of`` is what a new line's unit takes from the shelf, where that is known.
 
     Returns where from. Raises ``OutOfStock``; then nothing is reserved.
     """
-    parts = reservations.recipe_of_line(session, tenant_id, order_line_id)
+    parts = made_of or reservations.recipe_of_line(session, tenant_id, order_line_id)
     parts = parts or recipes(session, tenant_id, [variant_id])[variant_id]
     for attempt in range(_TRIES):
         stock = {variant_id: places_of(session, tenant_id, parts, at=at)}

@@ -27,6 +27,8 @@ class DomainError(Exception):
     kind: ClassVar[Kind] = Kind.INVALID
     retryable: ClassVar[bool] = False
     retry_after_seconds: int | None = None
+    allowed: tuple[str, ...] = ()
+    """The values that would have been taken, where they are few."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -120,17 +120,11 @@ def emit(
 
     Unknown topics raise ``KeyError``: name them above.
     """
-    for consumer in CONSUMERS[topic]:
-        session.add(
-            OutboxRow(
-                tenant_id=tenant_id,
-                consumer=consumer,
-                topic=topic,
-                subject_id=subject_id,
-                payload=payload or {},
-                available_at=clock.now() + after,
-            )
-        )
+    at = clock.now() + after
+    told = {"tenant_id": tenant_id, "topic": topic, "subject_id": subject_id, "payload": payload or {}}
+    rows = [told | {"consumer": consumer, "available_at": at} for consumer in CONSUMERS[topic]]
+    if rows:
+        session.execute(insert(OutboxRow), rows)
 
 
 def emit_all(session: Session, tenant_id: str, topic: str, told: Mapping[str, dict[str, Any]]) -> None:

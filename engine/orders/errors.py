@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.kit.errors import Conflict, DomainError, Kind, OverLimit
@@ -29,6 +30,10 @@ class WindowClosed(Conflict):
 
 class InvalidReason(ChangeRefused):
     code = "invalid_reason"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"The reason must be one of: {', '.join(allowed)}.")
+        self.allowed = tuple(allowed)
 
 
 class CountMismatch(ChangeRefused):

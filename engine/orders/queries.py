@@ -107,6 +107,7 @@ SELECT
   EXISTS (SELECT FROM app.order_adjustments WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS adjustments,
   EXISTS (SELECT FROM app.order_notes WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS notes,
   EXISTS (SELECT FROM app.order_changes WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS changes,
+  EXISTS (SELECT FROM app.returns WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS returns,
   EXISTS (SELECT FROM app.disputes d JOIN app.payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id
     WHERE p.tenant_id = :tenant_id AND p.order_id = ANY(:ids)) AS disputes
 """)
@@ -151,7 +152,14 @@ def own_orders(
 
 def own_order(session: Session, identity: Identity, wanted: str) -> OrderView:
     """One of the identity's own orders by id or number. Anybody else's is ``NotFound`` like one that never was."""
-    return _views(session, identity.tenant_id, [find_own(session, identity, wanted)], identity)[0]
+    order, parts = own_with_parts(session, identity, wanted)
+    return _view(order, parts, identity)
+
+
+def own_with_parts(session: Session, identity: Identity, wanted: str) -> tuple[Order, Parts]:
+    """The same with everything that belongs to it."""
+    order = find_own(session, identity, wanted)
+    return order, parts_of(session, identity.tenant_id, [order.id])[order.id]
 
 
 def find_own(session: Session, identity: Identity, wanted: str, *, lock: bool = False) -> Order:

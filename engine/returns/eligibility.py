@@ -106,7 +106,7 @@ def reason_of(policy: ReturnsPolicy, code: str) -> ReturnReason:
     """Raises ``UnknownReason`` naming those there are."""
     found = policy.reason(code)
     if found is None:
-        raise UnknownReason(f"The reason must be one of: {', '.join(one.code for one in policy.reasons)}.")
+        raise UnknownReason([one.code for one in policy.reasons])
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from engine.kit.errors import Conflict, DomainError, Kind, NotFound
 
 
@@ -36,6 +38,10 @@ class ConditionRefused(ReturnRefused):
 
 class UnknownReason(ReturnRefused):
     code = "invalid_reason"
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        super().__init__(f"The reason must be one of: {', '.join(allowed)}.")
+        self.allowed = tuple(allowed)
 
 
 class TooManyUnits(ReturnRefused):

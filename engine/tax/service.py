@@ -127,7 +127,8 @@ def rules_at(
         "customer": customer_id,
     }
     rows = _ask(session, f"SELECT {COLUMNS} FROM {RATES} ORDER BY x.id", values)  # noqa: S608 (our own)
-    found = _ask(session, f"SELECT e.kind, e.region FROM {EXEMPTIONS} ORDER BY e.id", values) if customer_id else []  # noqa: S608 (our own)
+    exempts = f"SELECT e.kind, e.region FROM {EXEMPTIONS} ORDER BY e.id"  # noqa: S608 (our own)
+    found = _ask(session, exempts, values) if customer_id and rows else []
     policy = read_policy(tenant.settings, TaxPolicy)
     country, region = str(values["country"]), str(values["region"])
     return rules(policy, rows, found, home=tenant.country, country=country, region=region, currency=currency)

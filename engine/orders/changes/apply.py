@@ -17,7 +17,7 @@ from engine.kit.identity import Identity
 from engine.orders import queries
 from engine.orders.changes import challenge, charge, consent, partner, settle, views, write
 from engine.orders.changes import wanted as asked
-from engine.orders.changes.consent import decide, locked
+from engine.orders.changes.consent import Held, decide, decide_on, locked
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.propose import over_limit, propose
 from engine.orders.changes.quote import digest, open_case, work_out
@@ -25,6 +25,7 @@ from engine.orders.changes.schemas import ChangeView
 from engine.orders.errors import ChangeEnded, ChangeOutdated, ConsentNeeded
 from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
+from engine.payments.gateway import ChargeStatus
 from engine.payments.models import Payment
 from engine.returns import opening
 from engine.runtime import Runtime
@@ -54,11 +55,42 @@ def confirm(
 
     Raises ``Forbidden`` for staff and keys, ``NotFound``, ``ChangeEnded``, ``ChangeOutdated`` with a fresh quote.
     """
+    if approved and (done := _at_once(runtime, identity, order_id, change_id, channel)):
+        return done
     with runtime.unit_of_work(identity.tenant_id) as session:
         decide(session, identity, order_id, change_id, approved=approved, channel=channel)
     if not approved:
         return look(runtime, identity, order_id, change_id)
     return _apply(runtime, identity, order_id, change_id, None)
+
+
+def _at_once(runtime: Runtime, identity: Identity, order_id: str, change_id: str, channel: str) -> ChangeView | None:
+    """The yes and what follows from it in one transaction, where nobody has to be asked in between; ``None``, and
+    nothing is written, where the decision has to stand by itself first.
+    """
+    try:
+        with runtime.unit_of_work(identity.tenant_id) as session:
+            held = locked(session, identity, order_id, change_id)
+            if not _alone(held[2]):
+                return None
+            with session.no_autoflush:  # what is decided and what comes of it are written together
+                decide_on(session, identity, held, approved=True, channel=channel)
+            todo = _claim(session, runtime, identity, held, None)
+            session.flush()
+            fault_point("before_t1_commit")
+    except (_Outdated, DomainError):
+        return None
+    fault_point("after_t1_commit")
+    settle.carry_out(runtime, identity.tenant_id, todo.left)
+    return todo.seen or look(runtime, identity, order_id, change_id)
+
+
+def _alone(change: OrderChange) -> bool:
+    """Whether no gateway has to be asked over a network before it is true, and nobody who has the goods."""
+    if change.status != ChangeStatus.QUOTED:
+        return False
+    effect = views.effect_of(change)
+    return not (effect.charge or effect.hold or effect.asks_partner) or charge.is_at_once(effect)
 
 
 def carry_out(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
@@ -114,7 +146,7 @@ def look(runtime: Runtime, identity: Identity, order_id: str, change_id: str) ->
 def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, approved: str | None) -> ChangeView:
     try:
         with runtime.unit_of_work(identity.tenant_id) as session:
-            todo = _claim(session, runtime, identity, order_id, change_id, approved)
+            todo = _claim(session, runtime, identity, locked(session, identity, order_id, change_id), approved)
             session.flush()
             fault_point("before_t1_commit")
     except (_Outdated, OutOfStock):
@@ -127,11 +159,9 @@ def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, 
     return todo.seen or look(runtime, identity, order_id, change_id)
 
 
-def _claim(
-    session: Session, runtime: Runtime, identity: Identity, order_id: str, change_id: str, approved: str | None
-) -> _Next:
+def _claim(session: Session, runtime: Runtime, identity: Identity, held: Held, approved: str | None) -> _Next:
     """T1: everything that was agreed to, or for a charge all that is scarce in it."""
-    card, order, change = locked(session, identity, order_id, change_id)
+    card, order, change = held
     if change.status in {ChangeStatus.APPLIED, ChangeStatus.CHARGING, ChangeStatus.REQUESTED}:
         return _Next()
     if change.status in _OVER:
@@ -148,6 +178,8 @@ def _claim(
         return _Next()
     if effect.charge or effect.hold:
         assert card is not None
+        if charge.is_at_once(effect):
+            return _paid_here(session, runtime, order, change, card)
         return _charge(session, runtime, order, change, card)
     if effect.asks_partner and partner.ask(session, order, change):
         write.try_refund(session, order, change)
@@ -215,6 +247,18 @@ def _charge(session: Session, runtime: Runtime, order: Order, change: OrderChang
     if payment.stored_value_id is None:
         return _Next(payment=payment, token=charge.token_of(runtime, card))
     return _Next(settle.settle_here(session, order.tenant_id, payment.id, charge.at_once(payment)))
+
+
+def _paid_here(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> _Next:
+    """Charged and made true in the transaction that takes the yes, or neither. Raises ``ChangeEnded``."""
+    with session.no_autoflush:
+        payment = charge.begin(session, runtime, order, change, card)
+        ended = charge.take(runtime, payment, charge.token_of(runtime, card))
+        if ended is None or ended.status != ChargeStatus.CAPTURED:
+            raise ChangeEnded("This way to pay can no longer be charged for it. Nothing was changed.")
+        settle.captured(session, order, change, payment, ended)
+    applied = write.apply(session, order, change)
+    return _Next(applied, seen=views.view(order, change))
 
 
 def _fresh(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> DomainError:

@@ -22,8 +22,7 @@ def work_out(case: Case, wanted: CancelWanted) -> Effect:
     Raises ``InvalidReason``, ``WrongStatus``, ``CountMismatch``, ``ChangeRefused``, ``NothingToChange``.
     """
     if case.policy.reason_text(wanted.reason) is None:
-        known = ", ".join(reason.code for reason in case.policy.cancel_reasons)
-        raise InvalidReason(f"The reason must be one of: {known}.")
+        raise InvalidReason([reason.code for reason in case.policy.cancel_reasons])
     lines = case.parts.lines
     units = open_units(case)
     began = any(line.shipped for line in lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -22,6 +22,9 @@ from engine.orders.queries import Parts
 from engine.payments.gateways.manual import CREDITING
 from engine.payments.models import HOLDING, RefundStatus
 from engine.returns.policy import ReturnsPolicy
+
+_BY_NAME: Final = frozenset({"original", "store_credit"})
+"""Where money goes without naming an account or a saved way to pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +113,22 @@ def refund_target(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, 
 
     Raises ``ChangeRefused``, ``MethodNotOwned``.
     """
-    if wanted.startswith(f"{PREFIXES['payment_method']}_"):
-        return _to_method(case, wanted, offered)
-    kind = "account" if wanted.startswith(f"{PREFIXES['stored_value']}_") else wanted
-    if kind == "account":
-        row = methods.account(case.session, case.identity, case.order, wanted)
-        if kind in offered:
-            return {"refund_to": kind, "refund_account": row.id, "refund_label": methods.label(row)}
-        kind = "original" if _pays_all(case, "stored_value", row.id) else kind
-    if kind not in offered:
-        raise ChangeRefused("This shop does not refund that way.")
-    return {"refund_to": kind}
+    if wanted in _BY_NAME:
+        if wanted not in offered:
+            raise ChangeRefused("This shop does not refund that way.")
+        return {"refund_to": wanted}
+    if wanted.startswith(f"{PREFIXES['stored_value']}_"):
+        return _to_account(case, wanted, offered)
+    return _to_method(case, wanted, offered)
+
+
+def _to_account(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, Any]:
+    row = methods.account(case.session, case.identity, case.order, wanted)
+    if "account" in offered:
+        return {"refund_to": "account", "refund_account": row.id, "refund_label": methods.label(row)}
+    if "original" in offered and _pays_all(case, "stored_value", row.id):
+        return {"refund_to": "original"}
+    raise ChangeRefused("This shop does not refund that way.")
 
 
 def _to_method(case: Case, wanted: str, offered: Sequence[str]) -> dict[str, Any]:

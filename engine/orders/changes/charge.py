@@ -26,6 +26,7 @@ from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
 from engine.payments import stored_value
 from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus
+from engine.payments.gateways.manual import LOCAL
 from engine.payments.models import CaptureMode, Payment, PaymentStatus
 from engine.runtime import Runtime
 
@@ -53,10 +54,35 @@ def start(session: Session, runtime: Runtime, order: Order, change: OrderChange,
     hold_value(session, order, payment)
     _hold_units(session, order, change, effect, payment.id)
     card.payment_id = payment.id
+    _tell_started(session, order, change, card, payment)
+    return payment
+
+
+def _tell_started(session: Session, order: Order, change: OrderChange, card: Consent, payment: Payment) -> None:
     facts = {"amount": payment.amount, "currency": payment.currency, "consent": card.id, "change": change.id}
     audit.record(
         session, order.tenant_id, actor=card.owner_id, action="payment.started", subject=payment.id, facts=facts
     )
+
+
+def is_at_once(effect: Effect) -> bool:
+    """Whether it is charged by what answers without being asked over a network: an account of ours, or a gateway that
+    is here.
+    """
+    method = effect.method
+    local = method is not None and (method.stored_value_id is not None or method.gateway in LOCAL)
+    return bool(effect.charge) and not effect.sets_aside and local
+
+
+def begin(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> Payment:
+    """The payment of a change that is charged and made true in one transaction. Raises what stored value refuses."""
+    effect = effect_of(change)
+    assert effect.method is not None
+    payment = payment_of(runtime, order, change, card, effect.method, amount=effect.charge)
+    card.payment_id = payment.id
+    session.add(payment)
+    hold_value(session, order, payment)
+    _tell_started(session, order, change, card, payment)
     return payment
 
 

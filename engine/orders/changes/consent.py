@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.checkout import consents
@@ -17,19 +18,19 @@ from engine.orders.errors import ChangeEnded
 from engine.orders.models import ChangeStatus, Order, OrderChange
 from engine.orders.states import CHANGE
 
+Held = tuple[Consent | None, Order, OrderChange]
+"""A consent (if one is asked for), its order and its change, locked in this order."""
 
-def locked(
-    session: Session, identity: Identity, order_id: str, change_id: str
-) -> tuple[Consent | None, Order, OrderChange]:
+
+def locked(session: Session, identity: Identity, order_id: str, change_id: str) -> Held:
     """The consent (if one is asked for), the order and the change, locked in this order. Raises ``NotFound``."""
-    seen = session.get(OrderChange, (identity.tenant_id, change_id))
-    if seen is None or seen.order_id != order_id:
+    named = select(OrderChange.consent_id).where(
+        OrderChange.tenant_id == identity.tenant_id, OrderChange.id == change_id, OrderChange.order_id == order_id
+    )
+    first = select(Consent).where(Consent.tenant_id == identity.tenant_id, Consent.id == named.scalar_subquery())
+    card = session.scalars(first.with_for_update().execution_options(populate_existing=True)).first()
+    if card is None and session.execute(named).first() is None:
         raise NotFound("There is no such change.")
-    card = None
-    if seen.consent_id is not None:
-        card = session.get_one(
-            Consent, (identity.tenant_id, seen.consent_id), with_for_update=True, populate_existing=True
-        )
     order = service.lock(session, identity.tenant_id, order_id)
     change = session.get_one(OrderChange, (identity.tenant_id, change_id), with_for_update=True, populate_existing=True)
     return card, order, change
@@ -60,7 +61,17 @@ def decide(
     """
     if identity.actor != Actor.SHOPPER:
         raise Forbidden("Only the shopper can agree to this.")
-    card, order, change = locked(session, identity, order_id, change_id)
+    held = locked(session, identity, order_id, change_id)
+    return decide_on(session, identity, held, approved=approved, channel=channel, thread_id=thread_id)
+
+
+def decide_on(
+    session: Session, identity: Identity, held: Held, *, approved: bool, channel: str, thread_id: str | None = None
+) -> Decided:
+    """The same of what is locked already."""
+    if identity.actor != Actor.SHOPPER:
+        raise Forbidden("Only the shopper can agree to this.")
+    card, order, change = held
     elsewhere = card is not None and thread_id is not None and card.thread_id not in {None, thread_id}
     if card is None or card.kind != ConsentKind.ORDER_CHANGE or not _is_for(card, order, identity) or elsewhere:
         raise NotFound("There is no such change.")

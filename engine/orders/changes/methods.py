@@ -71,11 +71,19 @@ def account(session: Session, identity: Identity, order: Order, account_id: str)
 
 def saved(session: Session, identity: Identity, order: Order, method_id: str) -> PaymentMethod:
     """A saved way to pay of the payer's. Raises ``MethodNotOwned``."""
-    row = session.get(PaymentMethod, (order.tenant_id, method_id))
+    row = _kept(session, order.tenant_id, method_id)
     owner = payer(identity, order).customer_id
     if row is None or owner is None or row.customer_id != owner or row.kept_at is None or row.removed_at is not None:
         raise MethodNotOwned("That is not one of your ways to pay.")
     return row
+
+
+def _kept(session: Session, tenant_id: str, method_id: str) -> PaymentMethod | None:
+    """The row, read once in a transaction: a session forgets what nobody holds."""
+    held: dict[str, PaymentMethod | None] = session.info.setdefault("payment_methods", {})
+    if method_id not in held:
+        held[method_id] = session.get(PaymentMethod, (tenant_id, method_id))
+    return held[method_id]
 
 
 def label_of(row: PaymentMethod) -> str:
@@ -91,7 +99,8 @@ def label(row: StoredValueAccount) -> str:
 def purse(session: Session, tenant_id: str, effect: Effect) -> dict[str, Any] | None:
     """The gift card or store credit that a change moves, if one: {label, before, after}."""
     paying = effect.method.stored_value_id if effect.method and effect.takes else None
-    row = session.get(StoredValueAccount, (tenant_id, paying or effect.refund_account or ""))
+    account_id = paying or (effect.refund_account if effect.refund_to == "account" else None)
+    row = session.get(StoredValueAccount, (tenant_id, account_id)) if account_id else None
     if row is None:
         return None
     moves = -effect.takes if paying else effect.gives_back
@@ -103,7 +112,7 @@ def of_payment(session: Session, payment: Payment) -> tuple[str, str]:
     if payment.stored_value_id:
         return "stored_value", payment.stored_value_id
     if payment.payment_method_id:
-        row = session.get(PaymentMethod, (payment.tenant_id, payment.payment_method_id))
+        row = _kept(session, payment.tenant_id, payment.payment_method_id)
         return payment.gateway, row.gateway_ref if row else ""
     if payment.change_id:
         change = session.get_one(OrderChange, (payment.tenant_id, payment.change_id))

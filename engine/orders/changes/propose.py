@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,6 +30,7 @@ from engine.orders.changes.wanted import Wanted
 from engine.orders.errors import ChangeOutdated, OverStaffLimit
 from engine.orders.models import ChangeKind, ChangeStatus, OrderChange
 from engine.payments.gateway import Allowance
+from engine.payments.gateways.manual import LOCAL
 from engine.runtime import Runtime
 
 _TOKEN_GRACE: Final = timedelta(minutes=5)
@@ -36,6 +38,7 @@ _ON_ITS_WAY: Final = timedelta(days=60)
 """After the last day to send a parcel, until it is here for sure."""
 _TRIES: Final = 3
 _LIVE: Final = (ConsentStatus.OPEN, ConsentStatus.APPROVED)
+_UNUSED: Final = frozenset({ChangeStatus.QUOTED, ChangeStatus.CONFIRMED})
 _QUOTES_AN_HOUR: Final = 60
 """For one shopper: every quote is a row that the order is read with."""
 
@@ -56,15 +59,16 @@ def propose(
     card: an open one there for the same kind of change of this order is put aside. Raises ``NotFound``,
     ``RateLimited`` for a shopper's many, and what ``quote.work_out`` raises.
     """
-    made = _propose(runtime, identity, order_id, wanted, approved, thread_id)
-    if thread_id and made.consent_id:
-        _put_aside(runtime, identity, made, thread_id)
+    made, older = _propose(runtime, identity, order_id, wanted, approved, thread_id)
+    for change_id in older:
+        _put_aside(runtime, identity, made.order_id, change_id)
     return made
 
 
 def _propose(
     runtime: Runtime, identity: Identity, order_id: str, wanted: Wanted, approved: str | None, thread_id: str | None
-) -> ChangeView:
+) -> tuple[ChangeView, Sequence[str]]:
+    """The quote, and the changes whose open cards in the conversation it takes the place of."""
     change_id = new_id("change")
     for _ in range(_TRIES):
         with runtime.unit_of_work(identity.tenant_id) as session:
@@ -75,6 +79,8 @@ def _propose(
             quote = _Quote(change_id, wanted, effect, agreed, ends, approved, thread_id)
             if not quote.needs_token:
                 return _quote(runtime, case, quote, None)
+            if effect.method is not None and effect.method.gateway in LOCAL:
+                return _quote(runtime, case, quote, _delegate(runtime, identity.tenant_id, quote, order.currency))
         token = _delegate(runtime, identity.tenant_id, quote, order.currency)
         with runtime.unit_of_work(identity.tenant_id) as session:
             order = service.lock(session, identity.tenant_id, order.id)
@@ -119,16 +125,17 @@ class _Quote:
         return not case.identity.is_staff or self.takes > 0 or over
 
 
-def _quote(runtime: Runtime, case: Case, quote: _Quote, token: str | None) -> ChangeView:
+def _quote(runtime: Runtime, case: Case, quote: _Quote, token: str | None) -> tuple[ChangeView, Sequence[str]]:
     """Write it down, under the order's lock."""
     session, identity = case.session, case.identity
     if not identity.is_staff:
         bucket = f"order-change:{identity.tenant_id}|{identity.id}"
         limits.hit(session, bucket, limit=_QUOTES_AN_HOUR, window=timedelta(hours=1))
     change = _write(case, quote)
-    if quote.needs_consent(case):
-        _ask(session, runtime, case, change, quote, token)
-    return views.view(case.order, change)
+    if not quote.needs_consent(case):
+        return views.view(case.order, change), ()
+    _ask(session, runtime, case, change, quote, token)
+    return views.view(case.order, change), _older(case, change, quote.thread_id)
 
 
 def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
@@ -141,26 +148,29 @@ def over_limit(case: Case, effect: Effect) -> OverStaffLimit | None:
     return OverStaffLimit(words, limit=limit, amount=effect.gives_back, currency=currency, rule="staff_refund_limit")
 
 
-def _put_aside(runtime: Runtime, identity: Identity, fresh: ChangeView, thread_id: str) -> None:
-    """One open card for the same kind of change of an order in a conversation: the newest."""
+def _older(case: Case, fresh: OrderChange, thread_id: str | None) -> Sequence[str]:
+    """Other changes of the kind that the conversation has an open card for: one is to be there, the newest."""
+    if thread_id is None or not any(one.kind == fresh.kind and one.status in _UNUSED for one in case.parts.changes):
+        return ()
+    return case.session.scalars(
+        select(OrderChange.id)
+        .join(Consent, and_(Consent.tenant_id == OrderChange.tenant_id, Consent.id == OrderChange.consent_id))
+        .where(
+            OrderChange.tenant_id == fresh.tenant_id,
+            OrderChange.order_id == fresh.order_id,
+            OrderChange.kind == fresh.kind,
+            OrderChange.id != fresh.id,
+            Consent.thread_id == thread_id,
+            Consent.status.in_(_LIVE),
+        )
+    ).all()
+
+
+def _put_aside(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> None:
     with runtime.unit_of_work(identity.tenant_id) as session:
-        older = session.scalars(
-            select(OrderChange.id)
-            .join(Consent, and_(Consent.tenant_id == OrderChange.tenant_id, Consent.id == OrderChange.consent_id))
-            .where(
-                OrderChange.tenant_id == identity.tenant_id,
-                OrderChange.order_id == fresh.order_id,
-                OrderChange.kind == fresh.kind,
-                OrderChange.id != fresh.id,
-                Consent.thread_id == thread_id,
-                Consent.status.in_(_LIVE),
-            )
-        ).all()
-    for change_id in older:
-        with runtime.unit_of_work(identity.tenant_id) as session:
-            card, _, change = locked(session, identity, fresh.order_id, change_id)
-            if card is not None and card.status in _LIVE:
-                put_aside(session, card, change, "A newer quote took its place.")
+        card, _, change = locked(session, identity, order_id, change_id)
+        if card is not None and card.status in _LIVE:
+            put_aside(session, card, change, "A newer quote took its place.")
 
 
 def _delegate(runtime: Runtime, tenant_id: str, quote: _Quote, currency: str) -> str:

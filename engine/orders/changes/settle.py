@@ -61,6 +61,16 @@ def settle_here(session: Session, tenant_id: str, payment_id: str, charge: Charg
     return _settle(session, tenant_id, payment_id, charge)[0]
 
 
+def captured(session: Session, order: Order, change: OrderChange, payment: Payment, charge: Charge) -> None:
+    """A payment that was just begun in this transaction was taken."""
+    payment.gateway_payment_id = charge.gateway_id
+    payment.lease_until = None
+    payment.settled_at = clock.now()
+    payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
+    session.flush()
+    _captured(session, order, change, payment)
+
+
 def carry_out(runtime: Runtime, tenant_id: str, left: write.Applied) -> None:
     """Ask the gateways for what was written; when nobody does, the payments' own jobs do."""
     for capture_id in left.capture_ids:
@@ -90,6 +100,7 @@ def _settle(session: Session, tenant_id: str, payment_id: str, charge: Charge | 
     if charge.status != ChargeStatus.CAPTURED:
         _failed(session, order, change, payment, charge)
         return write.NOTHING, payment
+    payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
     _captured(session, order, change, payment)
     go_on(session, order, change)
     return _apply(session, order, change, payment), payment
@@ -123,7 +134,6 @@ def _unknown(session: Session, payment: Payment) -> None:
 
 def _captured(session: Session, order: Order, change: OrderChange, payment: Payment) -> None:
     tax = effect_of(change).takes_tax
-    payment.status = PAYMENT.check(payment.status, PaymentStatus.CAPTURED)
     session.add(
         Capture(
             tenant_id=payment.tenant_id,

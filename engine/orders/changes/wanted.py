@@ -12,7 +12,7 @@ from engine.returns.models import Condition
 Ref = Annotated[str, Field(min_length=1, max_length=60)]
 Units = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Part = Annotated[str, Field(max_length=200)]
-RefundTarget = Annotated[str, Field(pattern="^(original|store_credit|(sva|pm)_[0-9a-z]{10,36})$")]
+RefundTarget = Ref
 """The way it was paid, the buyer's store credit, or a gift card, credit or saved way to pay of theirs by its id."""
 
 

@@ -5,6 +5,7 @@ The caller holds the locks of the consent and of the order; money comes next, th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from engine.finance import service as finance
 from engine.finance.models import Account
 from engine.inventory import service as inventory
+from engine.inventory.items import Recipe
 from engine.kit import audit, clock, outbox
 from engine.kit.money import Money
 from engine.orders import service
@@ -80,9 +82,8 @@ def apply(
     book = RateBook.of(session, order, list(lines.values()))
     before = book.pieces(order, list(lines.values()))
     variants = {one.variant_id for one in effect.ended} | {one.variant_id for one in effect.added}
-    if variants:
-        inventory.lock_stock(session, order.tenant_id, variants)
-    _add_lines(session, order, change, effect, lines, payment_id)
+    made_of = inventory.lock_stock(session, order.tenant_id, variants) if variants else {}
+    _add_lines(session, order, change, effect, lines, payment_id, made_of)
     _end_units(session, order, change, effect, lines)
     for line_id, tax in effect.taxes.items():
         lines[line_id].tax, lines[line_id].taxes = tax, effect.tax_parts.get(line_id, [])
@@ -186,6 +187,7 @@ def _add_lines(
     effect: Effect,
     lines: dict[str, OrderLine],
     payment_id: str | None,
+    made_of: Mapping[str, Recipe],
 ) -> None:
     """New lines with their stock: held by the payment since it began, or taken now."""
     if not effect.added:
@@ -234,6 +236,7 @@ def _add_lines(
             quantity=one.now,
             region=region,
             subject=change.id,
+            made_of=made_of.get(one.variant_id),
         )
     inventory.open_backorders(session, order.tenant_id, waiting(order.id, added))
 

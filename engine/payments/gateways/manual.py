@@ -39,6 +39,8 @@ from engine.payments.gateway import (
 MANUAL: Final = "manual"
 CREDITING: Final = frozenset({MANUAL})
 """Gateways that give money to a way to pay from which they did not take it."""
+LOCAL: Final = frozenset({MANUAL})
+"""Gateways that answer at once and never otherwise: they may be asked within a transaction."""
 _HELD: Final = timedelta(days=7)
 
 
