@@ -123,21 +123,23 @@ def promised_on(session: Session, tenant_id: str, order_line_ids: Collection[str
     return {row.order_line_id: row.promised for row in rows}
 
 
-def waiting_of_line(session: Session, tenant_id: str, order_line_id: str) -> list[Backorder]:
-    """The line's waiting backorders, youngest first, locked."""
-    return list(
-        session.scalars(
-            select(Backorder)
-            .where(
-                Backorder.tenant_id == tenant_id,
-                Backorder.order_line_id == order_line_id,
-                Backorder.status == BackorderStatus.WAITING,
-            )
-            .order_by(Backorder.created_at.desc(), Backorder.id.desc())
-            .with_for_update()
-            .execution_options(populate_existing=True)
+def waiting_of_lines(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, list[Backorder]]:
+    """Line → its waiting backorders, youngest first, locked; lines with none are left out."""
+    rows = session.scalars(
+        select(Backorder)
+        .where(
+            Backorder.tenant_id == tenant_id,
+            Backorder.order_line_id.in_(order_line_ids),
+            Backorder.status == BackorderStatus.WAITING,
         )
+        .order_by(Backorder.created_at.desc(), Backorder.id.desc())
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    found: dict[str, list[Backorder]] = {}
+    for row in rows:
+        found.setdefault(row.order_line_id, []).append(row)
+    return found
 
 
 def cancel(rows: Iterable[Backorder], units: int) -> None:

@@ -73,15 +73,35 @@ def free_line(
     ``keep`` names units by location that a partner has and that stay. Returns the units freed from stock (the rest
     had none yet). Raises ``NotReserved`` when the line has not so many; then nothing is freed.
     """
-    waited = backorders.waiting_of_line(session, tenant_id, order_line_id) if waiting_first else []
-    from_stock = max(0, quantity - sum(row.waiting for row in waited))
-    freed = _choose(session, reservations.locked(session, tenant_id, order_line_id), from_stock, keep or {})
-    backorders.cancel(waited, quantity - from_stock)
+    units, kept = {order_line_id: quantity}, {order_line_id: keep or {}}
+    return free_lines(session, tenant_id, units, subject=subject, keep=kept, waiting_first=waiting_first)[order_line_id]
+
+
+def free_lines(
+    session: Session,
+    tenant_id: str,
+    units: Mapping[str, int],
+    *,
+    subject: str,
+    keep: Mapping[str, Mapping[str, int]],
+    waiting_first: bool = True,
+) -> dict[str, int]:
+    """The same of several lines (line → units), in as many statements as of one; line → units freed from stock."""
+    waited = backorders.waiting_of_lines(session, tenant_id, units) if waiting_first else {}
+    held = reservations.locked_of(session, tenant_id, units)
+    freed: list[Reservation] = []
+    from_stock: dict[str, int] = {}
+    for line_id, quantity in units.items():
+        waiting = waited.get(line_id, [])
+        from_stock[line_id] = max(0, quantity - sum(row.waiting for row in waiting))
+        freed += _choose(session, held.get(line_id, []), from_stock[line_id], keep.get(line_id, {}))
+        backorders.cancel(waiting, quantity - from_stock[line_id])
     for row in freed:
         row.status = ReservationStatus.RELEASED
     session.flush()
     moves = reservations.moves(freed, MovementKind.RELEASE, subject, reserved=-1)
-    _must(levels.change(session, tenant_id, moves))
+    if moves:
+        _must(levels.change(session, tenant_id, moves))
     return from_stock
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -19,17 +19,30 @@ def locked(session: Session, tenant_id: str, order_line_id: str) -> list[Reserva
     return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
+def locked_of(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, list[Reservation]]:
+    """Line → its committed reservations, all of them locked in the order stock is locked."""
+    query = _of_lines(tenant_id, order_line_ids).with_for_update()
+    found: dict[str, list[Reservation]] = {}
+    for row in session.scalars(query.execution_options(populate_existing=True)):
+        found.setdefault(str(row.order_line_id), []).append(row)
+    return found
+
+
 def seen(session: Session, tenant_id: str, order_line_id: str) -> list[Reservation]:
     """The same, only looked at."""
     return list(session.scalars(_committed(tenant_id, order_line_id)))
 
 
 def _committed(tenant_id: str, order_line_id: str) -> Select[Reservation]:
+    return _of_lines(tenant_id, [order_line_id])
+
+
+def _of_lines(tenant_id: str, order_line_ids: Collection[str]) -> Select[Reservation]:
     return (
         select(Reservation)
         .where(
             Reservation.tenant_id == tenant_id,
-            Reservation.order_line_id == order_line_id,
+            Reservation.order_line_id.in_(order_line_ids),
             Reservation.status == ReservationStatus.COMMITTED,
         )
         .order_by(Reservation.variant_id, Reservation.location_id, Reservation.id)

@@ -24,7 +24,7 @@ from engine.inventory.backorders import (
 from engine.inventory.errors import NotReserved, OutOfStock
 from engine.inventory.items import PLENTY, Allocation, Part, Place, Stock
 from engine.inventory.levels import Move
-from engine.inventory.lines import free_line, hold_line, move_line, reserved_at, restock, ship_line
+from engine.inventory.lines import free_line, free_lines, hold_line, move_line, reserved_at, restock, ship_line
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
 from engine.inventory.promises import Promise, PromiseKind, promise, promises
 from engine.inventory.reservations import moves
@@ -49,6 +49,7 @@ __all__ = [
     "commit",
     "fillable",
     "free_line",
+    "free_lines",
     "hold",
     "hold_line",
     "lock_stock",

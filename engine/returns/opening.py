@@ -27,12 +27,15 @@ from engine.returns.taken import keep_prices, parts_of
 
 WAITING: Final = "The shop looks at it first. Nothing needs to be sent, and nothing is charged, until it says yes."
 
+_MAY_HAVE_WAITED: Final = frozenset({ChangeStatus.REQUESTED, ChangeStatus.CHARGING})
+"""States of a change whose return somebody of the shop may have looked at first."""
+
 
 def wait_for_review(session: Session, order: Order, change: OrderChange, effect: Effect) -> None:
     """The shopper has agreed; somebody of the shop decides."""
     change.status = CHANGE.check(change.status, ChangeStatus.REQUESTED)
     change.message = WAITING
-    row = _write(session, order, change, effect)
+    row = _write(session, order, change, effect, _new(session, order, change, effect))
     orders.touch(order)
     news.tell(session, order, row, "return.requested")
 
@@ -44,11 +47,16 @@ def open_return(
 
     The caller holds the locks of the consent and of the order. Raises ``OutOfStock`` and what refunds refuse.
     """
-    row = of_change(session, change) or _write(session, order, change, effect)
+    waited = of_change(session, change) if change.status in _MAY_HAVE_WAITED else None
+    row = waited or _new(session, order, change, effect)
     row.status = RETURN.check(row.status, ReturnStatus.APPROVED)
     row.approved_by, row.approval_id = change.approved_by, change.approval_id
     row.approved_at = clock.now()
     row.expires_at = clock.now() + timedelta(days=effect.terms.send_within_days if effect.terms else 0)
+    if not row.keep:
+        parcel.label(session, row, _units(effect))
+    if waited is None:
+        _write(session, order, change, effect, row)
     orders.adjust(
         session,
         order,
@@ -70,8 +78,16 @@ def open_return(
     _tell(session, order, change, row)
     if row.keep:
         return settling.settle_kept(session, order, row, word=change.approval_id or change.consent_id or word)
-    parcel.print_label(session, order, row)
+    parcel.tell_label(session, order, row)
     return ()
+
+
+def _units(effect: Effect) -> dict[str, int]:
+    """Variant → units of it that come back."""
+    units: dict[str, int] = {}
+    for one in effect.returned:
+        units[one.variant_id] = units.get(one.variant_id, 0) + one.quantity
+    return units
 
 
 def charge_failed(session: Session, order: Order, change: OrderChange, words: str) -> None:
@@ -92,10 +108,11 @@ def of_change(session: Session, change: OrderChange) -> Return | None:
     return session.scalars(query.with_for_update().execution_options(populate_existing=True)).first()
 
 
-def _write(session: Session, order: Order, change: OrderChange, effect: Effect) -> Return:
+def _new(session: Session, order: Order, change: OrderChange, effect: Effect) -> Return:
+    """Not written yet."""
     terms = effect.terms
     assert terms is not None
-    row = Return(
+    return Return(
         tenant_id=order.tenant_id,
         id=new_id("return"),
         number=_number(session, order),
@@ -121,7 +138,11 @@ def _write(session: Session, order: Order, change: OrderChange, effect: Effect) 
         refund=terms.refund,
         location_id=return_place(session, order.tenant_id),
         expires_at=change.expires_at,
+        version=1,
     )
+
+
+def _write(session: Session, order: Order, change: OrderChange, effect: Effect, row: Return) -> Return:
     session.add(row)
     session.flush()
     session.add_all(_lines(row, change, effect))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -52,11 +52,15 @@ def lock(session: Session, tenant_id: str, return_id: str) -> tuple[Order, Retur
     return order, row
 
 
-def print_label(session: Session, order: Order, row: Return) -> None:
-    """A label of the embedded carrier, addressed to the shop; what it costs is the shop's."""
+def label(session: Session, row: Return, units: Mapping[str, int]) -> None:
+    """A label of the embedded carrier for these units (by variant), addressed to the shop; ``tell_label`` books it."""
     row.carrier, row.tracking_number = carriers.SANDBOX, carriers.tracking_number(row.id)
-    row.label_cost = carriers.price(_weight(session, row))
+    row.label_cost = carriers.price(_weighs(session, row.tenant_id, units))
     row.label_at = clock.now()
+
+
+def tell_label(session: Session, order: Order, row: Return) -> None:
+    """What the label costs is the shop's; its shopper hears that it is there."""
     row.status = RETURN.check(row.status, ReturnStatus.LABEL_READY)
     row.version += 1
     finance.post(
@@ -209,14 +213,19 @@ def _weight(session: Session, row: Return) -> int:
     lines = lines_of(session, row)
     order = session.get_one(Order, (row.tenant_id, row.order_id))
     bought = {line.id: line.variant_id for line in orders.lines_of(session, order)}
-    of_line = {line.id: line.component_variant_id or bought[line.order_line_id] for line in lines}
+    units: dict[str, int] = {}
+    for line in lines:
+        variant_id = line.component_variant_id or bought[line.order_line_id]
+        units[variant_id] = units.get(variant_id, 0) + line.quantity
+    return _weighs(session, row.tenant_id, units)
+
+
+def _weighs(session: Session, tenant_id: str, units: Mapping[str, int]) -> int:
+    """Grams of units by variant."""
     rows = session.execute(
-        select(Variant.id, Variant.weight_g).where(
-            Variant.tenant_id == row.tenant_id, Variant.id.in_(set(of_line.values()))
-        )
+        select(Variant.id, Variant.weight_g).where(Variant.tenant_id == tenant_id, Variant.id.in_(units))
     )
-    weights = {found.id: found.weight_g for found in rows}
-    return sum(weights.get(of_line[line.id], 0) * line.quantity for line in lines)
+    return sum(found.weight_g * units[found.id] for found in rows)
 
 
 def _row(event: TrackingEvent) -> dict[str, Any]:

@@ -246,17 +246,8 @@ def _end_units(
 ) -> None:
     released = [one.line_id for one in effect.ended if lines[one.line_id].released]
     kept = in_hands(session, order.tenant_id, released)
-    freed = {
-        one.line_id: inventory.free_line(
-            session,
-            order.tenant_id,
-            order_line_id=one.line_id,
-            quantity=one.quantity,
-            subject=change.id,
-            keep=kept.get(one.line_id),
-        )
-        for one in effect.ended
-    }
+    units = {one.line_id: one.quantity for one in effect.ended}
+    freed = inventory.free_lines(session, order.tenant_id, units, subject=change.id, keep=kept) if units else {}
     for one in effect.ended:
         lines[one.line_id].allocated -= freed[one.line_id]
         lines[one.line_id].canceled += one.quantity
