@@ -23,6 +23,7 @@ from engine.sync.limits import LimitPolicy
 from engine.sync.models import Breaker, BreakerState, Connection, ConnectionStatus, System
 from engine.sync.secrets import Secrets
 from engine.sync.states import CONNECTION
+from engine.sync.wire import storable
 
 AUTH_EXPIRED: Final = "connection_auth_expired"
 """Kind of alert; the subject is the connection."""
@@ -76,7 +77,7 @@ def connect(
         system=system,
         name=name,
         base_url=base_url.rstrip("/"),
-        settings=dict(settings),
+        settings=storable(dict(settings)),
     )
     session.add(row)
     session.flush()
@@ -112,7 +113,7 @@ def change(
     if settings is not None:
         _check_settings(settings, secrets.secrets_of(session, runtime, row).values_in_use())
         told["settings"] = sorted(settings)
-        row.settings = dict(settings)
+        row.settings = storable(dict(settings))
     if limit is not None:
         limits.set_policy(session, row, limit)
         told["limit"] = limit.told()
@@ -277,8 +278,11 @@ def _check_settings(settings: Mapping[str, Any], given: Iterable[str]) -> None:
     for name in settings:
         if any(word in name.lower() for word in _SECRET_NAMES):
             raise InvalidInput("A setting is no place for a secret: name it among the secrets.", param="settings")
-    said = repr(dict(settings))
-    if any(value in said for value in given):
+    try:
+        said = repr(storable(dict(settings)))
+    except ValueError as error:
+        raise InvalidInput(f"Settings cannot be kept: {error}.", param="settings") from None
+    if any(value in said or repr(value)[1:-1] in said for value in given):
         raise InvalidInput("A setting repeats a secret.", param="settings")
 
 

@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import ColumnElement, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock
-from engine.kit.errors import Conflict, NotFound
+from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.ids import new_id
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
 from engine.kit.views import View
 from engine.sync.errors import Rejected, SyncError
 from engine.sync.states import EXCEPTION
+from engine.sync.wire import storable
 from engine.sync.work_models import ExceptionRow, ExceptionStatus
 
 LEASE: Final = timedelta(minutes=5)
@@ -255,9 +255,10 @@ def _note(session: Session, row: ExceptionRow, actor: str, action: str) -> None:
 
 
 def _storable(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """As the database can keep it: without NUL."""
-    found: dict[str, Any] = orjson.loads(orjson.dumps(dict(payload)).replace(b"\\u0000", b""))
-    return found
+    try:
+        return dict(storable(dict(payload)))
+    except ValueError as error:
+        raise InvalidInput(f"A payload cannot be kept: {error}.", param="payload") from None
 
 
 def _faults(error: SyncError) -> tuple[Any, ...]:

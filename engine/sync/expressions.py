@@ -51,9 +51,9 @@ def compiled(expression: str) -> ParsedResult:
         raise Misfit(f"an expression has 1 to {LONGEST} characters")
     try:
         parsed = jmespath.compile(expression)
-    except exceptions.JMESPathError:
+        _check(parsed.parsed)
+    except (exceptions.JMESPathError, RecursionError):
         raise Misfit("this is no JMESPath expression") from None
-    _check(parsed.parsed)
     return parsed
 
 
@@ -89,7 +89,7 @@ def search(parsed: ParsedResult, document: Any) -> Any:
     """What the expression finds. Raises ``Misfit`` where a function meets what it cannot work with."""
     try:
         return parsed.search(document)
-    except (exceptions.JMESPathError, TypeError):
+    except (exceptions.JMESPathError, TypeError, RecursionError):
         raise Misfit("the expression does not fit what it reads") from None
 
 

@@ -120,6 +120,8 @@ def apply(compiled: Compiled, document: Any) -> dict[str, Any]:
             checked = compiled.target.model_validate_json(orjson.dumps(made))
         except ValidationError as error:
             work.faults += [_fault(one) for one in error.errors()]
+        except TypeError:
+            work.faults.append(FieldFault("document", "it holds a number or a text that no document can hold"))
         else:
             return checked.model_dump(mode="json", by_alias=True, exclude_unset=True)
     raise Rejected("The document does not fit where it is to go.", fields=work.faults[:_MOST_SHOWN])

@@ -18,6 +18,7 @@ from engine.kit.ids import new_id
 from engine.sync import mapping
 from engine.sync.mapping import Compiled, Difference, FaultView, Tried
 from engine.sync.targets import target_of
+from engine.sync.wire import storable
 from engine.sync.work_models import Mapping
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -53,7 +54,11 @@ def save(
     """
     if not _NAME.fullmatch(name):
         raise InvalidInput("A mapping's name is small letters, digits and hyphens, at most 60.", param="name")
-    if len(orjson.dumps(dict(spec))) > MOST_BYTES:
+    try:
+        spec = storable(dict(spec))
+    except ValueError as error:
+        raise InvalidInput(f"A mapping cannot be kept: {error}.", param="spec") from None
+    if len(orjson.dumps(spec)) > MOST_BYTES:
         raise InvalidInput("A mapping has at most 500 kB.", param="spec")
     compiled = mapping.compile(spec, target_of(target))
     for number, sample in enumerate(samples):

@@ -16,6 +16,7 @@ _CUT: Final = " … cut"
 _LOOKED_AT: Final = 4 * MOST_BYTES
 """Characters: what a secret is cut in two by lies beyond what is kept."""
 _A_VALUE: Final = 2
+_DEEPEST: Final = 40
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[_-])(?:secret|password|passwd|pwd|assertion|authorization|signature|hmac)(?:$|[_-])"
     r"|api[_-]?key|private[_-]?key|(?:access|refresh|auth|bearer|id)[_-]?token|^token$|consumer[_-]?key|credential",
@@ -71,20 +72,22 @@ class _Telling:
     def __init__(self) -> None:
         self._left = _LOOKED_AT
 
-    def tell(self, value: Any) -> Any:
+    def tell(self, value: Any, depth: int = 0) -> Any:
         self._left -= _A_VALUE
+        if depth > _DEEPEST and isinstance(value, Mapping | list | tuple):
+            return "…"
         if isinstance(value, Mapping):
-            return {str(name): self._field(str(name), one) for name, one in value.items() if self._left > 0}
+            return {str(name): self._field(str(name), one, depth) for name, one in value.items() if self._left > 0}
         if isinstance(value, list | tuple):
-            return [self.tell(one) for one in value if self._left > 0]
+            return [self.tell(one, depth + 1) for one in value if self._left > 0]
         if isinstance(value, str):
             value = value[: max(self._left, 0)]
             self._left -= len(value)
         return value
 
-    def _field(self, name: str, value: Any) -> Any:
+    def _field(self, name: str, value: Any, depth: int) -> Any:
         self._left -= len(name)
-        return MASK if _SECRET_NAME.search(name) and _holds(value) else self.tell(value)
+        return MASK if _SECRET_NAME.search(name) and _holds(value) else self.tell(value, depth + 1)
 
 
 def _holds(value: Any) -> bool:

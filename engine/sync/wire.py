@@ -11,6 +11,7 @@ import orjson
 
 from engine.kit.idempotency import canonical_json
 
+_NUL: Final = b"\\u0000"
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -68,6 +69,16 @@ class Reply:
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+
+def storable(value: Any) -> Any:
+    """A document as it can be kept and sent: without NUL, and with nothing that JSON has no word for. Raises
+    ``ValueError`` for numbers of more than 64 bits and for text that is none.
+    """
+    try:
+        return orjson.loads(orjson.dumps(value).replace(_NUL, b""))
+    except (TypeError, orjson.JSONDecodeError):
+        raise ValueError("it holds a number or a text that no document can hold") from None
 
 
 def _meaning(request: Outgoing) -> Any:

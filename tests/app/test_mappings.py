@@ -117,3 +117,19 @@ def test_what_mappings_can_be_made_of_is_told(browser: Browser, ops: str) -> Non
 
     assert "otherRefNum" in told["targets"]["test.salesOrder"]["properties"]
     assert told["transforms"]["upper"] == "In capitals."
+
+
+@pytest.mark.parametrize("odd", ["9" * 40, '"\\ud800"', "NaN", "1e999", "[" * 200 + "]" * 200])
+def test_odd_documents_make_no_server_error(browser: Browser, ops: str, odd: str) -> None:
+    assert browser.post(PATH, body(), authorization=ops).status_code == 201
+    headers = {"authorization": ops, "content-type": "application/json"}
+    spec = f'{{"fields": {{"status": {{"constant": {odd}}}}}}}'
+    account = '"system": "dcl", "name": "x", "base_url": "https://x.example", "secrets": {"password": "12345678"}'
+    asked = {
+        PATH: f'{{"name": "odd", "target": "test.salesOrder", "spec": {spec}}}',
+        f"{PATH}/orders/dry-run": f'{{"documents": [{{"name": {odd}, "processed_at": {odd}, "line_items": {odd}}}]}}',
+        "/v1/ops/connections": f'{{{account}, "settings": {{"a": {odd}}}}}',
+    }
+    for path, text in asked.items():
+        answer = browser.http.post(path, content=text.encode(), headers=headers | {"idempotency-key": path})
+        assert answer.status_code < 500, (path, answer.text)

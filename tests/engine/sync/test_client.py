@@ -184,6 +184,14 @@ def test_a_nul_or_no_text_at_all_is_written_down_all_the_same(scene: Scene) -> N
     assert (call.response, "\0" in call.request) == ("�plain", False)
 
 
+def test_what_lies_too_deep_is_left_out(scene: Scene) -> None:
+    deep = b"[" * 900 + b"]" * 900
+    scene.answer = lambda _request: httpx.Response(200, content=deep, headers={"content-type": "application/json"})
+    scene.client().request("GET", "/orders")
+
+    assert scene.calls()[0].response == "[" * 41 + '"…"' + "]" * 41
+
+
 def test_a_call_is_written_down_before_it_leaves(scene: Scene) -> None:
     seen = []
 
