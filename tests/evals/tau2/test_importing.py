@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from engine.checks import RULES
+from engine.checks import RULES, broken_rules, check_tenant
 from engine.checks.rule import prove
 from engine.demo.seed import TenantExists
 from engine.kit.tenancy import Tenant
@@ -59,6 +59,18 @@ def test_its_books_are_right_from_the_first_moment(runtime, slug):
         results = [prove(session, slug, rule) for rule in RULES]
     assert [result for result in results if not result.ok] == []
     assert sum(result.looked_at > 0 for result in results) > 30
+
+
+def test_what_is_broken_is_found_in_one_trip_too(runtime, slug):
+    came = import_shop(runtime, read(), slug=slug)
+    assert broken_rules(runtime, came.tenant_id, slug) == []
+    with runtime.unit_of_work(came.tenant_id) as session:
+        session.execute(text("UPDATE app.stored_value_accounts SET balance = balance + 1"))
+        session.execute(text("UPDATE app.orders SET total = total + 1 WHERE status = 'closed'"))
+    quick = broken_rules(runtime, came.tenant_id, slug)
+    whole = [result for result in check_tenant(runtime, came.tenant_id, slug) if not result.ok]
+    assert {result.name for result in quick} == {result.name for result in whole}
+    assert {"stored value equals its ledger", "order totals add up"} <= {result.name for result in quick}
 
 
 def test_what_was_spent_of_a_gift_card_is_not_on_it(runtime, slug):
