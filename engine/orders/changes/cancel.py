@@ -21,13 +21,13 @@ def work_out(case: Case, wanted: CancelWanted) -> Effect:
 
     Raises ``InvalidReason``, ``WrongStatus``, ``CountMismatch``, ``ChangeRefused``, ``NothingToChange``.
     """
-    if case.policy.reason_text(wanted.reason) is None:
-        raise InvalidReason([reason.code for reason in case.policy.cancel_reasons])
     lines = case.parts.lines
     units = open_units(case)
     began = any(line.shipped for line in lines)
     if not any(units.values()) or (began and not case.policy.cancel_after_shipping_began):
         raise WrongStatus(RETURN_PATH)
+    if case.policy.reason_text(wanted.reason) is None:
+        raise InvalidReason([reason.code for reason in case.policy.cancel_reasons])
     asked = _asked(wanted, units)
     if asked != {key: count for key, count in units.items() if count} and not case.policy.cancel_in_part:
         raise ChangeRefused("In this shop an order is canceled as a whole or not at all.")

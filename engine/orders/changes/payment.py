@@ -6,13 +6,17 @@ lapsed is set aside anew.
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.orders.changes import methods
 from engine.orders.changes.case import Case
 from engine.orders.changes.effect import Effect, Method
 from engine.orders.changes.wanted import PaymentMethodWanted
 from engine.orders.errors import ChangeRefused, SameMethod, WrongStatus
 from engine.orders.models import ChangeKind
-from engine.payments.models import HOLDING, CaptureStatus, Payment, PaymentStatus, RefundStatus
+from engine.payments.models import HOLDING, STORED_VALUE, CaptureStatus, Payment, PaymentStatus, RefundStatus
+
+_SAME: Final = "The order is paid with that already. Choose another way to pay."
 
 
 def work_out(case: Case, wanted: PaymentMethodWanted) -> Effect:
@@ -85,10 +89,13 @@ def _held_anew(case: Case, wanted: PaymentMethodWanted) -> Effect:
 
 
 def _other_method(case: Case, old: Payment, wanted: PaymentMethodWanted, *, amount: int) -> Method:
+    """Another than the order is paid with is asked for before whether there is enough on it."""
+    paid_with, must_differ = methods.of_payment(case.session, old), case.policy.payment_change_requires_other_method
+    if must_differ and paid_with == (STORED_VALUE, wanted.payment_method_ref):
+        raise SameMethod(_SAME)
     method = methods.choose(case.session, case.identity, case.order, wanted.payment_method_ref, amount=amount)
-    same = methods.of_payment(case.session, old) == (method.gateway, method.ref)
-    if same and case.policy.payment_change_requires_other_method:
-        raise SameMethod("The order is paid with that already. Choose another way to pay.")
+    if must_differ and paid_with == (method.gateway, method.ref):
+        raise SameMethod(_SAME)
     return method
 
 
