@@ -51,7 +51,7 @@ def figures(name: str, trials: Sequence[Trial]) -> Figures:
         trials=len(trials),
         scores={grader: _mean(trial.score(grader) for trial in trials) for grader in GRADERS},
         reward=_mean(trial.reward for trial in trials),
-        passed=_passed(list(by_scenario.values())),
+        passed=pass_k([(sum(trial.reward for trial in own), len(own)) for own in by_scenario.values()]),
         first_words_p50_ms=percentile(firsts, 50),
         first_words_p95_ms=percentile(firsts, 95),
         turn_p50_ms=percentile([heard.turn_ms for heard in turns], 50),
@@ -77,10 +77,12 @@ def percentile(values: Sequence[float], share: int) -> float:
     return round(ordered[min(len(ordered) - 1, len(ordered) * share // 100)], 1) if ordered else 0.0
 
 
-def _passed(scenarios: Sequence[Sequence[Trial]]) -> tuple[float, ...]:
-    """pass^k for each k up to the number of trials: C(passes, k) / C(trials, k), meaned over the scenarios."""
-    most = min(len(trials) for trials in scenarios)
-    counts = [(sum(trial.reward for trial in trials), len(trials)) for trials in scenarios]
+def pass_k(counts: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+    """pass^k for each k up to the number of trials: C(passes, k) / C(trials, k), meaned over the scenarios.
+
+    ``counts`` are the passes and trials of each scenario.
+    """
+    most = min(trials for _, trials in counts)
     return tuple(_mean(comb(passes, k) / comb(of, k) for passes, of in counts) for k in range(1, most + 1))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from engine.db import Addresses, Store, libpq_url, open_addresses
 from engine.embedded_postgres import wipe
 from engine.kit.tenancy import RUNTIME_ROLE
 from engine.migrate import load_models, migrate
+from engine.payments.gateway import Gateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.runtime import Runtime
 from engine.settings import Settings
@@ -24,6 +25,8 @@ from evals.listening import Listener
 from graph import checkpointer
 from graph.runner import CONCURRENCY, Runner
 
+MoreGateways = Callable[[Addresses], Mapping[str, Gateway]]
+"""Gateways beside the sandbox."""
 _NEVER: Final = 1_000_000.0
 """Nothing is left behind here that a sweep should find."""
 
@@ -55,7 +58,7 @@ class Stage:
 
 
 @contextmanager
-def temporary_house() -> Iterator[House]:
+def temporary_house(more: MoreGateways = lambda _: {}) -> Iterator[House]:
     """A house in a temporary folder; nothing of it is left afterwards."""
     home = Path(tempfile.mkdtemp(prefix="icommerce-evals-"))
     settings = Settings.from_env({"ICOMMERCE_HOME": str(home)})
@@ -64,7 +67,7 @@ def temporary_house() -> Iterator[House]:
         migrate(addresses)
         assert addresses.owner is not None
         checkpointer.setup(libpq_url(addresses.owner), make_url(addresses.runtime).username or RUNTIME_ROLE)
-        with opened(addresses) as house:
+        with opened(addresses, more) as house:
             yield house
     finally:
         if (home / "postgres.lock").exists():
@@ -73,14 +76,14 @@ def temporary_house() -> Iterator[House]:
 
 
 @contextmanager
-def opened(addresses: Addresses) -> Iterator[House]:
+def opened(addresses: Addresses, more: MoreGateways = lambda _: {}) -> Iterator[House]:
     """The engine on a database that is there. Search goes by words: no index is made for a shop of ten goods."""
     load_models()
     store = Store(addresses.runtime)
     gateway = SandboxGateway(addresses.sandbox, addresses.secret_key, page_url=lambda: "http://127.0.0.1:1")
     runtime = Runtime(
         store=store,
-        gateways={"sandbox": gateway},
+        gateways={"sandbox": gateway, **more(addresses)},
         search=CatalogSearch(),
         secret_key=addresses.secret_key,
         demo=True,

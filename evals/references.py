@@ -13,6 +13,7 @@ from engine.customers.models import EmailCode
 from engine.kit.identity import Identity
 from engine.kit.outbox import OutboxRow
 from engine.orders.models import OrderLine
+from engine.runtime import Runtime
 from engine.support.models import Case
 from engine.warranties.models import Warranty
 from evals.suite import SuiteInvalid
@@ -33,13 +34,18 @@ def resolved(value: Any, world: World, speaker: Identity) -> Any:
 
 
 def sent_code(world: World, speaker: Identity) -> str:
+    """``newest_code`` in this scenario's shop."""
+    return newest_code(world.runtime, speaker)
+
+
+def newest_code(runtime: Runtime, speaker: Identity) -> str:
     """The newest code that was sent for the speaker's session. Raises ``SuiteInvalid`` where there is none."""
-    with world.uow() as session:
+    with runtime.unit_of_work(speaker.tenant_id) as session:
         newest = session.scalars(
             select(EmailCode.id).where(EmailCode.shopper_id == speaker.id).order_by(EmailCode.id.desc())
         ).first()
         row = session.scalars(select(OutboxRow).where(OutboxRow.subject_id == newest)).first() if newest else None
-        letter = codes.letter(session, world.runtime, row) if row else None
+        letter = codes.letter(session, runtime, row) if row else None
     if letter is None:
         raise SuiteInvalid("{code}: no code was sent.")
     return letter.code

@@ -42,9 +42,14 @@ def tau2(
     db: _File = None,
     gold: _Gold = None,
     conversations: _Talks = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Hold the conversations with our agents, too.")] = False,
     fuzz: Annotated[int, typer.Option(min=0, help="Compare so many random sequences with the model.")] = 0,
     seed: Annotated[int | None, typer.Option(help="Of the fuzz; another one each time without it.")] = None,
     only: Annotated[str | None, typer.Option(metavar="TASK", help="Only this task.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Only play the scenarios, with real models.")] = False,
+    model: Annotated[str | None, typer.Option(help="Live: our agents' LiteLLM model; else the configured one.")] = None,
+    user_model: Annotated[str | None, typer.Option(help="Live: the customer's LiteLLM model.")] = None,
+    trials: Annotated[int, typer.Option(min=1, max=32, help="Live: how often each scenario is played.")] = 1,
     target: Annotated[Target, typer.Option(help="Our engine, or the model of the rules alone.")] = Target.ENGINE,
     json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
 ) -> None:
@@ -53,8 +58,11 @@ def tau2(
 
     from evals.tau2.cases import DataInvalid
 
+    if live != bool(user_model):
+        raise typer.BadParameter("--live and --user-model go together.")
     given: dict[str, Any] = {"gold": tuple(gold or ()), "conversations": tuple(conversations or ())}
-    given |= {"fuzz": fuzz, "only": only, "target": target.value}
+    given |= {"graph": graph, "fuzz": fuzz, "only": only, "target": target.value}
+    given |= {"model": model, "user_model": user_model, "trials": trials}
     given |= {"seed": secrets.randbelow(10**6) if seed is None else seed} | ({"db": db} if db else {})
     try:
         _measure(given, json=json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ class Case:
     calls: tuple[Call, ...]
     changes: tuple[Json, ...]
     scenario: str
+    """The customer's script, for whoever plays them."""
+    told: tuple[str, ...] = ()
+    """What the customer has to be told, as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ def _case(row: Json) -> Case:
     calls = tuple(Call(one["name"], one["arguments"], one["result"], one["error"]) for one in row["gold_actions"])
     expected = row["expected"]
     changes = expected["diff"] if expected["diff_clean"] is None else expected["diff_clean"]
-    return Case(row["task_id"], calls, tuple(changes), row.get("scenario_text") or "")
+    told = tuple(map(str, row.get("communicate_info") or ()))
+    return Case(row["task_id"], calls, tuple(changes), row.get("scenario_text") or "", told)
 
 
 def _recorded(row: Json) -> Recorded:
@@ -140,7 +145,7 @@ class Shop:
 
     def slice_for(self, calls: Iterable[Call], paths: Iterable[str] = ()) -> Json:
         """The shop with the customers that ``calls`` or ``paths`` can reach, their orders, and all products."""
-        reached = {user_id for call in calls for user_id in self._reached(call.arguments)}
+        reached = set(self.customers_of(calls))
         for path in paths:
             _, table, key, *_ = path.split("/")
             reached |= self._owner({"user_id": key} if table == "users" else {"order_id": key})
@@ -154,6 +159,11 @@ class Shop:
             "users": {key: user for key, user in self.db["users"].items() if key in wanted},
             "orders": {key: order for key, order in self.db["orders"].items() if order["user_id"] in wanted},
         }
+
+    def customers_of(self, calls: Iterable[Call]) -> list[str]:
+        """Whoever the calls can be about, most often meant first."""
+        met = Counter(user_id for call in calls for user_id in sorted(self._reached(call.arguments)))
+        return [user_id for user_id, _ in met.most_common()]
 
     def _reached(self, arguments: Json) -> set[str]:
         """Whoever an id, an e-mail or a name of the arguments can be of: a name at any address."""

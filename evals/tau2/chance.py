@@ -28,7 +28,23 @@ _ODD: Final = (
     "\x00",
     "😀",
 )
+_NEVER: Final = ("a" * 5_000, "\x00", "\ud800")
 _NO_TEXT: Final[tuple[Any, ...]] = (None, 0, 7, -1.5, True, [], {}, [""], {"id": "x"})
+_ADDRESSES: Final[tuple[dict[str, str], ...]] = (
+    {},
+    {},
+    {"address2": ""},
+    {"country": "United States"},
+    {"zip": "00501"},
+    {"country": "usa"},
+    {"city": "Austin", "state": "Texas", "zip": "78701-1234"},
+    {"state": "tx"},
+    {"state": "TX", "zip": "1234"},
+    {"state": "unknown"},
+    {"address1": "12  Elm  St ", "address2": "c/o \u00c9lise \u674e"},
+    {"city": "Toronto", "state": "Ontario", "zip": "M5V 2T6", "country": "Canada"},
+)
+"""How else an address may be said: odd, and decent."""
 _SUMS: Final = (
     "{a} + {b}", "{a} - {b}", "({a} + {b}) * 2", "{a} / 3", "-{a}", "{a} * 0.1 + {b}", "{a}",
     "{a} +", "2 ** 8", "{a} // 2", "1 / 0", "abs({a})", "(", "{a} {b}", "",
@@ -69,7 +85,7 @@ class Chance:
         if self._rng.random() < _NONSENSE:
             return name, self._nonsense(arguments)
         for key in arguments:
-            if self._rng.random() < _SLIP:
+            if self._rng.random() < _SLIP and not ("address1" in arguments and key not in ("order_id", "user_id")):
                 arguments[key] = self._slip(key, arguments[key], state)
         return name, arguments
 
@@ -146,7 +162,7 @@ class Chance:
 
     def _address(self) -> dict[str, str]:
         found: dict[str, str] = dict(self._shop.db["users"][self._rng.choice(self._users)]["address"])
-        return found | self._rng.choice(({}, {}, {"address2": ""}, {"country": "United States"}, {"zip": "00501"}))
+        return found | self._rng.choice(_ADDRESSES)
 
     def _sum(self) -> str:
         amounts = {key: f"{self._rng.randint(1, 99_999) / 100:.2f}" for key in "ab"}
@@ -183,7 +199,7 @@ class Chance:
                 {name: value for name, value in arguments.items() if name != key},
                 arguments | {"comment": "please"},
                 arguments | {key: self._rng.choice(_NO_TEXT)},
-                arguments | {key: self._rng.choice(_ODD)},
+                arguments | {key: self._rng.choice(_NEVER)},
                 self._rng.choice((None, [], "x", 3)),
             )
         )
