@@ -29,6 +29,7 @@ from engine.kit.ids import new_id
 from engine.orders.errors import NothingToChange
 from engine.runtime import Runtime
 from evals.tau2 import exporting
+from evals.tau2.as_said import Words
 from evals.tau2.asked import checked
 from evals.tau2.bringing_people import Person
 from evals.tau2.importing import Imported, import_shop
@@ -69,6 +70,7 @@ class Adapter:
         self._given = runtime
         self._shop: Imported | None = None
         self._contexts: dict[str, ToolContext] = {}
+        self._words = Words()
         self._pressed: Counter[str] = Counter()
         self.cards: list[Pressed] = []
         """Those of this shop, oldest first."""
@@ -103,7 +105,7 @@ class Adapter:
         Raises ``NotThisShop`` for what is none.
         """
         self._shop = import_shop(self.runtime, db, slug=f"tau2-{new_id('tenant')[4:]}")
-        self._contexts, self.cards = {}, []
+        self._contexts, self.cards, self._words = {}, [], Words()
 
     def call(self, name: str, arguments: Shape) -> Outcome:
         """``(result, None)`` as the benchmark records it (objects as JSON), or ``("Error: …", reason)`` with the class
@@ -122,7 +124,8 @@ class Adapter:
 
     def export(self) -> Shape:
         """The shop's state in the benchmark's shape, read from our own rows."""
-        return exporting.export_shop(self.runtime.store, self.shop.tenant_id)
+        state = exporting.export_shop(self.runtime.store, self.shop.tenant_id)
+        return state | {table: self._words.of_all(state[table]) for table in ("users", "orders")}
 
     def check(self) -> list[str]:
         """The standing invariants that do not hold in this shop; none, when all is well."""
@@ -196,7 +199,9 @@ class Adapter:
         return self._change(order_id, "quote_cancel", {"reason": codes.get(reason, NO_REASON)})
 
     def _call_modify_pending_order_address(self, order_id: str, **parts: str) -> Shape:
-        return self._change(order_id, "quote_address_change", _place(self._buyer(order_id), parts))
+        self._change(order_id, "quote_address_change", _place(self._buyer(order_id), parts))
+        self._words.keep(order_id, self._order_row(order_id), parts)
+        return self._order(order_id)
 
     def _call_modify_pending_order_payment(self, order_id: str, payment_method_id: str) -> Shape:
         ref = _way(self._buyer(order_id), payment_method_id)
@@ -221,6 +226,7 @@ class Adapter:
         person = self._person(user_id)
         with suppress(SameAddress):
             self._press(user_id, "modify_user_address", "quote_default_address", _place(person, parts))
+        self._words.keep(user_id, self._user_row(person), parts)
         return self._user(person)
 
     def _call_return_delivered_order_items(self, order_id: str, item_ids: list[str], payment_method_id: str) -> Shape:
@@ -310,9 +316,16 @@ class Adapter:
         return goods.variant_id if goods else NO_VARIANT
 
     def _order(self, order_id: str) -> Shape:
+        return self._words.of(order_id, self._order_row(order_id))
+
+    def _order_row(self, order_id: str) -> Shape:
         return export_order(self.runtime.store, self.shop.tenant_id, order_id.removeprefix("#"))
 
     def _user(self, person: Person) -> Shape:
+        row = self._user_row(person)
+        return self._words.of(row["user_id"], row)
+
+    def _user_row(self, person: Person) -> Shape:
         return exporting.export_user(self.runtime.store, self.shop.tenant_id, person.customer_id)
 
 

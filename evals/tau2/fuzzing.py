@@ -21,7 +21,7 @@ from evals.tau2.target import Target, faults_in
 _LONGEST: Final = 10
 _ATTEMPTS: Final = 60
 """How many tries a shrinking may take."""
-_SHRUNK: Final = 8
+SHRUNK: Final = 8
 """So many failures are made small; more of them say nothing new."""
 
 
@@ -79,7 +79,7 @@ def run(target: Target, shop: Shop, *, sequences: int, seed: int, done: Callable
         sequence = make(shop, seed=seed, number=number)
         found = compare(target, shop, sequence)
         if found:
-            shortest = shrunk(target, shop, sequence) if len(fuzz.failures) < _SHRUNK else sequence
+            shortest = shrunk(target, shop, sequence) if len(fuzz.failures) < SHRUNK else sequence
             fuzz.failures.append(Failure(number, shortest, tuple(compare(target, shop, shortest) or found)))
         fuzz.sequences += 1
         fuzz.calls += len(sequence.calls)
