@@ -28,6 +28,7 @@ from app import (
     connections_staff,
     customers,
     customers_staff,
+    description,
     desk_events,
     digital,
     discounts,
@@ -131,6 +132,7 @@ _ROUTERS: Final = (
     acp_carts.router,
     acp_orders.router,
     about.router,
+    description.router,
     account.router,
     embed.router,
     embed.paying,
@@ -181,6 +183,7 @@ def create_app(site: Site) -> FastAPI:
         title="iCommerce",
         version=_version(),
         summary="Commerce run by conversation.",
+        openapi_url=None,  # `app.description` answers it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -194,6 +197,7 @@ def create_app(site: Site) -> FastAPI:
     problems.install(app)
     problems.describe(app)
     acp_openapi.describe(app)
+    app.state.description = description.Description(app)
     limit = site.settings.import_limit_mb * 1024 * 1024
     edge: dict[str, Any] = {"policy": content_policy(frames=[site.psp_origin]), "file_limit": limit}
     app.add_middleware(Edge, **edge)

@@ -117,6 +117,14 @@ def test_the_api_describes_itself(browser: Browser) -> None:
     assert paths["/v1/threads"]["post"]["responses"]["201"]["content"]["application/json"]["schema"]
 
 
+def test_the_description_is_made_once_and_not_sent_to_who_has_it(browser: Browser) -> None:
+    first, second = browser.get("/openapi.json"), browser.get("/openapi.json")
+
+    assert first.content == second.content
+    again = browser.get("/openapi.json", if_none_match=first.headers["etag"])
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+
+
 def test_errors_are_described_as_problems(browser: Browser) -> None:
     schema = browser.get("/openapi.json").json()
 

@@ -5,21 +5,35 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.contexts import Contexts, Visit
 from tests.browser.fake_server import FakeShop, serving_shop
+from tests.browser.looks import picture
 from tests.browser.real import buyer, person, server  # noqa: F401 -- fixtures
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
-ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "chat"
 EXPECT_MS = 20_000
 """How long a test waits for what it expects: a busy machine is slow, and waiting costs a passing test nothing."""
+HEARD = """known => {
+  const state = document.querySelector('ic-chat').state;
+  return state.lastEvent >= known[state.thread.id];
+}"""
 EXPECTED_NOISE = ("Failed to load resource", "net::ERR_")
+
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+]
+"""The last: whatever a page asks of anybody else is not found."""
 
 
 @pytest.fixture(scope="session")
@@ -28,56 +42,45 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's chromium, or set CHROMIUM")
     expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def shop() -> Iterator[FakeShop]:
+@pytest.fixture(scope="session")
+def contexts(chromium: Browser) -> Contexts:
+    return Contexts(chromium)
+
+
+@pytest.fixture(scope="session")
+def _fake() -> Iterator[FakeShop]:
     with serving_shop() as running:
         yield running
 
 
-def picture(page: Page, path: Path, **options: Any) -> None:
-    """A picture for people to look at. Chromium now and then fails to take one: it is asked once more."""
-    try:
-        page.screenshot(path=path, **options)
-    except Error as error:
-        if "Unable to capture screenshot" not in str(error):
-            raise
-        page.screenshot(path=path, **options)
+@pytest.fixture
+def shop(_fake: FakeShop) -> Iterator[FakeShop]:
+    """The worker's fake shop, as if it were new."""
+    yield _fake
+    _fake.clear()
 
 
 @dataclass
 class Shopper:
-    """A browser context on the shop that records what must not happen."""
+    """A browser context on the shop."""
 
-    context: BrowserContext
+    visit: Visit
     shop: FakeShop
-    foreign: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
 
-    def watch(self) -> None:
-        self.context.route("**/*", self._only_ours)
-        self.context.on("console", lambda message: message.type == "error" and self._complain(message.text))
-        self.context.on("weberror", lambda error: self._complain(str(error.error)))
+    @property
+    def context(self) -> BrowserContext:
+        return self.visit.context
 
-    def _complain(self, text: str) -> None:
-        if not any(noise in text for noise in EXPECTED_NOISE):
-            self.errors.append(text)
-
-    def _only_ours(self, route: Any) -> None:
-        if route.request.url.startswith((self.shop.base, self.shop.psp, "data:")):
-            route.continue_()
-        else:
-            self.foreign.append(route.request.url)
-            route.abort()
-
-    def open(self, path: str = "/") -> Chat:
+    def open(self, path: str = "/", *, script: str = "") -> Chat:
+        """A page of it, which runs ``script`` before its own."""
         page = self.context.new_page()
+        if script:
+            page.add_init_script(script)
         page.goto(self.shop.base + path)
         page.wait_for_selector("ic-chat .ic-composer")
         return Chat(page, self.shop)
@@ -100,12 +103,14 @@ class Chat:
         self.settle(before)
 
     def settle(self, before: int) -> None:
-        for _ in range(200):
-            if len(self.shop.answers) > before:
+        """Waits until the turns begun since are over, and the page has heard of it."""
+        for _ in range(1000):
+            if len(self.shop.answers) > before and not self.shop.turns:
                 break
-            self.page.wait_for_timeout(10)
-        self.page.wait_for_timeout(50)
-        expect(self.page.locator(".ic-log")).to_have_attribute("aria-busy", "false", timeout=10_000)
+            self.page.wait_for_timeout(5)
+        known = {thread.id: len(thread.log) for thread in self.shop.threads.values()}
+        self.page.wait_for_function(HEARD, arg=known, polling=20)
+        expect(self.page.locator(".ic-log")).to_have_attribute("aria-busy", "false")
 
     def card(self) -> Any:
         return self.page.locator("ic-confirm").last
@@ -116,28 +121,24 @@ class Chat:
         return self.card()
 
     def shot(self, name: str) -> None:
-        ARTIFACTS.mkdir(parents=True, exist_ok=True)
-        picture(self.page, ARTIFACTS / f"{name}.png")
+        picture(self.page, f"chat/{name}")
 
 
 @pytest.fixture
-def new_shopper(chromium: Browser, shop: FakeShop) -> Iterator[Any]:
+def new_shopper(contexts: Contexts, shop: FakeShop) -> Iterator[Any]:
     """Makes shoppers; at the end none may have asked a foreign origin or seen an error."""
     made: list[Shopper] = []
 
     def make(**options: Any) -> Shopper:
-        options.setdefault("viewport", {"width": 1280, "height": 800})
-        options = {"locale": "en-US", "timezone_id": "America/Los_Angeles"} | options
-        shopper = Shopper(chromium.new_context(**options), shop)
-        shopper.watch()
-        made.append(shopper)
-        return shopper
+        made.append(Shopper(contexts.take(**{"timezone_id": "America/Los_Angeles"} | options), shop))
+        return made[-1]
 
     yield make
     for shopper in made:
-        shopper.context.close()
-    assert [shopper.foreign for shopper in made if shopper.foreign] == []
-    assert [shopper.errors for shopper in made if shopper.errors] == []
+        contexts.give(shopper.visit)
+    assert [one for shopper in made for one in shopper.visit.foreign(shop.base, shop.psp)] == []
+    said = [text for shopper in made for text in shopper.visit.complaints("error")]
+    assert [text for text in said if not any(noise in text for noise in EXPECTED_NOISE)] == []
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,7 +112,7 @@ class FakeShop:
     captures: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     expires_seconds: float = 600
-    token_seconds: float = 0.015
+    token_seconds: float = 0.004
     lose_answers: int = 0
     """So many next answers to runs are lost after the work was done."""
     refuse_runs: int = 0
@@ -127,6 +127,27 @@ class FakeShop:
     psp: str = ""
     loop: asyncio.AbstractEventLoop | None = None
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    turns: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those under way."""
+
+    def clear(self) -> None:
+        """As a new one, at the same address: nobody's conversation goes on."""
+        self.do(self._end)
+        for _ in range(500):
+            if not self.streams:
+                return
+            time.sleep(0.01)
+        raise RuntimeError("a stream goes on")
+
+    def _end(self) -> None:
+        former, fresh = list(self.threads.values()), FakeShop()
+        for turn in self.turns:
+            turn.cancel()
+        for one in fields(self):
+            if one.name not in {"base", "psp", "loop", "ids", "streams"}:
+                setattr(self, one.name, getattr(fresh, one.name))
+        for thread in former:
+            thread.grown.set()
 
     def newest(self) -> Thread:
         return list(self.threads.values())[-1]
@@ -211,12 +232,10 @@ def add_threads(app: FastAPI, shop: FakeShop) -> None:
     async def events(thread_id: str, after: int = 0) -> Response:
         if shop.drop_streams:
             return problem(503, "unavailable", "Try again.")
-        return StreamingResponse(stream(shop, shop.threads[thread_id], after), media_type="text/event-stream")
+        return Stream(shop, shop.threads[thread_id], after)
 
 
 def add_runs(app: FastAPI, shop: FakeShop) -> None:
-    tasks: set[asyncio.Task[None]] = set()
-
     @app.post("/v1/threads/{thread_id}/runs", status_code=202)
     async def run(thread_id: str, body: dict[str, Any], idempotency_key: Annotated[str, Header()]) -> Response:
         shop.posts.append((idempotency_key, body))
@@ -226,8 +245,8 @@ def add_runs(app: FastAPI, shop: FakeShop) -> None:
         if idempotency_key not in shop.answers:
             shop.answers[idempotency_key] = {"run_id": f"run_{next(shop.ids)}"}
             turn = answer(shop, shop.threads[thread_id], shop.answers[idempotency_key]["run_id"], body)
-            tasks.add(task := asyncio.create_task(turn))
-            task.add_done_callback(tasks.discard)
+            shop.turns.add(task := asyncio.create_task(turn))
+            task.add_done_callback(shop.turns.discard)
         if shop.lose_answers:
             shop.lose_answers -= 1
             return problem(503, "unavailable", "Try again.")
@@ -253,22 +272,33 @@ def add_evidence(app: FastAPI, shop: FakeShop) -> None:
         return JSONResponse(shop.handoff) if shop.handoff else problem(404, "not_found", "Nobody was asked.")
 
 
-async def stream(shop: FakeShop, thread: Thread, after: int) -> AsyncIterator[str]:
-    shop.streams += 1
-    shop.streams_opened += 1
-    try:
-        yield ": hello\n\n"
-        while not shop.drop_streams:
-            grown = thread.grown
-            for seq in range(after + 1, len(thread.log) + 1):
-                yield f"id: {seq}\ndata: {json.dumps(thread.log[seq - 1])}\n\n"
-                after = seq
-            try:
-                await asyncio.wait_for(grown.wait(), 0.2)
-            except TimeoutError:
-                continue
-    finally:
-        shop.streams -= 1
+class Stream(StreamingResponse):
+    """A conversation's log, for as long as somebody listens and the conversation is there."""
+
+    def __init__(self, shop: FakeShop, thread: Thread, after: int) -> None:
+        super().__init__(log(shop, thread, after), media_type="text/event-stream")
+        self._shop = shop
+
+    async def __call__(self, *asgi: Any) -> None:
+        self._shop.streams += 1
+        self._shop.streams_opened += 1
+        try:
+            await super().__call__(*asgi)
+        finally:
+            self._shop.streams -= 1
+
+
+async def log(shop: FakeShop, thread: Thread, after: int) -> AsyncIterator[str]:
+    yield ": hello\n\n"
+    while not shop.drop_streams and shop.threads.get(thread.id) is thread:
+        grown = thread.grown
+        for seq in range(after + 1, len(thread.log) + 1):
+            yield f"id: {seq}\ndata: {json.dumps(thread.log[seq - 1])}\n\n"
+            after = seq
+        try:
+            await asyncio.wait_for(grown.wait(), 0.2)
+        except TimeoutError:
+            continue
 
 
 def psp_app(shop: FakeShop) -> FastAPI:

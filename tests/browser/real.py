@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +15,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.app.test_serve import Server, Shopper
+from tests.browser.contexts import Contexts, Visit
 
 DETAILS = "check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205"
 PAY = re.compile(r"^Pay \$")
+SHOP = "summit-outdoor"
 TURN_MS = 45_000
 """A first turn brings the agents in; on a busy machine that takes its time."""
 LETTER_TRIES = 200
+TURN_TRIES = 1200
 
 
 @pytest.fixture(scope="session")
@@ -53,19 +57,29 @@ def letter_to(url: str, email: str, pattern: str) -> str:
 
 @dataclass
 class Buyer:
-    """One browser context on the real shop, and everything it complained of."""
+    """A buyer's browser on the real shop."""
 
-    context: BrowserContext
+    visit: Visit
     url: str
-    asked: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
     ours: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.context.on("request", lambda request: self.asked.append(request.url))
-        self.context.on("console", lambda said: said.type in {"error", "warning"} and self.errors.append(said.text))
-        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
         self.page = self.open()
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.visit.context
+
+    @property
+    def asked(self) -> list[str]:
+        return self.visit.asked
+
+    def complaints(self) -> tuple[list[str], list[str]]:
+        """Of what there should be none: requests to anybody else, and errors. From now on they count anew."""
+        found = (self.visit.foreign(*self.ours), self.visit.complaints())
+        self.visit.asked.clear()
+        self.visit.said.clear()
+        return found
 
     def open(self) -> Page:
         page = self.context.new_page()
@@ -113,57 +127,117 @@ class Buyer:
 
 
 @pytest.fixture
-def buyer(chromium: Browser, server: Server) -> Iterator[Buyer]:
-    size: Any = {"width": 1280, "height": 800}
-    made = Buyer(chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver"), server.url)
+def buyer(contexts: Contexts, server: Server) -> Iterator[Buyer]:
+    made = Buyer(contexts.take(), server.url)
     yield made
-    made.context.close()
-    foreign = [url for url in made.asked if not url.startswith((*made.ours, "data:"))]
-    assert (foreign, made.errors) == ([], [])
+    contexts.give(made.visit)
+    assert made.complaints() == ([], [])
+
+
+@dataclass
+class Guest:
+    """A shopper without a page: sets the scene for who comes after."""
+
+    context: BrowserContext
+    url: str
+    thread: str = ""
+
+    def __post_init__(self) -> None:
+        self.thread = self.thread or str(self.post("/v1/threads", {})["id"])
+
+    def get(self, path: str) -> Any:
+        answer = self.context.request.get(self.url + path)
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def post(self, path: str, body: Any) -> Any:
+        headers = {"Origin": self.url, "Idempotency-Key": str(uuid.uuid4())}
+        answer = self.context.request.post(self.url + path, data=body, headers=headers)
+        assert answer.ok, answer.text()
+        return answer.json()
+
+    def turn(self, body: dict[str, Any]) -> None:
+        """One turn to its end."""
+        run = self.post(f"/v1/threads/{self.thread}/runs", body)["run_id"]
+        for _ in range(TURN_TRIES):
+            if self.get(f"/v1/threads/{self.thread}/runs/{run}")["status"] != "running":
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{body} goes on")
+
+    def says(self, words: str) -> None:
+        self.turn({"message": words})
+
+    def acts(self, name: str, **args: Any) -> None:
+        self.turn({"action": {"name": name, "args": args}})
+
+    def buys(self, units: int = 1) -> str:
+        """Tents; the order's number."""
+        self.says("show me tents")
+        [product, *_] = self.get("/v1/products?q=tent")["items"]
+        variant = max(product["variants"], key=lambda one: one["available"])["id"]
+        self.acts("add_to_cart", variant_id=variant, quantity=units)
+        self.says(DETAILS)
+        [card] = self.get(f"/v1/threads/{self.thread}")["interrupts"]
+        self.turn({"resume": [{"interruptId": card["id"], "status": "resolved", "payload": {"approved": True}}]})
+        [order] = self.get("/v1/orders")["items"]
+        assert order["payment_status"] == "paid"
+        return str(order["number"])
+
+    def comes(self) -> Page:
+        """A page on the same conversation."""
+        page = self.context.new_page()
+        page.goto(f"{self.url}/#{self.thread}")
+        expect(page.locator("#composer")).to_be_visible()
+        return page
 
 
 @dataclass
 class Person:
-    """Somebody's browser, and everything it complained of."""
+    """Somebody's browser on the console."""
 
-    context: BrowserContext
+    visit: Visit
     url: str
-    errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.context.on("console", self._hear)
-        self.context.on("weberror", lambda error: self.errors.append(str(error.error)))
         self.page = self.context.new_page()
 
-    def _hear(self, said: Any) -> None:
-        """A refusal that the page shows in words is no error of its own."""
-        if said.type in {"error", "warning"} and not said.text.startswith("Failed to load resource"):
-            self.errors.append(said.text)
+    @property
+    def context(self) -> BrowserContext:
+        return self.visit.context
 
-    def sign_in(self, name: str) -> None:
-        self.page.goto(f"{self.url}/staff/sign-in")
-        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
-        expect(self.page.locator(".st-head")).to_be_visible()
+    @property
+    def errors(self) -> list[str]:
+        """A refusal that the page shows in words is none."""
+        return [text for text in self.visit.complaints() if not text.startswith("Failed to load resource")]
 
     def go(self, path: str) -> Page:
         self.page.goto(f"{self.url}{path}")
         return self.page
 
 
+def sign_in(context: BrowserContext, url: str, name: str) -> None:
+    """As one of the demo's people, without a page: the door itself is tried in ``test_staff_door``."""
+    door = f"{url}/staff/sign-in?shop={SHOP}"
+    member = re.search(rf'name="member" value="(\w+)" /><button>{name}<', context.request.get(door).text())
+    assert member
+    asked = {"headers": {"Origin": url}, "form": {"member": member[1]}, "max_redirects": 0}
+    answer = context.request.post(door.replace("sign-in?", "sign-in/demo?"), **asked)
+    assert answer.status == 303, answer.text()
+
+
 @pytest.fixture
-def person(chromium: Browser, server: Server) -> Iterator[Any]:
+def person(contexts: Contexts, server: Server) -> Iterator[Any]:
     opened: list[Person] = []
 
     def make(name: str = "", **options: Any) -> Person:
-        size = options.pop("viewport", {"width": 1280, "height": 800})
-        context = chromium.new_context(viewport=size, locale="en-US", timezone_id="America/Denver", **options)
-        made = Person(context, server.url)
+        made = Person(contexts.take(**options), server.url)
         opened.append(made)
         if name:
-            made.sign_in(name)
+            sign_in(made.context, server.url, name)
         return made
 
     yield make
     for one in opened:
-        one.context.close()
+        contexts.give(one.visit)
     assert [one.errors for one in opened if one.errors] == []

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Page, Response, expect
 
 from tests.app.test_serve import Server
-from tests.browser.conftest import picture
-from tests.browser.real import PAY, TURN_MS, Buyer
-from tests.browser.test_access import SMALL_TARGETS, violations
+from tests.browser.contexts import Contexts
+from tests.browser.looks import OVERFLOW, SMALL_TARGETS, picture, violations
+from tests.browser.real import PAY, TURN_MS, Buyer, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
 
@@ -29,7 +28,6 @@ SIGNED_OUT = [
 ]
 ELSEWHERE = ["/docs", "/staff"]
 """Swagger's own page, and the console, which axe looks over in ``test_staff_*`` with people at work in it."""
-SHOTS = Path(__file__).parents[2] / "artifacts" / "pages"
 SIZES = {"200 %": (640, 400), "small phone": (320, 640)}
 MOVING = """document.getAnimations().filter(one => one.playState === 'running'
   && one.effect.getComputedTiming().iterations === Infinity
@@ -53,11 +51,9 @@ WHOLE_LOG = """async (id) => {
 
 
 @pytest.fixture(scope="module")
-def visitor(chromium: Browser, server: Server) -> Iterator[Buyer]:
+def visitor(contexts: Contexts, server: Server) -> Iterator[Buyer]:
     """A browser that has bought with a card it entered, asked for a person, and signed in to the console too."""
-    size: Any = {"width": 1280, "height": 800}
-    options: Any = {"locale": "en-US", "timezone_id": "America/Denver", "reduced_motion": "reduce"}
-    made = Buyer(chromium.new_context(viewport=size, **options), server.url)
+    made = Buyer(contexts.take(), server.url)
     made.to_the_card().get_by_role("button", name="Use another card").click()
     form = made.page.frame_locator("#card-sheet iframe")
     form.get_by_role("button", name="5555 5555 5555 4444").click()
@@ -67,13 +63,9 @@ def visitor(chromium: Browser, server: Server) -> Iterator[Buyer]:
     made.pay()
     made.page.locator(".ic-head .ic-person").click()
     expect(made.page.locator(".ic-badge")).to_have_attribute("data-mode", "waiting_human", timeout=TURN_MS)
-    desk = made.context.new_page()
-    desk.goto(f"{server.url}/staff/sign-in")
-    desk.get_by_role("button", name=re.compile("^Ada")).click()
-    expect(desk.locator(".st-head")).to_be_visible()
-    desk.close()
+    sign_in(made.context, server.url, "Ada")
     yield made
-    made.context.close()
+    contexts.give(made.visit)
 
 
 @pytest.fixture(scope="module")
@@ -101,36 +93,35 @@ def strict(answer: Response) -> None:
     assert answer.headers["referrer-policy"]
 
 
-def shot(page: Page, width: int) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
+def shot(page: Page, look: str) -> None:
     name = re.sub(r"\W+", "-", page.url.partition("?")[0].split("/", 3)[3]).strip("-") or "chat"
-    picture(page, SHOTS / f"{name}-{width}.png")
+    picture(page, f"pages/{name}-{page.viewport_size['width']}-{look}")
 
 
 def whole(page: Page) -> None:
     """At twice the size and on a small phone: nothing wider than the window, nothing that keeps moving."""
     for name, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
-        shot(page, width)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, page.url)
+        assert page.evaluate(OVERFLOW) <= 0, (name, page.url)
     assert page.evaluate(MOVING) == 0, page.url
 
 
 def looked_over(page: Page, url: str, made: Buyer) -> None:
     """One page, with all that must hold of any."""
-    made.asked.clear()
+    made.complaints()
     page.set_viewport_size({"width": 1280, "height": 800})
     strict(go(page, url))
     page.wait_for_load_state("networkidle") if "/docs" in url else None
     sound = not any(url.removeprefix(made.url).startswith(one) for one in ELSEWHERE)
-    for scheme in ("light", "dark") if sound else ():
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page) == [], (url, scheme)
-        assert page.evaluate(SMALL_TARGETS) == [], url
+    for look, width in (("light", 1280), ("dark", 390)):
+        page.emulate_media(color_scheme=look)
+        page.set_viewport_size({"width": width, "height": 800})
+        shot(page, look)
+        assert not sound or violations(page) == [], (url, look)
+        assert not sound or page.evaluate(SMALL_TARGETS) == [], (url, look)
     if "/docs" not in url:
         whole(page)
-    foreign = [one for one in made.asked if not one.startswith((*made.ours, "data:", "blob:"))]
-    assert (foreign, made.errors) == ([], []), url
+    assert made.complaints() == ([], []), url
 
 
 def test_of_the_shopper(visitor: Buyer, places: dict[str, str]) -> None:
@@ -150,13 +141,12 @@ def test_of_the_console(visitor: Buyer, places: dict[str, str]) -> None:
     page.close()
 
 
-def test_of_a_card_that_waits(chromium: Browser, server: Server) -> None:
+def test_of_a_card_that_waits(contexts: Contexts, server: Server) -> None:
     """As whoever has its link sees it, then opened, and paid."""
-    size: Any = {"width": 1280, "height": 800}
-    made = Buyer(chromium.new_context(viewport=size, locale="en-US", reduced_motion="reduce"), server.url)
+    made = Buyer(contexts.take(), server.url)
     made.to_the_card()
     link = server.url + made.page.evaluate(HOSTED)
-    other = Buyer(chromium.new_context(viewport=size, locale="en-US", reduced_motion="reduce"), server.url)
+    other = Buyer(contexts.take(), server.url)
     page = other.page
     looked_over(page, link, other)
     page.get_by_role("button", name="Show the order").click()
@@ -166,21 +156,20 @@ def test_of_a_card_that_waits(chromium: Browser, server: Server) -> None:
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible(timeout=TURN_MS)
     looked_over(page, link, other)
     for one in (made, other):
-        one.context.close()
+        contexts.give(one.visit)
 
 
-def test_of_nobody_in_particular(chromium: Browser, visitor: Buyer, places: dict[str, str]) -> None:
+def test_of_nobody_in_particular(contexts: Contexts, visitor: Buyer, places: dict[str, str]) -> None:
     """Signed out, and by links that lead nowhere."""
-    stranger = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page, asked = stranger.new_page(), []
-    page.on("request", lambda request: asked.append(request.url))
+    stranger = contexts.take()
+    page = stranger.context.new_page()
     for path in SIGNED_OUT:
         strict(go(page, visitor.url + path.format(**places)))
         assert violations(page) == [], path
         whole(page)
         page.set_viewport_size({"width": 1280, "height": 800})
-    stranger.close()
-    assert [url for url in asked if not url.startswith((visitor.url, "data:"))] == []
+    contexts.give(stranger)
+    assert stranger.foreign(visitor.url) == []
 
 
 def test_no_secret_is_in_page_stream_or_log(visitor: Buyer, server: Server) -> None:

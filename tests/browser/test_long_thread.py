@@ -42,7 +42,7 @@ def long_chat(shopper: Any, shop: Any) -> Any:
     expect(first.page.locator(".ic-starts")).to_be_visible()
     first.page.goto("about:blank")
     fill(shop)
-    shopper.context.add_init_script(WATCH)
+    first.page.add_init_script(WATCH)
     return first
 
 
@@ -90,8 +90,7 @@ def test_words_still_come_quickly_under_a_thousand(long_chat: Any, shop: Any) ->
 
 def test_cards_come_in_without_moving_what_is_read(new_shopper: Any, shop: Any) -> None:
     shopper = new_shopper(viewport={"width": 390, "height": 844})
-    shopper.context.add_init_script(WATCH)
-    chat = shopper.open()
+    chat = shopper.open(script=WATCH)
     chat.ask("show me tents")
     chat.ask("compare them")
     expect(chat.page.locator("ic-comparison table")).to_be_visible()

@@ -189,7 +189,7 @@ def test_a_double_click_two_tabs_a_replay_and_a_lost_answer_are_one_capture(buye
     ledger = staff.get("/v1/payments", order_id=order["id"])["items"]
     taken = [(one["status"], one["amount"]["amount"]) for one in ledger]
     assert taken == [("captured", order["total"]["amount"])]
-    buyer.errors.clear()
+    buyer.complaints()
 
 
 def test_a_card_that_is_over_takes_no_late_press(buyer: Buyer) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.contexts import Contexts
+from tests.browser.looks import violations
 from tests.browser.real import DETAILS, PAY, TURN_MS, Buyer
-from tests.browser.test_access import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
 
@@ -69,12 +70,13 @@ def test_keyboard_alone_buys(buyer: Buyer) -> None:
     assert len(buyer.orders()) == 1
 
 
-def test_two_browsers_of_one_shopper_pay_once(buyer: Buyer, chromium: Browser) -> None:
+def test_two_browsers_of_one_shopper_pay_once(buyer: Buyer, contexts: Contexts) -> None:
     """Point 11: what one has decided, the other shows; two presses at the same moment are one payment."""
     buyer.to_the_card()
     known: Any = buyer.context.storage_state()
-    other = chromium.new_context(storage_state=known, viewport={"width": 390, "height": 844})
-    phone = other.new_page()
+    other = contexts.take(viewport={"width": 390, "height": 844})
+    other.context.set_storage_state(known)
+    phone = other.context.new_page()
     phone.goto(buyer.url)
     expect(phone.get_by_role("button", name=PAY)).to_be_visible()
     pressed = [page.get_by_role("button", name=PAY).element_handle() for page in (buyer.page, phone)]
@@ -85,7 +87,7 @@ def test_two_browsers_of_one_shopper_pay_once(buyer: Buyer, chromium: Browser) -
         expect(page.get_by_role("button", name=PAY)).to_have_count(0)
         expect(page.locator("ic-confirm").get_by_role("heading")).to_have_text("Paid")
     assert len(buyer.orders()) == 1
-    other.close()
+    contexts.give(other)
 
 
 def test_a_reload_keeps_the_open_card_and_then_the_receipt(buyer: Buyer) -> None:
@@ -138,8 +140,8 @@ def test_each_shop_keeps_its_own_conversation(buyer: Buyer) -> None:
     shops.select_option("voltage-home")
     expect(page.locator("[data-role=user]")).to_contain_text("headphones")
     # Each time the page first asked with the other shop's cookie.
-    assert all("404" in text for text in buyer.errors)
-    buyer.errors.clear()
+    assert all("404" in text for text in buyer.visit.complaints())
+    buyer.complaints()
 
 
 def test_the_page_is_light(buyer: Buyer) -> None:

@@ -6,44 +6,38 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.app.test_serve import Server
-from tests.browser.conftest import picture
-from tests.browser.real import DETAILS, PAY, TURN_MS, letter_to
-from tests.browser.test_access import violations
+from tests.browser.contexts import Contexts, Visit
+from tests.browser.looks import picture, sound, violations
+from tests.browser.real import DETAILS, PAY, SHOP, TURN_MS, letter_to
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
 
-ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "site"
-SHOP = "summit-outdoor"
+PHONE = ((390, 844),)
 SMALL_TARGETS = """() => [...document.querySelectorAll('main :is(button, input:not([type=hidden])), header a')]
   .map(e => [e.textContent.trim() || e.name, e.getBoundingClientRect()])
   .filter(([, r]) => r.width && r.height < 43.5).map(([name, r]) => [name, r.height])"""
 
 
 @pytest.fixture
-def visitor(chromium: Browser, server: Server) -> Iterator[Any]:
+def visitor(contexts: Contexts, server: Server) -> Iterator[Any]:
     """Opens pages; none may complain or ask anybody else for anything."""
-    opened: list[Any] = []
-    errors: list[str] = []
-    foreign: list[str] = []
+    taken: list[Visit] = []
 
     def come(**options: Any) -> Page:
-        context = chromium.new_context(**({"locale": "en-US", "viewport": {"width": 1280, "height": 800}} | options))
-        context.on("console", lambda said: said.type in {"error", "warning"} and errors.append(said.text))
-        context.on("request", lambda asked: asked.url.startswith((server.url, "data:")) or foreign.append(asked.url))
-        opened.append(context)
-        return context.new_page()
+        taken.append(contexts.take(**options))
+        return taken[-1].context.new_page()
 
     yield come
-    for context in opened:
-        context.close()
-    assert ([text for text in errors if "404" not in text], foreign) == ([], [])
+    for visit in taken:
+        contexts.give(visit)
+    errors = [text for visit in taken for text in visit.complaints() if "404" not in text]
+    assert (errors, [url for visit in taken for url in visit.foreign(server.url)]) == ([], [])
 
 
 def product_of(page: Page, server: Server) -> str:
@@ -51,19 +45,8 @@ def product_of(page: Page, server: Server) -> str:
     return f"{server.url}/products/{found['id']}?shop={SHOP}"
 
 
-def sound(page: Page, name: str) -> None:
-    """Nothing axe finds, nothing too small for a finger, nothing wider than the window."""
-    ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    picture(page, ARTIFACTS / f"{name}.png", full_page=True)
-    assert violations(page) == []
-    assert page.evaluate(SMALL_TARGETS) == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [320, 768, 1280])
-def test_pages_are_sound(visitor: Any, server: Server, width: int, scheme: str) -> None:
-    page = visitor(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_pages_are_sound(visitor: Any, server: Server) -> None:
+    page = visitor()
     for name, path in (
         ("product", product_of(page, server).removeprefix(server.url)),
         ("nothing", f"/products/nothing?shop={SHOP}"),
@@ -72,7 +55,7 @@ def test_pages_are_sound(visitor: Any, server: Server, width: int, scheme: str) 
         ("about", "/about"),
     ):
         page.goto(server.url + path)
-        sound(page, f"{name}-{width}-{scheme}")
+        sound(page, f"site/{name}", small=SMALL_TARGETS, full_page=True)
 
 
 @pytest.mark.parametrize("language", ["es", "ar"])
@@ -82,7 +65,7 @@ def test_pages_in_other_languages(visitor: Any, server: Server, language: str) -
     for name, path in (("product", product), ("account", f"/account?shop={SHOP}"), ("about", "/about")):
         page.goto(server.url + path)
         expect(page.locator("html")).to_have_attribute("lang", language)
-        sound(page, f"{name}-{language}")
+        sound(page, f"site/{name}-{language}", sizes=PHONE, small=SMALL_TARGETS, full_page=True)
 
 
 def test_from_a_product_to_the_cart_and_an_account(visitor: Any, server: Server) -> None:
@@ -97,12 +80,12 @@ def test_from_a_product_to_the_cart_and_an_account(visitor: Any, server: Server)
     other.get_by_label("E-mail").fill("site@example.com")
     other.get_by_label("E-mail").press("Enter")
     expect(other.get_by_role("link", name="outbox")).to_be_visible()
-    sound(other, "account-code")
+    sound(other, "site/account-code", sizes=PHONE, small=SMALL_TARGETS)
     code = letter_to(server.url, "site@example.com", r"Your code is: (\d{6})")
     other.get_by_label("Six-digit code").fill(code)
     other.get_by_label("Six-digit code").press("Enter")
     expect(other.get_by_text("site@example.com")).to_be_visible()
-    sound(other, "account-in")
+    sound(other, "site/account-in", sizes=PHONE, small=SMALL_TARGETS)
     expect(page.locator(".ic-words").last).to_contain_text("signed in", timeout=TURN_MS)
     expect(page.locator(".ic-aside ic-cart .line")).to_have_count(1)
     page.goto(chat)
@@ -155,18 +138,16 @@ def elsewhere(server: Server) -> Iterator[Elsewhere]:
 
 
 @pytest.fixture
-def guest_page(chromium: Browser) -> Iterator[Any]:
-    opened: list[Any] = []
+def guest_page(contexts: Contexts) -> Iterator[Any]:
+    taken: list[Visit] = []
 
     def come(**options: Any) -> Page:
-        opened.append(
-            chromium.new_context(**({"locale": "en-US", "viewport": {"width": 1280, "height": 800}} | options))
-        )
-        return opened[-1].new_page()
+        taken.append(contexts.take(**options))
+        return taken[-1].context.new_page()
 
     yield come
-    for context in opened:
-        context.close()
+    for visit in taken:
+        contexts.give(visit)
 
 
 def test_the_chat_on_an_allowed_page_buys_by_our_own_page(guest_page: Any, elsewhere: Elsewhere) -> None:
@@ -206,7 +187,7 @@ def test_the_chat_on_an_allowed_page_buys_by_our_own_page(guest_page: Any, elsew
     expect(button).to_be_focused()
     button.click()
     expect(chat.locator("ic-receipt")).to_be_visible()
-    picture(page, ARTIFACTS / "embed-1280.png")
+    picture(page, "site/embed-1280-light")
     assert violations(page) == []
 
 
@@ -220,7 +201,7 @@ def test_the_chat_on_a_small_screen_fills_it_and_keeps_the_focus(guest_page: Any
     expect(chat.locator("#composer")).to_be_visible(timeout=TURN_MS)
     box = page.locator("dialog").bounding_box()
     assert box == {"x": 0, "y": 0, "width": 390, "height": 844}
-    picture(page, ARTIFACTS / "embed-390.png")
+    picture(page, "site/embed-390-light")
     page.get_by_role("button", name="Cerrar la conversación").press("Escape")
     expect(page.get_by_role("button", name="Hable con nosotros")).to_be_focused()
 

@@ -10,40 +10,21 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import picture
-from tests.browser.real import Buyer
-from tests.browser.test_access import violations
+from tests.browser.looks import sound
+from tests.browser.real import Guest
 from tests.pictures import png
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
 
-SHOTS = Path(__file__).parents[2] / "artifacts" / "staff"
 SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select, summary, textarea, input)')]
   .filter(e => e.type !== 'hidden' && e.checkVisibility({visibilityProperty: true}))
   .map(e => [e.textContent.trim() || e.ariaLabel || e.name, (e.closest('label') ?? e).getBoundingClientRect()])
   .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
-SIZES = ((1280, 900), (390, 844))
 
 
-def sound(page: Page, name: str) -> None:
-    """At both sizes and looks: nothing that axe finds, nothing too small, nothing too wide. Leaves pictures."""
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    for width, height in SIZES:
-        page.set_viewport_size({"width": width, "height": height})
-        for look in ("light", "dark"):
-            page.emulate_media(color_scheme=look)
-            page.evaluate("scrollTo(0, 0)")
-            picture(page, SHOTS / f"{name}-{width}-{look}.png", full_page=True)
-            assert violations(page) == [], (name, width, look)
-        assert page.evaluate(SMALL) == [], (name, width)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
-    page.set_viewport_size({"width": 1280, "height": 900})
-
-
-def test_reports_after_a_sale(buyer: Buyer, person: Any) -> None:
-    buyer.to_the_card()
-    buyer.pay()
-    noor = person("Noor")
+def test_reports_after_a_sale(person: Any) -> None:
+    noor, shopper = person("Noor"), person()
+    Guest(shopper.context, shopper.url).buys()
     page = noor.go("/staff/reports")
     expect(page.get_by_role("link", name="Reports", exact=True)).to_have_attribute("aria-current", "page")
     tax = page.locator("#tax")
@@ -52,7 +33,7 @@ def test_reports_after_a_sale(buyer: Buyer, person: Any) -> None:
     tax.get_by_text("The numbers").press("Enter")
     owed = tax.locator(".rp-total td").last
     expect(owed).to_contain_text("$")
-    sound(noor.page, "reports")
+    sound(noor.page, "staff/reports", small=SMALL, full_page=True)
     page.get_by_role("link", name="7 days").press("Enter")
     expect(page.get_by_role("link", name="7 days")).to_have_attribute("aria-current", "true")
     expect(page.locator("#tax .rp-bar")).to_have_count(7)
@@ -73,7 +54,7 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     page.get_by_label("Title, slug or SKU").fill("fellwalker 2")
     page.get_by_role("button", name="Search").press("Enter")
     expect(page.locator("#ct-found tbody tr")).to_have_count(1)
-    sound(ops.page, "catalog")
+    sound(ops.page, "staff/catalog", small=SMALL, full_page=True)
     page.get_by_role("link", name=re.compile("^Fellwalker")).click()
     words = page.get_by_role("region", name="The product")
     price = page.get_by_label("Price").first
@@ -82,7 +63,7 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     words.get_by_role("button", name="Save").click()
     expect(words.get_by_role("alert").filter(has_text="category")).to_be_visible()
     expect(words.get_by_label("Category")).to_have_attribute("aria-invalid", "true")
-    sound(ops.page, "product")
+    sound(ops.page, "staff/product", small=SMALL, full_page=True)
     page.once("dialog", lambda asked: asked.dismiss())
     page.evaluate("location.reload()")
     expect(words.get_by_label("Category")).to_have_value("NO")
@@ -143,7 +124,7 @@ def test_a_product_is_made_with_what_it_costs_elsewhere(person: Any) -> None:
     expect(medium.get_by_label("SKU")).to_have_value("TRAIL-CUP-M")
     page.get_by_role("button", name="Make the product").press("Enter")
     expect(page.get_by_label("Category")).to_have_attribute("aria-invalid", "true")
-    sound(page, "product-new")
+    sound(page, "staff/product-new", small=SMALL, full_page=True)
     page.get_by_label("Category").fill("cups")
     page.get_by_role("button", name="Make the product").press("Enter")
     expect(page.get_by_role("heading", name="Trail cup", exact=True)).to_be_visible()
@@ -228,7 +209,7 @@ def test_rules_are_changed_after_a_look_at_the_difference(person: Any) -> None:
     expect(page.get_by_role("alert").filter(has_text="Somebody else changed")).to_be_visible()
     page.get_by_role("button", name="Read theirs, and keep mine to look at").click()
     expect(page.get_by_role("group", name="Refund limit").get_by_label("At most")).to_have_value("300.00")
-    sound(ada.page, "approvals-rules")
+    sound(ada.page, "staff/approvals-rules", small=SMALL, full_page=True)
     page.get_by_role("button", name="See what changes").click()
     card.get_by_role("button", name="Change them").click()
     expect(page.locator(".st-toast").last).to_contain_text("The rules are changed.")
@@ -242,4 +223,4 @@ def test_rules_are_changed_after_a_look_at_the_difference(person: Any) -> None:
     expect(page.get_by_role("status").filter(has_text="White words")).to_contain_text("too little")
     page.get_by_label("Accent", exact=True).fill("#1f6f54")
     expect(page.get_by_role("status").filter(has_text="White words")).to_contain_text("readable")
-    sound(ada.page, "tenant")
+    sound(ada.page, "staff/tenant", small=SMALL, full_page=True)

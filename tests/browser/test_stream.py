@@ -11,6 +11,7 @@ pytestmark = pytest.mark.browser
 
 ANSWER = "I can help with tents, your cart and your orders."
 NO_SHARED_WORKER = "delete globalThis.SharedWorker"
+UNSEEN = "Object.defineProperty(document, 'hidden', { get: () => window.unseen ?? false })"
 
 
 def staff_says(shop: Any, text: str) -> None:
@@ -26,8 +27,7 @@ def staff_says(shop: Any, text: str) -> None:
 
 @pytest.mark.parametrize("script", ["", NO_SHARED_WORKER], ids=["shared worker", "one stream a tab"])
 def test_a_broken_stream_loses_and_doubles_nothing(shopper: Any, shop: Any, script: str) -> None:
-    shopper.context.add_init_script(script)
-    chat = shopper.open()
+    chat = shopper.open(script=script)
     chat.ask("hello")
     shop.drop_streams = True
     expect(chat.page.locator(".ic-banner")).to_contain_text("Reconnecting", timeout=10_000)
@@ -73,11 +73,9 @@ def test_ten_tabs_share_one_stream(shopper: Any, shop: Any) -> None:
 
 def test_ten_tabs_without_a_worker_hold_one_stream(shopper: Any, shop: Any) -> None:
     """Browsers allow six connections: a tab that is not looked at gives its own back, and catches up later."""
-    shopper.context.add_init_script(NO_SHARED_WORKER)
-    shopper.context.add_init_script("Object.defineProperty(document, 'hidden', { get: () => window.unseen ?? false })")
     tabs = []
     for _ in range(10):
-        tabs.append(shopper.open())
+        tabs.append(shopper.open(script=f"{NO_SHARED_WORKER}; {UNSEEN}"))
         expect(tabs[-1].page.locator(".ic-starts")).to_be_visible()
         _look(tabs[-1], hidden=True)
     _look(tabs[4], hidden=False)
@@ -99,8 +97,7 @@ def _look(tab: Any, *, hidden: bool) -> None:
 @pytest.mark.parametrize("script", ["", NO_SHARED_WORKER], ids=["shared worker", "one stream a tab"])
 def test_a_network_that_is_cut_in_the_middle_of_an_answer(shopper: Any, shop: Any, script: str) -> None:
     """Point 12: what was said while the shopper was offline is there afterwards, whole and once."""
-    shopper.context.add_init_script(script)
-    chat = shopper.open()
+    chat = shopper.open(script=script)
     shop.token_seconds = 0.02
     chat.say("hello")
     expect(chat.page.locator(".ic-words").last).to_contain_text("I can")
