@@ -279,6 +279,7 @@ def test_two_shoppers_pages_and_two_staff_have_one_story(shopper: Any, at_desk: 
     expect(noor.page.locator(".ds-entry[data-kind=note]")).to_have_count(4, timeout=SOON_MS)
     case = noor.page.url.rpartition("/")[2]
     assert 1 <= asked.count(f"/cases/{case}") <= 4  # the log tells nine times that something was done to it
+    expect(noor.page.locator(".ds-entry")).to_have_count(sam.page.locator(".ds-entry").count(), timeout=SOON_MS)
     kinds = "nodes => nodes.map(node => node.dataset.kind + node.dataset.id)"
     assert sam.page.eval_on_selector_all(".ds-entry", kinds) == noor.page.eval_on_selector_all(".ds-entry", kinds)
     assert [one for one in told if one.startswith("staff")] == [f"staff {number}" for number in range(4)]

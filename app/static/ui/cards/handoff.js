@@ -27,7 +27,7 @@ class Handoff extends Card {
   }
 
   async #look() {
-    if (document.hidden || this.mode !== 'waiting_human') return;
+    if (document.hidden || !this.data.thread || this.mode !== 'waiting_human') return; // the console shows it with no thread
     this.now = await get(`/v1/threads/${this.data.thread.id}/handoff`).catch(() => this.now);
   }
 
