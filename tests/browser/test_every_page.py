@@ -16,7 +16,7 @@ from tests.browser.real import PAY, TURN_MS, Buyer, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
 
-SHOPPERS = ["/", "/?lang=ar", "/order/{number}", "/products/{product}", "/account", "/about", "/outbox", "/docs"]
+SHOPPERS = ["/", "/order/{number}", "/products/{product}", "/account", "/about", "/outbox", "/docs", "/?lang=ar"]
 CONSOLE = ["/staff", "/staff/orders/{number}", "/staff/cases/{case}"]
 """And whatever the console's navigation leads to: a new page is found by itself."""
 SIGNED_OUT = [
@@ -29,6 +29,7 @@ SIGNED_OUT = [
 ELSEWHERE = ["/docs", "/staff"]
 """Swagger's own page, and the console, which axe looks over in ``test_staff_*`` with people at work in it."""
 SIZES = {"200 %": (640, 400), "small phone": (320, 640)}
+LOADING = ".ic-wait, .st-state[data-state=loading]"
 MOVING = """document.getAnimations().filter(one => one.playState === 'running'
   && one.effect.getComputedTiming().iterations === Infinity
   && one.effect.getComputedTiming().duration < 1000).length"""
@@ -94,7 +95,8 @@ def strict(answer: Response) -> None:
 
 
 def shot(page: Page, look: str) -> None:
-    name = re.sub(r"\W+", "-", page.url.partition("?")[0].split("/", 3)[3]).strip("-") or "chat"
+    path = re.sub(r"/(\w{3}_\w{20,}|SP-\d+)", "/one", page.url.split("/", 3)[3])
+    name = re.sub(r"\W+", "-", path).strip("-") or "chat"
     picture(page, f"pages/{name}-{page.viewport_size['width']}-{look}")
 
 
@@ -112,6 +114,7 @@ def looked_over(page: Page, url: str, made: Buyer) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     strict(go(page, url))
     page.wait_for_load_state("networkidle") if "/docs" in url else None
+    expect(page.locator(LOADING)).to_have_count(0, timeout=TURN_MS)
     sound = not any(url.removeprefix(made.url).startswith(one) for one in ELSEWHERE)
     for look, width in (("light", 1280), ("dark", 390)):
         page.emulate_media(color_scheme=look)

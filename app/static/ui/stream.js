@@ -1,6 +1,6 @@
 // Reading a thread's event log: server-sent events over fetch, resumed after the last sequence number seen.
 const SILENCE_MS = 45_000;
-const SLOWEST_RETRY_MS = 8_000;
+const SLOWEST_RETRY_MS = 4_000;
 
 /** Follows `path` until `signal` aborts. Calls on.event(seq, event), on.state("live"|"lost"), on.gone(status). */
 export async function followLog(path, after, on, signal, headers = {}) {
