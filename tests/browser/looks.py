@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.sync_api import Error, Frame, Page
+from playwright.sync_api import Error, Frame, Page, expect
 
 ARTIFACTS: Final = Path(__file__).parents[2] / "artifacts"
 AXE: Final = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text(encoding="utf-8")
@@ -19,6 +19,7 @@ SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, select, s
   .map(e => [e.textContent.trim() || e.ariaLabel, e.getBoundingClientRect()])
   .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
 DRAWN: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+LOADING: Final = ".ic-wait, [data-state=loading]"
 OVERFLOW: Final = "document.documentElement.scrollWidth - innerWidth"
 SIZES: Final = ((1280, 800), (768, 1024), (390, 844), (320, 640))
 SHOWN: Final = (1280, 768, 390)
@@ -62,6 +63,7 @@ def sound(
     """From a desk to a small phone, in light and dark: nothing that axe finds, nothing too small for a finger, nothing
     wider than the window. Leaves a picture of each, and the page as wide as it was, in light.
     """
+    expect(page.locator(LOADING)).to_have_count(0)
     before = page.viewport_size
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Response, expect
 
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts
-from tests.browser.looks import OVERFLOW, SMALL_TARGETS, picture, violations
+from tests.browser.looks import LOADING, OVERFLOW, SMALL_TARGETS, picture, violations
 from tests.browser.real import PAY, TURN_MS, Buyer, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
@@ -29,7 +29,6 @@ SIGNED_OUT = [
 ELSEWHERE = ["/docs", "/staff"]
 """Swagger's own page, and the console, which axe looks over in ``test_staff_*`` with people at work in it."""
 SIZES = {"200 %": (640, 400), "small phone": (320, 640)}
-LOADING = ".ic-wait, .st-state[data-state=loading]"
 MOVING = """document.getAnimations().filter(one => one.playState === 'running'
   && one.effect.getComputedTiming().iterations === Infinity
   && one.effect.getComputedTiming().duration < 1000).length"""
