@@ -80,7 +80,7 @@ def places(visitor: Buyer) -> dict[str, str]:
 def go(page: Page, url: str) -> Response:
     answer = page.goto(url)
     assert answer
-    expect(page.locator("h1, h2").first).to_be_visible()
+    expect(page.locator("h1, h2").first).to_be_visible(timeout=TURN_MS)  # /docs draws hundreds of operations
     return answer
 
 

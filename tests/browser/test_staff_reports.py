@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,15 @@ def test_a_promotion_is_made_and_ended(person: Any) -> None:
     expect(row).to_contain_text("ended")
 
 
-def test_rules_are_changed_after_a_look_at_the_difference(person: Any) -> None:
-    ada = person("Ada")
+@pytest.fixture
+def ada(person: Any) -> Iterator[Any]:
+    """An admin, after whom the limit that other tests know stands again."""
+    made = person("Ada")
+    yield made
+    _somebody_else_sets(made.go("/staff/tenant"), {"refund_limit": {"USD": 20_000}})
+
+
+def test_rules_are_changed_after_a_look_at_the_difference(ada: Any) -> None:
     page = ada.go("/staff/tenant?section=returns")
     days = page.get_by_label("Window days", exact=True)
     days.fill("-1")
