@@ -21,6 +21,7 @@ SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, select, s
 DRAWN: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LOADING: Final = ".ic-wait, [data-state=loading]"
 OVERFLOW: Final = "document.documentElement.scrollWidth - innerWidth"
+LOADED_MS: Final = 45_000
 SIZES: Final = ((1280, 800), (768, 1024), (390, 844), (320, 640))
 SHOWN: Final = (1280, 768, 390)
 """Of these there are pictures."""
@@ -63,7 +64,7 @@ def sound(
     """From a desk to a small phone, in light and dark: nothing that axe finds, nothing too small for a finger, nothing
     wider than the window. Leaves a picture of each, and the page as wide as it was, in light.
     """
-    expect(page.locator(LOADING)).to_have_count(0)
+    expect(page.locator(LOADING)).to_have_count(0, timeout=LOADED_MS)
     before = page.viewport_size
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})

@@ -24,6 +24,8 @@ TURN_MS = 45_000
 """A first turn brings the agents in; on a busy machine that takes its time."""
 LETTER_TRIES = 200
 TURN_TRIES = 1200
+AGAIN = 3
+"""What is asked beside a page is asked again: a connection that the server has just put down is no answer."""
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +124,9 @@ class Buyer:
 
     def orders(self) -> list[dict[str, Any]]:
         """The orders of whoever holds this browser's cookie."""
-        found: list[dict[str, Any]] = self.context.request.get(f"{self.url}/v1/orders").json()["items"]
+        found: list[dict[str, Any]] = self.context.request.get(f"{self.url}/v1/orders", max_retries=AGAIN).json()[
+            "items"
+        ]
         return found
 
 
@@ -146,13 +150,13 @@ class Guest:
         self.thread = self.thread or str(self.post("/v1/threads", {})["id"])
 
     def get(self, path: str) -> Any:
-        answer = self.context.request.get(self.url + path)
+        answer = self.context.request.get(self.url + path, max_retries=AGAIN)
         assert answer.ok, answer.text()
         return answer.json()
 
     def post(self, path: str, body: Any) -> Any:
         headers = {"Origin": self.url, "Idempotency-Key": str(uuid.uuid4())}
-        answer = self.context.request.post(self.url + path, data=body, headers=headers)
+        answer = self.context.request.post(self.url + path, data=body, headers=headers, max_retries=AGAIN)
         assert answer.ok, answer.text()
         return answer.json()
 
@@ -219,9 +223,11 @@ class Person:
 def sign_in(context: BrowserContext, url: str, name: str) -> None:
     """As one of the demo's people, without a page: the door itself is tried in ``test_staff_door``."""
     door = f"{url}/staff/sign-in?shop={SHOP}"
-    member = re.search(rf'name="member" value="(\w+)" /><button>{name}<', context.request.get(door).text())
+    member = re.search(
+        rf'name="member" value="(\w+)" /><button>{name}<', context.request.get(door, max_retries=AGAIN).text()
+    )
     assert member
-    asked = {"headers": {"Origin": url}, "form": {"member": member[1]}, "max_redirects": 0}
+    asked = {"headers": {"Origin": url}, "form": {"member": member[1]}, "max_redirects": 0, "max_retries": AGAIN}
     answer = context.request.post(door.replace("sign-in?", "sign-in/demo?"), **asked)
     assert answer.status == 303, answer.text()
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Response, expect
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts
 from tests.browser.looks import LOADING, OVERFLOW, SMALL_TARGETS, picture, violations
-from tests.browser.real import PAY, TURN_MS, Buyer, sign_in
+from tests.browser.real import AGAIN, PAY, TURN_MS, Buyer, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
 
@@ -71,7 +71,9 @@ def visitor(contexts: Contexts, server: Server) -> Iterator[Buyer]:
 @pytest.fixture(scope="module")
 def places(visitor: Buyer) -> dict[str, str]:
     [order] = visitor.orders()
-    answer = visitor.context.request.get(f"{visitor.url}/v1/cases?limit=50", headers={"X-Staff": "1"})
+    answer = visitor.context.request.get(
+        f"{visitor.url}/v1/cases?limit=50", headers={"X-Staff": "1"}, max_retries=AGAIN
+    )
     thread = visitor.page.evaluate("document.querySelector('ic-chat').state.thread.id")
     [case] = [one["id"] for one in answer.json()["items"] if one["thread_id"] == thread]
     return {"number": order["number"], "case": case, "product": order["lines"][0]["product_id"]}

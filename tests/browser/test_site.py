@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts, Visit
 from tests.browser.looks import picture, sound, violations
-from tests.browser.real import DETAILS, PAY, SHOP, TURN_MS, letter_to
+from tests.browser.real import AGAIN, DETAILS, PAY, SHOP, TURN_MS, letter_to
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
 
@@ -41,7 +41,7 @@ def visitor(contexts: Contexts, server: Server) -> Iterator[Any]:
 
 
 def product_of(page: Page, server: Server) -> str:
-    found = page.request.get(f"{server.url}/v1/products?limit=1").json()["items"][0]
+    found = page.request.get(f"{server.url}/v1/products?limit=1", max_retries=AGAIN).json()["items"][0]
     return f"{server.url}/products/{found['id']}?shop={SHOP}"
 
 

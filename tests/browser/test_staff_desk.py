@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts, Visit
 from tests.browser.looks import sound
-from tests.browser.real import Guest, sign_in
+from tests.browser.real import AGAIN, Guest, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
 
@@ -428,7 +428,7 @@ def test_what_is_half_written_stays_and_nothing_is_said_twice(shopper: Any, at_d
     page = sam.opens(word)
     sam.takes()
     box = page.get_by_role("textbox", name="Reply to the shopper")
-    page.route("**/reply", lambda route: [route.fetch(), route.abort()])
+    page.route("**/reply", lambda route: [route.fetch(max_retries=AGAIN), route.abort()])
     box.fill("It is on its way.")
     page.get_by_role("button", name="Send").click()
     expect(page.locator(".st-toast.bad")).to_contain_text("No answer from the server.", timeout=SOON_MS)

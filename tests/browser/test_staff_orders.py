@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts
 from tests.browser.looks import sound, violations
-from tests.browser.real import Guest, Person
+from tests.browser.real import AGAIN, Guest, Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
 
@@ -43,7 +43,7 @@ def buyer(contexts: Contexts, server: Server) -> Iterator[Person]:
 
 
 def number_of(buyer: Person) -> str:
-    (order,) = buyer.context.request.get(f"{buyer.url}/v1/orders").json()["items"]
+    (order,) = buyer.context.request.get(f"{buyer.url}/v1/orders", max_retries=AGAIN).json()["items"]
     return str(order["number"])
 
 
@@ -103,7 +103,7 @@ def test_above_the_limit_a_supervisor_decides_and_the_shopper_hears(buyer: Perso
 
 
 def sam_refunds(who: Person, number: str) -> list[dict[str, Any]]:
-    answer = who.context.request.get(f"{who.url}/v1/staff/orders/{number}", headers={"X-Staff": "1"})
+    answer = who.context.request.get(f"{who.url}/v1/staff/orders/{number}", headers={"X-Staff": "1"}, max_retries=AGAIN)
     found: list[dict[str, Any]] = answer.json()["refunds"]
     return found
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.looks import sound
-from tests.browser.real import Guest
+from tests.browser.real import AGAIN, Guest
 from tests.pictures import png
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
@@ -105,7 +105,7 @@ def _square() -> Any:
 
 def _no_answer(route: Route) -> None:
     """It is done, and nobody hears of it."""
-    assert route.fetch().ok
+    assert route.fetch(max_retries=AGAIN).ok
     route.abort()
 
 
