@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts, Visit
 from tests.browser.looks import OVERFLOW, picture, sound, violations
-from tests.browser.real import SHOP, letter_to, sign_in
+from tests.browser.real import SHOP, Guest, letter_to, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
 
@@ -85,8 +85,10 @@ def test_door_and_people_at_every_width(desk_at: Open) -> None:
 @pytest.mark.parametrize("width", [1280, 768, 390, 320])
 def test_where_one_is_and_what_the_menu_holds_at_every_width(desk_at: Open, width: int) -> None:
     desk = desk_at(width, 844)
+    Guest(desk.visit.context, desk.url).says("I want to talk to a person")
     sign_in(desk.visit.context, desk.url, "Ada")
     desk.go("/staff/people")
+    expect(desk.page.locator(".st-nav .st-count").first).to_be_visible()  # what widens the navigation has come
     here = desk.page.get_by_role("link", name="People", exact=True)
     expect(here).to_be_in_viewport(ratio=0.98)  # but for a part of a pixel
     desk.page.locator(".st-me summary").click()

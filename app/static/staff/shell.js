@@ -205,11 +205,17 @@ for (const choice of document.querySelectorAll('input[name=st-theme]')) {
   choice.addEventListener('change', () => { globalThis.icTheme.choice = choice.value; });
 }
 
-// Where the navigation is wider than the window, the page one is on is in sight.
+// Where the navigation is wider than the window, the page one is on is in sight: also when a count beside a link has come
+// and widened it, until somebody takes the navigation in hand.
 const place = document.querySelector('.st-nav [aria-current]');
 if (place) {
-  const [nav, own, all] = [place.closest('.st-nav'), place.getBoundingClientRect(), place.closest('.st-nav').getBoundingClientRect()];
-  nav.scrollLeft += own.left - all.left - (all.width - own.width) / 2;
+  const nav = place.closest('.st-nav');
+  const wider = new ResizeObserver(() => {
+    const [own, all] = [place.getBoundingClientRect(), nav.getBoundingClientRect()];
+    nav.scrollLeft += own.left - all.left - (all.width - own.width) / 2;
+  });
+  for (const link of nav.querySelectorAll('a')) wider.observe(link);
+  for (const kind of ['pointerdown', 'wheel', 'focusin']) nav.addEventListener(kind, () => wider.disconnect(), { once: true, passive: true });
 }
 
 const menu = document.querySelector('.st-me');
