@@ -20,6 +20,7 @@ from engine.kit.tenancy import Tenant
 from engine.kit.views import View
 
 POLICIES: Final[Mapping[str, str]] = {
+    "addresses": "engine.customers.policy:AddressesPolicy",
     "agentic": "engine.agentic.policy:AgenticPolicy",
     "approvals": "engine.approvals.policy:ApprovalsPolicy",
     "catalog": "engine.catalog.policy:CatalogPolicy",

@@ -41,7 +41,7 @@ def ask(session: Session, identity: Identity, parts: Mapping[str, Any], *, threa
     if identity.actor != Actor.SHOPPER:
         raise Forbidden("Only the shopper can agree to this.")
     customer_id = book.own_profile(session, identity).id
-    address = book.whole(parts)
+    address = book.whole(session, identity.tenant_id, parts)
     if _present(session, identity) == address:
         raise SameAddress("That is the default address already.")
     older = session.scalars(_live(identity.tenant_id, customer_id).with_for_update()).first()

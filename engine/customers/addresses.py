@@ -71,23 +71,30 @@ def region_code(text: str, country: str) -> str:
     raise AddressIncomplete(f"{value!r} is not a state or province I know.", param="state")
 
 
-def normalize(parts: dict[str, Any]) -> dict[str, str]:
-    """One spelling for an address; parts not given stay empty.
+def postal_code(text: str, country: str) -> str:
+    """``m5v 2t6`` → ``M5V 2T6``. Raises ``AddressIncomplete`` for what has not the form of the country's."""
+    value, form = text.upper(), _POSTAL.get(country)
+    if form and not form.fullmatch(value):
+        raise AddressIncomplete(f"{value!r} is not a postal code of {country}.", param="postal_code")
+    return value
+
+
+def normalize(parts: dict[str, Any], *, as_given: bool = False) -> dict[str, str]:
+    """One spelling for an address; parts not given stay empty. ``as_given`` keeps a state and a postal code that we do
+    not know in the words they have; taxes, zones and embargoes go by the country, so that has to be one.
 
     Raises ``AddressIncomplete`` for a part that is given and cannot be right.
     """
     clean = {k: " ".join(str(parts.get(k) or "").split()) for k in (*PARTS, "line_two")}
-    if clean["country"] or clean["postal_code"]:
+    if clean["country"] or clean["postal_code"] or as_given:
         clean["country"] = country_code(clean["country"]) if clean["country"] else "US"
-    if clean["state"]:
-        clean["state"] = region_code(clean["state"], clean["country"] or "US")
-    if clean["postal_code"]:
-        clean["postal_code"] = clean["postal_code"].upper()
-        form = _POSTAL.get(clean["country"])
-        if form and not form.fullmatch(clean["postal_code"]):
-            raise AddressIncomplete(
-                f"{clean['postal_code']!r} is not a postal code of {clean['country']}.", param="postal_code"
-            )
+    for part, spelled in (("state", region_code), ("postal_code", postal_code)):
+        if clean[part]:
+            try:
+                clean[part] = spelled(clean[part], clean["country"] or "US")
+            except AddressIncomplete:
+                if not as_given:
+                    raise
     return clean
 
 

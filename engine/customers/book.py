@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 from engine.customers.addresses import PARTS, missing_parts, normalize
 from engine.customers.errors import AddressIncomplete, TooMuchKept
 from engine.customers.models import Address, Customer
+from engine.customers.policy import AddressesPolicy
 from engine.customers.verifying import lock_customer
 from engine.kit import audit
 from engine.kit.errors import NotFound, Unauthenticated
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
+from engine.kit.policies import policy_of
 
 MOST: Final = 50
 _FIELDS: Final = (*PARTS, "line_two")
@@ -69,7 +71,11 @@ def add_address(session: Session, identity: Identity, parts: Mapping[str, Any], 
     if count >= MOST:
         raise TooMuchKept(f"At most {MOST} addresses can be kept.")
     row = Address(
-        tenant_id=customer.tenant_id, id=new_id("address"), customer_id=customer.id, is_default=False, **whole(parts)
+        tenant_id=customer.tenant_id,
+        id=new_id("address"),
+        customer_id=customer.id,
+        is_default=False,
+        **whole(session, customer.tenant_id, parts),
     )
     session.add(row)
     session.flush()
@@ -84,7 +90,8 @@ def change_address(
 ) -> Address:
     """Set the parts that are given. Raises ``NotFound``, ``AddressIncomplete``."""
     row = own_address(session, identity, address_id)
-    parts = whole({field: getattr(row, field) for field in _FIELDS} | dict(parts))
+    kept = {field: getattr(row, field) for field in _FIELDS}
+    parts = whole(session, row.tenant_id, kept | dict(parts))
     for field, value in parts.items():
         setattr(row, field, value)
     if default:
@@ -116,11 +123,12 @@ def own_address(session: Session, identity: Identity, address_id: str) -> Addres
     raise NotFound("There is no such address.")
 
 
-def whole(parts: Mapping[str, Any]) -> dict[str, str]:
-    """An address in one spelling, with all it needs. Raises ``AddressIncomplete`` naming the part."""
-    clean = normalize(dict(parts))
+def whole(session: Session, tenant_id: str, parts: Mapping[str, Any]) -> dict[str, str]:
+    """An address in one spelling, with all that the shop asks of one. Raises ``AddressIncomplete`` naming the part."""
+    as_given = policy_of(session, tenant_id, AddressesPolicy).as_given
+    clean = normalize(dict(parts), as_given=as_given)
     missing = missing_parts(clean)
-    if missing:
+    if missing and not as_given:
         raise AddressIncomplete("This address is not complete.", param=missing[0])
     return clean
 

@@ -1,4 +1,4 @@
-"""What a merchant may decide about points."""
+"""What a merchant may decide about points, and about addresses."""
 
 from __future__ import annotations
 
@@ -26,3 +26,18 @@ class LoyaltyPolicy(Policy):
     """How many points become one unit of store credit in the shop's currency."""
     redeem_minimum: Annotated[int, Field(ge=1)] = 500
     """Fewer points are not redeemed at a time."""
+
+
+class AddressesPolicy(Policy):
+    """Addresses kept for customers, and new ones of orders that are placed: how closely they are looked at."""
+
+    section: ClassVar[str] = "addresses"
+
+    check: Literal["known_places", "as_given"] = "known_places"
+    """`known_places`: every part is there, and state and postal code are ones of the country. `as_given`: any words, or
+    none. The country is one we know either way, and a checkout takes known places only.
+    """
+
+    @property
+    def as_given(self) -> bool:
+        return self.check == "as_given"

@@ -41,8 +41,12 @@ _ADDRESSES: Final[tuple[dict[str, str], ...]] = (
     {"state": "tx"},
     {"address1": "12  Elm  St ", "address2": "c/o \u00c9lise \u674e"},
     {"city": "Toronto", "state": "Ontario", "zip": "M5V 2T6", "country": "Canada"},
+    {"state": "Atlantis"},
+    {"zip": "m5v"},
+    {"city": "", "country": ""},
+    {"address1": " ", "address2": "", "city": "", "state": "", "zip": ""},
 )
-"""How else an address may be said: odd, and decent."""
+"""How else an address may be said: in other words, in impossible ones, not at all."""
 _SUMS: Final = (
     "{a} + {b}", "{a} - {b}", "({a} + {b}) * 2", "{a} / 3", "-{a}", "{a} * 0.1 + {b}", "{a}",
     "{a} +", "2 ** 8", "{a} // 2", "1 / 0", "abs({a})", "(", "{a} {b}", "",

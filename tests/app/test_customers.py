@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from app.identity import COOKIE
 from engine.customers.models import Address, Customer, EmailCode, PaymentMethod
-from engine.customers.policy import LoyaltyPolicy
+from engine.customers.policy import AddressesPolicy, LoyaltyPolicy
 from engine.kit.ids import new_id
 from engine.kit.policies import change_policy
 from engine.kit.tenancy import BrowserSession, Tenant
@@ -136,6 +136,14 @@ def test_an_address_that_cannot_be_is_refused(browser: Browser, shop: Shop) -> N
     assert (answer.status_code, answer.json()["param"]) == (400, "postal_code")
     with shop.uow() as session:
         assert session.scalars(select(Address)).all() == []
+
+
+def test_a_shop_may_keep_addresses_as_given(browser: Browser, shop: Shop) -> None:
+    with shop.uow() as session:
+        change_policy(session.get_one(Tenant, shop.tenant.id), AddressesPolicy, {"check": "as_given"})
+    sign_in(browser, shop)
+    kept = browser.post("/v1/me/addresses", NEW | {"postal_code": "nope", "state": "Atlantis", "city": ""}).json()
+    assert (kept["postal_code"], kept["state"], kept["city"], kept["country"]) == ("nope", "Atlantis", "", "US")
 
 
 def test_a_customers_things_are_not_anothers(open_browser, shop: Shop) -> None:

@@ -13,7 +13,8 @@ from engine.compliance import service as compliance
 from engine.compliance.policy import CompliancePolicy
 from engine.customers.addresses import missing_parts, normalize
 from engine.customers.errors import AddressIncomplete
-from engine.kit.policies import read_policy
+from engine.customers.policy import AddressesPolicy
+from engine.kit.policies import policy_of, read_policy
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
 from engine.orders.changes import kept_tax
@@ -39,7 +40,7 @@ def work_out(case: Case, wanted: AddressWanted) -> Effect:
         raise NotDeliverable("Its buyer comes for this order: it goes to no other address.")
     if is_digital(case.order.fulfillment) or goes_apart(case.parts.lines):
         raise NotDeliverable("Not all of this order goes to an address: please talk to the shop.")
-    ship_to = _complete(wanted)
+    ship_to = _complete(case, wanted)
     if ship_to == case.order.ship_to:
         raise NothingToChange("The order goes to that address already.")
     kept = [line for line in case.parts.lines if line.ordered > line.canceled]
@@ -97,9 +98,10 @@ def rules_of(case: Case, address: Mapping[str, Any]) -> tax.Rules:
     return replace(found, included=order.tax_included)
 
 
-def _complete(wanted: AddressWanted) -> dict[str, str]:
-    ship_to = normalize(wanted.ship_to.model_dump())
-    if lacking := missing_parts(ship_to):
+def _complete(case: Case, wanted: AddressWanted) -> dict[str, str]:
+    as_given = policy_of(case.session, case.order.tenant_id, AddressesPolicy).as_given
+    ship_to = normalize(wanted.ship_to.model_dump(), as_given=as_given)
+    if not as_given and (lacking := missing_parts(ship_to)):
         words = ", ".join(lacking).replace("_", " ")
         raise AddressIncomplete(f"Still needed: {words}.", param=f"ship_to.{lacking[0]}")
     return ship_to

@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 
 from engine.checks import customers, privacy
-from engine.customers.policy import LoyaltyPolicy
+from engine.customers.policy import AddressesPolicy, LoyaltyPolicy
 from engine.finance import postings
+from engine.kit.policies import Policy
 
 PAGE = (Path(__file__).parents[3] / "docs/domains/customers.md").read_text()
 
 
-@pytest.mark.parametrize("name", list(LoyaltyPolicy.model_fields))
-def test_the_page_names_every_policy_with_its_default(name: str) -> None:
-    default = LoyaltyPolicy.model_fields[name].default
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind in (AddressesPolicy, LoyaltyPolicy) for name in kind.model_fields]
+)
+def test_the_page_names_every_policy_with_its_default(kind: type[Policy], name: str) -> None:
+    default = kind.model_fields[name].default
     assert f"| `{name}` | {str(default).lower()} |" in PAGE
 
 

@@ -10,6 +10,8 @@ from sqlalchemy import select, update
 
 from engine.catalog.models import Variant
 from engine.checkout.models import Consent
+from engine.customers.errors import AddressIncomplete
+from engine.customers.policy import AddressesPolicy
 from engine.kit import clock
 from engine.kit.errors import DomainError, Forbidden, NotFound
 from engine.orders import service
@@ -34,7 +36,7 @@ from engine.orders.errors import (
     WrongProduct,
     WrongStatus,
 )
-from engine.orders.models import OrderChange, OrderLine
+from engine.orders.models import Order, OrderChange, OrderLine
 from engine.payments.models import Refund
 from engine.payments.policy import PaymentsPolicy
 from tests.engine.orders.desk import Desk, broken, buy, changes, held, limit, rule, sibling, stock
@@ -166,6 +168,25 @@ def test_another_address_is_taxed_and_shipped_anew(desk: Desk) -> None:
         desk.ask("address", ship_to=ADDRESS)
     with pytest.raises(NotDeliverable):
         desk.ask("address", ship_to=ADDRESS | {"country": "FR", "state": "", "postal_code": "75001"})
+
+
+def test_words_that_are_no_place_are_refused_unless_the_shop_takes_them_as_given(desk: Desk) -> None:
+    unknown = ELSEWHERE | {"city": "", "state": "Atlantis", "postal_code": "m5v", "country": "usa"}
+    before = desk.rows()
+    for part in ({"state": "Atlantis"}, {"postal_code": "m5v"}, {"city": " "}):
+        with pytest.raises(AddressIncomplete):
+            desk.ask("address", ship_to=ELSEWHERE | part)
+    limit(desk, AddressesPolicy, check="as_given")
+    with pytest.raises(AddressIncomplete):
+        desk.ask("address", ship_to=unknown | {"country": "Atlantis"})
+    assert desk.rows() == before
+    desk.do("address", ship_to=unknown)
+    with desk.shop.uow() as session:
+        kept = session.get_one(Order, (desk.shop.tenant.id, desk.order_id)).ship_to
+    assert kept == unknown | {"country": "US", "line_two": ""}
+    desk.do("address", ship_to=unknown | {"state": "oregon", "country": ""})
+    assert desk.look().ship_to.state == "OR"
+    assert broken(desk.shop) == []
 
 
 def test_another_card_pays_the_whole_and_the_first_gets_it_back(desk: Desk) -> None:

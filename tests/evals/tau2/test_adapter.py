@@ -245,6 +245,19 @@ def test_a_default_address_is_changed_and_found_by(whole):
     assert (again, len(whole.cards)) == (found, 1)
 
 
+def test_an_address_in_any_words_is_kept_in_those_words(whole):
+    nowhere = {"address1": "", "address2": " ", "city": "", "state": "Atlantis", "country": "", "zip": "m5v"}
+    order = order_of("pending")
+    moved = result_of(whole.call("modify_pending_order_address", {"order_id": order["order_id"]} | nowhere))
+    assert moved == order | {"address": nowhere}
+    found = result_of(whole.call("modify_user_address", {"user_id": "noah_patel_6952"} | nowhere))
+    assert found["address"] == nowhere
+    assert whole.export()["orders"][order["order_id"]] == moved
+    abroad = nowhere | {"country": "Atlantis"}
+    assert whole.call("modify_user_address", {"user_id": "noah_patel_6952"} | abroad)[1] is not None
+    assert whole.export()["users"]["noah_patel_6952"] == found
+
+
 def test_a_customer_may_change_their_mind_more_often_than_one_session_may(whole):
     order = order_of("pending")
     for number in range(70):
