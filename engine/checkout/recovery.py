@@ -22,6 +22,7 @@ from engine.kit import audit, clock
 from engine.kit.envelope import unseal
 from engine.kit.errors import Unavailable
 from engine.kit.money import Money
+from engine.orders.changes.settle import is_for_later
 from engine.payments.gateway import CaptureRequest, Charge, ChargeStatus, GatewayEvent
 from engine.payments.models import CaptureMode, Payment, PaymentStatus
 from engine.runtime import Runtime
@@ -101,7 +102,7 @@ def _unfinished(runtime: Runtime, session: Session, payment: Payment, now: datet
         token=token,
         amount=Money(payment.amount, payment.currency),
     )
-    valid = bool(token) and card is not None and card.expires_at > now
+    valid = bool(token) and card is not None and (card.expires_at > now or is_for_later(session, payment))
     return _Unfinished(payment.id, payment.gateway, request, valid, CaptureMode(payment.capture_mode))
 
 

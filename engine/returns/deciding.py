@@ -25,7 +25,7 @@ from engine.payments.alerts import raise_alert, resolve_alert
 from engine.payments.gateway import Charge, ChargeStatus
 from engine.payments.models import Payment
 from engine.returns import exchanging, goods, news, waived
-from engine.returns.errors import NoReturn, NotInspected, WrongStep
+from engine.returns.errors import DifferenceUnpaid, NoReturn, NotInspected, WrongStep
 from engine.returns.models import Return, ReturnKind, ReturnStatus
 from engine.returns.parcel import lock, settle_due
 from engine.returns.settling import BLOCKED, close_if_done
@@ -39,6 +39,7 @@ SHORT: Final = "return_short"
 _BATCH: Final = 50
 _GRACE: Final = timedelta(seconds=2)
 Step = Callable[[Session, str, str], tuple[str, ...]]
+One = Callable[[Runtime, str, str], bool]
 
 
 def approve(runtime: Runtime, identity: Identity, return_id: str, *, approved: str | None = None) -> None:
@@ -100,6 +101,8 @@ def close(
     order, row = lock(session, tenant_id, return_id)
     if row.status in ENDED or row.status == ReturnStatus.REQUESTED:
         raise WrongStep(f"A return that is {ReturnStatus(row.status).value} cannot be closed.")
+    if row.to_charge and settle.is_under_way(session, tenant_id, row.change_id):
+        raise WrongStep("Its difference is being taken now. Close it once that has ended.")
     lines = lines_of(session, row)
     if any(line.inspected < line.received for line in lines):
         raise NotInspected("Say first what becomes of the goods that are here.")
@@ -126,14 +129,16 @@ def settle_again(
 ) -> tuple[str, ...]:
     """Try once more to give back what could not be given back; ``approved`` lifts the shop's limits.
 
-    Raises ``NoReturn``, ``WrongStep`` when nothing was in its way, and when ``strict`` what refunds refuse.
+    Raises ``NoReturn``, ``WrongStep`` when nothing was in its way or its difference was refused (the yes to it is used
+    up), and when ``strict`` what refunds refuse.
     """
     order, row = lock(session, tenant_id, return_id)
     if row.problem is None:
         raise WrongStep("Nothing keeps its money from going back.")
-    if row.to_charge:
+    if row.problem == DifferenceUnpaid.code:
+        raise WrongStep("Its difference was refused, and is not asked for twice. Closed, it pays back what came.")
+    if row.to_charge:  # ``collecting`` tries, and the inbox hears of it
         row.problem = None
-        resolve_alert(session, tenant_id, BLOCKED, row.id)
         return ()
     made = settle_due(session, order, row, actor=actor, word=approved, strict=strict)
     close_if_done(session, order, row)
@@ -143,17 +148,19 @@ def settle_again(
 def expire_returns(runtime: Runtime, tenant_id: str) -> int:
     """End returns that nobody decided on or sent in time; how many."""
     late = Return.expires_at <= clock.now() - _GRACE
-    return _each(runtime, tenant_id, Return.status.in_(sorted(NOT_SENT)) & Return.sent_at.is_(None) & late, _expire)
+    wanted = Return.status.in_(sorted(NOT_SENT)) & Return.sent_at.is_(None) & late
+    return each(runtime, tenant_id, wanted, _in_turn(_expire))
 
 
 def retry_blocked(runtime: Runtime, tenant_id: str) -> int:
     """Money that a dispute kept here goes back when the dispute is over; how many returns were tried."""
-    return _each(runtime, tenant_id, Return.problem.is_not(None) & Return.status.not_in(sorted(ENDED)), _again)
+    blocked = (Return.problem != DifferenceUnpaid.code) & Return.status.not_in(sorted(ENDED))
+    return each(runtime, tenant_id, blocked, _in_turn(_again))
 
 
-def _each(runtime: Runtime, tenant_id: str, wanted: ColumnElement[bool], step: Step) -> int:
-    """Take the step with all the returns that are wanted, page by page, oldest first: ids are in the order of their
-    time. How many it succeeded with.
+def each(runtime: Runtime, tenant_id: str, wanted: ColumnElement[bool], one: One) -> int:
+    """Do it with all the returns that are wanted, page by page, oldest first: ids are in the order of their time. How
+    many it was done with; what it refuses, or breaks on, keeps no other return waiting.
     """
     done, after = 0, ""
     while True:
@@ -164,22 +171,30 @@ def _each(runtime: Runtime, tenant_id: str, wanted: ColumnElement[bool], step: S
                 .order_by(Return.id)
                 .limit(_BATCH)
             ).all()
-        done += sum(_one_of_many(runtime, tenant_id, return_id, step) for return_id in ids)
+        done += sum(_tried(runtime, tenant_id, return_id, one) for return_id in ids)
         if len(ids) < _BATCH:
             return done
         after = ids[-1]
 
 
-def _one_of_many(runtime: Runtime, tenant_id: str, return_id: str, step: Step) -> bool:
-    """One step of a job, in a transaction of its own: what it refuses, or breaks on, keeps no other return waiting."""
+def _tried(runtime: Runtime, tenant_id: str, return_id: str, one: One) -> bool:
     try:
-        with runtime.unit_of_work(tenant_id) as session:
-            made = step(session, tenant_id, return_id)
+        return one(runtime, tenant_id, return_id)
     except Exception:
         log.exception("return left as it is", return_id=return_id)
         return False
-    _carry_out(runtime, tenant_id, made)
-    return True
+
+
+def _in_turn(step: Step) -> One:
+    """One step of a job in a transaction of its own, and the refunds that follow."""
+
+    def one(runtime: Runtime, tenant_id: str, return_id: str) -> bool:
+        with runtime.unit_of_work(tenant_id) as session:
+            made = step(session, tenant_id, return_id)
+        _carry_out(runtime, tenant_id, made)
+        return True
+
+    return one
 
 
 def _again(session: Session, tenant_id: str, return_id: str) -> tuple[str, ...]:

@@ -177,5 +177,5 @@ def blocked(session: Session, order: Order, row: Return, refused: DomainError) -
     """What is due for a return cannot be done: it names its problem, and staff are told."""
     log.warning("return not refunded", return_id=row.id, code=refused.code)
     row.problem = refused.code
-    words = f"Return {row.number} of order {order.number} is here, and its money cannot go back: {refused.message}"
+    words = f"Return {row.number} of order {order.number} is here, and cannot be settled: {refused.message}"
     raise_alert(session, row.tenant_id, BLOCKED, row.id, words, facts={"order": order.id, "code": refused.code})

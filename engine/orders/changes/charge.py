@@ -69,9 +69,12 @@ def is_at_once(effect: Effect) -> bool:
     """Whether it is charged by what answers without being asked over a network: an account of ours, or a gateway that
     is here.
     """
-    method = effect.method
-    local = method is not None and (method.stored_value_id is not None or method.gateway in LOCAL)
-    return bool(effect.charge) and not effect.sets_aside and local
+    return bool(effect.charge) and not effect.sets_aside and effect.method is not None and is_here(effect.method)
+
+
+def is_here(way: Method | Payment) -> bool:
+    """Whether nobody is asked over a network to take it."""
+    return way.stored_value_id is not None or way.gateway in LOCAL
 
 
 def begin(session: Session, runtime: Runtime, order: Order, change: OrderChange, card: Consent) -> Payment:

@@ -56,7 +56,21 @@ def settle_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Cha
     return payment
 
 
-def settle_here(session: Session, tenant_id: str, payment_id: str, charge: Charge) -> write.Applied:
+def is_under_way(session: Session, tenant_id: str, change_id: str) -> bool:
+    """Whether a payment for the change has no end yet."""
+    query = select(Payment.id).where(
+        Payment.tenant_id == tenant_id, Payment.change_id == change_id, Payment.status.in_(sorted(UNSETTLED))
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def is_for_later(session: Session, payment: Payment) -> bool:
+    """Whether it pays for what is true already, as was agreed to with it: for as long as its token is good."""
+    change = session.get(OrderChange, (payment.tenant_id, payment.change_id)) if payment.change_id else None
+    return change is not None and change.status == ChangeStatus.APPLIED
+
+
+def settle_here(session: Session, tenant_id: str, payment_id: str, charge: Charge | None) -> write.Applied:
     """The same within a transaction that is under way, for what needs no gateway; what is left to ``carry_out``."""
     return _settle(session, tenant_id, payment_id, charge)[0]
 
