@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from engine.fulfillment import paying, work
-from engine.fulfillment.errors import NothingToRelease, NotReleasable
+from engine.fulfillment.errors import MadeUpFor, NothingToRelease, NotReleasable
 from engine.fulfillment.models import OWN, Fulfillment, FulfillmentLine, FulfillmentStatus
 from engine.fulfillment.policies import FulfillmentPolicy, RoutingPolicy
 from engine.fulfillment.routing import Destination, Plan, plan
@@ -28,9 +28,10 @@ from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
-from engine.orders.models import Order, OrderLine, OrderStatus
+from engine.orders.models import Order, OrderLine, OrderStatus, Shipment
 from engine.orders.ways import way_of
 from engine.payments import captures
+from engine.returns.taken import unanswered
 from engine.runtime import Runtime
 from engine.shipping.digital import is_digital
 from engine.shipping.pickup import fetched
@@ -73,7 +74,7 @@ def release(
 
     An order that was only authorized gets its captures asked for here (``captures.execute`` after the commit). Asked
     again after a capture failed, it asks for the money once more. Raises ``NotReleasable`` for an order that is not
-    open, ``NotPaid``, ``NothingToRelease``.
+    open, ``NotPaid``, ``NothingToRelease``, ``MadeUpFor``.
     """
     order = orders.lock(session, tenant_id, order_id)
     if order.status != OrderStatus.OPEN or order.placed_at is None:
@@ -84,6 +85,7 @@ def release(
     stuck = paying.failed(session, work.of_order(session, tenant_id, order_id))
     if not units and not stuck:
         raise NothingToRelease("Everything that has stock was released before.")
+    _require_owed(session, order, [lines[key] for key in units])
     made = _hand_over(session, order, lines, units) if units else []
     _ask_for_money(session, order, purse, lines, [*made, *stuck])
     orders.touch(order)
@@ -91,6 +93,20 @@ def release(
     audit.record(session, tenant_id, actor=actor, action="order.released", subject=order_id, facts=facts)
     session.flush()
     return made
+
+
+def _require_owed(session: Session, order: Order, lines: Sequence[OrderLine]) -> None:
+    """What came back though it was made up for does not go out a second time. Raises ``MadeUpFor``."""
+    back = select(Shipment.id).where(
+        Shipment.tenant_id == order.tenant_id, Shipment.order_id == order.id, Shipment.returned_at.is_not(None)
+    )
+    if not lines or session.scalar(back.limit(1)) is None:
+        return
+    left = unanswered(session, order, lines)
+    for line in lines:
+        if left[line.id] < 0:
+            words = f"{-left[line.id]} of {line.title} came back and were made up for already."
+            raise MadeUpFor(f"{words} Cancel what was sent instead, or keep these and cancel the others.")
 
 
 def release_due(runtime: Runtime, tenant_id: str) -> int:

@@ -523,6 +523,10 @@ def test_a_unit_sent_again_whose_parcel_came_back_is_not_paid_back(office: Offic
         (told,) = session.scalars(select(Alert.detail).where(Alert.kind == exceptions.BACK))
     assert told.endswith("Its goods were sent once more already: cancel that first, or keep them.")
     office.do(action="resume")
+    before = office.desk.rows()
+    again = office.post(f"/orders/{office.desk.order_id}/release")
+    assert (again.status_code, again.json()["code"]) == (409, "made_up_for")
+    assert office.desk.rows() == before
     assert [one["units"] for one in office.action("cancel")["lines"]] == [1]
     both = {"kind": "cancel", "reason": "other", "lines": [{"line_id": line, "quantity": 2}]}
     refused = office.post(f"/orders/{office.desk.order_id}/cards", {"action": "change", "wanted": both})
@@ -530,6 +534,7 @@ def test_a_unit_sent_again_whose_parcel_came_back_is_not_paid_back(office: Offic
     assert office.do(action="change", wanted={"kind": "cancel", "reason": "other"}).status_code == 200
     assert [(amount, status) for amount, status, _ in office.refunds()] == [(5500, "succeeded")]
     assert not office.action("cancel")["allowed"]
+    assert office.post(f"/orders/{office.desk.order_id}/release").json()["code"] == "made_up_for"
     assert broken(office.shop) == []
 
 
