@@ -88,20 +88,25 @@ def as_staff(request: Request) -> bool:
 
 
 def shop_said(request: Request) -> str:
-    """The shop whose page asks, where its host has several. It only says which of the browser's own cookies counts."""
+    """The shop whose page asks, where its host has several. It only says which of the browser's own cookies counts: who
+    the browser is in another shop, it is not on this page.
+    """
     return request.headers.get("x-shop") or request.query_params.get("shop", "")
 
 
 def who(site: Site, request: Request) -> Caller:
     """Who asks. Raises what ``authenticate`` raises."""
-    staff = as_staff(request)
-    return authenticate(
+    staff, shop = as_staff(request), shop_said(request)
+    caller = authenticate(
         site.runtime,
         authorization=request.headers.get("authorization"),
-        cookie=None if staff else session_of(request.cookies, shop_said(request)),
+        cookie=None if staff else session_of(request.cookies, shop),
         host=request.headers.get("host", ""),
         staff_cookie=request.cookies.get(STAFF_COOKIE) if staff else None,
     )
+    by_cookie = not staff and "authorization" not in request.headers
+    elsewhere = by_cookie and shop not in {"", caller.merchant.slug}
+    return Caller(caller.merchant) if elsewhere else caller
 
 
 def _check_names(request: Request) -> None:

@@ -83,6 +83,11 @@ def test_two_tabs_of_two_shops_keep_who_they_are(browser: Browser, make_tenant) 
     assert [look(one, one), look(two, two)] == [404, 200]
     assert browser.get(f"/v1/threads/{threads[two.slug]}").status_code == 200
 
+    # Pressed once more, in another tab of the same shop: nobody is signed out who was not meant.
+    assert browser.post("/v1/identity/sign_out", {}, X_Shop=one.slug).status_code == 401
+    assert look(two, two) == 200
+    assert browser.post("/v1/threads", {"tenant": one.slug}, X_Shop=one.slug).json()["tenant"] == one.slug
+
 
 def test_an_unknown_or_suspended_shop_is_not_found(browser: Browser, make_tenant) -> None:
     closed = make_tenant(status="suspended")
