@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import make_url
 
 from engine.catalog.search import CatalogSearch
 from engine.db import Addresses, Store, libpq_url, open_addresses
-from engine.embedded_postgres import wipe
 from engine.kit.tenancy import RUNTIME_ROLE
 from engine.migrate import load_models, migrate
 from engine.payments.gateway import Gateway
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 from engine.runtime import Runtime
 from engine.settings import Settings
+from evals import throwaway
 from evals.listening import Listener
 from graph import checkpointer
 from graph.runner import CONCURRENCY, Runner
@@ -60,7 +57,7 @@ class Stage:
 @contextmanager
 def temporary_house(more: MoreGateways = lambda _: {}) -> Iterator[House]:
     """A house in a temporary folder; nothing of it is left afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="icommerce-evals-"))
+    home = throwaway.make("icommerce-evals-")
     settings = Settings.from_env({"ICOMMERCE_HOME": str(home)})
     try:
         addresses = open_addresses(replace(settings, durable=False), start=True)
@@ -70,9 +67,7 @@ def temporary_house(more: MoreGateways = lambda _: {}) -> Iterator[House]:
         with opened(addresses, more) as house:
             yield house
     finally:
-        if (home / "postgres.lock").exists():
-            wipe(home)
-        shutil.rmtree(home, ignore_errors=True)
+        throwaway.remove(home)
 
 
 @contextmanager

@@ -1,21 +1,21 @@
-"""A store for one process: an embedded PostgreSQL in a temporary home, migrated, gone when the process ends."""
+"""A store for one process: an embedded PostgreSQL in a temporary home, migrated, gone when the process ends or is
+killed.
+"""
 
 from __future__ import annotations
 
 import atexit
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
 from engine.catalog.search import CatalogSearch
 from engine.db import Store, open_addresses
-from engine.embedded_postgres import wipe
 from engine.migrate import load_models, migrate
 from engine.payments.gateways.manual import MANUAL, ManualGateway
 from engine.runtime import Runtime
 from engine.settings import Settings
+from evals import throwaway
 
 _ORIGIN = "http://127.0.0.1:1"
 _OPENED: list[Runtime] = []
@@ -26,7 +26,7 @@ def process_runtime() -> Runtime:
     """The engine on this process's own store, started at the first call; nothing else has to run."""
     with _LOCK:
         if not _OPENED:
-            _OPENED.append(_open(Path(tempfile.mkdtemp(prefix="icommerce-tau2-"))))
+            _OPENED.append(_open(throwaway.make("icommerce-tau2-")))
         return _OPENED[0]
 
 
@@ -49,6 +49,4 @@ def _open(home: Path) -> Runtime:
 def _close(home: Path) -> None:
     for runtime in _OPENED:
         runtime.store.close()
-    if (home / "postgres.lock").exists():
-        wipe(home)
-    shutil.rmtree(home, ignore_errors=True)
+    throwaway.remove(home)
