@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _ASK_LATER: Final = frozenset({425, 429})
 _STALE: Final = frozenset({409, 412})
 _DEFAULT_WAIT: Final = 2.0
+_LONGEST_WAIT: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +116,19 @@ def unsure(request: Outgoing, words: str, *, answer: int | None = None) -> SyncE
 
 
 def retry_after(reply: Reply) -> float | None:
-    """Seconds that an answer asks us to wait: a number, or a moment (RFC 9110, 10.2.3)."""
+    """Seconds that an answer asks us to wait, a day at most: a number, or a moment (RFC 9110, 10.2.3)."""
     said = reply.headers.get("retry-after", "").strip()
     if not said or len(said) > 40:
         return None
     try:
-        return max(0.0, float(said)) if said[0].isdigit() else _until(said)
+        return min(max(0.0, float(said) if said[0].isdigit() else _until(said)), _LONGEST_WAIT)
     except (ValueError, TypeError):
         return None
 
 
 def _until(said: str) -> float:
     moment = parsedate_to_datetime(said)
-    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now()).total_seconds())
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now()).total_seconds()
 
 
 def basic(user: str, password: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ MICRO: Final = 1_000_000
 POLL: Final = timedelta(milliseconds=100)
 """When to look again where only a call's coming back makes room."""
 _MS: Final = timedelta(milliseconds=1)
+_LARGEST: Final = 10**9
 _LONGEST_BLOCK: Final = timedelta(minutes=15)
 
 
@@ -47,7 +48,7 @@ class LimitPolicy:
             raise InvalidInput("A concurrency limit says max_in_flight, and nothing else.", param="limit")
         if self.kind != LimitKind.CONCURRENCY and not sized:
             raise InvalidInput(f"A limit of {self.kind} says capacity and period_ms.", param="limit")
-        if any(value is not None and not 1 <= value <= 10**9 for value in (self.capacity, self.period_ms)):
+        if any(value is not None and not 1 <= value <= _LARGEST for value in (self.capacity, self.period_ms)):
             raise InvalidInput("capacity and period_ms are from 1 to 1,000,000,000.", param="limit")
         if self.max_in_flight is not None and not 1 <= self.max_in_flight <= 1_000:
             raise InvalidInput("max_in_flight is from 1 to 1,000.", param="limit")
@@ -105,7 +106,7 @@ class Out:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a system said of its limit in an answer; ``None`` where it said nothing."""
+    """What a system said of its limit in an answer; ``None`` where it said nothing, or nothing that a limit can be."""
 
     cost: int | None = None
     """What the request cost in the end."""
@@ -115,6 +116,11 @@ class Feedback:
     restore_per_second: int | None = None
     retry_after: float | None = None
     """Seconds for which it wants to be left alone."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("cost", 0), ("available", -_LARGEST), ("capacity", 1), ("restore_per_second", 1)):
+            if (said := getattr(self, name)) is not None and not least <= said <= _LARGEST:
+                object.__setattr__(self, name, None)
 
 
 def made(connection: Connection, policy: LimitPolicy) -> Limit:
@@ -169,7 +175,7 @@ def end(session: Session, permit: Taken, feedback: Feedback | None = None) -> No
         _run(session, delete(Permit).where(*_mine(permit)))
     if told.retry_after is not None:
         row = _locked(session, permit.tenant_id, permit.connection_id)
-        until = now + min(timedelta(seconds=max(told.retry_after, 0)), _LONGEST_BLOCK)
+        until = now + timedelta(seconds=min(max(told.retry_after, 0), _LONGEST_BLOCK.total_seconds()))
         row.blocked_until = max(row.blocked_until or until, until)
 
 

@@ -359,7 +359,18 @@ def test_what_a_system_says_of_its_limit_counts_for_everybody(runtime, tenant) -
 
 @pytest.mark.parametrize(
     ("said", "seconds"),
-    [("7", 7.0), ("0.5", 0.5), ("Sat, 01 Nov 2036 00:00:09 GMT", 9.0), ("soon", None), ("", None), ("-1", None)],
+    [
+        ("7", 7.0),
+        ("0.5", 0.5),
+        ("Sat, 01 Nov 2036 00:00:09 GMT", 9.0),
+        ("Sat, 01 Nov 2036 00:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0),
+        ("1e400", 86_400.0),
+        ("9" * 40, 86_400.0),
+        ("soon", None),
+        ("", None),
+        ("-1", None),
+    ],
 )
 def test_how_long_to_wait_is_a_number_or_a_moment(said, seconds) -> None:
     with clock.own(START):

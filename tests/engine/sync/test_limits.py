@@ -173,8 +173,10 @@ def test_a_system_that_asks_for_peace_has_it(runtime, tenant) -> None:
         end(scene, take(scene), Feedback(retry_after=7.5))
         assert waits(take(scene)) == pytest.approx(7.5, abs=0.001)
         hands.move(timedelta(seconds=7.5))
-        end(scene, take(scene), Feedback(retry_after=10**9))
-        assert waits(take(scene)) == pytest.approx(900, abs=0.001)
+        for absurd in (1e9, 1e40, float("inf")):
+            end(scene, take(scene), Feedback(retry_after=absurd))
+            assert waits(take(scene)) == pytest.approx(900, abs=0.001)
+            hands.move(timedelta(minutes=15))
 
 
 def test_a_request_costs_what_the_system_says(runtime, tenant) -> None:
@@ -182,6 +184,26 @@ def test_a_request_costs_what_the_system_says(runtime, tenant) -> None:
     with clock.own(START):
         end(scene, take(scene, 50), Feedback(cost=10))
         assert scene.limit.level_micro == 90_000_000
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cost": -50},
+        {"cost": 10**18},
+        {"available": 10**18},
+        {"available": -(10**18)},
+        {"capacity": -5, "restore_per_second": -1},
+        {"capacity": 10**18, "restore_per_second": 1},
+        {"capacity": 100, "restore_per_second": 0},
+    ],
+)
+def test_what_no_limit_can_be_is_not_believed_and_the_call_is_posted(runtime, tenant, said) -> None:
+    scene = connect(runtime, tenant, limit=points(100, 100))
+    with clock.own(START):
+        end(scene, take(scene, 40), Feedback(**said))
+        assert (scene.limit.capacity, scene.limit.period_ms, scene.limit.level_micro) == (100, 100_000, 60_000_000)
+    assert scene.permits() == []
 
 
 def test_a_lone_call_learns_the_level_and_the_size(runtime, tenant) -> None:
