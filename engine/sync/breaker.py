@@ -31,7 +31,7 @@ def allow(session: Session, tenant_id: str, connection_id: str, *, permit_id: st
     """Whether the call with this permit is the one that finds out. Raises ``CircuitOpen`` with the time to wait where
     there is no leave to call.
     """
-    row, now = _read(session, tenant_id, connection_id, lock=True), clock.now()
+    row, now = _locked(session, tenant_id, connection_id), clock.now()
     if row.state == BreakerState.CLOSED:
         return False
     if row.open_until is not None and row.open_until > now:
@@ -66,7 +66,7 @@ def note(
 def failed(session: Session, tenant_id: str, connection_id: str, *, permit_id: str) -> bool:
     """A call failed in a way that counts; whether the breaker has opened by it."""
     session.flush()
-    row, now = _read(session, tenant_id, connection_id, lock=True), clock.now()
+    row, now = _locked(session, tenant_id, connection_id), clock.now()
     if row.state == BreakerState.HALF_OPEN and row.probe_id == permit_id:
         row.cooldown_seconds = min(row.cooldown_seconds * 2, LONGEST_COOLDOWN)
         _become(row, BreakerState.OPEN, now)
@@ -80,7 +80,7 @@ def failed(session: Session, tenant_id: str, connection_id: str, *, permit_id: s
 
 def succeeded(session: Session, tenant_id: str, connection_id: str, *, permit_id: str) -> None:
     """The call that found out was answered: it works again. To be told of probes; of others nothing is to be done."""
-    row, now = _read(session, tenant_id, connection_id, lock=True), clock.now()
+    row, now = _locked(session, tenant_id, connection_id), clock.now()
     if row.state == BreakerState.HALF_OPEN and row.probe_id == permit_id:
         row.counted_from, row.cooldown_seconds = now, COOLDOWN
         _become(row, BreakerState.CLOSED, now)
@@ -88,23 +88,19 @@ def succeeded(session: Session, tenant_id: str, connection_id: str, *, permit_id
 
 def undecided(session: Session, tenant_id: str, connection_id: str, *, permit_id: str) -> None:
     """The probe found nothing out (it was asked to wait): the next call may."""
-    row = _read(session, tenant_id, connection_id, lock=True)
+    row = _locked(session, tenant_id, connection_id)
     if row.probe_id == permit_id:
         row.probe_id = row.probe_until = None
 
 
 def reset(session: Session, tenant_id: str, connection_id: str, *, actor: str) -> None:
     """Let it through again, whatever was before: somebody knows that it works."""
-    row, now = _read(session, tenant_id, connection_id, lock=True), clock.now()
+    row, now = _locked(session, tenant_id, connection_id), clock.now()
     facts = {"from": str(row.state)}
     audit.record(session, tenant_id, actor=actor, action="connection.breaker_reset", subject=connection_id, facts=facts)
     row.counted_from, row.cooldown_seconds = now, COOLDOWN
     row.state, row.changed_at = BreakerState.CLOSED, now
     row.open_until = row.probe_id = row.probe_until = None
-
-
-def state_of(session: Session, tenant_id: str, connection_id: str) -> Breaker:
-    return _read(session, tenant_id, connection_id, lock=False)
 
 
 def _too_many(session: Session, row: Breaker, now: datetime) -> bool:
@@ -126,10 +122,9 @@ def _become(row: Breaker, state: BreakerState, now: datetime) -> None:
     row.probe_id = row.probe_until = None
 
 
-def _read(session: Session, tenant_id: str, connection_id: str, *, lock: bool) -> Breaker:
+def _locked(session: Session, tenant_id: str, connection_id: str) -> Breaker:
     query = select(Breaker).where(Breaker.tenant_id == tenant_id, Breaker.connection_id == connection_id)
-    query = query.execution_options(populate_existing=True)
-    return session.scalars(query.with_for_update() if lock else query).one()
+    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
 
 
 def _open(left: timedelta) -> CircuitOpen:

@@ -139,10 +139,6 @@ def set_policy(session: Session, connection: Connection, policy: LimitPolicy) ->
     row.level_micro, row.level_at = min(level, (policy.capacity or 0) * MICRO), _later(row.level_at, now)
 
 
-def policy_of(row: Limit) -> LimitPolicy:
-    return LimitPolicy(LimitKind(row.kind), row.capacity, row.period_ms, row.max_in_flight)
-
-
 def take(
     session: Session, tenant_id: str, connection_id: str, *, permit_id: str, cost: int, lease: timedelta
 ) -> Taken | Wait:
@@ -177,11 +173,6 @@ def end(session: Session, permit: Taken, feedback: Feedback | None = None) -> No
         row = _locked(session, permit.tenant_id, permit.connection_id)
         until = now + timedelta(seconds=min(max(told.retry_after, 0), _LONGEST_BLOCK.total_seconds()))
         row.blocked_until = max(row.blocked_until or until, until)
-
-
-def give_back(session: Session, permit: Taken) -> None:
-    """Nothing was sent: it is as if it had never been taken."""
-    _run(session, delete(Permit).where(*_mine(permit)))
 
 
 def room(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timedelta:

@@ -54,6 +54,3 @@ class Agenda:
 
     def __len__(self) -> int:
         return len(self._heap)
-
-    def next_at(self) -> datetime | None:
-        return self._heap[0][0] if self._heap else None

@@ -14,7 +14,6 @@ from engine.kit.errors import NotFound
 from engine.kit.tenancy import Base, Tenant
 from engine.migrate import load_models
 from engine.sync import (
-    breaker,
     connections,
     exceptions,
     inbox,
@@ -26,7 +25,7 @@ from engine.sync import (
     xref,
 )
 from engine.sync.errors import Rejected
-from engine.sync.models import Permit, System
+from engine.sync.models import Breaker, Permit, System
 from tests.engine.sync.scene import LEASE, Scene, connect
 from tests.engine.sync.targets import PLACE, SPEC
 
@@ -127,7 +126,7 @@ def test_a_shop_that_is_full_or_broken_is_so_alone(theirs: Scene, runtime, tenan
     with theirs.uow() as session:
         row = session.get_one(type(theirs.limit), (theirs.tenant.id, theirs.connection.id))
         row.max_in_flight = 1
-        state = breaker.state_of(session, theirs.tenant.id, theirs.connection.id)
+        state = session.get_one(Breaker, (theirs.tenant.id, theirs.connection.id))
         state.state, state.open_until = "open", row.level_at.replace(year=2100)
 
     assert mine.client().request("GET", "/orders").status == 200

@@ -149,16 +149,6 @@ def test_who_comes_back_after_its_lease_is_not_counted_twice(runtime, tenant) ->
         assert isinstance(take(scene, 10), Taken)
 
 
-def test_what_was_never_sent_costs_nothing(runtime, tenant) -> None:
-    scene = connect(runtime, tenant, limit=points(10, 10))
-    with clock.own(START):
-        found = take(scene, 10)
-        assert isinstance(found, Taken)
-        with scene.uow() as session:
-            limits.give_back(session, found)
-        assert isinstance(take(scene, 10), Taken)
-
-
 def test_what_can_never_pass_is_refused(runtime, tenant) -> None:
     scene = connect(runtime, tenant, limit=points(10, 10))
 
