@@ -146,7 +146,7 @@ def one(connection_id: str, site: SiteDep, caller: CallerDep) -> Response:
 
 @router.patch("/{connection_id}", responses={200: {"model": ConnectionView}}, response_class=Response)
 def change(connection_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep, given: Change) -> Response:
-    """Another address, other settings or another limit; what is not said stays."""
+    """Another address at the same host, other settings or another limit; what is not said stays."""
 
     def work(session: Session, identity: Identity) -> Connection:
         return connections.change(

@@ -100,16 +100,16 @@ def change(
     settings: Mapping[str, Any] | None = None,
     limit: LimitPolicy | None = None,
 ) -> Connection:
-    """Another address, other settings (all of them anew) or another limit; what is not said stays. Raises
-    ``NotFound``, and what ``connect`` raises.
+    """Another address at the same host, other settings (all of them anew) or another limit; what is not said stays.
+    Raises ``NotFound``, and what ``connect`` raises.
     """
     row = get(session, tenant_id, connection_id, lock=True)
     _refuse_closed(row)
     told: dict[str, Any] = {}
     if base_url is not None and base_url.rstrip("/") != row.base_url:
         _check_address(session, runtime, tenant_id, base_url)
-        told["host"] = urlsplit(base_url).hostname
-        row.base_url = base_url.rstrip("/")
+        _check_host(row, base_url)
+        told["base_url"] = row.base_url = base_url.rstrip("/")
     if settings is not None:
         _check_settings(settings, secrets.secrets_of(session, runtime, row).values_in_use())
         told["settings"] = sorted(settings)
@@ -262,6 +262,12 @@ def _check_address(session: Session, runtime: Runtime, tenant_id: str, base_url:
     target = outward.parse(base_url, loopback=may_loop(session, runtime, tenant_id))
     if "?" in target.path:
         raise InvalidInput("A base address has no query.", param="base_url")
+
+
+def _check_host(row: Connection, base_url: str) -> None:
+    """Whoever may name an address need not know the secrets, and is not to have them sent to a machine of their own."""
+    if urlsplit(base_url).hostname != urlsplit(row.base_url).hostname:
+        raise InvalidInput("Secrets go to the host that they were given for: connect another.", param="base_url")
 
 
 def _check_name(session: Session, tenant_id: str, system: System, name: str) -> None:

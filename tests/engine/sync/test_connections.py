@@ -256,21 +256,29 @@ def test_settings_and_limit_are_changed_and_told(scene: Scene) -> None:
             scene.tenant.id,
             scene.connection.id,
             actor="key_test",
-            base_url="https://other.example.com/",
+            base_url="https://shop.example.com/admin/api/2026-10/",
             settings={"location": "1"},
             limit=points(100, 10),
         )
         row = session.query(AuditRow).order_by(AuditRow.id.desc()).first()
 
     assert row.facts == {
-        "host": "other.example.com",
+        "base_url": "https://shop.example.com/admin/api/2026-10",
         "settings": ["location"],
         "limit": {"kind": "points", "capacity": 100, "period_ms": 10_000},
     }
     assert (scene.limit.kind, scene.limit.capacity) == ("points", 100)
     with scene.uow() as session:
         found = connections.get(session, scene.tenant.id, scene.connection.id)
-    assert (found.base_url, found.settings) == ("https://other.example.com", {"location": "1"})
+    assert (found.base_url, found.settings) == ("https://shop.example.com/admin/api/2026-10", {"location": "1"})
+
+
+def test_secrets_do_not_follow_to_another_host(scene: Scene) -> None:
+    where = (scene.runtime, scene.tenant.id, scene.connection.id)
+    with scene.uow() as session, pytest.raises(InvalidInput, match="given for"):
+        connections.change(session, *where, actor="key_test", base_url="https://shop.example.com.thief.example/admin")
+    with scene.uow() as session:
+        assert connections.get(session, *where[1:]).base_url == "https://shop.example.com/admin"
 
 
 @pytest.mark.parametrize(
