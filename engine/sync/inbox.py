@@ -68,7 +68,7 @@ def receive(
 
 def claim(session: Session, tenant_id: str, *, source: str | None = None, limit: int = 50) -> list[Delivery]:
     """Deliveries to be worked now, in the order in which they came, for ``LEASE``: commit, then work, then ``done`` or
-    ``failed``. Whoever dies over one leaves it to the next.
+    ``failed``. Whoever dies over one leaves it to the next; one over which ``MAX_ATTEMPTS`` have died is dead itself.
     """
     now = clock.now()
     query = select(Delivery).where(
@@ -79,9 +79,12 @@ def claim(session: Session, tenant_id: str, *, source: str | None = None, limit:
     query = query.order_by(Delivery.available_at, Delivery.id).limit(limit).with_for_update(skip_locked=True)
     rows = list(session.scalars(query.execution_options(populate_existing=True)))
     for row in rows:
+        if row.attempts >= MAX_ATTEMPTS:
+            row.status, row.error = DELIVERY.check(row.status, DeliveryStatus.DEAD), "never_finished"
+            continue
         row.attempts += 1
         row.available_at = now + LEASE
-    return rows
+    return [row for row in rows if row.status == DeliveryStatus.WAITING]
 
 
 def done(session: Session, tenant_id: str, delivery_id: str) -> None:

@@ -94,6 +94,22 @@ def test_who_dies_over_one_leaves_it_to_the_next(runtime, tenant) -> None:
 
 
 @pytest.mark.usefixtures("still_clock")
+def test_one_that_everybody_dies_over_waits_for_a_person(runtime, tenant) -> None:
+    row, _ = receive(runtime, tenant)
+    for turn in range(inbox.MAX_ATTEMPTS):
+        with clock.shifted(turn * inbox.LEASE):
+            assert claim(runtime, tenant) == ["wh-1"]
+    with clock.shifted(inbox.MAX_ATTEMPTS * inbox.LEASE):
+        receive(runtime, tenant, "wh-2")
+        assert claim(runtime, tenant) == ["wh-2"]
+    with runtime.unit_of_work(tenant.id) as session:
+        found = inbox.get(session, tenant.id, row.id)
+        assert (found.status, found.error, found.attempts) == ("dead", "never_finished", inbox.MAX_ATTEMPTS)
+        inbox.revive(session, tenant.id, row.id)
+    assert claim(runtime, tenant) == ["wh-1"]
+
+
+@pytest.mark.usefixtures("still_clock")
 def test_it_comes_ever_later_and_then_waits_for_a_person(runtime, tenant) -> None:
     row, _ = receive(runtime, tenant)
     waits, passed = [], timedelta()
