@@ -88,11 +88,13 @@ _AS_TOLD: Final = "t.audience = 'shopper'"
 
 
 def _names_them(column: str) -> str:
-    """Whether what other systems were told, or told us, names one of their e-mail addresses."""
+    """Whether what other systems were told, or told us, names one of their e-mail addresses, as it is or as an address
+    of the web writes it.
+    """
     word = "lower(encode(convert_to(c.email, 'UTF8'), 'escape'))"
+    said = f"replace(replace(lower(encode({column}, 'escape')), '%40', '@'), '%2b', '+')"
     return (
-        "EXISTS (SELECT FROM app.customers c WHERE c.id IN (SELECT id FROM people)"
-        f" AND position({word} IN lower(encode({column}, 'escape'))) > 0)"
+        f"EXISTS (SELECT FROM app.customers c WHERE c.id IN (SELECT id FROM people) AND position({word} IN {said}) > 0)"
     )
 
 
@@ -137,10 +139,10 @@ class Room:
 ROOMS: Final[tuple[Room, ...]] = (
     Room(
         "sync_calls",
-        _names_them("convert_to(t.request || t.response, 'UTF8')"),
-        erase={"request": "''", "response": "''"},
-        plain="mode method path outcome fingerprint idempotency_key",
-        withheld={"request": _TOLD_OTHERS, "response": _TOLD_OTHERS},
+        _names_them("convert_to(t.path || ' ' || t.request || ' ' || t.response, 'UTF8')"),
+        erase={"path": "''", "request": "''", "response": "''"},
+        plain="mode method outcome fingerprint idempotency_key",
+        withheld={"path": _TOLD_OTHERS, "request": _TOLD_OTHERS, "response": _TOLD_OTHERS},
     ),
     Room(
         "sync_deliveries",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import quote, urlencode
 
 import pytest
 from sqlalchemy import text
@@ -78,6 +79,23 @@ def test_what_names_their_address_says_nothing_any_more(shop: Shop) -> None:
             session, tenant_id=shop.tenant.id, source="shopify", delivery_id=HERS, topic="t", body=b"x", headers={}
         )[1]
     assert [r for r in check_tenant(shop.runtime, shop.tenant.id, shop.tenant.slug) if not r.ok] == []
+
+
+def test_an_address_that_stands_in_the_path_or_a_form_is_found(shop: Shop) -> None:
+    ada, scene = known(shop), connect(shop.runtime, shop.tenant)
+    for email in ("ada@example.com", "grace@example.com"):
+        scene.client().request("GET", f"/customers/{quote(email, safe='')}/Zaphod")
+        scene.client().request("POST", "/search", content=urlencode({"of": email, "name": "Zaphod"}).encode())
+
+    with shop.uow() as session:
+        erasing.request(session, shop.tenant.id, ada.customer_id or "", requested_by="key_test", reason="asked")
+
+    assert [(call.path, bool(call.request)) for call in scene.calls()] == [
+        ("", False),
+        ("", False),
+        ("/customers/grace%40example.com/Zaphod", False),
+        ("/search", True),
+    ]
 
 
 def test_what_is_old_goes_by_the_shops_own_policy(shop: Shop) -> None:
