@@ -23,6 +23,9 @@ _SECRET_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 
+_PAIR: Final = re.compile(r"""(?<![^\s?&"'<>])([^\s?&"'<>=]{1,60})=[^\s?&"'<>\\]+""")
+"""``name=value`` of a form or of an address."""
+
 
 class Mask:
     """Takes a connection's live secrets out of whatever is told or written of it."""
@@ -36,11 +39,11 @@ class Mask:
         return f"Mask({len(self._words)})"
 
     def words(self, text: str) -> str:
-        """Text with nothing secret in it."""
+        """Text without live secrets, and without fields of a form or an address that are named like one."""
         for word in self._words:
             if word in text:
                 text = text.replace(word, MASK)
-        return mask_numbers(text)
+        return mask_numbers(_PAIR.sub(_emptied, text))
 
     def document(self, value: Any) -> str:
         """A document as compact JSON that fits the journal, its secret fields emptied whatever they hold."""
@@ -88,6 +91,10 @@ class _Telling:
     def _field(self, name: str, value: Any, depth: int) -> Any:
         self._left -= len(name)
         return MASK if _SECRET_NAME.search(name) and _holds(value) else self.tell(value, depth + 1)
+
+
+def _emptied(pair: re.Match[str]) -> str:
+    return f"{pair[1]}={MASK}" if _SECRET_NAME.search(pair[1]) else pair[0]
 
 
 def _holds(value: Any) -> bool:

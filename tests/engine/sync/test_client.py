@@ -304,6 +304,19 @@ def test_a_token_that_ran_out_is_asked_for_anew(scene: Scene) -> None:
     assert "one" not in " ".join(call.request for call in scene.calls())
 
 
+def test_what_is_named_like_a_secret_in_a_form_or_a_path_is_not_written_down(scene: Scene) -> None:
+    form = b"grant_type=client_credentials&client_assertion=eyJhbGciOi.eyJpc3Mi.c2ln&scope=rest"
+    scene.answer = lambda _request: httpx.Response(422, json={"message": "no such access_token=abc0 here"})
+    with pytest.raises(Rejected) as refused:
+        scene.client().request("POST", "/token?api_key=abc1&page=2", content=form, anonymous=True)
+
+    [call] = scene.calls()
+    assert call.path == "/token?api_key=••••&page=2"
+    assert json.loads(call.request) == {"body": "grant_type=client_credentials&client_assertion=••••&scope=rest"}
+    assert refused.value.message == "no such access_token=•••• here"
+    assert scene.heard[0].content == form
+
+
 def test_a_system_that_gives_no_token_rests_the_connection(scene: Scene) -> None:
     scene.answer = lambda _request: httpx.Response(401)
     with pytest.raises(AuthExpired):
