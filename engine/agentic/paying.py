@@ -39,6 +39,7 @@ from engine.kit.money import Money
 from engine.kit.policies import policy_of
 from engine.payments.alerts import raise_alert
 from engine.payments.gateway import DECLINES, TokenFacts
+from engine.payments.gateways.manual import MANUAL
 from engine.payments.naming import method_label
 from engine.runtime import Runtime
 
@@ -81,9 +82,11 @@ class Attempt:
 
 
 def gateway_for(runtime: Runtime, *, demo: bool) -> str | None:
-    """The gateway that takes delegated tokens for a shop; imaginary money for demo shops alone."""
-    names = sorted(runtime.gateways, key=lambda name: (not runtime.gateways[name].demo_only, name))
-    return next((name for name in names if demo or not runtime.gateways[name].demo_only), None)
+    """The gateway that takes delegated tokens for a shop: imaginary money for demo shops alone, and never the shop's
+    own payment system, which takes nobody's token but ours.
+    """
+    takers = {name: one for name, one in runtime.gateways.items() if name != MANUAL and (demo or not one.demo_only)}
+    return min(takers, key=lambda name: (not takers[name].demo_only, name), default=None)
 
 
 def look(door: Door, identity: Identity, session_id: str, payment: Payment, *, demo: bool) -> Looked | None:

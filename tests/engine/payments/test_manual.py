@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from engine.agentic.paying import gateway_for
 from engine.kit import clock
 from engine.kit.money import Money
 from engine.payments.gateway import Allowance, CaptureRequest, ChargeStatus, MoveStatus
 from engine.payments.gateways.manual import Crediting, ManualGateway
+from engine.runtime import Runtime
 
 GATEWAY = ManualGateway(b"k" * 32)
 TEN = Money(1_000, "USD")
@@ -69,3 +71,10 @@ def test_money_goes_back_and_to_other_ways_and_no_books_are_kept() -> None:
     assert GATEWAY.credit("paypal_1", merchant="tnt_1", amount=TEN, key="rfd_1").status == MoveStatus.SUCCEEDED
     assert GATEWAY.standings(merchant="tnt_1") == {}
     assert GATEWAY.find("pay_1", merchant="tnt_1") is None
+
+
+def test_no_agent_pays_at_a_system_that_takes_only_our_own_tokens(runtime: Runtime) -> None:
+    assert gateway_for(runtime, demo=True) == "sandbox"
+    assert gateway_for(runtime, demo=False) is None
+    live = replace(runtime, gateways={"manual": GATEWAY, "stripe": GATEWAY})
+    assert gateway_for(live, demo=False) == "stripe"
