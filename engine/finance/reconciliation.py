@@ -27,13 +27,14 @@ SELECT 'charge' AS kind, c.id, c.payment_id, p.gateway, c.currency, c.amount::bi
 FROM app.captures c JOIN app.payments p ON p.tenant_id = c.tenant_id AND p.id = c.payment_id
 WHERE c.tenant_id = :tenant_id AND c.status = 'succeeded' AND p.tender = 'card'
 UNION ALL
-SELECT moved.kind, r.id, r.payment_id, p.gateway, r.currency, moved.sign * r.amount::bigint,
+SELECT moved.kind, r.id, r.payment_id, coalesce(m.gateway, p.gateway), r.currency, moved.sign * r.amount::bigint,
   coalesce(r.settled_at, r.created_at)
 FROM app.refunds r JOIN app.payments p ON p.tenant_id = r.tenant_id AND p.id = r.payment_id
+LEFT JOIN app.payment_methods m ON m.tenant_id = r.tenant_id AND m.id = r.payment_method_id
 JOIN app.journal_entries e ON e.tenant_id = r.tenant_id AND e.kind = 'refund' AND e.subject = r.id
 JOIN (VALUES ('refund', -1, 'succeeded'), ('refund', -1, 'failed'), ('adjustment', 1, 'failed'))
   AS moved (kind, sign, status) ON moved.status = r.status
-WHERE r.tenant_id = :tenant_id AND r.destination = 'original' AND r.tender = 'card'
+WHERE r.tenant_id = :tenant_id AND (r.destination = 'method' OR (r.destination = 'original' AND r.tender = 'card'))
 UNION ALL
 SELECT 'dispute', d.id, d.payment_id, d.gateway, d.currency, -(d.amount + d.fee)::bigint, d.opened_at
 FROM app.disputes d WHERE d.tenant_id = :tenant_id

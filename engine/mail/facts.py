@@ -135,6 +135,8 @@ def paid_back_to(payment: Payment, refund: Refund) -> str:
         return "your store credit"
     if refund.destination == Destination.ACCOUNT:
         return "your gift card or store credit"
+    if refund.destination == Destination.METHOD:
+        return "the other way to pay that you chose"
     return f"your {payment.method.get('label') or 'payment method'}"
 
 

@@ -84,7 +84,7 @@ def _refund_again(session: Session, identity: Identity, alert: Alert) -> FollowU
         note=failed.note,
         approved=failed.approved,
         destination=failed.destination,
-        account_id=failed.stored_value_id,
+        account_id=failed.stored_value_id or failed.payment_method_id,
         requested_by=identity.id,
         payment_id=failed.payment_id,
         change_id=failed.change_id,

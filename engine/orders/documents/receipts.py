@@ -17,7 +17,11 @@ from engine.orders.queries import Parts
 from engine.orders.seller import SellerPolicy
 from engine.payments.models import CaptureStatus, Destination, RefundStatus
 
-_ACCOUNTS: Final = {Destination.STORE_CREDIT: "store credit", Destination.ACCOUNT: "gift card or store credit"}
+_ACCOUNTS: Final = {
+    Destination.STORE_CREDIT: "store credit",
+    Destination.ACCOUNT: "gift card or store credit",
+    Destination.METHOD: "another way to pay",
+}
 
 
 def receipt(session: Session, order: Order) -> Paper:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from engine.finance.reconciliation import reconcile
 from engine.kit.errors import DomainError
+from engine.mail.facts import paid_back_to
+from engine.orders.documents import receipts
+from engine.orders.models import Order
+from engine.payments import inbox
+from engine.payments.gateway import Move, MoveStatus
+from engine.payments.gateways.manual import ManualGateway
+from engine.payments.models import Alert, Payment, Refund
 from tests.engine.orders.desk import broken, buy, rule, sibling
 from tests.engine.orders.stored import Known, known
 from tests.shop import Shop
@@ -191,3 +200,30 @@ def test_once_items_were_changed_only_what_the_shop_lists_may_be(desk: Known) ->
     assert now.ship_to is not None
     assert (now.ship_to.line_one, now.ship_to.state, now.due.amount) == ("9 Oak Ave", "OH", due)
     assert broken(desk.shop) == []
+
+
+def test_what_goes_to_another_card_is_told_and_reconciled_as_that(desk: Known, shop: Shop) -> None:
+    desk.do("items", **items(desk, desk.card, ("LAMP", "LAMP-S")))
+    with shop.uow() as session:
+        order = session.get_one(Order, (shop.tenant.id, desk.order_id))
+        refund = session.scalars(select(Refund)).one()
+        payment = session.get_one(Payment, (shop.tenant.id, refund.payment_id))
+        told = receipts.receipt(session, order)["paid"][-1]
+        report = reconcile(session, shop.tenant.id)
+    assert (told["text"], told["amount"]) == ("Given back to another way to pay", -880)
+    assert paid_back_to(payment, refund) == "the other way to pay that you chose"
+    assert [one.unexplained for one in report.clearing] == [0]
+    assert [one.waiting for one in report.gateways if one.gateway == "manual"] == [-880]
+
+
+def test_what_another_card_refused_is_given_to_it_again(
+    desk: Known, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(ManualGateway, "credit", lambda _, *__, key, **___: Move(key, MoveStatus.FAILED))
+        desk.do("items", **items(desk, desk.card, ("LAMP", "LAMP-S")))
+    with shop.uow() as session:
+        alert_id = session.scalars(select(Alert.id).where(Alert.kind == "refund_failed")).one()
+    inbox.act(shop.runtime, desk.staff, alert_id)
+    assert desk.given() == [("method", desk.card, 880, "failed"), ("method", desk.card, 880, "succeeded")]
+    assert broken(shop) == []
