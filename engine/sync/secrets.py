@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -14,6 +14,7 @@ from engine.kit.errors import InvalidInput
 from engine.runtime import Runtime
 from engine.sync.models import Connection, ConnectionSecret, System
 
+V = TypeVar("V")
 LIVE: Final = 2
 SHORTEST, LONGEST = 8, 8_192
 NEEDED: Final[Mapping[System, tuple[frozenset[str], frozenset[str]]]] = {
@@ -32,15 +33,15 @@ NEEDED: Final[Mapping[System, tuple[frozenset[str], frozenset[str]]]] = {
 """What a system must have, and what it may have. Names that are no secret (a user, an account) are settings."""
 
 
-class Secrets(Mapping[str, tuple[str, ...]]):
-    """Field → its live values, newest first. It says nothing of them when it is printed, logged or passed on."""
+class _Quiet(Mapping[str, V]):
+    """It says names alone when it is printed, logged or passed on."""
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, values: Mapping[str, V]) -> None:
         self._values = dict(values)
 
-    def __getitem__(self, field: str) -> tuple[str, ...]:
+    def __getitem__(self, field: str) -> V:
         return self._values[field]
 
     def __iter__(self) -> Iterator[str]:
@@ -50,10 +51,25 @@ class Secrets(Mapping[str, tuple[str, ...]]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Secrets({', '.join(f'{field}: {len(values)}' for field, values in sorted(self._values.items()))})"
+        return f"{type(self).__name__}({', '.join(sorted(self._values))})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("Secrets do not leave the process: pass the connection's id.")
+        raise TypeError(f"{type(self).__name__} do not leave the process: pass the connection's id.")
+
+
+class Credentials(_Quiet[str]):
+    """One value of each field."""
+
+    __slots__ = ()
+
+
+class Secrets(_Quiet[tuple[str, ...]]):
+    """Field → its live values, newest first."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(f'{field}: {len(values)}' for field, values in sorted(self._values.items()))})"
 
     def sets(self) -> list[Credentials]:
         """What to try, one after the other: the newest of each, then the ones before."""
@@ -66,30 +82,6 @@ class Secrets(Mapping[str, tuple[str, ...]]):
     def values_in_use(self) -> list[str]:
         """Every live value, longest first: what may appear nowhere."""
         return sorted({value for values in self._values.values() for value in values}, key=len, reverse=True)
-
-
-class Credentials(Mapping[str, str]):
-    """One value of each field."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(values)
-
-    def __getitem__(self, field: str) -> str:
-        return self._values[field]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Credentials({', '.join(sorted(self._values))})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("Credentials do not leave the process: pass the connection's id.")
 
 
 def check(system: System, given: Mapping[str, str], *, whole: bool) -> None:
