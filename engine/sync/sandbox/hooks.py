@@ -121,11 +121,11 @@ class Dispatcher:
         if self._client is None:
             self._client = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False)
             self._own = True
-        if self._own and not is_loopback(delivery.url):
-            return "ElsewhereRefused"
         try:
+            if self._own and not is_loopback(delivery.url):
+                return "ElsewhereRefused"
             return self._client.post(delivery.url, content=delivery.body, headers=headers).status_code
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # the last: a name that is none
             return type(error).__name__
 
     def close(self) -> None:

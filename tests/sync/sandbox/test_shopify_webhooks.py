@@ -283,6 +283,16 @@ def test_by_itself_it_sends_nowhere_but_to_this_machine(shop: Shopper, world: Wo
     assert [is_loopback(url) for url in urls] == [True, True, True, False, False]
 
 
+def test_an_address_that_nobody_can_have_is_tried_in_vain_and_the_next_one_is_told(shop: Shopper, world: World) -> None:
+    for uri in ("https://xn--/", "http://[", "https://a\x7fb/", "http://127.0.0.1:99999/"):
+        assert subscribe(shop, uri=uri)["userErrors"] == []
+    shop.order()
+    assert world.settle() == 4
+
+    outcomes = [one.attempts[0]["outcome"] for one in world.hooks.of(topic="ORDERS_CREATE")]
+    assert outcomes == ["IDNAError", "ElsewhereRefused", "InvalidURL", "ConnectError"]
+
+
 def test_one_address_hears_of_a_topic_once_and_only_of_the_fields_it_wants(
     shop: Shopper, world: World, receiver: Told
 ) -> None:
