@@ -9,10 +9,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.conversations.models import Thread
-from engine.customers.models import Shopper
+from engine.customers.models import PaymentMethod, Shopper
 from engine.fulfillment.carriers import DIGITAL
 from engine.kit.money import format_minor
 from engine.kit.outbox import OutboxRow
+from engine.orders.changes.methods import label_of
 from engine.orders.changes.views import effect_of
 from engine.orders.models import ChangeKind, ChangeStatus, Order, OrderChange, OrderLine, OrderStatus, Shipment
 from engine.payments.models import Payment, Refund
@@ -120,6 +121,9 @@ def _return(_session: Session, _order: Order, told: Mapping[str, Any]) -> str:
 
 
 def _target(session: Session, refund: Refund) -> str:
+    if refund.payment_method_id is not None:
+        saved = session.get(PaymentMethod, (refund.tenant_id, refund.payment_method_id))
+        return label_of(saved) if saved else "another of your ways to pay"
     if refund.stored_value_id is None:
         payment = session.get_one(Payment, (refund.tenant_id, refund.payment_id))
         return str(payment.method.get("label") or "the way it was paid")

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.checkout.models import CheckoutSession
+from engine.customers.models import PaymentMethod
 from engine.kit.identity import Identity
 from engine.kit.views import Price, View
 from engine.orders import queries
@@ -19,7 +20,7 @@ from engine.orders.models import OrderChange
 from engine.payments.models import Payment, Refund
 from engine.payments.stored_value_models import StoredValueAccount
 
-T = TypeVar("T", Payment, CheckoutSession, OrderChange, StoredValueAccount)
+T = TypeVar("T", Payment, CheckoutSession, OrderChange, StoredValueAccount, PaymentMethod)
 
 
 class GivenBackView(View):
@@ -44,12 +45,14 @@ def of_order(session: Session, identity: Identity, wanted: str) -> list[GivenBac
     if not rows:
         return []
     cards = _cards(session, order.tenant_id, {row.payment_id for row in rows})
-    accounts = _accounts(session, order.tenant_id, {row.stored_value_id for row in rows if row.stored_value_id})
-    return [_view(row, cards, accounts) for row in rows]
+    named = _accounts(session, order.tenant_id, {row.stored_value_id for row in rows if row.stored_value_id})
+    named |= _saved(session, order.tenant_id, {row.payment_method_id for row in rows if row.payment_method_id})
+    return [_view(row, cards, named) for row in rows]
 
 
-def _view(row: Refund, cards: Mapping[str, str], accounts: Mapping[str, str]) -> GivenBackView:
-    to = accounts[row.stored_value_id] if row.stored_value_id else cards[row.payment_id]
+def _view(row: Refund, cards: Mapping[str, str], named: Mapping[str, str]) -> GivenBackView:
+    other = row.stored_value_id or row.payment_method_id
+    to = named.get(other, "Another way to pay") if other else cards[row.payment_id]
     return GivenBackView(
         amount=Price(amount=row.amount, currency=row.currency),
         status=str(row.status),
@@ -72,6 +75,10 @@ def _cards(session: Session, tenant_id: str, payment_ids: set[str]) -> dict[str,
 
 def _accounts(session: Session, tenant_id: str, account_ids: set[str]) -> dict[str, str]:
     return {one.id: methods.label(one) for one in _rows(session, StoredValueAccount, tenant_id, account_ids)}
+
+
+def _saved(session: Session, tenant_id: str, method_ids: set[str]) -> dict[str, str]:
+    return {one.id: methods.label_of(one) for one in _rows(session, PaymentMethod, tenant_id, method_ids)}
 
 
 def _rows(session: Session, model: type[T], tenant_id: str, ids: set[str]) -> Sequence[T]:

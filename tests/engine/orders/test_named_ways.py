@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from engine.conversations.news import TELLERS
 from engine.finance.reconciliation import reconcile
 from engine.kit.errors import DomainError
 from engine.mail.facts import paid_back_to
+from engine.orders import given_back
 from engine.orders.documents import receipts
 from engine.orders.models import Order
 from engine.payments import inbox
@@ -210,8 +212,12 @@ def test_what_goes_to_another_card_is_told_and_reconciled_as_that(desk: Known, s
         payment = session.get_one(Payment, (shop.tenant.id, refund.payment_id))
         told = receipts.receipt(session, order)["paid"][-1]
         report = reconcile(session, shop.tenant.id)
+        said = TELLERS["refund.succeeded"](session, order, {"refund_id": refund.id})
+        [back] = given_back.of_order(session, desk.buyer, desk.order_id)
     assert (told["text"], told["amount"]) == ("Given back to another way to pay", -880)
     assert paid_back_to(payment, refund) == "the other way to pay that you chose"
+    assert said == f"$8.80 of order {order.number} went back to Visa •••• 1881. Banks take some days to show it."
+    assert (back.to, back.amount.amount) == ("Visa •••• 1881", 880)
     assert [one.unexplained for one in report.clearing] == [0]
     assert [one.waiting for one in report.gateways if one.gateway == "manual"] == [-880]
 
