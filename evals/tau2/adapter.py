@@ -204,8 +204,14 @@ class Adapter:
         return self._order(order_id)
 
     def _call_modify_pending_order_payment(self, order_id: str, payment_method_id: str) -> Shape:
-        ref = _way(self._buyer(order_id), payment_method_id)
-        return self._change(order_id, "quote_payment_change", {"payment_method_ref": ref})
+        buyer = self._buyer(order_id)
+        ref = _way(buyer, payment_method_id)
+        try:
+            return self._change(order_id, "quote_payment_change", {"payment_method_ref": ref})
+        except DomainError:
+            if payment_method_id in buyer.methods or "pending" not in self._order(order_id)["status"]:
+                raise
+            raise Refused(Reason.NOT_OWNED_METHOD, "Payment method not found") from None
 
     def _call_modify_pending_order_items(
         self, order_id: str, item_ids: list[str], new_item_ids: list[str], payment_method_id: str

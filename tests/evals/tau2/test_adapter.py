@@ -146,6 +146,26 @@ def test_an_order_is_paid_another_way_once(whole):
     assert whole.check() == []
 
 
+@pytest.mark.parametrize("before", ["payment", "items", "cancel"])
+def test_a_way_to_pay_that_is_not_theirs_is_named_before_what_else_stands_against_it(whole, before):
+    order = order_of("pending", beside="paypal")
+    old, new = order["items"][0], another(order["items"][0])
+    arguments = {"order_id": order["order_id"], "payment_method_id": way_of(order, "paypal")}
+    swap = {"item_ids": [old["item_id"]], "new_item_ids": [new["item_id"]]}
+    done = {
+        "payment": ("modify_pending_order_payment", arguments),
+        "items": ("modify_pending_order_items", arguments | swap),
+        "cancel": ("cancel_pending_order", {"order_id": order["order_id"], "reason": "no longer needed"}),
+    }
+    assert whole.call(*done[before])[1] is None
+    state = whole.export()
+    stranger = arguments | {"payment_method_id": "paypal_1"}
+    expected = "wrong_status" if before == "cancel" else "not_owned_method"
+    assert whole.call("modify_pending_order_payment", stranger)[1] == expected
+    assert whole.call("modify_pending_order_payment", arguments)[1] == "wrong_status"
+    assert whole.export() == state
+
+
 def test_items_take_their_own_variants_price_in_their_own_place(whole):
     order = order_of("pending", lines=2, beside="")
     old = order["items"][:2]
