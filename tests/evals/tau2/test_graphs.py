@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from evals.house import House, staged
-from evals.tau2 import graphs
+from evals.tau2 import graphs, quirks, spelling
 from evals.tau2.cases import Recorded, Shop, read_conversations, read_db
 from evals.tau2.run import HERE
 from evals.tau2.scene import gateways
@@ -53,3 +54,9 @@ def test_each_write_raises_one_card_and_the_shop_ends_as_recorded(
     assert figures["cards_without_write"] == 0
     assert figures["transfers"] == figures["handoffs"] > 0
     assert figures["named_gates"][graphs.Gate.SIGN_IN] > 0
+
+
+@pytest.mark.parametrize("gate", [*graphs.Gate, spelling.GATE, quirks.EACH_ITS_OWN_PRICE])
+def test_the_page_names_every_gate(gate: str) -> None:
+    page = Path(__file__).parents[3] / "docs/howto/tau2.md"
+    assert f"| `{gate}` |" in page.read_text("utf-8")
