@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.customers.book import own_profile
@@ -12,10 +11,8 @@ from engine.customers.models import Address, Customer, PaymentMethod
 from engine.customers.service import default_address, payment_methods
 from engine.kit.identity import Identity
 from engine.payments import stored_value
-from engine.payments.naming import method_label
-from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind, StoredValueStatus
-
-_WORDS = {StoredValueKind.GIFT_CARD: "Gift card", StoredValueKind.STORE_CREDIT: "Store credit"}
+from engine.payments.naming import account_label, method_label
+from engine.payments.stored_value_models import StoredValueAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +48,7 @@ def profile(session: Session, identity: Identity) -> Profile:
 def ways(session: Session, identity: Identity) -> list[Way]:
     """Saved ways to pay, the default first, then gift cards and credit that can be spent or filled, in order."""
     saved = [_saved(row) for row in payment_methods(session, identity)]
-    return [*saved, *(_account(row) for row in accounts(session, identity))]
-
-
-def accounts(session: Session, identity: Identity) -> list[StoredValueAccount]:
-    """The identity's own gift cards and store credit that are in force, empty ones too, oldest first."""
-    mine = StoredValueAccount.owner_id == identity.id
-    if identity.customer_id is not None:
-        mine = mine | (StoredValueAccount.customer_id == identity.customer_id)
-    rows = session.scalars(
-        select(StoredValueAccount)
-        .where(
-            StoredValueAccount.tenant_id == identity.tenant_id,
-            StoredValueAccount.status == StoredValueStatus.ACTIVE,
-            mine,
-        )
-        .order_by(StoredValueAccount.id)
-    )
-    return [row for row in rows if stored_value.is_usable(row, row.currency)]
+    return [*saved, *(_account(row) for row in stored_value.accounts_of(session, identity))]
 
 
 def _saved(row: PaymentMethod) -> Way:
@@ -77,6 +57,5 @@ def _saved(row: PaymentMethod) -> Way:
 
 
 def _account(row: StoredValueAccount) -> Way:
-    words = _WORDS[row.kind]
-    label = f"{words} •••• {row.last4}" if row.last4 else words
+    label = account_label(row.kind, row.last4)
     return Way(row.id, str(row.kind), label, last4=row.last4, balance=row.balance, currency=row.currency)

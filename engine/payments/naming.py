@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from engine.payments.stored_value_models import StoredValueKind
+
 _BRANDS: Final = {
     "visa": "Visa",
     "mastercard": "Mastercard",
@@ -18,6 +20,12 @@ _WALLETS: Final = {
     "link": "Link",
     "paypal": "PayPal",
 }
+_ACCOUNTS: Final = {StoredValueKind.GIFT_CARD: "Gift card", StoredValueKind.STORE_CREDIT: "Store credit"}
+
+
+def account_label(kind: StoredValueKind, last4: str) -> str:
+    """``Gift card •••• 1234`` or ``Store credit``."""
+    return f"{_ACCOUNTS[kind]} •••• {last4}" if last4 else _ACCOUNTS[kind]
 
 
 def method_label(brand: str, last4: str, *, wallet: str = "") -> str:

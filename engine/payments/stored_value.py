@@ -137,8 +137,8 @@ def find_by_code(runtime: Runtime, identity: Identity, code: str) -> StoredValue
     return account
 
 
-def own_accounts(session: Session, identity: Identity) -> list[StoredValueAccount]:
-    """The identity's own store credit that can be spent now, oldest first."""
+def accounts_of(session: Session, identity: Identity) -> list[StoredValueAccount]:
+    """The identity's own gift cards and store credit that are in force, empty ones too, oldest first."""
     mine = StoredValueAccount.owner_id == identity.id
     if identity.customer_id is not None:
         mine = mine | (StoredValueAccount.customer_id == identity.customer_id)
@@ -146,14 +146,18 @@ def own_accounts(session: Session, identity: Identity) -> list[StoredValueAccoun
         select(StoredValueAccount)
         .where(
             StoredValueAccount.tenant_id == identity.tenant_id,
-            StoredValueAccount.kind == StoredValueKind.STORE_CREDIT,
             StoredValueAccount.status == StoredValueStatus.ACTIVE,
-            StoredValueAccount.balance > 0,
             mine,
         )
         .order_by(StoredValueAccount.id)
     )
     return [row for row in rows if not _expired(row)]
+
+
+def own_accounts(session: Session, identity: Identity) -> list[StoredValueAccount]:
+    """The identity's own store credit that can be spent now, oldest first."""
+    mine = accounts_of(session, identity)
+    return [row for row in mine if row.kind == StoredValueKind.STORE_CREDIT and row.balance > 0]
 
 
 def hold(session: Session, tenant_id: str, *, account_id: str, amount: int, currency: str, payment_id: str) -> None:

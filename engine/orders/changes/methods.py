@@ -18,10 +18,8 @@ from engine.orders.errors import InsufficientBalance, MethodNotOwned
 from engine.orders.models import Order, OrderChange
 from engine.payments import stored_value
 from engine.payments.models import Payment
-from engine.payments.naming import method_label
-from engine.payments.stored_value_models import StoredValueAccount, StoredValueKind
-
-_LABELS = {StoredValueKind.GIFT_CARD: "Gift card", StoredValueKind.STORE_CREDIT: "Store credit"}
+from engine.payments.naming import account_label, method_label
+from engine.payments.stored_value_models import StoredValueAccount
 
 
 def payer(identity: Identity, order: Order) -> Identity:
@@ -91,9 +89,7 @@ def label_of(row: PaymentMethod) -> str:
 
 
 def label(row: StoredValueAccount) -> str:
-    """``Gift card •••• 1234`` or ``Store credit``."""
-    words = _LABELS[row.kind]
-    return f"{words} •••• {row.last4}" if row.last4 else words
+    return account_label(row.kind, row.last4)
 
 
 def purse(session: Session, tenant_id: str, effect: Effect) -> dict[str, Any] | None:
