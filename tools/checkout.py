@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from engine.checkout import confirmation, service
 from engine.checkout.schemas import CheckoutView, ConfirmationSummary
 from engine.checkout.taxing import with_tax
-from engine.payments import stored_value
+from engine.customers import known
 from tools import brief
 from tools.naming import COMMERCE, SHOP
 from tools.spec import Access, Card, Outcome, Ref, Risk, ToolContext, tool
@@ -95,7 +95,7 @@ def list_payment_methods(context: ToolContext) -> Outcome:
     """
     with context.unit_of_work() as session:
         methods = service.payment_methods(session, context.identity)
-        accounts = stored_value.accounts_of(session, context.identity)
+        accounts = known.accounts(session, context.identity)
     told: dict[str, Any] = {"methods": [m.model_dump() for m in methods], "card_entry": "on the checkout card"}
     return Outcome(told | ({"gift_cards_and_credit": [brief.purse(one) for one in accounts]} if accounts else {}))
 

@@ -48,7 +48,12 @@ def profile(session: Session, identity: Identity) -> Profile:
 def ways(session: Session, identity: Identity) -> list[Way]:
     """Saved ways to pay, the default first, then gift cards and credit that can be spent or filled, in order."""
     saved = [_saved(row) for row in payment_methods(session, identity)]
-    return [*saved, *(_account(row) for row in stored_value.accounts_of(session, identity))]
+    return [*saved, *(_account(row) for row in accounts(session, identity))]
+
+
+def accounts(session: Session, identity: Identity) -> list[StoredValueAccount]:
+    """The identity's own gift cards and store credit that can be spent or filled, empty ones too, oldest first."""
+    return stored_value.accounts_of(session, identity)
 
 
 def _saved(row: PaymentMethod) -> Way:
