@@ -193,8 +193,8 @@ def expire_auth(session: Session, runtime: Runtime, tenant_id: str, connection_i
 def get(session: Session, tenant_id: str, connection_id: str, *, lock: bool = False) -> Connection:
     """Raises ``NotFound``."""
     query = select(Connection).where(Connection.tenant_id == tenant_id, Connection.id == connection_id)
-    if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
+    if lock:  # what points at it (permits, the journal) is written meanwhile
+        query = query.with_for_update(key_share=True).execution_options(populate_existing=True)
     row = session.scalars(query).one_or_none()
     if row is None:
         raise NotFound("There is no such connection.")

@@ -162,6 +162,10 @@ def end(session: Session, permit: Taken, feedback: Feedback | None = None) -> No
     lease already is not posted again.
     """
     told, now = feedback or Feedback(), clock.now()
+    if told.retry_after is not None:  # the limit before its permits, as ``take`` locks them
+        row = _locked(session, permit.tenant_id, permit.connection_id)
+        until = now + timedelta(seconds=min(max(told.retry_after, 0), _LONGEST_BLOCK.total_seconds()))
+        row.blocked_until = max(row.blocked_until or until, until)
     if permit.kind == LimitKind.POINTS:
         _end_points(session, permit, told, now)
     elif permit.kind == LimitKind.REQUESTS:
@@ -169,10 +173,6 @@ def end(session: Session, permit: Taken, feedback: Feedback | None = None) -> No
         _run(session, back.values(lease_until=now, counts_until=now + permit.window))
     else:
         _run(session, delete(Permit).where(*_mine(permit)))
-    if told.retry_after is not None:
-        row = _locked(session, permit.tenant_id, permit.connection_id)
-        until = now + timedelta(seconds=min(max(told.retry_after, 0), _LONGEST_BLOCK.total_seconds()))
-        row.blocked_until = max(row.blocked_until or until, until)
 
 
 def room(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timedelta:

@@ -15,11 +15,11 @@ from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.outward import AddressRefused
 from engine.kit.state_machine import IllegalTransition
 from engine.payments.models import Alert
-from engine.sync import connections, secrets
-from engine.sync.limits import LimitPolicy
+from engine.sync import connections, limits, secrets
+from engine.sync.limits import LimitPolicy, Taken
 from engine.sync.models import Connection, ConnectionSecret, ConnectionStatus, LimitKind, System
 from engine.sync.states import CONNECTION
-from tests.engine.sync.scene import HOOK, SECRET, Scene, connect, points
+from tests.engine.sync.scene import HOOK, LEASE, SECRET, Scene, connect, points
 
 NEW = "shpat_new0new0new0new0"
 NEWER = "shpat_newer0newer0newer"
@@ -304,3 +304,12 @@ def test_one_of_a_system_is_found_and_two_are_told_apart(scene: Scene, runtime, 
     connect(runtime, tenant, name="Second")
     with scene.uow() as session, pytest.raises(Conflict):
         connections.only(session, tenant.id, System.SHOPIFY)
+
+
+def test_calls_leave_while_somebody_changes_the_connection(scene: Scene) -> None:
+    """Who changes it goes on to its limit; who calls has that, and points at the connection: nobody waits in a ring."""
+    with scene.uow() as changing, scene.uow() as calling:
+        connections.get(changing, scene.tenant.id, scene.connection.id, lock=True)
+        calling.execute(text("SET LOCAL lock_timeout = '5s'"))
+        ids = (scene.tenant.id, scene.connection.id)
+        assert isinstance(limits.take(calling, *ids, permit_id="prm_1", cost=1, lease=LEASE), Taken)
