@@ -32,18 +32,8 @@ from tests.sync.sandbox.shopping import (
 )
 
 
-def test_an_order_goes_from_the_shop_to_the_erp_and_the_warehouse_and_comes_back_as_tracking_and_cash(
-    client: httpx.Client, merchant: Merchant, world: World
-) -> None:
-    shop, erp = Shopper(client, merchant), Erp(client, merchant)
-    who = merchant.credentials
-    auth = (who.dcl_username, who.dcl_password)
-    options = {"inventoryBehaviour": "DECREMENT_IGNORING_POLICY"}
-    goods = [erp.stocked(0), erp.stocked(1)]
-    lines = [{"variantId": merchant.shop.state.variant_of_sku(sku).gid, "quantity": 2} for sku in goods]  # type: ignore[union-attr]
-    shop(ORDER_CREATE, order=basket(merchant, read_goods(), 1) | {"lineItems": lines}, options=options)
-
-    [placed] = shop(ORDERS, first=5, query="status:open")["orders"]["nodes"]
+def sales_order(erp: Erp, placed: dict[str, Any]) -> str:
+    """What a shop's order is in the ERP; its id there."""
     number = placed["id"].rpartition("/")[2]
     sold = [
         {
@@ -61,7 +51,54 @@ def test_an_order_goes_from_the_shop_to_the_erp_and_the_warehouse_and_comes_back
         "custbody_shopify_order_id": number,
         "item": {"items": sold},
     }
-    order = erp.make(f"salesOrder/eid:SHOP-{who.shop_domain}-{number}?replace=item", body, "PUT")
+    domain = erp.merchant.credentials.shop_domain
+    return erp.make(f"salesOrder/eid:SHOP-{domain}-{number}?replace=item", body, "PUT")
+
+
+def warehouse_order(account: str, number: str, placed: dict[str, Any], sold: dict[str, Any]) -> dict[str, Any]:
+    """What a sales order is at the warehouse."""
+    to = placed["shippingAddress"]
+    return {
+        "order_number": number,
+        "account_number": account,
+        "shipping_address": {
+            "address1": to["address1"],
+            "city": to["city"],
+            "postal_code": to["zip"],
+            "country_code": to["countryCodeV2"],
+        },
+        "lines": [
+            {"line_number": line["line"], "item_number": line["item"]["refName"], "quantity": line["quantity"]}
+            for line in sold["item"]["items"]
+        ],
+    }
+
+
+def item_fulfillment(account: str, shipped: dict[str, Any], shipment: dict[str, Any]) -> dict[str, Any]:
+    """What a shipment is in the ERP."""
+    lines = [{"orderLine": one["line_number"], "quantity": one["quantity"]} for one in shipment["shipped_lines"]]
+    numbers = [{"packageTrackingNumber": one["tracking_number"]} for one in shipment["packages"]]
+    return {
+        "externalId": f"DCL-{account}-{shipped['order_number']}-1",
+        "shipStatus": {"id": "C"},
+        "item": {"items": lines},
+        "package": {"items": numbers},
+    }
+
+
+def test_an_order_goes_from_the_shop_to_the_erp_and_the_warehouse_and_comes_back_as_tracking_and_cash(
+    client: httpx.Client, merchant: Merchant, world: World
+) -> None:
+    shop, erp = Shopper(client, merchant), Erp(client, merchant)
+    who = merchant.credentials
+    auth = (who.dcl_username, who.dcl_password)
+    options = {"inventoryBehaviour": "DECREMENT_IGNORING_POLICY"}
+    goods = [erp.stocked(0), erp.stocked(1)]
+    lines = [{"variantId": merchant.shop.state.variant_of_sku(sku).gid, "quantity": 2} for sku in goods]  # type: ignore[union-attr]
+    shop(ORDER_CREATE, order=basket(merchant, read_goods(), 1) | {"lineItems": lines}, options=options)
+
+    [placed] = shop(ORDERS, first=5, query="status:open")["orders"]["nodes"]
+    order = sales_order(erp, placed)
     shop(TAGS_ADD, id=placed["id"], tags=["SENT_TO_NS"])
     assert f"{erp.get(f'salesOrder/{order}')['total']:.2f}" == placed["totalPriceSet"]["shopMoney"]["amount"]
 
@@ -69,21 +106,7 @@ def test_an_order_goes_from_the_shop_to_the_erp_and_the_warehouse_and_comes_back
         "SELECT id, tranid FROM transaction WHERE type = 'SalesOrd' AND status = 'B' AND custbody_sent_to_3pl = 'F'"
     )
     [row] = erp.rows(waiting)
-    found = erp.get(f"salesOrder/{row['id']}")
-    sent = {
-        "order_number": row["tranid"],
-        "account_number": who.dcl_account_number,
-        "shipping_address": {
-            "address1": placed["shippingAddress"]["address1"],
-            "city": placed["shippingAddress"]["city"],
-            "postal_code": placed["shippingAddress"]["zip"],
-            "country_code": placed["shippingAddress"]["countryCodeV2"],
-        },
-        "lines": [
-            {"line_number": line["line"], "item_number": line["item"]["refName"], "quantity": line["quantity"]}
-            for line in found["item"]["items"]
-        ],
-    }
+    sent = warehouse_order(who.dcl_account_number, row["tranid"], placed, erp.get(f"salesOrder/{row['id']}"))
     assert client.post("/dcl/api/v1/batches", json={"orders": [sent]}, auth=auth).json()["error_code"] == 0
     erp.make(f"salesOrder/{row['id']}", {"custbody_sent_to_3pl": True}, "PATCH")
     assert erp.rows(waiting) == []
@@ -93,16 +116,7 @@ def test_an_order_goes_from_the_shop_to_the_erp_and_the_warehouse_and_comes_back
     [shipped] = client.get("/dcl/api/v1/orders", params=params, auth=auth).json()["orders"]
     [shipment] = shipped["shipments"]
     numbers = [package["tracking_number"] for package in shipment["packages"]]
-    moved = {
-        "externalId": f"DCL-{who.dcl_account_number}-{shipped['order_number']}-1",
-        "shipStatus": {"id": "C"},
-        "item": {
-            "items": [
-                {"orderLine": one["line_number"], "quantity": one["quantity"]} for one in shipment["shipped_lines"]
-            ]
-        },
-        "package": {"items": [{"packageTrackingNumber": one} for one in numbers]},
-    }
+    moved = item_fulfillment(who.dcl_account_number, shipped, shipment)
     erp.make(f"salesOrder/{order}/!transform/itemFulfillment", moved)
     parents = shop.fulfillment_orders(placed["id"])
     given = {
