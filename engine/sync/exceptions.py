@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, delete, func, null, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -53,7 +53,9 @@ def put(
     step: str = "",
     connection_id: str | None = None,
 ) -> ExceptionRow:
-    """A run stopped. One that is in the queue already is there once more, open, with what was seen last."""
+    """A run stopped. One that is in the queue already is there once more, open, with what was seen last: ``payload`` is
+    what it worked on, a fix of an earlier one is over.
+    """
     faults = [{"path": one.path, "message": one.message} for one in _faults(error)]
     values = {
         "step": step,
@@ -63,6 +65,7 @@ def put(
         "reason": error.message[:_REASON_LIMIT],
         "fields": faults,
         "payload": _storable(payload),
+        "fixed": null(),
         "fingerprint": fingerprint(workflow, step, error),
         "status": ExceptionStatus.OPEN,
         "last_at": clock.now(),
@@ -126,16 +129,15 @@ def listed(
 
 def causes(session: Session, tenant_id: str) -> list[Cause]:
     """What is open, by what caused it, the most frequent first."""
-    newest = func.array_agg(ExceptionRow.reason)  # any of them: the words differ in numbers alone
     keys = (ExceptionRow.fingerprint, ExceptionRow.workflow, ExceptionRow.step, ExceptionRow.code)
     query = (
-        select(*keys, newest, func.count())
+        select(*keys, func.min(ExceptionRow.reason), func.count())  # any of them: the words differ in numbers alone
         .where(ExceptionRow.tenant_id == tenant_id, ExceptionRow.status == ExceptionStatus.OPEN)
         .group_by(*keys)
         .order_by(func.count().desc(), ExceptionRow.fingerprint)
     )
     return [
-        Cause(fingerprint=one[0], workflow=one[1], step=one[2], code=one[3], reason=one[4][-1], count=one[5])
+        Cause(fingerprint=one[0], workflow=one[1], step=one[2], code=one[3], reason=one[4], count=one[5])
         for one in session.execute(query)
     ]
 

@@ -79,7 +79,10 @@ def test_causes_are_counted(runtime, tenant) -> None:
     with runtime.unit_of_work(tenant.id) as session:
         found = exceptions.causes(session, tenant.id)
 
-    assert [(one.code, one.count) for one in found] == [("vendor_rejected", 3), ("unknown_outcome", 1)]
+    assert [(one.code, one.count, one.reason) for one in found] == [
+        ("vendor_rejected", 3, "There is no item 'SKU-0'."),
+        ("unknown_outcome", 1, "Nobody knows."),
+    ]
 
 
 def test_it_is_put_right_and_done_again(runtime, tenant) -> None:
@@ -108,6 +111,18 @@ def test_what_fails_again_is_open_again(runtime, tenant) -> None:
 
     found = read(runtime, tenant, row)
     assert (found.status, found.times, found.taken_until) == (ExceptionStatus.OPEN, 2, None)
+
+
+def test_a_fix_is_of_what_stopped_then_and_not_of_what_stops_later(runtime, tenant) -> None:
+    row = put(runtime, tenant, payload={"sku": "A", "quantity": 1})
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.fix(session, tenant.id, row.id, actor="stf_1", payload={"sku": "B", "quantity": 1})
+    put(runtime, tenant, payload={"sku": "B", "quantity": 5})
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.retry(session, tenant.id, row.id, actor="stf_1")
+        (taken,) = exceptions.take_wanted(session, tenant.id)
+
+    assert (taken.id, taken.payload, taken.fixed) == (row.id, {"sku": "B", "quantity": 5}, None)
 
 
 @pytest.mark.usefixtures("still_clock")
