@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from engine.kit.errors import DomainError
 from evals.tau2.shapes import TOOLS, Json, in_cents
+from evals.tau2.shop import NotThisShop, read_shop
+
+Row = TypeVar("Row")
 
 
 class DataInvalid(DomainError):
@@ -60,20 +64,32 @@ def read_db(path: Path) -> Json:
     """The shop. Raises ``DataInvalid``."""
     try:
         db = json.loads(path.read_text(encoding="utf-8"))
-        return {table: db[table] for table in ("products", "users", "orders")}
+        found = {table: db[table] for table in ("products", "users", "orders")}
+        read_shop(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataInvalid(f"{path} is no shop of the benchmark: {error!r}") from None
+    except NotThisShop as error:
+        raise DataInvalid(f"{path} is no shop of the benchmark: {error.message}") from None
+    return found
 
 
 def read_gold(paths: Iterable[Path]) -> list[Case]:
     """The cases of the files, in order. Raises ``DataInvalid``."""
-    return [_case(row) for path in paths for row in _rows(path, ("task_id", "gold_actions", "expected"))]
+    return [one for path in paths for one in _made(path, _case, ("task_id", "gold_actions", "expected"))]
 
 
 def read_conversations(paths: Iterable[Path]) -> list[Recorded]:
     """The conversations of the files, and of a folder's files. Raises ``DataInvalid``."""
     files = [file for path in paths for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
-    return [_recorded(row) for file in files for row in _rows(file, ("task_id", "messages", "calls"))]
+    return [one for file in files for one in _made(file, _recorded, ("task_id", "messages", "calls"))]
+
+
+def _made(path: Path, make: Callable[[Json], Row], wanted: Sequence[str]) -> Iterator[Row]:
+    for row in _rows(path, wanted):
+        try:
+            yield make(row)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataInvalid(f"{path} is no file of the benchmark: {error!r}") from None
 
 
 def _rows(path: Path, wanted: Sequence[str]) -> Iterator[Json]:

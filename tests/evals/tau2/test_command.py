@@ -63,6 +63,22 @@ def test_wrong_use_ends_with_two(words: tuple[str, str]) -> None:
     assert run(*words).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--db", '{"products": {}, "users": {"ada": {}}, "orders": {}}'),
+        ("--gold", '{"task_id": "1", "gold_actions": [{}], "expected": {}}'),
+        ("--gold", '{"task_id": "1", "gold_actions": [], "expected": 3}'),
+        ("--conversations", '{"task_id": "1", "messages": [], "calls": [{"name": "calculate"}]}'),
+        ("--conversations", "[1]"),
+    ],
+)
+def test_a_file_that_is_wrong_ends_with_two(option: str, text: str, tmp_path: Path) -> None:
+    file = tmp_path / "wrong.jsonl"
+    file.write_text(text, encoding="utf-8")
+    assert run(option, str(file), "--fuzz", "1").exit_code == 2
+
+
 def test_the_names_of_suites_still_work() -> None:
     result = CliRunner().invoke(app, ["eval", "--help"])
     assert "suites" in result.stdout
