@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import select
 
 from engine.conversations.news import TELLERS
 from engine.finance.reconciliation import reconcile
+from engine.kit import faults
 from engine.kit.errors import DomainError
 from engine.mail.facts import paid_back_to
 from engine.orders import given_back
@@ -232,4 +235,29 @@ def test_what_another_card_refused_is_given_to_it_again(
         alert_id = session.scalars(select(Alert.id).where(Alert.kind == "refund_failed")).one()
     inbox.act(shop.runtime, desk.staff, alert_id)
     assert desk.given() == [("method", desk.card, 880, "failed"), ("method", desk.card, 880, "succeeded")]
+    assert broken(shop) == []
+
+
+@pytest.mark.parametrize("way", ["paypal", "gift"])
+@pytest.mark.parametrize("point", ["before_t1_commit", "before_capture", "after_capture", "after_t1_commit"])
+def test_who_dies_at_a_yes_that_waits_for_nobody_leaves_all_of_it_or_nothing(
+    desk: Known, shop: Shop, point: str, way: str
+) -> None:
+    asked = desk.ask("items", **items(desk, getattr(desk, way), ("TENT", "TENT-L")))
+
+    def hook(name: str) -> None:
+        if name == point:
+            raise KeyboardInterrupt
+
+    faults.set_hook(hook)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            desk.agree(asked)
+    finally:
+        faults.set_hook(None)
+    assert broken(shop) == []
+    with ThreadPoolExecutor(3) as pool:
+        assert {one.status for one in pool.map(lambda _: desk.agree(asked), range(3))} == {"applied"}
+    assert desk.paid()[1:] == [(getattr(desk, way), 3_300)]
+    assert desk.balance() == 10_000 - (3_300 if way == "gift" else 0)
     assert broken(shop) == []
