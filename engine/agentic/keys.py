@@ -72,8 +72,13 @@ def _must_work_here(session: Session, tenant_id: str, person: str) -> None:
 
 
 def rotate(session: Session, tenant_id: str, key_id: str, *, actor: str, overlap: timedelta) -> NewKey:
-    """A new key in place of one, which goes on working for ``overlap``. Raises ``NotFound`` for one that has ended."""
-    old = session.get(ApiKey, key_id, with_for_update=True)
+    """A new key in place of one, which goes on working for ``overlap``. Raises ``NotFound`` for one that has ended,
+    ``PersonLeft`` as ``create`` does.
+    """
+    known = session.get(ApiKey, key_id)
+    if known is not None and known.person:
+        _must_work_here(session, tenant_id, known.person)
+    old = session.get(ApiKey, key_id, with_for_update=True, populate_existing=True)
     ended = old is not None and old.expires_at is not None and old.expires_at <= clock.now()
     if old is None or old.tenant_id != tenant_id or old.revoked_at or ended:
         raise NotFound("There is no such key that still works.")

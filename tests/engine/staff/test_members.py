@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from engine.agentic import keys
 from engine.customers.errors import ContactInvalid
@@ -153,6 +154,28 @@ def test_the_keys_of_who_leaves_end_and_another_role_ends_those_that_may_more(sh
     with shop.uow() as session:
         members.enable(session, shop.tenant.id, sam.id, actor=ada.id)
     assert keys_that_work(shop) == {"ada's", "nobody's"}
+
+
+def test_a_key_replaced_while_its_person_is_let_go_ends_with_the_others(shop: Shop) -> None:
+    ada, sam = hire(shop, "Ada", Role.ADMIN), hire(shop, "Sam")
+    with shop.uow() as session:
+        old = keys.create(session, shop.tenant.id, scopes=["staff"], actor="test", person="sam")
+
+    def let_go() -> None:
+        with shop.uow() as session:
+            members.disable(session, shop.tenant.id, sam.id, actor=ada.id)
+
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+    with ThreadPoolExecutor(1) as pool:
+        with shop.uow() as session:
+            keys.rotate(session, shop.tenant.id, old.id, actor="test", overlap=timedelta(hours=1))
+            gone = pool.submit(let_go)
+            while not gone.done() and not session.scalar(waits):
+                pass
+        gone.result()
+    assert keys_that_work(shop) == set()
+    with pytest.raises(keys.PersonLeft), shop.uow() as session:
+        keys.rotate(session, shop.tenant.id, old.id, actor="test", overlap=timedelta(hours=1))
 
 
 def test_another_role_ends_every_session(shop: Shop) -> None:
