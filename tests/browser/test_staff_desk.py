@@ -443,6 +443,12 @@ def test_what_is_half_written_stays_and_nothing_is_said_twice(shopper: Any, at_d
     page.go_back()
     page.get_by_role("button", name="Internal note").click(timeout=SOON_MS)
     expect(page.get_by_role("textbox", name="Note for")).to_have_value("Ask the carrier")
+    kept = "Object.keys(sessionStorage).filter((name) => name.startsWith('ic-draft:')).length"
+    assert page.evaluate(kept) == 1
+    sign_in(page.context, sam.url, "Noor")
+    page.goto(f"{sam.url}/staff")
+    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+    assert page.evaluate(kept) == 0
 
 
 def test_no_violation_and_no_overflow(shopper: Any, at_desk: Any) -> None:

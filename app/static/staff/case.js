@@ -222,7 +222,7 @@ class CasePage extends LitElement {
     const key = this.said[kind].keyOf(text);
     if (!(await this.act(kind === 'note' ? 'notes' : 'reply', { text }, { key }))) return;
     this.said[kind].answered();
-    this.composer.clear(kind);
+    this.composer.clear(kind, text);
   }
 
   async #macro(id) {

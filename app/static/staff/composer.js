@@ -55,8 +55,9 @@ class Composer extends LitElement {
     box.focus();
   }
 
-  /** It was sent: nothing is left of it. */
-  clear(kind) {
+  /** `text` was sent: nothing is left of it, unless it was gone on with meanwhile. */
+  clear(kind, text) {
+    if (this.drafts[kind].trim() !== text) return;
     this.drafts[kind] = '';
     keep(`${this.about}:${kind}`, '');
     if (kind === this.kind) this.#box.value = '';

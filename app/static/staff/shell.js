@@ -218,14 +218,18 @@ if (place) {
   for (const kind of ['pointerdown', 'wheel', 'focusin']) nav.addEventListener(kind, () => wider.disconnect(), { once: true, passive: true });
 }
 
-const menu = document.querySelector('.st-me');
-menu.addEventListener('submit', () => {
+/** Takes what is half-written out of this tab, all but what is named by `own`. */
+function dropDrafts(own = null) {
   try {
-    for (const name of Object.keys(sessionStorage)) if (name.startsWith('ic-draft:')) sessionStorage.removeItem(name);
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith('ic-draft:') && !(own && name.startsWith(own))) sessionStorage.removeItem(name);
   } catch {
     // nothing is kept there
   }
-});
+}
+
+const menu = document.querySelector('.st-me');
+menu.addEventListener('submit', () => dropDrafts());
+dropDrafts(`ic-draft:${me.id}:`); // whoever had this tab before signed out elsewhere
 document.addEventListener('click', (event) => { if (!menu.contains(event.target)) menu.open = false; });
 menu.addEventListener('keydown', (event) => {
   if (event.key !== 'Escape' || !menu.open) return;
