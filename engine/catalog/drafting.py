@@ -16,16 +16,27 @@ from engine.catalog.changes import MAX_AMOUNT
 from engine.catalog.errors import NotSellable, SlugTaken
 from engine.catalog.facts import ProductFacts, said
 from engine.catalog.models import Product, ProductStatus, Variant
-from engine.catalog.problems import FieldProblem, InvalidFields, first_problem
+from engine.catalog.problems import FieldProblem, InvalidFields, first_problem, worded
 from engine.catalog.shop_file import Restriction, Slug, StockPolicy, TaxCategory, Units, counted_digitally
 from engine.kit import clock
 from engine.kit.errors import Conflict
 from engine.kit.ids import new_id
 from engine.shipping.digital import Digital
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), worded("1 to 200 characters of text")
+]
 Minor = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
-Sku = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{2,39}$")]
+Sku = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Z0-9][A-Z0-9-]{2,39}$"),
+    worded("3 to 40 capital letters, digits and hyphens, no hyphen first"),
+]
+Category = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z &'-]+$", max_length=80),
+    worded("2 to 80 small letters and spaces, such as sleeping bags"),
+]
 MOST_VARIANTS: Final = 200
 Said = TypeVar("Said", bound=BaseModel)
 
@@ -78,7 +89,7 @@ class ProductIn(BaseModel):
     external_id: Annotated[str, StringConstraints(min_length=1, max_length=80)] | None = None
     title: Text
     brand: Annotated[str, StringConstraints(strip_whitespace=True, max_length=80)] = ""
-    category: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z &'-]+$", max_length=80)]
+    category: Category
     description: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)] = ""
     motif: Annotated[str, StringConstraints(pattern=r"^[a-z_]*$", max_length=40)] = ""
     facts: ProductFacts = ProductFacts()

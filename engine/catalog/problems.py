@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import ValidationError, WrapValidator
 
 from engine.kit.errors import InvalidInput
 
@@ -31,6 +32,18 @@ class InvalidFields(InvalidInput):
     def __init__(self, problems: list[FieldProblem]) -> None:
         super().__init__("; ".join(str(one) for one in problems[:5]), param=problems[0].field or "body")
         self.problems = problems
+
+
+def worded(words: str) -> WrapValidator:
+    """What does not fit its type is refused in these words, not in those of its pattern."""
+
+    def judge(value: Any, check: Callable[[Any], Any]) -> Any:
+        try:
+            return check(value)
+        except ValidationError:
+            raise ValueError(words) from None
+
+    return WrapValidator(judge)
 
 
 def problems_of(error: ValidationError) -> list[FieldProblem]:

@@ -18,11 +18,16 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from engine.catalog.facts import Dimensions, Faq, Sayings
+from engine.catalog.problems import worded
 from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts, RateBands, Surcharge
 from engine.shipping.digital import Digital
 from engine.shipping.pickup import Pickup
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+Slug = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80),
+    worded("at most 80 small letters and digits, with single hyphens between them"),
+]
 LocationCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{2,12}$")]
 Units = Annotated[int, Field(ge=0, le=1_000_000_000)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]

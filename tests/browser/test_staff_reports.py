@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,10 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     words = page.get_by_role("region", name="The product")
     price = page.get_by_label("Price").first
     before = price.input_value()
+    brand = words.get_by_label("Brand").input_value()
     words.get_by_label("Category").fill("NO")
     words.get_by_role("button", name="Save").click()
-    expect(words.get_by_role("alert").filter(has_text="category")).to_be_visible()
+    expect(words.get_by_text("2 to 80 small letters and spaces, such as sleeping bags")).to_be_visible()
     expect(words.get_by_label("Category")).to_have_attribute("aria-invalid", "true")
     sound(ops.page, "staff/product", small=SMALL, full_page=True)
     page.once("dialog", lambda asked: asked.dismiss())
@@ -71,12 +73,18 @@ def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     words.get_by_label("Category").fill("tents")
     price.fill("12.345")
     words.get_by_label("Description").fill("A tent for two that stands in any wind, and packs small.")
-    words.get_by_role("button", name="Save").click()
+    with _while_it_is_saved(page, "**/v1/products/*"):
+        words.get_by_role("button", name="Save").click()
+        words.get_by_label("Brand").fill("Fell & Co")
     expect(page.locator(".st-toast")).to_contain_text("Saved.")
+    expect(words.get_by_role("button", name="Save")).to_be_enabled()
+    words.get_by_label("Brand").fill(brand)
+    expect(words.get_by_role("button", name="Save")).to_be_disabled()
     expect(words.get_by_label("Description")).to_have_value(re.compile("^A tent for two"))
     expect(price).to_have_value("12.345")
     page.get_by_role("region", name="Variants").get_by_role("button", name="Save").first.click()
     expect(page.get_by_label("Price").first).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("An amount such as 12.50.")).to_be_visible()
     price.fill(before)
     page.get_by_role("button", name=re.compile("^Correct the stock")).first.click()
     card = page.get_by_role("dialog")
@@ -101,6 +109,21 @@ def _somebody_else_sets(page: Page, values: dict[str, Any]) -> None:
 def _square() -> Any:
     """A picture as somebody picks it."""
     return {"name": "logo.png", "mimeType": "image/png", "buffer": png()}
+
+
+@contextmanager
+def _while_it_is_saved(page: Page, path: str) -> Iterator[None]:
+    """What is sent there is answered once the block is over."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(path, hold)
+    with page.expect_request(path):
+        yield
+    held[0].continue_()
+    page.unroute(path)
 
 
 def _no_answer(route: Route) -> None:

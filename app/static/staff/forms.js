@@ -3,8 +3,11 @@ import { el, shop } from './shell.js';
 
 let numbers = 0;
 
-/** A labelled field: `{node, input, value(), changed(), fault(words), rest()}`; `rest` takes what it says as saved. */
-export function field(label, input, { hint = '', read = (value) => value } = {}) {
+/**
+ * A labelled field: `{node, input, value(), changed(), unread(), fault(words), rest(words)}`. `rest` takes what it says, or said
+ * when it was sent, as saved. `must` is what it has to be, for a `read` that leaves as text what it cannot read: `unread()`.
+ */
+export function field(label, input, { hint = '', must = '', read = (value) => value } = {}) {
   const id = `f-${(numbers += 1)}`;
   input.id = id;
   const words = el('p', { class: 'bad small', id: `${id}-fault`, role: 'alert', hidden: true });
@@ -17,7 +20,8 @@ export function field(label, input, { hint = '', read = (value) => value } = {})
     input,
     value: () => read(input.value),
     changed: () => input.value !== saved,
-    rest: () => { saved = input.value; },
+    unread: () => (must && typeof read(input.value) === 'string' ? must : ''),
+    rest: (words = input.value) => { saved = words; },
     fault(said) {
       words.textContent = said;
       words.hidden = !said;
@@ -50,6 +54,21 @@ export function minor(text, currency = shop.currency) {
   return Number(found[1] + (found[2] ?? '').padEnd(digits, '0'));
 }
 
+export const AMOUNT = `An amount such as ${typed(1250)}.`;
+
+/** The same, of a form that nothing is sent of before it can be read. */
+export function amountOf(text, currency = shop.currency) {
+  const amount = minor(text, currency);
+  if (typeof amount === 'string') throw new Error(`“${amount}” is no amount in ${currency}: write it as ${typed(1250, currency)}.`);
+  return amount;
+}
+
+/** What was refused, without the name of the field at which it is said. */
+function atField({ message, body }) {
+  const words = message.startsWith(`${body.param}: `) ? message.slice(body.param.length + 2) : message;
+  return words[0].toUpperCase() + words.slice(1);
+}
+
 /** Shows a refusal at the field that it names, else in `place`. Returns whether it found the field. */
 export function refuse(problem, fields, place) {
   const names = (problem.body.param ?? '').split('.');
@@ -57,7 +76,7 @@ export function refuse(problem, fields, place) {
   place.textContent = name ? '' : problem.message;
   place.hidden = Boolean(name);
   if (!name) return false;
-  fields[name].fault(problem.message);
+  fields[name].fault(fields[name].unread() || atField(problem));
   fields[name].input.focus();
   return true;
 }

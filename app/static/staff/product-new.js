@@ -1,12 +1,17 @@
 // /staff/catalog/new: a product with its options and variants, made at once: a draft, or on sale.
 import { post } from './api.js';
 import { Said } from './drafts.js';
-import { calm, field, guard, minor, refuse } from './forms.js';
+import { AMOUNT, calm, field, guard, minor, refuse } from './forms.js';
 import { el, shop } from './shell.js';
 
 const place = document.getElementById('new-product');
 const MOST = 200;
 const CODED = { sku: 'SKU', price: `Price in ${shop.currency}`, cost: `Cost in ${shop.currency}`, weight_g: 'Weight in g' };
+const READ = {
+  price: { read: (text) => minor(text), must: AMOUNT },
+  cost: { read: (text) => minor(text || '0'), must: AMOUNT },
+  weight_g: { read: (text) => whole(text), must: 'A whole number of grams.' },
+};
 const COPIED = ['price', 'cost', 'weight_g'];
 const once = new Said();
 let sent = false;
@@ -61,7 +66,7 @@ function variantOf(chosen) {
   const key = JSON.stringify(chosen);
   if (variants.has(key)) return variants.get(key);
   const first = [...variants.values()][0];
-  const parts = Object.fromEntries(Object.entries(CODED).map(([name, label]) => [name, field(label, el('input', { autocomplete: 'off', spellcheck: 'false', ...(name === 'sku' ? { maxlength: 40, class: 'tn-code' } : { inputmode: 'decimal', value: first?.parts[name].input.value ?? '' }) }))]));
+  const parts = Object.fromEntries(Object.entries(CODED).map(([name, label]) => [name, field(label, el('input', { autocomplete: 'off', spellcheck: 'false', ...(name === 'sku' ? { maxlength: 40, class: 'tn-code' } : { inputmode: 'decimal', value: first?.parts[name].input.value ?? '' }) }), READ[name])]));
   const made = el('input', { type: 'checkbox', checked: true });
   const title = Object.values(chosen).join(' · ') || 'The product';
   const node = el('fieldset', { class: 'tn-group' }, el('legend', {}, title), el('div', { class: 'tn-grid' }, ...Object.values(parts).map((one) => one.node)), Object.keys(chosen).length > 0 && el('div', { class: 'tn-ticks' }, el('label', {}, made, ' There is one like this')));
@@ -123,7 +128,7 @@ form.addEventListener('input', (event) => {
 function asked() {
   const words = Object.fromEntries(Object.entries(fields).map(([name, one]) => [name, one.value().trim()]));
   const rows = shown().filter((one) => one.made.checked);
-  const said = ({ chosen, parts }) => ({ sku: parts.sku.value().trim().toUpperCase(), options: chosen, price: minor(parts.price.value()), cost: minor(parts.cost.value() || '0'), weight_g: whole(parts.weight_g.value()) });
+  const said = ({ chosen, parts }) => ({ sku: parts.sku.value().trim().toUpperCase(), options: chosen, price: parts.price.value(), cost: parts.cost.value(), weight_g: parts.weight_g.value() });
   return { rows, body: { ...words, options: offered(), variants: rows.map(said) } };
 }
 

@@ -1,6 +1,6 @@
 // The prices of a product's variants in other currencies, and those for a time: listed, set, ended.
 import { get, post, put } from './api.js';
-import { minor } from './forms.js';
+import { amountOf } from './forms.js';
 import { confirmDialog, el, formDialog, moment, money, shop, state, toast } from './shell.js';
 
 const CHIPS = { in_force: 'good', scheduled: '', behind: 'warn', ended: 'warn' };
@@ -54,7 +54,7 @@ async function setOne(product, load) {
       { name: 'ends_at', label: 'Until (empty: for good)', input: el('input', { type: 'datetime-local' }) },
     ],
     action: 'Set it',
-    act: (said, key) => put('/v1/staff/prices', { prices: [asked(said)] }, key),
+    act: async (said, key) => put('/v1/staff/prices', { prices: [asked(said)] }, key),
   });
   if (!done) return;
   toast('The price is set.');
@@ -66,8 +66,8 @@ function asked({ sku, currency, amount, compare_at: before, starts_at: starts, e
   return {
     sku,
     currency: code,
-    amount: minor(amount, code),
-    ...(before && { compare_at: minor(before, code) }),
+    amount: amountOf(amount, code),
+    ...(before && { compare_at: amountOf(before, code) }),
     ...(starts && { starts_at: new Date(starts).toISOString() }),
     ...(ends && { ends_at: new Date(ends).toISOString() }),
   };

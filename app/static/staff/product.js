@@ -1,6 +1,6 @@
 // /staff/catalog/products/…: words, status, prices and stock of one product. Each part saves by itself.
 import { get, patch, post } from './api.js';
-import { field, guard, minor, refuse, typed } from './forms.js';
+import { AMOUNT, amountOf, field, guard, minor, refuse, typed } from './forms.js';
 import { pricesOf } from './product-prices.js';
 import { confirmDialog, el, formDialog, money, shop, state, toast } from './shell.js';
 
@@ -57,6 +57,7 @@ function saving(product, fields, send, { wide = [], more = [] } = {}) {
     for (const one of Object.values(fields)) one.fault('');
     problem.hidden = true;
     save.disabled = true;
+    const sent = Object.values(fields).map((one) => [one, one.input.value]);
     try {
       const after = await send(changes);
       product.version = after.version;
@@ -66,7 +67,8 @@ function saving(product, fields, send, { wide = [], more = [] } = {}) {
       refuse(refused, fields, problem);
       return;
     }
-    for (const one of Object.values(fields)) one.rest();
+    for (const [one, words] of sent) one.rest(words); // what was typed since is still to be saved
+    save.disabled = !unsavedHere();
     toast('Saved.');
   });
   return { node: form, unsaved: unsavedHere };
@@ -119,18 +121,19 @@ async function addOne(product) {
 
 async function sendVariant(product, said, key) {
   const chosen = Object.fromEntries(Object.keys(product.options).map((name, at) => [name, said[`option-${at}`].trim()]));
+  const [price, cost] = [amountOf(said.price), amountOf(said.cost || '0')];
   const wider = Object.fromEntries(Object.entries(product.options).map(([name, values]) => [name, values.includes(chosen[name]) ? values : [...values, chosen[name]]]));
   if (JSON.stringify(wider) !== JSON.stringify(product.options)) {
     const { version, options } = await patch(`/v1/products/${product.id}`, { options: wider, version: product.version });
     Object.assign(product, { version, options });
   }
-  return post(`/v1/products/${product.id}/variants`, { sku: said.sku.trim().toUpperCase(), options: chosen, price: minor(said.price), cost: minor(said.cost || '0'), weight_g: Number(said.weight_g) }, key);
+  return post(`/v1/products/${product.id}/variants`, { sku: said.sku.trim().toUpperCase(), options: chosen, price, cost, weight_g: Number(said.weight_g) }, key);
 }
 
 function variantPart(product, variant, levels, places) {
   const fields = {
-    price: field('Price', el('input', { value: typed(variant.price.amount), inputmode: 'decimal' }), { read: minor }),
-    cost: field('Cost', el('input', { value: typed(variant.cost.amount), inputmode: 'decimal' }), { read: minor }),
+    price: field('Price', el('input', { value: typed(variant.price.amount), inputmode: 'decimal' }), { read: minor, must: AMOUNT }),
+    cost: field('Cost', el('input', { value: typed(variant.cost.amount), inputmode: 'decimal' }), { read: minor, must: AMOUNT }),
   };
   const retire = variant.sellable && el('button', { type: 'button', onclick: () => retireOne(product, variant) }, 'Retire');
   const form = saving(product, fields, (changes) => patch(`/v1/variants/${variant.id}`, { ...changes, version: product.version }), { more: [retire].filter(Boolean) });

@@ -1,6 +1,6 @@
 // /staff/catalog/promotions: codes and automatic promotions, made and ended.
 import { get, patch, post } from './api.js';
-import { minor } from './forms.js';
+import { amountOf } from './forms.js';
 import { confirmDialog, el, formDialog, moment, money, shop, state, toast } from './shell.js';
 
 const place = document.getElementById('promotions');
@@ -114,8 +114,8 @@ async function asked(said) {
   const body = { title, kind: kind === 'free_shipping' || kind === 'buy_get' ? kind : 'off', note };
   if (code) body.code = code.toUpperCase();
   if (kind === 'percent') body.percent_off = Number(worth);
-  if (kind === 'amount') body.amount_off = minor(worth);
-  if (minimum) body.minimum = minor(minimum);
+  if (kind === 'amount') body.amount_off = amountOf(worth);
+  if (minimum) body.minimum = amountOf(minimum);
   if (said.category) body.category = said.category.trim();
   for (const name of ['usage_limit', 'per_customer_limit']) if (said[name]) body[name] = Number(said[name]);
   for (const name of ['starts_at', 'ends_at']) if (said[name]) body[name] = new Date(said[name]).toISOString();
