@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -281,15 +281,24 @@ def _check_settings(settings: Mapping[str, Any], given: Iterable[str]) -> None:
     """Settings are shown as they are: nothing secret lies in them."""
     if len(settings) > _SETTINGS_LIMIT:
         raise InvalidInput(f"A connection has at most {_SETTINGS_LIMIT} settings.", param="settings")
-    for name in settings:
-        if any(word in name.lower() for word in _SECRET_NAMES):
-            raise InvalidInput("A setting is no place for a secret: name it among the secrets.", param="settings")
     try:
-        said = repr(storable(dict(settings)))
+        kept = storable(dict(settings))
     except ValueError as error:
         raise InvalidInput(f"Settings cannot be kept: {error}.", param="settings") from None
+    if any(word in name.lower() for name in _names(kept) for word in _SECRET_NAMES):
+        raise InvalidInput("A setting is no place for a secret: name it among the secrets.", param="settings")
+    said = repr(kept)
     if any(value in said or repr(value)[1:-1] in said for value in given):
         raise InvalidInput("A setting repeats a secret.", param="settings")
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Every name in a document, however deep."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    for one in value if isinstance(value, list) else ():
+        yield from _names(one)
 
 
 def _note(session: Session, row: Connection, actor: str, action: str, facts: Mapping[str, Any]) -> None:

@@ -218,6 +218,7 @@ def test_the_table_of_states_says_everything() -> None:
         ({"secrets": {"access_token": "short"}}, "8 to 8,192"),
         ({"secrets": {"access_token": f" {SECRET}"}}, "no blanks"),
         ({"settings": {"api_token": "x"}}, "no place for a secret"),
+        ({"settings": {"account": [{"login": {"Password": "x"}}]}}, "no place for a secret"),
         ({"settings": {"note": f"use {SECRET}"}}, "repeats a secret"),
         ({"name": ""}, "1 to 80"),
     ],
