@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -186,13 +186,13 @@ def major(value: Any, args: Currency) -> str:
 @transform("string", Zone)
 def date(value: Any, args: Zone) -> str:
     """The day of a moment in a time zone: 2026-11-26."""
-    return _moment(value).astimezone(ZoneInfo(args.zone)).date().isoformat()
+    return _moment(value, ZoneInfo(args.zone)).date().isoformat()
 
 
 @transform("string")
 def moment(value: Any, _args: Args) -> str:
     """A moment in UTC, as RFC 3339 writes it."""
-    return _moment(value).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _moment(value, UTC).isoformat().replace("+00:00", "Z")
 
 
 @transform("string", Words)
@@ -242,14 +242,17 @@ def _number(value: Any) -> Decimal:
     return number
 
 
-def _moment(value: Any) -> datetime:
+def _moment(value: Any, zone: tzinfo) -> datetime:
     try:
         found = datetime.fromisoformat(_text(value))
     except ValueError:
         raise Misfit("it is no moment") from None
     if found.tzinfo is None:
         raise Misfit("it says no time zone")
-    return found
+    try:
+        return found.astimezone(zone)
+    except OverflowError:  # at the ends of the calendar: how some systems write that there is none
+        raise Misfit("it is no moment of that time zone") from None
 
 
 def described() -> Mapping[str, str]:
