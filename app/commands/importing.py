@@ -4,9 +4,8 @@ whole shop.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from engine.catalog.bulk.running import Report
     from engine.inventory.stock_file import StockDiff
 
-_SLUG: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_LONGEST_SLUG: Final = 80
 app = typer.Typer(help="Files into a shop.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -71,12 +68,12 @@ def tau2(
 
     from app.commands.opened import runtime
     from app.commands.outcome import show, show_json
+    from app.commands.tenants import check_slug
     from engine.settings import Settings
     from evals.tau2.importing import import_shop
     from evals.tau2.shop import NotThisShop
 
-    if not _SLUG.fullmatch(tenant) or len(tenant) > _LONGEST_SLUG:
-        raise typer.BadParameter("a slug is lower-case words joined by hyphens", param_hint="--tenant")
+    check_slug(tenant, "--tenant")
     try:
         document = orjson.loads(db.read_bytes())
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,12 @@ Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Slug = Annotated[str, typer.Option(help="The shop's short name, such as summit-outdoor.")]
 
 
+def check_slug(slug: str, option: str) -> None:
+    """Raises ``BadParameter`` naming the option for what no shop can be called by."""
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) or len(slug) > 80:
+        raise typer.BadParameter("a slug is lower-case words joined by hyphens", param_hint=option)
+
+
 @app.command("create")
 def create(
     catalog: Annotated[Path, typer.Option(exists=True, help="A catalog file (YAML or JSON) or a folder of them.")],
@@ -27,16 +34,14 @@ def create(
     json: Json = False,
 ) -> None:
     """Make a shop from a catalog file."""
-    import re
-
     from app.commands.opened import runtime
     from app.commands.outcome import say, show, show_json
     from engine.catalog.shop_file import read_catalog
     from engine.demo.seed import seed_tenant
     from engine.settings import Settings
 
-    if slug and (not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) or len(slug) > 80):
-        raise typer.BadParameter("a slug is lower-case words joined by hyphens", param_hint="--slug")
+    if slug:
+        check_slug(slug, "--slug")
     file = read_catalog(catalog)
     slug = slug or file.shop.slug
     with runtime(Settings.from_env(), start=True, migrated=True) as opened:

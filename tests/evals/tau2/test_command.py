@@ -79,6 +79,12 @@ def test_a_file_that_is_wrong_ends_with_two(option: str, text: str, tmp_path: Pa
     assert run(option, str(file), "--fuzz", "1").exit_code == 2
 
 
+@pytest.mark.parametrize("slug", ["A b", "tau_2", "-tau", "t" * 81])
+def test_a_shop_is_brought_along_under_a_slug_only(slug: str) -> None:
+    result = CliRunner().invoke(app, ["import", "tau2", "--db", str(HERE / "db.json"), f"--tenant={slug}"])
+    assert (result.exit_code, "--tenant" in result.output) == (2, True)
+
+
 def test_the_names_of_suites_still_work() -> None:
     result = CliRunner().invoke(app, ["eval", "--help"])
     assert "suites" in result.stdout
