@@ -35,13 +35,15 @@ def render(
     lang: str,
     language: str = wording.DEFAULT,
 ) -> Rendered:
-    """The letter ``name`` in a ``language``. ``facts`` are plain values; ``own`` are the shop's words for it; ``lang``
-    is how the default language is written there.
+    """The letter ``name`` in a ``language``. ``facts`` are plain values; ``own`` are the shop's words for it: what
+    stands between them is in their language then. ``lang`` is how the default language is written there.
 
     Raises ``jinja2.TemplateError`` for a fact that the words name and that is not there.
     """
-    facts = _said(facts, wording.phrases(language))
     subject_words, body_words = wording.words(name, own, language)
+    if own and own.get("body"):
+        language = wording.DEFAULT
+    facts = _said(facts, wording.phrases(language))
     subject = " ".join(wording.render(subject_words, facts).split())[:_SUBJECT_LIMIT]
     paragraphs = [part.strip("\n") for part in _BLANK.split(wording.render(body_words, facts)) if part.strip()]
     blocks = [_block(part, facts) for part in paragraphs]

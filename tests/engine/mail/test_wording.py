@@ -71,6 +71,14 @@ def test_what_a_shop_wrote_itself_is_what_it_says_in_any_language() -> None:
     assert made.subject.startswith("Su reembolso")
 
 
+def test_between_a_shops_own_words_nothing_is_in_another_language() -> None:
+    facts = SAMPLES["order_confirmation"] | SHOP
+    own = {"body": "Thank you.\n\n{{ items }}"}
+    made = rendering.render("order_confirmation", facts, own=own, footer=[], lang="en-US", language="ar")
+    assert "Quantity" in made.html
+    assert '<html lang="en-US">' in made.html
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [
