@@ -225,13 +225,12 @@ def _merchant(site: Site, tenant_id: str) -> Merchant:
 
 def _shoppers(site: Site, request: Request, merchant: Merchant) -> list[Identity]:
     """Who this browser is in the shop: in its chat, and on a card it opened before."""
-    known = []
-    for name in (cookie_at(merchant.slug), COOKIE, HOLDER):
-        if cookie := request.cookies.get(name):
-            host = request.headers.get("host", "")
-            found = authenticate(site.runtime, authorization=None, cookie=cookie, host=host)
-            if found.identity and found.merchant.id == merchant.id:
-                known.append(found.identity)
+    known, host = [], request.headers.get("host", "")
+    names = (cookie_at(merchant.slug), COOKIE, HOLDER)
+    for cookie in dict.fromkeys(request.cookies[name] for name in names if request.cookies.get(name)):
+        found = authenticate(site.runtime, authorization=None, cookie=cookie, host=host)
+        if found.identity and found.merchant.id == merchant.id:
+            known.append(found.identity)
     return known
 
 
