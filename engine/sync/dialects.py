@@ -166,6 +166,8 @@ class SlackDialect(Dialect):
 
 DIALECTS: Final[dict[System, str]] = {
     System.SLACK: "engine.sync.dialects:SlackDialect",
+    System.DCL: "engine.sync.connectors.dcl.dialect:DclDialect",
+    System.WOOCOMMERCE: "engine.sync.connectors.woocommerce.dialect:WooCommerceDialect",
 }
 """System → ``module:class``, imported when it is first spoken to. A connector has one line here; without one a system
 is spoken to in plain HTTP and knows nobody.

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 from engine.kit.errors import InvalidInput
 from engine.kit.ids import echo
 
-TARGETS: Final[dict[str, str]] = {}
+TARGETS: Final[dict[str, str]] = {
+    "dcl.order": "engine.sync.connectors.dcl.wire:BatchOrder",
+}
 """Name → ``module:class``, imported when it is asked for. A document of a connector has one line here."""
 
 

@@ -17,7 +17,10 @@ from engine.sync.models import System
 from engine.sync.port import Capability, Connector, Erp, Hooks, Storefront, Warehouse
 from engine.sync.recording import Recorder
 
-CONNECTORS: Final[dict[System, str]] = {}
+CONNECTORS: Final[dict[System, str]] = {
+    System.DCL: "engine.sync.connectors.dcl.connector:Dcl",
+    System.WOOCOMMERCE: "engine.sync.connectors.woocommerce.connector:WooCommerce",
+}
 """System → ``module:class``, imported when it is first opened. A class is made of a client and a connection."""
 STOREFRONTS: Final = frozenset({System.SHOPIFY, System.WOOCOMMERCE})
 ERPS: Final = frozenset({System.NETSUITE})
