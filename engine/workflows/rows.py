@@ -1,0 +1,183 @@
+"""The rows of runs and steps, written beside the durable engine: the operations page reads these and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from engine.kit import clock
+from engine.runtime import Runtime
+from engine.sync import exceptions
+from engine.sync.errors import Rejected, SyncError
+from engine.workflows.models import RunMode, RunRow, RunStatus, StepRow, StepStatus
+from engine.workflows.states import RUN
+from engine.workflows.ticket import Canceled, Ticket
+
+_SHOWN: Final = 4_000
+_LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
+
+
+def begin_step(runtime: Runtime, ticket: Ticket, place: int, name: str, *, executor_id: str) -> bool:
+    """The step is begun. ``True``: it was begun before and may have been done, by a process that died over it. Raises
+    ``Canceled``.
+    """
+    now = clock.now()
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        step = session.get(StepRow, (ticket.tenant_id, ticket.run_id, ticket.turn, place), with_for_update=True)
+        attempts = step.attempts + 1 if step else 1
+        _still_ours(session, ticket, step=name, attempts=attempts, executor_id=executor_id)
+        if step is None:
+            key = {"tenant_id": ticket.tenant_id, "run_id": ticket.run_id, "turn": ticket.turn, "place": place}
+            session.add(StepRow(**key, name=name[:80], started_at=now))
+            return False
+        unsure = step.status in {StepStatus.RUNNING, StepStatus.DONE}
+        step.status, step.attempts, step.ended_at, step.next_try_at = StepStatus.RUNNING, attempts, None, None
+        return unsure
+
+
+def end_step(runtime: Runtime, ticket: Ticket, place: int, value: Any) -> None:
+    """It was done; ``value`` is shown."""
+    shown = orjson.dumps(value)
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        _set_step(
+            session,
+            ticket,
+            place,
+            status=StepStatus.DONE,
+            ended_at=clock.now(),
+            error_code="",
+            error="",
+            result=shown[:_SHOWN].decode("utf-8", "ignore"),
+        )
+
+
+def fail_step(runtime: Runtime, ticket: Ticket, place: int, error: SyncError, *, until: datetime | None) -> None:
+    """It failed, and comes again then; without a time for good."""
+    over = until is None
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        _set_step(
+            session,
+            ticket,
+            place,
+            status=StepStatus.FAILED if over else StepStatus.WAITING,
+            ended_at=clock.now() if over else None,
+            next_try_at=until,
+            **_why(error),
+        )
+
+
+def wait(
+    runtime: Runtime, ticket: Ticket, place: int, name: str, *, until: datetime, error: SyncError | None
+) -> None:
+    """The run waits. Raises ``Canceled``."""
+    why = _why(error) if error else {"error_code": "", "error": ""}
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        if error is not None:
+            _set_step(session, ticket, place, status=StepStatus.WAITING, next_try_at=until, **why)
+        _set_run(session, ticket, status=RunStatus.WAITING, step=name[:80], next_try_at=until, **why)
+
+
+def done(runtime: Runtime, ticket: Ticket, result: dict[str, Any]) -> None:
+    """The run went well: what stood of it in the queue is closed."""
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        row = _locked(session, ticket)
+        _end(row, RunStatus.DONE)
+        row.result, row.error_code, row.error = result, "", ""
+        if row.mode == RunMode.LIVE:
+            exceptions.resolved(session, ticket.tenant_id, ticket.run_id)
+
+
+def failed(runtime: Runtime, ticket: Ticket, error: SyncError, *, step: str) -> None:
+    """The run stopped: a person has to look."""
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        row = _locked(session, ticket)
+        _end(row, RunStatus.FAILED)
+        for name, value in _why(error).items():
+            setattr(row, name, value)
+        if row.mode == RunMode.LIVE:
+            _put(session, row, ticket.run_id, step, error)
+
+
+def reported(runtime: Runtime, ticket: Ticket, name: str, error: Rejected) -> None:
+    """Something of a run that goes on, for the queue."""
+    with runtime.unit_of_work(ticket.tenant_id) as session:
+        row = session.get_one(RunRow, (ticket.tenant_id, ticket.run_id))
+        _put(session, row, f"{ticket.run_id[:119]}!{name}"[:200], name, error)
+
+
+def _put(session: Session, row: RunRow, key: str, step: str, error: SyncError) -> None:
+    exceptions.put(
+        session,
+        row.tenant_id,
+        workflow=row.workflow,
+        workflow_id=key,
+        subject=f"{row.subject_kind} {row.subject_ref}",
+        error=error,
+        payload=row.payload,
+        step=step[:80],
+    )
+
+
+def _still_ours(session: Session, ticket: Ticket, *, step: str, attempts: int, executor_id: str) -> None:
+    """Raises ``Canceled`` where the run is over or begun anew."""
+    _set_run(
+        session,
+        ticket,
+        status=RunStatus.RUNNING,
+        step=step[:80],
+        attempts=attempts,
+        next_try_at=None,
+        executor_id=executor_id,
+        started_at=func.coalesce(RunRow.started_at, clock.now()),
+    )
+
+
+def _set_run(session: Session, ticket: Ticket, **values: Any) -> None:
+    query = update(RunRow).where(
+        RunRow.tenant_id == ticket.tenant_id,
+        RunRow.id == ticket.run_id,
+        RunRow.turn == ticket.turn,
+        RunRow.status.in_(_LIVE),
+    )
+    changed: Any = session.execute(query.values(**values).execution_options(synchronize_session=False))
+    if not changed.rowcount:
+        raise Canceled(ticket.run_id)
+
+
+def _set_step(session: Session, ticket: Ticket, place: int, **values: Any) -> None:
+    query = update(StepRow).where(
+        StepRow.tenant_id == ticket.tenant_id,
+        StepRow.run_id == ticket.run_id,
+        StepRow.turn == ticket.turn,
+        StepRow.place == place,
+    )
+    session.execute(query.values(**values).execution_options(synchronize_session=False))
+
+
+def _locked(session: Session, ticket: Ticket) -> RunRow:
+    """The run's row. Raises ``Canceled`` where it is over or begun anew."""
+    query = select(RunRow).where(
+        RunRow.tenant_id == ticket.tenant_id,
+        RunRow.id == ticket.run_id,
+        RunRow.turn == ticket.turn,
+        RunRow.status.in_(_LIVE),
+    )
+    row = session.scalars(query.with_for_update()).one_or_none()
+    if row is None:
+        raise Canceled(ticket.run_id)
+    return row
+
+
+def _end(row: RunRow, status: RunStatus) -> None:
+    before = RunStatus.RUNNING if row.status in _LIVE else row.status  # a body without steps was never seen running
+    row.status = RUN.check(before, status)
+    now = clock.now()
+    row.started_at, row.ended_at, row.next_try_at = row.started_at or now, now, None
+
+
+def _why(error: SyncError) -> dict[str, str]:
+    return {"error_code": error.code, "error": error.message[:500]}
