@@ -57,6 +57,7 @@ MODELS: Final = (
     "engine.tax.models",
     "engine.theme.models",
     "engine.warranties.models",
+    "engine.workflows.models",
 )
 SCHEMAS: Final = ("app", "sandbox", "graph", "dbos")
 _LOCK: Final = 7_402_311

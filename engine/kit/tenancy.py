@@ -116,7 +116,9 @@ class BrowserSession(Base):
     expires_at: Mapped[datetime]
 
 
-ALLOWED_WITHOUT_TENANT: Final = frozenset({"tenants", "api_keys", "browser_sessions", "staff_sessions", "rate_limits"})
+ALLOWED_WITHOUT_TENANT: Final = frozenset(
+    {"tenants", "api_keys", "browser_sessions", "staff_sessions", "rate_limits", "sync_executors"}
+)
 """Tables that a request must read before it knows its tenant, or that hold no tenant's data."""
 
 

@@ -69,7 +69,7 @@ class Access:
         return self._keep(which, lambda: connectors.warehouse(self.runtime, self.tenant_id, which, **self._how()))
 
     def connection(self, *systems: System) -> Connection:
-        """The one connection at any of ``systems``, or the one that the shop's settings name. Raises ``NotConnected``."""
+        """The connection at any of ``systems``: the only one, or as the settings say. Raises ``NotConnected``."""
         for system in systems:
             if named := self.settings.connections.get(system):
                 with self.runtime.unit_of_work(self.tenant_id) as session:

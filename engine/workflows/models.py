@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from engine.kit import clock
-from engine.kit.tenancy import Base, TenantRow
+from engine.kit.tenancy import Base, TenantRow, tenant_fk
 
 
 class RunStatus(StrEnum):
@@ -71,9 +71,7 @@ class RunRow(TenantRow):
         Index("ix_sync_runs_status", "tenant_id", "status", "created_at", "id"),
         Index("ix_sync_runs_workflow", "tenant_id", "workflow", "created_at", "id"),
         Index("ix_sync_runs_subject", "tenant_id", "subject_kind", "subject_ref"),
-        Index(
-            "ix_sync_runs_queued", "tenant_id", "created_at", postgresql_where=text("status = 'queued'")
-        ),
+        Index("ix_sync_runs_queued", "tenant_id", "created_at", postgresql_where=text("status = 'queued'")),
         Index(
             "ix_sync_runs_next",
             "tenant_id",
@@ -120,6 +118,7 @@ class StepRow(TenantRow):
     """JSON, cut at 4 kB: to look at."""
 
     __table_args__ = (
+        tenant_fk("run_id", "sync_runs", ondelete="CASCADE"),
         CheckConstraint("status IN ('running', 'waiting', 'done', 'failed')", name="status_known"),
         CheckConstraint("octet_length(result) <= 4096", name="bounded"),
     )

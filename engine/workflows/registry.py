@@ -50,7 +50,9 @@ def at(name: str, version: str) -> Workflow[Any]:
         return _load(place)
     if found.version.partition(".")[0] == version.partition(".")[0]:
         return found
-    raise VersionGone(f"{name} {echo(version, 'of that version')} is not here any more; the live one is {found.version}.")
+    raise VersionGone(
+        f"{name} {echo(version, 'of that version')} is not here any more; the live one is {found.version}."
+    )
 
 
 def exactly(name: str, version: str) -> Workflow[Any]:

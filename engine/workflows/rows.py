@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from engine.kit import clock
 from engine.runtime import Runtime
 from engine.sync import exceptions
-from engine.sync.errors import Rejected, SyncError
+from engine.sync.errors import SyncError
 from engine.workflows.models import RunMode, RunRow, RunStatus, StepRow, StepStatus
 from engine.workflows.states import RUN
 from engine.workflows.ticket import Canceled, Ticket
@@ -70,9 +71,7 @@ def fail_step(runtime: Runtime, ticket: Ticket, place: int, error: SyncError, *,
         )
 
 
-def wait(
-    runtime: Runtime, ticket: Ticket, place: int, name: str, *, until: datetime, error: SyncError | None
-) -> None:
+def wait(runtime: Runtime, ticket: Ticket, place: int, name: str, *, until: datetime, error: SyncError | None) -> None:
     """The run waits. Raises ``Canceled``."""
     why = _why(error) if error else {"error_code": "", "error": ""}
     with runtime.unit_of_work(ticket.tenant_id) as session:
@@ -102,14 +101,28 @@ def failed(runtime: Runtime, ticket: Ticket, error: SyncError, *, step: str) -> 
             _put(session, row, ticket.run_id, step, error)
 
 
-def reported(runtime: Runtime, ticket: Ticket, name: str, error: Rejected) -> None:
-    """Something of a run that goes on, for the queue."""
+def reported(
+    runtime: Runtime, ticket: Ticket, error: SyncError, *, step: str, payload: Mapping[str, Any] | None
+) -> None:
+    """Something of a run that goes on, for the queue. Raises ``Canceled``."""
     with runtime.unit_of_work(ticket.tenant_id) as session:
-        row = session.get_one(RunRow, (ticket.tenant_id, ticket.run_id))
-        _put(session, row, f"{ticket.run_id[:119]}!{name}"[:200], name, error)
+        row = _locked(session, ticket)
+        _put(session, row, part_of(ticket.run_id, step), step, error, payload)
 
 
-def _put(session: Session, row: RunRow, key: str, step: str, error: SyncError) -> None:
+def part_of(run_id: str, step: str) -> str:
+    """The name in the queue of what a run reported."""
+    return f"{run_id}#{step}"[:200]
+
+
+def _put(
+    session: Session,
+    row: RunRow,
+    key: str,
+    step: str,
+    error: SyncError,
+    payload: Mapping[str, Any] | None = None,
+) -> None:
     exceptions.put(
         session,
         row.tenant_id,
@@ -117,7 +130,7 @@ def _put(session: Session, row: RunRow, key: str, step: str, error: SyncError) -
         workflow_id=key,
         subject=f"{row.subject_kind} {row.subject_ref}",
         error=error,
-        payload=row.payload,
+        payload=row.payload if payload is None else payload,
         step=step[:80],
     )
 

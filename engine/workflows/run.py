@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -55,8 +55,10 @@ class Run(Protocol):
     def wait(self, seconds: float) -> None:
         """Durable: nobody's thread waits for long, and a restart does not begin it anew."""
 
-    def report(self, name: str, error: Rejected) -> None:
-        """Something for the exception queue, though the run goes on; once, under the run's own ``!name``."""
+    def report(self, error: SyncError, *, step: str, payload: Mapping[str, Any] | None = None) -> None:
+        """Something for a person, though the run goes on and may end well: in the exception queue as
+        ``{run.id}#{step}``, which the run's good end does not close. ``payload`` is the run's own where none is said.
+        """
 
     def storefront(self, connection_id: str | None = None) -> Storefront: ...
 

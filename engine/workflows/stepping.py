@@ -7,7 +7,7 @@ a run leaves its thread for a long one (``_park``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -69,12 +69,13 @@ class Stepping(Access, ABC):
         self.id, self.mode, self.ticket, self.executor_id = ticket.run_id, mode, ticket, executor_id
         self._places = 0
         self._undo: list[tuple[str, Work]] = []
-        self._failed_at = ""
+        self._failed_at = self._now = ""
 
     @abstractmethod
     def _kept(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What ``work`` gave the first time that it came to its end, in this place of this turn. What raises ``Left``
-        was not done."""
+        was not done.
+        """
 
     @abstractmethod
     def _nap(self, seconds: float) -> None: ...
@@ -87,9 +88,7 @@ class Stepping(Access, ABC):
         self._places += 1
         place, failures, look = self._places, _Failures(), False
         while True:
-            outcome = self._kept(
-                name, lambda look=look: self._attempt(place, name, work, probe, failures, look=look)
-            )
+            outcome = self._kept(name, lambda look=look: self._attempt(place, name, work, probe, failures, look=look))
             if "value" in outcome:
                 return outcome["value"]
             error = raised(outcome["error"])
@@ -110,12 +109,12 @@ class Stepping(Access, ABC):
         until = self._kept("wait", lambda: {"until": (clock.now() + timedelta(seconds=seconds)).isoformat()})
         self._until(datetime.fromisoformat(until["until"]), "wait", place, None)
 
-    def report(self, name: str, error: Rejected) -> None:
-        self.step(f"report {name}", lambda: self._report(name, error))
+    def report(self, error: SyncError, *, step: str, payload: Mapping[str, Any] | None = None) -> None:
+        self.step(f"report {step}", lambda: self._report(error, step, payload))
 
-    def _report(self, name: str, error: Rejected) -> None:
+    def _report(self, error: SyncError, step: str, payload: Mapping[str, Any] | None) -> None:
         if self.mode == RunMode.LIVE:
-            rows.reported(self.runtime, self.ticket, name, error)
+            rows.reported(self.runtime, self.ticket, error, step=step, payload=payload)
 
     def take_back(self) -> None:
         """The compensations, the last first. One that cannot be done is reported, and the others are done."""
@@ -124,13 +123,14 @@ class Stepping(Access, ABC):
             try:
                 self.step(f"undo {name}", work)
             except SyncError as error:
-                self.report(f"undo {name}"[:80], Rejected(f"Could not be taken back: {error.message}"))
+                self.report(error, step=f"undo {name}")
 
     def _attempt(
         self, place: int, name: str, work: Work, probe: Probe | None, failures: _Failures, *, look: bool
     ) -> dict[str, Any]:
         """One attempt, and what follows it. Waits of an attempt that was not begun are within it."""
         while True:
+            self._now = name
             before = rows.begin_step(self.runtime, self.ticket, place, name, executor_id=self.executor_id)
             try:
                 value = self._work(work, probe, look=look or before)
@@ -182,7 +182,8 @@ class Stepping(Access, ABC):
 
 def perform(run: Stepping, workflow: Workflow[Any], payload: dict[str, Any]) -> dict[str, Any] | None:
     """The body from its top to its end, and what follows. Gives its result, ``None`` where it failed. ``Left`` goes
-    through."""
+    through.
+    """
     try:
         try:
             result = workflow.body(run, _read(workflow, payload))
