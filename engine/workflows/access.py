@@ -6,20 +6,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import httpx
 
 from engine.kit.errors import InvalidInput
 from engine.runtime import Runtime
-from engine.sync import connections, connectors
+from engine.sync import canonical, connections, connectors
 from engine.sync.client import PATIENCE
 from engine.sync.models import Connection, ConnectionStatus, System
 from engine.sync.port import Erp, Storefront, Warehouse
 from engine.sync.recording import Recorder
 from engine.workflows.settings import PipelineSettings
 
-OURS: Final = "icommerce"
+C = TypeVar("C")
+Line = httpx.BaseTransport
+"""What stands in for the network."""
+OURS: Final = canonical.OURS
 """Instead of a connection's id: the storefront of our own orders."""
 
 
@@ -33,7 +36,7 @@ class NotConnected(InvalidInput):
 class Wiring:
     """How connectors are opened: a test's network, the shadow, and how the client waits for room."""
 
-    transport: httpx.BaseTransport | None = None
+    transport: Line | None = None
     shadow: Recorder | None = None
     patience: float = PATIENCE
     sleep: Callable[[float], None] = time.sleep
@@ -88,10 +91,10 @@ class Access:
             rows = connections.listed(session, self.tenant_id)
         return [row for row in rows if row.system in systems and row.status != ConnectionStatus.CLOSED]
 
-    def _keep(self, which: str, opening: Callable[[], Any]) -> Any:
+    def _keep(self, which: str, opening: Callable[[], C]) -> C:
         if which not in self._opened:
             self._opened[which] = opening()
-        return self._opened[which]
+        return cast("C", self._opened[which])
 
     def _how(self) -> dict[str, Any]:
         return {**vars(self.wiring), "workflow_id": self.workflow_id, "trace_id": self.trace_id}

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-import httpx
 from pydantic import BaseModel
 
 from engine.kit import clock
@@ -21,7 +20,7 @@ from engine.kit.clock import OwnClock
 from engine.runtime import Runtime
 from engine.sync.recording import Recorder
 from engine.workflows import starting
-from engine.workflows.access import Wiring
+from engine.workflows.access import Line, Wiring
 from engine.workflows.definition import Workflow
 from engine.workflows.models import RunMode, RunRow, RunStatus, StepRow
 from engine.workflows.run import Probe, Work
@@ -69,7 +68,7 @@ class Rehearsal:
     workflow: Workflow[Any]
     payload: BaseModel | Mapping[str, Any]
     settings: PipelineSettings = field(default_factory=PipelineSettings)
-    transport: httpx.BaseTransport | None = None
+    transport: Line | None = None
     mode: RunMode = RunMode.LIVE
     shadow: Recorder | None = None
     deaths: list[Death] = field(default_factory=list)

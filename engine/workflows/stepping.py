@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -88,7 +89,8 @@ class Stepping(Access, ABC):
         self._places += 1
         place, failures, look = self._places, _Failures(), False
         while True:
-            outcome = self._kept(name, lambda look=look: self._attempt(place, name, work, probe, failures, look=look))
+            trying = partial(self._attempt, place, name, work, probe, failures, look=look)
+            outcome = self._kept(name, trying)
             if "value" in outcome:
                 return outcome["value"]
             error = raised(outcome["error"])
