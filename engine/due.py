@@ -63,6 +63,16 @@ HOLDS_OVER: Final = """SELECT FROM app.reservations WHERE tenant_id = %(tenant)s
 AND status = 'held' AND expires_at <= %(now)s"""
 GLANCES_OVER: Final = """SELECT FROM app.case_glances WHERE tenant_id = %(tenant)s
 AND (seen_at <= %(now)s - interval '40 seconds' OR typed_at <= %(now)s - interval '8 seconds')"""
+ALERTS: Final = """SELECT FROM app.alerts a WHERE a.tenant_id = %(tenant)s AND a.resolved_at IS NULL
+AND a.kind = ANY(ARRAY['sync_failing', 'sync_inventory_stopped', 'sync_breaker_open', 'connection_auth_expired',
+'sync_delivery_dead'])
+AND NOT EXISTS (SELECT FROM app.sync_notices n WHERE n.tenant_id = a.tenant_id AND n.alert_id = a.id)"""
+ALERTS_OVER: Final = """SELECT FROM app.sync_notices n JOIN app.alerts a ON a.tenant_id = n.tenant_id
+AND a.id = n.alert_id WHERE n.tenant_id = %(tenant)s AND n.over_at IS NULL AND (a.resolved_at IS NOT NULL
+OR (n.digest_at IS NULL AND coalesce((a.facts->>'count')::int, 1) > n.count))"""
+DIGEST: Final = """SELECT FROM app.sync_notices WHERE tenant_id = %(tenant)s AND digest_at <= %(now)s"""
+POSTS: Final = """SELECT FROM app.sync_posts WHERE tenant_id = %(tenant)s
+AND status = 'waiting' AND available_at <= %(now)s"""
 IMPORTS: Final = """SELECT FROM app.catalog_imports WHERE tenant_id = %(tenant)s
 AND status IN ('waiting', 'applying')"""
 SEARCH: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s

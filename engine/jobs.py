@@ -41,7 +41,9 @@ from engine.staff import codes as staff_codes
 from engine.staff import sessions as staff_sessions
 from engine.support import glances
 from engine.support import watch as support
+from engine.sync import alerts as sync_alerts
 from engine.sync import keeping as sync
+from engine.sync import posting, telling
 from engine.warranties import parcels, registering, resolving
 from engine.warranties import watch as claims
 
@@ -159,6 +161,12 @@ def close_old_cases(runtime: Runtime, tenant_id: str) -> None:
         support.close_old(session, tenant_id)
 
 
+def watch_systems(runtime: Runtime, tenant_id: str) -> None:
+    """Trouble with the shop's other systems becomes an alert, and stops being one."""
+    with runtime.unit_of_work(tenant_id) as session:
+        sync_alerts.watch(session, tenant_id)
+
+
 def end_glances(runtime: Runtime, tenant_id: str) -> None:
     """Who of the shop's people left a case without a word is gone."""
     with runtime.unit_of_work(tenant_id) as session:
@@ -192,6 +200,8 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     seal_audit,
     free_expired_holds,
     end_glances,
+    telling.tell,
+    posting.send_posts,
     sending.send_mail,
 )
 EVERY_MINUTE: Final[tuple[Job, ...]] = (
@@ -206,6 +216,7 @@ EVERY_MINUTE: Final[tuple[Job, ...]] = (
     sending.erase_codes,
     correct_invoiced,
     file_taxes,
+    watch_systems,
 )
 EVERY_HOUR: Final[tuple[Job, ...]] = (
     forget_answers,
@@ -248,12 +259,16 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     seal_audit: (due.UNSEALED,),
     free_expired_holds: (due.HOLDS_OVER,),
     end_glances: (due.GLANCES_OVER,),
+    telling.tell: (due.ALERTS, due.ALERTS_OVER, due.DIGEST),
+    posting.send_posts: (due.POSTS,),
 }
 """What says that a job has something to do; a job that is not named here has its turn every time."""
 SECOND, MINUTE, HOUR = "jobs of every second", "jobs of every minute", "jobs of every hour"
 """What a process is alone at: one lock each, or the rare ones would miss their turn beside the others."""
 _LOOK: Final = due.look(DUE.values())
-OUTWARD: Final[frozenset[Job]] = frozenset({release_due, deliver_due, sending.send_mail, file_taxes})
+OUTWARD: Final[frozenset[Job]] = frozenset(
+    {release_due, deliver_due, sending.send_mail, file_taxes, posting.send_posts}
+)
 """Jobs that tell or ask a partner for something new (a label, a release, a webhook). After a restore they
 wait until the tenant's books are reconciled; recovery, which only brings to an end what was begun, does not.
 """

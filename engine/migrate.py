@@ -52,6 +52,7 @@ MODELS: Final = (
     "engine.shipping.models",
     "engine.staff.models",
     "engine.support.models",
+    "engine.sync.alert_models",
     "engine.sync.models",
     "engine.sync.work_models",
     "engine.tax.models",

@@ -22,6 +22,7 @@ from engine.kit.views import View
 POLICIES: Final[Mapping[str, str]] = {
     "addresses": "engine.customers.policy:AddressesPolicy",
     "agentic": "engine.agentic.policy:AgenticPolicy",
+    "alerts": "engine.sync.policy:AlertsPolicy",
     "approvals": "engine.approvals.policy:ApprovalsPolicy",
     "catalog": "engine.catalog.policy:CatalogPolicy",
     "embed": "engine.theme.policy:EmbedPolicy",

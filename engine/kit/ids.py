@@ -95,6 +95,7 @@ PREFIXES: Final = {
     "delivery": "dlv",
     "exception": "exc",
     "pipeline": "ppl",
+    "post": "pst",
 }
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,39}")
 _DIGITS: Final = re.compile(r"\d(?:[./_-]?\d){10}")

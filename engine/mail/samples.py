@@ -54,5 +54,11 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {
         "link": "https://shop.example/staff/join",
         "days": 7,
     },
+    "sync_alert": {
+        "heading": "Needs somebody",
+        "lines": ["3 runs of shopifyToNetsuite stopped at “order”: vendor_rejected."],
+        "more": 0,
+        "link": "https://shop.example/ops",
+    },
     "gift_card": {"code": "ABCD-EFGH", "amount": "$50.00", "expires_on": "", "message": ""},
 }

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock
+from engine.sync import alerts
 from engine.sync.errors import CircuitOpen, RateLimited, SyncError
 from engine.sync.models import UNDER_WAY, Breaker, BreakerState, Call, CallMode
 from engine.sync.states import BREAKER
@@ -74,6 +75,7 @@ def failed(session: Session, tenant_id: str, connection_id: str, *, permit_id: s
     if row.state == BreakerState.CLOSED and _too_many(session, row, now):
         row.cooldown_seconds = COOLDOWN
         _become(row, BreakerState.OPEN, now)
+        alerts.breaker_opened(session, tenant_id, connection_id)
         return True
     return False
 
@@ -84,6 +86,7 @@ def succeeded(session: Session, tenant_id: str, connection_id: str, *, permit_id
     if row.state == BreakerState.HALF_OPEN and row.probe_id == permit_id:
         row.counted_from, row.cooldown_seconds = now, COOLDOWN
         _become(row, BreakerState.CLOSED, now)
+        alerts.breaker_closed(session, tenant_id, connection_id)
 
 
 def undecided(session: Session, tenant_id: str, connection_id: str, *, permit_id: str) -> None:
@@ -101,6 +104,7 @@ def reset(session: Session, tenant_id: str, connection_id: str, *, actor: str) -
     row.counted_from, row.cooldown_seconds = now, COOLDOWN
     row.state, row.changed_at = BreakerState.CLOSED, now
     row.open_until = row.probe_id = row.probe_until = None
+    alerts.breaker_closed(session, tenant_id, connection_id)
 
 
 def _too_many(session: Session, row: Breaker, now: datetime) -> bool:

@@ -16,17 +16,15 @@ from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.holds import Restore
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
-from engine.payments.alerts import raise_alert, resolve_alert
+from engine.payments.alerts import resolve_alert
 from engine.runtime import Runtime
-from engine.sync import limits, secrets
+from engine.sync import alerts, limits, secrets
 from engine.sync.limits import LimitPolicy
 from engine.sync.models import Breaker, BreakerState, Connection, ConnectionStatus, System
 from engine.sync.secrets import Secrets
 from engine.sync.states import CONNECTION
 from engine.sync.wire import storable
 
-AUTH_EXPIRED: Final = "connection_auth_expired"
-"""Kind of alert; the subject is the connection."""
 OVERLAP: Final = timedelta(hours=1)
 """How long a replaced secret counts: a system may take that long to use the new one (Shopify's webhooks)."""
 LONGEST_OVERLAP: Final = timedelta(days=7)
@@ -171,6 +169,7 @@ def close(session: Session, tenant_id: str, connection_id: str, *, actor: str, r
     row = get(session, tenant_id, connection_id, lock=True)
     _become(session, row, ConnectionStatus.CLOSED, reason.strip()[:200], actor)
     secrets.forget(session, tenant_id, connection_id)
+    alerts.breaker_closed(session, tenant_id, connection_id)
     return row
 
 
@@ -185,8 +184,7 @@ def expire_auth(session: Session, runtime: Runtime, tenant_id: str, connection_i
         return False
     if row.status == ConnectionStatus.ACTIVE:
         _become(session, row, ConnectionStatus.AUTH_EXPIRED, "The system does not take our secrets any more.", "system")
-        words = f"{row.name} ({row.system}) refuses our secrets: nothing is sent to it until it is given new ones."
-        raise_alert(session, tenant_id, AUTH_EXPIRED, row.id, words)
+        alerts.raise_about(session, tenant_id, alerts.AUTH_EXPIRED, row.id)
     return True
 
 
@@ -250,7 +248,7 @@ def _become(session: Session, row: Connection, status: ConnectionStatus, reason:
     facts = {"from": str(before), "to": str(status), "reason": reason}
     _note(session, row, actor, "connection.status_changed", facts)
     if status != ConnectionStatus.AUTH_EXPIRED:
-        resolve_alert(session, row.tenant_id, AUTH_EXPIRED, row.id)
+        resolve_alert(session, row.tenant_id, alerts.AUTH_EXPIRED, row.id)
 
 
 def _refuse_closed(row: Connection) -> None:

@@ -163,6 +163,12 @@ class SlackDialect(Dialect):
     def address(self, request: Outgoing, credentials: Credentials) -> str:  # noqa: ARG002 (one address for everything)
         return "/" + credentials["webhook_path"].lstrip("/")
 
+    def refused(self, request: Outgoing, reply: Reply) -> SyncError | None:
+        """An address that is not known, or whose secret is another by now, is what 401 is elsewhere."""
+        if reply.status in {403, 404, 410}:
+            return AuthExpired("The channel does not take messages at this address.", answer=reply.status)
+        return super().refused(request, reply)
+
 
 DIALECTS: Final[dict[System, str]] = {
     System.SLACK: "engine.sync.dialects:SlackDialect",

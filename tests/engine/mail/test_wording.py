@@ -33,7 +33,7 @@ def test_every_template_has_a_sample_and_the_other_way_round() -> None:
     assert files == set(SAMPLES)
 
 
-OF_THE_SHOPS = {"staff_code", "staff_invite"}
+OF_THE_SHOPS = {"staff_code", "staff_invite", "sync_alert"}
 """Letters to the shop's own people."""
 WITHOUT_A_CONVERSATION = {"gift_card"}
 OTHERS = [tag for tag in tongues.languages() if tag != wording.DEFAULT]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.checks import sync
-from engine.sync import errors, mapping
+from engine.sync import alerts, errors, mapping
 from engine.sync.errors import SyncError
-from engine.sync.policy import SyncPolicy
+from engine.sync.policy import AlertsPolicy, SyncPolicy
 from engine.sync.states import BREAKER, CONNECTION, DELIVERY, EXCEPTION
 from engine.sync.transforms import TRANSFORMS
 from tests.engine.sync.targets import SPEC, SalesOrder
@@ -29,6 +29,8 @@ def test_the_states_are_the_tables(machine) -> None:
 def test_every_check_policy_and_class_is_named() -> None:
     assert [rule.name for rule in sync.RULES if f"- {rule.name}\n" not in PAGE] == []
     assert [name for name in SyncPolicy.model_fields if f"`{name}`" not in PAGE] == []
+    assert [name for name in AlertsPolicy.model_fields if f"| `{name}` |" not in PAGE] == []
+    assert [kind for kind in alerts.KINDS if f"| `{kind}` |" not in PAGE] == []
     kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, SyncError)]
     for kind in kinds:
         if kind not in {SyncError, errors.NotNow}:

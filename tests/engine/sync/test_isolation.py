@@ -24,6 +24,7 @@ from engine.sync import (
     targets,
     xref,
 )
+from engine.sync.alert_models import Notice, Post
 from engine.sync.errors import Rejected
 from engine.sync.models import Breaker, Permit, System
 from tests.engine.sync.scene import LEASE, Scene, connect
@@ -31,7 +32,8 @@ from tests.engine.sync.targets import PLACE, SPEC
 
 load_models()
 TABLES: Final = sorted(
-    (table for table in Base.metadata.tables.values() if table.name.startswith("sync_")), key=lambda table: table.name
+    (one.local_table for one in Base.registry.mappers if one.class_.__module__.startswith("engine.sync.")),
+    key=lambda table: table.name,
 )
 
 
@@ -55,11 +57,13 @@ def theirs(runtime, make_tenant, monkeypatch: pytest.MonkeyPatch) -> Scene:
         exceptions.put(
             session, tenant_id, workflow="w", workflow_id="run-1", subject="order #1", error=Rejected("No."), payload={}
         )
+        session.add(Notice(tenant_id=tenant_id, alert_id="alr_1", kind="k", subject="s", words="Theirs."))
+        session.add(Post(tenant_id=tenant_id, id="pst_1", connection_id=connection_id, text="Theirs."))
     return scene
 
 
 def test_there_is_one_row_of_theirs_in_every_table(theirs: Scene) -> None:
-    assert len(TABLES) == 10
+    assert len(TABLES) == 12
     with theirs.uow() as session:
         for table in TABLES:
             assert session.scalar(select(func.count()).select_from(table)) >= 1, table.name
