@@ -161,6 +161,8 @@ class WarehouseOrder(Document):
 
     order_ref: str
     state: WarehouseState
+    reference: str = ""
+    """What we told it that the order is for: ``#1071``."""
     stage: str = ""
     """The warehouse's own word."""
     modified_at: AwareDatetime | None = None

@@ -9,7 +9,10 @@ from engine.kit.errors import NotFound
 from engine.kit.ids import echo
 from engine.workflows.definition import Workflow
 
-WORKFLOWS: Final[dict[str, str]] = {}
+WORKFLOWS: Final[dict[str, str]] = {
+    "netsuiteToDCL": "engine.workflows.netsuite_to_dcl:WORKFLOW",
+    "dclTrackingUpdate": "engine.workflows.dcl_tracking_update:WORKFLOW",
+}
 """Name → ``module:ATTRIBUTE``: the version that is live."""
 CANDIDATES: Final[dict[str, str]] = {}
 """``name@version`` → ``module:ATTRIBUTE``: other versions, older ones that runs are still at and newer ones that a

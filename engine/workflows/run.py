@@ -68,6 +68,8 @@ class Run(Protocol):
 
     def connection(self, *systems: System) -> Connection: ...
 
+    def connections(self, *systems: System) -> list[Connection]: ...
+
 
 class Next(StrEnum):
     """What follows a failure."""

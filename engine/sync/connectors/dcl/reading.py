@@ -61,6 +61,7 @@ def order_of(row: OrderRow, account: str, zone: ZoneInfo) -> WarehouseOrder:
         source_id=row.order_number,
         order_ref=row.order_number,
         state=_state(row),
+        reference=row.po_number,
         stage=row.stage_description,
         modified_at=_aware(row.modified_at, zone) if row.modified_at else None,
         shipments=tuple(_shipment(row, one, account, zone) for one in row.shipments),

@@ -103,6 +103,7 @@ class OrderRow(Read):
 
     account_number: Text = ""
     order_number: str
+    po_number: Text = ""
     modified_at: datetime | None = None
     order_status: int | None = None
     stage_description: Text = ""

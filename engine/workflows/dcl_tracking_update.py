@@ -1,0 +1,169 @@
+"""dclTrackingUpdate: what left the warehouse is booked in the ERP and told where the order was placed, once for each
+shipment: an order that is sent in parts has several runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.fulfillment.models import Fulfillment
+from engine.kit import clock
+from engine.sync.canonical import OURS, Parcels, SalesOrder, WarehouseState
+from engine.sync.connectors import STOREFRONTS
+from engine.sync.errors import Rejected
+from engine.sync.models import System
+from engine.sync.port import Storefront
+from engine.workflows import lineage
+from engine.workflows.access import Poll
+from engine.workflows.definition import Workflow
+from engine.workflows.lineage import Origin
+from engine.workflows.run import Run
+from engine.workflows.settings import Billing
+
+TAG: Final = "SHIPPED"
+_FIRST: Final = timedelta(days=1)
+"""How far back the first look goes."""
+_BOOKED: Final = frozenset({"C", "G", "H"})
+"""Canceled, billed, closed: nothing more is billed of these."""
+
+
+class Shipped(BaseModel):
+    """A shipment as the warehouse tells of it; no word about whom it is for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shipment: Parcels
+    reference: str = ""
+
+
+def _key(payload: Shipped) -> str:
+    return f"{payload.shipment.order_ref}:{payload.shipment.source_id}"
+
+
+def external_id(shipment: Parcels) -> str:
+    """Of the item fulfilment."""
+    return f"DCL-{shipment.account}-{shipment.order_ref}-{shipment.source_id}"
+
+
+def _body(run: Run, payload: Shipped) -> dict[str, Any]:
+    shipment = payload.shipment
+    found = run.step("find", lambda: _find(run, shipment))
+    if found is None:
+        return {"skipped": "the warehouse had it from somebody else"}
+    order_id, origin = found["order_id"], Origin(**found["origin"]) if found["origin"] else None
+    fulfilment = run.step(
+        "fulfil",
+        lambda: run.erp().fulfil(order_id, external_id(shipment), shipment, location=_place(run)),
+        probe=lambda: run.erp().found("itemFulfillment", external_id(shipment)),
+    )
+    told: dict[str, Any] = {"fulfilment": fulfilment}
+    if run.settings.billing == Billing.CASH_SALE:
+        name = f"CS-{order_id}-{shipment.source_id}"
+        told["cash_sale"] = run.step(
+            "sell", lambda: _sell(run, order_id, name), probe=lambda: run.erp().found("cashSale", name)
+        )
+    if origin is not None:
+        told["told"] = run.step("tell", lambda: _tell(run, origin, shipment))
+        run.step("tag", lambda: _front(run, origin).tag(origin.source_id, [TAG]))
+    return told
+
+
+def _find(run: Run, shipment: Parcels) -> dict[str, Any] | None:
+    """The ERP's order, and where it was placed. ``None``: the order did not go through us."""
+    account = run.erp().account
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        linked = lineage.warehouse_order(
+            session,
+            run.tenant_id,
+            system=System(shipment.source),
+            account=shipment.account,
+            number=shipment.order_ref,
+        )
+        if linked is None:
+            return None
+        kind, name = linked
+        if kind == lineage.SALES_ORDER:
+            return {"order_id": name.rpartition(":")[2], "origin": None}
+        if kind == lineage.FULFILLMENT:
+            kind, name = lineage.ORDER, session.get_one(Fulfillment, (run.tenant_id, name)).order_id
+        order_id = lineage.sales_order_of(session, run.tenant_id, kind, name, account)
+        if order_id is None:
+            raise Rejected(f"The warehouse shipped {shipment.order_ref}, and the ERP has no order of it.")
+        origin = lineage.origin_of(session, run.tenant_id, account, order_id)
+    return {"order_id": order_id, "origin": _plain(origin)}
+
+
+def _plain(origin: Origin | None) -> dict[str, str] | None:
+    return {name: getattr(origin, name) for name in Origin.__slots__} if origin else None
+
+
+def _place(run: Run) -> str:
+    """Where the warehouse is in the ERP: the place that the settings link to one, or the usual one."""
+    return next((one.erp for one in run.settings.locations if one.warehouse), run.settings.default_location)
+
+
+def _sell(run: Run, order_id: str, name: str) -> str:
+    """A cash sale of what left. Another shipment's may have taken this one along."""
+    order = _order(run, order_id)
+    left, billed = (sum(getattr(line, field) for line in order.lines if line.sku) for field in ("shipped", "billed"))
+    if order.status in _BOOKED or left <= billed:
+        return ""
+    return run.erp().bill(order_id, name, "cash_sale").source_id
+
+
+def _order(run: Run, order_id: str) -> SalesOrder:
+    found = run.erp().sales_order(id=order_id)
+    if found is None:
+        raise Rejected(f"The ERP has no sales order {order_id}.")
+    return found
+
+
+def _tell(run: Run, origin: Origin, shipment: Parcels) -> list[str]:
+    """With carriers as the shop spells them. A tracking number that is there already is not told again."""
+    return _front(run, origin).ship(origin.source_id, _spelled(run, shipment))
+
+
+def _spelled(run: Run, shipment: Parcels) -> Parcels:
+    names = run.settings.carrier_names
+    parcels = [one.model_copy(update={"carrier": names.get(one.carrier, one.carrier)}) for one in shipment.parcels]
+    return shipment.model_copy(update={"parcels": tuple(parcels)})
+
+
+def _front(run: Run, origin: Origin) -> Storefront:
+    """The storefront at which an order was placed, by its account where the shop has several."""
+    if origin.system == OURS:
+        return run.storefront(OURS)
+    fronts = [run.storefront(one.id) for one in run.connections(*sorted(STOREFRONTS)) if one.system == origin.system]
+    for front in fronts:
+        if front.account == origin.account:
+            return front
+    raise Rejected(f"This shop has no connection to {origin.account} at {origin.system} any more.")
+
+
+def _poll(poll: Poll) -> Iterator[Shipped]:
+    """Shipments of orders that changed since the last look, and a little before."""
+    kept = poll.cursor.get("modified_at")
+    newest = datetime.fromisoformat(kept) if kept else clock.now() - _FIRST
+    since = newest - timedelta(seconds=poll.settings.overlap_seconds)
+    for order in poll.warehouse().orders(modified_from=since, state=WarehouseState.SHIPPED):
+        for shipment in order.shipments:
+            yield Shipped(shipment=shipment, reference=order.reference)
+        newest = max(newest, order.modified_at or newest)
+    poll.cursor["modified_at"] = newest.isoformat()
+
+
+WORKFLOW: Final = Workflow[Shipped](
+    name="dclTrackingUpdate",
+    version="1.0.0",
+    payload=Shipped,
+    key=_key,
+    subject=lambda payload: ("order", payload.reference or payload.shipment.order_ref),
+    systems=(System.NETSUITE, System.DCL),
+    body=_body,
+    poll=_poll,
+    every_seconds=300,
+)

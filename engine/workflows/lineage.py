@@ -1,0 +1,143 @@
+"""Which order is which: of a platform or of ours, in the ERP, and at a warehouse. Kept in ``engine.sync.xref``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from engine.sync import xref
+from engine.sync.canonical import OURS, Document, OrderCreated
+from engine.sync.models import System
+
+ORDER: Final = "order"
+"""Internal kind: an order of our own, by its id."""
+SOURCE_ORDER: Final = "source_order"
+"""Internal kind: a platform's order, by ``{system}:{account}:{id}``."""
+SALES_ORDER: Final = "sales_order"
+"""Internal kind: an order that began in the ERP, by ``{system}:{account}:{id}``."""
+FULFILLMENT: Final = "fulfillment"
+"""Internal kind: a fulfillment of ours, of which a warehouse has the work."""
+_IN_ERP: Final = "salesOrder"
+_AT_WAREHOUSE: Final = "order"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an order was placed. ``system`` is a ``System``, or ``OURS``."""
+
+    kind: str
+    id: str
+    system: str
+    account: str
+    source_id: str
+
+
+def internal_of(document: Document) -> tuple[str, str]:
+    """What an order is called among ours."""
+    return (ORDER, document.source_id) if document.source == OURS else (SOURCE_ORDER, document.key)
+
+
+def keep_sales_order(
+    session: Session, tenant_id: str, order: OrderCreated, erp_account: str, erp_id: str, *, version: str = ""
+) -> None:
+    """The ERP has an order. Raises ``LinkedElsewhere``."""
+    kind, name = internal_of(order)
+    xref.link(
+        session,
+        tenant_id=tenant_id,
+        system=System.NETSUITE,
+        account=erp_account,
+        kind=_IN_ERP,
+        external_id=erp_id,
+        internal_kind=kind,
+        internal_id=name,
+        version=version,
+    )
+
+
+def sales_order_of(
+    session: Session, tenant_id: str, internal_kind: str, internal_id: str, erp_account: str
+) -> str | None:
+    """The ERP's id of an order."""
+    found = xref.find_external(
+        session,
+        tenant_id=tenant_id,
+        system=System.NETSUITE,
+        account=erp_account,
+        kind=_IN_ERP,
+        internal_kind=internal_kind,
+        internal_id=internal_id,
+    )
+    return found.external_id if found else None
+
+
+def origin_of(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> Origin | None:
+    """Where an order of the ERP was placed; ``None`` of one that began there."""
+    found = xref.find(
+        session, tenant_id=tenant_id, system=System.NETSUITE, account=erp_account, kind=_IN_ERP, external_id=erp_id
+    )
+    return _origin(found.internal_kind, found.internal_id) if found else None
+
+
+def keep_warehouse_order(
+    session: Session,
+    tenant_id: str,
+    *,
+    system: System,
+    account: str,
+    number: str,
+    internal_kind: str,
+    internal_id: str,
+) -> None:
+    """A warehouse has an order under a number. Raises ``LinkedElsewhere``."""
+    xref.link(
+        session,
+        tenant_id=tenant_id,
+        system=system,
+        account=account,
+        kind=_AT_WAREHOUSE,
+        external_id=number,
+        internal_kind=internal_kind,
+        internal_id=internal_id,
+    )
+
+
+def warehouse_order(
+    session: Session, tenant_id: str, *, system: System, account: str, number: str
+) -> tuple[str, str] | None:
+    """What a warehouse's order is among ours: kind and id."""
+    found = xref.find(
+        session, tenant_id=tenant_id, system=system, account=account, kind=_AT_WAREHOUSE, external_id=number
+    )
+    return (found.internal_kind, found.internal_id) if found else None
+
+
+def warehouse_number(
+    session: Session, tenant_id: str, *, system: System, account: str, internal_kind: str, internal_id: str
+) -> str | None:
+    """The number under which a warehouse has something of ours."""
+    found = xref.find_external(
+        session,
+        tenant_id=tenant_id,
+        system=system,
+        account=account,
+        kind=_AT_WAREHOUSE,
+        internal_kind=internal_kind,
+        internal_id=internal_id,
+    )
+    return found.external_id if found else None
+
+
+def key_of(system: System, account: str, source_id: str) -> str:
+    """A thing's name among all systems and accounts."""
+    return f"{system}:{account}:{source_id}"
+
+
+def _origin(kind: str, name: str) -> Origin:
+    if kind == ORDER:
+        return Origin(kind, name, OURS, "", name)
+    system, _, rest = name.partition(":")
+    account, _, source_id = rest.rpartition(":")
+    return Origin(kind, name, system, account, source_id)
