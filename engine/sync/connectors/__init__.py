@@ -18,6 +18,7 @@ from engine.sync.port import Capability, Connector, Erp, Hooks, Storefront, Ware
 from engine.sync.recording import Recorder
 
 CONNECTORS: Final[dict[System, str]] = {
+    System.SHOPIFY: "engine.sync.connectors.shopify.connector:ShopifyStorefront",
     System.DCL: "engine.sync.connectors.dcl.connector:Dcl",
     System.WOOCOMMERCE: "engine.sync.connectors.woocommerce.connector:WooCommerce",
 }

@@ -26,6 +26,7 @@ from engine.sync.sandbox.merchants import Merchant
 from tests.contracts.connectors import bench
 
 MODULES: Final[dict[System, str]] = {
+    System.SHOPIFY: "tests.contracts.connectors.calls_shopify",
     System.DCL: "tests.contracts.connectors.calls_dcl",
     System.WOOCOMMERCE: "tests.contracts.connectors.calls_woocommerce",
 }

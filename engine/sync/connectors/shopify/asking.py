@@ -37,6 +37,7 @@ class Asker:
             json={"query": operation.text, "variables": dict(operation.sizes) | variables},
             cost=operation.cost,
             reads=operation.reads,
+            repeatable=operation.repeatable or None,
             idempotency_key=idempotency_key,
         )
         served = reply.headers.get("x-shopify-api-version", VERSION)

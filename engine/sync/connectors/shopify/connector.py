@@ -48,11 +48,11 @@ class ShopifyStorefront:
             Capability.SETTLEMENTS,
         }
     )
-    hook_secret: ClassVar = "webhook_secret"
+    hook_secret: ClassVar = "webhook_secret"  # noqa: S105 (its name)
     set_stock_most: ClassVar = 250
 
     def __init__(self, client: VendorClient, connection: Connection) -> None:
-        self._asker = Asker(client)
+        self._client, self._asker = client, Asker(client)
         self._account = _account(connection)
         self._currency = str(connection.settings.get("currency", ""))
 
@@ -259,7 +259,7 @@ class ShopifyStorefront:
 
 def _account(connection: Connection) -> str:
     """The shop's domain: a setting, or the address's own host, or its last part (the sandbox's)."""
-    named = connection.settings.get("shop_domain")
+    named = connection.settings.get("shop")
     at = urlsplit(connection.base_url)
     return str(named or at.path.rpartition("/")[2] or at.hostname or "")
 

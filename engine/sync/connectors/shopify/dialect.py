@@ -12,7 +12,9 @@ from engine.sync.wire import Outgoing, Reply
 
 VERSION: Final = "2026-10"
 PATH: Final = f"/admin/api/{VERSION}/graphql.json"
-_STALE: Final = frozenset({"CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"})
+_STALE: Final = frozenset(
+    {"CHANGE_FROM_QUANTITY_STALE", "COMPARE_QUANTITY_STALE", "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"}
+)
 """The last: the key is spent on an attempt that failed; look again, and decide under another key."""
 _BUSY: Final = "IDEMPOTENCY_CONCURRENT_REQUEST"
 _TROUBLE: Final = frozenset({"INTERNAL_SERVER_ERROR", "TIMEOUT"})

@@ -22,6 +22,8 @@ class Operation:
     cost: int
     sizes: Mapping[str, Any] = field(default_factory=dict)
     reads: bool = True
+    repeatable: bool = False
+    """It writes, and is done once however often it is sent."""
 
     @property
     def text(self) -> str:
@@ -29,20 +31,20 @@ class Operation:
         return _text(self.name)
 
 
-ORDER: Final = Operation("Order", "order", 536, {"first": 50})
-ORDERS: Final = Operation("Orders", "orders", 928, {"first": 8, "lines": 8})
+ORDER: Final = Operation("Order", "order", 535, {"first": 50})
+ORDERS: Final = Operation("Orders", "orders", 920, {"first": 8, "lines": 8})
 TRANSACTIONS: Final = Operation("Transactions", "order", 4)
-PARCELS: Final = Operation("Parcels", "order", 576, {"first": 8, "lines": 50})
+PARCELS: Final = Operation("Parcels", "order", 536, {"first": 8, "lines": 50})
 WAITING_LINES: Final = Operation("WaitingLines", "fulfillmentOrder", 251, {"first": 250})
 STOCK: Final = Operation("Stock", "inventoryItems", 960, {"first": 60, "levels": 5})
 LEVELS: Final = Operation("Levels", "inventoryItem", 751, {"first": 250})
 BUNDLES: Final = Operation("Bundles", "productVariants", 250, {"first": 250})
 PRODUCTS: Final = Operation("Products", "products", 976, {"first": 8, "variants": 30})
-VARIANTS: Final = Operation("Variants", "productVariants", 1_000, {"first": 250})
+VARIANTS: Final = Operation("Variants", "productVariants", 800, {"first": 200})
 SHOP: Final = Operation("Shop", "shop", 1)
 SUBSCRIPTIONS: Final = Operation("Subscriptions", "webhookSubscriptions", 100, {"first": 100})
 SUBSCRIBE: Final = Operation("Subscribe", "webhookSubscriptionCreate", 11, reads=False)
-TAG: Final = Operation("Tag", "tagsAdd", 11, reads=False)
+TAG: Final = Operation("Tag", "tagsAdd", 11, reads=False, repeatable=True)
 SHIP: Final = Operation("Ship", "fulfillmentCreate", 11, reads=False)
 SET_STOCK: Final = Operation("SetStock", "inventorySetQuantities", 11, reads=False)
 ALL: Final = (

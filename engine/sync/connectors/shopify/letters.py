@@ -23,7 +23,7 @@ class Allocation(Letter):
 
 
 class Line(Letter):
-    """``discount_allocations`` alone says what a line is cheaper by; ``total_discount`` knows nothing of the order's."""
+    """``discount_allocations`` alone says what a line is cheaper by; ``total_discount`` knows no others."""
 
     id: Id
     sku: Text

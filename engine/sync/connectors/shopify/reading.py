@@ -78,7 +78,7 @@ def order_of(account: str, order: wire.Order, lines: Sequence[wire.Line], raw: M
         bill_to=_address(order.billing_address),
         lines=kept,
         shipping=shipping,
-        discount=sum(one.discount for one in (*kept, *shipping)),
+        discount=sum(one.discount for one in kept) + sum(one.discount for one in shipping),
         tax=_tax_now(whole, itemized, kept, shipping),
         taxes_included=order.taxes_included,
         total=_bag(order.current_total_price_set, currency),
@@ -117,7 +117,7 @@ def letter_order(account: str, order: letters.Order, raw: Mapping[str, Any]) -> 
         bill_to=_letter_address(order.billing_address),
         lines=kept,
         shipping=shipping,
-        discount=sum(one.discount for one in (*kept, *shipping)),
+        discount=sum(one.discount for one in kept) + sum(one.discount for one in shipping),
         tax=_tax_now(minor(order.total_tax, currency), itemized, kept, shipping),
         taxes_included=order.taxes_included,
         total=minor(order.current_total_price or order.total_price, currency),
@@ -191,9 +191,7 @@ def product_of(
     )
 
 
-def letter_product(
-    account: str, product: letters.Product, currency: str, raw: Mapping[str, Any]
-) -> canonical.Product:
+def letter_product(account: str, product: letters.Product, currency: str, raw: Mapping[str, Any]) -> canonical.Product:
     """A product as a webhook tells it: which variants are bundles it does not say, nor what their options are."""
     pictures = [*([product.image] if product.image else []), *product.images]
     return canonical.Product(
@@ -289,11 +287,9 @@ def _part(amount: int, now: int, whole: int) -> int:
     return amount if now == whole else amount * now // whole if whole else 0
 
 
-def _tax_now(
-    whole: int, itemized: int, lines: Sequence[OrderLine], shipping: Sequence[ShippingCharge]
-) -> int:
+def _tax_now(whole: int, itemized: int, lines: Sequence[OrderLine], shipping: Sequence[ShippingCharge]) -> int:
     """The tax of what is still wanted: of lines and shipping as they are now, and what nobody itemized."""
-    now = sum(one.tax for one in (*lines, *shipping))
+    now = sum(one.tax for one in lines) + sum(one.tax for one in shipping)
     return now + max(0, whole - itemized) if any(one.quantity for one in lines) else now
 
 

@@ -256,4 +256,3 @@ class Product(Wire):
 class Subscription(Wire):
     id: str
     topic: str
-
