@@ -168,9 +168,9 @@ def opened(
 
 
 def plain(value: Any) -> Any:
-    """What a call gave, as JSON: documents of a vendor's own are left out."""
+    """What a call gave, as JSON: without a vendor's own documents, and without what is as it is of itself."""
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude={"raw"})
+        return value.model_dump(mode="json", exclude={"raw"}, exclude_defaults=True)
     if isinstance(value, Mapping):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, set | frozenset):
