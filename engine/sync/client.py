@@ -110,6 +110,11 @@ class VendorClient:
     def __repr__(self) -> str:
         return f"VendorClient({self.connection_id})"
 
+    @property
+    def in_shadow(self) -> bool:
+        """Whether nothing that writes leaves: what it is answered with was made up."""
+        return self._shadow is not None
+
     def request(
         self,
         method: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel
 
+from engine.kit.idempotency import canonical_json
 from engine.sync.client import VendorClient
 from engine.sync.connectors.netsuite.wire import body
 from engine.sync.errors import FieldFault, NotNow, Rejected, SyncError, Transient
@@ -18,6 +20,8 @@ from engine.sync.wire import Outgoing, Reply
 BASE: Final = "/record/v1"
 _NOT_THERE: Final = 404
 _EXTERNAL: Final = re.compile(r"[^/\s?#%]{1,120}")
+SHADOW: Final = "shadow:"
+"""Begins the id of what a shadow would have made."""
 _LATER: Final = {"Prefer": "respond-async"}
 _JOB_WAIT: Final = 2.0
 
@@ -84,25 +88,41 @@ class Records:
         """A new record with its external id in the body; its id. Once, as a transform is."""
         return self._once(kind, external_id, "POST", f"{BASE}/{kind}", model)
 
-    def later(self, method: str, path: str, model: BaseModel, *, key: str) -> str:
-        """Ask for work to be done in the background; the job's id. ``key`` (a UUID) is looked at only here: used
-        before, the system names that job.
+    def upsert_later(self, kind: str, external_id: str, model: BaseModel, *, replace: str = "") -> str:
+        """As ``upsert``, worked in the background: for a record that takes long. Raises ``StillAtWork`` until it is
+        done; asked again it is the same work, for the idempotency key follows from what is to be written.
         """
+        params = {"replace": replace} if replace else None
+        path = f"{BASE}/{kind}/{_key(eid(external_id))}"
+        said = canonical_json({"at": self.client.connection_id, "path": path, "body": body(model)})
+        job = self._later("PUT", path, model, params=params, key=str(uuid.uuid5(uuid.NAMESPACE_OID, said.hex())))
+        return self.job(job) or self._must(kind, external_id)
+
+    def _later(self, method: str, path: str, model: BaseModel, *, params: Mapping[str, str] | None, key: str) -> str:
+        """The job that works on it. The key is looked at only of such requests: used before, it names the first job."""
         try:
             reply = self.client.request(
-                method, path, json=body(model), headers=_LATER, idempotency_key=key, repeatable=True
+                method,
+                path,
+                json=body(model),
+                params=params,
+                headers=_LATER,
+                idempotency_key=key,
+                repeatable=True,
             )
         except JobKnown as known:
             return known.job
         job = located(reply)
-        if not job:
+        if not job and not self.client.in_shadow:
             raise Transient("The system took work and named no job.")
         return job
 
     def job(self, job: str) -> str:
         """The id of the record that a job made or changed. Raises ``StillAtWork`` until it is done, and what the work
-        itself was refused for.
+        itself was refused for. That the task of a job is called as the job is, is assumed.
         """
+        if self.client.in_shadow:
+            return ""
         told = self.client.request("GET", f"/async/v1/job/{quote(job)}").data
         if not (isinstance(told, dict) and told.get("completed")):
             raise StillAtWork("The system is still at it.", retry_after=_JOB_WAIT)
@@ -119,7 +139,9 @@ class Records:
         return located(reply) or self._must(kind, external_id)
 
     def _must(self, kind: str, external_id: str) -> str:
-        """Of an answer without an address: what was written is looked for."""
+        """Of an answer without an address: what was written is looked for. In the shadow nothing was."""
+        if self.client.in_shadow:
+            return f"{SHADOW}{external_id}"
         found = self.found(kind, external_id)
         if found is None:
             raise Transient(f"The system took a {kind} and does not have it.")

@@ -101,10 +101,9 @@ def truth(told: str | None) -> bool:
     return told == "T"
 
 
-def whole_number(told: str | None, what: str) -> int:
-    """A quantity in units. Raises ``Conflict``'s cousin ``Transient`` never: a fraction is the account's to explain."""
+def units(told: str | None) -> Decimal:
+    """A quantity; nothing told is none. Raises ``Transient`` for what is no number."""
     try:
-        number = Decimal(told or "0")
+        return Decimal(told or "0")
     except InvalidOperation:
-        raise Transient(f"The system tells {what} as something that is no number.") from None
-    return int(number.to_integral_value(rounding="ROUND_FLOOR"))
+        raise Transient("The system tells a quantity that is no number.") from None

@@ -78,7 +78,7 @@ class AddressBody(Written):
 
 
 class OrderLineBody(Written):
-    """``price`` −1 is a price of our own: the item's own is not asked."""
+    """``price`` ``-1`` is a price of our own: the item's own is not asked."""
 
     own: ClassVar[tuple[str, ...]] = ("custcol",)
     model_config = ConfigDict(extra="allow")
@@ -329,10 +329,10 @@ class PaymentRead(Read):
     id: Annotated[str, BeforeValidator(str)]
     external_id: str | None = None
     customer: Named | None = None
+    currency: Named | None = None
     payment: Number = Decimal(0)
     applied: Number = Decimal(0)
     unapplied: Number = Decimal(0)
-
 
 
 _STATUSES: Final[dict[str, dict[str, str]]] = {
