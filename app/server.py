@@ -64,6 +64,8 @@ from app import (
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
+from app.ops import queue as ops_queue
+from app.ops import runs as ops_runs
 from app.protocols.acp import carts as acp_carts
 from app.protocols.acp import delegate
 from app.protocols.acp import discovery as acp_discovery
@@ -155,6 +157,8 @@ _ROUTERS: Final = (
     connections_staff.router,
     mappings_staff.router,
     mappings_staff.targets,
+    ops_runs.router,
+    ops_queue.router,
     acp_mcp.router,
     staff_desk.router,
     staff_door.router,

@@ -105,17 +105,19 @@ def listed(
     status: ExceptionStatus | None = ExceptionStatus.OPEN,
     workflow: str | None = None,
     cause: str | None = None,
+    subject: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[ExceptionRow]:
     """The queue, what stopped last first."""
     wanted: list[ColumnElement[bool]] = [ExceptionRow.tenant_id == tenant_id]
-    if status is not None:
-        wanted.append(ExceptionRow.status == status)
-    if workflow is not None:
-        wanted.append(ExceptionRow.workflow == workflow)
-    if cause is not None:
-        wanted.append(ExceptionRow.fingerprint == cause)
+    asked = (
+        (ExceptionRow.status, status),
+        (ExceptionRow.workflow, workflow),
+        (ExceptionRow.fingerprint, cause),
+        (ExceptionRow.subject, subject),
+    )
+    wanted += [column == value for column, value in asked if value is not None]
     if cursor:
         at, row_id = decode_cursor(cursor, size=2)
         wanted.append(tuple_(ExceptionRow.last_at, ExceptionRow.id) < (cursor_moment(at), str(row_id)))

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from engine.kit import clock
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.ids import new_id
+from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
 from engine.sync.states import DELIVERY
 from engine.sync.work_models import Delivery, DeliveryStatus
 
@@ -126,6 +127,29 @@ def get(session: Session, tenant_id: str, delivery_id: str, *, lock: bool = Fals
     if row is None:
         raise NotFound("There is no such delivery.")
     return row
+
+
+def listed(
+    session: Session,
+    tenant_id: str,
+    *,
+    status: DeliveryStatus | None = None,
+    limit: int = 50,
+    cursor: str | None = None,
+) -> Page[Delivery]:
+    """What came in, newest first, without the bodies."""
+    wanted: list[ColumnElement[bool]] = [Delivery.tenant_id == tenant_id]
+    if status is not None:
+        wanted.append(Delivery.status == status)
+    if cursor:
+        at, row_id = decode_cursor(cursor, size=2)
+        wanted.append(tuple_(Delivery.received_at, Delivery.id) < (cursor_moment(at), str(row_id)))
+    query = select(Delivery).options(defer(Delivery.body), defer(Delivery.headers)).where(*wanted)
+    rows = list(session.scalars(query.order_by(Delivery.received_at.desc(), Delivery.id.desc()).limit(limit + 1)))
+    if len(rows) <= limit:
+        return Page(rows)
+    last = rows[limit - 1]
+    return Page(rows[:limit], encode_cursor([last.received_at.isoformat(), last.id]))
 
 
 def waiting(session: Session, tenant_id: str) -> int:

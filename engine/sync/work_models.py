@@ -76,6 +76,7 @@ class Delivery(TenantRow):
             postgresql_where=text("status = 'waiting'"),
         ),
         Index("ix_sync_deliveries_received", "tenant_id", "received_at", "id"),
+        Index("ix_sync_deliveries_status", "tenant_id", "status", "received_at", "id"),
         CheckConstraint("status IN ('waiting', 'done', 'dead')", name="status_known"),
         CheckConstraint("(status = 'done') = (done_at IS NOT NULL)", name="done_says_when"),
     )
@@ -130,6 +131,27 @@ class ExceptionRow(TenantRow):
         ),
         Index("ix_sync_exceptions_cause", "tenant_id", "fingerprint", "status"),
         Index("ix_sync_exceptions_last", "tenant_id", "status", "last_at", "id"),
+        Index("ix_sync_exceptions_all", "tenant_id", "last_at", "id"),
+        Index("ix_sync_exceptions_workflow", "tenant_id", "workflow", "last_at", "id"),
+        Index("ix_sync_exceptions_subject", "tenant_id", "subject", "last_at", "id"),
         CheckConstraint("status IN ('open', 'retrying', 'resolved', 'dismissed')", name="status_known"),
         CheckConstraint("(status IN ('resolved', 'dismissed')) = (closed_at IS NOT NULL)", name="closed_says_when"),
+    )
+
+
+class Reading(TenantRow):
+    """How many units of an item a system had at a place when it was read last."""
+
+    __tablename__ = "sync_readings"
+
+    sku: Mapped[str] = mapped_column(String(80), primary_key=True)
+    connection_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    location: Mapped[str] = mapped_column(String(80), primary_key=True, default="")
+    available: Mapped[int]
+    on_hand: Mapped[int | None]
+    read_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+    __table_args__ = (
+        tenant_fk("connection_id", "sync_connections"),
+        Index("ix_sync_readings_connection", "tenant_id", "connection_id", "read_at"),
     )

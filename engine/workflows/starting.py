@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from engine.kit import audit, clock, tracing
+from engine.kit import audit, clock
 from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
 from engine.runtime import Runtime
@@ -84,7 +85,7 @@ def begin(
         subject_ref=run.subject[1][:120],
         payload=run.payload,
         trigger=trigger[:120],
-        trace_id=(trace_id or tracing.current() or tracing.of(run.id))[:64],
+        trace_id=trace_id[:64],
         step="",
         attempts=0,
         error_code="",
@@ -197,6 +198,7 @@ def listed(
     retrying: bool = False,
     subject: tuple[str, str] | None = None,
     mode: RunMode | None = RunMode.LIVE,
+    begun_before: datetime | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[RunRow]:
@@ -212,6 +214,8 @@ def listed(
         conditions.append(RunRow.workflow == workflow)
     if subject is not None:
         conditions += [RunRow.subject_kind == subject[0], RunRow.subject_ref == subject[1]]
+    if begun_before is not None:
+        conditions.append(RunRow.created_at <= begun_before)
     if cursor:
         at, row_id = decode_cursor(cursor, size=2)
         conditions.append(tuple_(RunRow.created_at, RunRow.id) < (cursor_moment(at), str(row_id)))

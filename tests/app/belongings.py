@@ -43,12 +43,14 @@ from engine.returns.models import Return
 from engine.shipping import service as shipping
 from engine.staff import members
 from engine.support import cases, macros
-from engine.sync import connections
-from engine.sync.models import System
+from engine.sync import connections, exceptions, inbox
+from engine.sync.errors import Rejected
+from engine.sync.models import Call, Connection, System
 from engine.sync.work_models import Mapping
 from engine.tax import desk as tax
 from engine.tax.models import FilingKind, TaxFiling
 from engine.warranties import claiming, registering
+from engine.workflows.models import RunRow, RunStatus
 from tests.engine.orders.desk import Desk, buy
 from tests.engine.returns.coming import deliver
 from tests.shop import Shop
@@ -193,7 +195,30 @@ def connected(session: Session, shop: Shop) -> dict[str, str]:
     )  # fmt: skip
     session.add(row)
     session.flush()
-    return {"connection_id": account.id, "mapping": row.name}
+    return {"connection_id": account.id, "mapping": row.name} | worked(session, account)
+
+
+def worked(session: Session, account: Connection) -> dict[str, str]:
+    """A run that stopped, what it asked, what told of it, and its place in the queue."""
+    tenant_id, error = account.tenant_id, Rejected("THEIRS is unknown.")
+    run = RunRow(
+        tenant_id=tenant_id, id=f"{tenant_id}:shopifyToNetsuite:THEIRS", workflow="shopifyToNetsuite", version="1.0.0",
+        status=RunStatus.FAILED, subject_kind="order", subject_ref="THEIRS", payload={}, trigger="poll",
+        error_code=error.code, ended_at=clock.now(),
+    )  # fmt: skip
+    call = Call(
+        tenant_id=tenant_id, id=777_000_000_000_001, connection_id=account.id, method="GET", path="/THEIRS", reads=True, took_ms=1,
+        fingerprint="0", workflow_id=run.id,
+    )  # fmt: skip
+    session.add_all([run, call])
+    stopped = exceptions.put(
+        session, tenant_id, workflow=run.workflow, workflow_id=run.id, subject="order THEIRS", error=error, payload={}
+    )
+    told, _ = inbox.receive(
+        session, tenant_id=tenant_id, source="shopify", delivery_id="THEIRS", topic="x", body=b"THEIRS", headers={}
+    )
+    ids = {"exception_id": stopped.id, "fingerprint": stopped.fingerprint, "delivery_id": told.id}
+    return ids | {"call_id": str(call.id), "run_of_sync": run.id}
 
 
 def prices(session: Session, desk: Desk) -> dict[str, str]:

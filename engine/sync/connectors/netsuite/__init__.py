@@ -1,1 +1,0 @@
-"""NetSuite by SuiteTalk REST: records, transforms and SuiteQL."""
