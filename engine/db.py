@@ -52,9 +52,9 @@ class Addresses:
 class Store:
     """The runtime role's connections. Cheap to share between threads."""
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, overflow: int = POOL_OVERFLOW) -> None:
         self.url = url
-        self.engine = open_engine(url, pool_size=pool_size, overflow=POOL_OVERFLOW)
+        self.engine = open_engine(url, pool_size=pool_size, overflow=overflow)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager

@@ -33,6 +33,7 @@ POLICIES: Final[Mapping[str, str]] = {
     "mail": "engine.mail.policy:MailPolicy",
     "operations": "engine.operations.policy:OperationsPolicy",
     "orders": "engine.orders.policy:OrdersPolicy",
+    "pipeline": "engine.workflows.policy:PipelinePolicy",
     "payments": "engine.payments.policy:PaymentsPolicy",
     "promotions": "engine.carts.policy:PromotionsPolicy",
     "reconciliation": "engine.finance.reconciliation:ReconciliationPolicy",

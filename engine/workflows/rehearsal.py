@@ -133,7 +133,7 @@ class Rehearsal:
             row = session.get(RunRow, (self.tenant_id, self.ticket.run_id), with_for_update=True)
             if row is None:
                 session.add(self._row())
-            elif row.status in {RunStatus.FAILED, RunStatus.CANCELED}:
+            elif row.status in {RunStatus.FAILED, RunStatus.CANCELED, RunStatus.DONE}:
                 starting.anew(row, self.workflow)
             if row is not None:
                 row.payload = self._said

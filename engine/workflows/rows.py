@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
 from engine.runtime import Runtime
 from engine.sync import exceptions
 from engine.sync.errors import SyncError
-from engine.workflows.models import RunMode, RunRow, RunStatus, StepRow, StepStatus
+from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepRow, StepStatus
 from engine.workflows.states import RUN
 from engine.workflows.ticket import Canceled, Ticket
 
 _SHOWN: Final = 4_000
-_LIVE: Final = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING)
+
+
+def find(session: Session, ticket: Ticket) -> RunRow:
+    """The run. Raises ``Canceled`` where it is over or begun anew."""
+    row = session.scalars(_going_on(ticket)).one_or_none()
+    if row is None:
+        raise Canceled(ticket.run_id)
+    return row
+
+
+def going_on(session: Session, tenant_id: str, tickets: Iterable[Ticket]) -> set[Ticket]:
+    """Those of a shop's that are not over."""
+    wanted = list(tickets)
+    query = select(RunRow.id, RunRow.turn).where(
+        RunRow.tenant_id == tenant_id, RunRow.id.in_([one.run_id for one in wanted]), RunRow.status.in_(OPEN_RUNS)
+    )
+    there = {Ticket(tenant_id, run_id, turn) for run_id, turn in session.execute(query)}
+    return there & set(wanted)
 
 
 def begin_step(runtime: Runtime, ticket: Ticket, place: int, name: str, *, executor_id: str) -> bool:
@@ -154,7 +171,7 @@ def _set_run(session: Session, ticket: Ticket, **values: Any) -> None:
         RunRow.tenant_id == ticket.tenant_id,
         RunRow.id == ticket.run_id,
         RunRow.turn == ticket.turn,
-        RunRow.status.in_(_LIVE),
+        RunRow.status.in_(OPEN_RUNS),
     )
     changed: Any = session.execute(query.values(**values).execution_options(synchronize_session=False))
     if not changed.rowcount:
@@ -172,21 +189,23 @@ def _set_step(session: Session, ticket: Ticket, place: int, **values: Any) -> No
 
 
 def _locked(session: Session, ticket: Ticket) -> RunRow:
-    """The run's row. Raises ``Canceled`` where it is over or begun anew."""
-    query = select(RunRow).where(
-        RunRow.tenant_id == ticket.tenant_id,
-        RunRow.id == ticket.run_id,
-        RunRow.turn == ticket.turn,
-        RunRow.status.in_(_LIVE),
-    )
-    row = session.scalars(query.with_for_update()).one_or_none()
+    row = session.scalars(_going_on(ticket).with_for_update()).one_or_none()
     if row is None:
         raise Canceled(ticket.run_id)
     return row
 
 
+def _going_on(ticket: Ticket) -> Select[tuple[RunRow]]:
+    return select(RunRow).where(
+        RunRow.tenant_id == ticket.tenant_id,
+        RunRow.id == ticket.run_id,
+        RunRow.turn == ticket.turn,
+        RunRow.status.in_(OPEN_RUNS),
+    )
+
+
 def _end(row: RunRow, status: RunStatus) -> None:
-    before = RunStatus.RUNNING if row.status in _LIVE else row.status  # a body without steps was never seen running
+    before = RunStatus.RUNNING if row.status in OPEN_RUNS else row.status  # a body without steps was never seen running
     row.status = RUN.check(before, status)
     now = clock.now()
     row.started_at, row.ended_at, row.next_try_at = row.started_at or now, now, None

@@ -135,18 +135,24 @@ def retry(
     payload: Mapping[str, Any] | None = None,
     reason: str = "",
 ) -> RunRow:
-    """Begin a run anew that failed or was canceled, from the top: what it did is found by its keys and not done twice.
+    """Begin a run anew that is over, from the top: what it did is found by its keys and not done twice.
     ``payload`` is what a person put right; it is of the same business key. Raises ``NotFound``, ``IllegalTransition``,
     ``NotTaken``.
     """
-    row = get(session, tenant_id, run_id, lock=True)
+    return again(session, get(session, tenant_id, run_id, lock=True), actor=actor, payload=payload, reason=reason)
+
+
+def again(
+    session: Session, row: RunRow, *, actor: str, payload: Mapping[str, Any] | None = None, reason: str = ""
+) -> RunRow:
+    """As ``retry``, of a row that the caller has locked."""
     workflow = registry.live(row.workflow)
-    anew(row, workflow)
     if payload is not None:
         read = read_payload(workflow, payload)
-        if run_id_of(tenant_id, row.workflow, workflow.key(read)) != run_id:
+        if run_id_of(row.tenant_id, row.workflow, workflow.key(read)) != row.id:
             raise NotTaken("The payload is another run's: it has another business key.", param="payload")
         row.payload = storable(read.model_dump(mode="json"))
+    anew(row, workflow)
     _note(session, row, actor, "run.retried", reason)
     return row
 

@@ -13,7 +13,7 @@ RUN: Final = StateMachine(
         RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.CANCELED}),
         RunStatus.RUNNING: frozenset({RunStatus.WAITING, RunStatus.DONE, RunStatus.FAILED, RunStatus.CANCELED}),
         RunStatus.WAITING: frozenset({RunStatus.RUNNING, RunStatus.CANCELED}),
-        RunStatus.DONE: frozenset(),
+        RunStatus.DONE: frozenset({RunStatus.QUEUED}),
         RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
         RunStatus.CANCELED: frozenset({RunStatus.QUEUED}),
     },

@@ -70,7 +70,7 @@ class Stepping(Access, ABC):
         self.id, self.mode, self.ticket, self.executor_id = ticket.run_id, mode, ticket, executor_id
         self._places = 0
         self._undo: list[tuple[str, Work]] = []
-        self._failed_at = self._now = ""
+        self._failed_at = self._now = self.woken = ""
 
     @abstractmethod
     def _kept(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -171,9 +171,10 @@ class Stepping(Access, ABC):
         return error
 
     def _until(self, until: datetime, name: str, place: int, error: SyncError | None) -> None:
-        """Pass the time: here, where it is short."""
+        """Pass the time: here, where it is short. Whoever woke the run has decided that it is over."""
         left = (until - clock.now()).total_seconds()
-        if left <= 0:
+        woken, self.woken = self.woken, ""
+        if left <= 0 or woken == name[:80]:
             return
         if left <= NAP:
             self._nap(left)
