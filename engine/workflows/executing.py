@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
@@ -200,7 +200,8 @@ def forget_runs(runtime: Runtime, tenant_id: str) -> int:
             ~well & (RunRow.ended_at < now - timedelta(days=policy.failed_days)),
         )
         gone = delete(RunRow).where(RunRow.tenant_id == tenant_id, old)
-        return session.execute(gone.execution_options(synchronize_session=False)).rowcount
+        result: Any = session.execute(gone.execution_options(synchronize_session=False))
+        return int(result.rowcount)
 
 
 def wanted(runtime: Runtime) -> bool:

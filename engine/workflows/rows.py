@@ -195,7 +195,7 @@ def _locked(session: Session, ticket: Ticket) -> RunRow:
     return row
 
 
-def _going_on(ticket: Ticket) -> Select[tuple[RunRow]]:
+def _going_on(ticket: Ticket) -> Select[RunRow]:
     return select(RunRow).where(
         RunRow.tenant_id == ticket.tenant_id,
         RunRow.id == ticket.run_id,

@@ -186,9 +186,10 @@ def test_nothing_of_a_run_is_in_the_engines_tables_but_its_name_and_results(
     crew.hire("teller")
     until(run_id, is_done)
     with runtime.store.without_tenant() as session:
-        kept = session.execute(
-            text("SELECT inputs, serialization FROM dbos.workflow_status WHERE workflow_uuid = :id"),
-            {"id": f"{run_id}~1"},
-        ).one()
-    assert "a-word-of-the-payload" not in kept.inputs
-    assert kept.serialization == "portable_json"
+        status, inputs = (
+            session.execute(text(f"SELECT * FROM dbos.{table} WHERE workflow_uuid = :id"), {"id": f"{run_id}~1"}).one()  # noqa: S608 (two names of ours)
+            for table in ("workflow_status", "workflow_input")
+        )
+    assert json.loads(inputs.inputs)["positionalArgs"] == [run_id.partition(":")[0], run_id, 1]
+    assert "a-word-of-the-payload" not in f"{status}{inputs}"
+    assert status.serialization == "portable_json"
