@@ -207,8 +207,8 @@ def worked(session: Session, account: Connection) -> dict[str, str]:
         error_code=error.code, ended_at=clock.now(),
     )  # fmt: skip
     call = Call(
-        tenant_id=tenant_id, id=777_000_000_000_001, connection_id=account.id, method="GET", path="/THEIRS", reads=True, took_ms=1,
-        fingerprint="0", workflow_id=run.id,
+        tenant_id=tenant_id, id=777_000_000_000_001, connection_id=account.id, method="GET", path="/THEIRS",
+        reads=True, took_ms=1, fingerprint="0", workflow_id=run.id,
     )  # fmt: skip
     session.add_all([run, call])
     stopped = exceptions.put(

@@ -317,7 +317,7 @@ def test_what_is_for_staff_is_for_nobody_else(site, theirs, open_browser, make_t
             continue
         for method in route.methods:
             for name, status in (("shopper", 403), ("acp", 403), ("nobody", 401)):
-                answer = everybody[name](method, path.format(**theirs), BODIES.get(path))
+                answer = everybody[name](method, (path + QUERIED.get(path, "")).format(**theirs), BODIES.get(path))
                 assert answer.status_code == status, (name, method, path, answer.text)
             if method == "GET" and path not in STREAMS | set(QUERIED) and ("{" not in path or path in NAMED):
                 answer = everybody["admin"](method, path.format(**theirs))
