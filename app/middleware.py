@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.metrics import REQUESTS, SECONDS
 from app.problems import problem
 from engine.conversations.masking import mask_numbers
+from engine.kit import tracing
 
 log = structlog.get_logger("icommerce.http")
 BODY_LIMIT: Final = 256 * 1024
@@ -55,7 +56,8 @@ class Edge:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        trace_id = tracing.read(Headers(scope=scope).get("traceparent", "")) or tracing.of(request_id)
+        with tracing.traced(trace_id), structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._answer(scope, receive, send, request_id)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:

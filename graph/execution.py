@@ -16,6 +16,7 @@ from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.models import RunStatus
 from engine.conversations.runs import Claim, Report
+from engine.kit import tracing
 from engine.kit.direct import Refused
 from engine.kit.errors import DomainError
 from engine.kit.passing import patiently
@@ -42,7 +43,8 @@ async def execute(runtime: Runtime, graph: Graph, claim: Claim) -> bool:
     emitter.cost_micros = lambda: context.turn.meter.cost_micros
     renewing = asyncio.create_task(_keep(runtime, claim, asyncio.current_task()))
     try:
-        await asyncio.wait_for(_walk(graph, context), RUN_SECONDS)
+        with tracing.traced(claim.trace_id):
+            await asyncio.wait_for(_walk(graph, context), RUN_SECONDS)
         return await in_thread(_finish, context, emitter, await emitter.take())
     except LeaseLost:
         await _goes_on_elsewhere(claim, emitter)

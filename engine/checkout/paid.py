@@ -15,6 +15,7 @@ from engine.checkout.models import SessionStatus
 from engine.checkout.sale import Sale
 from engine.finance import postings
 from engine.inventory.models import ReservationStatus
+from engine.kit import tracing
 from engine.kit.direct import Ask, Refused, Row, Statement, document
 from engine.kit.errors import Unavailable
 from engine.kit.ids import new_id
@@ -198,7 +199,7 @@ def values(sale: Sale, charge: Charge, now: datetime) -> Row:
         "accounts": [str(account) for account in amounts],
         "amounts": list(amounts.values()),
         "currency": sale.currency,
-        "payload": document(payload),
+        "payload": document(tracing.carried(payload)),
         "consumers": list(CONSUMERS["order.paid"]),
         "facts": document(facts),
         "alert": new_id("alert"),

@@ -15,7 +15,7 @@ from engine.conversations.errors import LeaseLost
 from engine.conversations.events import Emitted
 from engine.conversations.models import Message, Mode, Run, RunStatus, Thread
 from engine.conversations.schemas import ActionName
-from engine.kit import clock
+from engine.kit import clock, tracing
 from engine.kit.identity import Actor, Identity, Scope
 
 LEASE: Final = timedelta(seconds=15)
@@ -24,6 +24,11 @@ SELECT coalesce(max(seq), 0) FROM app.messages
 WHERE tenant_id = %(tenant)s AND thread_id = %(thread)s AND run_id IS NULL AND role = 'assistant'
 """
 """The event that opened the newest message no run wrote."""
+WORDS_OF: Final = """
+SELECT id FROM app.runs words WHERE words.tenant_id = %(tenant)s AND words.thread_id = %(thread)s
+AND words.number <= taken.number AND words.input ? 'message' ORDER BY words.number DESC LIMIT 1
+"""
+"""The run that was begun by the newest words."""
 MAX_ATTEMPTS: Final = 2
 """The first try and one continuation after the server stopped in the middle."""
 _WAITING: Final = (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -47,6 +52,13 @@ class Claim:
     """The event that opened the newest message no run wrote."""
     over_budget: bool = False
     """The tenant's models have had their money for today."""
+    words_of: str = ""
+    """The run with the words that this one goes on from: a press belongs to what was said before it."""
+
+    @property
+    def trace_id(self) -> str:
+        """One trace for words and what follows from them."""
+        return tracing.of(self.words_of or self.run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +244,16 @@ def _first(session: Session, thread: Thread, status: RunStatus) -> Run | None:
     return session.scalars(statement).one_or_none()
 
 
+def _words_of(session: Session, run: Run) -> str:
+    statement = select(Run.id).where(
+        Run.tenant_id == run.tenant_id,
+        Run.thread_id == run.thread_id,
+        Run.number <= run.number,
+        Run.input.has_key("message"),
+    )
+    return session.scalar(statement.order_by(Run.number.desc()).limit(1)) or ""
+
+
 def _take(session: Session, thread: Thread, run: Run) -> Claim:
     first = run.status == RunStatus.QUEUED
     run.status, run.lease_until = RunStatus.RUNNING, clock.now() + LEASE
@@ -248,6 +270,7 @@ def _take(session: Session, thread: Thread, run: Run) -> Claim:
         attempt=run.attempts,
         identity=identity_of(run),
         input=run.input,
+        words_of=_words_of(session, run),
         mode=Mode(thread.mode),
         active_agent=thread.active_agent,
         returned=(thread.handoff or {}).get("returned"),

@@ -45,7 +45,7 @@ WITH thread AS (
 )
 SELECT taken.id, taken.number, taken.attempts, taken.identity, taken.input,
   counted.mode, counted.active_agent, counted.handoff, running.lease_until,
-  ({runs.NEWEST_OUTSIDE}) AS outside, ({budget.SPENT}) AS spent,
+  ({runs.NEWEST_OUTSIDE}) AS outside, ({budget.SPENT}) AS spent, ({runs.WORDS_OF}) AS words_of,
   CASE WHEN taken.id IS NOT NULL THEN pg_notify(%(channel)s, concat(%(tenant)s, ':', %(thread)s)) END
 FROM (SELECT) AS one LEFT JOIN taken ON true LEFT JOIN counted ON true LEFT JOIN running ON true
 """)  # noqa: S608 (our own)
@@ -146,4 +146,5 @@ def _claim(tenant_id: str, thread_id: str, row: Row) -> Claim:
         returned=(row["handoff"] or {}).get("returned"),
         newest_outside=row["outside"],
         over_budget=row["spent"],
+        words_of=row["words_of"] or "",
     )

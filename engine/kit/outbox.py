@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from engine.kit import clock, holds
+from engine.kit import clock, holds, tracing
 from engine.kit.tenancy import TenantRow
 
 log = structlog.get_logger(__name__)
@@ -118,10 +118,11 @@ def emit(
 ) -> None:
     """Tell the consumers of ``topic`` about ``subject_id``, not before ``after`` has passed.
 
-    Unknown topics raise ``KeyError``: name them above.
+    Unknown topics raise ``KeyError``: name them above. The trace that is worked at goes with it (``tracing.told``).
     """
     at = clock.now() + after
-    told = {"tenant_id": tenant_id, "topic": topic, "subject_id": subject_id, "payload": payload or {}}
+    told: dict[str, Any] = {"tenant_id": tenant_id, "topic": topic, "subject_id": subject_id}
+    told["payload"] = tracing.carried(payload or {})
     rows = [told | {"consumer": consumer, "available_at": at} for consumer in CONSUMERS[topic]]
     if rows:
         session.execute(insert(OutboxRow), rows)
@@ -130,7 +131,8 @@ def emit(
 def emit_all(session: Session, tenant_id: str, topic: str, told: Mapping[str, dict[str, Any]]) -> None:
     """The same of many subjects (each with its payload) in one statement."""
     rows = [
-        {"tenant_id": tenant_id, "consumer": consumer, "topic": topic, "subject_id": subject_id, "payload": payload}
+        {"tenant_id": tenant_id, "consumer": consumer, "topic": topic, "subject_id": subject_id}
+        | {"payload": tracing.carried(payload)}
         for subject_id, payload in told.items()
         for consumer in CONSUMERS[topic]
     ]

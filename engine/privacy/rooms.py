@@ -640,6 +640,7 @@ SHOP: Final[Mapping[str, str]] = {
     "sync_notices": "kind subject words",
     "sync_permits": "",
     "sync_posts": "text error",
+    "sync_readings": "sku location",
     "sync_secrets": "field sealed",
     "sync_xrefs": "system account external_id internal_kind version hash",
     "tax_rates": "country region level city postal_prefixes name category_ppm thresholds",

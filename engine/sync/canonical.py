@@ -218,6 +218,8 @@ class Expected(Document):
     expected_at: datetime | None = None
     changed_at: str
     """The source's mark of its state: another one is another announcement."""
+    announced: bool = False
+    """It is marked as told to the warehouse."""
     lines: tuple[ExpectedLine, ...]
 
 
@@ -280,6 +282,16 @@ class Invoice(Document):
     currency: str
     total: Minor
     remaining: Minor
+
+
+class Payment(Document):
+    """Money in the books: so much of it is applied to invoices, the rest is not. ``source_id`` is its id there."""
+
+    external_id: str = ""
+    currency: str
+    amount: Minor
+    applied: Minor
+    unapplied: Minor
 
 
 class Settlement(Document):

@@ -17,7 +17,7 @@ import orjson
 import structlog
 from sqlalchemy.orm import Session
 
-from engine.kit import clock
+from engine.kit import clock, tracing
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.runtime import Runtime
@@ -103,12 +103,17 @@ class VendorClient:
         self.tenant_id = tenant_id
         self.connection_id = connection if isinstance(connection, str) else connection.id
         self._runtime, self._dialect, self._transport, self._shadow = runtime, dialect, transport, shadow
-        self._run: _Run = {"workflow_id": workflow_id, "trace_id": trace_id}
+        self._run: _Run = {"workflow_id": workflow_id, "trace_id": trace_id or tracing.current()}
         self._patience, self._sleep, self._resting = patience, sleep, resting
         self._known: _Known | None = None
 
     def __repr__(self) -> str:
         return f"VendorClient({self.connection_id})"
+
+    @property
+    def in_shadow(self) -> bool:
+        """Whether nothing that writes leaves: what it is answered with was made up."""
+        return self._shadow is not None
 
     def request(
         self,
@@ -187,8 +192,11 @@ class VendorClient:
         line = self._transport or guarded(self._runtime.outward, loopback=leave.loopback)
         fault_point("sync_before_call")
         started, reply, error = time.monotonic(), None, None
+        system = str(leave.connection.system)
         try:
-            reply = exchange(line, leave.connection, known.dialect, request, credentials, headers, seconds=seconds)
+            with tracing.span(f"{request.method} {system}", self._run["trace_id"], system=system) as traceparent:
+                sent = {**headers, "traceparent": traceparent} if traceparent else headers
+                reply = exchange(line, leave.connection, known.dialect, request, credentials, sent, seconds=seconds)
             error = meaning(known.dialect, request, reply, known.mask)
         except SyncError as failed:
             error = failed

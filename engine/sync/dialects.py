@@ -172,6 +172,7 @@ class SlackDialect(Dialect):
 
 DIALECTS: Final[dict[System, str]] = {
     System.SHOPIFY: "engine.sync.connectors.shopify.dialect:ShopifyDialect",
+    System.NETSUITE: "engine.sync.connectors.netsuite.dialect:NetSuiteDialect",
     System.SLACK: "engine.sync.dialects:SlackDialect",
     System.DCL: "engine.sync.connectors.dcl.dialect:DclDialect",
     System.WOOCOMMERCE: "engine.sync.connectors.woocommerce.dialect:WooCommerceDialect",

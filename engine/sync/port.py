@@ -18,6 +18,7 @@ from engine.sync.canonical import (
     Invoice,
     OrderCreated,
     Parcels,
+    Payment,
     Product,
     Receipt,
     Refused,
@@ -194,22 +195,44 @@ class Erp(Connector, Protocol):
         """Invoices of which something remains to be paid."""
 
     def pay(self, invoice_id: str, external_id: str, amount: int, *, account: str = "", at: str = "") -> int:
-        """Apply a payment to an invoice; what remains of it, in minor units. Once by the external id."""
+        """Book a payment and apply it to an invoice, as far as that is open; what remains of the invoice, in minor
+        units. Money above it stays unapplied. ``account`` is where it lies, undeposited without one; ``at`` its day.
+        Once by the external id.
+        """
 
-    def credit(self, invoice_id: str, external_id: str, amount: int) -> str:
-        """Credit an invoice; the memo's id. Once by the external id."""
+    def payment(self, external_id: str) -> Payment | None:
+        """A payment that was booked."""
+
+    def credit(self, invoice_id: str, external_id: str, amount: int, *, at: str = "") -> str:
+        """Credit the customer of an invoice; the memo's id. Once by the external id."""
 
     def expected(self, kinds: Iterable[Goods]) -> Iterator[Expected]:
-        """Purchases and transfers that wait to be received and that the warehouse has not been told of."""
+        """Purchases and transfers that wait to be received, ``announced`` or not. What the record alone says (when
+        they come) may be left out.
+        """
 
-    def receive(self, kind: Goods, id: str, external_id: str, lines: Mapping[int, int]) -> str:  # noqa: A002 (what it is)
-        """Book goods in: line → quantity; the receipt's id. Once by the external id."""
+    def expected_one(self, kind: Goods, id: str) -> Expected | None:  # noqa: A002 (what it is)
+        """A purchase or a transfer as it is now, whatever its status."""
+
+    def find_expected(self, number: str) -> tuple[Goods, str] | None:
+        """Kind and id of the purchase or transfer that people call so."""
+
+    def receive(self, kind: Goods, id: str, external_id: str, lines: Mapping[int, int], *, at: str = "") -> str:  # noqa: A002 (what it is)
+        """Book goods in: line → quantity, and nothing of the other lines; the receipt's id. Once by the external id."""
+
+    def unreceive(self, external_id: str) -> bool:
+        """Take a receipt back with its stock. ``False`` where there is none (any more)."""
 
     def close_lines(self, kind: Goods, id: str, lines: Iterable[int] | None = None) -> None:  # noqa: A002 (what it is)
         """Close lines that nothing more will come of, all open ones without them. Closing again changes nothing."""
 
     def stock(self) -> Iterator[StockLevel]:
-        """Every item at every place; ``location`` is the ERP's id of it."""
+        """Every item at every place; ``location`` is the ERP's id of it. Raises ``Conflict`` where it changed while it
+        was read.
+        """
+
+    def places(self) -> dict[str, str]:
+        """Location id → name."""
 
     def kits(self) -> dict[str, list[tuple[str, int]]]:
         """Kit's SKU → SKU and quantity of each member."""

@@ -12,6 +12,8 @@ from engine.kit.ids import echo
 
 TARGETS: Final[dict[str, str]] = {
     "dcl.order": "engine.sync.connectors.dcl.wire:BatchOrder",
+    "netsuite.customer": "engine.sync.connectors.netsuite.wire:CustomerBody",
+    "netsuite.sales_order": "engine.sync.connectors.netsuite.wire:SalesOrderBody",
 }
 """Name → ``module:class``, imported when it is asked for. A document of a connector has one line here."""
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from engine.kit import audit, clock
+from engine.kit import audit, clock, tracing
 from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.pagination import Page, cursor_moment, decode_cursor, encode_cursor
 from engine.runtime import Runtime
@@ -85,7 +85,7 @@ def begin(
         subject_ref=run.subject[1][:120],
         payload=run.payload,
         trigger=trigger[:120],
-        trace_id=trace_id[:64],
+        trace_id=(trace_id or tracing.current() or tracing.of(run.id))[:64],
         step="",
         attempts=0,
         error_code="",

@@ -21,6 +21,7 @@ CONNECTORS: Final[dict[System, str]] = {
     System.SHOPIFY: "engine.sync.connectors.shopify.connector:ShopifyStorefront",
     System.DCL: "engine.sync.connectors.dcl.connector:Dcl",
     System.WOOCOMMERCE: "engine.sync.connectors.woocommerce.connector:WooCommerce",
+    System.NETSUITE: "engine.sync.connectors.netsuite.connector:NetSuite",
 }
 """System → ``module:class``, imported when it is first opened. A class is made of a client and a connection."""
 STOREFRONTS: Final = frozenset({System.SHOPIFY, System.WOOCOMMERCE})

@@ -63,6 +63,7 @@ def _transaction(state: AccountState, record: Record, short: str) -> Row:
             "status": status,
             "df:status": statuses.shown(record)["refName"],
             "trandate": record.fields.get("tranDate"),
+            "currency": _id(record.fields.get("currency")),
             "otherrefnum": record.fields.get("otherRefNum"),
             "createddate": _moment(record, "created_at"),
             "lastmodifieddate": _moment(record, "modified_at"),
@@ -196,8 +197,8 @@ def _names(text: str) -> frozenset[str]:
 
 
 _TRANSACTION: Final = _names(
-    "id type recordtype tranid externalid entity status trandate otherrefnum createddate lastmodifieddate foreigntotal "
-    "foreignamountunpaid createdfrom voided"
+    "id type recordtype tranid externalid entity status currency trandate otherrefnum createddate lastmodifieddate "
+    "foreigntotal foreignamountunpaid createdfrom voided"
 )
 _LINE: Final = _names(
     "transaction id linesequencenumber mainline taxline item quantity quantityshiprecv quantitybilled rate "

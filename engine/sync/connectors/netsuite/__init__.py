@@ -1,0 +1,1 @@
+"""NetSuite by SuiteTalk REST: records, transforms and SuiteQL."""
