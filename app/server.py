@@ -59,6 +59,7 @@ from app import (
     returns_staff,
     support,
     support_staff,
+    sync_hooks,
     tax,
     theme,
 )
@@ -126,6 +127,7 @@ _ROUTERS: Final = (
     fulfillment.router,
     fulfillment_staff.router,
     fulfillment.webhooks,
+    sync_hooks.router,
     cardentry.router,
     cardentry.webhooks,
     cart.router,
