@@ -95,7 +95,7 @@ def test_the_bucket_is_corrected_by_what_the_shop_says(
 
     with runtime.unit_of_work(tenant.id) as session:
         limit = session.get_one(Limit, (tenant.id, connection_id))
-        assert limit.level_micro // 1_000_000 == merchant.shop.bucket.available(merchant.shop.ground.pace())
+        assert limit.level_micro // 1_000_000 == int(merchant.shop.bucket.available(merchant.shop.ground.pace()))
         [call] = session.query(Call).filter(Call.connection_id == connection_id)
         assert (call.reads, call.outcome) == (True, "")
 
