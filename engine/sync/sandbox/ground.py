@@ -46,6 +46,10 @@ class Ground:
         """A number that nobody else in this world has."""
         return next(self._numbers)
 
+    def numbered_from(self, number: int) -> None:
+        """The next number is this one."""
+        self._numbers = count(number)
+
     def later(self, delay: timedelta, action: Action) -> None:
         self.agenda.put(self.now() + delay, action)
 

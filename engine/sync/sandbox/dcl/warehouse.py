@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from engine.sync.sandbox.dcl.state import Expected, Order, OrderLine, Warehouse
@@ -18,6 +18,16 @@ def accept(ground: Ground, house: Warehouse, order: Order) -> None:
     house.orders[order.number] = order
     ground.later(house.pace.picks_after, lambda: pick(ground, order))
     ground.later(house.pace.ships_after, lambda: ship(ground, house, order))
+
+
+def resume(ground: Ground, house: Warehouse, order: Order) -> None:
+    """Work that was taken goes on after a pause, each part at its time or now."""
+    since = ground.now() - order.received_at
+    for after, work in (
+        (house.pace.picks_after, lambda: pick(ground, order)),
+        (house.pace.ships_after, lambda: ship(ground, house, order)),
+    ):
+        ground.later(max(after - since, timedelta()), work)
 
 
 def pick(ground: Ground, order: Order) -> None:
