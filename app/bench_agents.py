@@ -95,7 +95,7 @@ def _stock_up(home: Path, items: Sequence[str]) -> None:
 
 def _serve(home: Path, say: Say, *, most: int = _MOST) -> Served:
     say("agents: starting a server")
-    environment = os.environ | {"ICOMMERCE_HOME": str(home)}
+    environment = os.environ | {"ICOMMERCE_HOME": str(home), "ICOMMERCE_DEMO_PIPELINE": "0"}
     command = [sys.executable, "-m", "app"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
     process = subprocess.Popen([*command, "serve", "--port", "0"], env=environment, **pipes)  # noqa: S603 (our own)

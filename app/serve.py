@@ -21,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.boot import House, fill_index, load_heavy, open_index, open_runtime, open_store, seed_if_empty
+from app.demo_pipeline import DemoPipeline
 from app.jobs import Jobs
 from app.live import LiveEvents
 from app.origins import origin
@@ -73,6 +74,7 @@ class _Opened:
     jobs: Jobs | None = None
     runner: Runner | None = None
     agents: asyncio.Task[None] | None = None
+    pipeline: DemoPipeline | None = None
 
 
 def serve(settings: Settings, *, psp_port: int = 0, say: Say, announce: Callable[[Site], None], born: float) -> int:
@@ -194,6 +196,8 @@ async def _open(site: Site, opened: _Opened, say: Say, stop: asyncio.Event) -> N
     site.opened, site.live = runtime, LiveEvents(addresses.runtime)
     opened.jobs = Jobs(site, index, embedder)
     opened.jobs.start()
+    if settings.demo_pipeline and settings.wants_demo:
+        opened.pipeline = DemoPipeline(settings, addresses, runtime, site.web_origin)
     opened.agents = asyncio.create_task(_start_agents(site, opened, loading, addresses.runtime))
     await site.live.start()
     step("Loading the agents")
@@ -238,6 +242,8 @@ async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[Non
     opened.runner = Runner(site.runtime, url)
     await opened.runner.start()
     site.waker = opened.runner
+    if opened.pipeline:
+        opened.pipeline.start()
     gc.freeze()  # what was imported stays for good: no collection needs to walk it during a turn
     gc.set_threshold(10_000, 20, 20)  # a request makes little that only a collection frees
 
@@ -260,6 +266,8 @@ async def _close(
     ends: list[Any] = [*tasks]
     if opened.runner:
         ends.append(asyncio.wait_for(opened.runner.stop(), _RUNNER_STOP_SECONDS))
+    if opened.pipeline:
+        ends.append(asyncio.to_thread(opened.pipeline.stop))
     if opened.jobs:
         ends.append(asyncio.to_thread(opened.jobs.stop))
     if site.live:

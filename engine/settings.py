@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 _MOST_IMPORT_MB: Final = 512
+_NO: Final = frozenset({"0", "false", "no", ""})
 
 
 class SettingsError(ValueError):
@@ -33,6 +34,8 @@ class Settings:
     """``None``: demo tenants in an embedded store, none elsewhere."""
     smtp_url: str | None = field(default=None, repr=False)
     """``smtp://user:password@host:port``; without it the letters of shops that are no demo wait."""
+    demo_pipeline: bool = False
+    """Whether the demo serves other people's systems, and has the first demo shop connected to them."""
     import_limit_mb: int = 32
     """Megabytes of a file that is handed in over HTTP."""
     durable: bool = True
@@ -62,6 +65,8 @@ class Settings:
             )
         host = env.get("ICOMMERCE_HOST", "127.0.0.1")
         demo = env.get("ICOMMERCE_DEMO")
+        durable = env.get("ICOMMERCE_DURABLE", "1") != "0"
+        pipeline = env.get("ICOMMERCE_DEMO_PIPELINE", "1" if durable and database_url is None else "0")
         return cls(
             home=Path(env.get("ICOMMERCE_HOME") or ".icommerce").expanduser().resolve(),
             host=host,
@@ -73,10 +78,11 @@ class Settings:
             embedding_model=env.get("ICOMMERCE_EMBEDDING_MODEL") or None,
             secret_key=secret_key,
             endpoint=env.get("ICOMMERCE_ENDPOINT") or f"http://{host}:{port}",
-            demo=None if demo is None else demo not in {"0", "false", "no", ""},
+            demo=None if demo is None else demo not in _NO,
             smtp_url=env.get("ICOMMERCE_SMTP_URL") or None,
             import_limit_mb=_limit(env),
-            durable=env.get("ICOMMERCE_DURABLE", "1") != "0",
+            demo_pipeline=pipeline not in _NO,
+            durable=durable,
         )
 
 

@@ -37,10 +37,10 @@ class Entry:
 
 
 class Journal:
-    """The newest ``MOST`` requests; ``status`` is ``None`` where nobody answered."""
+    """The newest requests; ``status`` is ``None`` where nobody answered."""
 
-    def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=MOST)
+    def __init__(self, most: int = MOST) -> None:
+        self._entries: deque[Entry] = deque(maxlen=most)
         self._count = 0
 
     def write(
