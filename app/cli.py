@@ -21,11 +21,13 @@ from app.commands import (
     keys,
     measuring,
     platforms,
+    runs,
     serving,
     staff,
     store,
     talk,
     tenants,
+    working,
 )
 
 app = typer.Typer(
@@ -45,6 +47,9 @@ app.command("check")(checks.check)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("bench")(measuring.bench)
+app.command("worker")(working.worker)
+app.command("run")(runs.run)
+app.command("replay")(runs.replay)
 app.add_typer(evaluating.app, name="eval")
 app.add_typer(checks.audit_app, name="audit")
 app.add_typer(books.app, name="books")
@@ -56,6 +61,8 @@ app.add_typer(platforms.events_app, name="webhooks")
 app.add_typer(feeds.app, name="feed")
 app.add_typer(gateways.app, name="gateways")
 app.add_typer(connections.app, name="connections")
+app.add_typer(runs.app, name="runs")
+app.add_typer(working.app, name="agent")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(importing.app, name="import")
 app.add_typer(catalog.app, name="catalog")

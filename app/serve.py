@@ -25,10 +25,12 @@ from app.demo_pipeline import DemoPipeline
 from app.jobs import Jobs
 from app.live import LiveEvents
 from app.origins import origin
+from app.pipeline import Pipeline
 from app.psp.server import create_psp_app
 from app.server import create_app
 from app.site import Site
 from engine.catalog.search import CatalogSearch
+from engine.db import Addresses
 from engine.embedded.files import make_home, try_lock, write_atomic
 from engine.kit import clock
 from engine.kit.errors import Unavailable
@@ -73,6 +75,7 @@ class _Opened:
     guard: Any = None
     jobs: Jobs | None = None
     runner: Runner | None = None
+    executing: Pipeline | None = None
     agents: asyncio.Task[None] | None = None
     pipeline: DemoPipeline | None = None
 
@@ -198,7 +201,7 @@ async def _open(site: Site, opened: _Opened, say: Say, stop: asyncio.Event) -> N
     opened.jobs.start()
     if settings.demo_pipeline and settings.wants_demo:
         opened.pipeline = DemoPipeline(settings, addresses, runtime, site.web_origin)
-    opened.agents = asyncio.create_task(_start_agents(site, opened, loading, addresses.runtime))
+    opened.agents = asyncio.create_task(_start_agents(site, opened, loading, addresses))
     await site.live.start()
     step("Loading the agents")
     await asyncio.wait({opened.agents}, timeout=max(0.0, opened.born + PATIENCE_SECONDS - time.monotonic()))
@@ -234,16 +237,18 @@ def _in_background(function: Callable[[], None]) -> asyncio.Future[None]:
     return future
 
 
-async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[None], url: str) -> None:
+async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[None], addresses: Addresses) -> None:
     """Have queued runs executed as soon as the agents are there; what was said before then waits."""
     await loading
     from graph.runner import Runner
 
-    opened.runner = Runner(site.runtime, url)
+    opened.runner = Runner(site.runtime, addresses.runtime)
     await opened.runner.start()
     site.waker = opened.runner
     if opened.pipeline:
         opened.pipeline.start()
+    opened.executing = Pipeline(site.runtime, addresses)
+    opened.executing.start()
     gc.freeze()  # what was imported stays for good: no collection needs to walk it during a turn
     gc.set_threshold(10_000, 20, 20)  # a request makes little that only a collection frees
 
@@ -266,8 +271,8 @@ async def _close(
     ends: list[Any] = [*tasks]
     if opened.runner:
         ends.append(asyncio.wait_for(opened.runner.stop(), _RUNNER_STOP_SECONDS))
-    if opened.pipeline:
-        ends.append(asyncio.to_thread(opened.pipeline.stop))
+    if opened.executing:
+        ends.append(asyncio.to_thread(opened.executing.stop))
     if opened.jobs:
         ends.append(asyncio.to_thread(opened.jobs.stop))
     if site.live:

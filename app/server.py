@@ -62,6 +62,7 @@ from app import (
     sync_hooks,
     tax,
     theme,
+    workflows_staff,
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
@@ -161,6 +162,7 @@ _ROUTERS: Final = (
     mappings_staff.targets,
     ops_runs.router,
     ops_queue.router,
+    workflows_staff.router,
     acp_mcp.router,
     staff_desk.router,
     staff_door.router,

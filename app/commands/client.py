@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -100,3 +100,31 @@ def _check(response: httpx.Response) -> None:
     if response.status_code == 503:
         raise Unavailable(words)
     raise Refused(words)
+
+
+class Api:
+    """The HTTP API with a merchant's key. Raises ``Unavailable`` when nobody answers, ``Refused`` for a problem."""
+
+    def __init__(self, endpoint: str, key: str) -> None:
+        self._endpoint = endpoint
+        headers = {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=endpoint, timeout=_TIMEOUT, headers=headers)
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        return self._answer(lambda: self._http.get(path, params=params))
+
+    def post(self, path: str, body: dict[str, Any], *, key: str) -> dict[str, Any]:
+        """``key`` makes a repeat after a lost answer the same request."""
+        return self._answer(lambda: self._http.post(path, json=body, headers={"Idempotency-Key": key}))
+
+    def _answer(self, ask: Callable[[], httpx.Response]) -> dict[str, Any]:
+        try:
+            try:
+                response = ask()
+            except httpx.ReadTimeout:
+                response = ask()
+        except httpx.TransportError as error:
+            raise Unavailable(f"Nothing answers at {self._endpoint}. Start it with `icommerce serve`.") from error
+        _check(response)
+        answer: dict[str, Any] = response.json()
+        return answer

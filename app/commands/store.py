@@ -16,10 +16,12 @@ def migrate(json: Json = False) -> None:
     from app.commands.outcome import show, show_json
     from engine.migrate import migrate as run
     from engine.settings import Settings
+    from engine.workflows.durable import migrate as migrate_runs
 
     with database(Settings.from_env(), start=True) as addresses:
         run(addresses)
         migrate_graph(addresses)
+        migrate_runs(addresses)
     if json:
         show_json({"migrated": True})
     else:

@@ -64,7 +64,7 @@ def finish(
 ) -> None:
     """What came of it."""
     values = {
-        "response": mask.body(reply.body, reply.data) if reply and reply.body else "",
+        "response": _said(reply, mask) if reply else "",
         "answer": reply.status if reply else None,
         "outcome": error.code if error else "",
         "counts": bool(error and error.counts_for_breaker),
@@ -72,6 +72,14 @@ def finish(
     }
     its = update(Call).where(Call.tenant_id == tenant_id, Call.id == call).values(values)
     session.execute(its.execution_options(synchronize_session=False))
+
+
+def _said(reply: Reply, mask: Mask) -> str:
+    """The body. Of an answer without one, where it says that what was made is."""
+    if reply.body:
+        return mask.body(reply.body, reply.data)
+    place = reply.headers.get("location", "")
+    return mask.document({"location": place}) if place else ""
 
 
 def calls(

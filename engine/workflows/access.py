@@ -54,22 +54,27 @@ class Access:
     trace_id: str = ""
     _opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def outside(self) -> Runtime:
+        """Whose limits, breaker and journal requests to systems go by."""
+        return self.runtime
+
     def storefront(self, connection_id: str | None = None) -> Storefront:
         """The shop's platform; ``OURS`` is our own. Raises ``NotConnected``, ``NotFound``."""
         if connection_id == OURS:
             return self._keep(OURS, self._ours)
         which = connection_id or self.connection(*sorted(connectors.STOREFRONTS)).id
-        return self._keep(which, lambda: connectors.storefront(self.runtime, self.tenant_id, which, **self._how()))
+        return self._keep(which, lambda: connectors.storefront(self.outside, self.tenant_id, which, **self._how()))
 
     def erp(self, connection_id: str | None = None) -> Erp:
         """Raises ``NotConnected``, ``NotFound``."""
         which = connection_id or self.connection(*sorted(connectors.ERPS)).id
-        return self._keep(which, lambda: connectors.erp(self.runtime, self.tenant_id, which, **self._how()))
+        return self._keep(which, lambda: connectors.erp(self.outside, self.tenant_id, which, **self._how()))
 
     def warehouse(self, connection_id: str | None = None) -> Warehouse:
         """Raises ``NotConnected``, ``NotFound``."""
         which = connection_id or self.connection(*sorted(connectors.WAREHOUSES)).id
-        return self._keep(which, lambda: connectors.warehouse(self.runtime, self.tenant_id, which, **self._how()))
+        return self._keep(which, lambda: connectors.warehouse(self.outside, self.tenant_id, which, **self._how()))
 
     def connection(self, *systems: System) -> Connection:
         """The connection at any of ``systems``: the only one, or as the settings say. Raises ``NotConnected``."""

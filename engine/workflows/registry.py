@@ -67,6 +67,11 @@ def exactly(name: str, version: str) -> Workflow[Any]:
     return found
 
 
+def has(name: str, version: str) -> bool:
+    """Whether a workflow has exactly that version, live or not."""
+    return f"{name}@{version}" in CANDIDATES or live(name).version == version
+
+
 def _load(place: str) -> Workflow[Any]:
     module, _, name = place.partition(":")
     found: Workflow[Any] = getattr(import_module(module), name)

@@ -19,6 +19,7 @@ from engine.kit import clock
 from engine.kit.clock import OwnClock
 from engine.runtime import Runtime
 from engine.sync.recording import Recorder
+from engine.sync.wire import Outgoing
 from engine.workflows import starting
 from engine.workflows.access import Line, Wiring
 from engine.workflows.definition import Workflow
@@ -77,11 +78,13 @@ class Rehearsal:
     """Called besides whenever time passes: to move a sandbox's world along."""
     trace_id: str = ""
     replay_of: str | None = None
+    most_lives: int = MOST_LIVES
     lives: int = 0
     """How often it was executed."""
     waited: list[float] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     """Names of the steps whose work was begun, in order, probes as ``? name``."""
+    began_at: datetime = field(default_factory=clock.now)
     _memory: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,12 +96,24 @@ class Rehearsal:
 
     def play(self) -> RunRow:
         """The run's row once it is over. One that failed is begun anew (another turn)."""
+        self.began_at = clock.now()
         with self._time():
             self._begin()
             while self._live():
-                if self.lives > MOST_LIVES:
+                if self.lives > self.most_lives:
                     raise NeverEnds(f"{self.ticket.run_id} was replayed {self.lives} times.")
         return self.row()
+
+    def abandon(self) -> None:
+        """End one that never ends: its row says so."""
+        with self.runtime.unit_of_work(self.tenant_id) as session:
+            reason = "It would still wait."
+            starting.cancel(session, self.tenant_id, self.ticket.run_id, actor="shadow", reason=reason)
+
+    @property
+    def recorded(self) -> list[Outgoing]:
+        """What its shadow was asked."""
+        return list(getattr(self.shadow, "requests", ()))
 
     def row(self) -> RunRow:
         with self.runtime.unit_of_work(self.tenant_id) as session:

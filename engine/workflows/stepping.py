@@ -25,6 +25,7 @@ from engine.sync.wire import storable
 from engine.workflows import rows
 from engine.workflows.access import Access, Wiring
 from engine.workflows.definition import Workflow
+from engine.workflows.dry import dry
 from engine.workflows.models import RunMode
 from engine.workflows.run import Next, Probe, Work, meant, raised, told, verdict
 from engine.workflows.settings import PipelineSettings
@@ -59,8 +60,9 @@ class Stepping(Access, ABC):
     ) -> None:
         if mode == RunMode.SHADOW and wiring.shadow is None:
             wiring = replace(wiring, shadow=Recording())
+        self._rows = runtime
         super().__init__(
-            runtime=runtime,
+            runtime=dry(runtime) if mode == RunMode.SHADOW else runtime,
             tenant_id=ticket.tenant_id,
             settings=settings,
             wiring=wiring,
@@ -71,6 +73,10 @@ class Stepping(Access, ABC):
         self._places = 0
         self._undo: list[tuple[str, Work]] = []
         self._failed_at = self._now = self.woken = ""
+
+    @property
+    def outside(self) -> Runtime:
+        return self._rows
 
     @abstractmethod
     def _kept(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -116,7 +122,7 @@ class Stepping(Access, ABC):
 
     def _report(self, error: SyncError, step: str, payload: Mapping[str, Any] | None) -> None:
         if self.mode == RunMode.LIVE:
-            rows.reported(self.runtime, self.ticket, error, step=step, payload=payload)
+            rows.reported(self._rows, self.ticket, error, step=step, payload=payload)
 
     def take_back(self) -> None:
         """The compensations, the last first. One that cannot be done is reported, and the others are done."""
@@ -133,13 +139,13 @@ class Stepping(Access, ABC):
         """One attempt, and what follows it. Waits of an attempt that was not begun are within it."""
         while True:
             self._now = name
-            before = rows.begin_step(self.runtime, self.ticket, place, name, executor_id=self.executor_id)
+            before = rows.begin_step(self._rows, self.ticket, place, name, executor_id=self.executor_id)
             try:
                 value = self._work(work, probe, look=look or before)
             except Exception as fault:  # noqa: BLE001 (whatever it is, its class decides)
                 error = self._understood(name, fault)
             else:
-                rows.end_step(self.runtime, self.ticket, place, value)
+                rows.end_step(self._rows, self.ticket, place, value)
                 return {"value": value}
             conflicts = failures.conflicts + (told(error)["kind"] == "Conflict")
             follows = verdict(
@@ -152,7 +158,7 @@ class Stepping(Access, ABC):
             until = clock.now() + timedelta(seconds=follows.seconds)
             if follows.next != Next.LATER:
                 rows.fail_step(
-                    self.runtime, self.ticket, place, error, until=None if follows.next == Next.STOP else until
+                    self._rows, self.ticket, place, error, until=None if follows.next == Next.STOP else until
                 )
                 return {"error": told(error), "next": str(follows.next), "until": until.isoformat()}
             look = look or before
@@ -179,7 +185,7 @@ class Stepping(Access, ABC):
         if left <= NAP:
             self._nap(left)
             return
-        rows.wait(self.runtime, self.ticket, place, name, until=until, error=error)
+        rows.wait(self._rows, self.ticket, place, name, until=until, error=error)
         self._park(until)
 
 
@@ -198,9 +204,9 @@ def perform(run: Stepping, workflow: Workflow[Any], payload: dict[str, Any]) -> 
     except SyncError as error:
         at = run._failed_at  # noqa: SLF001 (its own module)
         run.take_back()
-        rows.failed(run.runtime, run.ticket, error, step=at)
+        rows.failed(run.outside, run.ticket, error, step=at)
         return None
-    rows.done(run.runtime, run.ticket, result)
+    rows.done(run.outside, run.ticket, result)
     return dict(result)
 
 

@@ -1,0 +1,30 @@
+"""A runtime that tries what is written and keeps nothing of it: for the body of a run in the shadow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from engine.db import Store
+from engine.runtime import Runtime
+
+
+class DryStore(Store):
+    """Another store's connections; its units of work are taken back when they end."""
+
+    def __init__(self, store: Store) -> None:  # it opens nothing of its own
+        self.url, self.engine, self._sessions = store.url, store.engine, store._sessions  # noqa: SLF001 (of its own kind)
+
+    @contextmanager
+    def unit_of_work(self, tenant_id: str, *, snapshot: bool = False) -> Iterator[Session]:
+        with super().unit_of_work(tenant_id, snapshot=snapshot) as session:
+            yield session
+            session.flush()
+            session.rollback()
+
+
+def dry(runtime: Runtime) -> Runtime:
+    return replace(runtime, store=DryStore(runtime.store))

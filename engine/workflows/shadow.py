@@ -1,0 +1,208 @@
+"""The shadow: what a run would send, and how that differs from what its live one sent.
+
+A dry run asks systems what it needs to know and sends nothing that writes. A replay is answered out of the journal of
+the live run, so that it sees what that one saw.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import select
+
+from engine.kit.views import View
+from engine.runtime import Runtime
+from engine.sync.models import Call, CallMode
+from engine.sync.recording import Recording
+from engine.sync.wire import Outgoing, Reply
+from engine.workflows import pipeline, registry, starting
+from engine.workflows.access import Wiring
+from engine.workflows.definition import Workflow
+from engine.workflows.models import RunMode, RunRow, RunStatus
+from engine.workflows.rehearsal import NeverEnds, Rehearsal
+
+MOST_LIVES: Final = 30
+
+
+class WouldSend(View):
+    method: str
+    path: str
+    request: str
+    """As the journal has it: without secrets, within bounds."""
+    fingerprint: str
+
+
+class DryRun(View):
+    """What a run would come to."""
+
+    run_id: str
+    workflow: str
+    status: str
+    result: dict[str, Any] | None
+    error: str
+    requests: list[WouldSend]
+    """What would be sent and writes, in order."""
+
+
+class Compared(View):
+    """A live run and its shadow."""
+
+    run_id: str
+    subject: str
+    same: bool
+    status: str
+    was: str
+    missing: list[WouldSend]
+    """The live one sent it, the shadow would not."""
+    extra: list[WouldSend]
+    """The shadow would send it, the live one did not."""
+
+
+def dry_run(
+    runtime: Runtime, tenant_id: str, workflow: str, payload: Mapping[str, Any], *, wiring: Wiring | None = None
+) -> DryRun:
+    """Play it without sending what writes. Raises ``NoSuchWorkflow``, ``NotTaken``."""
+    found = registry.live(workflow)
+    return _shown(_play(runtime, tenant_id, found, payload, Recording(), wiring))
+
+
+def replay(
+    runtime: Runtime,
+    tenant_id: str,
+    workflow: str,
+    version: str,
+    *,
+    since: datetime,
+    most: int = 10_000,
+    wiring: Wiring | None = None,
+) -> Iterator[Compared]:
+    """Live runs since then that ended, oldest first, each beside its shadow under ``version``. Raises
+    ``NoSuchWorkflow``, ``VersionGone``.
+    """
+    candidate = registry.exactly(workflow, version)
+    query = select(RunRow).where(
+        RunRow.tenant_id == tenant_id,
+        RunRow.workflow == workflow,
+        RunRow.mode == RunMode.LIVE,
+        RunRow.created_at >= since,
+        RunRow.status.in_((RunStatus.DONE, RunStatus.FAILED)),
+    )
+    with runtime.unit_of_work(tenant_id) as session:
+        lives = list(session.scalars(query.order_by(RunRow.created_at, RunRow.id).limit(most)))
+    for live in lives:
+        yield compare(runtime, live, candidate, wiring=wiring)
+
+
+def compare(runtime: Runtime, live: RunRow, candidate: Workflow[Any], *, wiring: Wiring | None = None) -> Compared:
+    """One live run beside its shadow under another version."""
+    with runtime.unit_of_work(live.tenant_id) as session:
+        calls = [
+            call for call in starting.calls(session, live.tenant_id, live.id, limit=5_000) if call.mode == CallMode.LIVE
+        ]
+    memory = _Memory(calls)
+    recording = Recording(writes=memory.answer, reads=memory.answer)
+    played = _play(runtime, live.tenant_id, candidate, live.payload, recording, wiring, replay_of=live.id)
+    shadow = _shown(played)
+    sent = {call.fingerprint: call for call in calls if not call.reads and _took_place(call)}
+    would = {one.fingerprint: one for one in shadow.requests}
+    missing = [_call_shown(call) for key, call in sent.items() if key not in would]
+    extra = [one for key, one in would.items() if key not in sent]
+    return Compared(
+        run_id=live.id,
+        subject=f"{live.subject_kind} {live.subject_ref}",
+        same=not missing and not extra and shadow.status == live.status,
+        status=shadow.status,
+        was=live.status,
+        missing=missing,
+        extra=extra,
+    )
+
+
+class _Memory:
+    """Answers of a live run, by what was asked; the last one stays."""
+
+    def __init__(self, calls: list[Call]) -> None:
+        self._known: dict[str, deque[Reply]] = defaultdict(deque)
+        for call in calls:
+            if (reply := _answered(call)) is not None:
+                self._known[call.fingerprint].append(reply)
+
+    def answer(self, request: Outgoing) -> Reply | None:
+        replies = self._known.get(request.fingerprint)
+        if not replies:
+            return None
+        return replies.popleft() if len(replies) > 1 else replies[0]
+
+
+def _answered(call: Call) -> Reply | None:
+    """The good answer that the journal kept whole; ``None`` for any other."""
+    if call.outcome or call.answer is None:
+        return None
+    try:
+        data = orjson.loads(call.response) if call.response else None
+    except orjson.JSONDecodeError:
+        return None  # it was cut, or is no document
+    if isinstance(data, dict) and set(data) == {"location"}:
+        return Reply(call.answer, {"location": str(data["location"])})
+    return Reply.of(data, call.answer) if call.response else Reply(call.answer)
+
+
+def _took_place(call: Call) -> bool:
+    """What was refused by a limit before it was looked at was not said."""
+    return call.outcome not in {"vendor_rate_limited", "auth_expired"}
+
+
+def _play(
+    runtime: Runtime,
+    tenant_id: str,
+    workflow: Workflow[Any],
+    payload: Mapping[str, Any],
+    recording: Recording,
+    wiring: Wiring | None,
+    *,
+    replay_of: str | None = None,
+) -> Rehearsal:
+    with runtime.unit_of_work(tenant_id) as session:
+        settings = pipeline.settings_of(session, tenant_id, workflow.name)
+    played = Rehearsal(
+        runtime,
+        tenant_id,
+        workflow,
+        payload,
+        settings=settings,
+        transport=wiring.transport if wiring else None,
+        mode=RunMode.SHADOW,
+        shadow=recording,
+        replay_of=replay_of,
+        most_lives=MOST_LIVES,
+    )
+    try:
+        played.play()
+    except NeverEnds:
+        played.abandon()
+    return played
+
+
+def _shown(played: Rehearsal) -> DryRun:
+    row, wrote = played.row(), Counter(one.fingerprint for one in played.recorded if not one.reads)
+    with played.runtime.unit_of_work(played.tenant_id) as session:
+        query = select(Call).where(
+            Call.tenant_id == played.tenant_id, Call.workflow_id == row.id, Call.at >= played.began_at
+        )
+        calls = list(session.scalars(query.order_by(Call.id)))
+    return DryRun(
+        run_id=row.id,
+        workflow=row.workflow,
+        status=row.status,
+        result=row.result,
+        error=row.error,
+        requests=[_call_shown(one) for one in calls if one.fingerprint in wrote],
+    )
+
+
+def _call_shown(call: Call) -> WouldSend:
+    return WouldSend(method=call.method, path=call.path, request=call.request, fingerprint=call.fingerprint)

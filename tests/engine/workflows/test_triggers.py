@@ -1,0 +1,260 @@
+"""What begins runs: deliveries, polls, and people who want something done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from engine.kit import clock
+from engine.kit.tenancy import Tenant
+from engine.runtime import Runtime
+from engine.sync import exceptions, inbox
+from engine.sync.errors import RateLimited, Rejected, Transient
+from engine.sync.models import System
+from engine.sync.work_models import Delivery, ExceptionRow
+from engine.workflows import pipeline, starting, triggers
+from engine.workflows.access import Poll, Wiring
+from engine.workflows.definition import Workflow
+from engine.workflows.models import CursorRow, RunRow
+from engine.workflows.rehearsal import rehearse
+from engine.workflows.run import Run
+from tests.engine.workflows.toys import Toy, registered, toy
+
+
+def body(run: Run, payload: Toy) -> dict[str, Any]:
+    if payload.note == "bad":
+        raise Rejected("It is bad.")
+    if payload.note == "over":
+        run.report(Rejected("Two more came."), step="receipt")
+    return {}
+
+
+def read(access: Any, delivery: Delivery) -> Toy | None:
+    if delivery.body == b"nonsense":
+        raise ValueError("no JSON")
+    return Toy(ref=delivery.body.decode()) if delivery.body else None
+
+
+def asks(poll: Poll) -> Iterator[Toy]:
+    last = poll.cursor.get("last", 0)
+    yield from (Toy(ref=f"#{number}") for number in range(last + 1, last + 4))
+    poll.cursor["last"] = last + 3
+
+
+HEARS = replace(toy(body), hears=((System.SHOPIFY, "orders/create"),), from_delivery=read, poll=asks, every_seconds=900)
+
+
+@pytest.fixture
+def pipe(runtime: Runtime, tenant: Tenant) -> Iterator[Callable[..., None]]:
+    with registered(HEARS):
+
+        def on(on: bool = True) -> None:
+            with runtime.unit_of_work(tenant.id) as session:
+                pipeline.switch(session, tenant.id, actor="ops", workflow="toy", on=on)
+
+        yield on
+
+
+def receive(runtime: Runtime, tenant: Tenant, body: bytes, *, number: int = 1, topic: str = "orders/create") -> str:
+    with runtime.unit_of_work(tenant.id) as session:
+        row, _ = inbox.receive(
+            session,
+            tenant_id=tenant.id,
+            source="shopify",
+            delivery_id=f"d{number}",
+            topic=topic,
+            body=body,
+            headers={},
+        )
+        return row.id
+
+
+def rows(runtime: Runtime, tenant: Tenant, kind: Any) -> list[Any]:
+    with runtime.unit_of_work(tenant.id) as session:
+        return list(session.scalars(select(kind).where(kind.tenant_id == tenant.id)))
+
+
+def runs(runtime: Runtime, tenant: Tenant) -> dict[str, str]:
+    return {row.id.rpartition(":")[2]: row.trigger for row in rows(runtime, tenant, RunRow)}
+
+
+def test_a_delivery_begins_the_run_of_whoever_hears_it_once(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    first = receive(runtime, tenant, b"#1", number=1)
+    receive(runtime, tenant, b"#1", number=2)
+    receive(runtime, tenant, b"", number=3)
+    receive(runtime, tenant, b"#4", number=4, topic="orders/paid")
+    assert triggers.hear(runtime, tenant.id) == 4
+    assert runs(runtime, tenant) == {"#1": f"delivery:{first}"}
+    assert {row.status for row in rows(runtime, tenant, Delivery)} == {"done"}
+    assert triggers.hear(runtime, tenant.id) == 0
+
+
+def test_what_cannot_be_read_comes_again_and_stops_nothing(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    receive(runtime, tenant, b"nonsense", number=1)
+    receive(runtime, tenant, b"#2", number=2)
+    triggers.hear(runtime, tenant.id)
+    assert list(runs(runtime, tenant)) == ["#2"]
+    told = {row.delivery_id: (row.status, row.error) for row in rows(runtime, tenant, Delivery)}
+    assert told == {"d1": ("waiting", "workflow_broke"), "d2": ("done", "")}
+
+
+def test_what_is_off_begins_nothing(runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]) -> None:
+    receive(runtime, tenant, b"#1")
+    triggers.hear(runtime, tenant.id)
+    assert triggers.poll_due(runtime, tenant.id, wiring=Wiring()) == 0
+    pipe()
+    pipe(False)
+    assert triggers.poll_due(runtime, tenant.id, wiring=Wiring()) == 0
+    assert runs(runtime, tenant) == {}
+
+
+def test_a_poll_is_asked_when_it_is_due_and_goes_on_where_it_was(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    with clock.own(datetime(2026, 11, 26, 10, 7, tzinfo=UTC)) as hands:
+        assert triggers.poll_due(runtime, tenant.id, wiring=Wiring()) == 3
+        assert triggers.poll_due(runtime, tenant.id, wiring=Wiring()) == 0
+        hands.move(timedelta(minutes=7, seconds=59))
+        assert triggers.poll_due(runtime, tenant.id, wiring=Wiring()) == 0
+        hands.move(timedelta(seconds=1))
+        assert triggers.poll_due(runtime, tenant.id, wiring=Wiring()) == 3
+    assert sorted(runs(runtime, tenant)) == [f"#{number}" for number in range(1, 7)]
+    (cursor,) = rows(runtime, tenant, CursorRow)
+    assert (cursor.value, cursor.due_at) == ({"last": 6}, datetime(2026, 11, 26, 10, 30, tzinfo=UTC))
+
+
+def test_a_poll_that_breaks_off_keeps_its_cursor_and_is_asked_again(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    errors: list[Exception] = [Transient("trouble"), Transient("trouble"), Transient("trouble")]
+
+    def breaks(poll: Poll) -> Iterator[Toy]:
+        yield from asks(poll)
+        if errors:
+            raise errors.pop()
+
+    pipe()
+    with registered(replace(HEARS, poll=breaks)), clock.own(clock.now()) as hands:
+        for failures in (1, 2, 3):
+            triggers.poll_due(runtime, tenant.id, wiring=Wiring())
+            (cursor,) = rows(runtime, tenant, CursorRow)
+            assert (cursor.failures, cursor.value, cursor.error) == (failures, {}, "vendor_unavailable: trouble")
+            assert len(rows(runtime, tenant, ExceptionRow)) == (1 if failures == 3 else 0)
+            hands.move(timedelta(minutes=1))
+        triggers.poll_due(runtime, tenant.id, wiring=Wiring())
+    assert sorted(runs(runtime, tenant)) == ["#1", "#2", "#3"]
+    assert [row.value for row in rows(runtime, tenant, CursorRow)] == [{"last": 3}]
+    assert [row.status for row in rows(runtime, tenant, ExceptionRow)] == ["resolved"]
+
+
+def test_a_poll_that_is_limited_waits_as_it_is_told_and_is_no_failure(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    def limited(poll: Poll) -> Iterator[Toy]:
+        raise RateLimited("later", retry_after=77)
+        yield
+
+    pipe()
+    with registered(replace(HEARS, poll=limited)), clock.own(clock.now()):
+        before = clock.now()
+        triggers.poll_due(runtime, tenant.id, wiring=Wiring())
+    (cursor,) = rows(runtime, tenant, CursorRow)
+    assert (cursor.failures, round((cursor.due_at - before).total_seconds())) == (0, 77)
+
+
+@pytest.mark.parametrize(("minute", "second", "slot"), [(0, 9, "09:45:10"), (0, 10, "10:00:10"), (14, 59, "10:00:10")])
+def test_a_slot_is_the_same_for_everybody(minute: int, second: int, slot: str) -> None:
+    workflow = replace(HEARS, every_seconds=900, offset_seconds=10)
+    asked = datetime(2026, 11, 26, 10, minute, second, 123, tzinfo=UTC)
+    assert triggers.slot_of(workflow, asked).strftime("%H:%M:%S") == slot
+
+
+def failed(runtime: Runtime, tenant: Tenant, workflow: Workflow[Any], note: str) -> ExceptionRow:
+    rehearse(runtime, tenant.id, workflow, Toy(ref="#1071", note=note))
+    (row,) = rows(runtime, tenant, ExceptionRow)
+    return row
+
+
+def test_what_a_person_put_right_is_begun_anew_with_that(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    queued = failed(runtime, tenant, HEARS, "bad")
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.fix(session, tenant.id, queued.id, actor="stf_1", payload={"ref": "#1071", "note": "good"})
+    assert triggers.hear(runtime, tenant.id) == 1
+    (run,) = rows(runtime, tenant, RunRow)
+    assert (run.status, run.turn, run.payload) == ("queued", 2, {"ref": "#1071", "note": "good"})
+    rehearse(runtime, tenant.id, HEARS, run.payload)
+    assert [row.status for row in rows(runtime, tenant, ExceptionRow)] == ["resolved"]
+
+
+def test_a_fix_that_is_another_runs_is_refused_and_open_again(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    queued = failed(runtime, tenant, HEARS, "bad")
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.fix(session, tenant.id, queued.id, actor="stf_1", payload={"ref": "#9", "note": "good"})
+    triggers.hear(runtime, tenant.id)
+    (run,), (row,) = rows(runtime, tenant, RunRow), rows(runtime, tenant, ExceptionRow)
+    assert (run.status, run.turn) == ("failed", 1)
+    assert (row.status, row.reason) == ("open", "The payload is another run's: it has another business key.")
+
+
+def test_what_was_only_reported_is_looked_at_again(runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]) -> None:
+    queued = failed(runtime, tenant, HEARS, "over")
+    assert queued.workflow_id == f"{tenant.id}:toy:#1071#receipt"
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.retry(session, tenant.id, queued.id, actor="stf_1")
+    triggers.hear(runtime, tenant.id)
+    (run,) = rows(runtime, tenant, RunRow)
+    assert (run.status, run.turn) == ("queued", 2)
+    assert [row.status for row in rows(runtime, tenant, ExceptionRow)] == ["resolved"]
+    rehearse(runtime, tenant.id, HEARS, run.payload)
+    assert sorted(row.status for row in rows(runtime, tenant, ExceptionRow)) == ["open", "resolved"]
+
+
+def test_settings_are_versions_that_are_tried_before_they_count(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    with runtime.unit_of_work(tenant.id) as session:
+        pipeline.save(
+            session,
+            tenant.id,
+            actor="ops",
+            workflow="*",
+            is_on=False,
+            settings={"safety_stock": 2, "billing": "cash_sale"},
+            activate_it=True,
+        )
+        own = pipeline.save(session, tenant.id, actor="ops", workflow="toy", is_on=True, settings={"safety_stock": 5})
+        (one,) = pipeline.diff(session, tenant.id, "toy", version=own.version)
+        assert (one.was_on, one.is_on, one.changes) == (False, True, {"safety_stock": [2, 5]})
+        assert pipeline.settings_of(session, tenant.id, "toy").safety_stock == 2
+        pipeline.activate(session, tenant.id, actor="ops", workflow="toy", version=own.version)
+        now = pipeline.settings_of(session, tenant.id, "toy")
+        assert (now.safety_stock, now.billing) == (5, "cash_sale")
+        assert pipeline.switched_on(session, tenant.id) == ["toy"]
+    with pytest.raises(Exception, match=r"settings\.safety_stock"), runtime.unit_of_work(tenant.id) as session:
+        pipeline.save(session, tenant.id, actor="ops", workflow="toy", is_on=True, settings={"safety_stock": -1})
+    with runtime.unit_of_work(tenant.id) as session:
+        assert len(pipeline.versions(session, tenant.id, "toy")) == 1
+
+
+def test_nothing_begins_of_a_payload_that_is_none(runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]) -> None:
+    with pytest.raises(starting.NotTaken, match=r"payload\.ref"):
+        starting.start(runtime, tenant.id, "toy", {}, trigger="test")
+    with pytest.raises(starting.NotTaken, match="business key"):
+        starting.start(runtime, tenant.id, "toy", {"ref": ""}, trigger="test")
+    assert runs(runtime, tenant) == {}
