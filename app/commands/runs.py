@@ -30,9 +30,11 @@ def run(
     json: Json = False,
 ) -> None:
     """Begin a run of a workflow for each payload; the same business key twice is one run. Prints their ids."""
+    from app import logs
     from app.commands.outcome import FAILED
     from app.commands.pipeline_desk import desk
 
+    logs.configure()
     payloads = list(_payloads(payload))
     with desk(endpoint, tenant) as at:
         if dry_run:
@@ -121,6 +123,7 @@ def replay(
     """Play recent runs once more under another version, in the shadow, and tell how what it would send differs from
     what the live one sent. 1 where anything does.
     """
+    from app import logs
     from app.commands.opened import runtime
     from app.commands.outcome import FAILED, say, show_json
     from app.commands.tenants import shop_id
@@ -130,6 +133,7 @@ def replay(
 
     if not shadow:
         raise typer.BadParameter("live runs are begun anew by `icommerce runs retry`; a replay is --shadow")
+    logs.configure()
     begun = clock.now() - _period(since)
     compared = []
     with runtime(Settings.from_env()) as opened:

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from engine.db import Addresses, libpq_url
-from engine.kit import clock
+from engine.kit import clock, tracing
 from engine.runtime import Runtime
 from engine.workflows import pipeline, registry, rows
 from engine.workflows.access import Wiring
@@ -252,7 +252,8 @@ class Durable:
         )
         run.engine = self
         run.woken = row.step if row.status == RunStatus.WAITING else ""
-        return "done" if perform(run, workflow, row.payload) is not None else "failed"
+        with tracing.traced(row.trace_id):
+            return "done" if perform(run, workflow, row.payload) is not None else "failed"
 
     def step(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What ``work`` gave the first time. What raises is not kept."""

@@ -6,9 +6,9 @@ Every process does all of it; what only one may do at a time holds a lock in Pos
 from __future__ import annotations
 
 import os
+import platform
 import random
 import secrets
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -221,4 +221,4 @@ def wanted(runtime: Runtime) -> bool:
 
 def executor_name() -> str:
     """A name for this process, told from any other that ever was."""
-    return f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+    return f"{platform.node()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
