@@ -1,4 +1,5 @@
-"""The demo's pipeline: other people's systems on this machine, the first demo shop connected to them, and its runs.
+"""The demo's pipeline: other people's systems on this machine, and the first demo shop connected to them. Its runs are
+executed as any shop's are (``app.pipeline``).
 
 It begins once the shop is ready and its agents are loaded, on threads of its own, so nobody waits for it. What the
 vendors hold is kept in the home every few seconds and when the process ends, and taken up by the next one; a process
@@ -9,8 +10,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import os
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.sync.sandbox.world import World
-    from engine.workflows.executing import Execution
 
 log = structlog.get_logger(__name__)
 PICKS_AFTER, SHIPS_AFTER, RECEIVES_AFTER = (timedelta(seconds=seconds) for seconds in (5, 15, 60))
@@ -54,7 +52,6 @@ SELECT EXISTS (SELECT FROM app.fulfillments WHERE tenant_id = :tenant AND partne
 """)
 _JOIN_SECONDS: Final = 2.0
 """What a stop waits for; what is not over by then is taken up by the next process."""
-_GRACE_SECONDS: Final = 0.5
 
 
 @dataclass
@@ -100,23 +97,10 @@ class DemoPipeline:
         served = stack.enter_context(serving(world))
         with self.runtime.unit_of_work(shop.id) as session:
             first = connect(session, self.runtime, shop.id, world.merchants[0], served.url)
-        execution = self._execution()
-        stack.callback(execution.stop, grace_seconds=_GRACE_SECONDS)
         stack.callback(self._keep)
-        execution.start()
         self.url = served.url
         log.info("demo pipeline runs", sandbox=served.url, first=first)
         self._beat()
-
-    def _execution(self) -> Execution:
-        from engine.workflows import durable
-        from engine.workflows.durable import Durable
-        from engine.workflows.executing import Execution
-
-        if self.addresses.owner is not None:
-            durable.migrate(self.addresses)
-        executor = f"serve-{socket.gethostname()[:40]}-{os.getpid()}"
-        return Execution(self.runtime, Durable(self.runtime, executor, threads=4))
 
     def _made(self) -> World:
         """The world of this home: as it was left, or new. The same home has the same credentials."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 2.0
 THREADS: Final = 8
+MARGIN_SECONDS: Final = 1.0
 CONNECTIONS: Final = 6
 """Of the runs' own pool; requests have theirs."""
 
@@ -51,8 +52,15 @@ class Pipeline:
         self._thread.start()
 
     def stop(self, *, grace_seconds: float = 2.0) -> None:
-        """Let steps end for so long; the rest goes on elsewhere, or the next time."""
+        """Let steps end for so long; the rest goes on elsewhere, or the next time. It never takes much longer: what
+        is not over then is taken from a process that is no more.
+        """
         self._stop.set()
+        ending = threading.Thread(target=self._end, args=(grace_seconds,), name="pipeline-end", daemon=True)
+        ending.start()
+        ending.join(grace_seconds + MARGIN_SECONDS)
+
+    def _end(self, grace_seconds: float) -> None:
         self._thread.join(grace_seconds)
         if self._execution is not None:
             self._execution.stop(grace_seconds=grace_seconds)

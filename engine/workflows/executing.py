@@ -10,6 +10,7 @@ import platform
 import random
 import secrets
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -73,9 +74,10 @@ class Execution:
     def stop(self, *, grace_seconds: float = 3.0) -> None:
         """Let steps end for so long; what is under way then goes back to its queue, for others or for later."""
         self._stop.set()
+        ends = time.monotonic() + grace_seconds
         for thread in self._threads:
-            thread.join(grace_seconds)
-        self.durable.stop(grace_seconds=grace_seconds)
+            thread.join(max(0.0, ends - time.monotonic()))
+        self.durable.stop(grace_seconds=max(0.0, ends - time.monotonic()))
         with self.runtime.store.without_tenant() as session:
             ended = update(Executor).where(Executor.id == self.durable.executor_id).values(ended_at=clock.now())
             session.execute(ended)
