@@ -43,6 +43,8 @@ CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'customers' AND delivered_at IS NULL AND available_at <= %(now)s"""
 PROMOTIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'promotions' AND delivered_at IS NULL AND available_at <= %(now)s"""
+PIPELINE: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
+AND consumer = 'pipeline' AND delivered_at IS NULL AND available_at <= %(now)s"""
 PLATFORMS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'acp' AND delivered_at IS NULL AND available_at <= %(now)s"""
 WEBHOOKS: Final = """SELECT FROM app.webhook_events WHERE tenant_id = %(tenant)s

@@ -46,6 +46,7 @@ from engine.sync import keeping as sync
 from engine.sync import posting, telling
 from engine.warranties import parcels, registering, resolving
 from engine.warranties import watch as claims
+from engine.workflows import hearing as pipeline
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,11 @@ def tell_agentic(runtime: Runtime, tenant_id: str) -> None:
 def free_promotions(runtime: Runtime, tenant_id: str) -> None:
     """An order that was canceled gives its uses of promotions back."""
     _tell(runtime, tenant_id, discounts.CONSUMER, discounts.hear, "use not given back")
+
+
+def begin_runs(runtime: Runtime, tenant_id: str) -> None:
+    """What happens to an order begins runs of the shop's pipeline."""
+    _tell(runtime, tenant_id, pipeline.CONSUMER, pipeline.hear, "run not begun")
 
 
 def _tell(
@@ -193,6 +199,7 @@ EVERY_SECOND: Final[tuple[Job, ...]] = (
     tell_customers,
     tell_agentic,
     free_promotions,
+    begin_runs,
     registering.hear_orders,
     resolving.finish_approved,
     consumer.write_letters,
@@ -253,6 +260,7 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     tell_customers: (due.CUSTOMERS,),
     tell_agentic: (due.AGENTIC,),
     free_promotions: (due.PROMOTIONS,),
+    begin_runs: (due.PIPELINE,),
     webhooks.tell_platforms: (due.PLATFORMS,),
     registering.hear_orders: (due.WARRANTIES,),
     resolving.finish_approved: (due.CLAIMS_DECIDED,),

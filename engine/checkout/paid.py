@@ -108,7 +108,8 @@ WITH due AS (
   SELECT %(tenant)s, consumer, 'order.paid', %(order)s, %(payload)s, %(now)s,
     CASE WHEN consumer = 'acp' THEN %(now)s ELSE %(tell_at)s END, 0
   FROM paid, placed, unnest(%(consumers)s::text[]) AS consumer
-  WHERE consumer <> 'acp' OR starts_with(placed.owner_id, 'agp_')
+  WHERE (consumer <> 'acp' OR starts_with(placed.owner_id, 'agp_')) AND (consumer <> 'pipeline' OR EXISTS (
+    SELECT FROM app.sync_pipeline p WHERE p.tenant_id = %(tenant)s AND p.active AND p.is_on))
 ), noted AS (
   INSERT INTO app.audit (tenant_id, at, request_id, actor, action, subject, facts)
   SELECT %(tenant)s, %(now)s, '', 'system', %(action)s, %(payment)s, %(facts)s FROM paid

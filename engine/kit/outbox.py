@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "catalog.product_changed": ("search",),
     "catalog.price_changed": ("search",),
-    "order.paid": ("acp", "agentic", "conversation", "customers", "mail"),
+    "order.paid": ("acp", "agentic", "conversation", "customers", "mail", "pipeline"),
     "payment.failed": ("conversation",),
     "checkout.changed": ("conversation",),
     "order.shipped": ("acp", "conversation", "mail"),
@@ -32,7 +32,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "digital.revoked": ("acp",),
     "order.held": ("acp",),
     "order.resumed": ("acp",),
-    "order.canceled": ("acp", "conversation", "customers", "mail", "promotions"),
+    "order.canceled": ("acp", "conversation", "customers", "mail", "pipeline", "promotions"),
     "order.closed": ("acp",),
     "order.changed": ("acp", "conversation", "customers", "mail"),
     "order.change_failed": ("conversation", "mail"),

@@ -12,14 +12,13 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.fulfillment.models import Fulfillment
 from engine.kit import clock
-from engine.sync.canonical import OURS, Parcels, SalesOrder, WarehouseState
-from engine.sync.connectors import STOREFRONTS
+from engine.sync.canonical import Parcels, SalesOrder, WarehouseState
 from engine.sync.errors import Rejected
 from engine.sync.models import System
-from engine.sync.port import Storefront
 from engine.workflows import lineage
 from engine.workflows.access import Poll
 from engine.workflows.definition import Workflow
+from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
@@ -68,7 +67,7 @@ def _body(run: Run, payload: Shipped) -> dict[str, Any]:
         )
     if origin is not None:
         told["told"] = run.step("tell", lambda: _tell(run, origin, shipment))
-        run.step("tag", lambda: _front(run, origin).tag(origin.source_id, [TAG]))
+        run.step("tag", lambda: front_of(run, origin).tag(origin.source_id, [TAG]))
     return told
 
 
@@ -124,24 +123,13 @@ def _order(run: Run, order_id: str) -> SalesOrder:
 
 def _tell(run: Run, origin: Origin, shipment: Parcels) -> list[str]:
     """With carriers as the shop spells them. A tracking number that is there already is not told again."""
-    return _front(run, origin).ship(origin.source_id, _spelled(run, shipment))
+    return front_of(run, origin).ship(origin.source_id, _spelled(run, shipment))
 
 
 def _spelled(run: Run, shipment: Parcels) -> Parcels:
     names = run.settings.carrier_names
     parcels = [one.model_copy(update={"carrier": names.get(one.carrier, one.carrier)}) for one in shipment.parcels]
     return shipment.model_copy(update={"parcels": tuple(parcels)})
-
-
-def _front(run: Run, origin: Origin) -> Storefront:
-    """The storefront at which an order was placed, by its account where the shop has several."""
-    if origin.system == OURS:
-        return run.storefront(OURS)
-    fronts = [run.storefront(one.id) for one in run.connections(*sorted(STOREFRONTS)) if one.system == origin.system]
-    for front in fronts:
-        if front.account == origin.account:
-            return front
-    raise Rejected(f"This shop has no connection to {origin.account} at {origin.system} any more.")
 
 
 def _poll(poll: Poll) -> Iterator[Shipped]:

@@ -29,6 +29,7 @@ from engine.sync.models import Connection, System
 from engine.workflows import lineage
 from engine.workflows.access import OURS, Access, Poll
 from engine.workflows.definition import Workflow
+from engine.workflows.models import RunMode
 from engine.workflows.ours import of_partner
 from engine.workflows.run import Run
 
@@ -119,6 +120,8 @@ def _there(run: Run, payload: SendOrder) -> dict[str, str] | None:
 
 
 def _link(run: Run, payload: SendOrder) -> None:
+    if run.mode != RunMode.LIVE:
+        return
     erp, house = run.erp().account, run.warehouse()
     with run.runtime.unit_of_work(run.tenant_id) as session:
         kind, name = _internal(session, run.tenant_id, payload, erp)
@@ -144,7 +147,9 @@ def _internal(session: Session, tenant_id: str, payload: SendOrder, erp_account:
 
 
 def _accept(run: Run, fulfillment_id: str) -> None:
-    """The partner has it: from now on a cancel is for it to answer."""
+    """The partner has it: from now on a cancel is for it to answer. One that was asked for meanwhile is, too."""
+    if run.mode != RunMode.LIVE:
+        return
     with run.runtime.unit_of_work(run.tenant_id) as session:
         found = work.lock_work(session, run.tenant_id, fulfillment_id)
         if found.fulfillment.status == FulfillmentStatus.RELEASED:

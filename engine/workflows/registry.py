@@ -12,6 +12,8 @@ from engine.workflows.definition import Workflow
 WORKFLOWS: Final[dict[str, str]] = {
     "netsuiteToDCL": "engine.workflows.netsuite_to_dcl:WORKFLOW",
     "dclTrackingUpdate": "engine.workflows.dcl_tracking_update:WORKFLOW",
+    "closeSalesOrder": "engine.workflows.close_sales_order:WORKFLOW",
+    "partnerAnswer": "engine.workflows.partner_answer:WORKFLOW",
 }
 """Name → ``module:ATTRIBUTE``: the version that is live."""
 CANDIDATES: Final[dict[str, str]] = {}

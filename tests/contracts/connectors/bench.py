@@ -58,9 +58,11 @@ def account_of(system: System, known: Credentials, host: str = HOST) -> Account:
                 "account": known.netsuite_account,
                 "client_id": known.netsuite_client_id,
                 "certificate_id": known.netsuite_certificate_id,
+                "currency": "USD",
+                "currencies": {"USD": "1", "GBP": "2"},
             }
             base = f"{host}/netsuite/{known.netsuite_account}/services/rest"
-            return Account(base, settings, {"private_key": known.netsuite_private_key_pem})
+            return Account(base, settings, {"private_key": known.netsuite_private_key_pem.strip()})
         case System.DCL:
             settings = {"username": known.dcl_username, "account_number": known.dcl_account_number}
             return Account(f"{host}/dcl/api/v1", settings, {"password": known.dcl_password})

@@ -81,7 +81,7 @@ def test_a_sale_moves_money_stock_books_and_tells_everybody(shop: Shop) -> None:
             text("SELECT consumer FROM app.outbox WHERE tenant_id = :t AND topic = 'order.paid' ORDER BY consumer"),
             {"t": shop.tenant.id},
         ).all()
-        assert told == sorted({*CONSUMERS["order.paid"]} - {"acp"})  # no platform of an agent bought
+        assert told == sorted({*CONSUMERS["order.paid"]} - {"acp", "pipeline"})  # no agent bought, no pipeline is on
         assert carts.view(session, buyer).lines == []
         assert [order.id for order in queries.own_orders(session, buyer).items] == [done.order.id]
     assert_clean(shop)

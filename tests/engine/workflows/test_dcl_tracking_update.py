@@ -1,0 +1,125 @@
+"""What left the warehouse is booked and told, once for each shipment, whatever happens on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engine.sync.sandbox import emitting
+from engine.workflows.dcl_tracking_update import WORKFLOW, Shipped, external_id
+from engine.workflows.models import RunStatus
+from engine.workflows.netsuite_to_dcl import WORKFLOW as SEND
+from engine.workflows.rehearsal import Death, When
+from engine.workflows.settings import Billing
+from tests.engine.workflows.systems import Systems
+
+
+def sent(systems: Systems, number: int = 0) -> tuple[Any, str]:
+    """An order of the platform that is at the warehouse."""
+    order, erp_id = systems.sold_on_platform(number)
+    for payload in systems.polled(SEND):
+        assert systems.rehearse(SEND, payload).row().status == RunStatus.DONE
+    return order, erp_id
+
+
+def left(systems: Systems, number: int = 0) -> tuple[Any, str, Shipped]:
+    order, erp_id = sent(systems, number)
+    systems.later(hours=3)
+    (payload,) = systems.polled(WORKFLOW)
+    return order, erp_id, payload
+
+
+def told(systems: Systems, order: Any) -> list[tuple[list[str], int]]:
+    """Tracking numbers and units of each fulfillment that the platform has."""
+    shop = systems.merchant.shop.state
+    found = shop.orders[int(order.source_id)].fulfillments
+    return [([one["number"] for one in each.tracking], sum(line.quantity for line in each.lines)) for each in found]
+
+
+def test_a_shipment_is_booked_told_and_tagged(systems: Systems) -> None:
+    order, erp_id, payload = left(systems)
+    run = systems.rehearse(WORKFLOW, payload)
+
+    assert run.row().status == RunStatus.DONE
+    (booked,) = systems.records("itemFulfillment")
+    assert booked.external_id == external_id(payload.shipment)
+    assert systems.erp.sales_order(id=erp_id).status == "F"
+    numbers = [one.tracking_number for one in payload.shipment.parcels]
+    assert [number for found, _ in told(systems, order) for number in found] == numbers
+    assert "SHIPPED" in systems.front.order(order.source_id).tags
+    assert (run.row().subject_kind, run.row().subject_ref) == ("order", order.source_ref)
+    assert systems.records("cashSale") == []
+
+
+@pytest.mark.parametrize("when", list(When))
+@pytest.mark.parametrize("step", ["find", "fulfil", "sell", "tell", "tag"])
+def test_it_may_die_anywhere(systems: Systems, step: str, when: When) -> None:
+    systems.settings = systems.settings.model_copy(update={"billing": Billing.CASH_SALE})
+    order, _, payload = left(systems)
+    run = systems.rehearse(WORKFLOW, payload, deaths=[Death(when, step)])
+    assert (run.row().status, run.lives) == (RunStatus.DONE, 2)
+    assert (len(systems.records("itemFulfillment")), len(systems.records("cashSale"))) == (1, 1)
+    assert len(told(systems, order)) == len(payload.shipment.parcels)
+
+
+@pytest.mark.parametrize("kind", ["timeout_after_commit", "timeout_before_commit", "http_503", "connection_reset"])
+@pytest.mark.parametrize("system", ["netsuite", "shopify"])
+def test_accidents_double_nothing(systems: Systems, system: str, kind: str) -> None:
+    order, _, payload = left(systems)
+    systems.put(system, kind, match={"method": "POST"}, times=2)
+    run = systems.rehearse(WORKFLOW, payload)
+    assert run.row().status == RunStatus.DONE
+    assert len(systems.records("itemFulfillment")) == 1
+    assert len(told(systems, order)) == len(payload.shipment.parcels)
+
+
+def test_an_order_that_leaves_in_parts_has_a_run_for_each(systems: Systems) -> None:
+    systems.settings = systems.settings.model_copy(update={"billing": Billing.CASH_SALE})
+    for item in systems.merchant.house.items.values():
+        item.on_hand = 50
+    order, erp_id = sent(systems, 1)
+    (number,) = systems.at_house()
+    emitting.ship(systems.world, systems.merchant, number, short=True)
+    (first,) = systems.polled(WORKFLOW)
+    systems.rehearse(WORKFLOW, first)
+    assert systems.erp.sales_order(id=erp_id).status in {"D", "E"}
+    systems.later(hours=3)
+    again, second = systems.polled(WORKFLOW)
+    assert again.shipment.source_id == first.shipment.source_id
+    for payload in (again, second):
+        assert systems.rehearse(WORKFLOW, payload).row().status == RunStatus.DONE
+
+    assert len(systems.records("itemFulfillment")) == 2
+    assert len(systems.records("cashSale")) == 2
+    assert systems.erp.sales_order(id=erp_id).status == "G"
+    units = sum(line.quantity for line in order.lines)
+    assert sum(count for _, count in told(systems, order)) == units
+    numbers = {number for found, _ in told(systems, order) for number in found}
+    assert numbers == {one.tracking_number for each in (first, second) for one in each.shipment.parcels}
+
+
+def test_the_cursor_goes_on_and_looks_a_little_back(systems: Systems) -> None:
+    left(systems)
+    kept = systems.cursor["modified_at"]
+    assert [one.shipment.order_ref for one in systems.polled(WORKFLOW)] != []
+    assert systems.cursor["modified_at"] == kept
+    systems.settings = systems.settings.model_copy(update={"overlap_seconds": 0})
+    systems.cursor["modified_at"] = "2026-11-26T12:00:00+00:00"
+    assert systems.polled(WORKFLOW) == []
+
+
+def test_what_the_warehouse_had_from_somebody_else_is_left_alone(systems: Systems) -> None:
+    _, _, payload = left(systems)
+    foreign = payload.model_copy(update={"shipment": payload.shipment.model_copy(update={"order_ref": "PHONE-1"})})
+    run = systems.rehearse(WORKFLOW, foreign)
+    assert run.result == {"skipped": "the warehouse had it from somebody else"}
+    assert systems.records("itemFulfillment") == []
+
+
+def test_a_carrier_is_spelled_as_the_shop_spells_it(systems: Systems) -> None:
+    systems.settings = systems.settings.model_copy(update={"carrier_names": {"UPS": "UPS®"}})
+    order, _, payload = left(systems)
+    systems.rehearse(WORKFLOW, payload)
+    found = systems.merchant.shop.state.orders[int(order.source_id)].fulfillments
+    assert {one["company"] for each in found for one in each.tracking} == {"UPS®"}
