@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+import anyio.to_thread
+import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy.exc import DBAPIError
 
 from app.metrics import REGISTRY
+from app.pipeline_metrics import STANDING
 from app.routing import SiteDep
 from app.site import Site
 
+log = structlog.get_logger(__name__)
 router: Final = APIRouter(tags=["health"])
 
 
@@ -37,6 +42,11 @@ def _mail(site: Site) -> dict[str, str]:
 
 
 @router.get("/metrics")
-async def metrics() -> Response:
-    """Prometheus text."""
+async def metrics(site: SiteDep) -> Response:
+    """Prometheus text. How the pipeline stands is asked of the store, where it is open, four times a minute at most."""
+    if site.opened is not None:
+        try:
+            await anyio.to_thread.run_sync(STANDING.refresh, site.opened)
+        except DBAPIError:
+            log.warning("the store was not asked for figures", exc_info=True)
     return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -21,7 +21,7 @@ from engine.kit import clock, tracing
 from engine.kit.faults import fault_point
 from engine.kit.ids import new_id
 from engine.runtime import Runtime
-from engine.sync import breaker, connections, journal, limits
+from engine.sync import breaker, connections, journal, limits, observed
 from engine.sync.connections import Standing
 from engine.sync.dialects import Dialect, dialect_of
 from engine.sync.errors import AuthExpired, ConnectionPaused, RateLimited, SyncError
@@ -165,6 +165,11 @@ class VendorClient:
                     raise
                 self._known = None
 
+    @property
+    def _system(self) -> str:
+        """Whom it talks to, once that is known."""
+        return str(self._known.dialect.connection.system) if self._known else ""
+
     def _in_turn(self, request: Outgoing, known: _Known, *, anonymous: bool, seconds: float) -> Reply:
         """Each set of credentials until one is taken: a 401 has done nothing."""
         if anonymous:
@@ -201,7 +206,9 @@ class VendorClient:
         except SyncError as failed:
             error = failed
         fault_point("sync_after_call")
-        self._note(leave, known, reply, error, timedelta(seconds=time.monotonic() - started))
+        took = time.monotonic() - started
+        observed.called(system, error.code if error else "ok", took)
+        self._note(leave, known, reply, error, timedelta(seconds=took))
         if error is not None:
             raise error
         assert reply is not None
@@ -235,6 +242,7 @@ class VendorClient:
         """Leave to call, waited for as long as patience lasts. Raises ``NotNow`` and its kinds."""
         waited = 0.0
         while isinstance(found := self._ask(request, mask, seconds), Wait):
+            observed.waited(self._system, found.seconds)
             if waited + found.seconds > self._patience:
                 raise RateLimited("There is no room for this request now.", retry_after=found.seconds)
             self._sleep(found.seconds)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit import clock
 from engine.runtime import Runtime
-from engine.sync import exceptions
+from engine.sync import exceptions, observed
 from engine.sync.errors import SyncError
 from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepRow, StepStatus
 from engine.workflows.states import RUN
@@ -76,6 +76,8 @@ def end_step(runtime: Runtime, ticket: Ticket, place: int, value: Any) -> None:
 def fail_step(runtime: Runtime, ticket: Ticket, place: int, error: SyncError, *, until: datetime | None) -> None:
     """It failed, and comes again then; without a time for good."""
     over = until is None
+    if not over:
+        observed.retried(workflow_of(ticket), error.code)
     with runtime.unit_of_work(ticket.tenant_id) as session:
         _set_step(
             session,
@@ -186,6 +188,11 @@ def _set_step(session: Session, ticket: Ticket, place: int, **values: Any) -> No
         StepRow.place == place,
     )
     session.execute(query.values(**values).execution_options(synchronize_session=False))
+
+
+def workflow_of(ticket: Ticket) -> str:
+    """The run's workflow, by its id."""
+    return ticket.run_id.split(":", 2)[1]
 
 
 def _locked(session: Session, ticket: Ticket) -> RunRow:
