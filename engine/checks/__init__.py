@@ -35,6 +35,7 @@ from engine.checks import (
     sync,
     tax,
     warranties,
+    workflows,
 )
 from engine.checks.rule import CheckResult, broken, prove, verdict
 from engine.kit import audit
@@ -66,6 +67,7 @@ RULES: Final = (
     *agentic.RULES,
     *staff.RULES,
     *sync.RULES,
+    *workflows.RULES,
 )
 
 
