@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter as Sums
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final, cast
@@ -157,13 +157,13 @@ def read(runtime: Runtime) -> dict[Key, float]:
     with runtime.store.without_tenant() as session:
         query = select(Tenant.id, Tenant.slug).where(Tenant.status == "active").order_by(Tenant.number)
         shops = session.execute(query).all()
-    found: Sums[Key] = Sums()
+    found: dict[Key, float] = defaultdict(float)
     for tenant_id, slug in shops:
         shop = slug if len(shops) <= MOST_SHOPS else ALL
         for name, labels, value in _of_shop(runtime, tenant_id):
             key = (name, shop, tuple(labels))
             found[key] = max(found[key], value) if name in OLDEST else found[key] + value
-    return cast("dict[Key, float]", dict(found))
+    return dict(found)
 
 
 def _of_shop(runtime: Runtime, tenant_id: str) -> list[tuple[str, list[str], float]]:

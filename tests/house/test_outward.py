@@ -21,7 +21,6 @@ KNOWN = {
     "engine/sync/trying.py": "may be given a line to test with",
     "engine/sync/connectors/__init__.py": "may be given a line to open a connector with",
     "engine/workflows/access.py": "may be given a line to open connectors with",
-    "engine/workflows/executing.py": "asks what this machine is called",
     "engine/sync/posting.py": "may be given a line to say it over",
     "engine/catalog/vectors.py": "Chroma's server, which the installation names (CHROMA_URL)",
     "app/commands/client.py": "the terminal, to the shop that its user names (ICOMMERCE_ENDPOINT)",
