@@ -206,6 +206,8 @@ class ExpectedLine(Canonical):
     quantity: Count
     received: Count = 0
     closed: bool = False
+    unit_cost: Minor | None = None
+    """What a unit is bought for, where whoever told of it knows."""
 
 
 class Expected(Document):
@@ -215,6 +217,9 @@ class Expected(Document):
     number: str
     """What people call it: ``PO12``."""
     vendor: str = ""
+    location: str = ""
+    """Where they are to come, by the source's own name of the place."""
+    currency: str = ""
     expected_at: datetime | None = None
     changed_at: str
     """The source's mark of its state: another one is another announcement."""

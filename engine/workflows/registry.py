@@ -14,6 +14,10 @@ WORKFLOWS: Final[dict[str, str]] = {
     "dclTrackingUpdate": "engine.workflows.dcl_tracking_update:WORKFLOW",
     "closeSalesOrder": "engine.workflows.close_sales_order:WORKFLOW",
     "partnerAnswer": "engine.workflows.partner_answer:WORKFLOW",
+    "dclPoNotification": "engine.workflows.dcl_po_notification:WORKFLOW",
+    "dclPoReceipt": "engine.workflows.dcl_po_receipt:WORKFLOW",
+    "netsuiteInvoice": "engine.workflows.netsuite_invoice:WORKFLOW",
+    "netsuitePayment": "engine.workflows.netsuite_payment:WORKFLOW",
 }
 """Name → ``module:ATTRIBUTE``: the version that is live."""
 CANDIDATES: Final[dict[str, str]] = {}

@@ -20,8 +20,8 @@ TYPES: Final[dict[Goods, str]] = {"purchase": "PurchOrd", "transfer": "TrnfrOrd"
 AWAITED: Final[dict[Goods, str]] = {"purchase": "BDE", "transfer": "FE"}
 """Letters of what is still to be received; of a transfer, what left the other place."""
 _HEADS: Final = (
-    "SELECT id, tranid, status, lastmodifieddate, BUILTIN.DF(entity) AS vendor, {flag} FROM transaction "
-    "WHERE type = '{type}' AND {status} ORDER BY id"
+    "SELECT id, tranid, status, lastmodifieddate, BUILTIN.DF(entity) AS vendor, location, transferlocation, {flag} "
+    "FROM transaction WHERE type = '{type}' AND {status} ORDER BY id"
 )
 _LINES: Final = (
     "SELECT tl.transaction, tl.id, tl.item, tl.quantity, tl.quantityshiprecv, tl.isclosed "
@@ -75,6 +75,7 @@ def _head(account: Account, kind: Goods, row: Row, flag: str, lines: list[Expect
         kind=kind,
         number=row.get("tranid", ""),
         vendor=row.get("vendor", ""),
+        location=row.get("location" if kind == "purchase" else "transferlocation", ""),
         changed_at=row.get("lastmodifieddate", ""),
         announced=suiteql.truth(row.get(flag.lower())),
         lines=tuple(lines),
@@ -95,6 +96,7 @@ def one(account: Account, kind: Goods, id: str) -> Expected | None:  # noqa: A00
         kind=kind,
         account=account.number,
         items={number: item for number, item in items.items() if item.goods},
+        currencies=account.currencies,
         changed_at=row.get("lastmodifieddate", ""),
         announced=suiteql.truth(row.get(flag.lower())),
     )

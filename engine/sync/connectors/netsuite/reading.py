@@ -145,11 +145,13 @@ def expected(
     kind: Literal["purchase", "transfer"],
     account: str,
     items: Mapping[str, Item],
+    currencies: Currencies,
     changed_at: str,
     announced: bool,
 ) -> Expected:
     """Goods that are to come, with what came already. Of a transfer a line is what left the other place."""
     read = transaction(raw)
+    place, currency = (read.location if kind == "purchase" else read.transferlocation), currencies.code(read.currency)
     return Expected(
         source=System.NETSUITE,
         account=account,
@@ -158,14 +160,16 @@ def expected(
         kind=kind,
         number=read.tran_id or "",
         vendor=(read.entity or read.location or Named(id="")).ref_name,
+        location=place.id if place else "",
+        currency=currency if kind == "purchase" else "",
         expected_at=_day(read.ship_date),
         changed_at=changed_at,
         announced=announced,
-        lines=tuple(_expected_line(one, items) for one in read.item.items if one.item.id in items),
+        lines=tuple(_expected_line(one, items, currency, kind) for one in read.item.items if one.item.id in items),
     )
 
 
-def _expected_line(read: LineRead, items: Mapping[str, Item]) -> ExpectedLine:
+def _expected_line(read: LineRead, items: Mapping[str, Item], currency: str, kind: str) -> ExpectedLine:
     where = f"item.{read.line}.quantity"
     return ExpectedLine(
         line=read.line,
@@ -173,6 +177,7 @@ def _expected_line(read: LineRead, items: Mapping[str, Item]) -> ExpectedLine:
         quantity=units(abs(read.quantity), where),
         received=units(read.quantity_received, where),
         closed=read.is_closed,
+        unit_cost=exact_minor(read.rate, currency) if kind == "purchase" else None,
     )
 
 

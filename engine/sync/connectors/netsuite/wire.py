@@ -34,6 +34,8 @@ Number = Annotated[
     PlainSerializer(_as_number, return_type=int | float, when_used="json"),
 ]
 """An amount or a quantity."""
+Told = Annotated[Decimal, BeforeValidator(_exact)]
+"""A number that was read, however many digits it has."""
 Day = Annotated[date, PlainSerializer(date.isoformat, return_type=str, when_used="json")]
 ExternalId = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^/\s?#%]+$")]
 
@@ -286,14 +288,14 @@ class AddressRead(Read):
 class LineRead(Read):
     line: int
     item: Named
-    quantity: Number = Decimal(0)
-    rate: Number | None = None
-    amount: Number | None = None
+    quantity: Told = Decimal(0)
+    rate: Told | None = None
+    amount: Told | None = None
     location: Named | None = None
     is_closed: bool = False
-    quantity_fulfilled: Number = Decimal(0)
-    quantity_billed: Number = Decimal(0)
-    quantity_received: Number = Decimal(0)
+    quantity_fulfilled: Told = Decimal(0)
+    quantity_billed: Told = Decimal(0)
+    quantity_received: Told = Decimal(0)
 
 
 class LinesRead(Read):
@@ -315,11 +317,12 @@ class TransactionRead(Read):
     entity: Named | None = None
     currency: Named | None = None
     location: Named | None = None
+    transferlocation: Named | None = None
     ship_method: Named | None = None
-    shipping_cost: Number | None = None
+    shipping_cost: Told | None = None
     shipping_address: AddressRead | None = None
-    total: Number | None = None
-    amountremaining: Number | None = None
+    total: Told | None = None
+    amountremaining: Told | None = None
     created_from: Named | None = None
     last_modified_date: str = ""
     item: LinesRead = LinesRead()
@@ -330,9 +333,9 @@ class PaymentRead(Read):
     external_id: str | None = None
     customer: Named | None = None
     currency: Named | None = None
-    payment: Number = Decimal(0)
-    applied: Number = Decimal(0)
-    unapplied: Number = Decimal(0)
+    payment: Told = Decimal(0)
+    applied: Told = Decimal(0)
+    unapplied: Told = Decimal(0)
 
 
 _STATUSES: Final[dict[str, dict[str, str]]] = {

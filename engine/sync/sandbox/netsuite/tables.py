@@ -63,6 +63,8 @@ def _transaction(state: AccountState, record: Record, short: str) -> Row:
             "status": status,
             "df:status": statuses.shown(record)["refName"],
             "trandate": record.fields.get("tranDate"),
+            "location": _id(record.fields.get("location")),
+            "transferlocation": _id(record.fields.get("transferlocation")),
             "currency": _id(record.fields.get("currency")),
             "otherrefnum": record.fields.get("otherRefNum"),
             "createddate": _moment(record, "created_at"),
@@ -197,8 +199,8 @@ def _names(text: str) -> frozenset[str]:
 
 
 _TRANSACTION: Final = _names(
-    "id type recordtype tranid externalid entity status currency trandate otherrefnum createddate lastmodifieddate "
-    "foreigntotal foreignamountunpaid createdfrom voided"
+    "id type recordtype tranid externalid entity status currency location transferlocation trandate "
+    "otherrefnum createddate lastmodifieddate foreigntotal foreignamountunpaid createdfrom voided"
 )
 _LINE: Final = _names(
     "transaction id linesequencenumber mainline taxline item quantity quantityshiprecv quantitybilled rate "

@@ -1,0 +1,118 @@
+"""netsuiteInvoice: a sales order whose goods left is invoiced, once, and marked where it was placed.
+
+A shop bills by invoices or by cash sales, never by both: where it sells for cash, what left is sold as it leaves
+(``dclTrackingUpdate``) and nothing is done here; an order that has a cash sale gets no invoice either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.sync import xref
+from engine.sync.models import System
+from engine.workflows import lineage
+from engine.workflows.access import Poll
+from engine.workflows.definition import Workflow
+from engine.workflows.fronts import front_of
+from engine.workflows.lineage import Origin
+from engine.workflows.run import Run
+from engine.workflows.settings import Billing
+
+DUE: Final = "F"
+"""Pending billing: everything left and is not billed."""
+TAG: Final = "INVOICED"
+INVOICE: Final = "invoice"
+"""Kind of link: the ERP's invoice of an order."""
+
+
+class BillOrder(BaseModel):
+    """An order of the ERP. ``number`` is what it is called there, ``reference`` where it was placed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    order_id: str
+    number: str = ""
+    reference: str = ""
+
+
+def external_id(order_id: str) -> str:
+    """Of the invoice."""
+    return f"INV-{order_id}"
+
+
+def _body(run: Run, payload: BillOrder) -> dict[str, Any]:
+    if run.settings.billing != Billing.INVOICE:
+        return {"skipped": "this shop sells for cash"}
+    found = run.step("look", lambda: _look(run, payload.order_id))
+    if found["cash_sale"]:
+        return {"skipped": "it was sold for cash", "cash_sale": found["cash_sale"]}
+    told = run.step("invoice", lambda: _invoice(run, payload.order_id), probe=lambda: _invoiced(run, payload.order_id))
+    if found["origin"]:
+        origin = Origin(**found["origin"])
+        run.step("link", lambda: _link(run, told["invoice"], origin))
+        run.step("tag", lambda: front_of(run, origin).tag(origin.source_id, [TAG]))
+    return dict(told)
+
+
+def _look(run: Run, order_id: str) -> dict[str, Any]:
+    """Whether it was sold for cash, and where it was placed."""
+    erp = run.erp()
+    bill = erp.invoice(order_id=order_id)
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        origin = lineage.origin_of(session, run.tenant_id, erp.account, order_id)
+    sold = bill.source_id if bill is not None and bill.kind == "cash_sale" else ""
+    return {"cash_sale": sold, "origin": plain(origin)}
+
+
+def plain(origin: Origin | None) -> dict[str, str] | None:
+    """As a step keeps it."""
+    return {name: getattr(origin, name) for name in Origin.__slots__} if origin else None
+
+
+def _invoice(run: Run, order_id: str) -> dict[str, Any]:
+    bill = run.erp().bill(order_id, external_id(order_id), "invoice")
+    return {"invoice": bill.source_id, "number": bill.number, "total": bill.total, "currency": bill.currency}
+
+
+def _invoiced(run: Run, order_id: str) -> dict[str, Any] | None:
+    bill = run.erp().invoice(external_id=external_id(order_id))
+    if bill is None:
+        return None
+    return {"invoice": bill.source_id, "number": bill.number, "total": bill.total, "currency": bill.currency}
+
+
+def _link(run: Run, invoice_id: str, origin: Origin) -> None:
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        xref.link(
+            session,
+            tenant_id=run.tenant_id,
+            system=System.NETSUITE,
+            account=run.erp().account,
+            kind=INVOICE,
+            external_id=invoice_id,
+            internal_kind=origin.kind,
+            internal_id=origin.id,
+        )
+
+
+def _poll(poll: Poll) -> Iterator[BillOrder]:
+    """Orders that wait to be billed: a request for a thousand of them."""
+    if poll.settings.billing == Billing.INVOICE:
+        for order in poll.erp().sales_orders(status=DUE):
+            yield BillOrder(order_id=order.source_id, number=order.number, reference=order.other_ref)
+
+
+WORKFLOW: Final = Workflow[BillOrder](
+    name="netsuiteInvoice",
+    version="1.0.0",
+    payload=BillOrder,
+    key=lambda payload: payload.order_id,
+    subject=lambda payload: ("order", payload.reference or payload.number or payload.order_id),
+    systems=(System.NETSUITE,),
+    body=_body,
+    poll=_poll,
+    every_seconds=300,
+)
