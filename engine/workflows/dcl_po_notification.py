@@ -20,6 +20,7 @@ from engine.sync.errors import Rejected
 from engine.sync.models import System, Xref
 from engine.workflows.access import Access, Poll
 from engine.workflows.definition import Workflow
+from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 
 ANNOUNCEMENT: Final = "announcement"
@@ -48,7 +49,7 @@ def _body(run: Run, payload: Announce) -> dict[str, Any]:
     told = run.step("announce", lambda: _announce(run, payload))
     if "skipped" not in told:
         run.step("mark", lambda: run.erp().flag(GOODS[payload.kind], payload.order_id, {flag_of(run): True}))
-    if told["number"]:
+    if told["number"] and run.mode == RunMode.LIVE:
         run.step("link", lambda: _link(run, payload, told))
     return dict(told)
 

@@ -22,6 +22,7 @@ from engine.workflows import receiving
 from engine.workflows.access import Poll
 from engine.workflows.dcl_po_notification import find_announced
 from engine.workflows.definition import Workflow
+from engine.workflows.models import RunMode
 from engine.workflows.receiving import Counted, Difference
 from engine.workflows.run import Run
 
@@ -58,6 +59,8 @@ def _body(run: Run, payload: Received) -> dict[str, Any]:
     told: dict[str, Any] = {"purchase": found["id"], "receipt": booked, "refused": _named(refused)}
     if found["ours"] and found["kind"] == "purchase":
         told["shelf"] = run.step("shelf", lambda: _shelf(run, receipt, found))
+    if run.mode == RunMode.SHADOW:  # nothing came that could be compared
+        return told
     rows = run.step("compare", lambda: _compare(run, found, sorted(counted.lines)))
     told["closed"] = _settle(run, found, rows, refused)
     return told
@@ -133,6 +136,8 @@ def _shelf(run: Run, receipt: Receipt, found: dict[str, Any]) -> dict[str, Any]:
     units = Counter[str]()
     for line in receipt.lines:
         units[line.sku] += line.quantity
+    if run.mode == RunMode.SHADOW:
+        return {"inbound": "", "units": dict(units), "unknown": []}
     with run.runtime.unit_of_work(run.tenant_id) as session:
         return receiving.put_on_shelf(
             session,
@@ -184,6 +189,8 @@ def _reverse(run: Run, receipt: Receipt, found: dict[str, Any]) -> dict[str, Any
 
 
 def _off_shelf(run: Run, receipt: Receipt, code: str) -> dict[str, int]:
+    if run.mode == RunMode.SHADOW:
+        return {}
     with run.runtime.unit_of_work(run.tenant_id) as session:
         return receiving.take_off_shelf(session, run.tenant_id, account=receipt.account, ref=receipt.ref, code=code)
 

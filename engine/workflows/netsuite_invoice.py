@@ -18,6 +18,7 @@ from engine.workflows.access import Poll
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
+from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
 
@@ -52,7 +53,8 @@ def _body(run: Run, payload: BillOrder) -> dict[str, Any]:
     told = run.step("invoice", lambda: _invoice(run, payload.order_id), probe=lambda: _invoiced(run, payload.order_id))
     if found["origin"]:
         origin = Origin(**found["origin"])
-        run.step("link", lambda: _link(run, told["invoice"], origin))
+        if run.mode == RunMode.LIVE:
+            run.step("link", lambda: _link(run, told["invoice"], origin))
         run.step("tag", lambda: front_of(run, origin).tag(origin.source_id, [TAG]))
     return dict(told)
 

@@ -27,6 +27,7 @@ from engine.workflows.access import Access, Poll
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
+from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 
 PAYMENT: Final = "customerPayment"
@@ -129,7 +130,7 @@ def _payment(run: Run, payload: Settled, found: dict[str, Any]) -> dict[str, Any
         run.report(Rejected(f"Less was paid than invoice {found['number']} is for.", fields=[fault]), step="verify")
     if booked["payment"]:
         run.step("link", lambda: _link(run, payload, PAYMENT, booked["payment"]))
-    return {"invoice": invoice_id, "remaining": remaining} | booked
+    return {"invoice": invoice_id, "remaining": remaining, **booked}
 
 
 def _pay(run: Run, payload: Settled, invoice_id: str) -> int:
@@ -176,7 +177,7 @@ def _refund(run: Run, payload: Settled, found: dict[str, Any]) -> dict[str, Any]
         lambda: run.erp().credit(invoice_id, name, amount, at=day),
         probe=lambda: run.erp().found(CREDIT, name),
     )
-    if run.mode != "shadow":
+    if run.mode == RunMode.LIVE:
         run.step("link", lambda: _link(run, payload, CREDIT, memo))
     return {"invoice": invoice_id, "credit": memo}
 
@@ -231,7 +232,7 @@ def _our_refunds(poll: Poll) -> list[Settled]:
         orders = [
             order_id
             for order_id in session.scalars(query.distinct().order_by(Refund.order_id))
-            if lineage.sales_order_of(session, poll.tenant_id, lineage.ORDER, order_id, account)
+            if order_id and lineage.sales_order_of(session, poll.tenant_id, lineage.ORDER, order_id, account)
         ]
     every = (one for order_id in orders for one in poll.storefront(OURS).settlements(order_id))
     return [settled(one) for one in every if one.refund]

@@ -287,4 +287,4 @@ def test_what_our_own_shop_gave_back_is_found_when_its_invoice_is_paid(pipes: Pi
 
     assert [(one.source, one.amount, one.refund) for one in found] == [(OURS, 500, True)]
     assert pipes.play(PAYMENT, found[0]).row().status == RunStatus.DONE
-    assert [str(one.lines[0].amount) for one in pipes.kind("creditMemo")] == ["5"]
+    assert [str(one.lines[0].amount) for one in pipes.kind("creditMemo")] == ["5.00"]
