@@ -80,7 +80,7 @@ class Access:
         """The connection at any of ``systems``: the only one, or as the settings say. Raises ``NotConnected``."""
         for system in systems:
             if named := self.settings.connections.get(system):
-                with self.runtime.unit_of_work(self.tenant_id) as session:
+                with self.outside.unit_of_work(self.tenant_id) as session:
                     return connections.get(session, self.tenant_id, named)
         there = self.connections(*systems)
         if len(there) == 1:
@@ -92,7 +92,7 @@ class Access:
 
     def connections(self, *systems: System) -> list[Connection]:
         """The connections at any of ``systems`` that are not closed."""
-        with self.runtime.unit_of_work(self.tenant_id) as session:
+        with self.outside.unit_of_work(self.tenant_id) as session:
             rows = connections.listed(session, self.tenant_id)
         return [row for row in rows if row.system in systems and row.status != ConnectionStatus.CLOSED]
 

@@ -23,6 +23,7 @@ class DryStore(Store):
         with super().unit_of_work(tenant_id, snapshot=snapshot) as session:
             yield session
             session.flush()
+            session.expunge_all()  # what was read stays readable, as after a commit
             session.rollback()
 
 
