@@ -34,7 +34,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "order.resumed": ("acp",),
     "order.canceled": ("acp", "conversation", "customers", "mail", "pipeline", "promotions"),
     "order.closed": ("acp",),
-    "order.changed": ("acp", "conversation", "customers", "mail"),
+    "order.changed": ("acp", "conversation", "customers", "mail", "pipeline"),
     "order.change_failed": ("conversation", "mail"),
     "order.allocated": ("acp", "mail"),
     "payment.captured": (),

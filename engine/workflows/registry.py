@@ -12,7 +12,6 @@ from engine.workflows.definition import Workflow
 WORKFLOWS: Final[dict[str, str]] = {
     "netsuiteToDCL": "engine.workflows.netsuite_to_dcl:WORKFLOW",
     "dclTrackingUpdate": "engine.workflows.dcl_tracking_update:WORKFLOW",
-    "closeSalesOrder": "engine.workflows.close_sales_order:WORKFLOW",
     "partnerAnswer": "engine.workflows.partner_answer:WORKFLOW",
     "dclPoNotification": "engine.workflows.dcl_po_notification:WORKFLOW",
     "dclPoReceipt": "engine.workflows.dcl_po_receipt:WORKFLOW",
