@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from engine.kit import clock
 from engine.kit.policies import policy_of
 from engine.payments.alerts import Action, raise_alert, resolve_alert
 from engine.sync.models import Connection
@@ -28,6 +30,8 @@ AUTH_EXPIRED: Final = "connection_auth_expired"
 DEAD: Final = "sync_delivery_dead"
 """What a system told us was given up; subject: who told, and of what."""
 KINDS: Final = (FAILING, STOPPED, BREAKER, AUTH_EXPIRED, DEAD)
+LATE: Final = timedelta(minutes=45)
+"""How long after it was due stock that is switched on counts as stopped though nothing failed: nobody executes."""
 INVENTORY: Final = ("inventorySync", "inventoryBundlesSync")
 _COUNTED: Final = {
     FAILING: text("""
@@ -41,8 +45,15 @@ GROUP BY fingerprint HAVING sum(times) >= :failures OR EXISTS (SELECT FROM app.a
     STOPPED: text("""
 SELECT DISTINCT ON (workflow) workflow AS subject, workflow, step, code, sum(times) OVER (PARTITION BY workflow)::int
   AS count
-FROM app.sync_exceptions
-WHERE tenant_id = :tenant AND status IN ('open', 'retrying') AND workflow = ANY(:inventory)
+FROM (
+  SELECT workflow, step, code, times, last_at FROM app.sync_exceptions
+  WHERE tenant_id = :tenant AND status IN ('open', 'retrying') AND workflow = ANY(:inventory)
+  UNION ALL
+  SELECT p.workflow, '', 'not_run', 1, '-infinity' FROM app.sync_pipeline p
+  LEFT JOIN app.sync_cursors c ON c.tenant_id = p.tenant_id AND c.workflow = p.workflow
+  WHERE p.tenant_id = :tenant AND p.active AND p.is_on AND p.workflow = ANY(:inventory)
+    AND coalesce(greatest(c.due_at, p.created_at), p.created_at) < :late
+) AS stopped
 ORDER BY workflow, last_at DESC
 """),
     DEAD: text("""
@@ -66,6 +77,7 @@ def watch(session: Session, tenant_id: str) -> None:
     bound = {
         "tenant": tenant_id,
         "inventory": list(INVENTORY),
+        "late": clock.now() - LATE,
         "failures": policy_of(session, tenant_id, AlertsPolicy).failures,
     }
     for kind, query in _COUNTED.items():

@@ -30,6 +30,7 @@ from engine.sync.policy import AlertsPolicy
 from engine.sync.sandbox import World, WorldTransport
 from engine.sync.sandbox.faults import Rule
 from engine.sync.sandbox.serving import serving
+from engine.workflows.models import CursorRow, PipelineRow
 from tests.engine.sync.scene import SECRET, Scene, connect
 
 QUIET = timedelta(minutes=60)
@@ -237,6 +238,23 @@ def test_a_stopped_inventory_sync_is_told_at_once(shop: Shop) -> None:
     shop.resolved(run)
     shop.round()
     assert shop.inbox() == [(alerts.STOPPED, False)]
+
+
+def test_stock_that_nobody_sends_is_told_though_nothing_failed(shop: Shop) -> None:
+    with shop.uow() as session:
+        facts = {"tenant_id": shop.tenant.id, "version": 1, "active": True, "settings": {}, "created_by": "me"}
+        for name, on in (("inventorySync", True), ("inventoryBundlesSync", False), ("netsuiteToDCL", True)):
+            session.add(PipelineRow(id=f"ppl_{name}", workflow=name, is_on=on, **facts))
+    with clock.shifted(alerts.LATE):
+        shop.round()
+        assert shop.inbox() == []
+    with clock.shifted(alerts.LATE + timedelta(minutes=1)):
+        shop.round()
+        assert shop.inbox() == [(alerts.STOPPED, True)]
+        with shop.uow() as session:
+            session.add(CursorRow(tenant_id=shop.tenant.id, workflow="inventorySync", due_at=clock.now()))
+        shop.round()
+        assert shop.inbox() == [(alerts.STOPPED, False)]
 
 
 def test_a_delivery_that_is_given_up_is_told_until_it_was_worked(shop: Shop) -> None:
