@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from engine.sync import xref
 from engine.sync.canonical import OURS, Document, OrderCreated
-from engine.sync.models import System
+from engine.sync.models import System, Xref
 
 ORDER: Final = "order"
 """Internal kind: an order of our own, by its id."""
@@ -19,7 +19,7 @@ SALES_ORDER: Final = "sales_order"
 """Internal kind: an order that began in the ERP, by ``{system}:{account}:{id}``."""
 FULFILLMENT: Final = "fulfillment"
 """Internal kind: a fulfillment of ours, of which a warehouse has the work."""
-_IN_ERP: Final = "salesOrder"
+IN_ERP: Final = "salesOrder"
 _AT_WAREHOUSE: Final = "order"
 
 
@@ -49,7 +49,7 @@ def keep_sales_order(
         tenant_id=tenant_id,
         system=System.NETSUITE,
         account=erp_account,
-        kind=_IN_ERP,
+        kind=IN_ERP,
         external_id=erp_id,
         internal_kind=kind,
         internal_id=name,
@@ -57,26 +57,33 @@ def keep_sales_order(
     )
 
 
-def sales_order_of(
+def sales_order_link(
     session: Session, tenant_id: str, internal_kind: str, internal_id: str, erp_account: str
-) -> str | None:
-    """The ERP's id of an order."""
-    found = xref.find_external(
+) -> Xref | None:
+    """An order's link to its sales order; ``version`` is the fingerprint that it had when it was written last."""
+    return xref.find_external(
         session,
         tenant_id=tenant_id,
         system=System.NETSUITE,
         account=erp_account,
-        kind=_IN_ERP,
+        kind=IN_ERP,
         internal_kind=internal_kind,
         internal_id=internal_id,
     )
+
+
+def sales_order_of(
+    session: Session, tenant_id: str, internal_kind: str, internal_id: str, erp_account: str
+) -> str | None:
+    """The ERP's id of an order."""
+    found = sales_order_link(session, tenant_id, internal_kind, internal_id, erp_account)
     return found.external_id if found else None
 
 
 def origin_of(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> Origin | None:
     """Where an order of the ERP was placed; ``None`` of one that began there."""
     found = xref.find(
-        session, tenant_id=tenant_id, system=System.NETSUITE, account=erp_account, kind=_IN_ERP, external_id=erp_id
+        session, tenant_id=tenant_id, system=System.NETSUITE, account=erp_account, kind=IN_ERP, external_id=erp_id
     )
     return _origin(found.internal_kind, found.internal_id) if found else None
 

@@ -10,6 +10,7 @@ from engine.kit.ids import echo
 from engine.workflows.definition import Workflow
 
 WORKFLOWS: Final[dict[str, str]] = {
+    "shopifyToNetsuite": "engine.workflows.shopify_to_netsuite:WORKFLOW",
     "netsuiteToDCL": "engine.workflows.netsuite_to_dcl:WORKFLOW",
     "dclTrackingUpdate": "engine.workflows.dcl_tracking_update:WORKFLOW",
     "partnerAnswer": "engine.workflows.partner_answer:WORKFLOW",
@@ -17,6 +18,8 @@ WORKFLOWS: Final[dict[str, str]] = {
     "dclPoReceipt": "engine.workflows.dcl_po_receipt:WORKFLOW",
     "netsuiteInvoice": "engine.workflows.netsuite_invoice:WORKFLOW",
     "netsuitePayment": "engine.workflows.netsuite_payment:WORKFLOW",
+    "inventorySync": "engine.workflows.inventory_sync:WORKFLOW",
+    "inventoryBundlesSync": "engine.workflows.inventory_bundles_sync:WORKFLOW",
 }
 """Name → ``module:ATTRIBUTE``: the version that is live."""
 CANDIDATES: Final[dict[str, str]] = {}

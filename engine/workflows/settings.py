@@ -51,7 +51,7 @@ class PipelineSettings(_Part):
     safety_stock_of: dict[str, Annotated[int, Field(ge=0)]] = {}
     """By SKU, instead."""
     largest_swing_percent: Annotated[int, Field(ge=1, le=100)] = 50
-    """If the stock of everything together changed by more at once, nothing is pushed and somebody is told."""
+    """If the stock of everything together falls by so much at once, nothing is pushed and somebody is told."""
     ship_methods: dict[str, Code] = {}
     """The shop's code of a way of shipping → the ERP's."""
     carriages: dict[str, Carriage] = {}

@@ -1,0 +1,279 @@
+"""shopifyToNetsuite: an order that was placed is a sales order in the ERP, once, and stays equal to it.
+
+It is begun by the platform's letter, by the hourly poll that fills gaps, and for an order of our own when it is paid.
+What is done is remembered in the links with a fingerprint of what counts: another fingerprint is another run, which
+changes or closes the sales order. The order is read anew whenever it is worked on, so a stale letter does no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.kit.idempotency import canonical_json
+from engine.sync.canonical import OURS, OrderCreated, SalesOrder
+from engine.sync.errors import FieldFault, Rejected
+from engine.sync.models import System
+from engine.sync.port import Capability, Storefront
+from engine.sync.work_models import Delivery
+from engine.workflows import lineage, sales_order
+from engine.workflows.access import Access, Poll
+from engine.workflows.definition import Workflow
+from engine.workflows.run import Run
+
+NAME: Final = "shopifyToNetsuite"
+TAG: Final = "SENT_TO_NS"
+_CHANGEABLE: Final = frozenset({"A", "B"})
+"""Pending approval or fulfillment: nothing of it has left."""
+_CLOSED: Final = "H"
+_OVER: Final = frozenset({"C", _CLOSED})
+_FIRST_LOOK: Final = timedelta(days=1)
+_STORES: Final = (System.SHOPIFY, System.WOOCOMMERCE)
+
+
+class TakeOrder(BaseModel):
+    """An order to be taken over. ``connection_id`` is ``OURS`` for one of our own. ``change`` tells apart what became
+    of it after it was taken over; nothing for the first time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connection_id: str
+    account: str
+    source_id: str
+    source_ref: str = ""
+    change: str = ""
+
+
+def _key(payload: TakeOrder) -> str:
+    first = f"{payload.account}:{payload.source_id}"
+    return f"{first}:{payload.change}" if payload.change else first
+
+
+def fingerprint(order: OrderCreated) -> str:
+    """The same as long as the ERP would be told the same: what is wanted, where it goes, what it costs, and whether it
+    is wanted at all. Tags, payments and the moment of the change do not count.
+    """
+    if order.canceled_at is not None:
+        return "canceled"
+    lines = [[one.source_line_id, one.sku, one.quantity, one.unit_price, one.discount] for one in order.lines]
+    place = order.ship_to.model_dump() if order.ship_to else None
+    said = [sorted(lines), place, order.total, [one.code for one in order.shipping]]
+    return hashlib.sha256(canonical_json(said)).hexdigest()[:16]
+
+
+def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
+    held = _Held(lambda: _store(run, payload).order(payload.source_id))
+    seen = run.step("look", lambda: _look(run, held.anew()))
+    if seen["skipped"]:
+        return {"skipped": seen["skipped"]}
+    if seen["sales_order"] and seen["fingerprint"] == "canceled":
+        return _close(run, payload, held, seen["sales_order"])
+    known = run.step("items", lambda: sales_order.items_of(run, held.order()))
+    customer = run.step("customer", lambda: sales_order.put_customer(run, held.order()))
+    put = run.step(
+        "sales order", lambda: _put(run, held.order(), customer, known), probe=lambda: _there(run, held, seen)
+    )
+    if not seen["sales_order"]:
+        run.undo("sales order", lambda: run.erp().close_order(put["id"]))
+    run.step("link", lambda: _link(run, held.order(), put["id"], put["fingerprint"]))
+    try:
+        run.step("tag", lambda: _tag(run, payload))
+    except Rejected as refused:  # the ERP has the order: a mark that is missing takes nothing back
+        run.report(refused, step="tag")
+    after = run.step("look again", lambda: _after(held.anew(), put["fingerprint"]))
+    if after == "canceled":
+        return _close(run, payload, held, put["id"])
+    if put["differs"]:
+        run.report(Rejected(put["differs"], fields=[FieldFault("total", put["differs"])]), step="total")
+    return {"sales_order": put["id"], "external_id": put["external_id"], "changed": bool(seen["sales_order"])}
+
+
+class _Held:
+    """The order, read once for each life of the run, and anew where it must be."""
+
+    def __init__(self, read: Callable[[], OrderCreated]) -> None:
+        self._read = read
+        self._order: OrderCreated | None = None
+
+    def anew(self) -> OrderCreated:
+        self._order = self._read()
+        return self._order
+
+    def order(self) -> OrderCreated:
+        return self._order or self.anew()
+
+
+def _look(run: Run, order: OrderCreated) -> dict[str, str]:
+    """What the order is, and whether there is anything to do."""
+    taken, version = _taken(run, order)
+    now = fingerprint(order)
+    return {"fingerprint": now, "sales_order": taken, "skipped": _nothing_to_do(order, taken, version, now)}
+
+
+def _nothing_to_do(order: OrderCreated, taken: str, version: str, now: str) -> str:
+    if taken and version == now:
+        return "the ERP has it as it is"
+    if order.test:
+        return "it is a test"
+    if order.canceled_at is not None:
+        return "" if taken else "it is canceled"
+    wanted = [line for line in order.lines if line.quantity]
+    if not taken and not wanted:
+        return "nothing of it is wanted"
+    return "it is gift cards alone" if wanted and all(line.gift_card for line in wanted) else ""
+
+
+def _put(run: Run, order: OrderCreated, customer: str, known: dict[str, str]) -> dict[str, Any]:
+    """Write the sales order anew, or make it. Raises ``Rejected`` for a change that comes too late."""
+    name, erp = sales_order.external_id(order), run.erp()
+    before = erp.sales_order(external_id=name)
+    if before is not None and not _changeable(before):
+        if sales_order.same_goods(order, before):
+            return _made(order, before.source_id, name, sales_order.differs(order, before))
+        fault = FieldFault("lines", f"the sales order is at {before.status}, and the order is another than it was")
+        raise Rejected("The order changed when something of it had left, or it was closed.", fields=[fault])
+    made = erp.put_sales_order(name, sales_order.body_of(run, order, customer, known))
+    after = erp.sales_order(external_id=name)
+    return _made(order, made, name, sales_order.differs(order, after) if after else "")
+
+
+def _changeable(found: SalesOrder) -> bool:
+    """Nothing of it has left; closed without anything having left it is opened again."""
+    untouched = not any(line.shipped or line.billed for line in found.lines)
+    return found.status in _CHANGEABLE or (found.status == _CLOSED and untouched)
+
+
+def _made(order: OrderCreated, made: str, name: str, differs: str) -> dict[str, Any]:
+    return {"id": made, "external_id": name, "fingerprint": fingerprint(order), "differs": differs}
+
+
+def _there(run: Run, held: _Held, seen: dict[str, str]) -> dict[str, Any] | None:
+    """After an unknown outcome: the sales order, where it is there with the very goods."""
+    if seen["sales_order"]:
+        return None  # a change: written again it is what it should be
+    order = held.order()
+    found = run.erp().sales_order(external_id=sales_order.external_id(order))
+    if found is None or not sales_order.same_goods(order, found):
+        return None
+    return _made(order, found.source_id, found.external_id, sales_order.differs(order, found))
+
+
+def _close(run: Run, payload: TakeOrder, held: _Held, order_id: str) -> dict[str, Any]:
+    """It was called off: nothing more of it leaves. What has left is for a person."""
+    closed = run.step("close", lambda: _closed(run, order_id))
+    run.step("link closed", lambda: _link(run, held.order(), order_id, "canceled"))
+    if closed["left"]:
+        words = f"{closed['left']} units had left when {payload.source_ref or payload.source_id} was canceled"
+        run.report(Rejected(words, fields=[FieldFault("shipped", words)]), step="canceled too late")
+    return {"sales_order": order_id, "closed": True}
+
+
+def _closed(run: Run, order_id: str) -> dict[str, int]:
+    erp = run.erp()
+    found = erp.sales_order(id=order_id)
+    if found is None:
+        raise Rejected(f"The ERP has no sales order {order_id}.")
+    if found.status not in _OVER:
+        erp.close_order(order_id)
+    return {"left": sum(line.shipped for line in found.lines if line.sku)}
+
+
+def _after(order: OrderCreated, written: str) -> str:
+    """Whether it was called off while it was taken over. Other changes have a run of their own."""
+    now = fingerprint(order)
+    return now if now == "canceled" and written != now else ""
+
+
+def _link(run: Run, order: OrderCreated, order_id: str, version: str) -> None:
+    account = run.erp().account
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        lineage.keep_sales_order(session, run.tenant_id, order, account, order_id, version=version)
+
+
+def _tag(run: Run, payload: TakeOrder) -> None:
+    store = _store(run, payload)
+    if Capability.TAGS in store.capabilities:
+        store.tag(payload.source_id, [TAG])
+
+
+def _store(run: Run | Access, payload: TakeOrder) -> Storefront:
+    return run.storefront(payload.connection_id)
+
+
+def _taken(run: Run | Access, order: OrderCreated) -> tuple[str, str]:
+    """The ERP's id of an order that was taken over, and the fingerprint it had."""
+    kind, name = lineage.internal_of(order)
+    account = run.erp().account
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        found = lineage.sales_order_link(session, run.tenant_id, kind, name, account)
+        return (found.external_id, found.version) if found else ("", "")
+
+
+def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeOrder | None:
+    """What is to be done about an order as it was told; ``None`` where the ERP has it so already."""
+    taken, version = _taken(access, order)
+    now = fingerprint(order)
+    if _nothing_to_do(order, taken, version, now):
+        return None
+    return TakeOrder(
+        connection_id=connection_id,
+        account=order.account,
+        source_id=order.source_id,
+        source_ref=order.source_ref,
+        change=now if taken else "",
+    )
+
+
+def of_ours(order_id: str, account: str, number: str = "") -> TakeOrder:
+    """An order of our own."""
+    return TakeOrder(connection_id=OURS, account=account, source_id=order_id, source_ref=number)
+
+
+def _from_delivery(access: Access, delivery: Delivery) -> TakeOrder | None:
+    if delivery.connection_id is None:
+        return None
+    told = access.storefront(delivery.connection_id).read(delivery.topic, delivery.body)
+    return payload_of(access, delivery.connection_id, told) if isinstance(told, OrderCreated) else None
+
+
+def _poll(poll: Poll) -> Iterator[TakeOrder]:
+    """Orders that changed since the last look, and a little before: letters get lost. Each platform has a cursor, by
+    the platform's own clock. The first look goes back a day at most, and never to before it was connected.
+    """
+    overlap = timedelta(seconds=poll.settings.overlap_seconds)
+    for connection in poll.connections(*_STORES):
+        seen = poll.cursor.get(connection.id)
+        start = max(connection.created_at, (poll.slot or connection.created_at) - _FIRST_LOOK)
+        since = datetime.fromisoformat(seen) if seen else start
+        newest = since
+        for order in poll.storefront(connection.id).orders_since(since - overlap):
+            newest = max(newest, order.updated_at)
+            if (payload := payload_of(poll, connection.id, order)) is not None:
+                yield payload
+        poll.cursor[connection.id] = newest.isoformat()
+
+
+_TOPICS: Final = ("orders/create", "orders/updated", "orders/edited", "orders/cancelled", "orders/paid")
+WORKFLOW: Final = Workflow(
+    name=NAME,
+    version="1.0.0",
+    payload=TakeOrder,
+    key=_key,
+    subject=lambda payload: ("order", payload.source_ref or payload.source_id),
+    body=_body,
+    systems=(System.NETSUITE,),
+    hears=(
+        *((System.SHOPIFY, topic) for topic in _TOPICS),
+        (System.WOOCOMMERCE, "order.created"),
+        (System.WOOCOMMERCE, "order.updated"),
+    ),
+    from_delivery=_from_delivery,
+    poll=_poll,
+    every_seconds=3_600,
+    undo={"sales order": "the sales order is closed; the customer stays"},
+)
