@@ -115,6 +115,10 @@ class VendorClient:
         """Whether nothing that writes leaves: what it is answered with was made up."""
         return self._shadow is not None
 
+    def rest(self, seconds: float) -> None:
+        """Wait as this client waits for room."""
+        self._sleep(seconds)
+
     def request(
         self,
         method: str,

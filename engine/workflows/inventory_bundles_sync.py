@@ -32,7 +32,7 @@ def _body(run: Run, payload: StockSlot) -> dict[str, Any]:
         held[:] = [pairs]
         return {"bundles": len(pairs), "changes": sum(one.available != n for one, n in pairs), "lacking": lacking}
 
-    found = run.step("compare", compare)
+    found: dict[str, Any] = run.step("compare", compare)
     for bundle, component in found["lacking"]:
         words = f"the ERP counts no {component}"
         missing = Rejected(f"{bundle} is told as none: {words}.", fields=[FieldFault(f"{bundle}.{component}", words)])

@@ -39,7 +39,7 @@ def body(run: Run, payload: StockSlot) -> dict[str, Any]:
         held[:] = [pairs]
         return _checked(pairs, run.settings.largest_swing_percent, confirmed=payload.confirmed)
 
-    found = run.step("compare", compare)
+    found: dict[str, Any] = run.step("compare", compare)
     if not found["changes"]:
         return found | {"pushed": 0, "deferred": []}
     done = run.step("push", lambda: _push(run, payload, held))

@@ -95,7 +95,8 @@ def body_of(run: Run, order: OrderCreated, customer: str, known: dict[str, str])
     with run.runtime.unit_of_work(run.tenant_id) as session:
         compiled = mappings.ready(session, run.tenant_id, MAPPING) or default()
     made = mapping.apply(compiled, document(run, order, customer, known))
-    return _valid(SalesOrderBody, {**run.settings.erp_defaults, **made})
+    body: SalesOrderBody = _valid(SalesOrderBody, {**run.settings.erp_defaults, **made})
+    return body
 
 
 def document(run: Run, order: OrderCreated, customer: str, known: dict[str, str]) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from engine.sync.connectors.shopify.dialect import PATH, VERSION
 from engine.sync.connectors.shopify.documents import Operation
 from engine.sync.connectors.shopify.reading import checked
 from engine.sync.connectors.shopify.wire import PageInfo
-from engine.sync.errors import Rejected
+from engine.sync.errors import RateLimited, Rejected
 
 log = structlog.get_logger(__name__)
 M = TypeVar("M", bound=BaseModel)
 _MOST_PAGES: Final = 10_000
+_LONGEST: Final = 60.0
+"""Seconds that a list waits for the room of one page."""
 
 
 class Asker:
@@ -50,12 +52,24 @@ class Asker:
         """The nodes of a list, as they are on the wire, until it ends."""
         after: str | None = None
         for _ in range(_MOST_PAGES):
-            page = self.ask(operation, after=after, **variables)
+            page = self._waiting(operation, after=after, **variables)
             yield from _nodes(page, operation.root)
             after = following(page, operation.root)
             if after is None:
                 return
         raise Rejected("The shop's list does not end.")
+
+    def _waiting(self, operation: Operation, **variables: Any) -> Any:
+        """A page, waited for: who is turned away in the middle of a list would have to begin it again."""
+        waited = 0.0
+        while True:
+            try:
+                return self.ask(operation, **variables)
+            except RateLimited as limited:
+                waited += limited.retry_after
+                if waited > _LONGEST:
+                    raise
+                self._client.rest(limited.retry_after)
 
 
 def _nodes(page: Any, at: str) -> list[Any]:
