@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from engine.kit.idempotency import canonical_json
-from engine.sync.canonical import OURS, OrderCreated, SalesOrder
+from engine.sync.canonical import OrderCreated, SalesOrder
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
 from engine.sync.port import Capability, Storefront
@@ -36,21 +36,22 @@ _STORES: Final = (System.SHOPIFY, System.WOOCOMMERCE)
 
 
 class TakeOrder(BaseModel):
-    """An order to be taken over. ``connection_id`` is ``OURS`` for one of our own. ``change`` tells apart what became
-    of it after it was taken over; nothing for the first time.
+    """An order to be taken over. ``connection_id`` is ``canonical.OURS`` for one of our own. ``change`` tells apart
+    what became of it after it was taken over; nothing for the first time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     connection_id: str
-    account: str
+    account: str = ""
+    """Of a platform, which shop there."""
     source_id: str
     source_ref: str = ""
     change: str = ""
 
 
 def _key(payload: TakeOrder) -> str:
-    first = f"{payload.account}:{payload.source_id}"
+    first = f"{payload.account or payload.connection_id}:{payload.source_id}"
     return f"{first}:{payload.change}" if payload.change else first
 
 
@@ -227,11 +228,6 @@ def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeO
         source_ref=order.source_ref,
         change=now if taken else "",
     )
-
-
-def of_ours(order_id: str, account: str, number: str = "") -> TakeOrder:
-    """An order of our own."""
-    return TakeOrder(connection_id=OURS, account=account, source_id=order_id, source_ref=number)
 
 
 def _from_delivery(access: Access, delivery: Delivery) -> TakeOrder | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.sync.connectors.netsuite.wire import SalesOrderBody
 from engine.sync.sandbox import emitting
 from engine.sync.sandbox.netsuite.state import Record
 from engine.sync.sandbox.shopify import changing
@@ -279,5 +280,5 @@ def test_a_letter_begins_it_and_a_stale_one_does_no_harm(pipeline: Pipeline) -> 
 
 
 def test_the_default_map_fits_its_target() -> None:
-    assert sales_order.default().target is sales_order.SalesOrderBody
+    assert sales_order.default().target is SalesOrderBody
     assert W1.undo.keys() == {"sales order"}
