@@ -52,7 +52,7 @@ CONSUMERS: Final[Mapping[str, tuple[str, ...]]] = {
     "gift_card.issued": ("mail",),
     "invoice.issued": (),
     "credit_note.issued": (),
-    "order.replaced": ("acp", "conversation"),
+    "order.replaced": ("acp", "conversation", "pipeline"),
     "return.requested": ("acp", "conversation"),
     "return.approved": ("acp", "conversation"),
     "return.label_ready": ("acp", "conversation", "mail"),

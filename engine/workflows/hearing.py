@@ -20,7 +20,8 @@ from engine.workflows.access import OURS
 CONSUMER: Final = "pipeline"
 SENDS: Final = "shopifyToNetsuite"
 """The workflow that makes sales orders."""
-_FIRST: Final = "order.paid"
+_FIRST: Final = frozenset({"order.paid", "order.replaced"})
+"""An order is new; anything else changed one."""
 
 
 def hear(session: Session, row: OutboxRow) -> None:
@@ -31,7 +32,7 @@ def hear(session: Session, row: OutboxRow) -> None:
     if order.placed_at is None:  # nobody outside ever saw it
         return
     account = session.get_one(Tenant, row.tenant_id).slug
-    payload = _payload(order, account, change="" if row.topic == _FIRST else f"v{order.version}")
+    payload = _payload(order, account, change="" if row.topic in _FIRST else f"v{order.version}")
     told = tracing.told(row.payload, row.subject_id)
     starting.begin(session, row.tenant_id, SENDS, payload, trigger=f"outbox:{row.topic}", trace_id=told)
 
