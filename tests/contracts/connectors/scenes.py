@@ -27,6 +27,7 @@ from tests.contracts.connectors import bench
 
 MODULES: Final[dict[System, str]] = {
     System.SHOPIFY: "tests.contracts.connectors.calls_shopify",
+    System.NETSUITE: "tests.contracts.connectors.calls_netsuite",
     System.DCL: "tests.contracts.connectors.calls_dcl",
     System.WOOCOMMERCE: "tests.contracts.connectors.calls_woocommerce",
 }
@@ -114,8 +115,10 @@ METHODS: Final[Mapping[Capability, frozenset[str]]] = {
     ),
     Capability.FULFILMENTS: frozenset({"fulfil"}),
     Capability.BILLING: frozenset({"bill", "invoice", "open_invoices"}),
-    Capability.PAYMENTS: frozenset({"pay", "credit"}),
-    Capability.PURCHASING: frozenset({"expected", "receive", "close_lines"}),
+    Capability.PAYMENTS: frozenset({"pay", "payment", "credit"}),
+    Capability.PURCHASING: frozenset(
+        {"expected", "expected_one", "find_expected", "receive", "unreceive", "close_lines"}
+    ),
     Capability.SUBMIT: frozenset({"submit", "orders"}),
     Capability.ANNOUNCE: frozenset({"announce"}),
     Capability.RECEIPTS: frozenset({"receipts"}),
@@ -123,7 +126,7 @@ METHODS: Final[Mapping[Capability, frozenset[str]]] = {
 """What a declared capability promises. ``STOCK`` is called differently in each kind of system."""
 STOCK: Final[Mapping[System, frozenset[str]]] = {
     System.SHOPIFY: frozenset({"stock"}),
-    System.NETSUITE: frozenset({"stock", "kits"}),
+    System.NETSUITE: frozenset({"stock", "kits", "places"}),
     System.DCL: frozenset({"items"}),
 }
 

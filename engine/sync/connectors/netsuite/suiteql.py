@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from engine.sync.client import VendorClient
-from engine.sync.errors import Conflict, Transient
+from engine.sync.errors import Conflict, FieldFault, Rejected, Transient
 
 PATH: Final = "/query/v1/suiteql"
 PAGE: Final = 1_000
@@ -36,12 +36,14 @@ class Queries:
             if whole and total is not None and told.get("totalResults") != total:
                 raise Conflict("The rows changed while they were read.")
             total = told.get("totalResults")
-            items = told.get("items") or []
+            items = told.get("items")
+            if not isinstance(items, list):  # an answer without its rows is not an empty one
+                raise Rejected("The system's page has no rows.", fields=[FieldFault("items", "there is no list")])
             yield from (_row(one) for one in items)
             if not told.get("hasMore"):
                 return
-            following = _next(told, limit, offset + len(items))
-            if following[1] <= offset:
+            following = _next(told, limit, offset + len(items), self.page)
+            if following[1] <= offset or following[0] <= 0:
                 raise Transient("The pages of a query do not end.")
             limit, offset = following
 
@@ -59,16 +61,23 @@ class Queries:
         return told
 
 
-def _next(told: dict[str, Any], limit: int, offset: int) -> tuple[int, int]:
-    """Where the next page is: as the link has it, else behind what came."""
+def _next(told: dict[str, Any], limit: int, offset: int, most: int) -> tuple[int, int]:
+    """Where the next page is: as the link has it, else behind what came; as large as the offset lets it be, which has
+    to be divisible by the limit.
+    """
     for link in told.get("links") or []:
         if link.get("rel") == "next":
             asked = parse_qs(urlsplit(str(link.get("href", ""))).query)
             try:
-                return int(asked["limit"][0]), int(asked["offset"][0])
+                limit, offset = int(asked["limit"][0]), int(asked["offset"][0])
             except (KeyError, ValueError):
                 break
-    return limit, offset
+    return max(limit if offset % limit == 0 else 1, _largest(offset, most)), offset
+
+
+def _largest(offset: int, most: int) -> int:
+    """The largest number up to ``most`` that divides it."""
+    return next(size for size in range(most, 0, -1) if offset % size == 0)
 
 
 def _row(one: dict[str, Any]) -> Row:
