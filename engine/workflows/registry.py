@@ -14,6 +14,7 @@ WORKFLOWS: Final[dict[str, str]] = {
     "netsuiteToDCL": "engine.workflows.netsuite_to_dcl:WORKFLOW",
     "dclTrackingUpdate": "engine.workflows.dcl_tracking_update:WORKFLOW",
     "partnerAnswer": "engine.workflows.partner_answer:WORKFLOW",
+    "warehouseCanceled": "engine.workflows.warehouse_canceled:WORKFLOW",
     "dclPoNotification": "engine.workflows.dcl_po_notification:WORKFLOW",
     "dclPoReceipt": "engine.workflows.dcl_po_receipt:WORKFLOW",
     "netsuiteInvoice": "engine.workflows.netsuite_invoice:WORKFLOW",

@@ -6,10 +6,12 @@ import pytest
 
 from engine.sync import exceptions
 from engine.sync.models import System
+from engine.sync.sandbox import emitting
 from engine.workflows import lineage
 from engine.workflows.models import RunMode, RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW, SendOrder, default
 from engine.workflows.rehearsal import Death, When
+from engine.workflows.warehouse_canceled import WORKFLOW as LOST
 from tests.engine.workflows.systems import Systems
 
 TENT, OTHER = "TH-FELL1-ORG", "TH-FELL2-ORG"
@@ -134,3 +136,16 @@ def test_a_shadow_sends_nothing_and_shows_what_it_would(systems: Systems) -> Non
 
 def test_the_usual_mapping_fits_its_target() -> None:
     assert default() is default()
+
+
+def test_an_order_of_the_erp_that_the_warehouse_calls_off_is_a_persons(systems: Systems) -> None:
+    payload = ready(systems)
+    systems.rehearse(WORKFLOW, payload)
+    emitting.cancel_at_warehouse(systems.world, systems.merchant, payload.number)
+    (found,) = systems.polled(LOST)
+    assert (found.number, found.reference) == (payload.number, "#1071")
+    assert systems.rehearse(LOST, found).result == {"wanted": 3}
+    systems.erp.close_order(payload.order_id)
+    assert systems.rehearse(LOST, found.model_copy(update={"account": "elsewhere"})).result == {
+        "skipped": "nothing of it is wanted"
+    }

@@ -25,6 +25,8 @@ from engine.workflows.partner_answer import ASK_WAREHOUSE
 from engine.workflows.partner_answer import WORKFLOW as ANSWER
 from engine.workflows.rehearsal import Death, Rehearsal, When
 from engine.workflows.shopify_to_netsuite import WORKFLOW as TAKE
+from engine.workflows.warehouse_canceled import WAREHOUSE_CANCELED
+from engine.workflows.warehouse_canceled import WORKFLOW as LOST
 from tests.engine.fulfillment.conftest import Warehouse
 from tests.engine.orders.desk import Desk, buy
 from tests.engine.workflows.systems import Systems
@@ -255,3 +257,37 @@ def test_what_staff_answered_by_hand_is_nobodys_task(story: Story) -> None:
     with story.house.shop.uow() as session:
         answer_cancel(session, story.house.tenant_id, work_id, accepted=False, actor="staff")
     assert (story.systems.polled(ANSWER), story.house.alerts()) == ([], [])
+
+
+def test_what_the_warehouse_calls_off_by_itself_is_told_to_a_person_once(story: Story) -> None:
+    desk = story.place()
+    story.take()
+    story.release(desk)
+    story.send()
+    (number,) = story.systems.at_house()
+    emitting.cancel_at_warehouse(story.systems.world, story.systems.merchant, number)
+
+    (payload,) = story.systems.polled(LOST)
+    assert story.play(LOST, payload).result == {"wanted": 2}
+    story.play(LOST, payload)
+    assert story.house.alerts() == [WAREHOUSE_CANCELED]
+    assert desk.look().status == "open"
+
+
+def test_what_the_warehouse_calls_off_because_we_asked_is_no_news(story: Story) -> None:
+    desk = story.place()
+    story.take()
+    story.release(desk)
+    story.send()
+    desk.do("cancel", reason="other")
+    (number,) = story.systems.at_house()
+    emitting.cancel_at_warehouse(story.systems.world, story.systems.merchant, number)
+    (payload,) = story.systems.polled(LOST)
+
+    def answered(_: float) -> None:
+        for question in story.systems.polled(ANSWER):
+            story.play(ANSWER, question)
+
+    run = story.play(LOST, payload, waits=answered)
+    assert (run.result, len(run.waited)) == ({"skipped": "nothing of it is wanted"}, 1)
+    assert (desk.look().status, story.house.alerts()) == ("canceled", [])
