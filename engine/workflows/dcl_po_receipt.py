@@ -8,7 +8,7 @@ receipt that was none is taken back by a run of its own (``reverse``).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -61,7 +61,8 @@ def _body(run: Run, payload: Received) -> dict[str, Any]:
         told["shelf"] = run.step("shelf", lambda: _shelf(run, receipt, found))
     if run.mode == RunMode.SHADOW:  # nothing came that could be compared
         return told
-    rows = run.step("compare", lambda: _compare(run, found, sorted(counted.lines)))
+    came = {line: units - refused.get(line, 0) for line, units in counted.lines.items()}
+    rows = run.step("compare", lambda: _compare(run, found, came))
     told["closed"] = _settle(run, found, rows, refused)
     return told
 
@@ -80,7 +81,13 @@ def _resolve(run: Run, receipt: Receipt, *, reverse: bool) -> dict[str, Any]:
     if erp.found(BOOKED, external_id(receipt)) is not None:  # of an earlier turn: what came is not still to come
         expected = _before(expected, receipt)
     counted = receiving.count(expected, receipt)
-    return facts | {"lines": _named(counted.lines), "over": _named(counted.over), "costs": _costs(run, expected)}
+    before = {one.line: one.received for one in expected.lines if one.line in counted.lines}
+    return facts | {
+        "lines": _named(counted.lines),
+        "over": _named(counted.over),
+        "before": _named(before),
+        "costs": _costs(run, expected),
+    }
 
 
 def _before(expected: Expected, receipt: Receipt) -> Expected:
@@ -150,12 +157,15 @@ def _shelf(run: Run, receipt: Receipt, found: dict[str, Any]) -> dict[str, Any]:
         )
 
 
-def _compare(run: Run, found: dict[str, Any], lines: Sequence[int]) -> list[dict[str, Any]]:
+def _compare(run: Run, found: dict[str, Any], came: Mapping[int, int]) -> list[dict[str, Any]]:
+    """How the lines stand now: at least what there was and came, however old the answer is."""
     expected = run.erp().expected_one(found["kind"], found["id"])
     if expected is None:
         return []
-    percent = run.settings.receipt_tolerance_percent
-    rows = receiving.differences(expected, lines, percent)
+    least = {line: units + found["before"][str(line)] for line, units in came.items()}
+    lines = [one.model_copy(update={"received": max(one.received, least.get(one.line, 0))}) for one in expected.lines]
+    seen = expected.model_copy(update={"lines": tuple(lines)})
+    rows = receiving.differences(seen, sorted(came), run.settings.receipt_tolerance_percent)
     return [{"line": one.line, "sku": one.sku, "units": one.units, "tolerated": one.tolerated} for one in rows]
 
 

@@ -264,6 +264,15 @@ def test_a_booking_in_doubt_is_looked_for(pipes: Pipes) -> None:
     assert len(pipes.kind("itemReceipt")) == 1
 
 
+def test_an_answer_of_before_does_not_make_a_shortage(pipes: Pipes) -> None:
+    order = announced(pipes, (pipes.skus()[0], 40))
+    payload = came(pipes, order)
+    rule = pipes.put("netsuite", "stale_read", match={"operation": "purchaseOrder", "method": "GET"}, nth=3)
+    done(pipes.play(RECEIVE, payload))
+
+    assert (rule.struck, received(order), pipes.queue()) == (1, [40], [])
+
+
 def test_our_own_shelf_is_raised_at_what_the_goods_cost(pipes: Pipes) -> None:
     one, two = pipes.skus(2)
     pipes.shop.add(one, stock={"EAST": 1})
