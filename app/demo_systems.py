@@ -92,7 +92,7 @@ def _accounts(merchant: Merchant, url: str) -> tuple[_Account, ...]:
         _Account(
             System.NETSUITE,
             f"{url}/netsuite/{who.netsuite_account}/services/rest",
-            {"account": who.netsuite_account, **machine},
+            {"account": who.netsuite_account, "currency": merchant.shop.state.currency, **machine},
             {"private_key": who.netsuite_private_key_pem.strip()},
         ),
         _Account(
