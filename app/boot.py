@@ -27,6 +27,7 @@ from engine.payments.gateways.stripe.calls import installed
 from engine.payments.gateways.stripe.gateway import StripeGateway
 from engine.runtime import Runtime
 from engine.settings import Settings, SettingsError
+from engine.sync.products import Platforms
 from engine.tax.engine import TaxEngine
 from engine.tax.stripe_tax import StripeTax
 
@@ -116,6 +117,7 @@ def open_runtime(
         mailer=open_mailer(settings),
         web_origin=origin(settings.host, settings.port),
         tax_engines=open_tax_engines(addresses, store),
+        platforms=Platforms(),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from engine.payments.gateway import Gateway
     from engine.payments.risk import Risk
     from engine.tax.engine import TaxEngine
+
+
+class Platforms(Protocol):
+    """Other platforms that some of the shop's products come from."""
+
+    def recheck(self, runtime: Runtime, tenant_id: str, product_ids: Sequence[str]) -> None:
+        """Have what we know of these products be as it is there now, where that can be found out. It asks over the
+        network: no transaction is to be open.
+        """
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Runtime:
     """A service that is asked about every purchase; without one the shop's own thresholds count."""
     web_origin: str = "http://127.0.0.1:8000"
     """Scheme and host of our pages, for shops without a host of their own."""
+    platforms: Platforms | None = None
+    """Who asks the platforms that products come from; without one what was known last counts."""
     outward: Outward = field(default_factory=Outward)
     """The one way out to addresses that others named."""
 

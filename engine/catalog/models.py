@@ -148,3 +148,28 @@ class ListedPrice(TenantRow):
             postgresql_where=text("starts_at IS NULL AND ends_at IS NULL"),
         ),
     )
+
+
+class ProductSource(TenantRow):
+    """Where a product comes from that another system sells as well, and how fresh is what we know of it."""
+
+    __tablename__ = "product_sources"
+
+    product_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    system: Mapped[str] = mapped_column(String(20))
+    connection_id: Mapped[str] = mapped_column(String(40))
+    source_id: Mapped[str] = mapped_column(String(80))
+    """What it is called there."""
+    seen_at: Mapped[datetime]
+    """When it was last read: as old as what we know of it is."""
+    changed_at: Mapped[datetime]
+    """When it changed there, as it said itself."""
+    images: Mapped[list[str]] = mapped_column(default=list, server_default=text("'{}'"))
+    """Addresses of its pictures there."""
+    made_here: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """It was ours before: its words are ours, and only its prices follow."""
+
+    __table_args__ = (
+        tenant_fk("product_id", "products", ondelete="CASCADE"),
+        Index("uq_product_sources_source", "tenant_id", "connection_id", "source_id", unique=True),
+    )

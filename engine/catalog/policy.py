@@ -23,3 +23,9 @@ class CatalogPolicy(Policy):
     """Country → what a new cart is in when the shopper's address is there; others begin in the home currency."""
     names_unavailable_variants: bool = False
     """Whether a product tells of its variants that are not sold now, as not available; else only of those that are."""
+    platform_fresh_minutes: Annotated[int, Field(ge=0, le=10_080)] = 60
+    """How old what we know of a product may be when it is sold, of products that another platform sells as well: it is
+    asked for anew before the money is taken. Where the platform cannot be asked, what was known last counts.
+    """
+    platform_weight_g: Annotated[int, Field(ge=1, le=10_000_000)] = 500
+    """What a new product of a platform is taken to weigh until somebody says better: it comes as a draft."""

@@ -131,16 +131,31 @@ class Prepared:
 
 
 def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
-    """Everything T1 must know, in one read; a tax engine that has to be asked is asked here, before any transaction.
-    Raises ``NotFound`` for a card that is not the identity's own.
+    """Everything T1 must know, in one read; a tax engine that has to be asked is asked here, before any transaction,
+    and so is the platform of products of which we know nothing fresh. Raises ``NotFound`` for a card that is not the
+    identity's own.
     """
-    seen = _look(runtime, identity, consent_id)
+    seen = _fresh(runtime, identity, consent_id)
     if not seen.known.tax_policy.elsewhere or seen.card.consent_status != ConsentStatus.APPROVED:
         return seen
     question = pricing.price(seen.card, seen.known).asks
     if question is None:
         return seen
     taxing.ask_about(runtime, identity.tenant_id, seen.card.id, question)
+    return _look(runtime, identity, consent_id)
+
+
+def _fresh(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
+    """What is known of the checkout; products that come from a platform are asked for there first, where that was too
+    long ago. An ordinary sale asks nobody.
+    """
+    seen = _look(runtime, identity, consent_id)
+    if runtime.platforms is None or seen.card.consent_status != ConsentStatus.APPROVED:
+        return seen
+    stale = seen.known.stale(clock.now())
+    if not stale:
+        return seen
+    runtime.platforms.recheck(runtime, identity.tenant_id, stale)
     return _look(runtime, identity, consent_id)
 
 

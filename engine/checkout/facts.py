@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
 from psycopg.types.json import Jsonb
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from engine.carts import discounts
 from engine.carts.models import Discount
 from engine.carts.promotions import Offered
+from engine.catalog.policy import CatalogPolicy
 from engine.catalog.prices import IN_FORCE, currencies_of
 from engine.catalog.shop_file import StockPolicy
 from engine.checkout import quotas
@@ -142,6 +143,14 @@ class Facts:
         item = self.items.get(variant_id)
         return item is not None and item["digital"] is not None
 
+    def stale(self, now: datetime) -> list[str]:
+        """Products that another platform sells as well, and of which what we know is older than the shop allows."""
+        seen = {item["product_id"]: item["seen_at"] for item in self.items.values() if item.get("seen_at")}
+        if not seen:
+            return []
+        fresh = timedelta(minutes=read_policy(dict(self.shop.settings), CatalogPolicy).platform_fresh_minutes)
+        return sorted(key for key, at in seen.items() if now - datetime.fromisoformat(at) >= fresh)
+
     def ready(self, variant_id: str) -> int:
         """Units that can ship at once, with everything else that is wanted."""
         alone = self.alone(variant_id)
@@ -199,7 +208,8 @@ COLUMNS: Final = f"""
     SELECT v.id, v.product_id, v.sku, v.options, v.cost, v.weight_g, v.length_mm, v.width_mm, v.height_mm, v.sellable,
       v.stock_policy, v.digital,
       coalesce(q.amount, CASE WHEN c.currency = t.currency THEN v.price END) AS price,
-      p.title, p.category, p.collections, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp
+      p.title, p.category, p.collections, p.tax_category, p.restrictions, p.status, {_ITEM_STAMP} AS stamp,
+      (SELECT o.seen_at FROM app.product_sources o WHERE o.tenant_id = p.tenant_id AND o.product_id = p.id) AS seen_at
     FROM {_ITEMS}) AS i) AS items,
   (SELECT json_agg(f) FROM ({_PLACES}) AS f) AS places,
   (SELECT json_agg(l) FROM ({_SITES}) AS l) AS sites,

@@ -614,6 +614,7 @@ SHOP: Final[Mapping[str, str]] = {
     "payouts": "gateway",
     "postings": "account",
     "prices": "source",
+    "product_sources": "system source_id images",
     "product_feeds": "country api_url token_sealed remote_id",
     "products": "slug external_id title brand category description motif facts options collections tax_category"
     " restrictions search_strong search_weak search",

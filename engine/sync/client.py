@@ -81,7 +81,8 @@ class VendorClient:
     """Talks to one connection for one run. Cheap to make; the lines are the process's.
 
     ``patience`` is how many seconds it waits for room by itself before it says ``RateLimited``. ``transport`` stands
-    in for the network (a sandbox, a cassette); ``shadow`` takes what would be sent. ``resting`` lets it talk to a
+    in for the network (a sandbox, a cassette); ``shadow`` takes what would be sent. ``seconds`` is what the system has
+    for an answer where a request says nothing else. ``resting`` lets it talk to a
     connection that is paused or refused: to test it.
     """
 
@@ -99,12 +100,14 @@ class VendorClient:
         patience: float = PATIENCE,
         sleep: Sleep = time.sleep,
         resting: bool = False,
+        seconds: float = SECONDS,
     ) -> None:
         self.tenant_id = tenant_id
         self.connection_id = connection if isinstance(connection, str) else connection.id
         self._runtime, self._dialect, self._transport, self._shadow = runtime, dialect, transport, shadow
         self._run: _Run = {"workflow_id": workflow_id, "trace_id": trace_id or tracing.current()}
         self._patience, self._sleep, self._resting = patience, sleep, resting
+        self._seconds = seconds
         self._known: _Known | None = None
 
     def __repr__(self) -> str:
@@ -133,7 +136,7 @@ class VendorClient:
         reads: bool | None = None,
         repeatable: bool | None = None,
         anonymous: bool = False,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> Reply:
         """The system's good answer; anything else is raised as what it means (``engine.sync.errors``).
 
@@ -156,7 +159,7 @@ class VendorClient:
         )
         if self._shadow is not None and not anonymous and (reply := self._recorded(self._shadow, request)):
             return reply
-        return self._send(request, anonymous=anonymous, seconds=seconds)
+        return self._send(request, anonymous=anonymous, seconds=seconds or self._seconds)
 
     def _send(self, request: Outgoing, *, anonymous: bool, seconds: float) -> Reply:
         """With the secrets that are known and, when they have been replaced since, with the new ones."""

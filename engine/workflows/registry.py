@@ -21,6 +21,7 @@ WORKFLOWS: Final[dict[str, str]] = {
     "netsuitePayment": "engine.workflows.netsuite_payment:WORKFLOW",
     "inventorySync": "engine.workflows.inventory_sync:WORKFLOW",
     "inventoryBundlesSync": "engine.workflows.inventory_bundles_sync:WORKFLOW",
+    "productsPull": "engine.workflows.products_pull:WORKFLOW",
 }
 """Name → ``module:ATTRIBUTE``: the version that is live."""
 CANDIDATES: Final[dict[str, str]] = {}
