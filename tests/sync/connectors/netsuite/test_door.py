@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from engine.kit import clock
-from engine.sync import connections, trying
+from engine.sync import connections, connectors, trying
 from engine.sync.connectors.netsuite import signing
 from engine.sync.connectors.netsuite.connector import NetSuite
 from engine.sync.connectors.netsuite.tokens import Bearer, Bearers
 from engine.sync.errors import AuthExpired, RateLimited, Rejected, Transient, UnknownOutcome
-from engine.sync.models import ConnectionStatus
+from engine.sync.models import ConnectionStatus, System
+from tests.engine.sync.scene import MANY, connect
 from tests.sync.connectors.netsuite.conftest import START, Books, Opened, left
 
 
@@ -214,3 +215,24 @@ def test_a_transform_that_nobody_answers_is_in_doubt_and_an_upsert_is_not(books:
     with pytest.raises(Transient):
         books.order(erp)
     assert (len(books.kind("invoice")), len(books.kind("customer"))) == (1, 1)
+
+
+def test_a_bearer_is_of_one_connection_alone(opened: Opened, make_tenant, runtime) -> None:
+    books = opened()
+    books.open().items(["nothing"])
+    other = make_tenant()
+    who = books.merchant.credentials
+    scene = connect(
+        runtime,
+        other,
+        system=System.NETSUITE,
+        base_url=books.connection.base_url,
+        secrets={"private_key": who.netsuite_private_key_pem.strip()},
+        settings=dict(books.connection.settings),
+        limit=MANY,
+    )
+    made = connectors.erp(runtime, other.id, scene.connection.id, transport=books.transport)
+    assert made.items(["nothing"]) == {}
+
+    assert operations(books).count("token") == 2
+    assert len(books.merchant.account.bearers) == 2
