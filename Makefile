@@ -41,11 +41,12 @@ endif
 storm: setup ## eight processes at once on twenty items for 30 s, then every invariant
 	@$(BIN)/python -m tests.storm
 
-evals: setup ## graded conversations, a hostile model, and graded searches; SUITES="shopping service" chooses
+evals: setup ## graded conversations, a hostile model, graded searches, and chaos in the pipeline; SUITES="shopping service" chooses
 	@$(BIN)/icommerce eval $(SUITES)
 ifndef SUITES
 	@$(BIN)/python -m evals.hostile.run
 	@$(BIN)/python -m evals.search.run
+	@$(BIN)/python -m tests.chaos
 endif
 
 lock: ## resolve the dependencies anew (maintainers; needs uv)

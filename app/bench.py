@@ -20,6 +20,7 @@ from app.bench_conversations import CONVERSATIONS, conversation_rows
 from app.bench_flat import FLAT, flat_rows
 from app.bench_import import IMPORT, import_rows
 from app.bench_operations import BENCHMARKS as OPERATIONS
+from app.bench_pipeline import PIPELINE, pipeline_rows
 from app.bench_scene import SIZES, Scene, lift_limits, set_scene, stock_up
 from app.bench_timing import Say, cpu_seconds, drive, figures, prepare
 from app.bench_turn import TURN, turn_rows
@@ -29,7 +30,7 @@ from engine.catalog.vectors import VectorIndex
 from engine.demo.seed import seed_demo
 from engine.settings import Settings
 
-BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM, CONVERSATIONS, TURN)
+BENCHMARKS: Final = (*OPERATIONS, FLAT, IMPORT, AGENTS, ONE_ITEM, CONVERSATIONS, TURN, PIPELINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
     if unknown := set(chosen) - set(BENCHMARKS):
         raise KeyError(unknown.pop())
     rows: list[Row] = []
-    for name in (AGENTS, ONE_ITEM, CONVERSATIONS):
+    for name in (AGENTS, ONE_ITEM, CONVERSATIONS, PIPELINE):
         if name in chosen:
             rows += [Row(**row) for row in _own_house_rows(say, name, n, clients)]
             chosen.remove(name)
@@ -90,6 +91,8 @@ def run(names: Sequence[str], *, n: int, clients: int, say: Say, processes: int 
 
 def _own_house_rows(say: Say, name: str, n: int, clients: int) -> list[dict[str, Any]]:
     """Of a benchmark that opens a store of its own."""
+    if name == PIPELINE:
+        return pipeline_rows(say, n)
     return conversation_rows(say, n, clients) if name == CONVERSATIONS else agent_rows(say, name, n, clients)
 
 

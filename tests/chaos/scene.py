@@ -26,20 +26,25 @@ from engine.sync.sandbox import World, WorldTransport, emitting
 from engine.sync.sandbox.faults import Kind, Rule
 from engine.sync.sandbox.merchants import Merchant
 from engine.sync.sandbox.netsuite.state import Record
-from engine.sync.work_models import ExceptionRow, ExceptionStatus
+from engine.sync.sandbox.presets import basket, read_goods
+from engine.sync.work_models import ExceptionStatus
 from engine.workflows import pipeline, registry, triggers
 from engine.workflows.access import Wiring
 from engine.workflows.models import CursorRow, RunMode, RunRow, RunStatus
 from engine.workflows.rehearsal import Death, Rehearsal, When
 
-URL: Final = "http://127.0.0.1:9"
+URL: Final = "http://127.0.0.1:9999"
 NOON: Final = datetime(2026, 11, 26, 12, tzinfo=UTC)
-STEP: Final = timedelta(minutes=15)
-STORM: Final = 8
+STEP: Final = timedelta(minutes=30)
+STORM: Final = 6
 """Rounds with faults; then the systems are well again, and a person retries what stopped."""
-MOST: Final = 60
+ORDERS: Final = 4
+"""In the shop; the first is canceled before anybody hears of it."""
+RARELY: Final = {"inventorySync": 8, "inventoryBundlesSync": 8}
+"""Rounds from one to the next of what goes through all stock."""
+MOST: Final = 40
 """Rounds until everything must be over."""
-AFTER: Final = {Kind.TIMEOUT_AFTER_COMMIT}
+MOST_RETRIES: Final = 3
 SYSTEMS: Final = ("shopify", "netsuite", "dcl")
 KINDS: Final = tuple(
     kind
@@ -67,6 +72,8 @@ class Storm:
     dies: str | None = None
     when: When = When.INSIDE
     seed: int = 1
+    stock: bool = False
+    """With what goes through all stock, which takes longest."""
 
 
 @dataclass
@@ -94,7 +101,7 @@ class Scene:
                 self.calm()
             if number >= STORM:
                 self._retry_what_stopped()
-            busy = self._round()
+            busy = self._round(number)
             quiet = 0 if busy or number < STORM else quiet + 1
             if quiet == 3:
                 return
@@ -120,14 +127,16 @@ class Scene:
     def left(self) -> dict[str, str]:
         return {row.id: f"{row.status} at {row.step}: {row.error}" for row in self._runs() if row.status != "done"}
 
-    def _round(self) -> bool:
+    def _round(self, number: int) -> bool:
         """Whether anything was done."""
         before = len(self._runs())
         with self.runtime.unit_of_work(self.tenant.id) as session:
             on = pipeline.switched_on(session, self.tenant.id)
         for name in on:
-            if registry.live(name).poll is not None:
-                triggers.poll(self.runtime, self.tenant.id, registry.live(name), wiring=self._wiring())
+            workflow = registry.live(name)
+            rare = name in RARELY and (not self.storm.stock or number % RARELY[name])
+            if workflow.poll is not None and not rare:
+                triggers.poll(self.runtime, self.tenant.id, workflow, wiring=self._wiring())
         triggers.hear(self.runtime, self.tenant.id)
         played = 0
         while queued := [row for row in self._runs() if row.status == RunStatus.QUEUED]:
@@ -166,13 +175,8 @@ class Scene:
     def _retry_what_stopped(self) -> None:
         with self.runtime.unit_of_work(self.tenant.id) as session:
             for row in exceptions.listed(session, self.tenant.id, limit=200).items:
-                if "#" not in row.workflow_id.rpartition(":")[2] and row.retries < 3:
+                if row.retries < MOST_RETRIES:
                     exceptions.retry(session, self.tenant.id, row.id, actor="person")
-                elif row.retries < 3 and self._is_run(row):
-                    exceptions.retry(session, self.tenant.id, row.id, actor="person")
-
-    def _is_run(self, row: ExceptionRow) -> bool:
-        return any(row.workflow_id == run.id for run in self._runs())
 
     def _runs(self) -> list[RunRow]:
         with self.runtime.unit_of_work(self.tenant.id) as session:
@@ -190,11 +194,13 @@ class Scene:
 def set_scene(runtime: Runtime, tenant: Tenant, storm: Storm) -> Iterator[Scene]:
     """A demo shop with everything on: orders in the shop, a purchase on its way, and the storm."""
     with clock.own(NOON) as hands:
-        world = World.preset("summit_orders", seed=storm.seed, at=NOON)
+        world = World.preset("summit", seed=storm.seed, at=NOON)
         scene = Scene(runtime, tenant, storm, world, hands)
         merchant = scene.merchant
         with runtime.unit_of_work(tenant.id) as session:
             assert connect(session, runtime, tenant.id, merchant, URL)
+        for number in range(ORDERS):
+            emitting.place_order(world, merchant, basket(merchant, read_goods(), number))
         goods = [one.number for one in merchant.house.items.values() if one.on_hand >= 10][:2]
         emitting.purchase(world, merchant, lines=[(sku, 5) for sku in goods], location="RNO")
         emitting.cancel_order(world, merchant, next(iter(merchant.shop.state.orders.values())).name)
