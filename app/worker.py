@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +14,6 @@ from typing import Any, Final
 from app import logs
 from app.commands.opened import database
 from app.commands.outcome import FAILED, say, show
-from app.serve import leave
 from engine.settings import Settings
 
 _LOOK_SECONDS: Final = 0.2
@@ -25,7 +26,10 @@ def work(workflows: Sequence[str], *, threads: int, host: str, port: int, grace_
         signal.signal(number, lambda *_: stop.set())
     logs.configure()
     with database(Settings.from_env(), start=False) as addresses:
-        leave(_work(addresses, workflows, threads, host, port, grace_seconds, stop))
+        code = _work(addresses, workflows, threads, host, port, grace_seconds, stop)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # threads of what was left to others must not keep the process alive
 
 
 def _work(

@@ -10,6 +10,7 @@ from engine.sync.sandbox.faults import Kind
 from engine.workflows.rehearsal import When
 from tests.chaos.scene import Storm, set_scene, what_is_wrong
 
+pytestmark = pytest.mark.timeout(300)  # thousands of requests each, on a machine that may do other things
 STORMS = [
     Storm(Kind.HTTP_503, "netsuite", dies="shopifyToNetsuite", when=When.INSIDE, seed=101),
     Storm(Kind.TIMEOUT_AFTER_COMMIT, "dcl", dies="netsuiteToDCL", when=When.INSIDE, seed=102),
