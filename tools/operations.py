@@ -93,7 +93,7 @@ def background_work(context: ToolContext) -> Outcome:
     return Outcome({"work": [row.model_dump(mode="json") for row in rows]})
 
 
-def _asked(context: ToolContext, **given: Any) -> Outcome:
+def asked(context: ToolContext, **given: Any) -> Outcome:
     """The card that its person presses; nothing is done before."""
     act = {name: value for name, value in given.items() if value is not None}
     with context.unit_of_work() as session:
@@ -122,7 +122,7 @@ def propose_transfer(
 ) -> Outcome:
     """Show a card that moves units from one location to another."""
     expected = expected_on.isoformat() if expected_on else None
-    return _asked(
+    return asked(
         context,
         kind="transfer",
         source=source,
@@ -139,7 +139,7 @@ def propose_receipt(
     lines: Lines,
 ) -> Outcome:
     """Show a card that puts units of a purchase or transfer that have arrived on the shelf."""
-    return _asked(context, kind="receipt", inbound_id=inbound_id, lines=_lines(lines))
+    return asked(context, kind="receipt", inbound_id=inbound_id, lines=_lines(lines))
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
@@ -151,7 +151,7 @@ def propose_stock_correction(
     reason: Annotated[str, Field(description="Why, in a few words.", min_length=1, max_length=200)],
 ) -> Outcome:
     """Show a card that corrects an item's stock by a number of units, with a reason."""
-    return _asked(context, kind="adjustment", sku=sku, location=location, delta=delta, reason=reason)
+    return asked(context, kind="adjustment", sku=sku, location=location, delta=delta, reason=reason)
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
@@ -162,13 +162,13 @@ def propose_count(
     note: Annotated[str, Field(description="For who counts.", max_length=200)] = "",
 ) -> Outcome:
     """Show a card that asks a location to count items."""
-    return _asked(context, kind="count", location=location, skus=skus, note=note)
+    return asked(context, kind="count", location=location, skus=skus, note=note)
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
 def propose_release(context: ToolContext, order: OrderName) -> Outcome:
     """Show a card that hands everything of an order that has stock to the places that ship it."""
-    return _asked(context, kind="release", order=order)
+    return asked(context, kind="release", order=order)
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
@@ -178,7 +178,7 @@ def propose_remedy(
     remedy: Annotated[Literal["reship", "refund"], Field(description="Send the goods again, or give them up.")],
 ) -> Outcome:
     """Show a card that decides what follows from a lost parcel."""
-    return _asked(context, kind="lost_parcel", shipment_id=shipment_id, remedy=remedy)
+    return asked(context, kind="lost_parcel", shipment_id=shipment_id, remedy=remedy)
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
@@ -187,7 +187,7 @@ def settle_exception(
     alert_id: Annotated[str, Field(description="Its id from list_exceptions.", max_length=60), Ref],
 ) -> Outcome:
     """Show a card that does the one safe thing about an exception."""
-    return _asked(context, kind="exception", alert_id=alert_id)
+    return asked(context, kind="exception", alert_id=alert_id)
 
 
 @tool(access=Access.WRITE, agents=OPERATIONS, staff=True, risk=Risk.ASK)
@@ -196,4 +196,4 @@ def resend_webhooks(
     platform_id: Annotated[str, Field(description="The agp_ id that background_work told.", max_length=60), Ref],
 ) -> Outcome:
     """Show a card that sends a platform everything that was given up, once more."""
-    return _asked(context, kind="webhooks", platform_id=platform_id)
+    return asked(context, kind="webhooks", platform_id=platform_id)

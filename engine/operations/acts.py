@@ -5,11 +5,9 @@ Each is worked out again when it is agreed to: if the words are not the same any
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
@@ -25,56 +23,17 @@ from engine.inventory import counting, inbound, listing, naming, queries
 from engine.inventory.inbound import Coming
 from engine.kit.errors import Conflict, InvalidInput, NotFound
 from engine.kit.identity import Identity
+from engine.operations.acting import Doing, Done, Ref, StaffAct, Words
+from engine.operations.pipeline.acts import CancelRun, FixRun, RetryCause, RetryRun
 from engine.orders import allocation
 from engine.orders import queries as orders
 from engine.orders.models import Order, Shipment
 from engine.payments import inbox
 from engine.payments.models import Alert
-from engine.runtime import Runtime
 
 Sku = Annotated[str, Field(min_length=1, max_length=40)]
 Code = Annotated[str, Field(min_length=1, max_length=12)]
 Units = Annotated[int, Field(strict=True, ge=1, le=100_000)]
-Ref = Annotated[str, Field(min_length=1, max_length=60)]
-Words = Annotated[str, Field(min_length=1, max_length=200)]
-Step = Callable[[Runtime], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Doing:
-    """Who has it done, and in which conversation."""
-
-    runtime: Runtime
-    identity: Identity
-    thread_id: str | None
-
-    @property
-    def tenant_id(self) -> str:
-        return self.identity.tenant_id
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What to say about it, and what asks others once it is committed (when nobody does: jobs, or the inbox has it)."""
-
-    words: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    after: Step | None = None
-
-
-class StaffAct(BaseModel):
-    """One kind: its arguments name things as people do."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    title: ClassVar[str]
-
-    @abstractmethod
-    def words(self, session: Session, identity: Identity) -> list[str]:
-        """What exactly would happen, a sentence each, from how things stand now. Raises what stands in the way."""
-
-    @abstractmethod
-    def run(self, session: Session, doing: Doing) -> Done:
-        """Do it, in the caller's transaction."""
 
 
 class Line(BaseModel):
@@ -307,10 +266,9 @@ _SAFE: Final[Mapping[str, str]] = {
     inbox.Action.RESUBMIT_EVIDENCE: "What was written to the bank is sent again.",
     inbox.Action.GIVE_BACK: "The money that belongs to no order here is given back.",
 }
-ACTS: Final[Mapping[str, type[StaffAct]]] = {
-    str(act.model_fields["kind"].default): act
-    for act in (Transfer, Receipt, Adjustment, Count, Release, LostParcel, Settling, Webhooks)
-}
+_SHOP: Final = (Transfer, Receipt, Adjustment, Count, Release, LostParcel, Settling, Webhooks)
+_PIPELINE: Final = (RetryRun, FixRun, CancelRun, RetryCause)
+ACTS: Final[Mapping[str, type[StaffAct]]] = {str(act.model_fields["kind"].default): act for act in (*_SHOP, *_PIPELINE)}
 
 
 def read(given: Mapping[str, Any]) -> StaffAct:

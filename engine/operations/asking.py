@@ -24,7 +24,8 @@ from engine.kit.errors import Conflict, DomainError, Forbidden, NotFound
 from engine.kit.idempotency import fingerprint
 from engine.kit.identity import Actor, Identity
 from engine.kit.ids import new_id
-from engine.operations.acts import Doing, Done, StaffAct, Step, read
+from engine.operations.acting import Doing, Done, StaffAct, Step
+from engine.operations.acts import read
 from engine.operations.schemas import StaffActView
 from engine.runtime import Runtime
 
