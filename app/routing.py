@@ -16,6 +16,8 @@ from app.site import Site
 from engine.kit.errors import InvalidInput, NotFound
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+CONSOLES: Final = ("/staff", "/ops")
+"""Where the pages of the shop's people are."""
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000|\x00")
 """A NUL in JSON text, as it is or escaped: no text that is kept may hold one."""
@@ -82,7 +84,11 @@ def as_staff(request: Request) -> bool:
     file), in the address.
     """
     path = request.url.path
-    if path == "/staff" or path.startswith("/staff/") or request.headers.get("x-staff") == "1":
+    if (
+        path in CONSOLES
+        or path.startswith(tuple(f"{one}/" for one in CONSOLES))
+        or request.headers.get("x-staff") == "1"
+    ):
         return True
     return request.method == "GET" and request.query_params.get("as") == "staff"
 

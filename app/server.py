@@ -66,6 +66,8 @@ from app import (
 )
 from app.chat import routes as chat
 from app.middleware import Edge, content_policy
+from app.ops import events as ops_events
+from app.ops import pages as ops_pages
 from app.ops import queue as ops_queue
 from app.ops import runs as ops_runs
 from app.protocols.acp import carts as acp_carts
@@ -163,6 +165,8 @@ _ROUTERS: Final = (
     ops_runs.router,
     ops_queue.router,
     workflows_staff.router,
+    ops_events.router,
+    ops_pages.router,
     acp_mcp.router,
     staff_desk.router,
     staff_door.router,

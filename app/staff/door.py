@@ -29,7 +29,7 @@ from engine.staff.errors import SignInWrong
 router: Final = APIRouter(prefix="/staff", include_in_schema=False)
 _ASKED: Final = "ic_staff_asked"
 """The cookie of the window that asked for a code."""
-_NEXT: Final = re.compile(r"/staff(?:[/?][A-Za-z0-9._~/?=&%+-]*)?")
+_NEXT: Final = re.compile(r"/(?:staff|ops)(?:[/?][A-Za-z0-9._~/?=&%+-]*)?")
 Slug = Annotated[str, Query(max_length=80)]
 Next = Annotated[str, Query(alias="next", max_length=500)]
 Field = Annotated[str, Form(max_length=254)]

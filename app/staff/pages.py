@@ -46,6 +46,7 @@ PLACES: Final = (
     Place("/staff/orders", "Orders", _ALL),
     Place("/staff/macros", "Macros", _ALL),
     Place("/staff/reports", "Reports", MANAGERS),
+    Place("/ops", "Operations", frozenset({Role.OPS, Role.ADMIN})),
     Place("/staff/catalog", "Catalog", frozenset({Role.OPS, Role.ADMIN})),
     Place("/staff/tenant", "Shop", frozenset({Role.ADMIN})),
     Place("/staff/people", "People", frozenset({Role.ADMIN})),

@@ -49,6 +49,7 @@ CONSOLE: Final = {
         )
     ),
     *(f"/staff/catalog{page}" for page in ("", "/new", "/promotions", "/products/{product_id}")),
+    *(f"/ops{page}" for page in ("", "/runs", "/run", "/object", "/exceptions", "/deliveries", "/stock")),
     *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
 }
 """Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
@@ -82,7 +83,7 @@ STAFF: Final = re.compile(
     r"|/v1/orders/{order_id}/routing$"
 )
 """Routes for the shop's people alone: everybody else hears 403, and 401 who shows nothing."""
-STREAMS: Final = {"/v1/staff/events"}
+STREAMS: Final = {"/v1/staff/events", "/v1/ops/events"}
 """Streams that do not end (tests/app/test_desk.py looks at what they tell)."""
 NAMED: Final = {
     "/v1/finance/accounts/{code}/statement",

@@ -93,9 +93,9 @@ class Picture:
         bad = sum(one.state == "failed" for one in steps)
         waits = sum(one.state == "waiting" for one in steps)
         calls = len(self.marks) - len(steps)
-        said = [f"{len(self.spans)} runs", f"{len(steps)} steps", f"{calls} requests"]
-        said += [f"{bad} steps failed"] if bad else []
-        said += [f"{waits} steps tried again later"] if waits else []
+        said = [_many(len(self.spans), "run"), _many(len(steps), "step"), _many(calls, "request")]
+        said += [f"{_many(bad, 'step')} failed"] if bad else []
+        said += [f"{_many(waits, 'step')} to be tried again"] if waits else []
         return ", ".join(said) + "."
 
 
@@ -111,6 +111,10 @@ def picture(runs: Sequence[RunInFull]) -> Picture:
         made.columns = max(made.columns, begin + 1)
         made.spans.append(Span(begin, made.columns - begin, number, run.workflow, run.created_at, run.status))
     return made
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def anchor(run: int, step: StepView | None) -> str:

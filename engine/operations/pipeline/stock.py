@@ -18,9 +18,14 @@ from engine.kit.views import View
 from engine.sync import connections
 from engine.sync.models import Connection, System
 from engine.sync.work_models import Reading
+from engine.workflows import pipeline
+from engine.workflows.settings import PipelineSettings
 
 OURS: Final = "ours"
 """Our own engine, among the systems."""
+_PUSHES: Final = "inventorySync"
+"""The workflow whose settings say what is kept back."""
+_FRONTS: Final = frozenset({System.SHOPIFY, System.WOOCOMMERCE})
 _SOME: Final = 500
 _TWO: Final = 2
 _Counted = tuple[str, int, datetime | None]
@@ -36,7 +41,9 @@ class Count(View):
     connection_id: str
     available: int
     difference: int
-    """To what leads: more there is positive."""
+    """To what it should be by what leads: more there is positive. A shop system should have what leads has, less what
+    the shop keeps back.
+    """
     read_at: datetime | None
 
 
@@ -70,10 +77,11 @@ def last_read(session: Session, tenant_id: str) -> datetime | None:
 def _rows(session: Session, tenant_id: str, after: str) -> Iterator[ItemDrift]:
     known = {row.id: row for row in connections.listed(session, tenant_id)}
     leads = next((row.id for one in _LEADS for row in known.values() if row.system == one), OURS)
+    rules = pipeline.settings_of(session, tenant_id, _PUSHES)
     while skus := _next(session, tenant_id, after):
         counted = _counted(session, tenant_id, skus)
         for sku in skus:
-            if row := _row(sku, counted[sku], known, leads):
+            if row := _row(sku, counted[sku], known, leads, _kept_back(rules, sku)):
                 yield row
         after = skus[-1]
 
@@ -101,7 +109,9 @@ def _counted(
     return found
 
 
-def _row(sku: str, counted: Sequence[_Counted], known: dict[str, Connection], leads: str) -> ItemDrift | None:
+def _row(
+    sku: str, counted: Sequence[_Counted], known: dict[str, Connection], leads: str, kept_back: int
+) -> ItemDrift | None:
     """Nothing for an item that only one of them knows: there is nothing to compare."""
     open_ones = [one for one in counted if one[0] == OURS or one[0] in known]
     if len(open_ones) < _TWO:
@@ -113,10 +123,19 @@ def _row(sku: str, counted: Sequence[_Counted], known: dict[str, Connection], le
             system=OURS if name == OURS else str(known[name].system),
             connection_id="" if name == OURS else name,
             available=available,
-            difference=available - named[leader],
+            difference=available - _expected(name, named[leader], known, 0 if name == leader else kept_back),
             read_at=read_at,
         )
         for name, available, read_at in open_ones
     ]
     leader_system = OURS if leader == OURS else str(known[leader].system)
     return ItemDrift(sku=sku, leads=leader_system, counts=counts, spread=max(abs(one.difference) for one in counts))
+
+
+def _kept_back(rules: PipelineSettings, sku: str) -> int:
+    return rules.safety_stock_of.get(sku, rules.safety_stock)
+
+
+def _expected(name: str, leading: int, known: dict[str, Connection], kept_back: int) -> int:
+    """What a system should have, by what leads."""
+    return max(0, leading - kept_back) if name in known and known[name].system in _FRONTS else leading

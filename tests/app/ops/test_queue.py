@@ -14,8 +14,10 @@ from engine.sync import exceptions, inbox, readings
 from engine.sync.errors import UnknownOutcome
 from engine.sync.models import System
 from engine.sync.work_models import DeliveryStatus, Reading
+from engine.workflows import pipeline as settings
+from engine.workflows import registry
 from tests.app.conftest import Browser
-from tests.engine.operations.pipeline_scene import Level, Pipeline
+from tests.engine.operations.pipeline_scene import PLACE, Level, Pipeline
 from tests.shop import Shop
 
 QUEUE = "/v1/ops/exceptions"
@@ -159,6 +161,27 @@ def test_items_that_are_not_counted_alike(browser: Browser, ops: str, pipeline: 
     assert [one["sku"] for one in everything["items"]] == ["A"]
     rest = browser.get(f"/v1/ops/stock?drifting=false&cursor={everything['next_cursor']}", authorization=ops).json()
     assert ([one["sku"] for one in rest["items"]], rest["next_cursor"]) == (["B"], None)
+
+
+def test_what_is_kept_back_is_no_difference(
+    browser: Browser, ops: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.WORKFLOWS, "inventorySync", PLACE)
+    with pipeline.uow() as session:
+        settings.save(
+            session,
+            pipeline.tenant.id,
+            actor="key_test",
+            workflow="inventorySync",
+            is_on=True,
+            settings={"safety_stock": 2, "safety_stock_of": {"C": 0}},
+            activate_it=True,
+        )
+        for system, units in ((System.NETSUITE, (5, 1, 5)), (System.SHOPIFY, (3, 0, 3))):
+            levels = [Level(sku, "1", one) for sku, one in zip("ABC", units, strict=True)]
+            readings.keep(session, pipeline.tenant.id, pipeline.systems[system].id, levels)
+    found = browser.get("/v1/ops/stock", authorization=ops).json()["items"]
+    assert [(one["sku"], one["spread"]) for one in found] == [("C", 2)]
 
 
 def test_a_late_reading_takes_no_newer_ones_place(pipeline: Pipeline) -> None:

@@ -127,16 +127,19 @@ class Pipeline:
                 session.add(self._call(run_id, at + timedelta(seconds=len(named), milliseconds=place), *call))
         return run_id
 
-    def stopped(self, number: int, error: SyncError | None = None, **more: Any) -> ExceptionRow:
+    def stopped(
+        self, number: int, error: SyncError | None = None, *, workflow: str = ORDERS.name, **more: Any
+    ) -> ExceptionRow:
         """A run that stopped, and its place in the queue."""
         fault = FieldFault("item.items.0.item", "TENT-1 is unknown")
         why = error or Rejected(f"There is no item 'TENT-{number}'.", fields=[fault])
-        run_id = self.run(number, RunStatus.FAILED, error_code=why.code, error=why.message, step="items", **more)
+        said = {"error_code": why.code, "error": why.message, "step": "items"}
+        run_id = self.run(number, RunStatus.FAILED, workflow=workflow, **said, **more)
         with self.uow() as session:
             return exceptions.put(
                 session,
                 self.tenant.id,
-                workflow="shopifyToNetsuite",
+                workflow=workflow,
                 workflow_id=run_id,
                 subject=f"order #{number}",
                 error=why,
