@@ -96,6 +96,14 @@ def reading() -> list[tuple[System, str]]:
     return [(system, name) for system, name, call in every if call.done is None and call.asks]
 
 
+def reading_each() -> list[tuple[System, str]]:
+    """One of each capability: where every reading of it goes the same way."""
+    first: dict[tuple[System, Capability], str] = {}
+    for system, name in reading():
+        first.setdefault((system, calls_of(system)[name].capability), name)
+    return [(system, name) for (system, _), name in first.items()]
+
+
 def writing() -> list[tuple[System, str]]:
     return [(system, name) for system, name in every_call() if calls_of(system)[name].done is not None]
 

@@ -24,6 +24,7 @@ from tests.contracts.connectors.conftest import Open
 
 SYSTEMS = list(scenes.MODULES)
 READS = [pytest.param(*one, id="/".join(one)) for one in scenes.reading()]
+READS_EACH = [pytest.param(*one, id="/".join(one)) for one in scenes.reading_each()]
 WRITES = [pytest.param(*one, id="/".join(one)) for one in scenes.writing()]
 Put = Callable[..., Any]
 ACCIDENTS = [
@@ -67,13 +68,13 @@ def test_it_is_opened_as_what_it_is(runtime: Runtime, tenant: Tenant, system: Sy
 
 
 @pytest.mark.parametrize(("kind", "meaning"), ACCIDENTS, ids=[kind for kind, _ in ACCIDENTS])
-@pytest.mark.parametrize(("system", "name"), READS)
+@pytest.mark.parametrize(("system", "name"), READS_EACH)
 def test_an_accident_while_reading_is_what_it_means(
     open_live: Open, world: World, put: Put, system: System, name: str, kind: str, meaning: type[SyncError]
 ) -> None:
     call = scenes.calls_of(system)[name]
     told, connector = call.prepare(world, world.merchants[0]), open_live(system)
-    put(system, kind, times=9)
+    put(system, kind, times=9, params={"retry_after": 90} if kind == "http_429" else {})  # longer than anybody waits
     with pytest.raises(SyncError) as error:
         scenes.plain(call.do(connector, told))
     assert type(error.value) is meaning
