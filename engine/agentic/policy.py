@@ -8,8 +8,11 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s<>\"]{1,480}$")]
+Url = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s<>\"]{1,480}$"), worded("an address such as https://example.com")
+]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 LinkType = Literal[
     "terms_of_use",
@@ -34,7 +37,7 @@ class Acquirer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    acquirer_bin: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$")] = "400000"
+    acquirer_bin: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,11}$"), worded("1 to 11 digits")] = "400000"
     acquirer_merchant_id: Annotated[str, StringConstraints(min_length=1, max_length=35)] = "000000000000000"
     requestor_id: Annotated[str, StringConstraints(min_length=1, max_length=35)] | None = None
 

@@ -16,11 +16,12 @@ from engine.catalog.changes import MAX_AMOUNT
 from engine.catalog.errors import NotSellable, SlugTaken
 from engine.catalog.facts import ProductFacts, said
 from engine.catalog.models import Product, ProductStatus, Variant
-from engine.catalog.problems import FieldProblem, InvalidFields, first_problem, worded
+from engine.catalog.problems import FieldProblem, InvalidFields, first_problem
 from engine.catalog.shop_file import Restriction, Slug, StockPolicy, TaxCategory, Units, counted_digitally
 from engine.kit import clock
 from engine.kit.errors import Conflict
 from engine.kit.ids import new_id
+from engine.kit.refusals import worded
 from engine.shipping.digital import Digital
 
 Text = Annotated[

@@ -8,9 +8,10 @@ from pydantic import AfterValidator, Field
 
 from engine.kit.money import known_currency
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 
 CurrencyCode = Annotated[str, AfterValidator(known_currency)]
-Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$"), worded("a country in two capital letters, such as DE")]
 
 
 class CatalogPolicy(Policy):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
 
-from pydantic import ValidationError, WrapValidator
+from pydantic import ValidationError
 
 from engine.kit.errors import InvalidInput
-
-_OURS: Final = "Value error, "
+from engine.kit.refusals import in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +31,11 @@ class InvalidFields(InvalidInput):
         self.problems = problems
 
 
-def worded(words: str) -> WrapValidator:
-    """What does not fit its type is refused in these words, not in those of its pattern."""
-
-    def judge(value: Any, check: Callable[[Any], Any]) -> Any:
-        try:
-            return check(value)
-        except ValidationError:
-            raise ValueError(words) from None
-
-    return WrapValidator(judge)
-
-
 def problems_of(error: ValidationError) -> list[FieldProblem]:
     """Each fault of a model, without what was sent."""
     return [
-        FieldProblem(".".join(str(part) for part in one["loc"]), str(one["msg"]).removeprefix(_OURS))
-        for one in error.errors(include_input=False, include_url=False, include_context=False)
+        FieldProblem(".".join(str(part) for part in one["loc"]), in_words(one))
+        for one in error.errors(include_input=False, include_url=False)
     ]
 
 

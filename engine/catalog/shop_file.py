@@ -18,8 +18,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from engine.catalog.facts import Dimensions, Faq, Sayings
-from engine.catalog.problems import worded
 from engine.catalog.shop_money import Currency, DiscountAmounts, Minor, PriceRow, RateAmounts, RateBands, Surcharge
+from engine.kit.refusals import worded
 from engine.shipping.digital import Digital
 from engine.shipping.pickup import Pickup
 

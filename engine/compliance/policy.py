@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.kit import clock
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 
 MAX_DAYS: Final = 366
-Code = Annotated[str, Field(pattern="^[a-z0-9_]{2,40}$")]
-Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
-Region = Annotated[str, Field(pattern="^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+Code = Annotated[str, Field(pattern="^[a-z0-9_]{2,40}$"), worded("2 to 40 small letters, digits and _")]
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$"), worded("a country in two capital letters, such as DE")]
+Region = Annotated[str, Field(pattern="^[A-Z]{2}-[A-Z0-9]{1,3}$"), worded("a region such as US-CA")]
 Words = Annotated[str, Field(min_length=3, max_length=300)]
 
 

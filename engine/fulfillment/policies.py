@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 
 Points = Annotated[int, Field(ge=0, le=1_000_000)]
 """What routing adds up: the plan with the fewest points wins."""
@@ -61,7 +62,7 @@ class FulfillmentPolicy(Policy):
     """Location code → name of the partner that runs it; a location not named is the merchant's own."""
     own_cancels_at_once: bool = True
     """Whether an own location that has not taken up the work yet agrees to a cancel by itself."""
-    short_pick: Annotated[str, Field(pattern="^(reroute|backorder)$")] = "reroute"
+    short_pick: Annotated[str, Field(pattern="^(reroute|backorder)$"), worded("reroute or backorder")] = "reroute"
     """What happens first to units that were not on the shelf."""
     write_off_short: bool = True
     """Whether units that were not found are taken off the location's stock."""

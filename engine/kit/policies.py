@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit.caps import HOME
 from engine.kit.errors import Conflict, InvalidInput
+from engine.kit.refusals import in_words
 from engine.kit.tenancy import Tenant
 
 
@@ -86,4 +87,4 @@ def _context(home: str | None) -> dict[str, str]:
 def _first(kind: type[Policy], error: ValidationError) -> tuple[str, str]:
     """Where the first fault is, and what is wrong with it."""
     first = error.errors()[0]
-    return ".".join([kind.section, *map(str, first["loc"])]), str(first["msg"])
+    return ".".join([kind.section, *map(str, first["loc"])]), in_words(first)

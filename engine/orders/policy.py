@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.kit.caps import Caps, in_home
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 
 Changeable = Literal["cancel", "address", "payment_method", "items"]
 RefundTo = Literal["original", "store_credit", "account", "method"]
@@ -23,7 +24,7 @@ class Reason(BaseModel):
     """One entry of the closed list of reasons to cancel."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}")]
+    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}"), worded("small letters, digits and _, a letter first")]
     text: Annotated[str, Field(min_length=1, max_length=120)]
 
 

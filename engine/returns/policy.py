@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.kit.caps import Caps
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 from engine.orders.policy import RefundTo
 from engine.returns.models import Condition
 
@@ -21,7 +22,7 @@ class ReturnReason(BaseModel):
     """One entry of the closed list of reasons to send something back."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}")]
+    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}"), worded("small letters, digits and _, a letter first")]
     text: Annotated[str, Field(min_length=1, max_length=120)]
     shop_fault: bool = False
     """The shop made the mistake: no fee, a free label, the shipping back, and no final sale."""

@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 from engine.support.models import Priority
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Hour = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+Hour = Annotated[
+    str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"), worded("a time such as 09:30, or 24:00")
+]
 Minutes = Annotated[int, Field(ge=1, le=525_600)]
 
 

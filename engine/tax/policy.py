@@ -7,12 +7,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 
-Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
-Place = Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$")]
-Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
-Category = Annotated[str, Field(pattern="^[a-z_]{1,20}$")]
-TaxCode = Annotated[str, Field(pattern="^txcd_[0-9]{8}$")]
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$"), worded("a country in two capital letters, such as DE")]
+Place = Annotated[str, Field(pattern="^[A-Z]{2}(-[A-Z0-9]{1,3})?$"), worded("a country or region such as US or US-CA")]
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$"), worded("a currency in three capital letters, such as EUR")]
+Category = Annotated[str, Field(pattern="^[a-z_]{1,20}$"), worded("1 to 20 small letters and _")]
+TaxCode = Annotated[str, Field(pattern="^txcd_[0-9]{8}$"), worded("a code such as txcd_10000000")]
 
 
 class TaxPolicy(Policy):

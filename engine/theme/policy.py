@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 from engine.theme.colors import READABLE, WHITE, Color, contrast, readable
 
 LIGHT_GROUND: Final = Color.of("#f6f4ef")
@@ -36,12 +37,23 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-Hex = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Hex = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$"), worded("a color such as #1f6f54")]
 Accent = Annotated[Hex, AfterValidator(_readable_under_white)]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
-Tone = Annotated[str, Field(pattern=r"^[^\W\d_]+([ -][^\W\d_]+)?$", max_length=24)]
+Language = Annotated[
+    str, Field(pattern=r"^[a-z]{2,3}$"), worded("a language in two or three small letters, such as es")
+]
+Tone = Annotated[
+    str,
+    Field(pattern=r"^[^\W\d_]+([ -][^\W\d_]+)?$", max_length=24),
+    worded("one or two words of letters, at most 24 in all"),
+]
 """One or two words: nothing that could be read as an order to the assistant."""
-Name = Annotated[str, Field(max_length=30, pattern=r"^[^\W\d_][\w .'-]*$"), AfterValidator(_plain)]
+Name = Annotated[
+    str,
+    Field(max_length=30, pattern=r"^[^\W\d_][\w .'-]*$"),
+    worded("at most 30 letters, digits, spaces and . ' -, a letter first"),
+    AfterValidator(_plain),
+]
 _ORIGIN: Final = re.compile(
     r"https://(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9](:\d{1,5})?"
 )
@@ -69,7 +81,7 @@ class ThemePolicy(Policy):
     """The shop's mark, where it is to differ from the accent."""
     tint_percent: Annotated[int, Field(ge=0, le=12)] = 0
     """How much of the accent is in the page's ground."""
-    logo: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = None
+    logo: Annotated[str, Field(pattern="^[0-9a-f]{16}$"), worded("a picture that was given")] | None = None
     """Which picture is shown, by its digest: set by giving one (POST /v1/staff/theme/logo); none: a letter."""
     corners: Literal["round", "soft", "square"] = "round"
     assistant_name: Name | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.kit.policies import Policy
+from engine.kit.refusals import worded
 from engine.warranties.models import Resolution
 
 Months = Annotated[int, Field(ge=0, le=600)]
@@ -19,7 +20,7 @@ class Symptom(BaseModel):
     """One entry of the closed list of faults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}")]
+    code: Annotated[str, Field(pattern=r"[a-z][a-z0-9_]{0,59}"), worded("small letters, digits and _, a letter first")]
     text: Annotated[str, Field(min_length=1, max_length=120)]
     covered: bool = True
     """Whether the warranty is for such faults at all."""
