@@ -23,10 +23,12 @@ SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select
   .map(e => [e.textContent.trim() || e.ariaLabel || e.name, (e.closest('label') ?? e).getBoundingClientRect()])
   .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
 
+DRAWN_ANEW = "former => !former.isConnected"
+
 
 def test_reports_after_a_sale(person: Any) -> None:
     noor, shopper = person("Noor"), person()
-    Guest(shopper.context, shopper.url).buys()
+    Guest(shopper.visit, shopper.url).buys()
     page = noor.go("/staff/reports")
     expect(page.get_by_role("link", name="Reports", exact=True)).to_have_attribute("aria-current", "page")
     tax = page.locator("#tax")
@@ -216,6 +218,7 @@ def test_rules_are_changed_after_a_look_at_the_difference(ada: Any) -> None:
     expect(card).to_contain_text("→ -1")
     card.get_by_role("button", name="Change them").click()
     expect(days).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("alert").filter(has_text="At least 0.")).to_be_visible()
     days.fill("45")
     page.get_by_role("button", name="See what changes").click()
     card.get_by_role("button", name="Change them").click()
@@ -255,3 +258,25 @@ def test_rules_are_changed_after_a_look_at_the_difference(ada: Any) -> None:
     page.get_by_label("Accent", exact=True).fill("#1f6f54")
     expect(page.get_by_role("status").filter(has_text="White words")).to_contain_text("readable")
     sound(ada.page, "staff/tenant", small=SMALL, full_page=True)
+
+
+def test_what_is_typed_while_rules_are_saved_is_still_to_be_saved(person: Any) -> None:
+    page = person("Ada").go("/staff/tenant?section=warranties")
+    files = page.get_by_label("Evidence files", exact=True)
+    days = page.get_by_label("Replacement min days", exact=True)
+    look = page.get_by_role("button", name="See what changes")
+    card = page.get_by_role("dialog")
+    files.fill("12")
+    look.click()
+    former = days.element_handle()
+    with _while_it_is_saved(page, "**/v1/staff/policies/warranties"):
+        card.get_by_role("button", name="Change them").click()
+        days.fill("1")
+    page.wait_for_function(DRAWN_ANEW, arg=former)
+    expect(days).to_be_focused()
+    page.keyboard.type("20")
+    expect(days).to_have_value("120")
+    expect(files).to_have_value("12")
+    look.click()
+    expect(card).to_contain_text("90 → 120")
+    expect(card).not_to_contain_text("Evidence files")

@@ -16,11 +16,11 @@ const once = new Said();
 let unsaved = () => false;
 guard(() => unsaved());
 
-/** Reads the rules; `mine` is what was changed here and is not saved yet. */
-async function load(mine = {}) {
+/** Reads the rules; `mine()` is what was changed here and is not saved yet, when they have been read. */
+async function load(mine = () => ({})) {
   try {
     const [shape, policy] = await Promise.all([get(`${path}/shape`), get(path)]);
-    draw(shape, policy, mine);
+    draw(shape, policy, mine());
   } catch (problem) {
     place.replaceChildren(state('error', problem.message, el('button', { type: 'button', onclick: () => load(mine) }, 'Try again')));
   }
@@ -73,13 +73,30 @@ function draw(shape, policy, mine) {
   form.addEventListener('change', look);
   form.addEventListener('submit', (event) => { event.preventDefault(); keep(rules, policy, problem); });
   const head = section === 'theme' ? [logo(policy, () => changesOf(rules)), preview(rules, form)] : [];
+  const held = holdFocus();
   place.replaceChildren(el('p', { class: 'muted' }, told({ description: shape.about })), ...head, form);
+  held();
   look();
 }
 
+/** Whoever writes while the form is drawn again writes on: same field, same place in it. */
+function holdFocus() {
+  const fields = () => [...place.querySelectorAll('input, select, textarea')];
+  const one = document.activeElement;
+  const at = fields().indexOf(one);
+  const { selectionStart: from = null, selectionEnd: to } = one;
+  return () => {
+    const now = fields()[at];
+    now?.focus({ preventScroll: true });
+    if (from !== null) now?.setSelectionRange(from, to);
+  };
+}
+
+let saving = false;
 const changesOf = (rules) => Object.fromEntries(Object.entries(rules).filter(([, one]) => one.changed()).map(([key, one]) => [key, one.value()]));
 
 async function keep(rules, policy, problem) {
+  if (saving) return;
   const twice = place.querySelector('[data-twice]');
   if (twice) return twice.focus();
   calm(place);
@@ -88,26 +105,38 @@ async function keep(rules, policy, problem) {
   if (!Object.keys(changes).length) return;
   const facts = Object.entries(changes).flatMap(([key, value]) => differences(titled(key), rules[key].base, value, rules[key].schema));
   if (!(await confirmDialog({ title: `Change the rules of ${section}?`, facts, say: 'It counts from now on.', action: 'Change them' }))) return;
+  saving = true;
   try {
     await patch(path, changes, once.keyOf(JSON.stringify([policy.version, changes])), { 'If-Match': `"${policy.version}"` });
     once.answered();
   } catch (refused) {
-    refuse(refused, rules, changes, problem);
+    refuse(refused, rules, problem);
     return;
+  } finally {
+    saving = false;
   }
   toast('The rules are changed.');
-  await load();
+  await load(() => writtenSince(rules, changes));
+}
+
+const sentence = (words) => words[0].toUpperCase() + words.slice(1);
+
+/** What was changed while `changes` were saved. */
+function writtenSince(rules, changes) {
+  const known = (key, one) => (key in changes ? changes[key] : one.start);
+  return Object.fromEntries(Object.entries(rules).filter(([key, one]) => !same(one.value(), known(key, one))).map(([key, one]) => [key, one.value()]));
 }
 
 /** Shows a refusal at what it names; where somebody else saved meanwhile, how to go on without losing either. */
-function refuse(refused, rules, changes, problem) {
-  const [, name, ...rest] = (refused.body.param ?? '').split('.');
+function refuse(refused, rules, problem) {
+  const { param = '' } = refused.body;
+  const [, name, ...rest] = param.split('.');
   if (rules[name]) {
-    rules[name].editor.fault(refused.message, rest);
+    rules[name].editor.fault(sentence(refused.message.replace(`${param}: `, '')), rest);
     rules[name].node.querySelector('[aria-invalid]')?.focus();
     return;
   }
-  const again = refused.code === 'policy_changed' && el('button', { type: 'button', onclick: () => load(changes) }, 'Read theirs, and keep mine to look at');
+  const again = refused.code === 'policy_changed' && el('button', { type: 'button', onclick: () => load(() => changesOf(rules)) }, 'Read theirs, and keep mine to look at');
   problem.replaceChildren(...[el('p', {}, refused.message), again].filter(Boolean));
   problem.hidden = false;
   again ? again.focus() : problem.scrollIntoView({ block: 'nearest' });
@@ -123,7 +152,7 @@ function logo(policy, changes) {
     try {
       await work();
       toast(words);
-      await load(changes());
+      await load(changes);
     } catch (refused) {
       problem.textContent = refused.message;
       problem.hidden = false;
