@@ -77,7 +77,7 @@ class Desk:
     def __init__(self, visit: Visit, url: str, name: str) -> None:
         self.url, self.context = url, visit.context
         sign_in(self.context, url, name)
-        self.page = self.context.new_page()
+        self.page = visit.page()
 
     def looks(self) -> Page:
         """At the queue."""
@@ -106,7 +106,7 @@ class Desk:
 
 @pytest.fixture
 def shopper(new_visit: Any, server: Server) -> Callable[[], Shopper]:
-    return lambda: Shopper(new_visit().context, server.url)
+    return lambda: Shopper(new_visit(), server.url)
 
 
 @pytest.fixture
@@ -250,7 +250,7 @@ def test_two_shoppers_pages_and_two_staff_have_one_story(shopper: Any, at_desk: 
     one, word = shopper(), peculiar()
     one.says(f"hello {word}")
     one.wants_a_person()
-    twin = Shopper(one.context, one.url, one.thread)
+    twin = Shopper(one.visit, one.url, one.thread)
     one.is_with("waiting_human")
     twin.is_with("waiting_human")
     sam, noor = at_desk("Sam"), at_desk("Noor")
@@ -279,6 +279,10 @@ def test_two_shoppers_pages_and_two_staff_have_one_story(shopper: Any, at_desk: 
     expect(noor.page.locator(".ds-entry[data-kind=note]")).to_have_count(4, timeout=SOON_MS)
     case = noor.page.url.rpartition("/")[2]
     assert 1 <= asked.count(f"/cases/{case}") <= 4  # the log tells nine times that something was done to it
+    expect(noor.page.locator("ic-order-panel > .op-empty")).to_be_visible(timeout=SOON_MS)
+    assert (
+        len([path for path in asked if path.startswith("/staff/panel?")]) <= 4
+    )  # it tells thirty times that one spoke
     expect(noor.page.locator(".ds-entry")).to_have_count(sam.page.locator(".ds-entry").count(), timeout=SOON_MS)
     kinds = "nodes => nodes.map(node => node.dataset.kind + node.dataset.id)"
     assert sam.page.eval_on_selector_all(".ds-entry", kinds) == noor.page.eval_on_selector_all(".ds-entry", kinds)
@@ -445,6 +449,7 @@ def test_what_is_half_written_stays_and_nothing_is_said_twice(shopper: Any, at_d
     expect(page.get_by_role("textbox", name="Note for")).to_have_value("Ask the carrier")
     kept = "Object.keys(sessionStorage).filter((name) => name.startsWith('ic-draft:')).length"
     assert page.evaluate(kept) == 1
+    page.goto("about:blank")  # the case would lead to the door once it is nobody's whom it knows
     sign_in(page.context, sam.url, "Noor")
     page.goto(f"{sam.url}/staff")
     expect(page.get_by_role("heading", name="Queue")).to_be_visible()

@@ -31,7 +31,7 @@ const failed = (page) => html`
   <p><a class="button" href="/staff">To the queue</a></p>
 `;
 
-/** The same object while it is about the same things: the panel reads anew when it changes. */
+/** The same object while it is about the same things: the panel reads anew when it is another. */
 function target(page) {
   const { order_id: order, shopper_id: shopper, thread_id: thread, id } = page.one;
   const now = { ...(order && { order_id: order }), ...(shopper && { shopper_id: shopper }), ...(thread && { thread_id: thread }), case_id: id };

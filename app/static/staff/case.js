@@ -13,6 +13,8 @@ import { called, learn, mine } from './words.js';
 const TICK_MS = 15_000;
 const NEAR_END_PX = 160;
 const BURST_MS = 60;
+const SOUGHT_MS = 400;
+const CHANGES = new Set(['ACTIVITY_SNAPSHOT', 'RUN_FINISHED', 'CUSTOM']); // other orders and cards may be there than before
 
 class CasePage extends LitElement {
   static properties = {
@@ -82,6 +84,14 @@ class CasePage extends LitElement {
     }, BURST_MS);
   }
 
+  /** So is what became of the orders. */
+  #panelSoon() {
+    this.sought ??= setTimeout(() => {
+      this.sought = null;
+      this.querySelector('ic-order-panel')?.load?.();
+    }, SOUGHT_MS);
+  }
+
   #set(one) {
     if (this.one && one.version < this.one.version) return;
     this.notes = new Map(one.notes.map((note) => [note.id, note]));
@@ -90,12 +100,15 @@ class CasePage extends LitElement {
 
   #hear(news) {
     if (news) this.present = news.present.filter(({ case_id: id, who }) => id === this.caseId && who !== mine());
-    if (!news || news.changed.includes(this.caseId)) this.#loadSoon();
+    if (news && !news.changed.includes(this.caseId)) return;
+    this.#loadSoon();
+    this.#panelSoon();
   }
 
   #read(event, seq) {
     this.story.take(event, seq);
     if (event.name?.startsWith('case.') && !this.busy) this.#loadSoon();
+    if (CHANGES.has(event.type)) this.#panelSoon();
     this.requestUpdate();
   }
 

@@ -17,6 +17,7 @@ export const chip = (code) => el('span', { class: `st-chip ${GOOD.has(code) ? 'g
 export class OrderPanel extends HTMLElement {
   static observedAttributes = NAMES.map((name) => name.replace('_', '-'));
   #target = {};
+  #given = null;
   #shown = null;
   #asked = 0;
   #full = false;
@@ -24,7 +25,10 @@ export class OrderPanel extends HTMLElement {
 
   get target() { return this.#target; }
 
+  /** The same object again is no news: whoever draws with Lit gives it at every drawing. */
   set target(wanted) {
+    if (wanted && wanted === this.#given) return;
+    this.#given = wanted;
     this.#target = Object.fromEntries(NAMES.map((name) => [name, wanted?.[name]]).filter(([, value]) => value));
     if (this.isConnected) this.load();
   }
