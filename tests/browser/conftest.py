@@ -78,7 +78,7 @@ class Shopper:
 
     def open(self, path: str = "/", *, script: str = "") -> Chat:
         """A page of it, which runs ``script`` before its own."""
-        page = self.context.new_page()
+        page = self.context.new_page() if script else self.visit.page()
         if script:
             page.add_init_script(script)
         page.goto(self.shop.base + path)

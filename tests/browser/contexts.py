@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 USUAL: dict[str, Any] = {
     "locale": "en-US",
@@ -15,6 +15,10 @@ USUAL: dict[str, Any] = {
     "reduced_motion": "reduce",  # a page that waits would draw all the while
 }
 FORGET = {"origin": "*", "storageTypes": "local_storage"}
+KEPT_PAGES = 2
+"""So many pages of a context are kept: each has a process that would have to be started anew."""
+LISTENED = ("dialog", "download", "popup", "request", "requestfailed", "requestfinished", "response")
+CLOCKED = "'__pwClock' in globalThis"
 
 
 @dataclass
@@ -26,6 +30,9 @@ class Visit:
 
     context: BrowserContext
     kind: str
+    lent: list[Page] = field(default_factory=list)
+    """Pages that are kept when the test is over."""
+    free: list[Page] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """The addresses of all requests."""
     said: list[tuple[str, str]] = field(default_factory=list)
@@ -37,6 +44,36 @@ class Visit:
         self.context.on("request", lambda request: self.asked.append(request.url))
         self.context.on("console", self._hear)
         self.context.on("weberror", lambda error: self.said.append(("error", error.error.stack or str(error.error))))
+
+    def page(self) -> Page:
+        """A page as if nobody had had it. What a script of the test's own runs in first is ``context.new_page()``:
+        nothing takes it out again.
+        """
+        page = self.free.pop() if self.free else self.context.new_page()
+        self.lent.append(page)
+        return page
+
+    def clear(self) -> None:
+        """Pages are closed, or empty again; what they stored is gone."""
+        self.context.unroute_all()
+        self.context.set_offline(False)
+        kept = [page for page in self.lent if not page.is_closed() and not _listened_to(page)][:KEPT_PAGES]
+        for page in self.context.pages:
+            if page != self.blank and page not in kept + self.free:
+                page.close()
+        for page in kept:
+            self._empty(page)
+        self.lent, self.free = [], (self.free + kept)[:KEPT_PAGES]
+        self.devtools.send("Storage.clearDataForOrigin", FORGET)
+        self.context.clear_cookies()
+
+    def _empty(self, page: Page) -> None:
+        page.unroute_all()
+        if page.url.startswith("http"):
+            page.evaluate("sessionStorage.clear()")
+        page.goto("about:blank")
+        page.set_viewport_size(json.loads(self.kind)["viewport"])
+        page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
 
     def _hear(self, message: ConsoleMessage) -> None:
         self.said.append((message.type, message.text))
@@ -70,14 +107,14 @@ class Contexts:
 
     def give(self, visit: Visit) -> None:
         """Whoever took it has done with it."""
-        self._clean(visit)
-        self._free.setdefault(visit.kind, []).append(visit)
+        clocked = visit.blank.evaluate(CLOCKED)  # a clock once stopped stays so in all pages that are yet to come
+        visit.clear()
+        if clocked:
+            visit.context.close()
+        else:
+            self._free.setdefault(visit.kind, []).append(visit)
 
-    def _clean(self, visit: Visit) -> None:
-        visit.context.unroute_all()
-        visit.context.set_offline(False)
-        for page in visit.context.pages:
-            if page != visit.blank:
-                page.close()
-        visit.devtools.send("Storage.clearDataForOrigin", FORGET)
-        visit.context.clear_cookies()
+
+def _listened_to(page: Page) -> bool:
+    """Whether a test hears what happens in it: it would go on to."""
+    return any(page._impl_obj.listeners(name) for name in LISTENED)

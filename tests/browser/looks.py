@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,11 +21,12 @@ SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, select, s
   .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
 DRAWN: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LOADING: Final = ".ic-wait, [data-state=loading]"
+WHOLE: Final = "({width: innerWidth, height: Math.max(innerHeight, document.documentElement.scrollHeight)})"
 OVERFLOW: Final = "document.documentElement.scrollWidth - innerWidth"
 LOADED_MS: Final = 45_000
 SIZES: Final = ((1280, 800), (768, 1024), (390, 844), (320, 640))
 SHOWN: Final = (1280, 768, 390)
-"""Of these there are pictures."""
+"""Of these there are pictures: of each page, and where the colors are looked at also in dark."""
 THOROUGH: Final = {(1280, "light"), (390, "dark")}
 """Where axe does all it can: once in each look and each layout. Where only the colors are other, it looks at those."""
 BY_COLOR: Final = {(1280, "dark"), (390, "light")}
@@ -39,18 +41,25 @@ def violations(page: Page | Frame, rules: list[str] | None = None) -> list[Any]:
     return found
 
 
-def picture(page: Page, name: str, **options: Any) -> None:
-    """A picture for people to look at, in ``artifacts``. Chromium now and then fails to take one: it is asked once
-    more.
+def picture(page: Page, name: str, *, full_page: bool = False) -> None:
+    """A picture for people to look at, in ``artifacts``: packed quickly rather than small. Chromium now and then fails
+    to take one: it is asked once more.
     """
     path = ARTIFACTS / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
+    devtools = page.context.new_cdp_session(page)
+    wanted: dict[str, Any] = {"optimizeForSpeed": True}
+    if full_page:
+        size = page.evaluate(WHOLE)
+        wanted |= {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "scale": 1} | size}
     try:
-        page.screenshot(path=path, **options)
+        taken = devtools.send("Page.captureScreenshot", wanted)
     except Error as error:
         if "Unable to capture screenshot" not in str(error):
             raise
-        page.screenshot(path=path, **options)
+        taken = devtools.send("Page.captureScreenshot", wanted)
+    path.write_bytes(base64.b64decode(taken["data"]))
+    devtools.detach()
 
 
 def sound(
@@ -69,6 +78,8 @@ def sound(
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
         for look in ("light", "dark"):
+            if look == "dark" and (width, look) not in THOROUGH | BY_COLOR:
+                continue
             page.emulate_media(color_scheme=look, reduced_motion="reduce")
             if full_page:
                 page.evaluate("scrollTo(0, 0)")  # what is stuck to an edge covers what is there, as axe sees it

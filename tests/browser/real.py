@@ -84,7 +84,7 @@ class Buyer:
         return found
 
     def open(self) -> Page:
-        page = self.context.new_page()
+        page = self.visit.page()
         answer = page.goto(self.url)
         assert answer
         card_form = re.search(r"frame-src (\S+?);", answer.headers["content-security-policy"])
@@ -142,9 +142,13 @@ def buyer(contexts: Contexts, server: Server) -> Iterator[Buyer]:
 class Guest:
     """A shopper without a page: sets the scene for who comes after."""
 
-    context: BrowserContext
+    visit: Visit
     url: str
     thread: str = ""
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.visit.context
 
     def __post_init__(self) -> None:
         self.thread = self.thread or str(self.post("/v1/threads", {})["id"])
@@ -190,7 +194,7 @@ class Guest:
 
     def comes(self) -> Page:
         """A page on the same conversation."""
-        page = self.context.new_page()
+        page = self.visit.page()
         page.goto(f"{self.url}/#{self.thread}")
         expect(page.locator("#composer")).to_be_visible()
         return page
@@ -204,7 +208,7 @@ class Person:
     url: str
 
     def __post_init__(self) -> None:
-        self.page = self.context.new_page()
+        self.page = self.visit.page()
 
     @property
     def context(self) -> BrowserContext:

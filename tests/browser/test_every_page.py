@@ -129,14 +129,14 @@ def looked_over(page: Page, url: str, made: Buyer) -> None:
 
 
 def test_of_the_shopper(visitor: Buyer, places: dict[str, str]) -> None:
-    page = visitor.context.new_page()
+    page = visitor.visit.page()
     for path in SHOPPERS:
         looked_over(page, visitor.url + path.format(**places), visitor)
     page.close()
 
 
 def test_of_the_console(visitor: Buyer, places: dict[str, str]) -> None:
-    page = visitor.context.new_page()
+    page = visitor.visit.page()
     go(page, f"{visitor.url}/staff")
     led_to = page.locator("nav a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert {"/staff/orders", "/staff/approvals", "/staff/people"} <= set(led_to)
@@ -166,7 +166,7 @@ def test_of_a_card_that_waits(contexts: Contexts, server: Server) -> None:
 def test_of_nobody_in_particular(contexts: Contexts, visitor: Buyer, places: dict[str, str]) -> None:
     """Signed out, and by links that lead nowhere."""
     stranger = contexts.take()
-    page = stranger.context.new_page()
+    page = stranger.page()
     for path in SIGNED_OUT:
         strict(go(page, visitor.url + path.format(**places)))
         assert violations(page) == [], path

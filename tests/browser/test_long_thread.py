@@ -38,11 +38,10 @@ def fill(shop: Any) -> None:
 
 @pytest.fixture
 def long_chat(shopper: Any, shop: Any) -> Any:
-    first = shopper.open()
+    first = shopper.open(script=WATCH)
     expect(first.page.locator(".ic-starts")).to_be_visible()
     first.page.goto("about:blank")
     fill(shop)
-    first.page.add_init_script(WATCH)
     return first
 
 

@@ -76,7 +76,7 @@ def test_two_browsers_of_one_shopper_pay_once(buyer: Buyer, contexts: Contexts) 
     known: Any = buyer.context.storage_state()
     other = contexts.take(viewport={"width": 390, "height": 844})
     other.context.set_storage_state(known)
-    phone = other.context.new_page()
+    phone = other.page()
     phone.goto(buyer.url)
     expect(phone.get_by_role("button", name=PAY)).to_be_visible()
     pressed = [page.get_by_role("button", name=PAY).element_handle() for page in (buyer.page, phone)]

@@ -31,7 +31,7 @@ def visitor(contexts: Contexts, server: Server) -> Iterator[Any]:
 
     def come(**options: Any) -> Page:
         taken.append(contexts.take(**options))
-        return taken[-1].context.new_page()
+        return taken[-1].page()
 
     yield come
     for visit in taken:
@@ -143,7 +143,7 @@ def guest_page(contexts: Contexts) -> Iterator[Any]:
 
     def come(**options: Any) -> Page:
         taken.append(contexts.take(**options))
-        return taken[-1].context.new_page()
+        return taken[-1].page()
 
     yield come
     for visit in taken:

@@ -33,7 +33,7 @@ HEARD_MS = 1_000
 def buyer(contexts: Contexts, server: Server) -> Iterator[Person]:
     """A shopper who has paid for three tents, and still has the conversation open."""
     made = Person(contexts.take(), server.url)
-    guest = Guest(made.context, server.url)
+    guest = Guest(made.visit, server.url)
     guest.buys(3)
     made.page = guest.comes()
     expect(made.page.locator("ic-receipt")).to_be_visible(timeout=TURN_MS)
