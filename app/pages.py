@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -32,16 +33,22 @@ STATIC: Final = APP / "static"
 router: Final = APIRouter(include_in_schema=False)
 OFFLINE_MODEL: Final = "icommerce/offline"
 OFFLINE_SPEAKS: Final = ("en",)
+_OF_A_VERSION: Final = re.compile(r"^v-[0-9a-f]{12}/")
 _SHOWN: Final = ("tagline", "support_hours", "free_shipping_hint")
 
 
 class VersionedFiles(StaticFiles):
-    """Files with an ETag. One asked for by version may be kept forever; any other is checked at each use."""
+    """Files with an ETag. Below the folder of the version that is served a file may be kept forever, and so is whatever
+    it imports; anywhere else, as below the folder of a former version, it is checked at each use.
+    """
+
+    def get_path(self, scope: Scope) -> str:
+        return _OF_A_VERSION.sub("", super().get_path(scope))
 
     def file_response(self, *args: Any, **kwargs: Any) -> StarletteResponse:
         response = super().file_response(*args, **kwargs)
         scope: Scope = args[2] if len(args) > 2 else kwargs["scope"]
-        versioned = f"v={version()}" in scope.get("query_string", b"").decode("latin-1").split("&")
+        versioned = super().get_path(scope).startswith(f"v-{version()}/")
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
         return response
 
@@ -64,13 +71,13 @@ def templates() -> Environment:
 
 def render(name: str, *, wording: Wording | None = None, **values: Any) -> HTMLResponse:
     """A page from ``app/templates`` in one language (else the default), never kept by a cache. Templates have ``t``
-    (words by key), ``lang`` and ``dir``.
+    (words by key), ``lang``, ``dir``, and where the ``static`` files are.
     """
     told = wording or words(DEFAULT)
     html = (
         templates()
         .get_template(name)
-        .render(version=version(), t=told.say, lang=told.language, dir=told.direction, **values)
+        .render(static=f"/static/v-{version()}", t=told.say, lang=told.language, dir=told.direction, **values)
     )
     headers = {"Cache-Control": "no-cache", "Content-Language": told.language, "Vary": "Accept-Language, Cookie"}
     return HTMLResponse(html, headers=headers if wording else {"Cache-Control": "no-cache"})

@@ -56,11 +56,13 @@ def test_versioned_files_are_kept_and_others_are_checked(browser: Browser) -> No
     from app.pages import version
 
     plain = browser.get("/static/favicon.svg")
-    kept = browser.get(f"/static/favicon.svg?v={version()}")
-    old = browser.get("/static/favicon.svg?v=old")
+    kept = browser.get(f"/static/v-{version()}/favicon.svg")
+    old = browser.get("/static/v-0123456789ab/favicon.svg")
 
     assert plain.headers["cache-control"] == old.headers["cache-control"] == "no-cache"
     assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert plain.content == kept.content == old.content
+    assert browser.get(f"/static/v-{version()}/../pages.py").status_code == 404
     assert browser.get("/static/favicon.svg", if_none_match=plain.headers["etag"]).status_code == 304
 
 

@@ -31,6 +31,7 @@ from tests.browser.fake_script import answer
 
 APP = Path(__file__).parents[2] / "app"
 PAGES = Environment(loader=FileSystemLoader(APP / "templates"), autoescape=select_autoescape())
+PAGES.globals["static"] = "/static"
 TEST_CARDS = [
     {"number": "4242424242424242", "brand": "Visa", "note": "pays"},
     {"number": "4000000000000002", "brand": "Visa", "note": "is declined"},
