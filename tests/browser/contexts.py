@@ -72,8 +72,9 @@ class Visit:
         if page.url.startswith("http"):
             page.evaluate("sessionStorage.clear()")
         page.goto("about:blank")
-        page.set_viewport_size(json.loads(self.kind)["viewport"])
-        page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
+        options = json.loads(self.kind)
+        page.set_viewport_size(options["viewport"])
+        page.emulate_media(color_scheme=options.get("color_scheme", "light"), reduced_motion=options["reduced_motion"])
 
     def _hear(self, message: ConsoleMessage) -> None:
         self.said.append((message.type, message.text))

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.app.test_serve import Server, Shopper
 from tests.browser.contexts import Contexts, Visit
+from tests.browser.nursery import QuickServer
 
 DETAILS = "check out please, I'm Ada Lovelace, ada@example.com, 12 Analytical Way, Portland, OR 97205"
 PAY = re.compile(r"^Pay \$")
@@ -33,7 +34,7 @@ def server(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The demo shops, served by a process of their own. Asks for Chromium first: without it nothing starts."""
     from engine.embedded_postgres import wipe
 
-    running = Server(tmp_path_factory.mktemp("real") / "home")
+    running = QuickServer(tmp_path_factory.mktemp("real") / "home")
     running.start()
     warm(running.url)
     yield running

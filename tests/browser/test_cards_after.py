@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser import fake_after as after
 from tests.browser.looks import sound
+from tests.browser.pace import second_ms
 
 pytestmark = pytest.mark.browser
 
@@ -72,7 +73,7 @@ def test_a_sign_of_a_parcel_appears_in_the_card_without_a_reload(chat: Any) -> N
     sign = {"at": "2026-11-26T03:00:00Z", "status": "out_for_delivery", "text": "In the van"}
     order["shipments"][0]["events"].append(sign)
     show(chat, "order_timeline", order, "ord_1")
-    expect(chat.page.locator("ic-timeline .lane").first).to_contain_text("In the van", timeout=1000)
+    expect(chat.page.locator("ic-timeline .lane").first).to_contain_text("In the van", timeout=second_ms())
 
 
 def test_pictures_are_picked_made_small_and_sent_one_by_one(chat: Any, shop: Any) -> None:

@@ -17,6 +17,7 @@ from playwright.sync_api import expect
 from engine.fulfillment.tracking import sign
 from engine.kit.pictures import bare
 from tests.app.test_serve import Server
+from tests.browser.pace import second_ms
 from tests.browser.real import AGAIN, PAY, TURN_MS, Buyer
 from tests.pictures import SECRET, jpeg
 
@@ -245,9 +246,9 @@ def test_a_carriers_word_appears_within_a_second_and_a_return_beside_it(buyer: B
     expect(lanes.first).to_contain_text(number)
     buyer.settled()
     staff.carrier_says(number, "in_transit", "At the depot in Boise")
-    expect(lanes.first.locator("li").first).to_contain_text("At the depot in Boise", timeout=1000)
+    expect(lanes.first.locator("li").first).to_contain_text("At the depot in Boise", timeout=second_ms())
     staff.carrier_says(number, "delivered", "At the front door")
-    expect(lanes.first.locator(".pill")).to_have_text("Delivered", timeout=1000)
+    expect(lanes.first.locator(".pill")).to_have_text("Delivered", timeout=second_ms())
     line = order["lines"][0]["id"]
     wanted = {"kind": "return", "lines": [{"line_id": line, "quantity": 1, "reason": "damaged"}]}
     asked = buyer.context.request.post(
