@@ -21,7 +21,8 @@ SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, select, s
   .filter(([, r]) => r.width && (r.width < 43.5 || r.height < 43.5)).map(([name, r]) => [name, r.width, r.height])"""
 DRAWN: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 LOADING: Final = ".ic-wait, [data-state=loading]"
-WHOLE: Final = "({width: innerWidth, height: Math.max(innerHeight, document.documentElement.scrollHeight)})"
+WHOLE: Final = "Math.min(Math.max(innerHeight, document.documentElement.scrollHeight), 12_000)"
+PACKED: Final = {"optimizeForSpeed": True}
 OVERFLOW: Final = "document.documentElement.scrollWidth - innerWidth"
 LOADED_MS: Final = 45_000
 SIZES: Final = ((1280, 800), (768, 1024), (390, 844), (320, 640))
@@ -42,24 +43,31 @@ def violations(page: Page | Frame, rules: list[str] | None = None) -> list[Any]:
 
 
 def picture(page: Page, name: str, *, full_page: bool = False) -> None:
-    """A picture for people to look at, in ``artifacts``: packed quickly rather than small. Chromium now and then fails
-    to take one: it is asked once more.
+    """A picture for people to look at, in ``artifacts``: packed quickly rather than small, and a whole page in a window
+    that holds it, where nothing that is stuck to an edge covers anything. Chromium now and then fails to take one: it is
+    asked once more.
     """
     path = ARTIFACTS / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
+    before = page.viewport_size
+    if full_page and before:
+        _grow(page, before["width"], page.evaluate(WHOLE))
     devtools = page.context.new_cdp_session(page)
-    wanted: dict[str, Any] = {"optimizeForSpeed": True}
-    if full_page:
-        size = page.evaluate(WHOLE)
-        wanted |= {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "scale": 1} | size}
     try:
-        taken = devtools.send("Page.captureScreenshot", wanted)
+        taken = devtools.send("Page.captureScreenshot", PACKED)
     except Error as error:
         if "Unable to capture screenshot" not in str(error):
             raise
-        taken = devtools.send("Page.captureScreenshot", wanted)
-    path.write_bytes(base64.b64decode(taken["data"]))
+        taken = devtools.send("Page.captureScreenshot", PACKED)
     devtools.detach()
+    path.write_bytes(base64.b64decode(taken["data"]))
+    if full_page and before:
+        _grow(page, before["width"], before["height"])
+
+
+def _grow(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(DRAWN)
 
 
 def sound(

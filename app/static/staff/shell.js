@@ -206,7 +206,7 @@ for (const choice of document.querySelectorAll('input[name=st-theme]')) {
 }
 
 // Where the navigation is wider than the window, the page one is on is in sight: also when a count beside a link has come
-// and widened it, until somebody takes the navigation in hand.
+// and widened it, or the window has become narrower, until somebody takes the navigation in hand.
 const place = document.querySelector('.st-nav [aria-current]');
 if (place) {
   const nav = place.closest('.st-nav');
@@ -214,7 +214,7 @@ if (place) {
     const [own, all] = [place.getBoundingClientRect(), nav.getBoundingClientRect()];
     nav.scrollLeft += own.left - all.left - (all.width - own.width) / 2;
   });
-  for (const link of nav.querySelectorAll('a')) wider.observe(link);
+  for (const part of [nav, ...nav.querySelectorAll('a')]) wider.observe(part);
   for (const kind of ['pointerdown', 'wheel', 'focusin']) nav.addEventListener(kind, () => wider.disconnect(), { once: true, passive: true });
 }
 
