@@ -43,9 +43,8 @@ def violations(page: Page | Frame, rules: list[str] | None = None) -> list[Any]:
 
 
 def picture(page: Page, name: str, *, full_page: bool = False) -> None:
-    """A picture for people to look at, in ``artifacts``: packed quickly rather than small, and a whole page in a window
-    that holds it, where nothing that is stuck to an edge covers anything. Chromium now and then fails to take one: it is
-    asked once more.
+    """A picture for people to look at, in ``artifacts``, packed quickly rather than small; a whole page in a window
+    that holds it, where what is stuck to an edge covers nothing. When Chromium fails to take one, it is asked again.
     """
     path = ARTIFACTS / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
