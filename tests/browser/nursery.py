@@ -7,7 +7,6 @@ That one starts from nothing as well is what ``tests/app/test_serve.py`` is abou
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
@@ -34,10 +33,9 @@ class Forked:
     def poll(self) -> int | None:
         return self._process.exitcode
 
-    def wait(self, timeout_seconds: float) -> None:
-        self._process.join(timeout_seconds)
-        if self._process.is_alive():
-            raise subprocess.TimeoutExpired("serve", timeout_seconds)
+    def wait(self, _timeout_seconds: float) -> None:
+        """How soon a server ends is not what these tests are about; what never ends their own limit ends."""
+        self._process.join()
 
 
 class QuickServer(Server):

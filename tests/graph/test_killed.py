@@ -34,7 +34,7 @@ def _cut(patch: pytest.MonkeyPatch, cut: str) -> asyncio.Event:
 
     async def done_and_no_more(function: Any, spec: Any, *args: Any, **more: Any) -> Any:
         answer = await do(function, spec, *args, **more)
-        return await no_more() if spec.name == "add_to_cart" else answer
+        return await no_more() if spec.name in {"add_to_cart", "search_products"} else answer
 
     async def no_more(*_args: Any) -> Any:
         reached.set()
@@ -127,3 +127,11 @@ def test_what_was_paid_is_paid_once(chat: Talk, killed: Any) -> None:
     with chat.shop.uow() as session:
         assert [payment.status for payment in session.query(Payment)] == ["captured"]
     assert len(chat.cards("receipt")) == 1
+
+
+def test_a_search_that_was_cut_off_is_made_again(chat: Talk, shop: Shop, killed: Any) -> None:
+    """It only reads: the shopper is shown what they asked for, and hears nothing of a server."""
+    _stock_a_tent(shop)
+    assert killed(chat, _CUT[0], message="show me tents").status == "completed"
+    assert len(chat.cards("products")) == 1
+    assert "didn't work" not in chat.texts()[-1]
