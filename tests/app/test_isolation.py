@@ -22,7 +22,12 @@ from tests.app.belongings import ADDRESS, belongings
 from tests.app.conftest import Browser, counted, paid_order
 from tests.shop import Shop, open_shop
 
-SIGNED: Final = {"/webhooks/{gateway}", "/webhooks/{gateway}/{shop}", "/webhooks/carriers/{carrier}"}
+SIGNED: Final = {
+    "/webhooks/{gateway}",
+    "/webhooks/{gateway}/{shop}",
+    "/webhooks/carriers/{carrier}",
+    "/webhooks/sync/{connection_id}",
+}
 """Doors for gateways and carriers: who calls is told by the signature on what is said."""
 DEMO: Final = {"/outbox", "/outbox/{slug}/{mail_id}"}
 """Not there but in demo mode; there they show letters that go to nobody."""
@@ -92,6 +97,7 @@ NAMED: Final = {
     "/v1/staff/policies/{section}",
     "/v1/staff/policies/{section}/shape",
     "/v1/staff/carriers/{carrier}/webhook",
+    *(f"/v1/ops/workflows/{{name}}/{what}" for what in ("runs", "switch", "settings", "activations")),
 }
 """Staff routes whose path names a word that every shop has: each hears of its own."""
 QUERIED: Final = {
@@ -196,6 +202,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/ops/run/retry": {"id": "hello"},
     "/v1/ops/run/now": {"id": "hello"},
     "/v1/ops/run/cancel": {"id": "hello", "reason": "hello"},
+    "/v1/ops/workflows/{name}/runs": {"payload": {}},
+    "/v1/ops/workflows/{name}/switch": {"on": True},
+    "/v1/ops/workflows/{name}/settings": {"is_on": True},
+    "/v1/ops/workflows/{name}/activations": {"version": 1},
     "/v1/ops/mappings": {"name": "hello", "target": "hello", "spec": {"fields": {}}},
     "/v1/ops/mappings/{mapping}/activate": {"version": 1},
     "/v1/ops/mappings/{mapping}/dry-run": {"documents": [{"hello": 1}]},
@@ -203,7 +213,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "/v1/staff/inventory/import": {"csv": "sku,location,on_hand\nOWN,EAST,5\n"},
 }  # fmt: skip
 """A body that each write would take from whom it is for, so that what is refused is the caller."""
-WORDS: Final = {"code": "customer_deposits", "section": "orders", "carrier": "embedded", "report": "sales"}
+WORDS: Final = {
+    "code": "customer_deposits", "section": "orders", "carrier": "embedded", "report": "sales",
+    "name": "netsuiteInvoice", "version": "1",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -329,7 +342,7 @@ def test_what_is_for_staff_is_for_nobody_else(site, theirs, open_browser, make_t
 
 @pytest.mark.parametrize("path", sorted(SIGNED))
 def test_a_word_without_a_signature_is_not_heard(path: str, browser: Browser, shop: Shop) -> None:
-    known = {"gateway": "sandbox", "carrier": "embedded", "shop": shop.tenant.slug}
+    known = {"connection_id": "con_x", "gateway": "sandbox", "carrier": "embedded", "shop": shop.tenant.slug}
     for names in (known, known | {"shop": "a%00b", "carrier": "a%00b"}, dict.fromkeys(known, "nobody")):
         answer = browser.http.post(path.format(**names), content=b"{}")
         assert answer.status_code in {400, 401, 404}, answer.text
