@@ -153,7 +153,7 @@ def test_a_shops_day(server: Server) -> None:
     assert httpx.get(f"{server.url}/readyz").status_code == 200
     _beside_a_running_server(server)
     shopper = Shopper(server.url)
-    interrupt = _to_the_payment_card(shopper)
+    interrupt = to_the_payment_card(shopper)
 
     server.stop(signal.SIGKILL)
     with pytest.raises(httpx.TransportError):
@@ -216,7 +216,7 @@ def _a_third_shop(server: Server) -> None:
     assert httpx.get(f"{server.url}/v1/products", cookies=cookies).status_code == 403
 
 
-def _to_the_payment_card(shopper: Shopper) -> dict[str, Any]:
+def to_the_payment_card(shopper: Shopper) -> dict[str, Any]:
     for words in ("show me tents", "add the first one to my cart", "check out"):
         assert shopper.say(words)["type"] == "RUN_FINISHED"
     outcome = shopper.say(ADDRESS)["outcome"]
