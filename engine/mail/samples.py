@@ -56,7 +56,7 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {
     },
     "sync_alert": {
         "heading": "Needs somebody",
-        "lines": ["3 runs of shopifyToNetsuite stopped at “order”: vendor_rejected."],
+        "lines": ["shopifyToNetsuite stopped at “order” 3 times: vendor_rejected."],
         "more": 0,
         "link": "https://shop.example/ops",
     },

@@ -38,7 +38,7 @@ _COUNTED: Final = {
 SELECT fingerprint AS subject, min(workflow) AS workflow, min(step) AS step, min(code) AS code,
   sum(times)::int AS count
 FROM app.sync_exceptions
-WHERE tenant_id = :tenant AND status IN ('open', 'retrying') AND workflow <> ALL(:inventory)
+WHERE tenant_id = :tenant AND status IN ('open', 'retrying') AND workflow <> ALL(:inventory) AND code <> 'auth_expired'
 GROUP BY fingerprint HAVING sum(times) >= :failures OR EXISTS (SELECT FROM app.alerts a WHERE a.tenant_id = :tenant
   AND a.kind = 'sync_failing' AND a.subject = fingerprint AND a.resolved_at IS NULL)
 """),
@@ -109,7 +109,8 @@ def words(kind: str, facts: Mapping[str, Any]) -> str:
     match kind:
         case "sync_failing":
             step = f" at “{facts['step']}”" if facts.get("step") else ""
-            return f"{_many(facts['count'], 'run')} of {facts['workflow']} stopped{step}: {facts['code']}."
+            often = "once" if facts["count"] == 1 else f"{facts['count']} times"
+            return f"{facts['workflow']} stopped{step} {often}: {facts['code']}."
         case "sync_inventory_stopped":
             return f"{facts['workflow']} stopped ({facts['code']}): stock is not kept equal until somebody has looked."
         case "sync_breaker_open":

@@ -68,7 +68,7 @@ def test_a_chat_order_goes_to_erp_and_3pl_and_comes_back_as_tracking(server: Ser
     interrupt = to_the_payment_card(shopper)
     shopper.turn({"resume": [{"interruptId": interrupt["id"], "status": "resolved", "payload": {"approved": True}}]})
     [order] = shopper.http.get("/v1/orders").json()["items"]
-    units = sum(line["quantity"] for line in order["lines"])
+    units = sum(line["ordered"] for line in order["lines"])
 
     [sold] = until(lambda: sales_orders(sandbox, order["number"]), "the sales order")
     [sent] = until(lambda: sandbox.state()["dcl"]["orders"], "the warehouse's order")

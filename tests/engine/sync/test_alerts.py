@@ -125,7 +125,7 @@ def shop(runtime: Runtime, tenant: Tenant, world: World) -> Shop:
     return Shop(runtime, tenant, world)
 
 
-FAILS = "3 runs of shopifyToNetsuite stopped at “write order”: vendor_rejected."
+FAILS = "shopifyToNetsuite stopped at “write order” 3 times: vendor_rejected."
 FIXED = "Nothing of shopifyToNetsuite is stopped by vendor_rejected any more."
 
 
@@ -159,6 +159,15 @@ def test_other_causes_do_not_add_up(shop: Shop) -> None:
     with shop.uow() as session:
         more = {"workflow": "netsuiteToDCL", "workflow_id": "t:w2:1", "subject": "order #9", "payload": {}}
         exceptions.put(session, shop.tenant.id, error=Rejected("No."), **more)
+    shop.round()
+    assert shop.inbox() == []
+
+
+def test_what_waits_for_secrets_is_told_of_its_connection_alone(shop: Shop) -> None:
+    shop.say(failures=1)
+    with shop.uow() as session:
+        more = {"workflow": "netsuiteToDCL", "workflow_id": "t:w2:poll", "subject": "poll", "payload": {}}
+        exceptions.put(session, shop.tenant.id, error=AuthExpired("No."), **more)
     shop.round()
     assert shop.inbox() == []
 
@@ -209,7 +218,7 @@ def test_what_grows_is_told_again_after_a_while(shop: Shop) -> None:
 
     with clock.shifted(QUIET):
         shop.round()
-        assert shop.told()[1:] == [f"Meanwhile\n• {FAILS.replace('3 runs', '10 runs')}"]
+        assert shop.told()[1:] == [f"Meanwhile\n• {FAILS.replace('3 times', '10 times')}"]
     with clock.shifted(QUIET * 3):
         shop.round()
         assert len(shop.told()) == 2
@@ -226,8 +235,8 @@ def test_two_causes_are_two_and_one_message_when_they_come_together(shop: Shop) 
 
     assert len(shop.told()) == 2
     assert sorted(shop.told()[1].splitlines()[1:]) == [
-        "• 1 run of netsuiteToDCL stopped at “write order”: vendor_rejected.",
         "• inventorySync stopped (vendor_rejected): stock is not kept equal until somebody has looked.",
+        "• netsuiteToDCL stopped at “write order” once: vendor_rejected.",
     ]
 
 
@@ -421,7 +430,7 @@ def test_letters_go_out_by_smtp_and_posts_over_a_wire(shop: Shop, world: World) 
     assert len(shop.told()) == 1
     (letter,) = world.mail.letters
     assert letter.to == [OPS]
-    assert "1 run of shopifyToNetsuite stopped" in letter.message().get_body(("plain",)).get_content()
+    assert "shopifyToNetsuite stopped at" in letter.message().get_body(("plain",)).get_content()
 
 
 def test_the_jobs_know_when_there_is_something_to_say(shop: Shop) -> None:
