@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.fulfillment.models import Fulfillment
 from engine.kit import clock
+from engine.sync import xref
 from engine.sync.canonical import Parcels, SalesOrder, WarehouseState
 from engine.sync.errors import Rejected
 from engine.sync.models import System
@@ -20,10 +21,13 @@ from engine.workflows.access import Poll
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
+from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
 
 TAG: Final = "SHIPPED"
+CASH_SALE: Final = "cashSale"
+"""Kind of the link."""
 _FIRST: Final = timedelta(days=1)
 """How far back the first look goes."""
 _BOOKED: Final = frozenset({"C", "G", "H"})
@@ -65,6 +69,8 @@ def _body(run: Run, payload: Shipped) -> dict[str, Any]:
         told["cash_sale"] = run.step(
             "sell", lambda: _sell(run, order_id, name), probe=lambda: run.erp().found("cashSale", name)
         )
+        if told["cash_sale"] and origin is not None:
+            run.step("link", lambda: _link(run, origin, told["cash_sale"]))
     if origin is not None:
         told["told"] = run.step("tell", lambda: _tell(run, origin, shipment))
         run.step("tag", lambda: front_of(run, origin).tag(origin.source_id, [TAG]))
@@ -112,6 +118,17 @@ def _sell(run: Run, order_id: str, name: str) -> str:
     if order.status in _BOOKED or left <= billed:
         return ""
     return run.erp().bill(order_id, name, "cash_sale").source_id
+
+
+def _link(run: Run, origin: Origin, cash_sale: str) -> None:
+    """That the order was sold for cash, by the first of its cash sales: it is never invoiced then."""
+    if run.mode != RunMode.LIVE:
+        return
+    where = {"tenant_id": run.tenant_id, "system": System.NETSUITE, "account": run.erp().account, "kind": CASH_SALE}
+    ours = {"internal_kind": origin.kind, "internal_id": origin.id}
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        if xref.find_external(session, **where, **ours) is None:
+            xref.link(session, **where, **ours, external_id=cash_sale)
 
 
 def _order(run: Run, order_id: str) -> SalesOrder:

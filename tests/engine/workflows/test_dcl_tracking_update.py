@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from engine.sync import xref
 from engine.sync.sandbox import emitting
+from engine.workflows import lineage
 from engine.workflows.dcl_tracking_update import WORKFLOW, Shipped, external_id
 from engine.workflows.models import RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW as SEND
@@ -55,11 +57,16 @@ def test_a_shipment_is_booked_told_and_tagged(systems: Systems) -> None:
 def test_it_may_die_anywhere(systems: Systems) -> None:
     systems.settings = systems.settings.model_copy(update={"billing": Billing.CASH_SALE})
     order, _, payload = left(systems)
-    deaths = [Death(when, step) for step in ("find", "fulfil", "sell", "tell", "tag") for when in When]
+    deaths = [Death(when, step) for step in ("find", "fulfil", "sell", "link", "tell", "tag") for when in When]
     run = systems.rehearse(WORKFLOW, payload, deaths=deaths)
-    assert (run.row().status, run.lives, deaths) == (RunStatus.DONE, 16, [])
+    assert (run.row().status, run.lives, deaths) == (RunStatus.DONE, 19, [])
     assert (len(systems.records("itemFulfillment")), len(systems.records("cashSale"))) == (1, 1)
     assert len(told(systems, order)) == len(payload.shipment.parcels)
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        linked = xref.lineage(
+            session, tenant_id=systems.tenant.id, internal_kind=lineage.SOURCE_ORDER, internal_id=order.key
+        )
+        assert [one.kind for one in linked] == ["salesOrder", "order", "cashSale"]
 
 
 @pytest.mark.parametrize("kind", ["timeout_after_commit", "timeout_before_commit", "http_503", "connection_reset"])
