@@ -124,8 +124,13 @@ def _link(run: Run, origin: Origin, cash_sale: str) -> None:
     """That the order was sold for cash, by the first of its cash sales: it is never invoiced then."""
     if run.mode != RunMode.LIVE:
         return
-    where = {"tenant_id": run.tenant_id, "system": System.NETSUITE, "account": run.erp().account, "kind": CASH_SALE}
-    ours = {"internal_kind": origin.kind, "internal_id": origin.id}
+    where: dict[str, Any] = {
+        "tenant_id": run.tenant_id,
+        "system": System.NETSUITE,
+        "account": run.erp().account,
+        "kind": CASH_SALE,
+    }
+    ours: dict[str, Any] = {"internal_kind": origin.kind, "internal_id": origin.id}
     with run.runtime.unit_of_work(run.tenant_id) as session:
         if xref.find_external(session, **where, **ours) is None:
             xref.link(session, **where, **ours, external_id=cash_sale)
