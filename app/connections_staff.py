@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -23,6 +24,8 @@ from engine.sync.limits import LimitPolicy
 from engine.sync.models import Connection, LimitKind, System
 from engine.sync.showing import CallView, ConnectionView, shown
 from engine.sync.trying import Tested, try_out
+from engine.workflows import listening
+from engine.workflows.listening import Listening
 
 router: Final = APIRouter(prefix="/v1/ops/connections", tags=["operations"], route_class=Guarded)
 Name = Annotated[str, Field(min_length=1, max_length=80)]
@@ -237,6 +240,18 @@ def test(connection_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) 
 
     def work() -> Tested:
         return try_out(site.runtime, who.tenant_id, connection_id, actor=who.id)
+
+    return answer_after(site.runtime, who, asked, work, status=200)
+
+
+@router.post("/{connection_id}/listen", responses={200: {"model": Listening}}, response_class=Response)
+def listen(connection_id: str, site: SiteDep, caller: CallerDep, asked: AskedDep) -> Response:
+    """Have it send us what the workflows that are on want to hear. Asked again, nothing is doubled."""
+    who = caller.operations
+    address = f"{site.web_origin}/webhooks/sync/{connection_id}?{urlencode({'shop': caller.merchant.slug})}"
+
+    def work() -> Listening:
+        return listening.listen(site.runtime, who.tenant_id, connection_id, actor=who.id, address=address)
 
     return answer_after(site.runtime, who, asked, work, status=200)
 

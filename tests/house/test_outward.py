@@ -21,6 +21,7 @@ KNOWN = {
     "engine/sync/trying.py": "may be given a line to test with",
     "engine/sync/connectors/__init__.py": "may be given a line to open a connector with",
     "engine/sync/products.py": "may be given a line to open connectors with",
+    "engine/workflows/listening.py": "may be given a line to open connectors with",
     "engine/workflows/access.py": "may be given a line to open connectors with",
     "engine/sync/posting.py": "may be given a line to say it over",
     "engine/catalog/vectors.py": "Chroma's server, which the installation names (CHROMA_URL)",

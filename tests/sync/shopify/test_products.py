@@ -55,7 +55,8 @@ def row(ours: Shop, sku: str = TENT) -> tuple[Variant, Product]:
 
 def source(ours: Shop) -> ProductSource:
     with ours.uow() as session:
-        return session.query(ProductSource).one()
+        found: ProductSource = session.query(ProductSource).one()
+        return found
 
 
 def test_what_was_ours_follows_in_its_prices_and_keeps_its_words(
@@ -151,9 +152,17 @@ def asked(ours: Shop, sku: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Result
     card = ours.approved(buyer, sku)
     calls: list[str] = []
     asking, work = Store.asking, Store.unit_of_work
+
+    def noted(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
+        def doing(*args: Any) -> Any:
+            calls.append(name)
+            return does(*args)
+
+        return doing
+
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "asking", lambda self, *asks: (calls.append("ask"), asking(self, *asks))[1])
-        patch.setattr(Store, "unit_of_work", lambda self, tenant: (calls.append("work"), work(self, tenant))[1])
+        patch.setattr(Store, "asking", noted("ask", asking))
+        patch.setattr(Store, "unit_of_work", noted("work", work))
         return complete(ours.runtime, buyer, card).result, calls
 
 
