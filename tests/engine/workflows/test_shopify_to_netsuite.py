@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.sync.connectors.netsuite.wire import SalesOrderBody
+from engine.sync.recording import Recording
 from engine.sync.sandbox import emitting
 from engine.sync.sandbox.netsuite.state import Record
 from engine.sync.sandbox.shopify import changing
@@ -18,6 +19,7 @@ from engine.sync.sandbox.shopify.state import Order
 from engine.sync.work_models import Delivery
 from engine.workflows import lineage, sales_order
 from engine.workflows import shopify_to_netsuite as w1
+from engine.workflows.models import RunMode
 from engine.workflows.rehearsal import Death, Rehearsal, When
 from engine.workflows.shopify_to_netsuite import TakeOrder
 from tests.contracts.connectors import bench
@@ -282,3 +284,16 @@ def test_a_letter_begins_it_and_a_stale_one_does_no_harm(pipeline: Pipeline) -> 
 def test_the_default_map_fits_its_target() -> None:
     assert sales_order.default().target is SalesOrderBody
     assert W1.undo.keys() == {"sales order"}
+
+
+def test_in_the_shadow_all_is_written_down_and_nothing_is_done(pipeline: Pipeline) -> None:
+    order = place(pipeline)
+    shadow = Recording()
+    run = take(pipeline, order, mode=RunMode.SHADOW, shadow=shadow)
+
+    assert (run.row().status, run.row().error) == ("done", "")
+    assert (pipeline.records("salesOrder"), pipeline.records("customer"), order.tags) == ([], [], [])
+    written = [one for one in shadow.requests if not one.reads]
+    assert [one.path.rpartition("/")[2].partition(":")[0] for one in written] == ["eid", "eid", "graphql.json"]
+    again_ = take(pipeline, order)
+    assert (again_.row().status, len(pipeline.records("salesOrder"))) == ("done", 1)
