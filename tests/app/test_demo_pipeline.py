@@ -40,10 +40,21 @@ class Sandbox:
     """The emulators of the running process."""
 
     def __init__(self, server: Server) -> None:
-        rows = until(lambda: server.json("connections", "list", "--tenant", SHOP), "connections")
-        parts = urlsplit(rows[0]["base_url"])
-        self.http = httpx.Client(base_url=f"{parts.scheme}://{parts.netloc}", timeout=30)
-        self.systems = {row["system"]: row["base_url"] for row in rows}
+        self.systems: dict[str, str] = {}
+        self.http: httpx.Client = until(lambda: self._found(server), "the sandbox")
+
+    def _found(self, server: Server) -> httpx.Client | None:
+        """Where the connections say; after a restart they name the port of before until the new one is known."""
+        self.systems = {row["system"]: row["base_url"] for row in server.json("connections", "list", "--tenant", SHOP)}
+        if not self.systems:
+            return None
+        parts = urlsplit(self.systems["dcl"])
+        client = httpx.Client(base_url=f"{parts.scheme}://{parts.netloc}", timeout=30)
+        try:
+            return client if client.get("/_sandbox/state").is_success else None
+        except httpx.TransportError:
+            client.close()
+            return None
 
     def state(self) -> Any:
         return self.http.get("/_sandbox/state").json()["merchants"][SHOP]
