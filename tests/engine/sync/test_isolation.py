@@ -21,10 +21,12 @@ from engine.sync import (
     keeping,
     limits,
     mappings,
+    readings,
     targets,
     xref,
 )
 from engine.sync.alert_models import Notice, Post
+from engine.sync.canonical import StockLevel
 from engine.sync.errors import Rejected
 from engine.sync.models import Breaker, Permit, System
 from tests.engine.sync.scene import LEASE, Scene, connect
@@ -59,11 +61,14 @@ def theirs(runtime, make_tenant, monkeypatch: pytest.MonkeyPatch) -> Scene:
         )
         session.add(Notice(tenant_id=tenant_id, alert_id="alr_1", kind="k", subject="s", words="Theirs."))
         session.add(Post(tenant_id=tenant_id, id="pst_1", connection_id=connection_id, text="Theirs."))
+        readings.keep(
+            session, tenant_id, connection_id, [StockLevel(sku="THEIRS", item_id="1", location="1", available=1)]
+        )
     return scene
 
 
 def test_there_is_one_row_of_theirs_in_every_table(theirs: Scene) -> None:
-    assert len(TABLES) == 12
+    assert len(TABLES) == 13
     with theirs.uow() as session:
         for table in TABLES:
             assert session.scalar(select(func.count()).select_from(table)) >= 1, table.name
