@@ -25,9 +25,9 @@ from engine.embedded_postgres import (
     start_or_attach,
     update_secrets,
 )
-from engine.kit.direct import Answers, Ask, Row, asking, begin_bound
+from engine.kit.direct import Answers, Ask, Row, asking, begin_bound, remember, roll_back
 from engine.kit.envelope import derive
-from engine.kit.errors import Unavailable
+from engine.kit.errors import DomainError, Unavailable
 from engine.kit.passing import patiently
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
 from engine.settings import Settings, SettingsError
@@ -55,20 +55,27 @@ class Store:
     def __init__(self, url: str, *, pool_size: int = POOL_SIZE, overflow: int = POOL_OVERFLOW) -> None:
         self.url = url
         self.engine = open_engine(url, pool_size=pool_size, overflow=overflow)
+        remember(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
-    def unit_of_work(self, tenant_id: str, *, snapshot: bool = False) -> Iterator[Session]:
+    def unit_of_work(self, tenant_id: str, *, snapshot: bool = False, keyed: bool = False) -> Iterator[Session]:
         """One transaction bound to one tenant: commits when the block ends, rolls back when it raises.
 
         With ``snapshot`` all of its statements see the same moment (repeatable read), for proofs and reports.
+        ``keyed`` is for work on few rows that are found by key: its statements are planned once, not each time.
         """
         with self._sessions() as session, session.begin():
             if snapshot:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            if snapshot or not begin_bound(session.connection(), tenant_id):
+            line = session.connection()
+            if snapshot or not begin_bound(line, tenant_id, keyed=keyed):
                 session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
-            yield session
+            try:
+                yield session
+            except DomainError:
+                roll_back(line)
+                raise
 
     def asking(self, tenant_id: str, *asks: Ask) -> AbstractContextManager[Answers]:
         """The statements of one transaction in one round trip; the block's work goes on meanwhile."""

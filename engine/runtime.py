@@ -53,5 +53,6 @@ class Runtime:
     outward: Outward = field(default_factory=Outward)
     """The one way out to addresses that others named."""
 
-    def unit_of_work(self, tenant_id: str) -> AbstractContextManager[Session]:
-        return self.store.unit_of_work(tenant_id)
+    def unit_of_work(self, tenant_id: str, *, keyed: bool = False) -> AbstractContextManager[Session]:
+        """As the store's."""
+        return self.store.unit_of_work(tenant_id, keyed=keyed)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, get_type_hints
@@ -163,10 +164,15 @@ def tools_for(agent: AgentName) -> list[ToolSpec]:
 
 
 def load() -> Mapping[str, ToolSpec]:
-    """Import every tool module once and return the registry."""
+    """The registry, with every tool module imported."""
+    _import_all()
+    return TOOLS
+
+
+@cache
+def _import_all() -> None:
     for topic in sorted(Path(__file__).parent.glob("[a-z]*.py")):
         import_module(f"tools.{topic.stem}")
-    return TOOLS
 
 
 _NULL: Final = {"type": "null"}

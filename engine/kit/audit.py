@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from engine.kit import clock
+from engine.kit.gathering import put
 from engine.kit.idempotency import canonical_json
 from engine.kit.tenancy import AppendOnly, TenantRow
 
@@ -83,16 +84,8 @@ def record(
     request_id: str = "",
 ) -> None:
     """Write one audit row in the transaction of the act itself."""
-    session.add(
-        AuditRow(
-            tenant_id=tenant_id,
-            actor=actor,
-            action=action,
-            subject=subject,
-            facts=facts or {},
-            request_id=request_id,
-        )
-    )
+    row = {"tenant_id": tenant_id, "actor": actor, "action": action, "subject": subject, "facts": facts or {}}
+    put(session, AuditRow, [row | {"request_id": request_id}], alone=True)
 
 
 def record_all(session: Session, tenant_id: str, *, actor: str, acts: Sequence[Act]) -> None:
@@ -102,7 +95,7 @@ def record_all(session: Session, tenant_id: str, *, actor: str, acts: Sequence[A
             {"tenant_id": tenant_id, "actor": actor, "action": action, "subject": subject, "facts": facts}
             for action, subject, facts in acts
         ]
-        session.execute(insert(AuditRow), rows)
+        put(session, AuditRow, rows, alone=True)
 
 
 def keyed_digest(secret: bytes, value: str) -> str:

@@ -30,7 +30,7 @@ def insert_rows(session: Session, model: type[Base], rows: Sequence[Mapping[str,
     for row in rows:
         alike.setdefault(tuple(row), []).append(row)
     for said, group in alike.items():
-        usual = _defaults(model, said)
+        usual = defaults(model, said)
         full = [{**row, **{name: make() for name, make in usual.items()}} for row in group] if usual else group
         session.execute(_statement(model, (*said, *usual)), {"rows": orjson.dumps(full).decode()})
 
@@ -42,7 +42,8 @@ def _statement(model: type[Base], names: tuple[str, ...]) -> TextClause:
 
 
 @lru_cache(maxsize=500)
-def _defaults(model: type[Base], said: tuple[str, ...]) -> dict[str, Any]:
+def defaults(model: type[Base], said: tuple[str, ...]) -> dict[str, Any]:
+    """What makes the values that a row which says these columns does not say."""
     found: dict[str, Any] = {}
     for column in model.__table__.columns:
         given = column.default

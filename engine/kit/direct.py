@@ -18,19 +18,26 @@ from typing import Any, Final
 
 import orjson
 from psycopg import Connection, abc
+from psycopg import Error as PsycopgError
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import DatabaseError, DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
-from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 from sqlalchemy import Connection as Line
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
 
 Row = dict[str, Any]
 Refused = DivisionByZero
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
+_UNDER_WAY: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
+_TOLD: Final = 60
+"""Letters of each statement that an error tells."""
+_NAMES: Final = "direct_names"
+"""What was prepared on a connection, kept with it."""
 
 
 class Statement:
@@ -61,10 +68,9 @@ _PLANNER: Final = {
     "enable_mergejoin": "off",
 }
 """Plans that hold, whatever the tables' size was when they were made: row after row, each by its key."""
-BIND: Final = Statement(
-    "SELECT set_config('app.tenant_id', %(tenant)s, true), "
-    + ", ".join(f"set_config('{name}', '{value}', true)" for name, value in _PLANNER.items())
-)
+_SET: Final = "".join(f", set_config('{name}', '{value}', true)" for name, value in _PLANNER.items())
+_KEYED: Final = _SET.encode()
+BIND: Final = Statement("SELECT set_config('app.tenant_id', %(tenant)s, true)" + _SET)
 _PLAN_AGAIN: Final = 1000
 """A plan is right for tables of about the size they had: each connection plans anew after 10, 100 and every 1000 uses,
 so that one made for an empty table does not go on by an index that once was as good as any other."""
@@ -106,15 +112,75 @@ def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
         pooled.close()
 
 
-def begin_bound(connection: Line, tenant_id: str) -> bool:
+def begin_bound(connection: Line, tenant_id: str, *, keyed: bool = False) -> bool:
     """Begin the connection's transaction and bind it to its tenant, both in one trip; ``False`` when the database did
-    not (a statement in the ordinary way then says why).
+    not (a statement in the ordinary way then says why). ``keyed``: what it asks finds its rows by key, so a statement
+    that is asked often is planned once for all values.
     """
     driver = connection.connection.driver_connection
     assert isinstance(driver, Connection)
     tenant = Escaping(driver.pgconn).escape_literal(tenant_id.encode())
-    result = driver.pgconn.exec_(b"BEGIN; SELECT set_config('app.tenant_id', %s, true)" % tenant)
+    planner = _KEYED if keyed else b""
+    result = driver.pgconn.exec_(b"BEGIN; SELECT set_config('app.tenant_id', %s, true)%s" % (tenant, planner))
     return result.status == ExecStatus.TUPLES_OK
+
+
+def within(connection: Line, *asks: Ask) -> list[list[Row]]:
+    """The rows of each statement, asked in one trip in the transaction that is under way on the connection.
+
+    Raises what SQLAlchemy makes of the driver's errors; then the transaction has failed.
+    """
+    pooled = connection.connection
+    driver = pooled.driver_connection
+    assert isinstance(driver, Connection)
+    _announce(connection, asks)
+    trip = _Trip(driver, pooled.info, asks)
+    try:
+        trip.depart()
+        return trip.finish()
+    except BaseException as error:
+        if trip.under_way:
+            connection.invalidate()
+        if isinstance(error, PsycopgError):
+            told = " ".join(statement.text[:_TOLD] for statement, _ in asks)
+            raise DBAPIError.instance(told, None, error, PsycopgError, hide_parameters=True) from error
+        raise
+
+
+def _announce(connection: Line, asks: Sequence[Ask]) -> None:
+    """Who listens to the engine's statements hears of the trip, as of one."""
+    for hear in connection.dispatch.before_cursor_execute:
+        hear(connection, None, "; ".join(statement.text for statement, _ in asks), {}, None, False)
+
+
+def roll_back(connection: Line) -> None:
+    """End the connection's transaction with nothing done, and keep what is prepared: the driver would throw it away."""
+    if connection.closed or connection.invalidated:
+        return
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, Connection)
+    if driver.pgconn.transaction_status in _UNDER_WAY:
+        driver.pgconn.exec_(b"ROLLBACK")
+
+
+def remember(engine: Engine) -> None:
+    """From now on it is known of the engine's connections when the driver throws away what was prepared on them."""
+
+    @event.listens_for(engine, "rollback")
+    def _(connection: Line) -> None:
+        _forget(connection)
+
+    @event.listens_for(engine, "rollback_savepoint")
+    def _(connection: Line, _name: str, _context: None) -> None:
+        connection.info.pop(_NAMES, None)
+
+
+def _forget(connection: Line) -> None:
+    if connection.closed or connection.invalidated:
+        return
+    driver = connection.connection.driver_connection
+    if isinstance(driver, Connection) and driver.pgconn.transaction_status in _UNDER_WAY:
+        connection.info.pop(_NAMES, None)
 
 
 class _Trip:
@@ -123,7 +189,7 @@ class _Trip:
     def __init__(self, driver: Connection[Any], info: dict[Any, Any], asks: Sequence[Ask]) -> None:
         self._driver, self._info, self._asks = driver, info, asks
         self._line: PGconn = driver.pgconn
-        self._names: dict[Any, bytes] = info.setdefault("direct_names", {})
+        self._names: dict[Any, bytes] = info.setdefault(_NAMES, {})
         self._asked: list[abc.Transformer | None] = []
         self.under_way = False
 
@@ -198,8 +264,7 @@ class _Trip:
     def _plan_anew(self) -> None:
         uses = self._info["direct_uses"] = self._info.get("direct_uses", 0) + 1
         if uses in {10, 100} or uses % _PLAN_AGAIN == 0:
-            self._driver.execute("DISCARD PLANS")
-            self._driver.rollback()
+            self._line.exec_(b"DISCARD PLANS")
 
 
 def _code(result: PGresult) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from engine.kit import clock
 from engine.kit.direct import Ask, Statement
 from engine.kit.errors import RateLimited
+from engine.kit.gathering import ask
 from engine.kit.tenancy import Base
 
 
@@ -24,9 +25,9 @@ class RateLimit(Base):
     used: Mapped[int] = mapped_column(BigInteger)
 
 
-_ADD = text(
-    "INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (:bucket, :start, :n)"
-    " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + :n RETURNING used"
+_ADD = Statement(
+    "INSERT INTO app.rate_limits AS r (bucket, window_start, used) VALUES (%(bucket)s, %(start)s, %(n)s)"
+    " ON CONFLICT (bucket, window_start) DO UPDATE SET used = r.used + %(n)s RETURNING used"
 )
 
 _ADDING = Statement(
@@ -55,7 +56,8 @@ def check(session: Session, bucket: str, *, limit: int, window: timedelta) -> No
 
 def add(session: Session, bucket: str, n: int, *, window: timedelta) -> int:
     """Count ``n`` uses of ``bucket``; returns how many this window has now."""
-    return int(session.execute(_ADD, {"bucket": bucket, "start": window_start(window), "n": n}).scalar_one())
+    (row,) = ask(session, _ADD, {"bucket": bucket, "start": window_start(window), "n": n})
+    return int(row["used"])
 
 
 def adding(bucket: str, n: int, *, window: timedelta) -> Ask:

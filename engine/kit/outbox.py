@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import BigInteger, Identity, Index, String, func, insert, select, text
+from sqlalchemy import BigInteger, Identity, Index, String, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column, object_session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from engine.kit import clock, holds, tracing
+from engine.kit.gathering import put
 from engine.kit.tenancy import TenantRow
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,7 @@ def emit(
     told["payload"] = tracing.carried(payload or {})
     rows = [told | {"consumer": consumer, "available_at": at} for consumer in CONSUMERS[topic]]
     if rows:
-        session.execute(insert(OutboxRow), rows)
+        put(session, OutboxRow, rows, alone=True)
 
 
 def emit_all(session: Session, tenant_id: str, topic: str, told: Mapping[str, dict[str, Any]]) -> None:
@@ -137,7 +138,7 @@ def emit_all(session: Session, tenant_id: str, topic: str, told: Mapping[str, di
         for consumer in CONSUMERS[topic]
     ]
     if rows:
-        session.execute(insert(OutboxRow), rows)
+        put(session, OutboxRow, rows, alone=True)
 
 
 def claim_batch(session: Session, tenant_id: str, consumer: str, *, limit: int = 100) -> list[OutboxRow]:

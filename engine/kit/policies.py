@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit.caps import HOME
 from engine.kit.errors import Conflict, InvalidInput
+from engine.kit.gathering import Rows, fetch
 from engine.kit.refusals import in_words
 from engine.kit.tenancy import Tenant
 
@@ -33,11 +34,15 @@ class PolicyBroken(Conflict):
 
 
 P = TypeVar("P", bound=Policy)
+_TENANT: Final = Rows(Tenant, "r.id = %(tenant)s")
 
 
 def policy_of(session: Session, tenant_id: str, kind: type[P]) -> P:
     """The tenant's policy of one domain, defaults filled in."""
-    tenant = session.info.setdefault(tenant_id, session.get_one(Tenant, tenant_id))  # kept: a session forgets
+    tenant = session.info.get(tenant_id)
+    if tenant is None:
+        ((tenant,),) = fetch(session, (_TENANT, {"tenant": tenant_id}))
+        session.info[tenant_id] = tenant  # kept: a session forgets
     return read_policy(tenant.settings, kind, home=tenant.currency)
 
 

@@ -19,8 +19,8 @@ class DryStore(Store):
         self.url, self.engine, self._sessions = store.url, store.engine, store._sessions  # noqa: SLF001 (of its own kind)
 
     @contextmanager
-    def unit_of_work(self, tenant_id: str, *, snapshot: bool = False) -> Iterator[Session]:
-        with super().unit_of_work(tenant_id, snapshot=snapshot) as session:
+    def unit_of_work(self, tenant_id: str, *, snapshot: bool = False, keyed: bool = False) -> Iterator[Session]:
+        with super().unit_of_work(tenant_id, snapshot=snapshot, keyed=keyed) as session:
             yield session
             session.flush()
             session.expunge_all()  # what was read stays readable, as after a commit
