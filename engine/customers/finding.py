@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from typing import Final, cast
+
 from sqlalchemy.orm import Session
 
-from engine.customers.models import Address, Customer
+from engine.customers.models import Customer
 from engine.kit.errors import NotFound
+from engine.kit.gathering import Rows, fetch
+
+_THERE: Final = "r.tenant_id = %(tenant)s AND r.merged_into IS NULL AND r.erased_at IS NULL"
+_BY_EMAIL: Final = Rows(Customer, f"{_THERE} AND r.email_key = %(email)s", most=2)
+_BY_NAME: Final = Rows(
+    Customer,
+    f"""{_THERE} AND (lower(r.given_name) = %(given)s AND lower(r.family_name) = %(family)s
+    OR r.family_name = '' AND lower(r.name) = %(whole)s)
+  AND EXISTS (SELECT FROM app.addresses a WHERE a.tenant_id = r.tenant_id AND a.customer_id = r.id AND a.is_default
+    AND a.postal_code = %(postal_code)s)""",
+    most=2,
+)
 
 
 def by_email(session: Session, tenant_id: str, email: str) -> Customer:
     """The customer with that e-mail, whatever its case. Raises ``NotFound``."""
-    return _only(session, tenant_id, Customer.email_key == email.strip().lower())
+    return _only(session, _BY_EMAIL, {"tenant": tenant_id, "email": email.strip().lower()})
 
 
 def by_name(session: Session, tenant_id: str, *, given_name: str, family_name: str, postal_code: str) -> Customer:
@@ -22,27 +35,12 @@ def by_name(session: Session, tenant_id: str, *, given_name: str, family_name: s
     given, family = given_name.strip().lower(), family_name.strip().lower()
     if not given or not family:
         raise NotFound("There is no such customer.")
-    apart = and_(func.lower(Customer.given_name) == given, func.lower(Customer.family_name) == family)
-    whole = and_(Customer.family_name == "", func.lower(Customer.name) == f"{given} {family}")
-    lives_there = (
-        select(Address.id)
-        .where(
-            Address.tenant_id == Customer.tenant_id,
-            Address.customer_id == Customer.id,
-            Address.is_default,
-            Address.postal_code == postal_code.strip(),
-        )
-        .exists()
-    )
-    return _only(session, tenant_id, or_(apart, whole), lives_there)
+    said = {"given": given, "family": family, "whole": f"{given} {family}", "postal_code": postal_code.strip()}
+    return _only(session, _BY_NAME, {"tenant": tenant_id} | said)
 
 
-def _only(session: Session, tenant_id: str, *said: ColumnElement[bool]) -> Customer:
-    rows = session.scalars(
-        select(Customer)
-        .where(Customer.tenant_id == tenant_id, Customer.merged_into.is_(None), Customer.erased_at.is_(None), *said)
-        .limit(2)
-    ).all()
+def _only(session: Session, wanted: Rows[Customer], said: dict[str, str]) -> Customer:
+    (rows,) = fetch(session, (wanted, said))
     if len(rows) != 1:
         raise NotFound("There is no such customer.")
-    return rows[0]
+    return cast("Customer", rows[0])

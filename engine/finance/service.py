@@ -7,35 +7,38 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.finance.errors import AlreadyReversed
 from engine.finance.models import Account, JournalEntry, Posting
 from engine.kit import clock
+from engine.kit.direct import Statement
 from engine.kit.errors import NotFound
+from engine.kit.gathering import ask
 from engine.kit.ids import echo, new_id
 
-_WRITE: Final = text("""
+_WRITE: Final = Statement("""
 WITH entry AS (
   INSERT INTO app.journal_entries
     (tenant_id, id, kind, subject, order_id, occurred_at, event_at, posted_at, reverses_id)
-  SELECT :tenant_id, :id, :kind, :subject, :order_id,
-    CASE WHEN locked THEN :now ELSE :at END, CASE WHEN locked THEN :at END, :now, :reverses_id
-  FROM (SELECT EXISTS (SELECT FROM app.accounting_periods WHERE tenant_id = :tenant_id AND month = :month) AS locked)
+  SELECT %(tenant_id)s, %(id)s, %(kind)s, %(subject)s, %(order_id)s,
+    CASE WHEN locked THEN %(now)s ELSE %(at)s END, CASE WHEN locked THEN %(at)s END, %(now)s, %(reverses_id)s
+  FROM (SELECT EXISTS (SELECT FROM app.accounting_periods WHERE tenant_id = %(tenant_id)s AND month = %(month)s)
+    AS locked)
   RETURNING id)
 INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency)
-SELECT :tenant_id, entry.id, line.number, line.account, line.amount, line.currency
-FROM entry, unnest(CAST(:accounts AS text[]), CAST(:amounts AS bigint[]), CAST(:currencies AS text[]))
+SELECT %(tenant_id)s, entry.id, line.number, line.account, line.amount, line.currency
+FROM entry, unnest(CAST(%(accounts)s AS text[]), CAST(%(amounts)s AS bigint[]), CAST(%(currencies)s AS text[]))
   WITH ORDINALITY AS line (account, amount, currency, number)
 """)
 """An entry and its postings in one statement: the database checks an entry as it is written."""
-_POSTINGS: Final = text("""
+_POSTINGS: Final = Statement("""
 INSERT INTO app.postings (tenant_id, entry_id, line, account, amount, currency)
-SELECT :tenant_id, line.entry_id, row_number() OVER (PARTITION BY line.entry_id ORDER BY line.place),
+SELECT %(tenant_id)s, line.entry_id, row_number() OVER (PARTITION BY line.entry_id ORDER BY line.place),
   line.account, line.amount, line.currency
-FROM unnest(CAST(:entries AS text[]), CAST(:accounts AS text[]), CAST(:amounts AS bigint[]),
-  CAST(:currencies AS text[])) WITH ORDINALITY AS line (entry_id, account, amount, currency, place)
+FROM unnest(CAST(%(entries)s AS text[]), CAST(%(accounts)s AS text[]), CAST(%(amounts)s AS bigint[]),
+  CAST(%(currencies)s AS text[])) WITH ORDINALITY AS line (entry_id, account, amount, currency, place)
 ORDER BY line.place
 """)
 
@@ -120,7 +123,7 @@ def write_postings(session: Session, tenant_id: str, rows: Sequence[Mapping[str,
         "amounts": [row["amount"] for row in rows],
         "currencies": [row["currency"] for row in rows],
     }
-    session.execute(_POSTINGS, {"tenant_id": tenant_id} | columns)
+    ask(session, _POSTINGS, {"tenant_id": tenant_id} | columns)
 
 
 def balances(session: Session, tenant_id: str, *, currency: str | None = None) -> dict[str, int]:
@@ -162,5 +165,5 @@ def _write(
         "amounts": [line.amount for line in lines],
         "currencies": [line.currency for line in lines],
     }
-    session.execute(_WRITE, entry)
+    ask(session, _WRITE, entry)
     return str(entry["id"])

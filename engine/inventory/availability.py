@@ -25,8 +25,8 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    or_,
     select,
-    values,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, aliased
@@ -36,6 +36,7 @@ from engine.catalog.shop_file import StockPolicy
 from engine.inventory.items import PLENTY, Part, Place, Recipe
 from engine.inventory.models import BundleComponent, Location, StockLevel
 from engine.kit import clock
+from engine.kit.gathering import Query
 
 SELLABLE: Final = func.greatest(0, StockLevel.on_hand - StockLevel.reserved - StockLevel.safety_stock)
 """Units of a stock level that can be sold or promised."""
@@ -43,6 +44,8 @@ _TODAY: Final = bindparam("today", type_=Date, callable_=lambda: clock.now().dat
 """The day as of each execution."""
 _TENANT: Final = bindparam("tenant", type_=String)
 _IDS: Final = bindparam("ids", type_=ARRAY(String))
+_UNITS: Final = bindparam("units", type_=ARRAY(Integer))
+_AT: Final = bindparam("at", type_=String)
 
 
 @cache
@@ -63,18 +66,18 @@ def is_available() -> ColumnElement[bool]:
 
 def shippable(session: Session, tenant_id: str, variant_ids: Sequence[str]) -> dict[str, list[Place]]:
     """Where each variant can ship from, and how many; one query."""
-    rows = session.execute(_shippable(), {"tenant": tenant_id, "ids": list(variant_ids)})
+    rows = _SHIPPABLE.rows(session, tenant=tenant_id, ids=list(variant_ids))
     places: dict[str, list[Place]] = {variant_id: [] for variant_id in variant_ids}
     for row in rows:
-        if row.available > 0:
-            parts = _recipe(zip(row.parts, row.per_unit, row.tracked, row.prices, strict=True))
-            known = zip(row.parts, row.shelf, row.tracked, strict=True)
+        if row["available"] > 0:
+            parts = _recipe(zip(row["parts"], row["per_unit"], row["tracked"], row["prices"], strict=True))
+            known = zip(row["parts"], row["shelf"], row["tracked"], strict=True)
             shelf = tuple(sorted((one, there) for one, there, tracked in known if tracked))
-            places[row.item].append(Place(row.id, row.region, row.position, row.available, parts, shelf))
+            place = Place(row["id"], row["region"], row["position"], row["available"], parts, shelf)
+            places[row["item"]].append(place)
     return places
 
 
-@cache
 def _shippable() -> Select[Any]:
     """Built once, as ``available_units`` is."""
     part, level = aliased(Variant), aliased(StockLevel)
@@ -119,38 +122,48 @@ def places_of(session: Session, tenant_id: str, parts: Recipe, *, at: str | None
     """Where whole units made of ``parts`` can ship from, or whether they are ``at`` one location; for a line that was
     sold as the bundle was then.
     """
-    where = Location.ships if at is None else Location.id == at
-    rows = [(part.variant_id, part.per_unit) for part in parts]
-    wanted = values(column("variant_id", Variant.id.type), column("per_unit", Integer), name="wanted").data(rows)
+    asked = {"ids": [part.variant_id for part in parts], "units": [part.per_unit for part in parts]}
+    found = _PLACES.rows(session, tenant=tenant_id, at=at or "", **asked)
+    return [Place(row["id"], row["region"], row["position"], row["available"], parts) for row in found]
+
+
+def _places() -> Select[str, str, int, int]:
     part, level = aliased(Variant), aliased(StockLevel)
+    names = (column("variant_id", String), column("per_unit", Integer))
+    wanted = func.unnest(_IDS, _UNITS).table_valued(*names).render_derived(name="wanted")
     units = _units(part, level, wanted.c.per_unit)
-    found = session.execute(
+    where = or_(and_(_AT == "", Location.ships), Location.id == _AT)
+    return (
         select(Location.id, Location.region, Location.position, func.min(units).label("available"))
         .select_from(wanted)
-        .join(part, and_(part.tenant_id == tenant_id, part.id == wanted.c.variant_id))
+        .join(part, and_(part.tenant_id == _TENANT, part.id == wanted.c.variant_id))
         .join(Location, and_(Location.tenant_id == part.tenant_id, where))
         .outerjoin(level, _level_at(level, part.tenant_id, part.id))
         .group_by(Location.tenant_id, Location.id)
         .having(func.min(units) > 0)
         .order_by(Location.position, Location.id)
     )
-    return [Place(row.id, row.region, row.position, row.available, parts) for row in found]
 
 
 def recipes(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, Recipe]:
     """What a unit of each variant takes from the shelf now."""
-    rows = session.execute(_recipes(), {"tenant": tenant_id, "ids": list(variant_ids)})
     found: dict[str, list[tuple[Any, ...]]] = {}
-    for variant_id, *part_row in rows:
-        found.setdefault(variant_id, []).append(tuple(part_row))
+    for row in _RECIPES.rows(session, tenant=tenant_id, ids=list(variant_ids)):
+        part = (row["part"], row["per_unit"], row["tracked"], row["price"])
+        found.setdefault(row["item"], []).append(part)
     return {variant_id: _recipe(parts) for variant_id, parts in found.items()}
 
 
-@cache
 def _recipes() -> Select[Any]:
     part = aliased(Variant)
-    counted = part.stock_policy != StockPolicy.UNTRACKED
-    return _with_parts(part, Variant.id, part.id, func.coalesce(BundleComponent.quantity, 1), counted, part.price)
+    return _with_parts(
+        part,
+        Variant.id.label("item"),
+        part.id.label("part"),
+        func.coalesce(BundleComponent.quantity, 1).label("per_unit"),
+        (part.stock_policy != StockPolicy.UNTRACKED).label("tracked"),
+        part.price,
+    )
 
 
 def lock_stock(session: Session, tenant_id: str, variant_ids: Collection[str]) -> dict[str, Recipe]:
@@ -233,3 +246,8 @@ def _shelf(part: Any, level: Any) -> ColumnElement[int]:
 def _by_policy(variant: Any, counted: Any) -> ColumnElement[int]:
     early = and_(variant.stock_policy == StockPolicy.PREORDER, variant.available_on > _TODAY)
     return case((variant.stock_policy == StockPolicy.UNTRACKED, PLENTY), (early, 0), else_=counted)
+
+
+_SHIPPABLE: Final = Query(_shippable)
+_PLACES: Final = Query(_places)
+_RECIPES: Final = Query(_recipes)

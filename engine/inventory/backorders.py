@@ -29,6 +29,7 @@ from engine.inventory.models import (
 from engine.inventory.states import BACKORDER
 from engine.inventory.taking import Taking, reserve
 from engine.kit import clock
+from engine.kit.gathering import Rows, fetch
 from engine.kit.ids import new_id
 
 _WAITING: Final = Backorder.quantity - Backorder.allocated - Backorder.canceled
@@ -46,6 +47,12 @@ _WAIT_WHERE_FETCHED: Final = text(
     " AND s.location_id = coalesce(l.way, o.fulfillment) #>> '{place,location_id}'"
     " AND s.variant_id IN (SELECT part ->> 'variant_id' FROM jsonb_array_elements(b.components) part)"
     " AND s.on_hand - s.reserved - s.safety_stock > 0)"
+)
+_WAITING_OF: Final = Rows(
+    Backorder,
+    f"r.tenant_id = %(tenant)s AND r.order_line_id = ANY(%(lines)s) AND r.status = '{BackorderStatus.WAITING.value}'",
+    order="r.created_at DESC, r.id DESC",
+    lock=True,
 )
 _LIVE: Final = (BackorderStatus.HELD, BackorderStatus.WAITING)
 
@@ -125,17 +132,7 @@ def promised_on(session: Session, tenant_id: str, order_line_ids: Collection[str
 
 def waiting_of_lines(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, list[Backorder]]:
     """Line → its waiting backorders, youngest first, locked; lines with none are left out."""
-    rows = session.scalars(
-        select(Backorder)
-        .where(
-            Backorder.tenant_id == tenant_id,
-            Backorder.order_line_id.in_(order_line_ids),
-            Backorder.status == BackorderStatus.WAITING,
-        )
-        .order_by(Backorder.created_at.desc(), Backorder.id.desc())
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    (rows,) = fetch(session, (_WAITING_OF, {"tenant": tenant_id, "lines": list(order_line_ids)}))
     found: dict[str, list[Backorder]] = {}
     for row in rows:
         found.setdefault(row.order_line_id, []).append(row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -10,7 +11,16 @@ from sqlalchemy.orm import Session
 from engine.inventory.items import Part, Recipe
 from engine.inventory.levels import Move
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
+from engine.kit.gathering import Rows, fetch
 from engine.kit.ids import new_id
+
+_LOCKED: Final = Rows(
+    Reservation,
+    f"""r.tenant_id = %(tenant)s AND r.order_line_id = ANY(%(lines)s)
+  AND r.status = '{ReservationStatus.COMMITTED.value}'""",
+    order="r.variant_id, r.location_id, r.id",
+    lock=True,
+)
 
 
 def locked(session: Session, tenant_id: str, order_line_id: str) -> list[Reservation]:
@@ -21,9 +31,9 @@ def locked(session: Session, tenant_id: str, order_line_id: str) -> list[Reserva
 
 def locked_of(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, list[Reservation]]:
     """Line → its committed reservations, all of them locked in the order stock is locked."""
-    query = _of_lines(tenant_id, order_line_ids).with_for_update()
     found: dict[str, list[Reservation]] = {}
-    for row in session.scalars(query.execution_options(populate_existing=True)):
+    (rows,) = fetch(session, (_LOCKED, {"tenant": tenant_id, "lines": list(order_line_ids)}))
+    for row in rows:
         found.setdefault(str(row.order_line_id), []).append(row)
     return found
 

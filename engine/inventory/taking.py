@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from engine.inventory import levels
@@ -16,6 +15,7 @@ from engine.inventory.errors import OutOfStock
 from engine.inventory.items import Allocation
 from engine.inventory.levels import Move
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
+from engine.kit.gathering import put
 from engine.kit.ids import new_id
 
 
@@ -46,8 +46,7 @@ def reserve(
         raise OutOfStock("Somebody else was faster.", variant_id=gone.variant_id, available=0)
     same = {"tenant_id": tenant_id, "status": status, "payment_id": payment_id, "expires_at": expires_at}
     rows = [same | row for taking in known for row in _rows(taking)]
-    if rows:
-        session.execute(insert(Reservation), rows)
+    put(session, Reservation, rows)
 
 
 def _with_parts(session: Session, tenant_id: str, takings: Sequence[Taking]) -> list[Taking]:

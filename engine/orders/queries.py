@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import or_, select, text, tuple_
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ColumnElement
 
 from engine.checkout.schemas import AddressView, FulfillmentOptionView, TotalView
 from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.gathering import Rows, fetch
 from engine.kit.identity import Identity
 from engine.kit.ids import PREFIXES
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
@@ -28,6 +29,7 @@ from engine.orders.models import (
     OrderChange,
     OrderLine,
     OrderNote,
+    OrderStatus,
     Shipment,
     ShipmentStatus,
 )
@@ -89,29 +91,30 @@ class Parts:
         return [change for change in self.changes if change.status == ChangeStatus.APPLIED]
 
 
-_EVERYTHING: Final[tuple[tuple[Any, str, Any], ...]] = (
-    (OrderLine, "lines", OrderLine.position),
-    (Shipment, "shipments", Shipment.shipped_at),
-    (Payment, "payments", Payment.created_at),
-    (Refund, "refunds", Refund.created_at),
-    (OrderAdjustment, "adjustments", OrderAdjustment.at),
-    (OrderNote, "notes", OrderNote.created_at),
-    (OrderChange, "changes", OrderChange.created_at),
-    (Return, "returns", Return.created_at),
-)
-_OF_PAYMENTS: Final[tuple[tuple[Any, str], ...]] = ((Capture, "captures"), (Dispute, "disputes"))
-_THERE: Final = text("""
-SELECT
-  EXISTS (SELECT FROM app.shipments WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS shipments,
-  EXISTS (SELECT FROM app.refunds WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS refunds,
-  EXISTS (SELECT FROM app.order_adjustments WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS adjustments,
-  EXISTS (SELECT FROM app.order_notes WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS notes,
-  EXISTS (SELECT FROM app.order_changes WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS changes,
-  EXISTS (SELECT FROM app.returns WHERE tenant_id = :tenant_id AND order_id = ANY(:ids)) AS returns,
-  EXISTS (SELECT FROM app.disputes d JOIN app.payments p ON p.tenant_id = d.tenant_id AND p.id = d.payment_id
-    WHERE p.tenant_id = :tenant_id AND p.order_id = ANY(:ids)) AS disputes
-""")
-"""What most orders have nothing of is asked for together, and read only where there is some."""
+_NAMED: Final = f"""r.tenant_id = %(tenant)s AND r.placed_at IS NOT NULL
+  AND r.status <> '{OrderStatus.PENDING_PAYMENT.value}' AND (r.id = %(id)s OR r.number = %(number)s)
+  AND (%(staff)s OR r.owner_id = %(owner)s OR r.customer_id = %(customer)s)"""
+"""As ``placed`` and ``is_own``."""
+_OWN: Final = Rows(Order, _NAMED)
+_OWN_LOCKED: Final = Rows(Order, _NAMED, lock=True)
+_OF_ORDER: Final = "r.tenant_id = %(tenant_id)s AND r.order_id = ANY(%(ids)s)"
+_OF_PAYMENT: Final = """r.tenant_id = %(tenant_id)s AND r.payment_id = ANY(ARRAY(SELECT p.id FROM app.payments p
+  WHERE p.tenant_id = %(tenant_id)s AND p.order_id = ANY(%(ids)s)))"""
+"""By payments: an index is there for it."""
+_EVERYTHING: Final[Mapping[str, Rows[Any]]] = {
+    "lines": Rows(OrderLine, _OF_ORDER, order="r.position, r.id"),
+    "shipments": Rows(Shipment, _OF_ORDER, order="r.shipped_at, r.id"),
+    "payments": Rows(Payment, _OF_ORDER, order="r.created_at, r.id"),
+    "refunds": Rows(Refund, _OF_ORDER, order="r.created_at, r.id"),
+    "adjustments": Rows(OrderAdjustment, _OF_ORDER, order="r.at, r.id"),
+    "notes": Rows(OrderNote, _OF_ORDER, order="r.created_at, r.id"),
+    "changes": Rows(OrderChange, _OF_ORDER, order="r.created_at, r.id"),
+    "returns": Rows(Return, _OF_ORDER, order="r.created_at, r.id"),
+}
+_OF_PAYMENTS: Final[Mapping[str, Rows[Any]]] = {
+    "captures": Rows(Capture, _OF_PAYMENT),
+    "disputes": Rows(Dispute, _OF_PAYMENT),
+}
 _SHOWN_CHANGES: Final = frozenset(
     {
         ChangeStatus.CHARGING,
@@ -168,13 +171,12 @@ def find_own(session: Session, identity: Identity, wanted: str, *, lock: bool = 
     Raises ``NotFound``.
     """
     text = wanted.strip().lstrip("#")
-    query = placed(identity.tenant_id).where(or_(Order.id == text, Order.number == text.upper()))
-    if not identity.is_staff:
-        query = query.where(is_own(identity))
-    row = session.scalars(query.with_for_update() if lock else query).first()
-    if row is None:
+    named: dict[str, Any] = {"tenant": identity.tenant_id, "id": text, "number": text.upper()}
+    named |= {"staff": identity.is_staff, "owner": identity.id, "customer": identity.customer_id or ""}
+    (rows,) = fetch(session, (_OWN_LOCKED if lock else _OWN, named))
+    if not rows:
         raise NotFound("There is no such order among yours.")
-    return row
+    return cast("Order", rows[0])
 
 
 def own_numbers(session: Session, identity: Identity, *, limit: int) -> list[str]:
@@ -245,33 +247,19 @@ def gather(session: Session, tenant_id: str, order_ids: Sequence[str]) -> list[O
 
 
 def parts_of(session: Session, tenant_id: str, order_ids: Sequence[str]) -> dict[str, Parts]:
-    """Everything that belongs to these orders, in a few statements whatever their number."""
+    """Everything that belongs to these orders, in one trip whatever their number."""
     found: dict[str, Parts] = {order_id: Parts() for order_id in order_ids}
     if not order_ids:
         return found
     known = {"tenant_id": tenant_id, "ids": list(order_ids)}
-    there = session.execute(_THERE, known).mappings().one()
-    for model, name, order in _EVERYTHING:
-        if not there.get(name, True):
-            continue
-        rows = session.scalars(
-            select(model).where(model.tenant_id == tenant_id, model.order_id.in_(order_ids)).order_by(order, model.id)
-        )
-        for row in rows:
-            getattr(found[row.order_id], name).append(row)
-    _add_moves(session, tenant_id, found, there)
+    every = {**_EVERYTHING, **_OF_PAYMENTS}
+    rows = dict(zip(every, fetch(session, *((one, known) for one in every.values())), strict=True))
+    order_of = {payment.id: payment.order_id for payment in rows["payments"]}
+    for name, of_name in rows.items():
+        for row in of_name:
+            order_id = order_of[row.payment_id] if name in _OF_PAYMENTS else row.order_id
+            getattr(found[order_id], name).append(row)
     return found
-
-
-def _add_moves(session: Session, tenant_id: str, found: dict[str, Parts], there: Mapping[Any, Any]) -> None:
-    """What belongs to payments is found by them: an index is there for it."""
-    order_of = {payment.id: order_id for order_id, parts in found.items() for payment in parts.payments}
-    for model, name in _OF_PAYMENTS:
-        if not there.get(name, True):
-            continue
-        rows = session.scalars(select(model).where(model.tenant_id == tenant_id, model.payment_id.in_(order_of)))
-        for row in rows:
-            getattr(found[order_of[row.payment_id]], name).append(row)
 
 
 def _views(

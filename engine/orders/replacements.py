@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from engine.catalog.models import Variant
 from engine.inventory import service as inventory
 from engine.kit import audit, clock, outbox
+from engine.kit.direct import Row, Statement
 from engine.kit.errors import InvalidInput, NotFound
+from engine.kit.gathering import ask
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.orders.models import Order, OrderLine, OrderStatus, order_numbers
@@ -21,6 +23,13 @@ from engine.shipping.pickup import place_id
 
 REPLACEMENT: Final = "replacement"
 """What staff sent again."""
+REPLACED: Final = Statement(f"""
+SELECT n.origin FROM app.orders n WHERE n.tenant_id = %(tenant_id)s
+  AND n.owner_id = (SELECT o.owner_id FROM app.orders o WHERE o.tenant_id = %(tenant_id)s AND o.id = %(order_id)s)
+  AND n.status <> '{OrderStatus.CANCELED.value}' AND n.origin ->> 'order_id' = %(order_id)s
+  AND n.origin ->> 'kind' = '{REPLACEMENT}'
+""")  # noqa: S608 (our own words)
+"""What was sent once more for an order."""
 KINDS: Final = frozenset({REPLACEMENT, "warranty", "exchange"})
 
 
@@ -69,17 +78,14 @@ def create(
 
 def replaced(session: Session, tenant_id: str, order_id: str) -> Counter[str]:
     """Line → how many of its units staff sent once more."""
+    return counted(ask(session, REPLACED, {"tenant_id": tenant_id, "order_id": order_id}))
+
+
+def counted(rows: Sequence[Row]) -> Counter[str]:
+    """The same of what ``REPLACED`` found, where it was asked beside other statements."""
     found: Counter[str] = Counter()
-    owner = select(Order.owner_id).where(Order.tenant_id == tenant_id, Order.id == order_id).scalar_subquery()
-    query = select(Order.origin).where(
-        Order.tenant_id == tenant_id,
-        Order.owner_id == owner,
-        Order.status != OrderStatus.CANCELED,
-        Order.origin["order_id"].astext == order_id,
-        Order.origin["kind"].astext == REPLACEMENT,
-    )
-    for origin in session.scalars(query):
-        found.update({str(line): int(units) for line, units in ((origin or {}).get("lines") or {}).items()})
+    for row in rows:
+        found.update({str(line): int(units) for line, units in ((row["origin"] or {}).get("lines") or {}).items()})
     return found
 
 

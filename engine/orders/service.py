@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock, outbox
 from engine.kit.errors import NotFound
+from engine.kit.gathering import Rows, fetch, put
 from engine.kit.ids import new_id
 from engine.orders.models import AdjustmentKind, Order, OrderAdjustment, OrderLine, OrderStatus
 from engine.orders.rates import Piece, fitted
@@ -16,28 +18,26 @@ from engine.orders.states import ORDER
 from engine.orders.status import is_canceled, is_done
 from engine.payments.alerts import REVIEW_NEEDED, resolve_alert
 
+LOCKED: Final = Rows(Order, "r.tenant_id = %(tenant)s AND r.id = %(order)s", lock=True)
+"""The order's row, to be locked beside other rows."""
+_LINES: Final = Rows(OrderLine, "r.tenant_id = %(tenant)s AND r.order_id = %(order)s", order="r.id", lock=True)
+
 
 def lock(session: Session, tenant_id: str, order_id: str) -> Order:
     """The order's row, locked and as it is now: the first lock of whatever changes an order or its lines.
 
     Raises ``NotFound``.
     """
-    order = session.get(Order, (tenant_id, order_id), with_for_update=True, populate_existing=True)
-    if order is None:
+    (found,) = fetch(session, (LOCKED, {"tenant": tenant_id, "order": order_id}))
+    if not found:
         raise NotFound("There is no such order.")
-    return order
+    return cast("Order", found[0])
 
 
 def lines_of(session: Session, order: Order) -> list[OrderLine]:
     """The order's lines as they are now, locked, in their order of locking. The caller holds the order's lock."""
-    rows = session.scalars(
-        select(OrderLine)
-        .where(OrderLine.tenant_id == order.tenant_id, OrderLine.order_id == order.id)
-        .order_by(OrderLine.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    return list(rows)
+    (rows,) = fetch(session, (_LINES, {"tenant": order.tenant_id, "order": order.id}))
+    return rows
 
 
 def touch(order: Order) -> None:
@@ -123,7 +123,7 @@ def adjust(
         "claim_id": claim_id,
         "at": clock.now(),
     }
-    session.execute(insert(OrderAdjustment), [row])
+    put(session, OrderAdjustment, [row])
 
 
 def abandon(session: Session, tenant_id: str, order_id: str) -> None:

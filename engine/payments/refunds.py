@@ -5,7 +5,7 @@ it back days after it succeeded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from engine.kit import audit, clock, outbox
 from engine.kit.direct import Row, Statement
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.faults import fault_point
+from engine.kit.gathering import Rows, fetch
 from engine.kit.ids import new_id
 from engine.kit.money import Money
 from engine.payments import leases, refund_limits, stored_value
@@ -43,6 +44,15 @@ RETURNING r.id, r.payment_id, r.amount, r.currency, r.stored_value_id, r.attempt
    WHERE m.tenant_id = r.tenant_id AND m.id = r.payment_method_id) AS goes_to
 """)
 """As ``leases.take`` does, in one trip."""
+_PAYMENT: Final = Rows(Payment, "r.tenant_id = %(tenant)s AND r.id = %(payment)s", lock=True)
+_REFUND: Final = Rows(Refund, "r.tenant_id = %(tenant)s AND r.id = %(refund)s", lock=True)
+_GIVING: Final = Rows(
+    Payment,
+    f"""r.tenant_id = %(tenant)s AND r.order_id = %(order)s AND (%(payment)s = '' OR r.id = %(payment)s)
+  AND r.status IN ({", ".join(f"'{status.value}'" for status in _TAKEN)})""",
+    order="r.id",
+    lock=True,
+)
 _METHOD: Final = """
 SELECT m.gateway FROM app.payment_methods m JOIN app.orders o ON o.tenant_id = m.tenant_id
   AND o.customer_id = m.customer_id
@@ -113,7 +123,7 @@ def execute(runtime: Runtime, tenant_id: str, refund_id: str) -> Refund:
     key = {"tenant": tenant_id, "refund": refund_id, "pending": RefundStatus.PENDING.value}
     (taken,) = runtime.store.ask(tenant_id, (_TAKE, key | lease))
     if not taken:
-        with runtime.unit_of_work(tenant_id) as session:
+        with runtime.unit_of_work(tenant_id, keyed=True) as session:
             return session.get_one(Refund, (tenant_id, refund_id))
     fault_point("refund_before_gateway")
     move = _ask(runtime, tenant_id, taken[0])
@@ -129,20 +139,20 @@ def settle(
 
     Raises ``NoResultFound`` for a refund that is not ours.
     """
-    with runtime.unit_of_work(tenant_id) as session:
+    with runtime.unit_of_work(tenant_id, keyed=True) as session:
         payment_id = payment_id or session.get_one(Refund, (tenant_id, refund_id)).payment_id
-        payment = session.get_one(Payment, (tenant_id, payment_id), with_for_update=True)
-        refund = session.get_one(Refund, (tenant_id, refund_id), with_for_update=True, populate_existing=True)
+        named = {"tenant": tenant_id, "payment": payment_id, "refund": refund_id}
+        ((payment,), (refund,)) = fetch(session, (_PAYMENT, named), (_REFUND, named))
         _apply(session, payment, refund, move)
         session.flush()
         fault_point("refund_before_commit")
     fault_point("refund_after_commit")
-    return refund
+    return cast("Refund", refund)
 
 
 def finish_pending(runtime: Runtime, tenant_id: str) -> list[Refund]:
     """Bring refunds whose request has gone, or that the gateway has pending, to their end."""
-    with runtime.unit_of_work(tenant_id) as session:
+    with runtime.unit_of_work(tenant_id, keyed=True) as session:
         ids = session.scalars(
             select(Refund.id)
             .where(
@@ -160,13 +170,7 @@ def _locked(
     session: Session, tenant_id: str, order_id: str, payment_id: str | None, policy: PaymentsPolicy
 ) -> list[Payment]:
     """The payments that money was taken from, locked in id order; returned in the order in which they give back."""
-    query = select(Payment).where(
-        Payment.tenant_id == tenant_id, Payment.order_id == order_id, Payment.status.in_(_TAKEN)
-    )
-    if payment_id is not None:
-        query = query.where(Payment.id == payment_id)
-    locked = query.order_by(Payment.id).with_for_update().execution_options(populate_existing=True)
-    rows = session.scalars(locked).all()
+    (rows,) = fetch(session, (_GIVING, {"tenant": tenant_id, "order": order_id, "payment": payment_id or ""}))
     if not rows:
         raise NotFound("There is no payment that could give this back.")
     card_first = policy.refund_order == "card_first"

@@ -6,15 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_SUMS: Final = text("""
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask
+
+_SUMS: Final = Statement("""
 SELECT p.id,
-  CASE WHEN p.status IN ('authorized', 'partially_captured', 'captured', 'voided', 'expired') THEN p.amount ELSE 0 END,
-  coalesce(c.captured, 0)::bigint, coalesce(c.pending, 0)::bigint,
-  coalesce(r.refunded, 0)::bigint, coalesce(r.pending, 0)::bigint, coalesce(r.elsewhere, 0)::bigint,
-  coalesce(d.disputed, 0)::bigint, coalesce(d.blocking, false)
+  CASE WHEN p.status IN ('authorized', 'partially_captured', 'captured', 'voided', 'expired') THEN p.amount ELSE 0 END
+    AS authorized,
+  coalesce(c.captured, 0)::bigint AS captured, coalesce(c.pending, 0)::bigint AS captures_pending,
+  coalesce(r.refunded, 0)::bigint AS refunded, coalesce(r.pending, 0)::bigint AS refunds_pending,
+  coalesce(r.elsewhere, 0)::bigint AS refunded_elsewhere,
+  coalesce(d.disputed, 0)::bigint AS disputed, coalesce(d.blocking, false) AS blocked
 FROM app.payments p
 LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS captured,
     sum(amount) FILTER (WHERE status = 'pending') AS pending
@@ -26,7 +30,7 @@ LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS ref
 LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status <> 'won') AS disputed,
     bool_or(status NOT IN ('won', 'lost')) AS blocking
   FROM app.disputes WHERE tenant_id = p.tenant_id AND payment_id = p.id) d ON true
-WHERE p.tenant_id = :tenant_id AND p.id = ANY(:ids)
+WHERE p.tenant_id = %(tenant_id)s AND p.id = ANY(%(ids)s)
 """)
 
 
@@ -64,5 +68,5 @@ class Tally:
 
 def standing_of(session: Session, tenant_id: str, payment_ids: Iterable[str]) -> dict[str, Tally]:
     """Payment id → where it stands; ids that are not the tenant's are left out. Lock payments before acting."""
-    rows = session.execute(_SUMS, {"tenant_id": tenant_id, "ids": list(payment_ids)})
-    return {row[0]: Tally(*row[1:]) for row in rows}
+    rows = ask(session, _SUMS, {"tenant_id": tenant_id, "ids": list(payment_ids)})
+    return {row.pop("id"): Tally(**row) for row in rows}

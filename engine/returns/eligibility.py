@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.catalog.models import Product
 from engine.kit import clock
+from engine.kit.direct import Statement
 from engine.kit.errors import DomainError
+from engine.kit.gathering import ask
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.orders.money import OrderMoney
 from engine.returns.errors import (
@@ -29,6 +29,10 @@ from engine.returns.errors import (
 from engine.returns.models import Condition
 from engine.returns.policy import ReturnReason, ReturnsPolicy
 from engine.returns.worth import Part, Taken, units_left
+
+_CATEGORIES: Final = Statement(
+    "SELECT p.id, p.category FROM app.products p WHERE p.tenant_id = %(tenant)s AND p.id = ANY(%(ids)s)"
+)
 
 _RETURNABLE = frozenset({OrderStatus.OPEN, OrderStatus.ON_HOLD, OrderStatus.CLOSED})
 
@@ -119,11 +123,8 @@ def check_condition(policy: ReturnsPolicy, reason: ReturnReason, condition: Cond
 
 def categories(session: Session, tenant_id: str, lines: Sequence[OrderLine]) -> dict[str, str]:
     """Product → its category; none for one that is gone."""
-    ids = {line.product_id for line in lines}
-    rows = session.execute(
-        select(Product.id, Product.category).where(Product.tenant_id == tenant_id, Product.id.in_(ids))
-    )
-    return {row.id: row.category for row in rows}
+    ids = sorted({line.product_id for line in lines})
+    return {row["id"]: row["category"] for row in ask(session, _CATEGORIES, {"tenant": tenant_id, "ids": ids})}
 
 
 def arrivals(shipments: Sequence[Shipment], line_id: str) -> tuple[tuple[datetime, int], ...]:

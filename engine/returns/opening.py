@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.inventory.models import Location
 from engine.kit import audit, clock
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
@@ -27,6 +28,13 @@ from engine.returns.taken import keep_prices, parts_of
 
 WAITING: Final = "The shop looks at it first. Nothing needs to be sent, and nothing is charged, until it says yes."
 
+_BEFORE: Final = Statement(
+    "SELECT count(*) AS before FROM app.returns WHERE tenant_id = %(tenant)s AND order_id = %(order)s"
+)
+_PLACE: Final = Statement("""
+SELECT l.id FROM app.locations l WHERE l.tenant_id = %(tenant)s AND (%(code)s = '' OR l.code = %(code)s)
+ORDER BY l.ships DESC, l.position LIMIT 1
+""")
 _MAY_HAVE_WAITED: Final = frozenset({ChangeStatus.REQUESTED, ChangeStatus.CHARGING})
 """States of a change whose return somebody of the shop may have looked at first."""
 
@@ -48,13 +56,19 @@ def open_return(
     The caller holds the locks of the consent and of the order. Raises ``OutOfStock`` and what refunds refuse.
     """
     waited = of_change(session, change) if change.status in _MAY_HAVE_WAITED else None
-    row = waited or _new(session, order, change, effect)
+    with session.no_autoflush:  # what is decided and what comes of it are written together
+        row = waited or _new(session, order, change, effect)
     row.status = RETURN.check(row.status, ReturnStatus.APPROVED)
     row.approved_by, row.approval_id = change.approved_by, change.approval_id
     row.approved_at = clock.now()
     row.expires_at = clock.now() + timedelta(days=effect.terms.send_within_days if effect.terms else 0)
     if not row.keep:
-        parcel.label(session, row, _units(effect))
+        with session.no_autoflush:
+            parcel.label(session, row, _units(effect))
+    change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
+    change.applied_at = clock.now()
+    change.message = "The goods can be kept." if row.keep else "It can be sent back."
+    orders.touch(order)
     if waited is None:
         _write(session, order, change, effect, row)
     orders.adjust(
@@ -70,10 +84,6 @@ def open_return(
     if effect.added:
         ids = list(change.quote["line_ids"])
         goods.set_aside(session, order, row, dict(zip(ids, effect.added, strict=True)), held=bool(effect.charge))
-    change.status = CHANGE.check(change.status, ChangeStatus.APPLIED)
-    change.applied_at = clock.now()
-    change.message = "The goods can be kept." if row.keep else "It can be sent back."
-    orders.touch(order)
     session.flush()
     _tell(session, order, change, row)
     if row.keep:
@@ -180,21 +190,17 @@ def _keep_prices(session: Session, order: Order, effect: Effect) -> None:
 
 
 def _number(session: Session, order: Order) -> str:
-    before = session.scalar(
-        select(func.count()).where(Return.tenant_id == order.tenant_id, Return.order_id == order.id)
-    )
-    return f"{order.number}-R{(before or 0) + 1}"
+    (row,) = ask(session, _BEFORE, {"tenant": order.tenant_id, "order": order.id})
+    return f"{order.number}-R{row['before'] + 1}"
 
 
 def return_place(session: Session, tenant_id: str) -> str:
     """Where the shop takes goods back. Raises ``ReturnRefused`` when it has no such place."""
     code = policy_of(session, tenant_id, ReturnsPolicy).return_to
-    query = select(Location.id).where(Location.tenant_id == tenant_id)
-    query = query.where(Location.code == code) if code else query.order_by(Location.ships.desc(), Location.position)
-    found = session.scalars(query.limit(1)).first()
-    if found is None:
+    rows = ask(session, _PLACE, {"tenant": tenant_id, "code": code or ""})
+    if not rows:
         raise ReturnRefused("The shop has no place that takes goods back.")
-    return found
+    return str(rows[0]["id"])
 
 
 def _tell(session: Session, order: Order, change: OrderChange, row: Return) -> None:

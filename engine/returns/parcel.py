@@ -9,7 +9,6 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.catalog.models import Variant
 from engine.finance import postings
 from engine.finance import service as finance
 from engine.fulfillment import carriers, labels
@@ -17,7 +16,9 @@ from engine.fulfillment.carriers import TrackingEvent
 from engine.fulfillment.labels import Label
 from engine.inventory.models import Location
 from engine.kit import audit, clock
+from engine.kit.direct import Statement
 from engine.kit.errors import NotFound
+from engine.kit.gathering import ask
 from engine.kit.tenancy import Tenant
 from engine.orders import service as orders
 from engine.orders.models import Order, ShipmentStatus
@@ -30,6 +31,9 @@ from engine.returns.taken import lines_of
 from engine.runtime import Runtime
 
 _BATCH: Final = 200
+_WEIGHTS: Final = Statement(
+    "SELECT v.id, v.weight_g FROM app.variants v WHERE v.tenant_id = %(tenant)s AND v.id = ANY(%(ids)s)"
+)
 _MOVES: Final = frozenset(
     {
         ShipmentStatus.SHIPPED,
@@ -222,10 +226,8 @@ def _weight(session: Session, row: Return) -> int:
 
 def _weighs(session: Session, tenant_id: str, units: Mapping[str, int]) -> int:
     """Grams of units by variant."""
-    rows = session.execute(
-        select(Variant.id, Variant.weight_g).where(Variant.tenant_id == tenant_id, Variant.id.in_(units))
-    )
-    return sum(found.weight_g * units[found.id] for found in rows)
+    rows = ask(session, _WEIGHTS, {"tenant": tenant_id, "ids": list(units)})
+    return sum(row["weight_g"] * units[row["id"]] for row in rows)
 
 
 def _row(event: TrackingEvent) -> dict[str, Any]:

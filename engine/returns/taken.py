@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
+from engine.kit.gathering import Rows, fetch
 from engine.orders.models import Order, OrderLine
-from engine.orders.replacements import replaced
+from engine.orders.replacements import REPLACED, counted, replaced
 from engine.orders.shares import NOTHING, Worth
 from engine.returns.models import Return, ReturnKind, ReturnLine, ReturnStatus
 from engine.returns.states import ENDED, GIVEN_UP
 from engine.returns.worth import Part, Taken, some_of
-from engine.warranties.spoken import spoken_for
+from engine.warranties.spoken import SPOKEN, read
+
+_STANDS: Final = f"""r.tenant_id = %(tenant_id)s AND r.order_id = %(order_id)s
+  AND r.status NOT IN ({", ".join(f"'{status.value}'" for status in sorted(GIVEN_UP))})"""
+_RETURNS: Final = Rows(Return, _STANDS, order="r.id")
+_LINES: Final = Rows(
+    ReturnLine,
+    f"""r.tenant_id = %(tenant_id)s AND r.return_id = ANY(ARRAY(SELECT r.id FROM app.returns r WHERE {_STANDS}))""",  # noqa: S608 (our own words)
+    order="r.return_id, r.position",
+)
 
 
 @dataclass(slots=True)
@@ -51,24 +62,22 @@ def taken_before(
     went back.
     """
     found = Before()
-    rows = session.execute(
-        select(Return, ReturnLine)
-        .join(ReturnLine, (ReturnLine.tenant_id == Return.tenant_id) & (ReturnLine.return_id == Return.id))
-        .where(Return.tenant_id == tenant_id, Return.order_id == order_id, Return.status.not_in(GIVEN_UP))
-        .order_by(Return.id, ReturnLine.position)
-    ).all()
+    known = {"tenant_id": tenant_id, "order_id": order_id, "but": but}
+    every, lines, spoken, again = fetch(session, *((one, known) for one in (_RETURNS, _LINES, SPOKEN, REPLACED)))
+    of_id = {row.id: row for row in every}
+    rows = [(of_id[line.return_id], line) for line in lines]
     for row, line in rows:
         _add(found, row, line, settled=settled)
-    for spoken in spoken_for(session, tenant_id, order_id, but=but):
-        taken = found.of(spoken.line_id).plus(spoken.refunded, spoken.part, spoken.worth)
-        found.lines[spoken.line_id] = taken if settled else taken.without(spoken.gone, spoken.part)
+    for one in read(spoken):
+        taken = found.of(one.line_id).plus(one.refunded, one.part, one.worth)
+        found.lines[one.line_id] = taken if settled else taken.without(one.gone, one.part)
     if not settled:
-        _leave_replaced(session, tenant_id, order_id, found)
+        _leave_replaced(session, tenant_id, counted(again), found)
     opened = {row.id: row for row, _ in rows if row.status not in ENDED}
-    every = {row.id: row for row, _ in rows}
-    found.count = len(every)
-    found.kept = sum(row.credit for row in every.values() if row.keep)
-    unseen = [row for row in every.values() if row.approved_by is None and row.status != ReturnStatus.REQUESTED]
+    kept = {row.id: row for row, _ in rows}.values()
+    found.count = len(kept)
+    found.kept = sum(row.credit for row in kept if row.keep)
+    unseen = [row for row in kept if row.approved_by is None and row.status != ReturnStatus.REQUESTED]
     found.unseen = sum(row.credit for row in unseen)
     found.outstanding = sum(row.credit - row.fee for row in opened.values()) - _settled(rows)
     found.outstanding_tax = sum(row.credit_tax for row in opened.values())
@@ -143,9 +152,9 @@ def _add(found: Before, row: Return, line: ReturnLine, *, settled: bool) -> None
     found.shipping_net[line.reason] = found.shipping_net.get(line.reason, 0) + given.net
 
 
-def _leave_replaced(session: Session, tenant_id: str, order_id: str, found: Before) -> None:
+def _leave_replaced(session: Session, tenant_id: str, again: Mapping[str, int], found: Before) -> None:
     """Units that were sent once more do not come back for money; those that never arrived are the first of them."""
-    for line_id, units in replaced(session, tenant_id, order_id).items():
+    for line_id, units in again.items():
         line = session.get_one(OrderLine, (tenant_id, line_id))
         arrived = max(0, units - (line.shipped - line.delivered))
         found.lines[line_id] = found.of(line_id).without(arrived, None)

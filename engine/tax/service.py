@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask
 from engine.kit.policies import read_policy
 from engine.kit.tenancy import Tenant
 from engine.tax.levies import Bill, Item, Levy, Rounding, Taxed, without, work_out
@@ -134,10 +136,14 @@ def rules_at(
     return rules(policy, rows, found, home=tenant.country, country=country, region=region, currency=currency)
 
 
-def _ask(session: Session, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+@cache
+def _statement(query: str) -> Statement:
     names = ("tenant", "country", "region", "city", "postal", "home", "customer")
-    asked = query.format(**{name: f":{name}" for name in names}).replace("%(today)s", ":today")
-    return [dict(row) for row in session.execute(text(asked), dict(values)).mappings()]
+    return Statement(query.format(**{name: f"%({name})s" for name in names}))
+
+
+def _ask(session: Session, query: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return ask(session, _statement(query), values)
 
 
 def _wide(row: Mapping[str, Any]) -> bool:

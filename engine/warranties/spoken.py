@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from engine.kit.direct import Row, Statement
+from engine.kit.gathering import ask
 from engine.orders.shares import NOTHING, Worth
 
-_SPOKEN: Final = text("""
+SPOKEN: Final = Statement("""
 SELECT w.order_line_id, nullif(w.variant_id, l.variant_id) AS part,
   count(*) FILTER (WHERE w.status = 'refunded') AS refunded,
   count(*) FILTER (WHERE w.status <> 'refunded') AS gone,
@@ -20,7 +22,7 @@ LEFT JOIN LATERAL (SELECT sum(k.amount) AS amount, sum(k.tax) AS tax FROM app.wa
   JOIN app.warranties v ON v.tenant_id = k.tenant_id AND v.id = k.warranty_id
   WHERE k.tenant_id = w.tenant_id AND v.root_id = w.id AND k.status IN ('refunded', 'closed')
     AND k.resolution = 'refund') c ON w.status = 'refunded'
-WHERE w.tenant_id = :tenant_id AND w.order_id = :order_id AND w.root_id = w.id AND w.id IS DISTINCT FROM :but
+WHERE w.tenant_id = %(tenant_id)s AND w.order_id = %(order_id)s AND w.root_id = w.id AND w.id IS DISTINCT FROM %(but)s
   AND (w.status IN ('replaced', 'refunded') OR w.status = 'active' AND EXISTS (SELECT FROM app.warranty_claims k
     WHERE k.tenant_id = w.tenant_id AND k.warranty_id = w.id AND k.status IN ('approved', 'repairing')))
 GROUP BY 1, 2 ORDER BY 1, 2 NULLS FIRST
@@ -42,8 +44,18 @@ class Spoken:
 
 def spoken_for(session: Session, tenant_id: str, order_id: str, *, but: str | None = None) -> list[Spoken]:
     """Units that are no longer there to come back; the root warranty ``but`` is left out."""
-    rows = session.execute(_SPOKEN, {"tenant_id": tenant_id, "order_id": order_id, "but": but})
+    return read(ask(session, SPOKEN, {"tenant_id": tenant_id, "order_id": order_id, "but": but}))
+
+
+def read(rows: Sequence[Row]) -> list[Spoken]:
+    """The same of what ``SPOKEN`` found, where it was asked beside other statements."""
     return [
-        Spoken(row.order_line_id, row.part, row.refunded, row.gone, Worth(row.amount - row.tax, 0, row.tax))
+        Spoken(
+            row["order_line_id"],
+            row["part"],
+            row["refunded"],
+            row["gone"],
+            Worth(row["amount"] - row["tax"], 0, row["tax"]),
+        )
         for row in rows
     ]

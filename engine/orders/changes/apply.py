@@ -57,7 +57,7 @@ def confirm(
     """
     if approved and (done := _at_once(runtime, identity, order_id, change_id, channel)):
         return done
-    with runtime.unit_of_work(identity.tenant_id) as session:
+    with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
         decide(session, identity, order_id, change_id, approved=approved, channel=channel)
     if not approved:
         return look(runtime, identity, order_id, change_id)
@@ -69,7 +69,7 @@ def _at_once(runtime: Runtime, identity: Identity, order_id: str, change_id: str
     nothing is written, where the decision has to stand by itself first.
     """
     try:
-        with runtime.unit_of_work(identity.tenant_id) as session:
+        with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
             held = locked(session, identity, order_id, change_id)
             if not _alone(held[2]):
                 return None
@@ -125,7 +125,7 @@ def change_as_staff(
     """
     if not identity.is_staff:
         raise Forbidden("Only staff can answer for a change.")
-    with runtime.unit_of_work(identity.tenant_id) as session:
+    with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
         case = open_case(session, identity, queries.find_own(session, identity, order_id))
         effect = work_out(case, wanted)
         if effect.takes:
@@ -138,14 +138,14 @@ def change_as_staff(
 
 def look(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> ChangeView:
     """The change as it is now. Raises ``NotFound``."""
-    with runtime.unit_of_work(identity.tenant_id) as session:
+    with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
         _, order, change = locked(session, identity, order_id, change_id)
         return views.view(order, change)
 
 
 def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, approved: str | None) -> ChangeView:
     try:
-        with runtime.unit_of_work(identity.tenant_id) as session:
+        with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
             todo = _claim(session, runtime, identity, locked(session, identity, order_id, change_id), approved)
             session.flush()
             fault_point("before_t1_commit")
@@ -263,7 +263,7 @@ def _paid_here(session: Session, runtime: Runtime, order: Order, change: OrderCh
 
 def _fresh(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> DomainError:
     """Put the change aside, unused, and say what it would be now: a new quote, or why there is none."""
-    with runtime.unit_of_work(identity.tenant_id) as session:
+    with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
         card, _, change = locked(session, identity, order_id, change_id)
         consent.put_aside(session, card, change, "The order or its prices changed; a fresh quote takes its place.")
         wanted, thread_id = asked.read(change.wanted), card.thread_id if card is not None else None

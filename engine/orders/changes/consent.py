@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.checkout import consents
@@ -12,6 +12,7 @@ from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.checkout.states import CONSENT
 from engine.kit import audit, clock
 from engine.kit.errors import Forbidden, NotFound
+from engine.kit.gathering import Rows, fetch
 from engine.kit.identity import Actor, Identity
 from engine.orders import service
 from engine.orders.errors import ChangeEnded
@@ -21,19 +22,24 @@ from engine.orders.states import CHANGE
 Held = tuple[Consent | None, Order, OrderChange]
 """A consent (if one is asked for), its order and its change, locked in this order."""
 
+_CHANGE: Final = Rows(
+    OrderChange, "r.tenant_id = %(tenant)s AND r.id = %(change)s AND r.order_id = %(order)s", lock=True
+)
+_CARD: Final = Rows(
+    Consent,
+    """r.tenant_id = %(tenant)s AND r.id = (SELECT c.consent_id FROM app.order_changes c
+  WHERE c.tenant_id = %(tenant)s AND c.id = %(change)s AND c.order_id = %(order)s)""",
+    lock=True,
+)
+
 
 def locked(session: Session, identity: Identity, order_id: str, change_id: str) -> Held:
     """The consent (if one is asked for), the order and the change, locked in this order. Raises ``NotFound``."""
-    named = select(OrderChange.consent_id).where(
-        OrderChange.tenant_id == identity.tenant_id, OrderChange.id == change_id, OrderChange.order_id == order_id
-    )
-    first = select(Consent).where(Consent.tenant_id == identity.tenant_id, Consent.id == named.scalar_subquery())
-    card = session.scalars(first.with_for_update().execution_options(populate_existing=True)).first()
-    if card is None and session.execute(named).first() is None:
+    named = {"tenant": identity.tenant_id, "order": order_id, "change": change_id}
+    cards, orders, changes = fetch(session, (_CARD, named), (service.LOCKED, named), (_CHANGE, named))
+    if not orders or not changes:
         raise NotFound("There is no such change.")
-    order = service.lock(session, identity.tenant_id, order_id)
-    change = session.get_one(OrderChange, (identity.tenant_id, change_id), with_for_update=True, populate_existing=True)
-    return card, order, change
+    return (cards[0] if cards else None), orders[0], changes[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from engine.catalog.models import Product, Variant
-from engine.catalog.prices import Selling, amount_now
+from engine.catalog.prices import IN_FORCE
 from engine.catalog.shop_file import StockPolicy
 from engine.checkout import quotas
 from engine.inventory import service as inventory
 from engine.inventory.availability import recipes
 from engine.inventory.items import bundled
 from engine.inventory.service import Promise, PromiseKind
+from engine.kit import clock
+from engine.kit.direct import Statement
+from engine.kit.gathering import Rows, fetch
 from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
@@ -32,6 +35,29 @@ from engine.shipping.pickup import fetched
 from engine.tax import service as tax
 
 _AHEAD: Final = frozenset({StockPolicy.BACKORDER, StockPolicy.PREORDER})
+
+
+_VARIANTS: Final = Rows(Variant, "r.tenant_id = %(tenant)s AND r.id = ANY(%(ids)s)")
+_SOLD: Final = Statement(f"""
+SELECT v.id, p.title, p.category, p.tax_category, p.status,
+  CASE WHEN %(home)s THEN coalesce(f.amount, v.price) ELSE f.amount END AS price
+FROM app.variants v JOIN app.products p ON p.tenant_id = v.tenant_id AND p.id = v.product_id
+LEFT JOIN LATERAL ({IN_FORCE}) f ON true
+WHERE v.tenant_id = %(tenant)s AND v.id = ANY(%(ids)s)
+""")  # noqa: S608 (our own words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """What there is to know of a variant that is wanted; without a price it is not sold in the order's currency."""
+
+    variant: Variant
+    id: str
+    title: str
+    category: str
+    tax_category: str
+    status: str
+    price: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +155,10 @@ def priced(case: Case, moves: list[Move], off: list[int], *, other: bool = False
     _check_quotas(case, moves, facts)
     address = case.order.ship_to or {}
     place = rules_of(case, address)
-    promised = _promises(case, moves, facts)
-    made_of = recipes(case.session, case.order.tenant_id, sorted(facts))
+    promised, stock = _promises(case, moves, facts)
+    made_of = {one: places[0].parts for one, places in stock.items() if places and places[0].parts}
+    if unknown := sorted(facts.keys() - made_of.keys()):
+        made_of |= recipes(case.session, case.order.tenant_id, unknown)
     found = []
     for move, discount in zip(moves, off, strict=True):
         new = _new_line(move, facts[move.to_variant_id], discount, place)
@@ -140,7 +168,7 @@ def priced(case: Case, moves: list[Move], off: list[int], *, other: bool = False
     return found
 
 
-def _check_quotas(case: Case, moves: list[Move], facts: dict[str, Any]) -> None:
+def _check_quotas(case: Case, moves: list[Move], facts: dict[str, _Fact]) -> None:
     """Raises ``OverQuota``."""
     if not quotas.any_of(case.session, case.order.tenant_id):
         return
@@ -154,8 +182,8 @@ def _check_quotas(case: Case, moves: list[Move], facts: dict[str, Any]) -> None:
     )
 
 
-def _swapped(move: Move, fact: Any, categories: dict[str, str]) -> quotas.Swapped:
-    new, line = fact.Variant, move.line
+def _swapped(move: Move, fact: _Fact, categories: dict[str, str]) -> quotas.Swapped:
+    new, line = fact.variant, move.line
     return quotas.Swapped(
         quotas.Goods(line.sku, line.product_id, categories.get(line.product_id, "")),
         quotas.Goods(new.sku, new.product_id, fact.category),
@@ -177,11 +205,12 @@ def _waiting(move: Move, title: str, promised: dict[str, Promise]) -> dict[str, 
     return {"later": later, "promised_on": promise.promised_on, "backorder": kind, "notice": own.words(title)}
 
 
-def _new_line(move: Move, fact: Any, discount: int, place: tax.Rules) -> Added:
+def _new_line(move: Move, fact: _Fact, discount: int, place: tax.Rules) -> Added:
     """Raises ``WrongStatus`` for what has no parcel: it would be somebody's at once, for good."""
-    variant: Variant = fact.Variant
+    variant = fact.variant
     if variant.digital is not None:
         raise WrongStatus(f"{fact.title} has no parcel: cancel the other item, and order it.")
+    assert fact.price is not None
     price = place.unit_price(fact.tax_category, fact.price)
     goods = price * move.quantity
     discount = min(discount, goods)
@@ -215,51 +244,41 @@ def _discounts(moves: list[Move], units: dict[str, int]) -> list[int]:
     return found
 
 
-def _facts(case: Case, moves: list[Move], *, other: bool) -> dict[str, Any]:
+def _facts(case: Case, moves: list[Move], *, other: bool) -> dict[str, _Fact]:
     """The wanted variants, of the same product as what they replace, and sold in the order's currency. What is wrong is
     said of the first move that is.
     """
-    wanted = {move.to_variant_id for move in moves}
     home = case.session.get_one(Tenant, case.order.tenant_id).currency
-    selling = Selling(case.order.tenant_id, home, case.order.currency)
-    rows = case.session.execute(
-        select(
-            Variant,
-            Product.title,
-            Product.category,
-            Product.tax_category,
-            Product.status,
-            amount_now(selling).label("price"),
-        )
-        .join(Product, (Product.tenant_id == Variant.tenant_id) & (Product.id == Variant.product_id))
-        .where(Variant.tenant_id == case.order.tenant_id, Variant.id.in_(wanted))
-    )
-    facts = {row.Variant.id: row for row in rows}
+    asked: dict[str, Any] = {"tenant": case.order.tenant_id, "ids": sorted({move.to_variant_id for move in moves})}
+    asked |= {"home": case.order.currency == home, "currency": case.order.currency, "moment": clock.now()}
+    variants, rows = fetch(case.session, (_VARIANTS, asked), (_SOLD, asked))
+    of_id = {row["id"]: row for row in rows}
+    facts = {one.id: _Fact(one, **of_id[one.id]) for one in variants if one.id in of_id}
     for move in moves:
         if other and move.to_variant_id == move.line.variant_id:
             raise SameItem("That is the same item again.")
         fact = facts.get(move.to_variant_id)
-        if fact is None or fact.Variant.product_id != (move.product_id or move.line.product_id):
+        if fact is None or fact.variant.product_id != (move.product_id or move.line.product_id):
             raise WrongProduct(f"{move.line.title} can only be swapped for another kind of the same.")
-        if not fact.Variant.sellable or fact.status != "active":
+        if not fact.variant.sellable or fact.status != "active":
             raise ItemUnavailable(f"{fact.title} is not available like that.")
         if fact.price is None:
-            raise ItemUnavailable(f"{fact.Variant.title} is not sold in {case.order.currency}.")
+            raise ItemUnavailable(f"{fact.variant.title} is not sold in {case.order.currency}.")
     return facts
 
 
-def _promises(case: Case, moves: list[Move], facts: dict[str, Any]) -> dict[str, Promise]:
-    """What can be said of the wanted units, all of them together. Raises ``ItemUnavailable``."""
+def _promises(case: Case, moves: list[Move], facts: dict[str, _Fact]) -> tuple[dict[str, Promise], inventory.Stock]:
+    """What can be said of the wanted units, all of them together, and where they are. Raises ``ItemUnavailable``."""
     wanted: dict[str, int] = {}
     for move in moves:
         wanted[move.to_variant_id] = wanted.get(move.to_variant_id, 0) + move.quantity
     tenant_id = case.order.tenant_id
     stock = inventory.shippable(case.session, tenant_id, sorted(wanted))
-    waits = {variant_id for variant_id, fact in facts.items() if fact.Variant.stock_policy in _AHEAD}
+    waits = {variant_id for variant_id, fact in facts.items() if fact.variant.stock_policy in _AHEAD}
     shared = inventory.together(wanted, stock, waits=waits)
     there = {one: inventory.clipped(places, shared.get(one, wanted[one])) for one, places in stock.items()}
     promised = inventory.promises(case.session, tenant_id, wanted, stock=there)
     for variant_id, promise in promised.items():
         if promise.kind == PromiseKind.UNAVAILABLE:
             raise ItemUnavailable(f"{facts[variant_id].title} is not available like that.")
-    return promised
+    return promised, stock

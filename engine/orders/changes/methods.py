@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -11,6 +11,7 @@ from engine.checkout import service as checkout
 from engine.checkout.models import CheckoutSession
 from engine.customers.models import PaymentMethod
 from engine.kit.errors import InvalidInput
+from engine.kit.gathering import Rows, fetch
 from engine.kit.identity import Identity
 from engine.kit.ids import is_id
 from engine.orders.changes.effect import Effect, Method
@@ -20,6 +21,8 @@ from engine.payments import stored_value
 from engine.payments.models import Payment
 from engine.payments.naming import account_label, method_label
 from engine.payments.stored_value_models import StoredValueAccount
+
+_METHOD: Final = Rows(PaymentMethod, "r.tenant_id = %(tenant)s AND r.id = %(method)s")
 
 
 def payer(identity: Identity, order: Order) -> Identity:
@@ -80,7 +83,8 @@ def _kept(session: Session, tenant_id: str, method_id: str) -> PaymentMethod | N
     """The row, read once in a transaction: a session forgets what nobody holds."""
     held: dict[str, PaymentMethod | None] = session.info.setdefault("payment_methods", {})
     if method_id not in held:
-        held[method_id] = session.get(PaymentMethod, (tenant_id, method_id))
+        (rows,) = fetch(session, (_METHOD, {"tenant": tenant_id, "method": method_id}))
+        held[method_id] = rows[0] if rows else None
     return held[method_id]
 
 

@@ -71,7 +71,7 @@ def _propose(
     """The quote, and the changes whose open cards in the conversation it takes the place of."""
     change_id = new_id("change")
     for _ in range(_TRIES):
-        with runtime.unit_of_work(identity.tenant_id) as session:
+        with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
             order = queries.find_own(session, identity, order_id, lock=True)
             case = open_case(session, identity, order)
             effect = work_out(case, wanted)
@@ -82,7 +82,7 @@ def _propose(
             if effect.method is not None and effect.method.gateway in LOCAL:
                 return _quote(runtime, case, quote, _delegate(runtime, identity.tenant_id, quote, order.currency))
         token = _delegate(runtime, identity.tenant_id, quote, order.currency)
-        with runtime.unit_of_work(identity.tenant_id) as session:
+        with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
             order = service.lock(session, identity.tenant_id, order.id)
             case = open_case(session, identity, order)
             if digest(order, effect) == agreed and work_out(case, wanted) == effect:
@@ -167,7 +167,7 @@ def _older(case: Case, fresh: OrderChange, thread_id: str | None) -> Sequence[st
 
 
 def _put_aside(runtime: Runtime, identity: Identity, order_id: str, change_id: str) -> None:
-    with runtime.unit_of_work(identity.tenant_id) as session:
+    with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
         card, _, change = locked(session, identity, order_id, change_id)
         if card is not None and card.status in _LIVE:
             put_aside(session, card, change, "A newer quote took its place.")

@@ -48,7 +48,7 @@ def settle_change(runtime: Runtime, tenant_id: str, payment_id: str, charge: Cha
     """Write what the gateway said of a change's payment. One that has ended stays as it is; ``None`` or a pending
     charge leaves it unknown, with all its holds. Its refunds are carried out afterwards.
     """
-    with runtime.unit_of_work(tenant_id) as session:
+    with runtime.unit_of_work(tenant_id, keyed=True) as session:
         left, payment = _settle(session, tenant_id, payment_id, charge)
         fault_point("before_t2_commit")
     fault_point("after_t2_commit")

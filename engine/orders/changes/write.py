@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.finance import service as finance
@@ -17,6 +17,7 @@ from engine.finance.models import Account
 from engine.inventory import service as inventory
 from engine.inventory.items import Recipe
 from engine.kit import audit, clock, outbox
+from engine.kit.gathering import put
 from engine.kit.money import Money
 from engine.orders import service
 from engine.orders.changes.charge import waiting
@@ -218,7 +219,7 @@ def _add_lines(
         }
         for place, (line_id, one) in enumerate(zip(change.quote["line_ids"], effect.added, strict=True), start=1)
     ]
-    session.execute(insert(OrderLine), rows)
+    put(session, OrderLine, rows)
     if payment_id is not None:
         inventory.commit(session, order.tenant_id, payment_id)
         return

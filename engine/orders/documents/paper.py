@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from engine.catalog.models import Product
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask
 from engine.kit.money import format_minor, share_ppm
 from engine.kit.tenancy import Tenant
 from engine.orders import shares
@@ -23,6 +23,9 @@ from engine.tax import service as tax
 
 Paper = dict[str, Any]
 _ROUNDING: Final = 1
+_CATEGORIES: Final = Statement(
+    "SELECT p.id, p.tax_category FROM app.products p WHERE p.tenant_id = %(tenant)s AND p.id = ANY(%(ids)s)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +174,5 @@ def _place(session: Session, order: Order) -> tax.Rules:
 
 
 def _categories(session: Session, tenant_id: str, lines: Sequence[OrderLine]) -> dict[str, str]:
-    ids = {line.product_id for line in lines}
-    rows = session.execute(
-        select(Product.id, Product.tax_category).where(Product.tenant_id == tenant_id, Product.id.in_(ids))
-    )
-    return {product_id: category for product_id, category in rows}  # noqa: C416 (rows are not typed as pairs)
+    ids = sorted({line.product_id for line in lines})
+    return {row["id"]: row["tax_category"] for row in ask(session, _CATEGORIES, {"tenant": tenant_id, "ids": ids})}

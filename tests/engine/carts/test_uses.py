@@ -158,7 +158,7 @@ def test_an_automatic_promotion_needs_no_code_and_adds_no_round_trip(shop: Shop,
     asking, work = Store.asking, Store.unit_of_work
     with monkeypatch.context() as patch:
         patch.setattr(Store, "asking", lambda self, *asks: (calls.append("ask"), asking(self, *asks))[1])
-        patch.setattr(Store, "unit_of_work", lambda self, tenant: (calls.append("work"), work(self, tenant))[1])
+        patch.setattr(Store, "unit_of_work", lambda *told, **how: (calls.append("work"), work(*told, **how))[1])
         done = complete(shop.runtime, buyer, consent)
     assert calls == ["ask", "ask", "ask"]
     totals = {row.type: (row.amount, row.display_text) for row in done.order.totals}

@@ -31,7 +31,7 @@ def asked(shop: Shop, monkeypatch: pytest.MonkeyPatch, quantity: int, *, gift: i
     asking, work = Store.asking, Store.unit_of_work
     with monkeypatch.context() as patch:
         patch.setattr(Store, "asking", lambda self, *asks: (calls.append("ask"), asking(self, *asks))[1])
-        patch.setattr(Store, "unit_of_work", lambda self, tenant: (calls.append("work"), work(self, tenant))[1])
+        patch.setattr(Store, "unit_of_work", lambda *told, **how: (calls.append("work"), work(*told, **how))[1])
         assert complete(shop.runtime, buyer, card.id).result == Result.PAID
     return calls
 

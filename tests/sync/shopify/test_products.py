@@ -154,9 +154,9 @@ def asked(ours: Shop, sku: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Result
     asking, work = Store.asking, Store.unit_of_work
 
     def noted(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
-        def doing(*args: Any) -> Any:
+        def doing(*args: Any, **how: Any) -> Any:
             calls.append(name)
-            return does(*args)
+            return does(*args, **how)
 
         return doing
 
