@@ -74,7 +74,8 @@ class Store:
             try:
                 yield session
             except DomainError:
-                roll_back(line)
+                if not session.in_nested_transaction():  # the session ends its savepoints itself
+                    roll_back(line)
                 raise
 
     def asking(self, tenant_id: str, *asks: Ask) -> AbstractContextManager[Answers]:

@@ -36,10 +36,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
 
     def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def ask(store: Store, *given: Any) -> Any:
+        def ask(store: Store, *given: Any, **how: Any) -> Any:
             if threading.current_thread().name != "agent-log":  # the record of requests is written beside them
                 found.append(name)
-            return real(store, *given)
+            return real(store, *given, **how)
 
         return ask
 

@@ -47,7 +47,7 @@ def test_a_dry_run_tells_and_keeps_nothing(shop: Shop) -> None:
     assert (counts(report), report.applied, products(shop)) == ((1, 0, 0, 2), False, 0)
     refused = [(row.line, row.key, row.problems) for row in report.rows if row.verdict == Verdict.REFUSED]
     assert refused == [
-        (4, "big-mug", ["variants.0.price: Input should be greater than or equal to 0"]),
+        (4, "big-mug", ["variants.0.price: at least 0"]),
         (5, "cup", ["category: 2 to 80 small letters and spaces, such as sleeping bags"]),
     ]
 

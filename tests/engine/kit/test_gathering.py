@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError, NoResultFound
@@ -110,18 +112,26 @@ def test_an_error_is_what_the_mappers_would_be(store: Store, tenant: Tenant) -> 
         assert ask(session, COUNT, {"tenant": tenant.id}) == [{"n": 0}]
 
 
-def test_a_refusal_keeps_what_is_prepared_and_a_savepoint_costs_it(store: Store, tenant: Tenant) -> None:
+@pytest.fixture
+def line(store: Store) -> Iterator[Store]:
+    """A store of one connection: what is prepared is its own."""
+    own = Store(store.url, pool_size=1, overflow=0)
+    yield own
+    own.close()
+
+
+def test_a_refusal_keeps_what_is_prepared_and_a_savepoint_costs_it(line: Store, tenant: Tenant) -> None:
     def prepared() -> int:
-        with store.unit_of_work(tenant.id) as session:
+        with line.unit_of_work(tenant.id) as session:
             ask(session, COUNT, {"tenant": tenant.id})
             return int(ask(session, PREPARED, {})[0]["n"])
 
     prepared()
     before = prepared()
-    with pytest.raises(NotFound), store.unit_of_work(tenant.id) as session:
+    with pytest.raises(NotFound), line.unit_of_work(tenant.id) as session:
         refused(session, tenant)
     assert prepared() >= before
-    with store.unit_of_work(tenant.id) as session:
+    with line.unit_of_work(tenant.id) as session:
         with pytest.raises(NoResultFound), session.begin_nested():
             session.get_one(IdempotencyKey, (tenant.id, "a", "b", "c"))
         assert ask(session, COUNT, {"tenant": tenant.id}) == [{"n": 0}]
