@@ -126,13 +126,16 @@ def begin_bound(connection: Line, tenant_id: str, *, keyed: bool = False) -> boo
 
 
 def within(connection: Line, *asks: Ask) -> list[list[Row]]:
-    """The rows of each statement, asked in one trip in the transaction that is under way on the connection.
+    """The rows of each statement, asked in one trip in the connection's transaction. Where none is under way it begins:
+    the trip's end would commit what was asked outside of one.
 
     Raises what SQLAlchemy makes of the driver's errors; then the transaction has failed.
     """
     pooled = connection.connection
     driver = pooled.driver_connection
     assert isinstance(driver, Connection)
+    if driver.pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
+        driver.pgconn.exec_(b"BEGIN")
     _announce(connection, asks)
     trip = _Trip(driver, pooled.info, asks)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event, select
@@ -11,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from engine.db import Store
 from engine.inventory.models import Location
-from engine.kit import clock
+from engine.kit import clock, limits
 from engine.kit.direct import Statement
-from engine.kit.errors import NotFound
+from engine.kit.errors import NotFound, RateLimited
 from engine.kit.gathering import Query, Rows, ask, fetch, put
 from engine.kit.idempotency import IdempotencyKey
 from engine.kit.ids import new_id
@@ -110,6 +111,21 @@ def test_an_error_is_what_the_mappers_would_be(store: Store, tenant: Tenant) -> 
         put(session, Location, [same, same])
     with store.unit_of_work(tenant.id) as session:
         assert ask(session, COUNT, {"tenant": tenant.id}) == [{"n": 0}]
+
+
+def test_what_is_asked_first_of_all_is_of_the_blocks_transaction(store: Store) -> None:
+    bucket = new_id("location")
+
+    def count(most: int) -> None:
+        with store.without_tenant() as session:
+            for _ in range(2):
+                limits.hit(session, bucket, limit=most, window=timedelta(days=1))
+
+    with pytest.raises(RateLimited):
+        count(most=1)
+    count(most=2)
+    with store.without_tenant() as session:
+        assert limits.used(session, bucket, window=timedelta(days=1)) == 2
 
 
 @pytest.fixture
