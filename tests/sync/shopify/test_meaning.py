@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from engine.kit import clock
 from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from engine.sync.connectors.shopify.connector import ShopifyStorefront
@@ -103,7 +105,19 @@ def test_the_bucket_is_corrected_by_what_the_shop_says(
 def test_a_throttled_shop_is_left_alone(shop: ShopifyStorefront, put: Callable[..., Any]) -> None:
     put("throttled_points", params={"cost": 500})
     with pytest.raises(RateLimited):
+        shop.currency()
+
+
+def test_a_list_waits_for_a_throttled_shop_and_not_for_ever(shop: ShopifyStorefront, put: Callable[..., Any]) -> None:
+    before = clock.now()
+    once = put("throttled_points", params={"cost": 500})
+    shop.native_bundles()
+    assert once.struck == 1
+    assert clock.now() - before >= timedelta(seconds=1)
+    always = put("throttled_points", times=99, params={"cost": 500})
+    with pytest.raises(RateLimited):
         shop.native_bundles()
+    assert always.struck == 61
 
 
 def test_a_stale_expectation_is_a_conflict_and_sets_nothing(shop: ShopifyStorefront, merchant: Merchant) -> None:
