@@ -208,7 +208,7 @@ class Erp(Connector, Protocol):
 
     def expected(self, kinds: Iterable[Goods]) -> Iterator[Expected]:
         """Purchases and transfers that wait to be received, ``announced`` or not. What the record alone says (when
-        they come) may be left out.
+        they come, what a unit costs) may be left out.
         """
 
     def expected_one(self, kind: Goods, id: str) -> Expected | None:  # noqa: A002 (what it is)

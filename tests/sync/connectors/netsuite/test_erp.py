@@ -322,10 +322,14 @@ def test_what_is_to_come_is_listed_by_two_queries(books: Books, erp: NetSuite) -
     ]
     assert len(books.asked()) == before + 6  # heads and lines of each kind, and the items of each
     one = erp.expected_one("purchase", bought[0])
-    assert (one.number, one.vendor, one.lines, one.changed_at) == (
+    costs = [int(line.fields["rate"] * 100) for line in books.kind("purchaseOrder")[0].lines]
+    priced = tuple(
+        line.model_copy(update={"unit_cost": cost}) for line, cost in zip(found[0].lines, costs, strict=True)
+    )
+    assert (one.number, one.vendor, one.lines, one.changed_at) == (  # what a unit costs its record alone says
         found[0].number,
         "Ridgeline Supply",
-        found[0].lines,
+        priced,
         found[0].changed_at,
     )
     assert erp.find_expected(found[2].number) == ("transfer", str(moved.id))
