@@ -146,7 +146,7 @@ def test_one_that_was_canceled_is_begun_anew(browser: Browser, ops: str, pipelin
     assert (canceled["status"], canceled["error"], refused.status_code) == ("canceled", "a double", 409)
     assert (again["status"], again["turn"]) == ("queued", 2)
     with pipeline.uow() as session:
-        acts = [row.action for row in session.query(AuditRow).order_by(AuditRow.seq) if row.action.startswith("run.")]
+        acts = [row.action for row in session.query(AuditRow).order_by(AuditRow.id) if row.action.startswith("run.")]
         assert acts == ["run.canceled", "run.retried"]
 
 
