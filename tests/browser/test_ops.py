@@ -16,6 +16,7 @@ from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from engine.settings import Settings
 from engine.sync import readings
+from engine.sync.errors import Rejected
 from engine.sync.models import System
 from engine.workflows.models import RunStatus, StepStatus
 from tests.app.test_serve import Server
@@ -126,8 +127,8 @@ def test_stock_and_deliveries(pipeline: Pipeline, person: Any) -> None:
 
 def test_a_run_of_five_hundred_steps(pipeline: Pipeline, person: Any) -> None:
     steps = [(f"line {number}", StepStatus.DONE) for number in range(499)]
-    run_id = pipeline.run(2000, RunStatus.FAILED, steps=[*steps, ("last", StepStatus.FAILED)])
-    page = person("Ola").go(f"/ops/run?id={run_id}")
+    stopped = pipeline.stopped(2000, Rejected("The last line."), steps=[*steps, ("last", StepStatus.FAILED)])
+    page = person("Ola").go(f"/ops/run?id={stopped.workflow_id}")
     expect(page.locator(".op-mark")).to_have_count(500)
     last = page.locator(".op-mark[data-focus]")
     expect(last).to_be_focused()

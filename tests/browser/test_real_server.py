@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.pages import STATIC, version
 from tests.browser.contexts import Contexts
 from tests.browser.looks import violations
 from tests.browser.real import DETAILS, PAY, TURN_MS, Buyer
@@ -145,9 +145,10 @@ def test_each_shop_keeps_its_own_conversation(buyer: Buyer) -> None:
 
 
 def test_the_page_is_light(buyer: Buyer) -> None:
-    static = Path(__file__).parents[2] / "app"
-    scripts = {url.partition("?")[0].removeprefix(buyer.url) for url in buyer.asked if ".js" in url}
-    assert sum((static / path.lstrip("/")).stat().st_size for path in scripts) <= 80_000
+    served = f"{buyer.url}/static/v-{version()}/"
+    scripts = {url.partition("?")[0].removeprefix(served) for url in buyer.asked if ".js" in url}
+    assert "ui/chat.js" in scripts
+    assert sum((STATIC / path).stat().st_size for path in scripts) <= 80_000
 
 
 def _enter(page: Page, number: str) -> None:

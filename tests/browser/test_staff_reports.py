@@ -124,6 +124,8 @@ def _while_it_is_saved(page: Page, path: str) -> Iterator[None]:
     page.route(path, hold)
     with page.expect_request(path):
         yield
+    while not held:  # A request is told of before it is held.
+        page.wait_for_timeout(5)
     held[0].continue_()
     page.unroute(path)
 
