@@ -42,6 +42,8 @@ ORDERS: Final = 4
 """In the shop; the first is canceled before anybody hears of it."""
 RARELY: Final = {"inventorySync": 8, "inventoryBundlesSync": 8}
 """Rounds from one to the next of what goes through all stock."""
+BY_THE_CLOCK: Final = frozenset({"productsPull"})
+"""A run of these begins in every round, whatever there is to do: it does not say that something is left to do."""
 MOST: Final = 40
 """Rounds until everything must be over."""
 MOST_RETRIES: Final = 3
@@ -128,8 +130,8 @@ class Scene:
         return {row.id: f"{row.status} at {row.step}: {row.error}" for row in self._runs() if row.status != "done"}
 
     def _round(self, number: int) -> bool:
-        """Whether anything was done."""
-        before = len(self._runs())
+        """Whether anything was done but what is done in every round."""
+        before = self._begun()
         with self.runtime.unit_of_work(self.tenant.id) as session:
             on = pipeline.switched_on(session, self.tenant.id)
         for name in on:
@@ -142,8 +144,11 @@ class Scene:
         while queued := [row for row in self._runs() if row.status == RunStatus.QUEUED]:
             for row in queued:
                 self._play(row)
-                played += 1
-        return played > 0 or len(self._runs()) > before
+                played += row.workflow not in BY_THE_CLOCK
+        return played > 0 or self._begun() > before
+
+    def _begun(self) -> int:
+        return sum(row.workflow not in BY_THE_CLOCK for row in self._runs())
 
     def _play(self, row: RunRow) -> None:
         workflow = registry.at(row.workflow, row.version)
