@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
 
 USUAL: dict[str, Any] = {
     "locale": "en-US",
@@ -61,20 +61,25 @@ class Visit:
         for page in self.context.pages:
             if page != self.blank and page not in kept + self.free:
                 page.close()
-        for page in kept:
-            self._empty(page)
+        kept = [page for page in kept if self._emptied(page)]
         self.lent, self.free = [], (self.free + kept)[:KEPT_PAGES]
         self.devtools.send("Storage.clearDataForOrigin", FORGET)
         self.context.clear_cookies()
 
-    def _empty(self, page: Page) -> None:
+    def _emptied(self, page: Page) -> bool:
+        """Whether it is as a new one. One that is on its way to another address is closed."""
         page.unroute_all()
-        if page.url.startswith("http"):
-            page.evaluate("sessionStorage.clear()")
-        page.goto("about:blank")
+        try:
+            if page.url.startswith("http"):
+                page.evaluate("sessionStorage.clear()")
+            page.goto("about:blank")
+        except Error:
+            page.close()
+            return False
         options = json.loads(self.kind)
         page.set_viewport_size(options["viewport"])
         page.emulate_media(color_scheme=options.get("color_scheme", "light"), reduced_motion=options["reduced_motion"])
+        return True
 
     def _hear(self, message: ConsoleMessage) -> None:
         self.said.append((message.type, message.text))
