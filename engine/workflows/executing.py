@@ -26,7 +26,7 @@ from engine.runtime import Runtime
 from engine.sync.models import Connection, ConnectionStatus
 from engine.workflows import registry, triggers
 from engine.workflows.durable import PROTOCOL, Durable
-from engine.workflows.models import Executor, PipelineRow, RunRow, RunStatus
+from engine.workflows.models import Executor, PipelineRow, RunMode, RunRow, RunStatus
 from engine.workflows.policy import PipelinePolicy
 
 log = structlog.get_logger(__name__)
@@ -145,7 +145,7 @@ class Execution:
         now = clock.now()
         stale = or_(RunRow.handed_at.is_(None), RunRow.handed_at < now - _HANDED_AGAIN)
         query = select(RunRow).where(
-            RunRow.tenant_id == tenant_id, RunRow.status == RunStatus.QUEUED, stale, self._ours()
+            RunRow.tenant_id == tenant_id, RunRow.status == RunStatus.QUEUED, stale, *self._ours()
         )
         query = query.order_by(RunRow.created_at).limit(_AT_ONCE).with_for_update(skip_locked=True)
         with self.runtime.unit_of_work(tenant_id) as session:
@@ -167,7 +167,7 @@ class Execution:
                 RunRow.status == RunStatus.WAITING,
                 RunRow.next_try_at.is_not(None),
                 due,
-                self._ours(),
+                *self._ours(),
             )
             query = query.order_by(RunRow.next_try_at).limit(_AT_ONCE).with_for_update(skip_locked=True)
             rows = session.scalars(query).all()
@@ -175,8 +175,9 @@ class Execution:
             for row in rows:
                 row.next_try_at, row.error_code = now + _LEASE, ""
 
-    def _ours(self) -> ColumnElement[bool]:
-        return RunRow.workflow.in_(self.workflows or registry.names())
+    def _ours(self) -> tuple[ColumnElement[bool], ...]:
+        """A shadow is nobody's but whose it is that plays it."""
+        return RunRow.workflow.in_(self.workflows or registry.names()), RunRow.mode == RunMode.LIVE
 
     def _tenants(self) -> list[str]:
         tenants = self.runtime.store.tenant_ids()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from engine.kit import clock
 from engine.runtime import Runtime
 from engine.sync import exceptions, observed
-from engine.sync.errors import SyncError
+from engine.sync.errors import SyncError, UnknownOutcome
 from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepRow, StepStatus
 from engine.workflows.states import RUN
 from engine.workflows.ticket import Canceled, Ticket
@@ -40,8 +40,8 @@ def going_on(session: Session, tenant_id: str, tickets: Iterable[Ticket]) -> set
 
 
 def begin_step(runtime: Runtime, ticket: Ticket, place: int, name: str, *, executor_id: str) -> bool:
-    """The step is begun. ``True``: it was begun before and may have been done, by a process that died over it. Raises
-    ``Canceled``.
+    """The step is begun. ``True``: it may have been done before, in this turn or an earlier one, and nobody has looked
+    since. Raises ``Canceled``.
     """
     now = clock.now()
     with runtime.unit_of_work(ticket.tenant_id) as session:
@@ -51,10 +51,28 @@ def begin_step(runtime: Runtime, ticket: Ticket, place: int, name: str, *, execu
         if step is None:
             key = {"tenant_id": ticket.tenant_id, "run_id": ticket.run_id, "turn": ticket.turn, "place": place}
             session.add(StepRow(**key, name=name[:80], started_at=now))
-            return False
-        unsure = step.status in {StepStatus.RUNNING, StepStatus.DONE}
+            return _left_unsure(session, ticket, name[:80])
+        unsure = step.status == StepStatus.DONE or _is_unsure(step)
         step.status, step.attempts, step.ended_at, step.next_try_at = StepStatus.RUNNING, attempts, None, None
         return unsure
+
+
+def _left_unsure(session: Session, ticket: Ticket, name: str) -> bool:
+    """Whether the last turn that came to a step of this name left it so."""
+    query = select(StepRow).where(
+        StepRow.tenant_id == ticket.tenant_id,
+        StepRow.run_id == ticket.run_id,
+        StepRow.turn < ticket.turn,
+        StepRow.name == name,
+    )
+    rows = session.scalars(query).all() if ticket.turn > 1 else ()
+    last = max((row.turn for row in rows), default=0)
+    return any(_is_unsure(row) for row in rows if row.turn == last)
+
+
+def _is_unsure(step: StepRow) -> bool:
+    """Somebody died over it, or did not hear what became of it."""
+    return step.status == StepStatus.RUNNING or step.error_code == UnknownOutcome.code
 
 
 def end_step(runtime: Runtime, ticket: Ticket, place: int, value: Any) -> None:
@@ -73,8 +91,12 @@ def end_step(runtime: Runtime, ticket: Ticket, place: int, value: Any) -> None:
         )
 
 
-def fail_step(runtime: Runtime, ticket: Ticket, place: int, error: SyncError, *, until: datetime | None) -> None:
-    """It failed, and comes again then; without a time for good."""
+def fail_step(
+    runtime: Runtime, ticket: Ticket, place: int, error: SyncError, *, until: datetime | None, unsure: bool
+) -> None:
+    """It failed, and comes again then; without a time for good. ``unsure``: it may have been done, and its row says
+    that until somebody has looked.
+    """
     over = until is None
     if not over:
         observed.retried(workflow_of(ticket), error.code)
@@ -86,16 +108,26 @@ def fail_step(runtime: Runtime, ticket: Ticket, place: int, error: SyncError, *,
             status=StepStatus.FAILED if over else StepStatus.WAITING,
             ended_at=clock.now() if over else None,
             next_try_at=until,
-            **_why(error),
+            **_why(error, unsure=unsure),
         )
 
 
-def wait(runtime: Runtime, ticket: Ticket, place: int, name: str, *, until: datetime, error: SyncError | None) -> None:
-    """The run waits. Raises ``Canceled``."""
+def wait(
+    runtime: Runtime,
+    ticket: Ticket,
+    place: int,
+    name: str,
+    *,
+    until: datetime,
+    error: SyncError | None,
+    unsure: bool = False,
+) -> None:
+    """The run waits. ``unsure`` as of ``fail_step``. Raises ``Canceled``."""
     why = _why(error) if error else {"error_code": "", "error": ""}
     with runtime.unit_of_work(ticket.tenant_id) as session:
         if error is not None:
-            _set_step(session, ticket, place, status=StepStatus.WAITING, next_try_at=until, **why)
+            told = _why(error, unsure=unsure)
+            _set_step(session, ticket, place, status=StepStatus.WAITING, next_try_at=until, **told)
         _set_run(session, ticket, status=RunStatus.WAITING, step=name[:80], next_try_at=until, **why)
 
 
@@ -218,5 +250,6 @@ def _end(row: RunRow, status: RunStatus) -> None:
     row.started_at, row.ended_at, row.next_try_at = row.started_at or now, now, None
 
 
-def _why(error: SyncError) -> dict[str, str]:
-    return {"error_code": error.code, "error": error.message[:500]}
+def _why(error: SyncError, *, unsure: bool = False) -> dict[str, str]:
+    code = UnknownOutcome.code if unsure else error.code
+    return {"error_code": code, "error": error.message[:500]}

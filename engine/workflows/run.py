@@ -76,7 +76,6 @@ class Next(StrEnum):
 
     LATER = "later"  # it was not begun: the same attempt, later; counts for nothing
     AGAIN = "again"  # another attempt
-    LOOK = "look"  # another attempt, which looks first whether it was done
     STOP = "stop"
 
 
@@ -111,10 +110,9 @@ def verdict(error: SyncError, *, failures: int, conflicts: int, looks: bool, sal
         return Verdict(Next.AGAIN) if conflicts <= 1 else Verdict(Next.STOP)
     if failures >= MOST_ATTEMPTS or not isinstance(error, Transient | UnknownOutcome):
         return Verdict(Next.STOP)
-    wait = backoff(failures, salt)
-    if isinstance(error, UnknownOutcome):
-        return Verdict(Next.LOOK, wait) if looks else Verdict(Next.STOP)
-    return Verdict(Next.AGAIN, wait)
+    if isinstance(error, UnknownOutcome) and not looks:
+        return Verdict(Next.STOP)
+    return Verdict(Next.AGAIN, backoff(failures, salt))
 
 
 def backoff(failures: int, salt: str) -> float:

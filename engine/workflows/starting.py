@@ -36,6 +36,12 @@ class RunUnderWay(Conflict):
     code = "run_under_way"
 
 
+class NotLive(Conflict):
+    """A shadow is played by whoever compares it, and by nobody else."""
+
+    code = "run_not_live"
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A run as it would be begun."""
@@ -137,7 +143,7 @@ def retry(
 ) -> RunRow:
     """Begin a run anew that is over, from the top: what it did is found by its keys and not done twice.
     ``payload`` is what a person put right; it is of the same business key. Raises ``NotFound``, ``IllegalTransition``,
-    ``NotTaken``.
+    ``NotTaken``, ``NotLive``.
     """
     return again(session, get(session, tenant_id, run_id, lock=True), actor=actor, payload=payload, reason=reason)
 
@@ -146,6 +152,8 @@ def again(
     session: Session, row: RunRow, *, actor: str, payload: Mapping[str, Any] | None = None, reason: str = ""
 ) -> RunRow:
     """As ``retry``, of a row that the caller has locked."""
+    if row.mode != RunMode.LIVE:
+        raise NotLive("This is a shadow: play it again with icommerce replay.")
     workflow = registry.live(row.workflow)
     if payload is not None:
         read = read_payload(workflow, payload)

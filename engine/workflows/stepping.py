@@ -18,8 +18,9 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from engine.kit import clock
+from engine.kit.errors import DomainError
 from engine.runtime import Runtime
-from engine.sync.errors import FieldFault, Rejected, SyncError
+from engine.sync.errors import FieldFault, Rejected, SyncError, UnknownOutcome
 from engine.sync.recording import Recording
 from engine.sync.wire import storable
 from engine.workflows import rows
@@ -42,6 +43,19 @@ class _Failures:
 
     number: int = 0
     conflicts: int = 0
+
+
+class _Unseen(Exception):
+    """A step may have been done, and its probe could not tell."""
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def _may_have_been_done(fault: Exception) -> bool:
+    """Every error that says of itself what was done is a ``DomainError``; after any other nobody knows."""
+    return isinstance(fault, UnknownOutcome) or not isinstance(fault, DomainError)
 
 
 class Stepping(Access, ABC):
@@ -93,9 +107,9 @@ class Stepping(Access, ABC):
 
     def step(self, name: str, work: Work, *, probe: Probe | None = None) -> Any:
         self._places += 1
-        place, failures, look = self._places, _Failures(), False
+        place, failures = self._places, _Failures()
         while True:
-            trying = partial(self._attempt, place, name, work, probe, failures, look=look)
+            trying = partial(self._attempt, place, name, work, probe, failures)
             outcome = self._kept(name, trying)
             if "value" in outcome:
                 return outcome["value"]
@@ -105,8 +119,9 @@ class Stepping(Access, ABC):
             if outcome["next"] == Next.STOP:
                 self._failed_at = name
                 raise error
-            look = outcome["next"] == Next.LOOK
-            self._until(datetime.fromisoformat(outcome["until"]), name, place, error)
+            self._until(
+                datetime.fromisoformat(outcome["until"]), name, place, error, unsure=outcome.get("unsure", False)
+            )
 
     def undo(self, name: str, work: Work) -> None:
         self._undo.append((name, work))
@@ -133,17 +148,18 @@ class Stepping(Access, ABC):
             except SyncError as error:
                 self.report(error, step=f"undo {name}")
 
-    def _attempt(
-        self, place: int, name: str, work: Work, probe: Probe | None, failures: _Failures, *, look: bool
-    ) -> dict[str, Any]:
+    def _attempt(self, place: int, name: str, work: Work, probe: Probe | None, failures: _Failures) -> dict[str, Any]:
         """One attempt, and what follows it. Waits of an attempt that was not begun are within it."""
         while True:
             self._now = name
-            before = rows.begin_step(self._rows, self.ticket, place, name, executor_id=self.executor_id)
+            look = rows.begin_step(self._rows, self.ticket, place, name, executor_id=self.executor_id)
             try:
-                value = self._work(work, probe, look=look or before)
+                value = self._work(work, probe, look=look)
+            except _Unseen as unseen:
+                error, unsure = self._understood(name, unseen.fault), True
             except Exception as fault:  # noqa: BLE001 (whatever it is, its class decides)
                 error = self._understood(name, fault)
+                unsure = probe is not None and _may_have_been_done(fault)
             else:
                 rows.end_step(self._rows, self.ticket, place, value)
                 return {"value": value}
@@ -157,17 +173,27 @@ class Stepping(Access, ABC):
             )
             until = clock.now() + timedelta(seconds=follows.seconds)
             if follows.next != Next.LATER:
-                rows.fail_step(
-                    self._rows, self.ticket, place, error, until=None if follows.next == Next.STOP else until
-                )
-                return {"error": told(error), "next": str(follows.next), "until": until.isoformat()}
-            look = look or before
-            self._until(until, name, place, error)
+                comes = None if follows.next == Next.STOP else until
+                rows.fail_step(self._rows, self.ticket, place, error, until=comes, unsure=unsure)
+                return {
+                    "error": told(error),
+                    "next": str(follows.next),
+                    "until": until.isoformat(),
+                    "unsure": unsure,
+                }
+            self._until(until, name, place, error, unsure=unsure)
 
     def _work(self, work: Work, probe: Probe | None, *, look: bool) -> Any:
-        """``look``: it may have been done before, by a process that died over it or an answer that did not come."""
-        if look and probe is not None and (found := probe()) is not None:
-            return plain(found)
+        """``look``: it may have been done before, by a process that died over it or an answer that did not come. Raises
+        ``_Unseen`` where nobody could look.
+        """
+        if look and probe is not None:
+            try:
+                found = probe()
+            except Exception as fault:
+                raise _Unseen(fault) from fault
+            if found is not None:
+                return plain(found)
         return plain(work())
 
     def _understood(self, name: str, fault: Exception) -> SyncError:
@@ -176,7 +202,7 @@ class Stepping(Access, ABC):
             log.warning("step failed", run=self.id, step=name, why=error.code, exc_info=fault)
         return error
 
-    def _until(self, until: datetime, name: str, place: int, error: SyncError | None) -> None:
+    def _until(self, until: datetime, name: str, place: int, error: SyncError | None, *, unsure: bool = False) -> None:
         """Pass the time: here, where it is short. Whoever woke the run has decided that it is over."""
         left = (until - clock.now()).total_seconds()
         woken, self.woken = self.woken, ""
@@ -185,7 +211,7 @@ class Stepping(Access, ABC):
         if left <= NAP:
             self._nap(left)
             return
-        rows.wait(self._rows, self.ticket, place, name, until=until, error=error)
+        rows.wait(self._rows, self.ticket, place, name, until=until, error=error, unsure=unsure)
         self._park(until)
 
 

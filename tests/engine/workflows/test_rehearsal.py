@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
@@ -22,9 +24,9 @@ from tests.engine.workflows.toys import Toy, registered, toy
 class Vendor:
     """A system that keeps what it is told, and fails as it is told to."""
 
-    def __init__(self, *errors: SyncError, does_it: bool = False) -> None:
+    def __init__(self, *errors: SyncError, does_it: bool = False, blind: Sequence[Exception] = ()) -> None:
         self.done: list[str] = []
-        self._errors, self._does_it = list(errors), does_it
+        self._errors, self._does_it, self._blind = list(errors), does_it, list(blind)
 
     def do(self, what: str) -> str:
         error = self._errors.pop(0) if self._errors else None
@@ -35,6 +37,8 @@ class Vendor:
         return f"id of {what}"
 
     def find(self, what: str) -> str | None:
+        if self._blind:
+            raise self._blind.pop(0)
         return f"id of {what}" if what in self.done else None
 
 
@@ -95,6 +99,56 @@ def test_what_was_not_done_and_not_answered_is_done(runtime: Runtime, tenant: Te
     played = play(runtime, tenant, vendor)
     assert (played.row().status, vendor.done) == (RunStatus.DONE, ["one", "two"])
     assert played.seen == ["first", "? first", "first", "second"]
+
+
+@pytest.mark.parametrize("blind", [Transient("trouble"), RateLimited("later", retry_after=30), AuthExpired("no")])
+def test_what_may_have_been_done_is_not_sent_again_until_somebody_has_looked(
+    runtime: Runtime, tenant: Tenant, blind: SyncError
+) -> None:
+    vendor = Vendor(UnknownOutcome("no answer"), does_it=True, blind=[blind, blind])
+    played = play(runtime, tenant, vendor)
+    assert (played.row().status, vendor.done) == (RunStatus.DONE, ["one", "two"])
+    assert played.seen == ["first", "? first", "? first", "? first", "second"]
+    assert [(step.status, step.error_code) for step in played.steps()] == [("done", ""), ("done", "")]
+
+
+@pytest.mark.parametrize("blind", [Transient("trouble"), RateLimited("later", retry_after=30), AuthExpired("no")])
+def test_nor_where_a_process_died_over_it_and_the_next_could_not_look(
+    runtime: Runtime, tenant: Tenant, blind: SyncError
+) -> None:
+    vendor = Vendor(blind=[blind, blind])
+    played = play(runtime, tenant, vendor, Death(When.INSIDE, "first"))
+    assert (played.row().status, vendor.done) == (RunStatus.DONE, ["one", "two"])
+    assert played.seen == ["first", "? first", "? first", "? first", "second"]
+
+
+def test_nor_when_a_person_retries_it(runtime: Runtime, tenant: Tenant) -> None:
+    vendor = Vendor(UnknownOutcome("no answer"), does_it=True, blind=[Transient("trouble")] * 7)
+    workflow = toy(body(vendor))
+    played = rehearse(runtime, tenant.id, workflow, Toy(ref="#1"))
+    assert (played.row().status, played.row().error_code) == (RunStatus.FAILED, "vendor_unavailable")
+    assert [(step.status, step.error_code) for step in played.steps()] == [("failed", "unknown_outcome")]
+    with registered(workflow), runtime.unit_of_work(tenant.id) as session:
+        starting.retry(session, tenant.id, played.ticket.run_id, actor="ops")
+    again = rehearse(runtime, tenant.id, workflow, Toy(ref="#1"), deaths=[Death(When.BEFORE, "first")])
+    assert (again.row().status, again.row().turn, vendor.done) == (RunStatus.DONE, 2, ["one", "two"])
+    assert again.seen == ["? first", "second"]
+
+
+def test_what_was_looked_for_in_an_earlier_turn_is_sure(runtime: Runtime, tenant: Tenant) -> None:
+    vendor = Vendor(UnknownOutcome("no answer"), Rejected("no such sku"))
+    workflow = toy(body(vendor))
+    for _ in range(2):
+        played = rehearse(runtime, tenant.id, workflow, Toy(ref="#1"))
+    assert (played.row().status, played.row().turn, vendor.done) == (RunStatus.DONE, 2, ["one", "two"])
+    assert played.seen == ["first", "second"]
+
+
+def test_what_our_own_database_cut_off_may_have_been_done(runtime: Runtime, tenant: Tenant) -> None:
+    vendor = Vendor(OperationalError("gone", None, Exception()), does_it=True)  # type: ignore[arg-type]  # (none of a vendor's)
+    played = play(runtime, tenant, vendor)
+    assert (played.row().status, vendor.done) == (RunStatus.DONE, ["one", "two"])
+    assert played.seen == ["first", "? first", "second"]
 
 
 def test_a_limit_is_waited_for_and_counts_as_no_attempt_against_it(runtime: Runtime, tenant: Tenant) -> None:

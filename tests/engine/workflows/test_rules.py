@@ -39,7 +39,7 @@ def test_a_conflict_is_decided_once_more_at_once_and_then_never() -> None:
 
 
 def test_what_may_have_been_done_is_looked_for_and_without_a_way_to_look_is_for_a_person() -> None:
-    assert follows(UnknownOutcome(""))[0] == Next.LOOK
+    assert follows(UnknownOutcome(""))[0] == Next.AGAIN
     assert follows(UnknownOutcome(""), looks=False)[0] == Next.STOP
 
 
