@@ -50,8 +50,8 @@ SELECT EXISTS (SELECT FROM app.fulfillments WHERE tenant_id = :tenant AND partne
     AND status IN ('released', 'accepted', 'cancel_requested') AND released_at > :since)
   OR EXISTS (SELECT FROM app.sync_runs WHERE tenant_id = :tenant AND subject_kind = 'order' AND created_at > :since)
 """)
-_JOIN_SECONDS: Final = 2.0
-"""What a stop waits for; what is not over by then is taken up by the next process."""
+_JOIN_SECONDS: Final = 1.0
+"""What a stop waits for: a beat that is longer under way is left."""
 
 
 @dataclass
@@ -67,15 +67,19 @@ class DemoPipeline:
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _world: World | None = None
+    _keeping: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="demo-pipeline", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
+        """Nobody asks the vendors any more when this is called: what they hold is kept."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join(_JOIN_SECONDS)
+        if self._world is not None:
+            self._keep()
 
     def _run(self) -> None:
         try:
@@ -97,7 +101,6 @@ class DemoPipeline:
         served = stack.enter_context(serving(world))
         with self.runtime.unit_of_work(shop.id) as session:
             first = connect(session, self.runtime, shop.id, world.merchants[0], served.url)
-        stack.callback(self._keep)
         self.url = served.url
         log.info("demo pipeline runs", sandbox=served.url, first=first)
         self._beat()
@@ -154,7 +157,8 @@ class DemoPipeline:
         from engine.sync.sandbox import keeping
 
         assert self._world is not None
-        write_atomic(self._file, base64.b64encode(keeping.keep(self._world)).decode(), sync=False)
+        with self._keeping:
+            write_atomic(self._file, base64.b64encode(keeping.keep(self._world)).decode(), sync=False)
 
     @property
     def _file(self) -> Path:

@@ -271,8 +271,7 @@ async def _close(
     ends: list[Any] = [*tasks]
     if opened.runner:
         ends.append(asyncio.wait_for(opened.runner.stop(), _RUNNER_STOP_SECONDS))
-    if opened.executing:
-        ends.append(asyncio.to_thread(opened.executing.stop))
+    ends.append(asyncio.to_thread(_end_pipeline, opened))
     if opened.jobs:
         ends.append(asyncio.to_thread(opened.jobs.stop))
     if site.live:
@@ -284,6 +283,14 @@ async def _close(
         opened.guard.close()
     if opened.house:
         await asyncio.to_thread(opened.house.close)
+
+
+def _end_pipeline(opened: _Opened) -> None:
+    """Runs first: what their last steps do at the demo's vendors is kept with the rest."""
+    if opened.executing:
+        opened.executing.stop()
+    if opened.pipeline:
+        opened.pipeline.stop()
 
 
 def _be_the_only_one(settings: Settings, url: str) -> Any:

@@ -16,7 +16,7 @@ from engine.kit.views import View
 from engine.workflows import pipeline, registry, starting
 from engine.workflows.models import PipelineRow
 from engine.workflows.pipeline import SettingsDiff
-from engine.workflows.settings import PipelineSettings
+from engine.workflows.settings import PipelineSettings, SettingsBroken
 from engine.workflows.shadow import DryRun, dry_run
 
 router: Final = APIRouter(prefix="/v1/ops/workflows", tags=["operations"], route_class=Guarded)
@@ -67,6 +67,8 @@ class WorkflowView(View):
     payload_schema: dict[str, Any]
     settings: dict[str, Any]
     """What counts for it: its own values, the shared ones, the defaults."""
+    broken: str
+    """Why that cannot be, where it cannot: then nothing of it goes on."""
 
 
 class WorkflowPage(View):
@@ -195,6 +197,7 @@ def activate(name: Name, site: SiteDep, caller: CallerDep, asked: AskedDep, give
 
 def _view(session: Session, tenant_id: str, name: str, rows: dict[str, PipelineRow]) -> WorkflowView:
     workflow, row = registry.live(name), rows.get(name)
+    settings, broken = _settings(session, tenant_id, name)
     return WorkflowView(
         name=name,
         version=workflow.version,
@@ -204,5 +207,13 @@ def _view(session: Session, tenant_id: str, name: str, rows: dict[str, PipelineR
         every_seconds=workflow.every_seconds,
         undo=dict(workflow.undo),
         payload_schema=workflow.payload.model_json_schema(),
-        settings=pipeline.settings_of(session, tenant_id, name).model_dump(mode="json"),
+        settings=settings,
+        broken=broken,
     )
+
+
+def _settings(session: Session, tenant_id: str, name: str) -> tuple[dict[str, Any], str]:
+    try:
+        return pipeline.settings_of(session, tenant_id, name).model_dump(mode="json"), ""
+    except SettingsBroken as error:
+        return {}, error.message

@@ -67,7 +67,7 @@ GLANCES_OVER: Final = """SELECT FROM app.case_glances WHERE tenant_id = %(tenant
 AND (seen_at <= %(now)s - interval '40 seconds' OR typed_at <= %(now)s - interval '8 seconds')"""
 ALERTS: Final = """SELECT FROM app.alerts a WHERE a.tenant_id = %(tenant)s AND a.resolved_at IS NULL
 AND a.kind = ANY(ARRAY['sync_failing', 'sync_inventory_stopped', 'sync_breaker_open', 'connection_auth_expired',
-'sync_delivery_dead'])
+'sync_delivery_dead', 'warehouse_cancel', 'warehouse_canceled'])
 AND NOT EXISTS (SELECT FROM app.sync_notices n WHERE n.tenant_id = a.tenant_id AND n.alert_id = a.id)"""
 ALERTS_OVER: Final = """SELECT FROM app.sync_notices n JOIN app.alerts a ON a.tenant_id = n.tenant_id
 AND a.id = n.alert_id WHERE n.tenant_id = %(tenant)s AND n.over_at IS NULL AND (a.resolved_at IS NOT NULL

@@ -11,6 +11,7 @@ of them. Whole numbers are sent with one width, or each would have a plan of its
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from select import POLLIN, POLLOUT, poll
@@ -20,7 +21,14 @@ import orjson
 from psycopg import Connection, abc
 from psycopg import Error as PsycopgError
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import DatabaseError, DivisionByZero, InvalidSqlStatementName, OperationalError, lookup
+from psycopg.errors import (
+    DatabaseError,
+    DataError,
+    DivisionByZero,
+    InvalidSqlStatementName,
+    OperationalError,
+    lookup,
+)
 from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import Jsonb
@@ -34,10 +42,17 @@ Refused = DivisionByZero
 _PLACE: Final = re.compile(r"%\((\w+)\)s")
 _GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 _UNDER_WAY: Final = frozenset({TransactionStatus.INTRANS, TransactionStatus.INERROR})
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NOT_WRITTEN: Final = (PsycopgError, ValueError, TypeError, OverflowError, struct.error)
+"""What comes of a value that the database has no form for."""
 _TOLD: Final = 60
 """Letters of each statement that an error tells."""
 _NAMES: Final = "direct_names"
 """What was prepared on a connection, kept with it."""
+
+
+class Unwritable(DataError):
+    """A value that no column holds: nothing was asked."""
 
 
 class Statement:
@@ -56,9 +71,16 @@ Ask = tuple[Statement, Mapping[str, Any]]
 
 def document(value: Any) -> Jsonb:
     """A value that is JSON, written in a tenth of the time. Raises ``TypeError`` for what no body of ours may hold:
-    numbers of more than 64 bits, names that are no text.
+    numbers of more than 64 bits, names that are no text, the character NUL, halves of characters.
     """
-    return Jsonb(value, dumps=orjson.dumps)
+    return Jsonb(value, dumps=_dumped)
+
+
+def _dumped(value: Any) -> bytes:
+    said = orjson.dumps(value)
+    if b"u0000" in said and _NUL.search(said):
+        raise TypeError("text cannot hold the character NUL")
+    return said
 
 
 _PLANNER: Final = {
@@ -93,21 +115,23 @@ class Answers:
 def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
     """Send the statements and the commit; the block's work goes on beside the database's.
 
-    Raises ``Refused`` and the driver's other errors when the block has ended; then nothing was changed.
+    Raises ``Refused`` and the driver's other errors when the block has ended; then nothing was changed. ``Unwritable``
+    before it has begun.
     """
     pooled = engine.raw_connection()
     driver = pooled.driver_connection
     assert isinstance(driver, Connection)
-    trip = _Trip(driver, pooled.info, ((BIND, {"tenant": tenant_id}), *asks))
     answers = Answers()
     try:
-        trip.depart()
-        yield answers
-        answers.take(trip.finish()[1:])
-    except BaseException:
-        if trip.under_way:  # nobody knows what this connection still has to say
-            pooled.invalidate()
-        raise
+        trip = _Trip(driver, pooled.info, ((BIND, {"tenant": tenant_id}), *asks))
+        try:
+            trip.depart()
+            yield answers
+            answers.take(trip.finish()[1:])
+        except BaseException:
+            if trip.under_way:  # nobody knows what this connection still has to say
+                pooled.invalidate()
+            raise
     finally:
         pooled.close()
 
@@ -129,15 +153,19 @@ def within(connection: Line, *asks: Ask) -> list[list[Row]]:
     """The rows of each statement, asked in one trip in the connection's transaction. Where none is under way it begins:
     the trip's end would commit what was asked outside of one.
 
-    Raises what SQLAlchemy makes of the driver's errors; then the transaction has failed.
+    Raises what SQLAlchemy makes of the driver's errors; then the transaction has failed. Of a value that cannot be
+    written (``DataError``) it has not: nothing was asked.
     """
     pooled = connection.connection
     driver = pooled.driver_connection
     assert isinstance(driver, Connection)
+    try:
+        trip = _Trip(driver, pooled.info, asks)
+    except Unwritable as error:
+        raise _told(error, asks) from error
     if driver.pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
         driver.pgconn.exec_(b"BEGIN")
     _announce(connection, asks)
-    trip = _Trip(driver, pooled.info, asks)
     try:
         trip.depart()
         return trip.finish()
@@ -145,9 +173,13 @@ def within(connection: Line, *asks: Ask) -> list[list[Row]]:
         if trip.under_way:
             connection.invalidate()
         if isinstance(error, PsycopgError):
-            told = " ".join(statement.text[:_TOLD] for statement, _ in asks)
-            raise DBAPIError.instance(told, None, error, PsycopgError, hide_parameters=True) from error
+            raise _told(error, asks) from error
         raise
+
+
+def _told(error: PsycopgError, asks: Sequence[Ask]) -> BaseException:
+    words = " ".join(statement.text[:_TOLD] for statement, _ in asks)
+    return DBAPIError.instance(words, None, error, PsycopgError, hide_parameters=True)
 
 
 def _announce(connection: Line, asks: Sequence[Ask]) -> None:
@@ -158,12 +190,19 @@ def _announce(connection: Line, asks: Sequence[Ask]) -> None:
 
 def roll_back(connection: Line) -> None:
     """End the connection's transaction with nothing done, and keep what is prepared: the driver would throw it away."""
-    if connection.closed or connection.invalidated:
+    if not _there(connection):
         return
     driver = connection.connection.driver_connection
     assert isinstance(driver, Connection)
     if driver.pgconn.transaction_status in _UNDER_WAY:
         driver.pgconn.exec_(b"ROLLBACK")
+
+
+def _there(connection: Line) -> bool:
+    """Whether it has a line still: one that was lost is not asked for anything, or it says so instead of what it was
+    lost over.
+    """
+    return not (connection.closed or connection.invalidated)
 
 
 def remember(engine: Engine) -> None:
@@ -175,25 +214,31 @@ def remember(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback_savepoint")
     def _(connection: Line, _name: str, _context: None) -> None:
-        connection.info.pop(_NAMES, None)
+        if _there(connection):
+            connection.info.pop(_NAMES, None)
 
 
 def _forget(connection: Line) -> None:
-    if connection.closed or connection.invalidated:
+    if not _there(connection):
         return
     driver = connection.connection.driver_connection
     if isinstance(driver, Connection) and driver.pgconn.transaction_status in _UNDER_WAY:
         connection.info.pop(_NAMES, None)
 
 
+_Key = tuple[Statement, tuple[int, ...]]
+
+
 class _Trip:
-    """One pipeline on one connection."""
+    """One pipeline on one connection. Raises ``Unwritable`` before anything is asked."""
 
     def __init__(self, driver: Connection[Any], info: dict[Any, Any], asks: Sequence[Ask]) -> None:
-        self._driver, self._info, self._asks = driver, info, asks
+        self._info = info
         self._line: PGconn = driver.pgconn
-        self._names: dict[Any, bytes] = info.setdefault(_NAMES, {})
+        self._names: dict[_Key, bytes] = info.setdefault(_NAMES, {})
+        self._packed = [(statement, *_packed(driver, statement, values)) for statement, values in asks]
         self._asked: list[abc.Transformer | None] = []
+        self._prepared: dict[_Key, tuple[int, bytes]] = {}
         self.under_way = False
 
     def depart(self) -> None:
@@ -207,9 +252,10 @@ class _Trip:
         """What came back."""
         results = self._results()
         if any(_code(result) == InvalidSqlStatementName.sqlstate for result in results):
-            self._names.clear()  # the driver has dropped what was prepared: nothing happened, once more
-            self._send_all()
-            results = self._results()
+            self._names.clear()  # the driver has dropped what was prepared
+            if self._line.transaction_status == TransactionStatus.IDLE:  # nothing happened, once more
+                self._send_all()
+                results = self._results()
         self._line.exit_pipeline_mode()
         self.under_way = False
         for result in results:
@@ -218,30 +264,32 @@ class _Trip:
         return [_rows(types, result) for types, result in zip(self._asked, results, strict=True) if types]
 
     def _send_all(self) -> None:
-        self._asked = []
-        for statement, values in self._asks:
-            self._send(statement, values)
+        self._asked, self._prepared = [], {}
+        for statement, types, sent in self._packed:
+            self._line.send_query_prepared(self._name(statement, types), sent, param_formats=types.formats)
+            self._asked.append(types)
         self._line.pipeline_sync()
         while self._line.flush():
             self._wait(POLLIN | POLLOUT)
             self._line.consume_input()
 
-    def _send(self, statement: Statement, values: Mapping[str, Any]) -> None:
-        types: abc.Transformer = Transformer(self._driver)
-        given = [Int8(value) if type(value := values[name]) is int else value for name in statement.names]
-        sent = types.dump_sequence(given, statement.formats)
-        name = self._names.get((statement, types.types))
-        if name is None:
-            name = self._prepare(statement, types)
-        self._line.send_query_prepared(name, sent, param_formats=types.formats)
-        self._asked.append(types)
+    def _name(self, statement: Statement, types: abc.Transformer) -> bytes:
+        """Under which it is prepared, here or earlier."""
+        key = (statement, types.types or ())
+        if (name := self._names.get(key)) is not None:
+            return name
+        if key not in self._prepared:
+            number = self._info["direct_prepared"] = self._info.get("direct_prepared", 0) + 1
+            self._prepared[key] = (len(self._asked), b"direct_%d" % number)
+            self._line.send_prepare(self._prepared[key][1], statement.sql, param_types=types.types)
+            self._asked.append(None)
+        return self._prepared[key][1]
 
-    def _prepare(self, statement: Statement, types: abc.Transformer) -> bytes:
-        number = self._info["direct_prepared"] = self._info.get("direct_prepared", 0) + 1
-        name = self._names[statement, types.types] = b"direct_%d" % number
-        self._line.send_prepare(name, statement.sql, param_types=types.types)
-        self._asked.append(None)
-        return name
+    def _keep_names(self, results: Sequence[PGresult]) -> None:
+        """What was prepared is known from now on; what stood behind an error was not."""
+        for key, (place, name) in self._prepared.items():
+            if results[place].status in _GOOD:
+                self._names[key] = name
 
     def _results(self) -> list[PGresult]:
         """Everything up to the end of the transaction, which is committed by then."""
@@ -256,6 +304,7 @@ class _Trip:
                     raise OperationalError("the connection was lost")
                 continue
             if result.status == ExecStatus.PIPELINE_SYNC:
+                self._keep_names(results)
                 return results
             results.append(result)
 
@@ -268,6 +317,27 @@ class _Trip:
         uses = self._info["direct_uses"] = self._info.get("direct_uses", 0) + 1
         if uses in {10, 100} or uses % _PLAN_AGAIN == 0:
             self._line.exec_(b"DISCARD PLANS")
+
+
+def _packed(
+    driver: Connection[Any], statement: Statement, values: Mapping[str, Any]
+) -> tuple[abc.Transformer, Sequence[abc.Buffer | None]]:
+    """The statement's values as they travel. Raises ``Unwritable`` that names the first that cannot."""
+    types: abc.Transformer = Transformer(driver)
+    given = [Int8(value) if type(value := values[name]) is int else value for name in statement.names]
+    try:
+        return types, types.dump_sequence(given, statement.formats)
+    except _NOT_WRITTEN:
+        for name, value in zip(statement.names, given, strict=True):
+            _try(driver, name, value)
+        raise
+
+
+def _try(driver: Connection[Any], name: str, value: Any) -> None:
+    try:
+        Transformer(driver).dump_sequence([value], [PyFormat.AUTO])
+    except _NOT_WRITTEN as error:
+        raise Unwritable(f"The value {name!r} cannot be written: {error}") from None
 
 
 def _code(result: PGresult) -> str:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, Final, Generic, TypeVar, cast
 
-from psycopg.types.json import Jsonb
 from sqlalchemy import JSON, ClauseElement, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Mapper, Session, make_transient_to_detached
@@ -18,7 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from engine.kit.bulk import defaults
-from engine.kit.direct import Row, Statement, within
+from engine.kit.direct import Row, Statement, document, within
 from engine.kit.tenancy import SCHEMA, Base
 
 M = TypeVar("M", bound=Base)
@@ -118,10 +117,11 @@ def ask(session: Session, statement: Statement, values: Mapping[str, Any]) -> li
 
 
 def put(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *, alone: bool = False) -> None:
-    """Insert rows, in one trip. What a row does not say has the model's default. ``alone``: they name nothing that
-    waits in the session to be written.
+    """Insert rows, in one trip. What a row does not say has the model's default, a document that is ``None`` is NULL.
+    ``alone``: they name nothing that waits in the session to be written.
 
-    Raises SQLAlchemy's ``IntegrityError`` as any insert does.
+    Raises SQLAlchemy's ``IntegrityError`` as any insert does; ``DataError`` of a value that cannot be written, before
+    anything is.
     """
     if session.autoflush and not alone:
         session.flush()
@@ -129,7 +129,8 @@ def put(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], 
     for row in rows:
         full = {**row, **{name: make() for name, make in defaults(model, tuple(row)).items()}}
         statement, documents = _insert(model, tuple(full))
-        asks.append((statement, {**full, **{name: Jsonb(full[name]) for name in documents}}))
+        said = {name: document(full[name]) for name in documents if full[name] is not None}
+        asks.append((statement, {**full, **said}))
     if asks:
         within(session.connection(), *asks)
 

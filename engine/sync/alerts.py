@@ -1,7 +1,8 @@
 """Trouble with other systems that a person is to hear of: what it is, when it begins and when it is over.
 
-Each is an item of the inbox, once while it lasts. A breaker and refused secrets are raised where they happen; what is a
-matter of counting is looked for every minute. Who is told, and how often, is ``engine.sync.telling``'s.
+Each is an item of the inbox, once while it lasts. A breaker and refused secrets are raised where they happen, what a
+warehouse does by the workflow that hears of it; what is a matter of counting is looked for every minute. Who is told,
+and how often, is ``engine.sync.telling``'s.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
-from engine.kit.policies import policy_of
 from engine.payments.alerts import Action, raise_alert, resolve_alert
 from engine.sync.models import Connection
-from engine.sync.policy import AlertsPolicy
+from engine.sync.policy import alerts_policy
 
 FAILING: Final = "sync_failing"
 """Runs stop, all for one cause; subject: the cause's fingerprint."""
@@ -29,7 +29,11 @@ AUTH_EXPIRED: Final = "connection_auth_expired"
 """Both: subject the connection."""
 DEAD: Final = "sync_delivery_dead"
 """What a system told us was given up; subject: who told, and of what."""
-KINDS: Final = (FAILING, STOPPED, BREAKER, AUTH_EXPIRED, DEAD)
+ASK_WAREHOUSE: Final = "warehouse_cancel"
+"""A person has a warehouse's order called off; subject: our fulfillment."""
+WAREHOUSE_CANCELED: Final = "warehouse_canceled"
+"""A warehouse called off an order by itself; subject: its number."""
+KINDS: Final = (FAILING, STOPPED, BREAKER, AUTH_EXPIRED, DEAD, ASK_WAREHOUSE, WAREHOUSE_CANCELED)
 LATE: Final = timedelta(minutes=45)
 """How long after it was due stock that is switched on counts as stopped though nothing failed: nobody executes."""
 INVENTORY: Final = ("inventorySync", "inventoryBundlesSync")
@@ -63,6 +67,23 @@ FROM app.sync_deliveries WHERE tenant_id = :tenant AND status = 'dead' GROUP BY 
 """),
 }
 """Kind → what of it is wrong now: its subject and what may be said of it."""
+_WORDS: Final = {
+    STOPPED: "{workflow} stopped ({code}): stock is not kept equal until somebody has looked.",
+    BREAKER: "{name} ({system}) fails too often: it is left alone, and asked by and by.",
+    AUTH_EXPIRED: "{name} ({system}) refuses our secrets: it gets nothing until it has new ones.",
+    DEAD: "{messages} of {source} ({topic}) could not be worked.",
+    ASK_WAREHOUSE: "Have the warehouse call off its order {number}: a cancel of {order} waits.",
+    WAREHOUSE_CANCELED: "The warehouse has called off its order {number}: {units_wanted} of it still wanted.",
+}
+_OVER: Final = {
+    FAILING: "Nothing of {workflow} is stopped by {code} any more.",
+    STOPPED: "{workflow} runs again.",
+    BREAKER: "{name} ({system}) is called again.",
+    AUTH_EXPIRED: "{name} ({system}) does not wait for new secrets any more.",
+    DEAD: "No message of {source} ({topic}) lies unworked any more.",
+    ASK_WAREHOUSE: "The cancel of {order} does not wait for the warehouse any more.",
+    WAREHOUSE_CANCELED: "Somebody has looked after the warehouse's order {number}.",
+}
 _STILL: Final = text("""
 UPDATE app.alerts SET facts = CAST(:facts AS jsonb) WHERE tenant_id = :tenant AND kind = :kind AND subject = :subject
 AND resolved_at IS NULL AND facts <> CAST(:facts AS jsonb)
@@ -78,7 +99,7 @@ def watch(session: Session, tenant_id: str) -> None:
         "tenant": tenant_id,
         "inventory": list(INVENTORY),
         "late": clock.now() - LATE,
-        "failures": policy_of(session, tenant_id, AlertsPolicy).failures,
+        "failures": alerts_policy(session, tenant_id).failures,
     }
     for kind, query in _COUNTED.items():
         needed = {name: bound[name] for name in query.compile().params}
@@ -100,47 +121,35 @@ def raise_about(session: Session, tenant_id: str, kind: str, connection_id: str)
     """An alert about a connection."""
     query = select(Connection.name, Connection.system)
     row = session.execute(query.where(Connection.tenant_id == tenant_id, Connection.id == connection_id)).one()
-    facts = {"name": row.name, "system": str(row.system), "count": 1}
-    raise_alert(session, tenant_id, kind, connection_id, words(kind, facts), action=Action.NONE, facts=facts)
+    put(session, tenant_id, kind, connection_id, {"name": row.name, "system": str(row.system), "count": 1})
+
+
+def put(session: Session, tenant_id: str, kind: str, subject: str, facts: Mapping[str, Any]) -> None:
+    """Put it into the inbox, once while it lasts: the shop's people hear of it."""
+    raise_alert(session, tenant_id, kind, subject, words(kind, facts), action=Action.NONE, facts=facts)
 
 
 def words(kind: str, facts: Mapping[str, Any]) -> str:
     """One sentence about it, of facts that anybody may know: names of the shop's own, workflows, steps and codes."""
-    match kind:
-        case "sync_failing":
-            step = f" at “{facts['step']}”" if facts.get("step") else ""
-            often = "once" if facts["count"] == 1 else f"{facts['count']} times"
-            return f"{facts['workflow']} stopped{step} {often}: {facts['code']}."
-        case "sync_inventory_stopped":
-            return f"{facts['workflow']} stopped ({facts['code']}): stock is not kept equal until somebody has looked."
-        case "sync_breaker_open":
-            return f"{facts['name']} ({facts['system']}) fails too often: it is left alone, and asked by and by."
-        case "connection_auth_expired":
-            return f"{facts['name']} ({facts['system']}) refuses our secrets: it gets nothing until it has new ones."
-        case "sync_delivery_dead":
-            return f"{_many(facts['count'], 'message')} of {facts['source']} ({facts['topic']}) could not be worked."
-    raise KeyError(kind)
+    if kind == FAILING:
+        step = f" at “{facts['step']}”" if facts.get("step") else ""
+        often = "once" if facts["count"] == 1 else f"{facts['count']} times"
+        return f"{facts['workflow']} stopped{step} {often}: {facts['code']}."
+    counted = {
+        "messages": _many(facts.get("count", 1), "message"),
+        "units_wanted": _many(facts.get("units", 0), "unit"),
+    }
+    return _WORDS[kind].format_map({**facts, **counted})
 
 
 def over(kind: str, facts: Mapping[str, Any]) -> str:
     """And one that it is over."""
-    match kind:
-        case "sync_failing":
-            return f"Nothing of {facts['workflow']} is stopped by {facts['code']} any more."
-        case "sync_inventory_stopped":
-            return f"{facts['workflow']} runs again."
-        case "sync_breaker_open":
-            return f"{facts['name']} ({facts['system']}) is called again."
-        case "connection_auth_expired":
-            return f"{facts['name']} ({facts['system']}) does not wait for new secrets any more."
-        case "sync_delivery_dead":
-            return f"No message of {facts['source']} ({facts['topic']}) lies unworked any more."
-    raise KeyError(kind)
+    return _OVER[kind].format_map(facts)
 
 
 def _keep(session: Session, tenant_id: str, kind: str, wrong: Mapping[str, dict[str, Any]]) -> None:
     for subject, facts in wrong.items():
-        raise_alert(session, tenant_id, kind, subject, words(kind, facts), action=Action.NONE, facts=facts)
+        put(session, tenant_id, kind, subject, facts)
         said = json.dumps(facts)
         session.execute(_STILL, {"tenant": tenant_id, "kind": kind, "subject": subject, "facts": said})
     for subject in session.scalars(_OPEN, {"tenant": tenant_id, "kind": kind}).all():

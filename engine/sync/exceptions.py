@@ -52,9 +52,10 @@ def put(
     payload: Mapping[str, Any],
     step: str = "",
     connection_id: str | None = None,
+    times: int = 1,
 ) -> ExceptionRow:
     """A run stopped. One that is in the queue already is there once more, open, with what was seen last: ``payload`` is
-    what it worked on, a fix of an earlier one is over.
+    what it worked on, a fix of an earlier one is over. ``times``: how often it had stopped before it came here.
     """
     faults = [{"path": one.path, "message": one.message} for one in _faults(error)]
     values = {
@@ -71,7 +72,7 @@ def put(
         "last_at": clock.now(),
         "taken_until": None,
     }
-    first = {"times": 1, "retries": 0, "first_at": clock.now(), "decided_by": ""}
+    first = {"times": times, "retries": 0, "first_at": clock.now(), "decided_by": ""}
     keys = {"tenant_id": tenant_id, "workflow": workflow, "workflow_id": workflow_id}
     row = insert(ExceptionRow).values(id=new_id("exception"), **keys, **values, **first)
     again = row.on_conflict_do_update(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 from pydantic import Field
+from sqlalchemy.orm import Session
 
-from engine.kit.policies import Policy
+from engine.kit.policies import Policy, PolicyBroken, policy_of
 from engine.mail.policy import Address
 
 Days = Annotated[int, Field(ge=1, le=3_650)]
@@ -38,3 +39,11 @@ class AlertsPolicy(Policy):
     """The name of that connection; empty: the oldest."""
     emails: Annotated[tuple[Address, ...], Field(max_length=20)] = ()
     """Who is written to; empty: the shop's people of the roles `ops` and `admin`."""
+
+
+def alerts_policy(session: Session, tenant_id: str) -> AlertsPolicy:
+    """What the shop rules; the defaults where that cannot be: trouble is told all the same."""
+    try:
+        return policy_of(session, tenant_id, AlertsPolicy)
+    except PolicyBroken:
+        return AlertsPolicy()

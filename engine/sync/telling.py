@@ -19,14 +19,13 @@ from engine.kit import clock
 from engine.kit.identity import Role
 from engine.kit.ids import new_id
 from engine.kit.members import MemberStatus, StaffMember
-from engine.kit.policies import policy_of
 from engine.kit.tenancy import Tenant
 from engine.mail import service as mail
 from engine.payments.models import Alert
 from engine.runtime import Runtime
 from engine.sync import alerts, posting
 from engine.sync.alert_models import Notice
-from engine.sync.policy import AlertsPolicy
+from engine.sync.policy import AlertsPolicy, alerts_policy
 
 TEMPLATE: Final = "sync_alert"
 _WORDS: Final = 300
@@ -48,7 +47,7 @@ class _Line:
 def tell(runtime: Runtime, tenant_id: str) -> None:
     """Say what is new, what is over and what came while it was quiet."""
     with runtime.unit_of_work(tenant_id) as session:
-        policy, now = policy_of(session, tenant_id, AlertsPolicy), clock.now()
+        policy, now = alerts_policy(session, tenant_id), clock.now()
         quiet = timedelta(minutes=policy.quiet_minutes)
         began = _begun(session, tenant_id, now, quiet)
         ended = _ended(session, tenant_id, now, quiet)

@@ -22,10 +22,13 @@ from sqlalchemy.engine import make_url
 from engine.db import Addresses, libpq_url
 from engine.kit import clock, tracing
 from engine.runtime import Runtime
+from engine.sync.errors import SyncError
 from engine.workflows import pipeline, registry, rows
 from engine.workflows.access import Wiring
+from engine.workflows.definition import Workflow
 from engine.workflows.models import RunRow, RunStatus
-from engine.workflows.run import Broke
+from engine.workflows.run import Gone, Misset
+from engine.workflows.settings import PipelineSettings, SettingsBroken
 from engine.workflows.stepping import Stepping, perform
 from engine.workflows.ticket import Canceled, Left, Lost, Parked, Ticket
 
@@ -235,11 +238,10 @@ class Durable:
     def _live(self, ticket: Ticket) -> str:
         with self.runtime.unit_of_work(ticket.tenant_id) as session:
             row = rows.find(session, ticket)
-            settings = pipeline.settings_of(session, ticket.tenant_id, row.workflow)
         try:
-            workflow = registry.at(row.workflow, row.version)
-        except registry.VersionGone as gone:
-            rows.failed(self.runtime, ticket, Broke(gone.message), step="")
+            settings, workflow = self._found(row)
+        except SyncError as why:
+            rows.failed(self.runtime, ticket, why, step="")
             return "failed"
         run = _DurableRun(
             self.runtime,
@@ -254,6 +256,17 @@ class Durable:
         run.woken = row.step if row.status == RunStatus.WAITING else ""
         with tracing.traced(row.trace_id):
             return "done" if perform(run, workflow, row.payload) is not None else "failed"
+
+    def _found(self, row: RunRow) -> tuple[PipelineSettings, Workflow[Any]]:
+        """What the run goes by. Raises ``Misset``, ``Gone``."""
+        try:
+            with self.runtime.unit_of_work(row.tenant_id) as session:
+                settings = pipeline.settings_of(session, row.tenant_id, row.workflow)
+            return settings, registry.at(row.workflow, row.version)
+        except SettingsBroken as broken:
+            raise Misset(broken.message) from None
+        except (registry.VersionGone, registry.NoSuchWorkflow) as gone:
+            raise Gone(gone.message) from None
 
     def step(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What ``work`` gave the first time. What raises is not kept."""

@@ -24,9 +24,9 @@ from engine.kit import clock
 from engine.kit.policies import policy_of
 from engine.runtime import Runtime
 from engine.sync.models import Connection, ConnectionStatus
-from engine.workflows import registry, triggers
+from engine.workflows import orphans, registry, triggers
 from engine.workflows.durable import PROTOCOL, Durable
-from engine.workflows.models import Executor, PipelineRow, RunMode, RunRow, RunStatus
+from engine.workflows.models import OPEN_RUNS, Executor, PipelineRow, RunMode, RunRow, RunStatus
 from engine.workflows.policy import PipelinePolicy
 
 log = structlog.get_logger(__name__)
@@ -108,6 +108,8 @@ class Execution:
         self.beats += 1
         self.durable.find_lost()
         self.adopt()
+        for tenant_id in self._tenants():
+            orphans.tell(self.runtime, tenant_id)
         if self._forgot_at + _HOUR <= (stamp := now.timestamp()):
             self._forgot_at = stamp
             self.forget_old()
@@ -129,6 +131,7 @@ class Execution:
         """Retention: runs and steps by the shop's policy, what the engine kept of them a day after they ended."""
         for tenant_id in self.runtime.store.tenant_ids(suspended=True):
             forget_runs(self.runtime, tenant_id)
+            orphans.close_replays(self.runtime, tenant_id)
         while self.durable.forget_old(before=clock.now() - timedelta(days=1)) and not self._stop.is_set():
             pass
         with self.runtime.store.without_tenant() as session:
@@ -215,7 +218,7 @@ def wanted(runtime: Runtime) -> bool:
             under_way = (
                 select(func.count())
                 .select_from(RunRow)
-                .where(RunRow.tenant_id == tenant_id, RunRow.status.in_(("queued", "running", "waiting")))
+                .where(RunRow.tenant_id == tenant_id, RunRow.status.in_(OPEN_RUNS), RunRow.mode == RunMode.LIVE)
             )
             if session.scalar(on.limit(1)) is not None or session.scalar(under_way):
                 return True

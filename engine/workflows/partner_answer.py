@@ -17,8 +17,10 @@ from sqlalchemy.orm import Session
 from engine.fulfillment import requests, work
 from engine.fulfillment.models import Fulfillment, FulfillmentStatus
 from engine.orders.models import Order
-from engine.payments.alerts import Action, raise_alert, resolve_alert
+from engine.payments.alerts import resolve_alert
 from engine.payments.models import Alert
+from engine.sync import alerts
+from engine.sync.alerts import ASK_WAREHOUSE
 from engine.sync.canonical import WarehouseOrder, WarehouseState
 from engine.sync.models import System
 from engine.workflows import lineage, starting
@@ -31,8 +33,6 @@ from engine.workflows.run import Run
 
 SENDS: Final = "netsuiteToDCL"
 """The workflow that hands orders over."""
-ASK_WAREHOUSE: Final = "warehouse_cancel"
-"""Kind of alert; the subject is the fulfillment. Resolved when the cancel is answered."""
 
 
 class Question(BaseModel):
@@ -66,11 +66,8 @@ def _ask(run: Run, payload: Question) -> bool:
     with run.runtime.unit_of_work(run.tenant_id) as session:
         if not _waits(session, run.tenant_id, payload):
             return False
-        words = f"Have the warehouse call off its order {payload.number}: a cancel of {payload.order_number} waits."
         facts = {"number": payload.number, "order": payload.order_number}
-        raise_alert(
-            session, run.tenant_id, ASK_WAREHOUSE, payload.fulfillment_id, words, action=Action.NONE, facts=facts
-        )
+        alerts.put(session, run.tenant_id, ASK_WAREHOUSE, payload.fulfillment_id, facts)
         return True
 
 

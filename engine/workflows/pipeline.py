@@ -16,7 +16,7 @@ from engine.kit.views import View
 from engine.sync.wire import storable
 from engine.workflows import registry
 from engine.workflows.models import PipelineRow
-from engine.workflows.settings import PipelineSettings
+from engine.workflows.settings import GONE, PipelineSettings, SettingsBroken
 
 SHARED: Final = "*"
 """The settings that all workflows share; it has no switch."""
@@ -94,7 +94,7 @@ def switch(session: Session, tenant_id: str, *, actor: str, workflow: str, on: b
     now = active(session, tenant_id, workflow)
     if now is not None and now.is_on == on:
         return now
-    settings = now.settings if now else {}
+    settings = _said(now)
     note = "switched on" if on else "switched off"
     return save(
         session,
@@ -146,10 +146,13 @@ def switched_on(session: Session, tenant_id: str) -> list[str]:
 
 
 def settings_of(session: Session, tenant_id: str, workflow: str) -> PipelineSettings:
-    """What counts for a workflow: its own values, then the shared ones, then the defaults."""
+    """What counts: a workflow's own values, then the shared ones, then the defaults. Raises ``SettingsBroken``."""
     rows = in_force(session, tenant_id)
-    shared, own = rows.get(SHARED), rows.get(workflow)
-    return _settings(shared.settings if shared else {}, own.settings if own and workflow != SHARED else {})
+    own = rows.get(workflow) if workflow != SHARED else None
+    try:
+        return _settings(_said(rows.get(SHARED)), _said(own))
+    except InvalidInput as error:
+        raise SettingsBroken(f"What {workflow} goes by cannot be: {error.message} It must be set anew.") from None
 
 
 def diff(session: Session, tenant_id: str, workflow: str, *, version: int) -> list[SettingsDiff]:
@@ -162,8 +165,8 @@ def diff(session: Session, tenant_id: str, workflow: str, *, version: int) -> li
 
 
 def _difference(name: str, before: Mapping[str, PipelineRow], after: Mapping[str, PipelineRow]) -> SettingsDiff | None:
-    old, new = _values(name, before), _values(name, after)
-    changes = {key: [old[key], new[key]] for key in new if old[key] != new[key]}
+    old, new = _values_if_any(name, before), _values(name, after)
+    changes = {key: [old.get(key), new[key]] for key in new if key not in old or old[key] != new[key]}
     was, now = (name in one and one[name].is_on for one in (before, after))
     if not changes and was == now:
         return None
@@ -171,8 +174,19 @@ def _difference(name: str, before: Mapping[str, PipelineRow], after: Mapping[str
 
 
 def _values(name: str, rows: Mapping[str, PipelineRow]) -> dict[str, Any]:
-    shared, own = rows.get(SHARED), rows.get(name)
-    return _settings(shared.settings if shared else {}, own.settings if own else {}).model_dump(mode="json")
+    return _settings(_said(rows.get(SHARED)), _said(rows.get(name))).model_dump(mode="json")
+
+
+def _values_if_any(name: str, rows: Mapping[str, PipelineRow]) -> dict[str, Any]:
+    """Nothing where they cannot be: what is put right comes in their place."""
+    try:
+        return _values(name, rows)
+    except InvalidInput:
+        return {}
+
+
+def _said(row: PipelineRow | None) -> dict[str, Any]:
+    return {name: value for name, value in row.settings.items() if name not in GONE} if row else {}
 
 
 def _settings(shared: Mapping[str, Any], own: Mapping[str, Any]) -> PipelineSettings:

@@ -25,7 +25,7 @@ from engine.sync.errors import (
 from engine.sync.models import Connection, System
 from engine.sync.port import Erp, Storefront, Warehouse
 from engine.workflows.models import RunMode
-from engine.workflows.settings import PipelineSettings
+from engine.workflows.settings import PipelineSettings, SettingsBroken
 
 Work = Callable[[], Any]
 """Gives something that JSON has. It may be done twice: it has a key at the system, or its step a probe."""
@@ -98,6 +98,18 @@ class Broke(SyncError):
     code = "workflow_broke"
 
 
+class Misset(SyncError):
+    """What the shop says of its pipeline cannot be. It is set anew, and the run begun again."""
+
+    code = "settings_broken"
+
+
+class Gone(SyncError):
+    """There is nothing here that could go on with the run."""
+
+    code = "workflow_gone"
+
+
 def verdict(error: SyncError, *, failures: int, conflicts: int, looks: bool, salt: str) -> Verdict:
     """What follows, after ``failures`` of this step with this one, ``conflicts`` of which were ``Conflict``. ``looks``:
     the step has a probe. ``salt`` decides the jitter, the same however often it is asked.
@@ -126,6 +138,8 @@ def meant(error: Exception) -> SyncError:
     """Any exception of a step's work as one of the classes that decide."""
     if isinstance(error, SyncError):
         return error
+    if isinstance(error, SettingsBroken):
+        return Misset(error.message)
     if isinstance(error, DomainError):
         if error.retryable:
             seconds = error.retry_after_seconds
@@ -142,7 +156,9 @@ class Later(NotNow):
     code = "not_now"
 
 
-KINDS: Final = {kind.__name__: kind for kind in (Transient, UnknownOutcome, AuthExpired, Conflict, Broke, SyncError)}
+KINDS: Final = {
+    kind.__name__: kind for kind in (Transient, UnknownOutcome, AuthExpired, Conflict, Broke, Misset, Gone, SyncError)
+}
 
 
 def told(error: SyncError) -> dict[str, Any]:

@@ -5,13 +5,20 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.kit.errors import Conflict
 from engine.sync.models import System
 
 Code = Annotated[str, Field(min_length=1, max_length=120)]
+
+
+class SettingsBroken(Conflict):
+    """What is in force was written before a rule was tightened: nothing goes on by it."""
+
+    code = "settings_broken"
 
 
 class Billing(StrEnum):
@@ -37,6 +44,10 @@ class Carriage(_Part):
 
     carrier: str
     service: str = ""
+
+
+GONE: Final = frozenset({"alert_after"})
+"""Values of earlier versions: where one is kept it means nothing any more."""
 
 
 class PipelineSettings(_Part):
@@ -71,5 +82,3 @@ class PipelineSettings(_Part):
     time_zone: str = "UTC"
     overlap_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     """How far back a poll looks once more."""
-    alert_after: Annotated[int, Field(ge=1, le=1_000)] = 3
-    """Failures after which somebody is told."""

@@ -19,6 +19,7 @@ from engine.runtime import Runtime
 from engine.sync import exceptions, inbox
 from engine.sync.errors import NotNow, Rejected, SyncError
 from engine.sync.models import Connection
+from engine.sync.policy import alerts_policy
 from engine.sync.work_models import Delivery, ExceptionRow
 from engine.workflows import pipeline, registry, starting
 from engine.workflows.access import Access, Poll, Wiring
@@ -44,7 +45,6 @@ def _hear_deliveries(runtime: Runtime, tenant_id: str) -> int:
             return 0
         rows = inbox.claim(session, tenant_id, limit=_AT_ONCE)
         on = pipeline.switched_on(session, tenant_id)
-        settings = {name: pipeline.settings_of(session, tenant_id, name) for name in on}
         systems = dict(
             session.execute(select(Connection.id, Connection.system).where(Connection.tenant_id == tenant_id)).all()
         )
@@ -55,19 +55,17 @@ def _hear_deliveries(runtime: Runtime, tenant_id: str) -> int:
             if (workflow := registry.live(name)).from_delivery
             and (systems.get(row.connection_id or "", row.source), row.topic) in workflow.hears
         ]
-        _hear_one(runtime, row, hearing, settings)
+        _hear_one(runtime, row, hearing)
     return len(rows)
 
 
-def _hear_one(
-    runtime: Runtime, row: Delivery, hearing: Sequence[Workflow[Any]], settings: dict[str, PipelineSettings]
-) -> None:
+def _hear_one(runtime: Runtime, row: Delivery, hearing: Sequence[Workflow[Any]]) -> None:
     """It is done once all that hear it have begun; what cannot be read is tried again, and a person's in the end."""
     try:
         begun: list[tuple[str, Any]] = []
         for workflow in hearing:
             assert workflow.from_delivery is not None
-            access = Access(runtime, row.tenant_id, settings[workflow.name])
+            access = Access(runtime, row.tenant_id, _settings(runtime, row.tenant_id, workflow))
             if (payload := workflow.from_delivery(access, row)) is not None:
                 begun.append((workflow.name, payload))
     except Exception as fault:
@@ -105,6 +103,7 @@ def _again(session: Session, row: ExceptionRow) -> None:
     if run is None:
         run = starting.get(session, row.tenant_id, row.workflow_id.rpartition("#")[0], lock=True)
     if run.status in OPEN_RUNS:
+        registry.live(run.workflow)  # or it would wait for nobody
         return
     actor = row.decided_by or "system"
     if reported:
@@ -150,28 +149,32 @@ def poll(runtime: Runtime, tenant_id: str, workflow: Workflow[Any], *, wiring: W
     """Ask once; how many runs began. What goes wrong is kept with the cursor and asked again later."""
     now = clock.now()
     with runtime.unit_of_work(tenant_id) as session:
-        settings = pipeline.settings_of(session, tenant_id, workflow.name)
         cursor = session.get(CursorRow, (tenant_id, workflow.name))
         value, failures = (dict(cursor.value), cursor.failures) if cursor else ({}, 0)
-    asking = Poll(
-        runtime,
-        tenant_id,
-        settings,
-        wiring,
-        workflow_id=_poll_id(tenant_id, workflow),
-        cursor=value,
-        slot=slot_of(workflow, now),
-    )
     assert workflow.poll is not None
     begun = 0
     try:
+        asking = Poll(
+            runtime,
+            tenant_id,
+            _settings(runtime, tenant_id, workflow),
+            wiring,
+            workflow_id=_poll_id(tenant_id, workflow),
+            cursor=value,
+            slot=slot_of(workflow, now),
+        )
         for payloads in _in_parts(workflow.poll(asking)):
             begun += _begin_all(runtime, tenant_id, workflow, payloads)
     except Exception as fault:  # noqa: BLE001 (one poll's failure stops no other)
-        _poll_failed(runtime, tenant_id, workflow, meant(fault), failures + 1, settings, fault)
+        _poll_failed(runtime, tenant_id, workflow, meant(fault), failures + 1, fault)
         return begun
     _poll_done(runtime, tenant_id, workflow, asking.cursor, now, failed=failures > 0)
     return begun
+
+
+def _settings(runtime: Runtime, tenant_id: str, workflow: Workflow[Any]) -> PipelineSettings:
+    with runtime.unit_of_work(tenant_id) as session:
+        return pipeline.settings_of(session, tenant_id, workflow.name)
 
 
 def slot_of(workflow: Workflow[Any], now: datetime) -> datetime:
@@ -193,15 +196,9 @@ def _poll_done(
 
 
 def _poll_failed(
-    runtime: Runtime,
-    tenant_id: str,
-    workflow: Workflow[Any],
-    error: SyncError,
-    failures: int,
-    settings: PipelineSettings,
-    fault: Exception,
+    runtime: Runtime, tenant_id: str, workflow: Workflow[Any], error: SyncError, failures: int, fault: Exception
 ) -> None:
-    """Later again; a person hears of it once it has failed as often as the shop says."""
+    """Later again; a person hears of it once it has failed as often as the shop says (policy ``alerts``)."""
     not_now = isinstance(error, NotNow)
     seconds = error.retry_after if isinstance(error, NotNow) else backoff(failures, f"{tenant_id}|{workflow.name}")
     log.warning("poll failed", tenant=tenant_id, workflow=workflow.name, why=error.code, exc_info=not not_now and fault)
@@ -210,7 +207,7 @@ def _poll_failed(
         row.failures = row.failures if not_now else failures
         row.error = f"{error.code}: {error.message}"[:200]
         row.due_at = clock.now() + timedelta(seconds=max(1.0, seconds))
-        if not not_now and failures >= settings.alert_after:
+        if not not_now and failures >= alerts_policy(session, tenant_id).failures:
             exceptions.put(
                 session,
                 tenant_id,
@@ -220,6 +217,7 @@ def _poll_failed(
                 error=error,
                 payload={},
                 step="poll",
+                times=failures,
             )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from engine.fulfillment import work
 from engine.fulfillment.models import FulfillmentStatus
 from engine.kit import clock
-from engine.payments.alerts import Action, raise_alert
+from engine.sync import alerts
 from engine.sync.canonical import WarehouseState
 from engine.sync.models import System
 from engine.workflows import lineage
@@ -23,8 +23,6 @@ from engine.workflows.definition import Workflow
 from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 
-WAREHOUSE_CANCELED: Final = "warehouse_canceled"
-"""Kind of alert; the subject is the warehouse's number. A person closes it."""
 _FIRST: Final = timedelta(days=1)
 _WAIT: Final = 300.0
 _MOST_WAITS: Final = 12
@@ -89,10 +87,9 @@ def _of_erp(run: Run, order_id: str) -> int:
 def _tell(run: Run, payload: CalledOff, units: int) -> None:
     if run.mode != RunMode.LIVE:
         return
-    words = f"The warehouse has called off its order {payload.number}, and {units} units of it are still wanted."
     facts = {"number": payload.number, "reference": payload.reference, "units": units}
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        raise_alert(session, run.tenant_id, WAREHOUSE_CANCELED, payload.number, words, action=Action.NONE, facts=facts)
+        alerts.put(session, run.tenant_id, alerts.WAREHOUSE_CANCELED, payload.number, facts)
 
 
 def _poll(poll: Poll) -> Iterator[CalledOff]:

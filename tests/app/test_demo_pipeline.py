@@ -14,7 +14,7 @@ import pytest
 
 from tests.app.test_serve import Server, Shopper, to_the_payment_card
 
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 300.0
 """Of a machine under load; nothing is waited for by time, each look asks whether it is so."""
 SHOP = "summit-outdoor"
 

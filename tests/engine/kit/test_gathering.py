@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, select
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy import event, select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NoResultFound, OperationalError
 from sqlalchemy.orm import Session
 
 from engine.db import Store
 from engine.inventory.models import Location
 from engine.kit import clock, limits
-from engine.kit.direct import Statement
+from engine.kit.direct import Statement, Unwritable
 from engine.kit.errors import NotFound, RateLimited
 from engine.kit.gathering import Query, Rows, ask, fetch, put
 from engine.kit.idempotency import IdempotencyKey
 from engine.kit.ids import new_id
 from engine.kit.outbox import OutboxRow
 from engine.kit.tenancy import Tenant
+from engine.sync.work_models import ExceptionRow
 
 SEEN = Rows(Location, "r.tenant_id = %(tenant)s", order="r.position")
 LOCKED = Rows(Location, "r.tenant_id = %(tenant)s", order="r.position", lock=True)
@@ -165,3 +166,93 @@ def test_a_query_is_compiled_once_and_its_values_are_of_each_call(store: Store, 
         two(session, tenant)
         assert [query.rows(session) for _ in range(2)] == [[{"code": "A"}, {"code": "B"}]] * 2
     assert made == [1]
+
+
+DIE = Statement("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
+def lost(store: Store, tenant: Tenant, work: Callable[[Session], None]) -> None:
+    with store.unit_of_work(tenant.id) as session:
+        two(session, tenant)
+        work(session)
+
+
+def nested(session: Session) -> None:
+    with session.begin_nested():
+        ask(session, DIE, {})
+
+
+def whole(session: Session) -> None:
+    ask(session, DIE, {})
+
+
+def mapped(session: Session) -> None:
+    with session.begin_nested():
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+@pytest.mark.parametrize("work", [nested, whole, mapped])
+def test_a_connection_lost_within_is_told_as_such_and_the_next_is_new(
+    line: Store, tenant: Tenant, work: Callable[[Session], None]
+) -> None:
+    with pytest.raises(OperationalError) as told:
+        lost(line, tenant, work)
+    assert "savepoint" not in str(told.value).lower()
+    with line.unit_of_work(tenant.id) as session:
+        assert ask(session, COUNT, {"tenant": tenant.id}) == [{"n": 0}]
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", 2**63, -(2**63) - 1])
+def test_what_cannot_be_written_is_refused_before_a_trip(line: Store, tenant: Tenant, bad: object) -> None:
+    mark = Statement("SELECT %(mark)s AS mark")
+    with line.unit_of_work(tenant.id) as session:
+        two(session, tenant)
+        with pytest.raises(DataError, match="'mark' cannot be written"):
+            fetch(session, (COUNT, {"tenant": tenant.id}), (mark, {"mark": bad}))
+        assert ask(session, COUNT, {"tenant": tenant.id}) == [{"n": 2}]
+    with pytest.raises(Unwritable, match="'mark' cannot be written"):
+        line.ask(tenant.id, (mark, {"mark": bad}))
+    assert line.ask(tenant.id, (COUNT, {"tenant": tenant.id})) == [[{"n": 2}]]
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", 2**64, {1: "x"}])
+def test_a_document_that_cannot_be_written_is_refused_before_a_trip(line: Store, tenant: Tenant, bad: object) -> None:
+    row = {"tenant_id": tenant.id, "consumer": "search", "topic": "t", "subject_id": "s"}
+    with line.unit_of_work(tenant.id) as session:
+        with pytest.raises(DataError, match="'payload' cannot be written"):
+            put(session, OutboxRow, [row | {"payload": {"a": "fine"}}, row | {"payload": {"a": [bad]}}], alone=True)
+        put(session, OutboxRow, [row | {"payload": {"a": "\\u0000"}}], alone=True)
+    with line.unit_of_work(tenant.id) as session:
+        kept = session.scalars(select(OutboxRow.payload).where(OutboxRow.tenant_id == tenant.id))
+        assert list(kept) == [{"a": "\\u0000"}]
+
+
+def test_nothing_said_of_a_document_is_null(store: Store, tenant: Tenant) -> None:
+    with store.unit_of_work(tenant.id) as session:
+        put(session, ExceptionRow, [stopped(tenant, fixed=None), stopped(tenant, fixed={"a": None})])
+        query = text("SELECT fixed IS NULL, jsonb_typeof(fixed) FROM app.sync_exceptions ORDER BY 1 DESC")
+        assert [tuple(row) for row in session.execute(query)] == [(True, None), (False, "object")]
+
+
+def stopped(tenant: Tenant, **more: object) -> dict[str, object]:
+    named = {"tenant_id": tenant.id, "id": new_id("exception"), "workflow": "w", "workflow_id": new_id("exception")}
+    return named | {"subject": "order #1", "code": "c", "reason": "r", "fingerprint": "f"} | more
+
+
+def test_an_error_leaves_no_name_of_what_was_not_prepared(line: Store, tenant: Tenant) -> None:
+    """Statements of a trip that ended before them were never prepared, and are not asked by name."""
+    divided = Statement("SELECT 1 / %(by)s AS whole")
+
+    def divides_by_none(session: Session) -> None:
+        try:
+            fetch(session, (divided, {"by": 0}), (COUNT, {"tenant": tenant.id}))
+        except DBAPIError as error:
+            raise NotFound("refused") from error
+
+    with pytest.raises(NotFound):
+        lost(line, tenant, divides_by_none)
+    for _ in range(2):
+        with line.unit_of_work(tenant.id) as session:
+            two(session, tenant)
+            assert fetch(session, (divided, {"by": 1}), (COUNT, {"tenant": tenant.id}))[1] == [{"n": 2}]
+            session.rollback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from engine import due
 from engine.jobs import due_now
 from engine.kit import clock
 from engine.kit.identity import Role
@@ -20,6 +22,7 @@ from engine.kit.tenancy import Tenant
 from engine.mail import sending
 from engine.mail.models import Mail
 from engine.mail.smtp import SmtpAddress, SmtpMailer
+from engine.payments.alerts import resolve_alert
 from engine.payments.models import Alert
 from engine.runtime import Runtime
 from engine.sync import alerts, breaker, connections, exceptions, inbox, posting, telling
@@ -280,6 +283,46 @@ def test_a_delivery_that_is_given_up_is_told_until_it_was_worked(shop: Shop) -> 
         inbox.revive(session, shop.tenant.id, row.id)
     shop.round()
     assert shop.told()[1:] == ["Over\n• No message of shopify (orders/create) lies unworked any more."]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "begins", "ends"),
+    [
+        (
+            alerts.ASK_WAREHOUSE,
+            {"number": "W-7", "order": "TS-1001"},
+            "Have the warehouse call off its order W-7: a cancel of TS-1001 waits.",
+            "The cancel of TS-1001 does not wait for the warehouse any more.",
+        ),
+        (
+            alerts.WAREHOUSE_CANCELED,
+            {"number": "W-7", "reference": "#7", "units": 1},
+            "The warehouse has called off its order W-7: 1 unit of it still wanted.",
+            "Somebody has looked after the warehouse's order W-7.",
+        ),
+    ],
+)
+def test_what_a_warehouse_does_is_told_until_somebody_has_dealt_with_it(
+    shop: Shop, kind: str, facts: dict[str, Any], begins: str, ends: str
+) -> None:
+    shop.join_slack()
+    for _ in range(2):
+        with shop.uow() as session:
+            alerts.put(session, shop.tenant.id, kind, "W-7", facts)
+        assert (telling.tell in due_now(shop.runtime, shop.tenant.id)) == (not shop.told())
+        shop.round()
+    assert shop.inbox() == [(kind, True)]
+    assert shop.told() == [f"Needs somebody\n• {begins}"]
+    assert shop.letters() == [(OPS, "Needs somebody: Test Shop and its other systems")]
+    with shop.uow() as session:
+        resolve_alert(session, shop.tenant.id, kind, "W-7")
+    assert telling.tell in due_now(shop.runtime, shop.tenant.id)
+    shop.round()
+    assert shop.told()[1:] == [f"Over\n• {ends}"]
+
+
+def test_the_jobs_look_for_every_kind_that_is_told() -> None:
+    assert re.findall(r"'([a-z_]+)'", due.ALERTS.partition("AND NOT")[0]) == list(alerts.KINDS)
 
 
 def test_a_breaker_that_opens_is_told_and_so_is_its_end(shop: Shop) -> None:

@@ -15,17 +15,16 @@ from engine.kit.outbox import OutboxRow
 from engine.orders import replacements
 from engine.orders.replacements import ReplacementLine
 from engine.runtime import Runtime
+from engine.sync.alerts import ASK_WAREHOUSE, WAREHOUSE_CANCELED
 from engine.sync.sandbox import emitting
 from engine.workflows import pipeline
 from engine.workflows.dcl_tracking_update import WORKFLOW as TRACK
 from engine.workflows.models import RunMode, RunRow, RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW as SEND
 from engine.workflows.netsuite_to_dcl import number_of
-from engine.workflows.partner_answer import ASK_WAREHOUSE
 from engine.workflows.partner_answer import WORKFLOW as ANSWER
 from engine.workflows.rehearsal import Death, Rehearsal, When
 from engine.workflows.shopify_to_netsuite import WORKFLOW as TAKE
-from engine.workflows.warehouse_canceled import WAREHOUSE_CANCELED
 from engine.workflows.warehouse_canceled import WORKFLOW as LOST
 from tests.engine.fulfillment.conftest import Warehouse
 from tests.engine.orders.desk import Desk, buy

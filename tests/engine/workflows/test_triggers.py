@@ -11,18 +11,24 @@ import pytest
 from sqlalchemy import select
 
 from engine.kit import clock
+from engine.kit.errors import InvalidInput
+from engine.kit.policies import change_policy
 from engine.kit.tenancy import Tenant
+from engine.payments.models import Alert
 from engine.runtime import Runtime
-from engine.sync import exceptions, inbox
+from engine.sync import alerts, exceptions, inbox
 from engine.sync.errors import RateLimited, Rejected, Transient
 from engine.sync.models import System
+from engine.sync.policy import AlertsPolicy
 from engine.sync.work_models import Delivery, ExceptionRow
-from engine.workflows import pipeline, starting, triggers
+from engine.workflows import orphans, pipeline, starting, triggers
 from engine.workflows.access import Poll, Wiring
 from engine.workflows.definition import Workflow
-from engine.workflows.models import CursorRow, RunRow
+from engine.workflows.durable import Durable
+from engine.workflows.models import CursorRow, RunMode, RunRow
 from engine.workflows.rehearsal import rehearse
 from engine.workflows.run import Run
+from engine.workflows.ticket import Ticket
 from tests.engine.workflows.toys import Toy, registered, toy
 
 
@@ -157,6 +163,119 @@ def test_a_poll_that_breaks_off_keeps_its_cursor_and_is_asked_again(
     assert sorted(runs(runtime, tenant)) == ["#1", "#2", "#3"]
     assert [row.value for row in rows(runtime, tenant, CursorRow)] == [{"last": 3}]
     assert [row.status for row in rows(runtime, tenant, ExceptionRow)] == ["resolved"]
+
+
+def test_how_often_a_poll_fails_before_it_is_told_is_the_shops_one_threshold(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    def breaks(poll: Poll) -> Iterator[Toy]:
+        raise Transient("trouble")
+        yield
+
+    pipe()
+    with runtime.unit_of_work(tenant.id) as session:
+        change_policy(session.get_one(Tenant, tenant.id), AlertsPolicy, {"failures": 2})
+    heard = []
+    with registered(replace(HEARS, poll=breaks)), clock.own(clock.now()) as hands:
+        for _ in range(3):
+            triggers.poll_due(runtime, tenant.id, wiring=Wiring())
+            with runtime.unit_of_work(tenant.id) as session:
+                alerts.watch(session, tenant.id)
+            queued = [row.times for row in rows(runtime, tenant, ExceptionRow)]
+            heard.append((queued, [row.facts["count"] for row in rows(runtime, tenant, Alert)]))
+            hands.move(timedelta(minutes=1))
+    assert heard == [([], []), ([2], [2]), ([3], [3])]
+
+
+def test_settings_that_cannot_be_are_told_and_stop_nobody_else(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    other = replace(HEARS, name="other")
+    with registered(HEARS, other), clock.own(clock.now()) as hands:
+        with runtime.unit_of_work(tenant.id) as session:
+            pipeline.switch(session, tenant.id, actor="ops", workflow="other", on=True)
+        misset(runtime, tenant, {"safety_stock": -1})
+        assert receive(runtime, tenant, b"#9")
+        triggers.hear(runtime, tenant.id)
+        for _ in range(3):
+            triggers.poll_due(runtime, tenant.id, wiring=Wiring())
+            hands.move(timedelta(minutes=1))
+        (told,) = rows(runtime, tenant, ExceptionRow)
+        assert (told.workflow, told.code, told.workflow_id) == ("toy", "settings_broken", f"{tenant.id}:toy:poll")
+        assert told.reason.startswith("What toy goes by cannot be: settings.safety_stock: ")
+        assert [row.error for row in rows(runtime, tenant, Delivery)] == ["settings_broken"]
+        assert {row.workflow for row in rows(runtime, tenant, RunRow)} == {"other"}
+
+        with runtime.unit_of_work(tenant.id) as session:
+            said = {"actor": "ops", "workflow": "toy", "is_on": True, "settings": {"safety_stock": 1}}
+            pipeline.save(session, tenant.id, **said, activate_it=True)
+        triggers.poll_due(runtime, tenant.id, wiring=Wiring())
+    assert [row.status for row in rows(runtime, tenant, ExceptionRow)] == ["resolved"]
+
+
+def test_a_run_whose_settings_cannot_be_is_a_persons(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    misset(runtime, tenant, {"safety_stock": -1})
+    run_id, _ = starting.start(runtime, tenant.id, "toy", {"ref": "#1"}, trigger="cli")
+    assert Durable(runtime, "here")._live(Ticket(tenant.id, run_id)) == "failed"
+    (run,), (told,) = rows(runtime, tenant, RunRow), rows(runtime, tenant, ExceptionRow)
+    assert (run.status, run.error_code, told.workflow_id) == ("failed", "settings_broken", run_id)
+
+
+def test_a_value_of_an_earlier_version_means_nothing_and_is_not_said_anew(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    misset(runtime, tenant, {"alert_after": 5, "safety_stock": 2})
+    with runtime.unit_of_work(tenant.id) as session:
+        assert pipeline.settings_of(session, tenant.id, "toy").safety_stock == 2
+        assert pipeline.switch(session, tenant.id, actor="ops", workflow="toy", on=False).settings == {
+            "safety_stock": 2
+        }
+        with pytest.raises(InvalidInput, match=r"settings\.alert_after"):
+            pipeline.save(session, tenant.id, actor="ops", workflow="toy", is_on=True, settings={"alert_after": 5})
+
+
+def misset(runtime: Runtime, tenant: Tenant, settings: dict[str, Any]) -> None:
+    """As an earlier version of ours would have kept it."""
+    with runtime.unit_of_work(tenant.id) as session:
+        pipeline.active(session, tenant.id, "toy").settings = settings
+
+
+def test_a_run_of_a_workflow_that_is_no_more_is_told_once_and_left_as_it_is(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    run_id, _ = starting.start(runtime, tenant.id, "toy", {"ref": "#1"}, trigger="cli")
+    with registered(replace(HEARS, name="other")):
+        assert orphans.tell(runtime, tenant.id) == 0
+        with clock.shifted(timedelta(minutes=11)):
+            assert [orphans.tell(runtime, tenant.id) for _ in range(2)] == [1, 0]
+        (told,) = rows(runtime, tenant, ExceptionRow)
+        assert (told.workflow_id, told.code, told.subject) == (run_id, "workflow_gone", "order #1")
+        with runtime.unit_of_work(tenant.id) as session:
+            exceptions.retry(session, tenant.id, told.id, actor="stf_1")
+        triggers.hear(runtime, tenant.id)
+        (told,) = rows(runtime, tenant, ExceptionRow)
+        assert (told.status, told.reason[:24]) == ("open", "There is no workflow toy")
+    assert [run.status for run in rows(runtime, tenant, RunRow)] == ["queued"]
+
+
+def test_what_a_dead_replay_left_open_is_closed_and_nothing_else(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    for mode in (RunMode.LIVE, RunMode.SHADOW):
+        starting.start(runtime, tenant.id, "toy", {"ref": f"#{mode}"}, trigger="cli")
+    with runtime.unit_of_work(tenant.id) as session:
+        starting.get(session, tenant.id, f"{tenant.id}:toy:#shadow").mode = RunMode.SHADOW
+    assert orphans.close_replays(runtime, tenant.id) == 0
+    with clock.shifted(timedelta(hours=2)):
+        assert orphans.close_replays(runtime, tenant.id) == 1
+    told = {run.id.rpartition(":")[2]: (run.status, run.error) for run in rows(runtime, tenant, RunRow)}
+    assert told == {"#live": ("queued", ""), "#shadow": ("canceled", "Its replay ended before it did.")}
+    assert rows(runtime, tenant, ExceptionRow) == []
 
 
 def test_a_poll_that_is_limited_waits_as_it_is_told_and_is_no_failure(
