@@ -126,7 +126,7 @@ def settings_for(merchant: Merchant) -> dict[str, Any]:
     """Places, ways of shipping and charges of the sandbox's accounts, as the shop calls them."""
     account = merchant.account
     places = {row.external_id or "": str(row.id) for row in account.kind("location").values()}
-    shopify = {place.name: str(place.gid) for place in merchant.shop.state.locations.values()}
+    shopify = {place.name: str(place.id) for place in merchant.shop.state.locations.values()}
     names = {code: shopify.get(name, "") for code, name in _names_of(merchant).items()}
     return {
         "locations": [

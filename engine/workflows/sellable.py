@@ -115,9 +115,13 @@ def shop_levels(run: Run, skus: Iterable[str] | None = None) -> list[StockLevel]
 
 def wanted_at(levels: Sequence[StockLevel], units: Mapping[str, Mapping[str, int]]) -> list[tuple[StockLevel, int]]:
     """Each level of the shop at a place that is kept in step, with what it should be; what ``units`` does not know is
-    left alone. Raises ``Rejected`` where the shop has several places and the settings say of none which it is.
+    left alone. Raises ``Rejected`` where the shop has several places and the settings say of none which it is, or
+    name places alone that it does not have.
     """
     there = {level.location for level in levels}
+    if there and ONLY not in units and there.isdisjoint(units):
+        words = f"the shop has none of the places {', '.join(sorted(units))}"
+        raise Rejected("Nobody knows where the stock is.", fields=[FieldFault("settings.locations", words)])
     if set(units) == {ONLY} and len(there) > 1:
         words = "the shop has several places: say in the settings which is which in the ERP"
         raise Rejected("Nobody knows where the stock is.", fields=[FieldFault("settings.locations", words)])
@@ -176,13 +180,13 @@ def _change(level: StockLevel, wanted: int) -> StockChange:
 
 def _places(run: Run) -> dict[str, str]:
     """The ERP's place → the shop's, as the settings have it; empty where they say nothing. A place of the ERP may be
-    named there by its id or its name.
+    named there by its id or its name, a place of the shop by its number or its global id, which ends in it.
     """
     said = [one for one in run.settings.locations if one.erp and one.storefront]
     if not said:
         return {}
     named = {name: number for number, name in run.erp().places().items()}
-    return {named.get(one.erp, one.erp): one.storefront for one in said}
+    return {named.get(one.erp, one.erp): one.storefront.rpartition("/")[2] for one in said}
 
 
 def _less(

@@ -49,7 +49,7 @@ def test_its_settings_name_what_is_there(world: World) -> None:
     assert set(here) == {"RNO", "CMH", "ATL", "DFW", "STORE-DEN"}
     assert [code for code, place in here.items() if place.warehouse] == ["RNO"]
     assert settings.default_location == here["RNO"].erp
-    assert all(place.storefront.startswith("gid://shopify/Location/") for place in here.values())
+    assert {int(place.storefront) for place in here.values()} == set(who.shop.state.locations)
     ways = who.account.lists["shipMethod"]
     assert {int(way) for way in settings.ship_methods.values()} <= set(ways)
     assert set(settings.carriages) == {str(way) for way in ways}

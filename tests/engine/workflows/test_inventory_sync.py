@@ -12,6 +12,7 @@ from engine.workflows import inventory_bundles_sync, inventory_sync
 from engine.workflows.inventory_bundles_sync import buildable, recipe
 from engine.workflows.inventory_sync import StockSlot
 from engine.workflows.rehearsal import Death, When
+from engine.workflows.settings import PipelineSettings
 from tests.contracts.connectors.calls_shopify import BUNDLE, KIT, STOVE, TENT, variant
 from tests.engine.workflows.pipeline_scene import Pipeline
 
@@ -91,6 +92,26 @@ def test_an_empty_erp_is_wrong(pipeline: Pipeline, workflow: object) -> None:
 def test_several_places_want_settings(pipeline: Pipeline) -> None:
     run = pipeline.play(STOCK, SLOT, settings=pipeline.settings.model_copy(update={"locations": ()}))
     assert (run.row().status, pipeline.exceptions()[0].fields[0]["path"]) == ("failed", "settings.locations")
+
+
+def test_a_place_of_the_shop_may_be_named_by_its_global_id(pipeline: Pipeline) -> None:
+    emitting.count_stock(pipeline.world, pipeline.merchant, sku=TENT, location="RNO", by=7)
+    named = [
+        one.model_copy(update={"storefront": f"gid://shopify/Location/{one.storefront}"}) for one in pipeline.places()
+    ]
+    assert pipeline.play(STOCK, SLOT, settings=PipelineSettings(locations=tuple(named))).result["pushed"] == 1
+    assert told(pipeline, TENT, "RNO") == erp(pipeline, TENT, "RNO")
+
+
+def test_places_that_the_shop_does_not_know_want_settings(pipeline: Pipeline) -> None:
+    named = [one.model_copy(update={"storefront": f"9{one.storefront}"}) for one in pipeline.places()]
+    emitting.count_stock(pipeline.world, pipeline.merchant, sku=TENT, location="RNO", by=7)
+    before = told(pipeline, TENT, "RNO")
+    for workflow in (STOCK, BUNDLES):
+        row = pipeline.play(workflow, SLOT, settings=PipelineSettings(locations=tuple(named))).row()
+        assert (row.status, row.error_code) == ("failed", "vendor_rejected")
+    assert [row.fields[0]["path"] for row in pipeline.exceptions()] == ["settings.locations"] * 2
+    assert (told(pipeline, TENT, "RNO"), sets(pipeline)) == (before, 0)
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -10,7 +10,7 @@ from engine.sync import hearing
 from engine.sync.connectors import NotSupported
 from engine.sync.models import System
 from engine.sync.sandbox import emitting
-from engine.workflows import listening, pipeline
+from engine.workflows import listening, pipeline, registry
 from engine.workflows import shopify_to_netsuite as w1
 from tests.contracts.connectors import bench
 from tests.contracts.connectors.calls_shopify import basket
@@ -44,6 +44,13 @@ def test_it_listens_to_what_is_on_and_once(pipeline: Pipeline) -> None:
 
     there = [one.topic.lower().replace("_", "/", 1) for one in pipeline.merchant.shop.state.subscriptions.values()]
     assert sorted(there) == wanted
+
+
+def test_all_that_the_workflows_hear_of_can_be_listened_to(pipeline: Pipeline) -> None:
+    for name in registry.names():
+        switch_on(pipeline, name)
+    heard = (topic for name in registry.names() for system, topic in registry.live(name).hears if system == "shopify")
+    assert listen(pipeline).topics == sorted(heard)
 
 
 def test_nothing_is_on_and_some_take_no_subscriptions(pipeline: Pipeline) -> None:
