@@ -1,4 +1,4 @@
-"""Servers without most of their start: one process imports the house, and each server is a fork of it.
+"""Servers without most of their start: one process for all workers imports the house, and each server is its fork.
 
 What is imported takes seconds, of which a busy machine makes minutes; a test that has a server restarted waits for it.
 That one starts from nothing as well is what ``tests/app/test_serve.py`` is about.
@@ -6,71 +6,93 @@ That one starts from nothing as well is what ``tests/app/test_serve.py`` is abou
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import socket
+import subprocess
 import sys
-from multiprocessing import forkserver, get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+import tempfile
+from functools import cache
 from pathlib import Path
+from select import select
 from typing import Any, cast
 
 from tests.app.test_serve import ROOT, Server
 
-_NURSERY = get_context("forkserver")
-_NURSERY.set_forkserver_preload(["tests.browser.house"])
+ENDS_SECONDS = 120.0
+"""How soon a server ends is not what these tests are about; one that never does is told."""
+PLACE = Path(tempfile.gettempdir()) / f"nursery-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
 
 
 class Forked:
     """A process of the nursery, asked as one of ``subprocess``."""
 
-    def __init__(self, process: ForkServerProcess) -> None:
-        self._process = process
+    def __init__(self, said: socket.socket) -> None:
+        self._said = said
+        self._lines = said.makefile("r", encoding="ascii")
+        self.pid = int(self._lines.readline())
+        self.returncode: int | None = None
 
     def send_signal(self, number: int) -> None:
-        if self._process.pid:
-            os.kill(self._process.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def poll(self) -> int | None:
-        return self._process.exitcode
+        return self._ended(0)
 
-    def wait(self, _timeout_seconds: float) -> None:
-        """How soon a server ends is not what these tests are about; what never ends their own limit ends."""
-        self._process.join()
+    def wait(self, _timeout_seconds: float) -> int:
+        code = self._ended(ENDS_SECONDS)
+        if code is None:
+            raise subprocess.TimeoutExpired("icommerce serve", ENDS_SECONDS)
+        return code
+
+    def _ended(self, timeout_seconds: float) -> int | None:
+        if self.returncode is None and select([self._said], [], [], timeout_seconds)[0]:
+            self.returncode = int(self._lines.readline())
+            self._lines.close()
+            self._said.close()
+        return self.returncode
 
 
 class QuickServer(Server):
     """``icommerce serve``, forked."""
 
     def start(self) -> None:
-        _open_nursery(self.env)
-        heard, said = _NURSERY.Pipe(duplex=False)
+        _opened(self.env["PYTHONPATH"])
         log = self.home.parent / "serve.log"
-        process = _NURSERY.Process(target=_serve, args=(self.port, self.env, log, said))
-        process.start()
-        said.close()
-        self.process = cast("Any", Forked(process))
-        with os.fdopen(os.dup(heard.fileno()), encoding="utf-8") as lines:
+        asked = {"words": ["serve", "--port", str(self.port)], "env": self.env, "log": str(log)}
+        heard, said = os.pipe()
+        guest = _guest()
+        socket.send_fds(guest, [json.dumps(asked).encode()], [said])
+        os.close(said)
+        self.process = cast("Any", Forked(guest))
+        with os.fdopen(heard, encoding="utf-8") as lines:
             assert lines.readline() == f"ready {self.url}\n", log.read_text()
 
 
-def _open_nursery(env: dict[str, str]) -> None:
-    """Its modules are found where the servers' are; it lives as long as whoever opened it."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = env["PYTHONPATH"]
+@cache
+def _opened(path: str) -> socket.socket:
+    """A connection that keeps the nursery open as long as this worker lives. The first worker to come opens it."""
+    with PLACE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            return _guest()
+        except (FileNotFoundError, ConnectionRefusedError):
+            PLACE.unlink(missing_ok=True)
+            command = [sys.executable, "-m", "tests.browser.house", str(PLACE)]
+            env = os.environ | {"PYTHONPATH": path}
+            house = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            assert house.stdout
+            assert house.stdout.readline() == b"open\n", "the nursery did not open"
+            return _guest()
+
+
+def _guest() -> socket.socket:
+    guest = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
-
-
-def _serve(port: int, env: dict[str, str], log: Path, said: Connection) -> None:
-    os.dup2(said.fileno(), 1)
-    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    said.close()
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(ROOT)
-    sys.argv = ["icommerce", "serve", "--port", str(port)]
-    from app.cli import main
-
-    main()
+        guest.connect(str(PLACE))
+    except OSError:
+        guest.close()
+        raise
+    return guest
