@@ -45,11 +45,15 @@ _JOURNAL: Final = 2_000
 """Requests that the sandbox remembers."""
 _LATELY: Final = timedelta(minutes=5)
 """Longer than that nothing is in haste: what waits then waits for a person, or for a system that is down."""
-_UNDER_WAY: Final = text("""
-SELECT EXISTS (SELECT FROM app.fulfillments WHERE tenant_id = :tenant AND partner <> 'own'
-    AND status IN ('released', 'accepted', 'cancel_requested') AND released_at > :since)
-  OR EXISTS (SELECT FROM app.sync_runs WHERE tenant_id = :tenant AND subject_kind = 'order' AND created_at > :since)
+_CALMER: Final = 10
+"""What began so long ago is asked about every tenth of that: the first seconds count, later there is less to hear."""
+_BEGAN: Final = text("""
+SELECT greatest(
+  (SELECT max(released_at) FROM app.fulfillments WHERE tenant_id = :tenant AND partner <> 'own'
+    AND status IN ('released', 'accepted', 'cancel_requested')),
+  (SELECT max(created_at) FROM app.sync_runs WHERE tenant_id = :tenant AND subject_kind = 'order'))
 """)
+"""When the newest thing that is on its way began."""
 _JOIN_SECONDS: Final = 1.0
 """What a stop waits for: a beat that is longer under way is left."""
 
@@ -139,18 +143,23 @@ class DemoPipeline:
                     log.exception("job failed", job=job.__name__)
 
     def _hasten(self) -> None:
-        """What a shop would wait minutes for is due now, while something is on its way."""
+        """What a shop would wait minutes for is due soon, while something is on its way."""
         from engine.fulfillment.release import release_due
         from engine.workflows.models import CursorRow
 
         release_due(self.runtime, self.tenant_id)
+        now = clock.now()
         with self.runtime.unit_of_work(self.tenant_id) as session:
-            if not session.scalar(_UNDER_WAY, {"tenant": self.tenant_id, "since": clock.now() - _LATELY}):
+            began = session.scalar(_BEGAN, {"tenant": self.tenant_id})
+            if began is None or now - began > _LATELY:
                 return
             due = update(CursorRow).where(
-                CursorRow.tenant_id == self.tenant_id, CursorRow.workflow.in_(HASTENED), CursorRow.failures == 0
+                CursorRow.tenant_id == self.tenant_id,
+                CursorRow.workflow.in_(HASTENED),
+                CursorRow.failures == 0,
+                CursorRow.polled_at <= now - (now - began) / _CALMER,
             )
-            session.execute(due.values(due_at=clock.now()).execution_options(synchronize_session=False))
+            session.execute(due.values(due_at=now).execution_options(synchronize_session=False))
 
     def _keep(self) -> None:
         """Write down what the vendors hold."""

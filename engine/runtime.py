@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Platforms(Protocol):
     """Other platforms that some of the shop's products come from."""
 
-    def recheck(self, runtime: Runtime, tenant_id: str, product_ids: Sequence[str]) -> None:
-        """Have what we know of these products be as it is there now, where that can be found out. It asks over the
-        network: no transaction is to be open.
+    def recheck(self, runtime: Runtime, tenant_id: str, product_ids: Sequence[str]) -> list[str]:
+        """Have what we know of these products be as it is there now; the ones of which that could not be found out. It
+        asks over the network: no transaction is to be open.
         """
 
 

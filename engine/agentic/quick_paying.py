@@ -87,7 +87,7 @@ def agree(
     checkout.payment_method = paying.method(looked, payment.token or "")
     extra.refusal = None
     known = quick.facts_of(runtime, found)
-    if known.tax_policy.elsewhere:
+    if known.tax_policy.elsewhere or (runtime.platforms is not None and known.stale(now)):
         raise Unusual
     quote = pricing.price(checkout, known)
     said = sessions.told(checkout, extra, quote)

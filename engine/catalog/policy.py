@@ -26,7 +26,9 @@ class CatalogPolicy(Policy):
     """Whether a product tells of its variants that are not sold now, as not available; else only of those that are."""
     platform_fresh_minutes: Annotated[int, Field(ge=0, le=10_080)] = 60
     """How old what we know of a product may be when it is sold, of products that another platform sells as well: it is
-    asked for anew before the money is taken. Where the platform cannot be asked, what was known last counts.
+    asked for anew before the money is taken.
     """
+    platform_sells_unasked: bool = False
+    """Whether such a product is sold as it was known last where its platform cannot be asked; else not until it can."""
     platform_weight_g: Annotated[int, Field(ge=1, le=10_000_000)] = 500
     """What a new product of a platform is taken to weigh until somebody says better: it comes as a draft."""

@@ -8,12 +8,13 @@ again. A sale of units that are not there yet asks once more what can be promise
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
 from engine.carts import discounts
+from engine.catalog.policy import CatalogPolicy
 from engine.checkout import facts, pricing, quotas, taxing
 from engine.checkout.errors import CheckoutBusy
 from engine.checkout.facts import Facts
@@ -28,10 +29,12 @@ from engine.kit.direct import Ask, Refused, Statement, document
 from engine.kit.errors import NotFound
 from engine.kit.faults import fault_point
 from engine.kit.identity import Identity
+from engine.kit.policies import read_policy
 from engine.payments import tenders
 from engine.runtime import Runtime
 
 BUSY: Final = "The payment for this checkout is being made right now. Please wait a moment."
+UNASKED: Final = "The price of {} cannot be confirmed right now. Nothing was charged. Please try again in a moment."
 _TRIES: Final = 4
 _GRACE: Final = timedelta(minutes=1)
 """A card that is pressed in its last second is still used."""
@@ -128,6 +131,8 @@ class Prepared:
     known: Facts
     quote: Quote | None = None
     """What that comes to, where it is worked out already."""
+    unasked: Sequence[str] = ()
+    """Products that are not sold by what is known of them, and whose platform could not be asked."""
 
 
 def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
@@ -142,7 +147,7 @@ def prepare(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     if question is None:
         return seen
     taxing.ask_about(runtime, identity.tenant_id, seen.card.id, question)
-    return _look(runtime, identity, consent_id)
+    return replace(_look(runtime, identity, consent_id), unasked=seen.unasked)
 
 
 def _fresh(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
@@ -155,8 +160,9 @@ def _fresh(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
     stale = seen.known.stale(clock.now())
     if not stale:
         return seen
-    runtime.platforms.recheck(runtime, identity.tenant_id, stale)
-    return _look(runtime, identity, consent_id)
+    unasked = runtime.platforms.recheck(runtime, identity.tenant_id, stale)
+    rule = read_policy(dict(seen.known.shop.settings), CatalogPolicy)
+    return replace(_look(runtime, identity, consent_id), unasked=() if rule.platform_sells_unasked else unasked)
 
 
 def _look(runtime: Runtime, identity: Identity, consent_id: str) -> Prepared:
@@ -230,6 +236,9 @@ def agreed(seen: Prepared) -> Quote:
     """Today's price, if it is what was agreed to."""
     card = seen.card
     _require_open(card)
+    if seen.unasked:
+        titles = {item["title"] for item in seen.known.items.values() if item["product_id"] in seen.unasked}
+        raise Changed(UNASKED.format(", ".join(sorted(titles))))
     quote = seen.quote or pricing.price(card, seen.known)
     if quote.problems:
         raise Changed(" ".join(quote.problems))

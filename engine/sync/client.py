@@ -24,7 +24,7 @@ from engine.runtime import Runtime
 from engine.sync import breaker, connections, journal, limits, observed
 from engine.sync.connections import Standing
 from engine.sync.dialects import Dialect, dialect_of
-from engine.sync.errors import AuthExpired, ConnectionPaused, RateLimited, SyncError
+from engine.sync.errors import AuthExpired, ConnectionPaused, RateLimited, Rejected, SyncError
 from engine.sync.exchange import exchange, meaning
 from engine.sync.limits import Taken, Wait
 from engine.sync.masking import Mask
@@ -44,6 +44,7 @@ _MARGIN: Final = timedelta(seconds=30)
 _KNOWN_FOR: Final = timedelta(seconds=10)
 """How long a client goes by the secrets that it has read."""
 _PAUSED_WAIT: Final = 60.0
+_NOT_THERE: Final = 404
 _SAID: Final = 65_536
 """What is looked at of content that is no document."""
 Sleep = Callable[[float], None]
@@ -215,7 +216,7 @@ class VendorClient:
         fault_point("sync_after_call")
         took = time.monotonic() - started
         observed.called(system, error.code if error else "ok", took)
-        self._note(leave, known, reply, error, timedelta(seconds=took))
+        self._note(leave, known, request, reply, error, timedelta(seconds=took))
         if error is not None:
             raise error
         assert reply is not None
@@ -273,7 +274,13 @@ class VendorClient:
             return _Leave(seen.connection, permit, call, probes, loopback)
 
     def _note(
-        self, leave: _Leave, known: _Known, reply: Reply | None, error: SyncError | None, took: timedelta
+        self,
+        leave: _Leave,
+        known: _Known,
+        request: Outgoing,
+        reply: Reply | None,
+        error: SyncError | None,
+        took: timedelta,
     ) -> None:
         """What came of it: the permit is posted, the journal has its answer, the breaker hears of it."""
         ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
@@ -283,7 +290,7 @@ class VendorClient:
             opened = breaker.note(session, **ids, permit_id=leave.permit.id, probes=leave.probes, error=error)
         if error is not None:
             facts = {"answer": error.answer, "why": error.code, "opened": opened}
-            log.info("call failed", **ids, **facts, workflow_id=self._run["workflow_id"])
+            log.info(_words(request, error), **ids, **facts, workflow_id=self._run["workflow_id"])
 
     def _recorded(self, shadow: Recorder, request: Outgoing) -> Reply | None:
         """What the shadow answers. Whatever it says, nothing that writes leaves."""
@@ -302,3 +309,9 @@ class VendorClient:
         """Whether the connection rests now; not where it has been given other secrets since."""
         with self._runtime.unit_of_work(self.tenant_id) as session:
             return connections.expire_auth(session, self._runtime, self.tenant_id, self.connection_id, tried=tried)
+
+
+def _words(request: Outgoing, error: SyncError) -> str:
+    """What the log calls it: that something is not there is an answer to who looks for it."""
+    looked = request.reads and isinstance(error, Rejected) and error.answer == _NOT_THERE
+    return "nothing there" if looked else "call failed"

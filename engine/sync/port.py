@@ -6,7 +6,7 @@ Whatever writes may be called again after a crash: each docstring says what make
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -29,6 +29,7 @@ from engine.sync.canonical import (
     WarehouseOrder,
     WarehouseState,
 )
+from engine.sync.errors import Rejected
 from engine.sync.models import System
 
 Billing = Literal["invoice", "cash_sale"]
@@ -63,6 +64,19 @@ class Told(NamedTuple):
 
     delivery_id: str
     topic: str
+
+
+class Unread(NamedTuple):
+    """A thing of a list that cannot be read: what it is called there, when it changed where it says so, and why."""
+
+    source_id: str
+    changed_at: str
+    error: Rejected
+
+
+Unreadable = Callable[[Unread], None]
+"""Takes what a list holds that cannot be read; the others go on. A list that is given none stops there."""
+Said = OrderCreated | Settlement | Product
 
 
 class StockChange(NamedTuple):
@@ -105,12 +119,13 @@ class Storefront(Connector, Hooks, Protocol):
     def order(self, source_id: str) -> OrderCreated:
         """The order as it is now, payments included. Raises ``Rejected`` where there is none."""
 
-    def orders_since(self, at: datetime) -> Iterator[OrderCreated]:
+    def orders_since(self, at: datetime, *, unread: Unreadable | None = None) -> Iterator[OrderCreated]:
         """Orders that changed at ``at`` or later, oldest change first, page by page; canceled and test ones too."""
 
-    def read(self, topic: str, body: bytes) -> OrderCreated | Settlement | Product | None:
-        """What a letter says; ``None`` for a topic that says nothing to us. Raises ``Rejected`` for a body that is
-        not what the topic promises. An order of a letter may be stale and has no payments: read it anew before work.
+    def read(self, topic: str, body: bytes) -> list[Said]:
+        """What a letter says, all of it; nothing for a topic that says nothing to us. Raises ``Rejected`` for a body
+        that is not what the topic promises. An order of a letter may be stale and has no payments: read it anew
+        before work.
         """
 
     def settlements(self, source_id: str) -> list[Settlement]:
@@ -139,10 +154,10 @@ class Storefront(Connector, Hooks, Protocol):
     def native_bundles(self) -> set[str]:
         """SKUs whose stock the platform derives from components."""
 
-    def products_since(self, at: datetime | None) -> Iterator[Product]:
+    def products_since(self, at: datetime | None, *, unread: Unreadable | None = None) -> Iterator[Product]:
         """Products that changed at ``at`` or later, all of them without it."""
 
-    def products(self, source_ids: Iterable[str]) -> list[Product]:
+    def products(self, source_ids: Iterable[str], *, unread: Unreadable | None = None) -> list[Product]:
         """These products as they are now; the ones that are gone are left out."""
 
     def listen(self, address: str, topics: Iterable[str]) -> list[str]:
@@ -252,6 +267,7 @@ class Warehouse(Connector, Protocol):
         numbers: Sequence[str] = (),
         modified_from: datetime | None = None,
         state: WarehouseState | None = None,
+        unread: Unreadable | None = None,
     ) -> Iterator[WarehouseOrder]:
         """How orders stand, by number or by when they changed."""
 
@@ -260,7 +276,7 @@ class Warehouse(Connector, Protocol):
         once.
         """
 
-    def receipts(self, since: datetime) -> Iterator[Receipt]:
+    def receipts(self, since: datetime, *, unread: Unreadable | None = None) -> Iterator[Receipt]:
         """What was counted in at ``since`` or later."""
 
     def items(self) -> Iterator[StockLevel]:

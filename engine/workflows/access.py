@@ -15,7 +15,7 @@ from engine.runtime import Runtime
 from engine.sync import canonical, connections, connectors
 from engine.sync.client import PATIENCE
 from engine.sync.models import Connection, ConnectionStatus, System
-from engine.sync.port import Erp, Storefront, Warehouse
+from engine.sync.port import Erp, Storefront, Unread, Warehouse
 from engine.sync.recording import Recorder
 from engine.workflows.settings import PipelineSettings
 
@@ -120,3 +120,7 @@ class Poll(Access):
     cursor: dict[str, Any] = field(default_factory=dict)
     slot: datetime | None = None
     """The moment for which it is asked: the same for everybody, whoever asks and however late."""
+    unread: list[Unread] = field(default_factory=list)
+    """What its lists had that could not be read: each is told once, and holds the cursor until it can be, or a person
+    lets it be.
+    """

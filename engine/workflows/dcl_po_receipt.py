@@ -220,7 +220,8 @@ def _poll(poll: Poll) -> Iterator[Received]:
     kept = poll.cursor.get("received_at")
     since = datetime.fromisoformat(kept) if kept else clock.now() - _FIRST
     newest = since
-    for receipt in poll.warehouse().receipts(since - timedelta(seconds=poll.settings.overlap_seconds)):
+    overlap = timedelta(seconds=poll.settings.overlap_seconds)
+    for receipt in poll.warehouse().receipts(since - overlap, unread=poll.unread.append):
         newest = max(newest, receipt.at)
         yield Received(receipt=receipt)
     poll.cursor["received_at"] = newest.isoformat()

@@ -159,7 +159,7 @@ def _poll(poll: Poll) -> Iterator[Shipped]:
     kept = poll.cursor.get("modified_at")
     newest = datetime.fromisoformat(kept) if kept else clock.now() - _FIRST
     since = newest - timedelta(seconds=poll.settings.overlap_seconds)
-    for order in poll.warehouse().orders(modified_from=since, state=WarehouseState.SHIPPED):
+    for order in poll.warehouse().orders(modified_from=since, state=WarehouseState.SHIPPED, unread=poll.unread.append):
         for shipment in order.shipments:
             yield Shipped(shipment=shipment, reference=order.reference)
         newest = max(newest, order.modified_at or newest)

@@ -37,8 +37,8 @@ class Workflow(Generic[P]):
     """Connections it needs."""
     hears: tuple[tuple[System, str], ...] = ()
     """Deliveries that begin it: system and topic."""
-    from_delivery: Callable[[Access, Delivery], P | None] | None = None
-    """What a delivery brings; ``None`` where it is none of ours."""
+    from_delivery: Callable[[Access, Delivery], Iterable[P]] | None = None
+    """What a delivery brings, each a run of its own; nothing where it is none of ours."""
     poll: Callable[[Poll], Iterable[P]] | None = None
     """Asks systems what is to be done. What it yields is begun, then its cursor is kept."""
     every_seconds: int | None = None

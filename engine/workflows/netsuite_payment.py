@@ -238,10 +238,10 @@ def _our_refunds(poll: Poll) -> list[Settled]:
     return [settled(one) for one in every if one.refund]
 
 
-def _from_delivery(access: Access, delivery: Delivery) -> Settled | None:
+def _from_delivery(access: Access, delivery: Delivery) -> list[Settled]:
     """What a platform gave back. What it took waits for its invoice: the poll finds both."""
     read = access.storefront(delivery.connection_id).read(delivery.topic, delivery.body)
-    return settled(read) if isinstance(read, Settlement) and read.refund else None
+    return [settled(one) for one in read if isinstance(one, Settlement) and one.refund]
 
 
 WORKFLOW: Final = Workflow[Settled](

@@ -39,7 +39,7 @@ from engine.sync.canonical import (
 from engine.sync.connectors import NotSupported
 from engine.sync.errors import Rejected
 from engine.sync.models import System
-from engine.sync.port import Capability, Storefront
+from engine.sync.port import Capability, Storefront, Unreadable
 from engine.sync.recording import Recorder
 from engine.workflows import lineage
 
@@ -68,7 +68,7 @@ class Ours:
                 raise Rejected("There is no such order of ours.")
             return self._document(session, found)
 
-    def orders_since(self, at: datetime) -> Iterator[OrderCreated]:
+    def orders_since(self, at: datetime, *, unread: Unreadable | None = None) -> Iterator[OrderCreated]:  # noqa: ARG002 (ours are all read)
         with self._runtime.unit_of_work(self._tenant_id) as session:
             query = select(Order).where(
                 Order.tenant_id == self._tenant_id, Order.placed_at.is_not(None), Order.updated_at >= at

@@ -9,14 +9,18 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.kit.errors import DomainError
 from engine.sync import canonical, connections, products
+from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
+from engine.sync.port import Unread
 from engine.sync.work_models import Delivery
 from engine.workflows.access import Access, Poll
 from engine.workflows.definition import Workflow
 from engine.workflows.run import Run
 
-_UNFIT_SHOWN: Final = 50
+_MOST_TOLD: Final = 50
+"""Products of one pull that a person is told of."""
 
 
 class PullProducts(BaseModel):
@@ -39,40 +43,53 @@ def _key(payload: PullProducts) -> str:
 
 
 def _body(run: Run, payload: PullProducts) -> dict[str, Any]:
-    return dict(run.step("pull", lambda: _pull(run, payload)))
+    """What cannot be a product of ours stops no other: a person hears of it."""
+    pulled = dict(run.step("pull", lambda: _pull(run, payload)))
+    if refused := pulled.get("refused"):
+        faults = [FieldFault(f"products.{source_id}", why) for source_id, why in refused.items()]
+        run.report(Rejected("The platform has products that cannot be ours.", fields=faults), step="unfit")
+    return pulled
 
 
 def _pull(run: Run, payload: PullProducts) -> dict[str, Any]:
     """Each product is followed in a transaction of its own: doing it again finds the most of it done."""
-    counted: Counter[products.Became] = Counter()
-    unfit: list[str] = []
+    counted: Counter[str] = Counter()
+    refused: dict[str, str] = {}
     with run.runtime.unit_of_work(run.tenant_id) as session:
         connection = connections.get(session, run.tenant_id, payload.connection_id)
-    for told in _told(run, payload):
-        with run.runtime.unit_of_work(run.tenant_id) as session:
-            became = products.apply(session, run.tenant_id, connection, told)
-        counted[became] += 1
-        if became == products.Became.UNFIT:
-            unfit.append(told.source_id)
-    return {str(became): number for became, number in counted.items()} | {"unfit_ids": unfit[:_UNFIT_SHOWN]}
+    for told in _told(run, payload, refused):
+        try:
+            with run.runtime.unit_of_work(run.tenant_id) as session:
+                counted[str(products.apply(session, run.tenant_id, connection, told))] += 1
+        except DomainError as error:
+            if error.retryable:
+                raise
+            refused[told.source_id] = error.message
+    shown = dict(list(refused.items())[:_MOST_TOLD])
+    return dict(counted) | {"unfit": len(refused), "refused": shown}
 
 
-def _told(run: Run, payload: PullProducts) -> Iterable[canonical.Product]:
+def _told(run: Run, payload: PullProducts, refused: dict[str, str]) -> Iterable[canonical.Product]:
+    def unread(one: Unread) -> None:
+        refused[one.source_id] = _why(one.error)
+
     store = run.storefront(payload.connection_id)
     if payload.source_id:
-        return store.products([payload.source_id])
-    return store.products_since(datetime.fromisoformat(payload.since) if payload.since else None)
+        return store.products([payload.source_id], unread=unread)
+    since = datetime.fromisoformat(payload.since) if payload.since else None
+    return store.products_since(since, unread=unread)
 
 
-def _from_delivery(access: Access, delivery: Delivery) -> PullProducts | None:
-    if delivery.connection_id is None:
-        return None
-    told = access.storefront(delivery.connection_id).read(delivery.topic, delivery.body)
-    if not isinstance(told, canonical.Product):
-        return None
-    return PullProducts(
-        connection_id=delivery.connection_id, mark=told.updated_at.isoformat(), source_id=told.source_id
-    )
+def _why(error: Rejected) -> str:
+    """In words, with the first field that is to blame."""
+    return " ".join([error.message, *(f"{one.path}: {one.message}." for one in error.fields[:1])])
+
+
+def _from_delivery(access: Access, delivery: Delivery) -> Iterator[PullProducts]:
+    if (which := delivery.connection_id) is not None:
+        for told in access.storefront(which).read(delivery.topic, delivery.body):
+            if isinstance(told, canonical.Product):
+                yield PullProducts(connection_id=which, mark=told.updated_at.isoformat(), source_id=told.source_id)
 
 
 def _poll(poll: Poll) -> Iterator[PullProducts]:

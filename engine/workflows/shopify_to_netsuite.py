@@ -18,7 +18,7 @@ from engine.kit.idempotency import canonical_json
 from engine.sync.canonical import OrderCreated, SalesOrder
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
-from engine.sync.port import Capability, Storefront
+from engine.sync.port import Capability, Storefront, Unread
 from engine.sync.work_models import Delivery
 from engine.workflows import lineage, sales_order
 from engine.workflows.access import Access, Poll
@@ -230,27 +230,37 @@ def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeO
     )
 
 
-def _from_delivery(access: Access, delivery: Delivery) -> TakeOrder | None:
-    if delivery.connection_id is None:
-        return None
-    told = access.storefront(delivery.connection_id).read(delivery.topic, delivery.body)
-    return payload_of(access, delivery.connection_id, told) if isinstance(told, OrderCreated) else None
+def unread_payload(account: str, connection_id: str, one: Unread) -> TakeOrder:
+    """An order that cannot be read is a run all the same, once for each change of it: it reads the order anew, and is a
+    person's where that fails again.
+    """
+    mark = hashlib.sha256(one.changed_at.encode()).hexdigest()[:16]
+    return TakeOrder(connection_id=connection_id, account=account, source_id=one.source_id, change=f"unread-{mark}")
+
+
+def _from_delivery(access: Access, delivery: Delivery) -> Iterator[TakeOrder]:
+    if (which := delivery.connection_id) is not None:
+        for told in access.storefront(which).read(delivery.topic, delivery.body):
+            if isinstance(told, OrderCreated) and (payload := payload_of(access, which, told)) is not None:
+                yield payload
 
 
 def _poll(poll: Poll) -> Iterator[TakeOrder]:
     """Orders that changed since the last look, and a little before: letters get lost. Each platform has a cursor, by
-    the platform's own clock. The first look goes back a day at most, and never to before it was connected.
+    the platform's own clock: the newest change that could be read. One that could not holds it up for nobody: it has a
+    run of its own. The first look goes back a day at most, and never to before it was connected.
     """
     overlap = timedelta(seconds=poll.settings.overlap_seconds)
     for connection in poll.connections(*_STORES):
         seen = poll.cursor.get(connection.id)
         start = max(connection.created_at, (poll.slot or connection.created_at) - _FIRST_LOOK)
         since = datetime.fromisoformat(seen) if seen else start
-        newest = since
-        for order in poll.storefront(connection.id).orders_since(since - overlap):
+        newest, store, unread = since, poll.storefront(connection.id), list[Unread]()
+        for order in store.orders_since(since - overlap, unread=unread.append):
             newest = max(newest, order.updated_at)
             if (payload := payload_of(poll, connection.id, order)) is not None:
                 yield payload
+        yield from (unread_payload(store.account, connection.id, one) for one in unread)
         poll.cursor[connection.id] = newest.isoformat()
 
 

@@ -21,7 +21,7 @@ from engine.sync.errors import NotNow, Rejected, SyncError
 from engine.sync.models import Connection
 from engine.sync.policy import alerts_policy
 from engine.sync.work_models import Delivery, ExceptionRow
-from engine.workflows import pipeline, registry, starting
+from engine.workflows import pipeline, registry, starting, unread
 from engine.workflows.access import Access, Poll, Wiring
 from engine.workflows.definition import Workflow
 from engine.workflows.models import OPEN_RUNS, CursorRow, RunRow
@@ -66,8 +66,7 @@ def _hear_one(runtime: Runtime, row: Delivery, hearing: Sequence[Workflow[Any]])
         for workflow in hearing:
             assert workflow.from_delivery is not None
             access = Access(runtime, row.tenant_id, _settings(runtime, row.tenant_id, workflow))
-            if (payload := workflow.from_delivery(access, row)) is not None:
-                begun.append((workflow.name, payload))
+            begun += [(workflow.name, payload) for payload in workflow.from_delivery(access, row)]
     except Exception as fault:
         error = meant(fault)
         log.warning("delivery not read", tenant=row.tenant_id, delivery=row.id, why=error.code, exc_info=fault)
@@ -95,7 +94,7 @@ def _do_again(runtime: Runtime, tenant_id: str) -> int:
 
 def _again(session: Session, row: ExceptionRow) -> None:
     """Its run from the top. What a run only reported is closed with that: it is reported again where it is so."""
-    if row.workflow_id.endswith(_POLL):
+    if row.workflow_id.partition("#")[0].endswith(_POLL):
         _cursor(session, row.tenant_id, row.workflow).due_at = clock.now()
         return
     run = session.get(RunRow, (row.tenant_id, row.workflow_id), with_for_update=True)
@@ -160,7 +159,7 @@ def poll(runtime: Runtime, tenant_id: str, workflow: Workflow[Any], *, wiring: W
             _settings(runtime, tenant_id, workflow),
             wiring,
             workflow_id=_poll_id(tenant_id, workflow),
-            cursor=value,
+            cursor=dict(value),
             slot=slot_of(workflow, now),
         )
         for payloads in _in_parts(workflow.poll(asking)):
@@ -168,7 +167,9 @@ def poll(runtime: Runtime, tenant_id: str, workflow: Workflow[Any], *, wiring: W
     except Exception as fault:  # noqa: BLE001 (one poll's failure stops no other)
         _poll_failed(runtime, tenant_id, workflow, meant(fault), failures + 1, fault)
         return begun
-    _poll_done(runtime, tenant_id, workflow, asking.cursor, now, failed=failures > 0)
+    with runtime.unit_of_work(tenant_id) as session:
+        held = unread.tell(session, tenant_id, workflow.name, asking.workflow_id, asking.unread, whole=bool(value))
+    _poll_done(runtime, tenant_id, workflow, value if held else asking.cursor, now, failed=failures > 0)
     return begun
 
 

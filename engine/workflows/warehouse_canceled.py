@@ -97,7 +97,7 @@ def _poll(poll: Poll) -> Iterator[CalledOff]:
     kept = poll.cursor.get("modified_at")
     newest = datetime.fromisoformat(kept) if kept else clock.now() - _FIRST
     since = newest - timedelta(seconds=poll.settings.overlap_seconds)
-    for order in poll.warehouse().orders(modified_from=since, state=WarehouseState.CANCELED):
+    for order in poll.warehouse().orders(modified_from=since, state=WarehouseState.CANCELED, unread=poll.unread.append):
         yield CalledOff(account=order.account, number=order.order_ref, reference=order.reference)
         newest = max(newest, order.modified_at or newest)
     poll.cursor["modified_at"] = newest.isoformat()

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
+from engine.catalog.shop_file import StockPolicy
 from engine.inventory.availability import available_units
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
 from engine.kit.views import View
@@ -103,7 +104,8 @@ def _counted(
     )
     for sku, connection_id, available, read_at in session.execute(per):
         found[sku].append((connection_id, int(available), read_at))
-    ours = select(Variant.sku, available_units()).where(Variant.tenant_id == tenant_id, Variant.sku.in_(skus))
+    counted = Variant.stock_policy != StockPolicy.UNTRACKED  # of the others we keep no count that could differ
+    ours = select(Variant.sku, available_units()).where(Variant.tenant_id == tenant_id, Variant.sku.in_(skus), counted)
     for sku, available in session.execute(ours):
         found[sku].append((OURS, int(available), None))
     return found

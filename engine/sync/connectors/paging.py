@@ -1,10 +1,13 @@
-"""Reading lists by page numbers, which move while they are read."""
+"""Reading lists: by page numbers, which move while they are read; and whatever in them cannot be read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from engine.sync.errors import Rejected
+from engine.sync.port import Unread, Unreadable
 
 T = TypeVar("T")
 
@@ -39,3 +42,21 @@ def chunks(rows: Sequence[T], most: int) -> Iterator[Sequence[T]]:
     """The rows in their order, at most so many at a time."""
     for start in range(0, len(rows), most):
         yield rows[start : start + most]
+
+
+def each(
+    rows: Iterable[Any], read: Callable[[Any], T], unread: Unreadable | None, *, name: str = "id", changed: str
+) -> Iterator[T]:
+    """The rows, read. One that cannot be is given to ``unread`` under its ``name``, with what it says of its change;
+    without a taker, or a name, it is refused. Raises ``Rejected``.
+    """
+    for row in rows:
+        try:
+            found = read(row)
+        except Rejected as error:
+            called = row.get(name) if isinstance(row, Mapping) else None
+            if unread is None or not isinstance(called, str | int) or not str(called):
+                raise
+            unread(Unread(str(called), str(row.get(changed) or ""), error))
+        else:
+            yield found

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import select
 
 from app.protocols.acp import kernel, sessions
 from engine.agentic import quick
 from engine.agentic.models import AgentPlatform
 from engine.agentic.quick import Unusual
+from engine.catalog.models import ProductSource, Variant
 from engine.checkout.models import CheckoutSession, Consent, ConsentStatus
 from engine.db import Store
 from engine.kit import clock, faults
@@ -24,7 +27,8 @@ from engine.kit.direct import Refused
 from engine.kit.idempotency import IdempotencyKey
 from engine.kit.tenancy import ApiKey, Tenant
 from engine.payments.models import Payment
-from tests.app.acp.conftest import ADDRESS, BUYER, Agent, Checkout, paid_with, total
+from engine.runtime import Runtime
+from tests.app.acp.conftest import ADDRESS, BUYER, Agent, Checkout, codes, paid_with, total
 from tests.shop import Shop
 
 DETAILS = {"buyer": BUYER, "fulfillment_details": {"address": ADDRESS}}
@@ -352,3 +356,67 @@ def test_what_is_remembered_is_forgotten_when_it_is_not_true(
     wish = buying.wish("TENT")
     assert [buying.agent.post("/checkout_sessions", wish).status_code for _ in range(2)] == [201, 201]
     assert asked == [True, False, True]
+
+
+class Elsewhere:
+    """A platform that the shop's products come from; what it says of them now."""
+
+    def __init__(self, *, answers: bool = True, price: int | None = None) -> None:
+        self.answers, self.price = answers, price
+        self.asked: list[str] = []
+
+    def recheck(self, runtime: Runtime, tenant_id: str, product_ids: Sequence[str]) -> list[str]:
+        self.asked += product_ids
+        if not self.answers:
+            return list(product_ids)
+        with runtime.unit_of_work(tenant_id) as db:
+            for row in db.scalars(select(ProductSource).where(ProductSource.product_id.in_(product_ids))):
+                row.seen_at = clock.now()
+            for variant in db.scalars(select(Variant).where(Variant.product_id.in_(product_ids))):
+                variant.price = self.price or variant.price
+        return []
+
+
+def from_elsewhere(shop: Shop, acp_app: FastAPI, platform: Elsewhere, *, minutes: int) -> str:
+    """An item that was last looked at there so long ago; its product."""
+    variant_id = shop.add("TENT", price=5_000)
+    acp_app.state.site.opened = replace(shop.runtime, platforms=platform)
+    at = clock.now() - timedelta(minutes=minutes)
+    named = {"system": "shopify", "connection_id": "con_1", "source_id": "1", "seen_at": at, "changed_at": at}
+    with shop.uow() as db:
+        product_id = db.scalars(select(Variant.product_id).where(Variant.id == variant_id)).one()
+        db.add(ProductSource(tenant_id=shop.tenant.id, product_id=product_id, images=[], made_here=True, **named))
+    return product_id
+
+
+def test_what_an_agent_buys_of_a_platform_is_looked_at_there_where_it_is_stale(
+    buying: Checkout, shop: Shop, acp_app: FastAPI
+) -> None:
+    there = Elsewhere()
+    product_id = from_elsewhere(shop, acp_app, there, minutes=61)
+    assert bought(buying)[-1]["status"] == "completed"
+    assert there.asked == [product_id]
+    assert bought(buying)[-1]["status"] == "completed"  # it is fresh now
+    assert there.asked == [product_id]
+
+
+def test_an_agent_is_not_charged_a_price_that_is_another_there(buying: Checkout, shop: Shop, acp_app: FastAPI) -> None:
+    from_elsewhere(shop, acp_app, Elsewhere(price=9_900), minutes=61)
+    created, _, done = bought(buying)
+    assert (done["status"], codes(done)) == ("ready_for_payment", ["payment_declined"])
+    assert done["messages"][-1]["content"] == "The total or the details changed after the card was shown."
+    assert total(done) > total(created)
+    with shop.uow() as db:
+        assert db.scalars(select(Payment)).all() == []
+
+
+def test_an_agent_is_told_where_a_price_cannot_be_confirmed(buying: Checkout, shop: Shop, acp_app: FastAPI) -> None:
+    there = Elsewhere(answers=False)
+    from_elsewhere(shop, acp_app, there, minutes=61)
+    _, ready, done = bought(buying)
+    words = "The price of Thing TENT cannot be confirmed right now. Nothing was charged. Please try again in a moment."
+    assert (done["status"], done["messages"][-1]["content"]) == ("ready_for_payment", words)
+    with shop.uow() as db:
+        assert db.scalars(select(Payment)).all() == []
+    there.answers = True
+    assert buying.complete(ready, buying.token(ready)).json()["status"] == "completed"

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from engine.catalog.models import Variant
+from engine.catalog.shop_file import StockPolicy
 from engine.kit import clock
 from engine.kit.audit import AuditRow
 from engine.sync import exceptions, inbox, readings
@@ -182,6 +184,19 @@ def test_what_is_kept_back_is_no_difference(
             readings.keep(session, pipeline.tenant.id, pipeline.systems[system].id, levels)
     found = browser.get("/v1/ops/stock", authorization=ops).json()["items"]
     assert [(one["sku"], one["spread"]) for one in found] == [("C", 2)]
+
+
+def test_what_we_do_not_count_drifts_from_nobody(browser: Browser, ops: str, shop: Shop, pipeline: Pipeline) -> None:
+    shop.add("SUMMIT-MAP", stock={})
+    with pipeline.uow() as session:
+        session.query(Variant).filter_by(sku="SUMMIT-MAP").update({"stock_policy": StockPolicy.UNTRACKED})
+        readings.keep(session, pipeline.tenant.id, pipeline.systems[System.NETSUITE].id, [Level("SUMMIT-MAP", "1", 0)])
+    assert browser.get("/v1/ops/stock?drifting=false", authorization=ops).json()["items"] == []
+    with pipeline.uow() as session:
+        levels = [Level("SUMMIT-MAP", "1", 3)]
+        readings.keep(session, pipeline.tenant.id, pipeline.systems[System.SHOPIFY].id, levels)
+    (found,) = browser.get("/v1/ops/stock", authorization=ops).json()["items"]
+    assert {one["system"]: one["available"] for one in found["counts"]} == {"netsuite": 0, "shopify": 3}
 
 
 def test_a_late_reading_takes_no_newer_ones_place(pipeline: Pipeline) -> None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import httpx
+import orjson
 
 from engine.runtime import Runtime
 from engine.sync import connections
@@ -98,6 +99,18 @@ def new_world() -> World:
 def line_to(world: World) -> httpx.BaseTransport:
     """The world, asked in the same process and without waiting."""
     return WorldTransport(world, wait=lambda _: None)
+
+
+def bent(line: httpx.BaseTransport, bend: Callable[[Any], None]) -> httpx.BaseTransport:
+    """A line whose good answers are changed on their way: ``bend`` changes the document in its place."""
+
+    def pass_on(request: httpx.Request) -> httpx.Response:
+        answer = line.handle_request(request)
+        said = orjson.loads(answer.read())
+        bend(said)
+        return httpx.Response(answer.status_code, json=said, headers={"x-shopify-api-version": "2026-10"})
+
+    return httpx.MockTransport(pass_on)
 
 
 def connect(runtime: Runtime, tenant_id: str, system: System, known: Credentials, host: str = HOST) -> str:

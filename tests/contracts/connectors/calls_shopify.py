@@ -168,7 +168,7 @@ CALLS: Final[dict[str, Call]] = {
     ),
     "letter": Call(
         Capability.WEBHOOKS,
-        lambda shop, told: shop.read("orders/create", told.encode()),
+        lambda shop, told: shop.read("orders/create", told.encode())[0],
         prepare=lambda world, merchant: letter(world, merchant).body.decode(),
         asks=False,
     ),

@@ -75,6 +75,6 @@ CALLS: Final[dict[str, Call]] = {
         Capability.ORDERS, lambda woo, _: woo.orders_since(START + timedelta(seconds=2)), prepare=_one
     ),
     "letter": Call(
-        Capability.WEBHOOKS, lambda woo, told: woo.read("order.created", told.encode()), prepare=_letter, asks=False
+        Capability.WEBHOOKS, lambda woo, told: woo.read("order.created", told.encode())[0], prepare=_letter, asks=False
     ),
 }

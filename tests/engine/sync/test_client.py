@@ -164,6 +164,17 @@ def test_nothing_secret_is_in_journal_log_or_problem(scene: Scene, caplog) -> No
     assert (body["nested"], body["password"], call.path) == ([{"api_key": "••••", "ok": 1}], "••••", "/orders/••••")
 
 
+@pytest.mark.parametrize(
+    ("method", "status", "words"),
+    [("GET", 404, "nothing there"), ("POST", 404, "call failed"), ("GET", 422, "call failed")],
+)
+def test_who_looks_and_finds_nothing_has_not_failed(scene: Scene, method: str, status: int, words: str) -> None:
+    scene.answer = lambda _request: httpx.Response(status, json={})
+    with capture_logs() as logs, pytest.raises(Rejected):
+        scene.client().request(method, "/orders/1")
+    assert [one["event"] for one in logs if one.get("why") == "vendor_rejected"] == [words]
+
+
 @pytest.mark.parametrize("size", [16_000, 16_400, 40_000, 1_000_000])
 def test_the_journal_keeps_the_beginning_of_what_is_large(scene: Scene, size) -> None:
     scene.answer = lambda _request: httpx.Response(200, json={"text": "é" * (size // 2)})

@@ -9,11 +9,13 @@ import pytest
 from engine.sync import xref
 from engine.sync.sandbox import emitting
 from engine.workflows import lineage
+from engine.workflows.access import Poll, Wiring
 from engine.workflows.dcl_tracking_update import WORKFLOW, Shipped, external_id
 from engine.workflows.models import RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW as SEND
 from engine.workflows.rehearsal import Death, When
 from engine.workflows.settings import Billing
+from tests.contracts.connectors import bench
 from tests.engine.workflows.systems import Systems
 
 
@@ -52,6 +54,24 @@ def test_a_shipment_is_booked_told_and_tagged(systems: Systems) -> None:
     assert "SHIPPED" in systems.front.order(order.source_id).tags
     assert (run.row().subject_kind, run.row().subject_ref) == ("order", order.source_ref)
     assert systems.records("cashSale") == []
+
+
+def test_an_order_that_cannot_be_read_holds_up_no_other(systems: Systems) -> None:
+    sent(systems, 0)
+    sent(systems, 1)
+    systems.later(hours=3)
+    bad, good = sorted(systems.at_house())
+
+    def spoil(said: Any) -> None:
+        for one in said.get("orders", ()):
+            if one["order_number"] == bad:
+                one["shipments"] = [{"ship_date": "never"}]
+
+    wiring = Wiring(transport=bench.bent(systems.line, spoil), patience=600.0, sleep=systems.wait)
+    poll = Poll(systems.runtime, systems.tenant.id, systems.settings, wiring=wiring, cursor={})
+    assert WORKFLOW.poll is not None
+    assert {one.shipment.order_ref for one in WORKFLOW.poll(poll)} == {good}
+    assert [one.source_id for one in poll.unread] == [bad]
 
 
 def test_it_may_die_anywhere(systems: Systems) -> None:

@@ -86,5 +86,5 @@ def test_what_the_shop_sends_is_taken_and_begins_the_run(pipeline: Pipeline) -> 
             body=letter.content,
         )
     assert w1.WORKFLOW.from_delivery is not None
-    payload = w1.WORKFLOW.from_delivery(pipeline.access(), kept)
-    assert (new, str(letter.url), payload and payload.source_id) == (True, ADDRESS, str(order.id))
+    [payload] = w1.WORKFLOW.from_delivery(pipeline.access(), kept)
+    assert (new, str(letter.url), payload.source_id) == (True, ADDRESS, str(order.id))

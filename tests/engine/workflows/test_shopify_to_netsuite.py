@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -259,6 +259,41 @@ def test_a_poll_fills_gaps_and_goes_on_from_where_it_was(pipeline: Pipeline) -> 
     assert later.cursor[payload(pipeline, first).connection_id] > poll.cursor[payload(pipeline, first).connection_id]
 
 
+def test_an_order_that_cannot_be_read_holds_up_no_other_and_is_told_once(pipeline: Pipeline) -> None:
+    bad, good = place(pipeline), place(pipeline)
+    pipeline.world.advance(timedelta(minutes=5))
+    pipeline.hands.move(timedelta(minutes=5))
+    line = bench.bent(bench.line_to(pipeline.world), lambda said: spoil(said, bad))
+
+    def polled(cursor: dict[str, Any]) -> tuple[list[TakeOrder], dict[str, Any]]:
+        poll = pipeline.poll(slot=bench.START + timedelta(hours=1), cursor=cursor)
+        poll.wiring.transport = line
+        assert W1.poll is not None
+        return list(W1.poll(poll)), poll.cursor
+
+    found, cursor = polled({})
+
+    assert [(one.source_id, one.change.partition("-")[0]) for one in found] == [
+        (str(good.id), ""),
+        (str(bad.id), "unread"),
+    ]
+    assert datetime.fromisoformat(cursor[found[0].connection_id]) >= good.updated_at
+    assert polled(dict(cursor))[0] == found  # the same runs: begun once
+    run = pipeline.play(W1, found[1], transport=line)
+    assert (run.row().status, run.row().error_code) == ("failed", "vendor_rejected")
+    [told] = pipeline.exceptions()
+    assert [one["path"] for one in told.fields] == ["name"]
+    assert (pipeline.play(W1, found[1]).row().status, len(pipeline.records("salesOrder"))) == ("done", 1)
+
+
+def spoil(said: Any, order: Order) -> None:
+    """The order has no name any more."""
+    data = said.get("data") or {}
+    for one in [data.get("order"), *(data.get("orders") or {}).get("nodes", ())]:
+        if one and one["id"] == order.gid:
+            one["name"] = None
+
+
 def test_a_letter_begins_it_and_a_stale_one_does_no_harm(pipeline: Pipeline) -> None:
     order = place(pipeline)
     connection_id = payload(pipeline, order).connection_id
@@ -266,17 +301,16 @@ def test_a_letter_begins_it_and_a_stale_one_does_no_harm(pipeline: Pipeline) -> 
     letter = Delivery(topic="orders/create", body=body, connection_id=connection_id)
     assert W1.from_delivery is not None
 
-    found = W1.from_delivery(pipeline.access(), letter)
-    assert found == payload(pipeline, order)
+    found = list(W1.from_delivery(pipeline.access(), letter))
+    assert found == [payload(pipeline, order)]
     take(pipeline, order)
-    assert W1.from_delivery(pipeline.access(), letter) is None
+    assert list(W1.from_delivery(pipeline.access(), letter)) == []
 
     emitting.cancel_order(pipeline.world, pipeline.merchant, order.name)
     canceled = again(pipeline, order)
     assert canceled is not None
     pipeline.play(W1, canceled)
-    stale = W1.from_delivery(pipeline.access(), letter)  # as it was before: told late
-    assert stale is not None
+    [stale] = W1.from_delivery(pipeline.access(), letter)  # as it was before: told late
     assert pipeline.play(W1, stale).result == {"skipped": "the ERP has it as it is"}
     assert status(pipeline) == "H"
 

@@ -20,6 +20,7 @@ from engine.sync import alerts, exceptions, inbox
 from engine.sync.errors import RateLimited, Rejected, Transient
 from engine.sync.models import System
 from engine.sync.policy import AlertsPolicy
+from engine.sync.port import Unread
 from engine.sync.work_models import Delivery, ExceptionRow
 from engine.workflows import orphans, pipeline, starting, triggers
 from engine.workflows.access import Poll, Wiring
@@ -40,10 +41,10 @@ def body(run: Run, payload: Toy) -> dict[str, Any]:
     return {}
 
 
-def read(access: Any, delivery: Delivery) -> Toy | None:
+def read(access: Any, delivery: Delivery) -> Iterator[Toy]:
     if delivery.body == b"nonsense":
         raise ValueError("no JSON")
-    return Toy(ref=delivery.body.decode()) if delivery.body else None
+    yield from (Toy(ref=one) for one in delivery.body.decode().split())
 
 
 def asks(poll: Poll) -> Iterator[Toy]:
@@ -101,6 +102,15 @@ def test_a_delivery_begins_the_run_of_whoever_hears_it_once(
     assert runs(runtime, tenant) == {"#1": f"delivery:{first}"}
     assert {row.status for row in rows(runtime, tenant, Delivery)} == {"done"}
     assert triggers.hear(runtime, tenant.id) == 0
+
+
+def test_a_delivery_that_says_several_things_begins_a_run_for_each(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    pipe()
+    one = receive(runtime, tenant, b"#1 #2")
+    triggers.hear(runtime, tenant.id)
+    assert runs(runtime, tenant) == {"#1": f"delivery:{one}", "#2": f"delivery:{one}"}
 
 
 def test_what_cannot_be_read_comes_again_and_stops_nothing(
@@ -276,6 +286,78 @@ def test_what_a_dead_replay_left_open_is_closed_and_nothing_else(
     told = {run.id.rpartition(":")[2]: (run.status, run.error) for run in rows(runtime, tenant, RunRow)}
     assert told == {"#live": ("queued", ""), "#shadow": ("canceled", "Its replay ended before it did.")}
     assert rows(runtime, tenant, ExceptionRow) == []
+
+
+class House:
+    """A list of which some cannot be read."""
+
+    def __init__(self) -> None:
+        self.there, self.broken = ["1"], set[str]()
+
+    def poll(self, poll: Poll) -> Iterator[Toy]:
+        for name in self.there[poll.cursor.get("last", 0) :]:
+            if name in self.broken:
+                poll.unread.append(Unread(name, "", Rejected("It has no number.")))
+            else:
+                yield Toy(ref=name)
+        poll.cursor["last"] = len(self.there)
+
+    def asked(self, runtime: Runtime, tenant: Tenant) -> tuple[list[str], dict[str, Any], list[tuple[str, str]]]:
+        """Runs, cursor and queue once it was polled."""
+        triggers.poll(runtime, tenant.id, replace(HEARS, poll=self.poll), wiring=Wiring())
+        (cursor,) = rows(runtime, tenant, CursorRow)
+        queue = [(row.subject, row.status) for row in rows(runtime, tenant, ExceptionRow)]
+        return sorted(runs(runtime, tenant)), cursor.value, queue
+
+
+def test_what_a_poll_cannot_read_is_told_once_and_holds_its_cursor_until_it_can(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    house = House()
+    pipe()
+    assert house.asked(runtime, tenant) == (["1"], {"last": 1}, [])
+    house.there += ["2", "3"]
+    house.broken.add("2")
+    for _ in range(2):
+        assert house.asked(runtime, tenant) == (["1", "3"], {"last": 1}, [("2", "open")])
+    (told,) = rows(runtime, tenant, ExceptionRow)
+    assert (told.workflow_id, told.reason, told.times) == (f"{tenant.id}:toy:poll#2", "It has no number.", 1)
+    house.broken.clear()
+    assert house.asked(runtime, tenant) == (["1", "2", "3"], {"last": 3}, [("2", "resolved")])
+
+
+def test_what_cannot_be_read_and_is_dismissed_holds_nothing_up(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    house = House()
+    pipe()
+    house.asked(runtime, tenant)
+    house.there += ["2", "3"]
+    house.broken.add("2")
+    house.asked(runtime, tenant)
+    (told,) = rows(runtime, tenant, ExceptionRow)
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.dismiss(session, tenant.id, told.id, actor="stf_1")
+    assert house.asked(runtime, tenant) == (["1", "3"], {"last": 3}, [("2", "dismissed")])
+
+
+def test_what_cannot_be_read_is_looked_at_again_when_a_person_asks(
+    runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
+) -> None:
+    house = House()
+    pipe()
+    house.asked(runtime, tenant)
+    house.there.append("2")
+    house.broken.add("2")
+    house.asked(runtime, tenant)
+    (told,) = rows(runtime, tenant, ExceptionRow)
+    with runtime.unit_of_work(tenant.id) as session:
+        exceptions.retry(session, tenant.id, told.id, actor="stf_1")
+    with clock.stopped():
+        assert triggers.hear(runtime, tenant.id) == 1
+        assert [row.due_at for row in rows(runtime, tenant, CursorRow)] == [clock.now()]
+    assert house.asked(runtime, tenant)[2] == [("2", "open")]
+    assert runs(runtime, tenant).keys() == {"1"}
 
 
 def test_a_poll_that_is_limited_waits_as_it_is_told_and_is_no_failure(

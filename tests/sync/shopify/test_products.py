@@ -9,22 +9,27 @@ from typing import Any
 
 import pytest
 
+from engine.catalog import price_list
 from engine.catalog.models import Product, ProductSource, Variant
+from engine.checkout.claim import UNASKED
 from engine.checkout.complete import Result, complete
 from engine.db import Store
 from engine.kit import clock
+from engine.kit.audit import AuditRow
+from engine.kit.outbox import OutboxRow
 from engine.kit.tenancy import Tenant
 from engine.payments.models import Payment
+from engine.policies import set_policy
 from engine.runtime import Runtime
-from engine.sync import connections, products
+from engine.sync import connections, exceptions, products
 from engine.sync.connectors.shopify.connector import ShopifyStorefront
-from engine.sync.products import Became, Platforms
+from engine.sync.products import Became, Platforms, Unfit
 from engine.sync.sandbox import World, emitting
 from engine.sync.sandbox.merchants import Merchant
 from engine.workflows import products_pull
 from engine.workflows.products_pull import PullProducts
 from engine.workflows.rehearsal import rehearse
-from tests.contracts.connectors.bench import START, line_to
+from tests.contracts.connectors.bench import START, bent, line_to
 from tests.contracts.connectors.calls_shopify import BUNDLE, TENT, variant
 from tests.shop import Shop, open_shop
 
@@ -102,11 +107,16 @@ def test_what_cannot_be_ours_is_left_alone(
 ) -> None:
     told = told_of(shop, merchant)
     odd = told.model_copy(update={"variants": (told.variants[0].model_copy(update={"sku": ""}),)})
-    assert bring(ours, connection_id, odd) == Became.UNFIT
+    with pytest.raises(Unfit, match="no variant with a SKU"):
+        bring(ours, connection_id, odd)
     ours.add("AAA-1")
     ours.add("BBB-1")
     two = [told.variants[0].model_copy(update={"sku": sku}) for sku in ("AAA-1", "BBB-1")]
-    assert bring(ours, connection_id, told.model_copy(update={"variants": tuple(two)})) == Became.UNFIT
+    with pytest.raises(Unfit, match="of 2 products here"):
+        bring(ours, connection_id, told.model_copy(update={"variants": tuple(two)}))
+    foreign = told.model_copy(update={"currency": "EUR"})
+    with pytest.raises(Unfit, match="priced in EUR"):
+        bring(ours, connection_id, foreign)
     assert [row(ours, sku)[0].price for sku in ("AAA-1", "BBB-1")] == [5000, 5000]
     with ours.uow() as session:
         assert session.query(ProductSource).count() == 0
@@ -134,14 +144,11 @@ def test_a_pull_brings_all_and_then_what_changed(
         assert (done.row().status, done.row().error) == ("done", "")
         return done.result
 
-    first = pull("one")
-    assert first["created"] == len(merchant.shop.state.products)
-    assert first["unfit_ids"] == []
+    assert pull("one") == {"created": len(merchant.shop.state.products), "unfit": 0, "refused": {}}
     moment = clock.now() + timedelta(minutes=5)
     world.advance(timedelta(minutes=10))
     emitting.change_product(world, merchant, sku=TENT, price=777)
-    later = pull("two", moment.isoformat())
-    assert {name: n for name, n in later.items() if name != "unfit_ids"} == {"changed": 1}
+    assert pull("two", moment.isoformat()) == {"changed": 1, "unfit": 0, "refused": {}}
     assert row(ours)[0].price == 777
     assert row(ours, BUNDLE)[1].status == "draft"
 
@@ -232,8 +239,9 @@ def test_a_price_that_changed_there_is_not_charged_unseen(
         assert session.query(Payment).count() == 0
 
 
+@pytest.mark.parametrize("sells", [False, True])
 @pytest.mark.parametrize("kind", ["http_503", "auth_expired", "timeout_before_commit"])
-def test_a_platform_that_cannot_be_asked_stops_no_sale(
+def test_what_is_stale_and_cannot_be_asked_for_is_sold_where_the_shop_says_so(
     ours: Shop,
     shop: ShopifyStorefront,
     merchant: Merchant,
@@ -241,14 +249,157 @@ def test_a_platform_that_cannot_be_asked_stops_no_sale(
     hands: clock.OwnClock,
     put: Callable[..., Any],
     kind: str,
+    sells: bool,
 ) -> None:
     linked(ours, shop, merchant, connection_id)
+    with ours.uow() as session:
+        set_policy(session, ours.tenant.id, "catalog", {"platform_sells_unasked": sells}, actor="test")
     hands.move(timedelta(minutes=61))
     put(kind, times=9)
     buyer = ours.shopper()
     card = ours.approved(buyer, TENT)
-    assert complete(ours.runtime, buyer, card).result == Result.PAID
+
+    done = complete(ours.runtime, buyer, card)
+
+    wanted = (Result.PAID, 1) if sells else (Result.CHANGED, 0)
     assert START <= source(ours).seen_at < START + timedelta(minutes=1)
+    with ours.uow() as session:
+        assert (done.result, session.query(Payment).count()) == wanted
+    assert sells or done.message == UNASKED.format(f"Thing {TENT}")
+
+
+def test_a_throttled_platform_is_waited_for_a_second_at_most(
+    ours: Shop,
+    shop: ShopifyStorefront,
+    merchant: Merchant,
+    connection_id: str,
+    hands: clock.OwnClock,
+    put: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("engine.sync.products.time.sleep", slept.append)
+    linked(ours, shop, merchant, connection_id)
+    hands.move(timedelta(minutes=61))
+    rule = put("throttled_points", match={"operation": "products"}, times=99)
+    buyer = ours.shopper()
+    card = ours.approved(buyer, TENT)
+
+    assert complete(ours.runtime, buyer, card).result == Result.CHANGED
+
+    assert 1 <= rule.struck <= 2
+    assert sum(slept) <= 1.0
+    put("throttled_points", match={"operation": "nothing"})
+    again = ours.card(buyer)
+    ours.approve(buyer, again.id)
+    assert complete(ours.runtime, buyer, again.id).result == Result.PAID
+
+
+def test_a_platform_that_was_disconnected_is_asked_no_more(
+    ours: Shop, shop: ShopifyStorefront, merchant: Merchant, connection_id: str, hands: clock.OwnClock, world: World
+) -> None:
+    linked(ours, shop, merchant, connection_id)
+    with ours.uow() as session:
+        connections.close(session, ours.tenant.id, connection_id, actor="test", reason="moved")
+    hands.move(timedelta(hours=3))
+    before = platform_calls(world)
+    buyer = ours.shopper()
+    assert complete(ours.runtime, buyer, ours.approved(buyer, TENT)).result == Result.PAID
+    assert platform_calls(world) == before
+
+
+def test_what_cannot_be_read_there_is_not_sold_and_not_taken_for_gone(
+    ours: Shop, shop: ShopifyStorefront, merchant: Merchant, connection_id: str, hands: clock.OwnClock, world: World
+) -> None:
+    linked(ours, shop, merchant, connection_id)
+    ours.runtime = replace(ours.runtime, platforms=Platforms(bent(line_to(world), lambda said: untitled(said, TENT))))
+    hands.move(timedelta(hours=3))
+    buyer = ours.shopper()
+    assert complete(ours.runtime, buyer, ours.approved(buyer, TENT)).result == Result.CHANGED
+    assert row(ours)[1].status == "active"
+
+
+def untitled(said: Any, sku: str) -> None:
+    """The product of a SKU has no title any more."""
+    for one in ((said.get("data") or {}).get("products") or {}).get("nodes", ()):
+        if any(variant["sku"] == sku for variant in one["variants"]["nodes"]):
+            one["title"] = None
+
+
+def test_a_price_in_another_currency_is_listed_in_it(
+    ours: Shop, shop: ShopifyStorefront, merchant: Merchant, connection_id: str
+) -> None:
+    variant_id = ours.add(TENT, price=4_000)
+    told = told_of(shop, merchant).model_copy(update={"currency": "EUR"})
+    assert bring(ours, connection_id, told) == Became.LINKED
+    with ours.uow() as session:
+        assert price_list.listed(session, ours.tenant.id).items == []  # the shop does not sell in it
+        set_policy(session, ours.tenant.id, "catalog", {"currencies": ["EUR"]}, actor="test")
+
+    assert bring(ours, connection_id, told) == Became.CHANGED
+    assert bring(ours, connection_id, told) == Became.SAME
+
+    amount = variant(merchant, TENT).price
+    said = {"variant_id": variant_id, "currency": "EUR", "from": None, "to": amount}
+    with ours.uow() as session:
+        [listed] = price_list.listed(session, ours.tenant.id).items
+        assert (listed.price.amount, listed.price.currency, listed.status) == (amount, "EUR", "in_force")
+        acts = session.query(AuditRow).filter(AuditRow.subject == variant_id).all()
+        events = session.query(OutboxRow).filter(OutboxRow.topic == "catalog.price_changed").all()
+    assert [{**one.facts, "price_id": ""} for one in acts] == [said | {"price_id": ""}]
+    assert [{name: one.payload[name] for name in said} for one in events] == [said]
+    assert row(ours)[0].price == 4_000
+
+
+def test_a_sku_that_stands_twice_prices_nothing(
+    ours: Shop, shop: ShopifyStorefront, merchant: Merchant, connection_id: str
+) -> None:
+    ours.add(TENT, price=4_000)
+    told = told_of(shop, merchant)
+    mine = next(one for one in told.variants if one.sku == TENT)
+    twice = told.model_copy(update={"variants": (mine, mine.model_copy(update={"price": 1}))})
+    for _ in range(2):  # not linked, and linked
+        with pytest.raises(Unfit, match=f"Several of its variants have the SKU {TENT}"):
+            bring(ours, connection_id, twice)
+        assert bring(ours, connection_id, told) in {Became.LINKED, Became.SAME}
+    assert row(ours)[0].price == mine.price
+    bring(ours, connection_id, twice.model_copy(update={"active": False}))
+    assert (row(ours)[0].price, row(ours)[1].status) == (1, "archived")
+
+
+def test_a_second_product_of_the_same_skus_takes_nothing_over(
+    ours: Shop, shop: ShopifyStorefront, merchant: Merchant, connection_id: str
+) -> None:
+    ours.add(TENT)
+    told = told_of(shop, merchant)
+    bring(ours, connection_id, told)
+    with pytest.raises(Unfit, match=f"follows {told.source_id} already"):
+        bring(ours, connection_id, told.model_copy(update={"source_id": "77"}))
+    assert source(ours).source_id == told.source_id
+
+
+def test_what_cannot_be_ours_stops_no_pull_and_is_told(
+    ours: Shop, merchant: Merchant, connection_id: str, world: World, hands: clock.OwnClock
+) -> None:
+    products_there = merchant.shop.state.products
+    unreadable = variant(merchant, TENT).product
+    first, second, *_ = (one for one in products_there.values() if one is not unreadable)
+    second.variants[0].sku = first.variants[0].sku
+    payload = PullProducts(connection_id=connection_id, mark="one")
+    line = bent(line_to(world), lambda said: untitled(said, TENT))
+
+    done = rehearse(ours.runtime, ours.tenant.id, products_pull.WORKFLOW, payload, transport=line, hands=hands)
+
+    assert (done.row().status, done.result["unfit"]) == ("done", 2)
+    assert done.result["created"] == len(products_there) - 2
+    wanted = {
+        str(second.id): f"What has its SKUs here follows {first.id} already.",
+        str(unreadable.id): "The shop's answer is not what its schema promises. title: Input should be a valid string.",
+    }
+    assert done.result["refused"] == wanted
+    with ours.uow() as session:
+        [told] = exceptions.listed(session, ours.tenant.id).items
+    assert {one["path"]: one["message"] for one in told.fields} == {f"products.{k}": why for k, why in wanted.items()}
 
 
 def test_what_is_gone_there_is_not_sold(

@@ -16,7 +16,8 @@ from engine.sync.sandbox.merchants import Merchant
 from engine.sync.sandbox.shopify import changing
 from engine.sync.sandbox.shopify.bodies import order_body, product_body, refund_body
 from engine.sync.sandbox.shopify.state import Order
-from tests.contracts.connectors.calls_shopify import BUNDLE, TENT, basket, variant
+from tests.contracts.connectors.bench import START
+from tests.contracts.connectors.calls_shopify import BUNDLE, TENT, basket, money, variant
 
 
 def place(world: World, merchant: Merchant, **more: Any) -> Order:
@@ -73,7 +74,7 @@ def test_both_tellings_are_one(shop: ShopifyStorefront, world: World, merchant: 
     if after == "canceled":
         emitting.cancel_order(world, merchant, order.name)
 
-    told = shop.read("orders/updated", json.dumps(order_body(order)).encode())
+    [told] = shop.read("orders/updated", json.dumps(order_body(order)).encode())
     asked = shop.order(str(order.id))
 
     assert isinstance(told, OrderCreated)
@@ -99,7 +100,7 @@ def test_nobodys_order_is_an_order(shop: ShopifyStorefront, world: World, mercha
         {"title": "Gift wrap", "quantity": 3, "priceSet": {"shopMoney": {"amount": "1.00", "currencyCode": "USD"}}}
     ]
     order = emitting.place_order(world, merchant, {"lineItems": lines})
-    for found in (shop.order(str(order.id)), shop.read("orders/create", json.dumps(order_body(order)).encode())):
+    for found in (shop.order(str(order.id)), *shop.read("orders/create", json.dumps(order_body(order)).encode())):
         assert isinstance(found, OrderCreated)
         assert (found.buyer.source_id, found.buyer.email, found.ship_to, found.bill_to) == (None, "", None, None)
         assert (found.lines[0].sku, found.total, found.payments) == ("", 300, ())
@@ -121,7 +122,7 @@ def test_money_that_came_and_went(shop: ShopifyStorefront, world: World, merchan
 
     assert (came.amount, came.refund, came.order_ref, came.order_id) == (10000, False, order.name, str(order.id))
     assert (went.amount, went.refund, went.currency) == (5000, True, "USD")
-    told = shop.read("refunds/create", json.dumps(refund_body(refund)).encode())
+    [told] = shop.read("refunds/create", json.dumps(refund_body(refund)).encode())
     assert isinstance(told, Settlement)
     assert (told.charge_id, told.amount, told.refund) == (went.charge_id, 5000, True)
 
@@ -130,7 +131,7 @@ def test_a_product_says_what_it_is(shop: ShopifyStorefront, merchant: Merchant) 
     product = variant(merchant, TENT).product
     product.description_html = "<p>Two people.</p><ul><li>1.4&nbsp;kg</li></ul><script>x()</script>"
     [asked] = shop.products([str(product.id), "1"])
-    told = shop.read("products/update", json.dumps(product_body(product, "USD")).encode())
+    [told] = shop.read("products/update", json.dumps(product_body(product, "USD")).encode())
 
     assert isinstance(told, Product)
     assert asked.description == told.description == "Two people.\n1.4 kg"
@@ -141,4 +142,36 @@ def test_a_product_says_what_it_is(shop: ShopifyStorefront, merchant: Merchant) 
 
 @pytest.mark.parametrize("topic", ["app/uninstalled", "inventory_levels/update", "products/delete"])
 def test_what_says_nothing_to_us(shop: ShopifyStorefront, topic: str) -> None:
-    assert shop.read(topic, b'{"id": 1}') is None
+    assert shop.read(topic, b'{"id": 1}') == []
+
+
+def test_more_ways_of_shipping_than_a_page_holds_are_all_charged(
+    shop: ShopifyStorefront, world: World, merchant: Merchant
+) -> None:
+    ways = [{"code": f"way-{n}", "title": "Way", "priceSet": money(f"{n}.00")} for n in range(1, 6)]
+    order = place(world, merchant, shippingLines=ways)
+
+    found = shop.order(str(order.id))
+
+    assert [(one.code, one.price) for one in found.shipping] == [(f"way-{n}", n * 100) for n in range(1, 6)]
+    [told] = shop.read("orders/updated", json.dumps(order_body(order)).encode())
+    assert isinstance(told, OrderCreated)
+    assert (told.shipping, told.total) == (found.shipping, found.total)
+    assert [one.shipping for one in shop.orders_since(START)] == [found.shipping]
+
+
+def test_a_refund_to_several_ways_of_paying_is_all_of_it(
+    shop: ShopifyStorefront, world: World, merchant: Merchant
+) -> None:
+    body = refund_body(take_back(merchant, place(world, merchant)))
+    [card] = body["transactions"]
+    gift = card | {"id": card["id"] + 1, "gateway": "gift_card", "amount": "7.50"}
+    failed, nothing = card | {"id": 8, "status": "failure"}, card | {"id": 9, "amount": "0.00"}
+
+    told = shop.read("refunds/create", json.dumps(body | {"transactions": [card, gift, failed, nothing]}).encode())
+
+    assert [(one.source_id, one.gateway, one.amount) for one in told if isinstance(one, Settlement)] == [
+        (str(card["id"]), "bogus", 5000),
+        (str(card["id"] + 1), "gift_card", 750),
+    ]
+    assert shop.read("refunds/create", json.dumps(body | {"transactions": []}).encode()) == []

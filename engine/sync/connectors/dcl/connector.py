@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import count
 from typing import Any, ClassVar, Final, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -22,12 +23,13 @@ from engine.sync.connectors.dcl.wire import (
     ReceiptRow,
     document,
 )
-from engine.sync.connectors.paging import chunks, numbered
+from engine.sync.connectors.paging import chunks, each, numbered
 from engine.sync.errors import Rejected, Transient
 from engine.sync.models import Connection, System
-from engine.sync.port import Capability
+from engine.sync.port import Capability, Unreadable
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 PAGE: Final = 100
 MOST_ORDERS: Final = 1_000
 _NUMBERS: Final = 50
@@ -125,6 +127,7 @@ class Dcl:
         numbers: Sequence[str] = (),
         modified_from: datetime | None = None,
         state: WarehouseState | None = None,
+        unread: Unreadable | None = None,
     ) -> Iterator[WarehouseOrder]:
         """Without a ``state`` canceled ones too. ``SHIPPED`` are all of which something has left. Of numbers no more
         is asked once each was found.
@@ -135,7 +138,7 @@ class Dcl:
             yield from self._named(numbers, asked, usual)
             return
         for status in asked:
-            yield from self._listed(usual | {"status": status})
+            yield from self._listed(usual | {"status": status}, unread)
 
     def _named(
         self, numbers: Sequence[str], asked: Sequence[int], usual: Mapping[str, Any] | None = None
@@ -146,9 +149,11 @@ class Dcl:
                 found = self._listed({**(usual or {}), **names, "status": status}) if left else iter(())
                 yield from _until_all(found, left)
 
-    def _listed(self, filters: Mapping[str, Any]) -> Iterator[WarehouseOrder]:
-        for row in self._pages("orders", OrderRow, lambda one: one.order_number, filters):
-            yield reading.order_of(row, self.account, self._zone)
+    def _listed(self, filters: Mapping[str, Any], unread: Unreadable | None = None) -> Iterator[WarehouseOrder]:
+        def read(row: OrderRow) -> WarehouseOrder:
+            return reading.order_of(row, self.account, self._zone)
+
+        return self._pages("orders", OrderRow, read, "order_number", filters, unread)
 
     def announce(self, expected: Expected) -> str:
         """Assumed. A number that is known is amended."""
@@ -181,25 +186,46 @@ class Dcl:
             lines=lines,
         )
 
-    def receipts(self, since: datetime) -> Iterator[Receipt]:
+    def receipts(self, since: datetime, *, unread: Unreadable | None = None) -> Iterator[Receipt]:
         """Assumed."""
+
+        def read(row: ReceiptRow) -> Receipt:
+            return reading.receipt_of(row, self.account, self._zone)
+
         params = {"received_from": reading.said(since)}
-        for row in self._pages("receipts", ReceiptRow, lambda one: one.receipt_id, params):
-            yield reading.receipt_of(row, self.account, self._zone)
+        return self._pages("receipts", ReceiptRow, read, "receipt_id", params, unread)
 
     def items(self) -> Iterator[StockLevel]:
         """Assumed."""
-        for row in self._pages("items", ItemRow, lambda one: one.item_number, {}):
-            yield reading.level_of(row, self._location)
+        return self._pages("items", ItemRow, lambda row: reading.level_of(row, self._location), "item_number", {})
 
-    def _pages(self, name: str, model: type[M], key: Callable[[M], str], params: Mapping[str, Any]) -> Iterator[M]:
+    def _pages(
+        self,
+        name: str,
+        model: type[M],
+        read: Callable[[M], T],
+        key: str,
+        params: Mapping[str, Any],
+        unread: Unreadable | None = None,
+    ) -> Iterator[T]:
         """A list to its end, which is an empty page, however short the ones before were."""
 
-        def read(number: int) -> list[M]:
+        def page(number: int) -> list[Any]:
             asked = {**params, "page": number, "page_size": PAGE}
-            return reading.rows(self._client.request("GET", self._paths[name], params=asked).data, name, model)
+            return reading.rows(self._client.request("GET", self._paths[name], params=asked).data, name)
 
-        return numbered(read, key, size=PAGE)
+        def called(row: Any) -> str:
+            return str(row.get(key)) if isinstance(row, dict) else ""
+
+        place = count()
+        rows = numbered(page, called, size=PAGE)
+        return each(
+            rows,
+            lambda row: read(reading.row(model, row, f"{name}[{next(place)}]")),
+            unread,
+            name=key,
+            changed="modified_at",
+        )
 
 
 def _until_all(found: Iterator[WarehouseOrder], left: set[str]) -> Iterator[WarehouseOrder]:

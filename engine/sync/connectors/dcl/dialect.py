@@ -40,12 +40,19 @@ class DclDialect(BasicDialect):
             for number, code, message in _statuses(reply.data)
             if code not in _WELL
         )
-        words = str(reply.data.get("error_message") or "")
+        words = self.said(reply) or (faults[0].message if faults else "")
         if codes and (faults or failed(reply.data)):
-            return BatchRefused(words or faults[0].message, codes=codes, fields=faults, answer=reply.status)
+            return BatchRefused(words, codes=codes, fields=faults, answer=reply.status)
         if failed(reply.data):
-            return Rejected(words or f"DCL says error {reply.data['error_code']}.", answer=reply.status)
+            return Rejected(words, answer=reply.status)
         return None
+
+    def said(self, reply: Reply) -> str:
+        """DCL's words, or its code where it has none."""
+        found = super().said(reply)
+        if found or not isinstance(reply.data, dict) or not failed(reply.data):
+            return found
+        return f"DCL says error {str(reply.data['error_code']).strip()[:20]}."
 
 
 def failed(said: Mapping[str, Any]) -> bool:

@@ -35,15 +35,16 @@ _STATES: Final = {number: state for state, number in STATES.items()}
 _MOST_FAULTS: Final = 10
 
 
-def rows(data: Any, name: str, model: type[M]) -> list[M]:
+def rows(data: Any, name: str) -> list[Any]:
     """A page's rows. Raises ``Rejected`` where the answer is not a page of them."""
     found = data.get(name) if isinstance(data, dict) else None
     if not isinstance(found, list):
         raise Rejected(f"DCL's answer has no list of {name}.", fields=[FieldFault(name, "it is missing")])
-    return [_row(model, one, f"{name}[{place}]") for place, one in enumerate(found)]
+    return found
 
 
-def _row(model: type[M], value: Any, place: str) -> M:
+def row(model: type[M], value: Any, place: str) -> M:
+    """Raises ``Rejected`` with what of it is not as it should be."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

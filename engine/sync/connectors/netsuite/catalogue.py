@@ -30,7 +30,7 @@ class Item:
 
 @dataclass
 class Catalogue:
-    """Asks once for each thing: what is not there is remembered as well."""
+    """Asks once for each thing: what the ERP has answered that it has not is remembered as well."""
 
     queries: Queries
     _by_sku: dict[str, Item | None] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Catalogue:
         wanted = {sku for sku in skus if sku}
         missing = wanted - self._by_sku.keys()
         if missing:
-            self._by_sku |= dict.fromkeys(missing)
             self._keep("itemid", missing)
+            self._by_sku = dict.fromkeys(missing) | self._by_sku
         found = {sku: self._by_sku[sku] for sku in sorted(wanted)}
         return {sku: item for sku, item in found.items() if item is not None and item.active}
 
@@ -53,8 +53,8 @@ class Catalogue:
         wanted = {one for one in ids if one}
         missing = wanted - self._by_id.keys()
         if missing:
-            self._by_id |= dict.fromkeys(missing)
             self._keep("id", missing)
+            self._by_id = dict.fromkeys(missing) | self._by_id
         found = {one: self._by_id[one] for one in sorted(wanted)}
         return {one: item for one, item in found.items() if item is not None}
 

@@ -9,17 +9,29 @@ from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from engine.sync.canonical import Address, Expected, ExpectedLine, Invoice, SalesOrder, SalesOrderLine
+from engine.sync.canonical import Expected, ExpectedLine, Invoice, SalesOrder, SalesOrderLine
+from engine.sync.connectors.addresses import Spelling, address_of
 from engine.sync.connectors.netsuite import wire
 from engine.sync.connectors.netsuite.amounts import Currencies, exact_minor, minor
 from engine.sync.connectors.netsuite.catalogue import Item
-from engine.sync.connectors.netsuite.wire import AddressRead, LineRead, Named, TransactionRead
+from engine.sync.connectors.netsuite.wire import LineRead, Named, TransactionRead
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
 
 M = TypeVar("M", bound=BaseModel)
 RECORDS: Final = {"purchase": "purchaseOrder", "transfer": "transferOrder"}
 _SOURCE_LINE: Final = "custcol_shopify_line_id"
+_PLACE: Final[Spelling] = {
+    "name": ("addressee", "attention"),
+    "company": ("company",),
+    "line_one": ("addr1",),
+    "line_two": ("addr2",),
+    "city": ("city",),
+    "region": ("state",),
+    "postal_code": ("zip",),
+    "country": ("country",),
+    "phone": ("addr_phone",),
+}
 
 
 def transaction(raw: Mapping[str, Any]) -> TransactionRead:
@@ -61,7 +73,7 @@ def sales_order(raw: dict[str, Any], *, account: str, items: Mapping[str, Item],
         status=status("salesOrder", read),
         currency=currency,
         lines=tuple(_line(one, items, currency) for one in read.item.items),
-        ship_to=_address(read.shipping_address),
+        ship_to=address_of(read.shipping_address, _PLACE),
         email=read.email or "",
         ship_method=read.ship_method.id if read.ship_method else "",
         placed_on=read.tran_date or "",
@@ -96,26 +108,6 @@ def _line(read: LineRead, items: Mapping[str, Item], currency: str) -> SalesOrde
         location=read.location.id if read.location else "",
         source_line_id=str((read.model_extra or {}).get(_SOURCE_LINE) or ""),
     )
-
-
-def _address(read: AddressRead | None) -> Address | None:
-    if read is None:
-        return None
-    return Address(
-        name=read.addressee or read.attention or "",
-        company=(read.attention or "") if read.addressee else "",
-        line_one=read.addr1 or "",
-        line_two=read.addr2 or "",
-        city=read.city or "",
-        region=_code(read.state),
-        postal_code=read.zip or "",
-        country=_code(read.country),
-        phone=read.addr_phone or "",
-    )
-
-
-def _code(told: str | Named | None) -> str:
-    return told.id if isinstance(told, Named) else told or ""
 
 
 def invoice(

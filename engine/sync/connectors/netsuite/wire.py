@@ -273,16 +273,25 @@ class Named(Read):
     ref_name: str = ""
 
 
+Code = Annotated[str | None, BeforeValidator(lambda told: told.get("id") if isinstance(told, dict) else told)]
+"""A state or a country, told as it is or as a choice."""
+
+
 class AddressRead(Read):
     addressee: str | None = None
     attention: str | None = None
     addr1: str | None = None
     addr2: str | None = None
     city: str | None = None
-    state: str | Named | None = None
+    state: Code = None
     zip: str | None = None
-    country: str | Named | None = None
+    country: Code = None
     addr_phone: str | None = None
+
+    @property
+    def company(self) -> str | None:
+        """Whose attention is asked for, where somebody else is the addressee."""
+        return self.attention if self.addressee else None
 
 
 class LineRead(Read):

@@ -15,13 +15,14 @@ import orjson
 
 from engine.sync.canonical import OrderCreated, Parcel, Parcels, Product, Settlement, StockLevel
 from engine.sync.client import VendorClient
+from engine.sync.connectors.paging import each
 from engine.sync.connectors.shopify import documents, letters, reading, shipping, wire
 from engine.sync.connectors.shopify.asking import Asker, following
 from engine.sync.connectors.shopify.documents import Operation
 from engine.sync.connectors.shopify.reading import checked, gid, tail
 from engine.sync.errors import Rejected
 from engine.sync.models import Connection, System
-from engine.sync.port import Capability, StockChange, Told
+from engine.sync.port import Capability, Said, StockChange, Told, Unread, Unreadable
 
 T = TypeVar("T")
 _SIGNATURE: Final = "x-shopify-hmac-sha256"
@@ -76,17 +77,17 @@ class ShopifyStorefront:
         name, topic = headers.get("x-shopify-webhook-id", ""), headers.get("x-shopify-topic", "")
         return Told(name, topic) if name and topic else None
 
-    def read(self, topic: str, body: bytes) -> OrderCreated | Settlement | Product | None:
+    def read(self, topic: str, body: bytes) -> list[Said]:
         """Orders of ``orders/*``, the money of ``refunds/create``, products of ``products/*``."""
         kind, _, _ = topic.partition("/")
         if kind not in {"orders", "refunds", "products"} or topic.endswith("/delete"):
-            return None
+            return []
         said = _said(body)
         if kind == "orders":
-            return reading.letter_order(self._account, checked(letters.Order, said), said)
+            return [reading.letter_order(self._account, checked(letters.Order, said), said)]
         if kind == "refunds":
-            return reading.letter_refund(self._account, checked(letters.Refund, said), said)
-        return reading.letter_product(self._account, checked(letters.Product, said), self.currency(), said)
+            return [*reading.letter_refund(self._account, checked(letters.Refund, said), said)]
+        return [reading.letter_product(self._account, checked(letters.Product, said), self.currency(), said)]
 
     def listen(self, address: str, topics: Iterable[str]) -> list[str]:
         """One subscription for each topic (``orders/create``); the ones that are there stay."""
@@ -108,10 +109,10 @@ class ShopifyStorefront:
             raise Rejected("There is no such order in the shop.")
         return self._order(raw)
 
-    def orders_since(self, at: datetime) -> Iterator[OrderCreated]:
+    def orders_since(self, at: datetime, *, unread: Unreadable | None = None) -> Iterator[OrderCreated]:
         since = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        for raw in self._asker.pages(documents.ORDERS, query=f"updated_at:>='{since}'"):
-            yield self._order(raw)
+        rows = self._asker.pages(documents.ORDERS, query=f"updated_at:>='{since}'")
+        yield from each(rows, self._order, _named(unread), changed="updatedAt")
 
     def settlements(self, source_id: str) -> list[Settlement]:
         raw = self._asker.ask(documents.TRANSACTIONS, id=gid("Order", source_id))
@@ -163,17 +164,18 @@ class ShopifyStorefront:
 
     # products
 
-    def products_since(self, at: datetime | None) -> Iterator[Product]:
+    def products_since(self, at: datetime | None, *, unread: Unreadable | None = None) -> Iterator[Product]:
         since = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
         query = f"updated_at:>='{since}'" if since else None
-        for raw in self._asker.pages(documents.PRODUCTS, query=query):
-            yield self._product(raw)
+        rows = self._asker.pages(documents.PRODUCTS, query=query)
+        yield from each(rows, self._product, _named(unread), changed="updatedAt")
 
-    def products(self, source_ids: Iterable[str]) -> list[Product]:
-        found = []
+    def products(self, source_ids: Iterable[str], *, unread: Unreadable | None = None) -> list[Product]:
+        found = list[Product]()
         for chunk in _chunks(dict.fromkeys(source_ids), _PRODUCTS_AT_ONCE):
             query = " OR ".join(f"id:{tail(one)}" for one in chunk)
-            found += [self._product(raw) for raw in self._asker.pages(documents.PRODUCTS, query=query)]
+            rows = self._asker.pages(documents.PRODUCTS, query=query)
+            found += each(rows, self._product, _named(unread), changed="updatedAt")
         return found
 
     def currency(self) -> str:
@@ -192,7 +194,9 @@ class ShopifyStorefront:
             page = checked(wire.Order, more).line_items
             lines += page.nodes
             after = following(more["lineItems"], "lineItems")
-        return reading.order_of(self._account, order, lines, raw)
+        rest = self._rest(documents.SHIPPING_LINES, order.id, raw["shippingLines"], "shippingLines")
+        shipping = [*order.shipping_lines.nodes, *(checked(wire.ShippingLine, one) for one in rest)]
+        return reading.order_of(self._account, order, lines, shipping, raw)
 
     def _ship(self, source_id: str, parcel: Parcel) -> list[str]:
         state = self._shipments(source_id)
@@ -255,6 +259,13 @@ class ShopifyStorefront:
     def _subscribe(self, topic: str, address: str) -> str:
         said = self._asker.ask(documents.SUBSCRIBE, topic=topic, uri=address)
         return str(((said or {}).get("webhookSubscription") or {}).get("id", ""))
+
+
+def _named(unread: Unreadable | None) -> Unreadable | None:
+    """The same, told of by numbers."""
+    if unread is None:
+        return None
+    return lambda one: unread(Unread(tail(one.source_id), one.changed_at, one.error))
 
 
 def _account(connection: Connection) -> str:

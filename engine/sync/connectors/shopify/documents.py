@@ -35,6 +35,7 @@ class Operation:
 
 ORDER: Final = Operation("Order", "order", 435, {"first": 40})
 ORDERS: Final = Operation("Orders", "orders", 460, {"first": 4, "lines": 8})
+SHIPPING_LINES: Final = Operation("ShippingLines", "order", 321, {"first": 40})
 TRANSACTIONS: Final = Operation("Transactions", "order", 4)
 PARCELS: Final = Operation("Parcels", "order", 374, {"first": 5, "lines": 50})
 WAITING_LINES: Final = Operation("WaitingLines", "fulfillmentOrder", 101, {"first": 100})
@@ -52,6 +53,7 @@ SET_STOCK: Final = Operation("SetStock", "inventorySetQuantities", 11, reads=Fal
 ALL: Final = (
     ORDER,
     ORDERS,
+    SHIPPING_LINES,
     TRANSACTIONS,
     PARCELS,
     WAITING_LINES,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from engine.kit.money import exponent, is_currency
 from engine.sync import canonical
 from engine.sync.canonical import Address, Buyer, OrderCreated, OrderLine, OrderPayment, Settlement, ShippingCharge
+from engine.sync.connectors.addresses import Spelling, address_of
 from engine.sync.connectors.shopify import letters, wire
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
@@ -19,6 +20,18 @@ from engine.sync.models import System
 M = TypeVar("M", bound=BaseModel)
 SOURCE: Final = str(System.SHOPIFY)
 _CAME: Final = frozenset({"SALE", "CAPTURE"})
+_PLACE: Final[Spelling] = {
+    "name": ("name",),
+    "company": ("company",),
+    "line_one": ("address1",),
+    "line_two": ("address2",),
+    "city": ("city",),
+    "region": ("province_code", "province"),
+    "postal_code": ("zip",),
+    "country": ("country_code",),
+    "phone": ("phone",),
+}
+"""Of the interface and of letters."""
 _BREAKS: Final = frozenset({"p", "br", "div", "li", "ul", "ol", "h1", "h2", "h3", "h4", "tr"})
 
 
@@ -52,11 +65,17 @@ def minor(amount: str, currency: str) -> int:
     return int(scaled)
 
 
-def order_of(account: str, order: wire.Order, lines: Sequence[wire.Line], raw: Mapping[str, Any]) -> OrderCreated:
-    """An order that was read. ``lines`` are all of them, whatever page they came by."""
+def order_of(
+    account: str,
+    order: wire.Order,
+    lines: Sequence[wire.Line],
+    carried: Sequence[wire.ShippingLine],
+    raw: Mapping[str, Any],
+) -> OrderCreated:
+    """An order that was read. ``lines`` and ``carried`` are all of them, whatever page they came by."""
     currency = order.currency_code
     kept = tuple(_line(one, currency) for one in lines)
-    shipping = tuple(_shipping(one, currency) for one in order.shipping_lines.nodes)
+    shipping = tuple(_shipping(one, currency) for one in carried)
     itemized = sum(_taxes(one.tax_lines, currency) for one in lines) + sum(one.tax for one in shipping)
     whole = _bag(order.total_tax_set, currency) if order.total_tax_set else itemized
     who = order.customer
@@ -113,8 +132,8 @@ def letter_order(account: str, order: letters.Order, raw: Mapping[str, Any]) -> 
             name=f"{who.first_name} {who.last_name}".strip() if who else "",
             phone=order.phone or (who.phone if who else ""),
         ),
-        ship_to=_letter_address(order.shipping_address),
-        bill_to=_letter_address(order.billing_address),
+        ship_to=_address(order.shipping_address),
+        bill_to=_address(order.billing_address),
         lines=kept,
         shipping=shipping,
         discount=sum(one.discount for one in kept) + sum(one.discount for one in shipping),
@@ -145,21 +164,22 @@ def settlements_of(account: str, order: wire.Money) -> list[Settlement]:
     ]
 
 
-def letter_refund(account: str, refund: letters.Refund, raw: Mapping[str, Any]) -> Settlement | None:
-    """The last money that a refund gave back; ``None`` where it was goods alone."""
+def letter_refund(account: str, refund: letters.Refund, raw: Mapping[str, Any]) -> list[Settlement]:
+    """All money that a refund gave back, to whatever paid; nothing where it was goods alone."""
     given = [one for one in refund.transactions if one.kind == "refund" and one.status == "success"]
-    if not given:
-        return None
-    one = given[-1]
-    return Settlement(
-        **_head(account, str(one.id), raw),
-        order_id=str(refund.order_id),
-        gateway=one.gateway,
-        amount=minor(one.amount, one.currency),
-        currency=one.currency,
-        at=refund.processed_at,
-        refund=True,
-    )
+    return [
+        Settlement(
+            **_head(account, str(one.id), raw),
+            order_id=str(refund.order_id),
+            gateway=one.gateway,
+            amount=minor(one.amount, one.currency),
+            currency=one.currency,
+            at=refund.processed_at,
+            refund=True,
+        )
+        for one in given
+        if minor(one.amount, one.currency) > 0
+    ]
 
 
 def product_of(
@@ -316,36 +336,8 @@ def _letter_shipping(line: letters.ShippingLine, currency: str) -> ShippingCharg
     )
 
 
-def _address(place: wire.MailingAddress | None) -> Address | None:
-    if place is None:
-        return None
-    return Address(
-        name=place.name,
-        company=place.company,
-        line_one=place.address1,
-        line_two=place.address2,
-        city=place.city,
-        region=place.province_code or place.province,
-        postal_code=place.zip,
-        country=place.country_code_v2,
-        phone=place.phone,
-    )
-
-
-def _letter_address(place: letters.Address | None) -> Address | None:
-    if place is None:
-        return None
-    return Address(
-        name=place.name,
-        company=place.company,
-        line_one=place.address1,
-        line_two=place.address2,
-        city=place.city,
-        region=place.province_code or place.province,
-        postal_code=place.zip,
-        country=place.country_code,
-        phone=place.phone,
-    )
+def _address(place: wire.MailingAddress | letters.Address | None) -> Address | None:
+    return address_of(place, _PLACE)
 
 
 def _bag(bag: wire.MoneyBag, currency: str) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class MailingAddress(Wire):
     province: Text
     province_code: Text
     zip: Text
-    country_code_v2: Text
+    country_code: Annotated[Text, Field(alias="countryCodeV2")]
     phone: Text
 
 

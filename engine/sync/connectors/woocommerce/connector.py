@@ -15,11 +15,11 @@ import orjson
 from engine.sync.canonical import OrderCreated
 from engine.sync.client import VendorClient
 from engine.sync.connectors import NotSupported
-from engine.sync.connectors.paging import numbered
+from engine.sync.connectors.paging import each, numbered
 from engine.sync.connectors.woocommerce.reading import UNPAID, order_of
 from engine.sync.errors import Rejected
 from engine.sync.models import Connection, System
-from engine.sync.port import Capability, Storefront, Told
+from engine.sync.port import Capability, Said, Storefront, Told, Unreadable
 
 PAGE: Final = 100
 _TOPICS: Final = frozenset({"order.created", "order.updated", "order.restored"})
@@ -48,31 +48,28 @@ class WooCommerce:
     def order(self, source_id: str) -> OrderCreated:
         return order_of(self._client.request("GET", f"/orders/{source_id}").data, self.account)
 
-    def orders_since(self, at: datetime) -> Iterator[OrderCreated]:
+    def orders_since(self, at: datetime, *, unread: Unreadable | None = None) -> Iterator[OrderCreated]:
         """Without those that nobody has paid for."""
         after = (at - _RESOLUTION).astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()
         asked = {"modified_after": after, "dates_are_gmt": "true", "orderby": "modified", "order": "asc"}
 
-        def read(number: int) -> list[OrderCreated]:
+        def page(number: int) -> list[Any]:
             params = {**asked, "per_page": PAGE, "page": number}
-            return self._page(self._client.request("GET", "/orders", params=params).data)
+            return _rows(self._client.request("GET", "/orders", params=params).data)
 
-        yield from (one for one in numbered(read, lambda one: one.source_id, size=PAGE) if not _unpaid(one))
+        rows = numbered(page, lambda one: str(one.get("id")), size=PAGE)
+        found = each(rows, lambda one: order_of(one, self.account), unread, changed="date_modified_gmt")
+        yield from (one for one in found if not _unpaid(one))
 
-    def _page(self, data: Any) -> list[OrderCreated]:
-        if not isinstance(data, list):
-            raise Rejected("WooCommerce's answer is no list of orders.")
-        return [order_of(one, self.account) for one in data]
-
-    def read(self, topic: str, body: bytes) -> OrderCreated | None:
-        """The order of a letter; ``None`` while nobody has paid for it, and of any other topic."""
+    def read(self, topic: str, body: bytes) -> list[Said]:
+        """The order of a letter; nothing while nobody has paid for it, and of any other topic."""
         if topic not in _TOPICS:
-            return None
+            return []
         try:
             found = order_of(orjson.loads(body), self.account)
         except orjson.JSONDecodeError:
             raise Rejected("The letter is no JSON.") from None
-        return None if _unpaid(found) else found
+        return [] if _unpaid(found) else [found]
 
     @classmethod
     def verify(cls, headers: Mapping[str, str], body: bytes, secrets: Sequence[str]) -> bool:
@@ -87,6 +84,12 @@ class WooCommerce:
         """The ping of a webhook that was just added names no topic."""
         number, topic = headers.get("x-wc-webhook-delivery-id", ""), headers.get("x-wc-webhook-topic", "")
         return Told(number, topic) if number and topic else None
+
+
+def _rows(data: Any) -> list[Any]:
+    if not isinstance(data, list) or not all(isinstance(one, Mapping) for one in data):
+        raise Rejected("WooCommerce's answer is no list of orders.")
+    return data
 
 
 def _unpaid(order: OrderCreated) -> bool:

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from engine.kit.money import exponent
+from engine.kit.money import exponent, is_currency
 from engine.sync.canonical import Address, Buyer, OrderCreated, OrderLine, OrderPayment, ShippingCharge
+from engine.sync.connectors.addresses import Spelling, address_of
 from engine.sync.connectors.woocommerce.wire import WooAddress, WooFee, WooLine, WooOrder
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
@@ -17,6 +18,17 @@ from engine.sync.models import System
 UNPAID: Final = frozenset({"pending", "on-hold", "checkout-draft", "auto-draft"})
 """Orders that are none yet."""
 OVER: Final = frozenset({"cancelled", "refunded", "failed", "trash"})
+_PLACE: Final[Spelling] = {
+    "name": ("name",),
+    "company": ("company",),
+    "line_one": ("address_1",),
+    "line_two": ("address_2",),
+    "city": ("city",),
+    "region": ("state",),
+    "postal_code": ("postcode",),
+    "country": ("country",),
+    "phone": ("phone",),
+}
 Minor = Callable[[str], int]
 
 
@@ -101,19 +113,8 @@ def _buyer(order: WooOrder) -> Buyer:
 
 
 def _address(one: WooAddress) -> Address | None:
-    if not one.address_1:
-        return None
-    return Address(
-        name=one.name,
-        company=one.company,
-        line_one=one.address_1,
-        line_two=one.address_2,
-        city=one.city,
-        region=one.state,
-        postal_code=one.postcode,
-        country=one.country,
-        phone=one.phone,
-    )
+    """A store keeps an empty one where there is none."""
+    return address_of(one, _PLACE) if one.address_1 else None
 
 
 def _payments(order: WooOrder, minor: Minor) -> tuple[OrderPayment, ...]:
@@ -125,6 +126,9 @@ def _payments(order: WooOrder, minor: Minor) -> tuple[OrderPayment, ...]:
 
 
 def _minor_of(currency: str) -> Minor:
+    """Raises ``Rejected`` for a currency of which nobody knows how many decimals it has."""
+    if not is_currency(currency):
+        raise Rejected(f"{currency} is no currency.", fields=[FieldFault("currency", "ISO 4217 does not know it")])
     places = exponent(currency)
 
     def minor(text: str) -> int:

@@ -17,6 +17,7 @@ from engine.sync.connectors.dcl.reading import shipment_id
 from engine.sync.connectors.dcl.wire import Package, Shipment, ShippedLine
 from engine.sync.errors import Rejected, Transient, UnknownOutcome
 from engine.sync.models import Call, System
+from engine.sync.port import Unread
 from tests.contracts.connectors import bench, scenes
 from tests.contracts.connectors.calls_dcl import batch_order
 
@@ -137,6 +138,24 @@ def test_an_answer_that_cannot_be_read_is_not_an_order_that_is_not_there(house: 
     assert ("POST", "/batches") not in house.asked
 
 
+def test_an_order_that_cannot_be_read_holds_up_no_other(house: House) -> None:
+    bad = row("TS-1", modified_at="2026-11-26T09:00:00Z", shipments=[{"ship_date": "never"}])
+    house.pages = [[bad, row("TS-2")]]
+    unread = list[Unread]()
+    assert [one.order_ref for one in house.dcl.orders(state=WarehouseState.OPEN, unread=unread.append)] == ["TS-2"]
+    assert [(one.source_id, one.changed_at) for one in unread] == [("TS-1", "2026-11-26T09:00:00Z")]
+    assert [one.path for one in unread[0].error.fields] == ["orders[0].shipments.0.ship_date"]
+    house.pages = [[bad, row("TS-2")]]
+    with pytest.raises(Rejected, match="cannot be read"):
+        list(house.dcl.orders(state=WarehouseState.OPEN))
+
+
+def test_an_order_without_a_number_is_no_order_to_go_on_without(house: House) -> None:
+    house.pages = [[{"order_number": None}, row("TS-2")]]
+    with pytest.raises(Rejected, match="cannot be read"):
+        list(house.dcl.orders(state=WarehouseState.OPEN, unread=lambda _: None))
+
+
 def test_an_answer_that_breaks_off_is_an_unknown_outcome(
     runtime: Runtime, tenant: Tenant, hands: clock.OwnClock, house: House
 ) -> None:
@@ -204,3 +223,28 @@ def test_a_shipment_without_cartons_is_named_by_what_left_and_when(house: House)
     house.pages = [[row("TS-1", shipments=[told])]]
     (left,) = next(house.dcl.orders(numbers=["TS-1"])).shipments
     assert [(one.tracking_number, one.items[0].sku, one.items[0].quantity) for one in left.parcels] == [("", "A", 2)]
+
+
+def test_a_batch_that_is_refused_without_a_word_says_its_code(house: House) -> None:
+    house.batch = {"error_code": 40, "order_statuses": [{"order_number": "TS-1", "error_code": 0}]}
+    found = house.dcl.submit([batch_order("TS-1")])
+    assert found == {"TS-1": Refused(order_ref="TS-1", code="not_taken", message="DCL says error 40.")}
+    assert house.outcomes() == ["vendor_rejected"]
+
+
+def test_an_order_that_is_refused_without_a_word_says_its_code(house: House) -> None:
+    house.batch = {"error_code": 0, "order_statuses": [{"order_number": "TS-1", "error_code": 30}]}
+    found = house.dcl.submit([batch_order("TS-1")])
+    assert found == {"TS-1": Refused(order_ref="TS-1", code="30", message="error 30")}
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("words", [{}, {"error_message": ""}, {"error_message": None}])
+def test_a_refusal_without_words_says_its_code(
+    runtime: Runtime, tenant: Tenant, hands: clock.OwnClock, house: House, status: int, words: dict[str, Any]
+) -> None:
+    line = httpx.MockTransport(lambda _: httpx.Response(status, json={"error_code": 12} | words))
+    dcl = scenes.opened(runtime, tenant.id, house.id, line, hands)
+    with pytest.raises(Rejected, match=r"^DCL says error 12\.$") as refused:
+        list(dcl.orders(numbers=["TS-1"]))
+    assert refused.value.answer == status

@@ -236,3 +236,19 @@ def test_a_bearer_is_of_one_connection_alone(opened: Opened, make_tenant, runtim
 
     assert operations(books).count("token") == 2
     assert len(books.merchant.account.bearers) == 2
+
+
+def test_what_the_erp_was_not_asked_for_is_not_missing(books: Books) -> None:
+    sku = books.skus()[0]
+    erp = books.open()
+    known = books.open().items([sku])[sku]
+    books.put("http_503", match={"operation": "suiteql"}, times=1)
+
+    with pytest.raises(Transient):
+        erp.items([sku])
+
+    assert erp.items([sku]) == {sku: known}
+    assert erp.items(["nothing"]) == {}
+    asked = operations(books).count("suiteql")
+    assert erp.items(["nothing"]) == {}
+    assert operations(books).count("suiteql") == asked

@@ -9,6 +9,8 @@ import pytest
 from engine.sync.connectors.woocommerce.connector import WooCommerce
 from engine.sync.connectors.woocommerce.reading import order_of
 from engine.sync.errors import Rejected
+from engine.sync.port import Unread
+from tests.contracts.connectors.bench import START
 
 ADDRESS = {"first_name": "Maya", "last_name": "L", "address_1": "2719 Quivas", "city": "Denver", "country": "US"}
 
@@ -74,7 +76,7 @@ def test_what_nobody_paid_is_nothing_yet() -> None:
     store.account = "store"
     for status, is_one in (("pending", False), ("on-hold", False), ("processing", True), ("completed", True)):
         read = store.read("order.updated", orjson.dumps(told(status=status)))
-        assert (read is not None) == is_one
+        assert [one.source_ref for one in read] == (["#1071"] if is_one else [])
 
 
 @pytest.mark.parametrize("field", ["id", "total", "currency", "line_items", "date_created_gmt"])
@@ -87,3 +89,24 @@ def test_an_order_that_lacks_a_field_is_refused_by_its_name(field: str) -> None:
 def test_a_float_is_no_money() -> None:
     with pytest.raises(Rejected):
         order_of(told(total=104.95), "store")
+
+
+@pytest.mark.parametrize("currency", ["XXX", "ABC"])
+def test_a_currency_that_nobody_knows_is_not_taken_to_have_cents(currency: str) -> None:
+    with pytest.raises(Rejected, match=f"{currency} is no currency") as refused:
+        order_of(told(currency=currency), "store")
+    assert [one.path for one in refused.value.fields] == ["currency"]
+
+
+def test_an_order_that_cannot_be_read_holds_up_no_other() -> None:
+    class Client:
+        def request(self, *_: Any, params: dict[str, Any]) -> Any:
+            page = [told(id=1, currency="ABC"), told(id=2)] if params["page"] == 1 else []
+            return type("Reply", (), {"data": page})
+
+    store, unread = WooCommerce.__new__(WooCommerce), list[Unread]()
+    store.account, store._client = "store", Client()
+    assert [one.source_id for one in store.orders_since(START, unread=unread.append)] == ["2"]
+    assert [(one.source_id, one.changed_at) for one in unread] == [("1", "2026-11-26T08:05:00")]
+    with pytest.raises(Rejected, match="ABC is no currency"):
+        list(store.orders_since(START))
