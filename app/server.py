@@ -70,6 +70,7 @@ from app.ops import events as ops_events
 from app.ops import pages as ops_pages
 from app.ops import queue as ops_queue
 from app.ops import runs as ops_runs
+from app.ops import shadows as ops_shadows
 from app.protocols.acp import carts as acp_carts
 from app.protocols.acp import delegate
 from app.protocols.acp import discovery as acp_discovery
@@ -164,6 +165,7 @@ _ROUTERS: Final = (
     mappings_staff.targets,
     ops_runs.router,
     ops_queue.router,
+    ops_shadows.router,
     workflows_staff.router,
     ops_events.router,
     ops_pages.router,

@@ -20,7 +20,8 @@ from app.staff.pages import page_response
 from engine.kit import clock
 from engine.kit.errors import InvalidInput, NotFound
 from engine.kit.identity import Role, Scope
-from engine.operations.pipeline import objects, overview, runs, stock
+from engine.kit.pagination import Page
+from engine.operations.pipeline import objects, overview, runs, shadows, stock
 from engine.operations.pipeline.explain import cause, explain, find
 from engine.operations.pipeline.lanes import TITLES, anchor, picture
 from engine.operations.pipeline.queue import DeliveryView, ExceptionView
@@ -157,6 +158,20 @@ def deliveries(request: Request, site: SiteDep, status: Words = "", cursor: Curs
         }
 
     return _page(request, site, "ops/deliveries.html", fill)
+
+
+@router.get("/shadows")
+def shadow(request: Request, site: SiteDep, workflow: Words = "", version: Words = "", cursor: Cursor = "") -> Response:
+    """Which other versions may be put in force, and how one of them differs."""
+
+    def fill(session: Session, tenant_id: str) -> dict[str, Any]:
+        found = shadows.gates(session, tenant_id)
+        chosen = shadows.gate(session, tenant_id, workflow, version) if workflow else next(iter(found), None)
+        page = shadows.differences(session, tenant_id, chosen, cursor=cursor or None) if chosen else Page([])
+        asked = {"workflow": chosen.workflow, "version": chosen.version} if chosen else {}
+        return {"gates": found, "chosen": chosen, "items": page.items, "more": _more(asked, page.next_cursor)}
+
+    return _page(request, site, "ops/shadows.html", fill)
 
 
 @router.get("/stock")

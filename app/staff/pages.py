@@ -79,9 +79,13 @@ def page_response(
     me = caller.identity
     if me is None or not me.is_staff:
         return RedirectResponse(sign_in_path(request), 303, _HEADERS)
-    if needs not in me.scopes or (me.role and me.role not in roles):
+    if not _may(me, needs) or (me.role and me.role not in roles):
         return _framed(request, caller, me, "staff/refused.html", 403)
     return _framed(request, caller, me, template, status, **values, **(fill(caller) if fill else {}))
+
+
+def _may(me: Identity, needs: Scope) -> bool:
+    return me.is_operations if needs == Scope.OPS else needs in me.scopes
 
 
 def plain_page(template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -17,7 +17,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from engine.kit.bulk import defaults
-from engine.kit.direct import Row, Statement, document, within
+from engine.kit.direct import Row, Statement, column, within
 from engine.kit.tenancy import SCHEMA, Base
 
 M = TypeVar("M", bound=Base)
@@ -129,7 +129,7 @@ def put(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], 
     for row in rows:
         full = {**row, **{name: make() for name, make in defaults(model, tuple(row)).items()}}
         statement, documents = _insert(model, tuple(full))
-        said = {name: document(full[name]) for name in documents if full[name] is not None}
+        said = {name: column(full[name]) for name in documents if full[name] is not None}
         asks.append((statement, {**full, **said}))
     if asks:
         within(session.connection(), *asks)

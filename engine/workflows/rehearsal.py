@@ -14,21 +14,26 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from engine.kit import clock
 from engine.kit.clock import OwnClock
 from engine.runtime import Runtime
+from engine.sync.models import Call, CallMode
 from engine.sync.recording import Recorder
 from engine.sync.wire import Outgoing
 from engine.workflows import starting
 from engine.workflows.access import Line, Wiring
 from engine.workflows.definition import Workflow
-from engine.workflows.models import RunMode, RunRow, RunStatus, StepRow
+from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepRow
 from engine.workflows.run import Probe, Work
 from engine.workflows.settings import PipelineSettings
+from engine.workflows.states import RUN
 from engine.workflows.stepping import Stepping, perform, plain
 from engine.workflows.ticket import Canceled, Left, Parked, Ticket
 
+_SHADOWS: Final = Call.mode == CallMode.SHADOW
 MOST_LIVES: Final = 500
 """A rehearsal that is replayed more often than this never ends."""
 
@@ -77,6 +82,7 @@ class Rehearsal:
     waits: Callable[[float], None] | None = None
     """Called besides whenever time passes: to move a sandbox's world along."""
     trace_id: str = ""
+    trigger: str = "rehearsal"
     replay_of: str | None = None
     most_lives: int = MOST_LIVES
     lives: int = 0
@@ -104,11 +110,12 @@ class Rehearsal:
                     raise NeverEnds(f"{self.ticket.run_id} was replayed {self.lives} times.")
         return self.row()
 
-    def abandon(self) -> None:
-        """End one that never ends: its row says so."""
+    def abandon(self, reason: str) -> None:
+        """End one that does not end by itself: its row says so."""
         with self.runtime.unit_of_work(self.tenant_id) as session:
-            reason = "It would still wait."
-            starting.cancel(session, self.tenant_id, self.ticket.run_id, actor="shadow", reason=reason)
+            row = starting.get(session, self.tenant_id, self.ticket.run_id, lock=True)
+            if row.status in OPEN_RUNS:
+                starting.cancel(session, self.tenant_id, row.id, actor="shadow", reason=reason)
 
     @property
     def recorded(self) -> list[Outgoing]:
@@ -148,11 +155,21 @@ class Rehearsal:
             row = session.get(RunRow, (self.tenant_id, self.ticket.run_id), with_for_update=True)
             if row is None:
                 session.add(self._row())
+            elif self.mode == RunMode.SHADOW:
+                self._take_place(session, row)
             elif row.status in {RunStatus.FAILED, RunStatus.CANCELED, RunStatus.DONE}:
                 starting.anew(row, self.workflow)
             if row is not None:
                 row.payload = self._said
                 self.ticket = replace(self.ticket, turn=row.turn)
+
+    def _take_place(self, session: Session, row: RunRow) -> None:
+        """Of an earlier shadow, and of one that its process left open: what that would have sent is forgotten."""
+        session.execute(delete(Call).where(Call.tenant_id == row.tenant_id, _SHADOWS, Call.workflow_id == row.id))
+        if row.status in OPEN_RUNS:
+            row.status = RUN.check(row.status, RunStatus.CANCELED)
+        starting.anew(row, self.workflow)
+        row.trigger, row.replay_of, row.created_at = self.trigger, self.replay_of, clock.now()
 
     def _row(self) -> RunRow:
         return RunRow(
@@ -164,7 +181,7 @@ class Rehearsal:
             subject_kind=self._subject[0],
             subject_ref=self._subject[1],
             payload=self._said,
-            trigger="rehearsal",
+            trigger=self.trigger,
             trace_id=self.trace_id,
             replay_of=self.replay_of,
         )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import select
 
+from engine.kit import clock
 from engine.kit.views import View
 from engine.runtime import Runtime
 from engine.sync.models import Call, CallMode
@@ -26,9 +27,14 @@ from engine.workflows.models import RunMode, RunRow, RunStatus
 from engine.workflows.rehearsal import NeverEnds, Rehearsal
 
 MOST_LIVES: Final = 30
+REPLAY: Final = "replay"
+"""How the trigger of its runs begins: ``replay {when} {since}``."""
+COMPARED: Final = "compared"
+"""Where the outcome stands in the result of a shadow: ``{"same", "was", "missing", "extra"}``."""
 
 
 class WouldSend(View):
+    call_id: int
     method: str
     path: str
     request: str
@@ -80,10 +86,11 @@ def replay(
     most: int = 10_000,
     wiring: Wiring | None = None,
 ) -> Iterator[Compared]:
-    """Live runs since then that ended, oldest first, each beside its shadow under ``version``. Raises
-    ``NoSuchWorkflow``, ``VersionGone``.
+    """Live runs since then that ended, oldest first, each beside its shadow under ``version``. What came of it stands
+    with the shadows until they are played anew (``engine.operations.pipeline.shadows``). Raises ``NoSuchWorkflow``,
+    ``VersionGone``.
     """
-    candidate = registry.exactly(workflow, version)
+    candidate, trigger = registry.exactly(workflow, version), trigger_of(clock.now(), since)
     query = select(RunRow).where(
         RunRow.tenant_id == tenant_id,
         RunRow.workflow == workflow,
@@ -94,10 +101,23 @@ def replay(
     with runtime.unit_of_work(tenant_id) as session:
         lives = list(session.scalars(query.order_by(RunRow.created_at, RunRow.id).limit(most)))
     for live in lives:
-        yield compare(runtime, live, candidate, wiring=wiring)
+        yield compare(runtime, live, candidate, wiring=wiring, trigger=trigger)
 
 
-def compare(runtime: Runtime, live: RunRow, candidate: Workflow[Any], *, wiring: Wiring | None = None) -> Compared:
+def trigger_of(at: datetime, since: datetime) -> str:
+    """What the runs of one replay are known by; it sorts as the moments do."""
+    marks = [moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") for moment in (at, since)]
+    return " ".join([REPLAY, *marks])
+
+
+def compare(
+    runtime: Runtime,
+    live: RunRow,
+    candidate: Workflow[Any],
+    *,
+    wiring: Wiring | None = None,
+    trigger: str = REPLAY,
+) -> Compared:
     """One live run beside its shadow under another version."""
     with runtime.unit_of_work(live.tenant_id) as session:
         calls = [
@@ -105,13 +125,14 @@ def compare(runtime: Runtime, live: RunRow, candidate: Workflow[Any], *, wiring:
         ]
     memory = _Memory(calls)
     recording = Recording(writes=memory.answer, reads=memory.answer)
-    played = _play(runtime, live.tenant_id, candidate, live.payload, recording, wiring, replay_of=live.id)
+    told = {"replay_of": live.id, "trigger": trigger}
+    played = _play(runtime, live.tenant_id, candidate, live.payload, recording, wiring, **told)
     shadow = _shown(played)
     sent = {call.fingerprint: call for call in calls if not call.reads and _took_place(call)}
     would = {one.fingerprint: one for one in shadow.requests}
     missing = [_call_shown(call) for key, call in sent.items() if key not in would]
     extra = [one for key, one in would.items() if key not in sent]
-    return Compared(
+    compared = Compared(
         run_id=live.id,
         subject=f"{live.subject_kind} {live.subject_ref}",
         same=not missing and not extra and shadow.status == live.status,
@@ -120,6 +141,18 @@ def compare(runtime: Runtime, live: RunRow, candidate: Workflow[Any], *, wiring:
         missing=missing,
         extra=extra,
     )
+    _keep(runtime, live.tenant_id, shadow.run_id, compared)
+    return compared
+
+
+def _keep(runtime: Runtime, tenant_id: str, shadow_id: str, compared: Compared) -> None:
+    """What came of it, with the shadow: which requests, by their numbers in the journal."""
+    with runtime.unit_of_work(tenant_id) as session:
+        row = starting.get(session, tenant_id, shadow_id, lock=True)
+        kept = {"same": compared.same, "was": compared.was}
+        for name in ("missing", "extra"):
+            kept[name] = [one.call_id for one in getattr(compared, name)]
+        row.result = {COMPARED: kept, "result": row.result}
 
 
 class _Memory:
@@ -163,8 +196,7 @@ def _play(
     payload: Mapping[str, Any],
     recording: Recording,
     wiring: Wiring | None,
-    *,
-    replay_of: str | None = None,
+    **told: Any,
 ) -> Rehearsal:
     with runtime.unit_of_work(tenant_id) as session:
         settings = pipeline.settings_of(session, tenant_id, workflow.name)
@@ -177,13 +209,16 @@ def _play(
         transport=wiring.transport if wiring else None,
         mode=RunMode.SHADOW,
         shadow=recording,
-        replay_of=replay_of,
         most_lives=MOST_LIVES,
+        **told,
     )
     try:
         played.play()
     except NeverEnds:
-        played.abandon()
+        played.abandon("It would still wait.")
+    except BaseException:
+        played.abandon("Its replay broke off.")
+        raise
     return played
 
 
@@ -205,4 +240,5 @@ def _shown(played: Rehearsal) -> DryRun:
 
 
 def _call_shown(call: Call) -> WouldSend:
-    return WouldSend(method=call.method, path=call.path, request=call.request, fingerprint=call.fingerprint)
+    own = {name: getattr(call, name) for name in ("method", "path", "request", "fingerprint")}
+    return WouldSend(call_id=call.id, **own)

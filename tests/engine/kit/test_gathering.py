@@ -215,16 +215,17 @@ def test_what_cannot_be_written_is_refused_before_a_trip(line: Store, tenant: Te
     assert line.ask(tenant.id, (COUNT, {"tenant": tenant.id})) == [[{"n": 2}]]
 
 
-@pytest.mark.parametrize("bad", ["a\0b", "\ud800", 2**64, {1: "x"}])
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", 2**64, object()])
 def test_a_document_that_cannot_be_written_is_refused_before_a_trip(line: Store, tenant: Tenant, bad: object) -> None:
     row = {"tenant_id": tenant.id, "consumer": "search", "topic": "t", "subject_id": "s"}
     with line.unit_of_work(tenant.id) as session:
         with pytest.raises(DataError, match="'payload' cannot be written"):
             put(session, OutboxRow, [row | {"payload": {"a": "fine"}}, row | {"payload": {"a": [bad]}}], alone=True)
         put(session, OutboxRow, [row | {"payload": {"a": "\\u0000"}}], alone=True)
+        put(session, OutboxRow, [row | {"payload": {"b": {1: "named by a number"}}}], alone=True)
     with line.unit_of_work(tenant.id) as session:
         kept = session.scalars(select(OutboxRow.payload).where(OutboxRow.tenant_id == tenant.id))
-        assert list(kept) == [{"a": "\\u0000"}]
+        assert sorted(kept, key=str) == [{"a": "\\u0000"}, {"b": {"1": "named by a number"}}]
 
 
 def test_nothing_said_of_a_document_is_null(store: Store, tenant: Tenant) -> None:
