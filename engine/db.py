@@ -30,6 +30,7 @@ from engine.kit.envelope import derive
 from engine.kit.errors import DomainError, Unavailable
 from engine.kit.passing import patiently
 from engine.kit.tenancy import RUNTIME_ROLE, Tenant
+from engine.kit.writing import WritingSession
 from engine.settings import Settings, SettingsError
 
 OWNER_ROLE: Final = "icommerce_owner"
@@ -56,7 +57,7 @@ class Store:
         self.url = url
         self.engine = open_engine(url, pool_size=pool_size, overflow=overflow)
         remember(self.engine)
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._sessions = sessionmaker(self.engine, class_=WritingSession, expire_on_commit=False)
 
     @contextmanager
     def unit_of_work(self, tenant_id: str, *, snapshot: bool = False, keyed: bool = False) -> Iterator[Session]:
@@ -69,8 +70,10 @@ class Store:
             if snapshot:
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             line = session.connection()
-            if snapshot or not begin_bound(line, tenant_id, keyed=keyed):
+            if snapshot:
                 session.execute(text("SELECT set_config('app.tenant_id', :tenant, true)"), {"tenant": tenant_id})
+            else:
+                begin_bound(line, tenant_id, keyed=keyed)
             try:
                 yield session
             except DomainError:

@@ -23,6 +23,7 @@ from engine.conversations.schemas import OpenCard
 from engine.kit import clock
 from engine.kit.direct import Row, Statement
 from engine.kit.errors import Forbidden, NotFound
+from engine.kit.gathering import Rows, fetch
 from engine.kit.identity import Actor, Identity
 from engine.runtime import Runtime
 
@@ -38,6 +39,13 @@ WHERE card.tenant_id = %(tenant)s AND card.thread_id = %(thread)s AND card.kind 
   AND (CAST(%(owner)s AS text) IS NULL OR card.owner_id = CAST(%(owner)s AS text))
 """
 """Where the cards are that ``open_cards`` returns; ``open_values`` are its values."""
+_OPEN: Final = Rows(
+    Consent,
+    """r.tenant_id = %(tenant)s AND r.thread_id = %(thread)s AND r.kind = ANY(CAST(%(kinds)s AS text[]))
+  AND r.status = 'open' AND r.expires_at > %(now)s
+  AND (CAST(%(owner)s AS text) IS NULL OR r.owner_id = CAST(%(owner)s AS text))""",
+    order="r.created_at",
+)
 _STANDING: Final = Statement(f"""
 SELECT EXISTS (SELECT {OPEN}) OR EXISTS (
   SELECT FROM app.consents card
@@ -110,16 +118,8 @@ class Decision:
 
 def open_cards(session: Session, identity: Identity, thread_id: str) -> list[OpenCard]:
     """The cards of a conversation that can be decided now. Only its own identity (or staff) is answered."""
-    query = select(Consent).where(
-        Consent.tenant_id == identity.tenant_id,
-        Consent.thread_id == thread_id,
-        Consent.kind.in_(_KINDS),
-        Consent.status == ConsentStatus.OPEN,
-        Consent.expires_at > clock.now(),
-    )
-    if not identity.is_staff:
-        query = query.where(Consent.owner_id == identity.id)
-    return [view(session, row) for row in session.scalars(query.order_by(Consent.created_at))]
+    (rows,) = fetch(session, (_OPEN, open_values(identity, thread_id)))
+    return [view(session, row) for row in rows]
 
 
 def open_values(identity: Identity, thread_id: str) -> Row:

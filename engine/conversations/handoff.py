@@ -14,8 +14,9 @@ from engine.conversations.schemas import HandoffView
 from engine.conversations.service import thread_for
 from engine.kit import audit, clock
 from engine.kit.errors import NotFound
+from engine.kit.gathering import Rows
 from engine.kit.identity import Identity
-from engine.kit.policies import policy_of
+from engine.kit.policies import fetch_with_tenant, policy_of
 from engine.kit.tenancy import Tenant
 from engine.support import cases, package, queue
 from engine.support.hours import BusinessHours, in_words
@@ -23,6 +24,7 @@ from engine.support.policy import SupportPolicy
 
 REASONS: Final = frozenset({"asked_for_person", "complaint", "payment_problem", "cannot_help", "other"})
 _SUMMARY_LIMIT: Final = 600
+_THREAD: Final = Rows(Thread, "r.tenant_id = %(tenant)s AND r.id = %(thread)s", lock=True)
 
 
 def request(session: Session, identity: Identity, thread_id: str, *, reason: str, summary: str) -> HandoffView:
@@ -30,9 +32,12 @@ def request(session: Session, identity: Identity, thread_id: str, *, reason: str
 
     Asking again while it waits, or while a person is there, returns the first request. Raises ``NotFound``.
     """
-    thread = session.get(Thread, (identity.tenant_id, thread_id), with_for_update=True, populate_existing=True)
-    if thread is None:
+    (found,) = fetch_with_tenant(
+        session, identity.tenant_id, (_THREAD, {"tenant": identity.tenant_id, "thread": thread_id})
+    )
+    if not found:
         raise NotFound("There is no such conversation.")
+    thread: Thread = found[0]
     if not _is_asked(thread):
         _open(session, identity, thread, reason=reason if reason in REASONS else "other", summary=summary)
     return _view(session, thread)

@@ -18,7 +18,7 @@ from engine.conversations.events import Emitted, keepable
 from engine.conversations.models import Event, Thread
 from engine.kit import clock
 from engine.kit.bells import CHANNEL
-from engine.kit.direct import Ask, Statement
+from engine.kit.direct import Ask, Statement, within
 from engine.kit.errors import NotFound
 
 _TOOL_EVENTS: Final = ("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_RESULT")
@@ -129,9 +129,9 @@ def appending(
 
 
 def _written(session: Session, ask: Ask) -> int | None:
-    statement, values = ask
-    last: int | None = session.connection().exec_driver_sql(statement.text, dict(values)).scalar_one_or_none()
-    return last
+    session.flush()
+    rows = within(session.connection(), ask)
+    return rows[0][0]["last_event"] if rows[0] else None
 
 
 def _kept(

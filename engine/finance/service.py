@@ -15,7 +15,7 @@ from engine.finance.models import Account, JournalEntry, Posting
 from engine.kit import clock
 from engine.kit.direct import Statement
 from engine.kit.errors import NotFound
-from engine.kit.gathering import ask
+from engine.kit.gathering import post as post_later
 from engine.kit.ids import echo, new_id
 
 _WRITE: Final = Statement("""
@@ -123,7 +123,7 @@ def write_postings(session: Session, tenant_id: str, rows: Sequence[Mapping[str,
         "amounts": [row["amount"] for row in rows],
         "currencies": [row["currency"] for row in rows],
     }
-    ask(session, _POSTINGS, {"tenant_id": tenant_id} | columns)
+    post_later(session, (_POSTINGS, {"tenant_id": tenant_id} | columns))
 
 
 def balances(session: Session, tenant_id: str, *, currency: str | None = None) -> dict[str, int]:
@@ -165,5 +165,5 @@ def _write(
         "amounts": [line.amount for line in lines],
         "currencies": [line.currency for line in lines],
     }
-    ask(session, _WRITE, entry)
+    post_later(session, (_WRITE, entry))
     return str(entry["id"])

@@ -28,8 +28,8 @@ from engine.inventory.models import (
 )
 from engine.inventory.states import BACKORDER
 from engine.inventory.taking import Taking, reserve
-from engine.kit import clock
-from engine.kit.gathering import Rows, fetch
+from engine.kit import clock, gathering
+from engine.kit.gathering import Rows
 from engine.kit.ids import new_id
 
 _WAITING: Final = Backorder.quantity - Backorder.allocated - Backorder.canceled
@@ -130,9 +130,13 @@ def promised_on(session: Session, tenant_id: str, order_line_ids: Collection[str
     return {row.order_line_id: row.promised for row in rows}
 
 
-def waiting_of_lines(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, list[Backorder]]:
-    """Line → its waiting backorders, youngest first, locked; lines with none are left out."""
-    (rows,) = fetch(session, (_WAITING_OF, {"tenant": tenant_id, "lines": list(order_line_ids)}))
+def waiting_wanted(tenant_id: str, order_line_ids: Collection[str]) -> gathering.Wanted:
+    """What to fetch for the lines' waiting backorders, youngest first, locked."""
+    return _WAITING_OF, {"tenant": tenant_id, "lines": list(order_line_ids)}
+
+
+def by_line(rows: Iterable[Backorder]) -> dict[str, list[Backorder]]:
+    """Line → its rows; lines with none are left out."""
     found: dict[str, list[Backorder]] = {}
     for row in rows:
         found.setdefault(row.order_line_id, []).append(row)

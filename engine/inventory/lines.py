@@ -19,6 +19,7 @@ from engine.inventory.levels import Move
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
 from engine.inventory.routing import route
 from engine.inventory.taking import Taking, reserve
+from engine.kit.gathering import fetch
 
 _TRIES: Final = 3
 
@@ -87,8 +88,10 @@ def free_lines(
     waiting_first: bool = True,
 ) -> dict[str, int]:
     """The same of several lines (line → units), in as many statements as of one; line → units freed from stock."""
-    waited = backorders.waiting_of_lines(session, tenant_id, units) if waiting_first else {}
-    held = reservations.locked_of(session, tenant_id, units)
+    wanted = [backorders.waiting_wanted(tenant_id, units)] if waiting_first else []
+    *waiting_rows, rows = fetch(session, *wanted, reservations.locked_wanted(tenant_id, units))
+    waited = backorders.by_line(waiting_rows[0]) if waiting_first else {}
+    held = reservations.by_line(rows)
     freed: list[Reservation] = []
     from_stock: dict[str, int] = {}
     for line_id, quantity in units.items():

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from engine.inventory.items import Part, Recipe
 from engine.inventory.levels import Move
 from engine.inventory.models import MovementKind, Reservation, ReservationStatus
-from engine.kit.gathering import Rows, fetch
+from engine.kit.gathering import Rows, Wanted
 from engine.kit.ids import new_id
 
 _LOCKED: Final = Rows(
@@ -29,10 +29,14 @@ def locked(session: Session, tenant_id: str, order_line_id: str) -> list[Reserva
     return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
-def locked_of(session: Session, tenant_id: str, order_line_ids: Collection[str]) -> dict[str, list[Reservation]]:
-    """Line → its committed reservations, all of them locked in the order stock is locked."""
+def locked_wanted(tenant_id: str, order_line_ids: Collection[str]) -> Wanted:
+    """What to fetch for the lines' committed reservations, all of them locked in the order stock is locked."""
+    return _LOCKED, {"tenant": tenant_id, "lines": list(order_line_ids)}
+
+
+def by_line(rows: Iterable[Reservation]) -> dict[str, list[Reservation]]:
+    """Line → its rows."""
     found: dict[str, list[Reservation]] = {}
-    (rows,) = fetch(session, (_LOCKED, {"tenant": tenant_id, "lines": list(order_line_ids)}))
     for row in rows:
         found.setdefault(str(row.order_line_id), []).append(row)
     return found

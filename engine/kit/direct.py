@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from select import POLLIN, POLLOUT, poll
 from typing import Any, Final
+from weakref import WeakSet
 
 import orjson
 from psycopg import Connection, abc
@@ -29,7 +30,7 @@ from psycopg.errors import (
     OperationalError,
     lookup,
 )
-from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
@@ -49,6 +50,9 @@ _TOLD: Final = 60
 """Letters of each statement that an error tells."""
 _NAMES: Final = "direct_names"
 """What was prepared on a connection, kept with it."""
+_LATER: Final = "direct_later"
+"""What is asked with whatever comes next on a connection."""
+_REMEMBERED: Final[WeakSet[Engine]] = WeakSet()
 
 
 class Unwritable(DataError):
@@ -86,7 +90,11 @@ def _dumped_any(value: Any) -> bytes:
 
 
 def _dumped(value: Any, option: int = 0) -> bytes:
-    said = orjson.dumps(value, option=option)
+    return without_nul(orjson.dumps(value, option=option))
+
+
+def without_nul(said: bytes) -> bytes:
+    """JSON that a column can hold. Raises ``TypeError``."""
     if b"u0000" in said and _NUL.search(said):
         raise TypeError("text cannot hold the character NUL")
     return said
@@ -100,8 +108,10 @@ _PLANNER: Final = {
 }
 """Plans that hold, whatever the tables' size was when they were made: row after row, each by its key."""
 _SET: Final = "".join(f", set_config('{name}', '{value}', true)" for name, value in _PLANNER.items())
-_KEYED: Final = _SET.encode()
 BIND: Final = Statement("SELECT set_config('app.tenant_id', %(tenant)s, true)" + _SET)
+_BIND_ALONE: Final = Statement("SELECT set_config('app.tenant_id', %(tenant)s, true)")
+_BEGIN: Final = Statement("BEGIN")
+_COMMIT: Final = Statement("COMMIT")
 _PLAN_AGAIN: Final = 1000
 """A plan is right for tables of about the size they had: each connection plans anew after 10, 100 and every 1000 uses,
 so that one made for an empty table does not go on by an index that once was as good as any other."""
@@ -132,7 +142,7 @@ def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
     assert isinstance(driver, Connection)
     answers = Answers()
     try:
-        trip = _Trip(driver, pooled.info, ((BIND, {"tenant": tenant_id}), *asks))
+        trip = _Trip(driver, pooled.info, _packed(driver, (BIND, {"tenant": tenant_id}), *asks))
         try:
             trip.depart()
             yield answers
@@ -145,17 +155,23 @@ def asking(engine: Engine, tenant_id: str, *asks: Ask) -> Iterator[Answers]:
         pooled.close()
 
 
-def begin_bound(connection: Line, tenant_id: str, *, keyed: bool = False) -> bool:
-    """Begin the connection's transaction and bind it to its tenant, both in one trip; ``False`` when the database did
-    not (a statement in the ordinary way then says why). ``keyed``: what it asks finds its rows by key, so a statement
-    that is asked often is planned once for all values.
+def begin_bound(connection: Line, tenant_id: str, *, keyed: bool = False) -> None:
+    """Have the connection's transaction begin, bound to its tenant, with whatever is asked first. ``keyed``: what it
+    asks finds its rows by key, so a statement that is asked often is planned once for all values.
     """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, Connection)
-    tenant = Escaping(driver.pgconn).escape_literal(tenant_id.encode())
-    planner = _KEYED if keyed else b""
-    result = driver.pgconn.exec_(b"BEGIN; SELECT set_config('app.tenant_id', %s, true)%s" % (tenant, planner))
-    return result.status == ExecStatus.TUPLES_OK
+    later(connection, (_BEGIN, {}), (BIND if keyed else _BIND_ALONE, {"tenant": tenant_id}))
+
+
+def later(connection: Line, *asks: Ask) -> None:
+    """Ask these, of which no row is wanted, with whatever is asked next on the connection, and before it; at the latest
+    with the end of the transaction. What refuses them is raised there.
+
+    Raises ``DataError`` of a value that cannot be written, at once: none of them is asked then.
+    """
+    if connection.engine in _REMEMBERED:
+        connection.info.setdefault(_LATER, []).extend(_ready(connection, asks))
+    else:
+        within(connection, *asks)
 
 
 def within(connection: Line, *asks: Ask) -> list[list[Row]]:
@@ -165,42 +181,51 @@ def within(connection: Line, *asks: Ask) -> list[list[Row]]:
     Raises what SQLAlchemy makes of the driver's errors; then the transaction has failed. Of a value that cannot be
     written (``DataError``) it has not: nothing was asked.
     """
-    pooled = connection.connection
+    pooled, ready = connection.connection, _ready(connection, asks)
     driver = pooled.driver_connection
     assert isinstance(driver, Connection)
-    try:
-        trip = _Trip(driver, pooled.info, asks)
-    except Unwritable as error:
-        raise _told(error, asks) from error
-    if driver.pgconn.transaction_status == TransactionStatus.IDLE and not driver.autocommit:
-        driver.pgconn.exec_(b"BEGIN")
-    _announce(connection, asks)
+    before: list[_Packed] = pooled.info.pop(_LATER, [])
+    begun = driver.autocommit or driver.pgconn.transaction_status != TransactionStatus.IDLE
+    if not begun and (not before or before[0][0] is not _BEGIN):
+        before = [*_packed(driver, (_BEGIN, {})), *before]
+    trip = _Trip(driver, pooled.info, [*before, *ready])
+    _announce(connection, trip.packed)
     try:
         trip.depart()
-        return trip.finish()
+        return trip.finish()[len(before) :]
     except BaseException as error:
         if trip.under_way:
             connection.invalidate()
         if isinstance(error, PsycopgError):
-            raise _told(error, asks) from error
+            raise _told(error, trip.packed) from error
         raise
 
 
-def _told(error: PsycopgError, asks: Sequence[Ask]) -> BaseException:
-    words = " ".join(statement.text[:_TOLD] for statement, _ in asks)
+def _ready(connection: Line, asks: Sequence[Ask]) -> list[_Packed]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, Connection)
+    try:
+        return _packed(driver, *asks)
+    except Unwritable as error:
+        raise _told(error, asks) from error
+
+
+def _told(error: PsycopgError, asks: Sequence[Ask] | Sequence[_Packed]) -> BaseException:
+    words = " ".join(statement.text[:_TOLD] for statement, *_ in asks)
     return DBAPIError.instance(words, None, error, PsycopgError, hide_parameters=True)
 
 
-def _announce(connection: Line, asks: Sequence[Ask]) -> None:
+def _announce(connection: Line, asks: Sequence[_Packed]) -> None:
     """Who listens to the engine's statements hears of the trip, as of one."""
     for hear in connection.dispatch.before_cursor_execute:
-        hear(connection, None, "; ".join(statement.text for statement, _ in asks), {}, None, False)
+        hear(connection, None, "; ".join(statement.text for statement, *_ in asks), {}, None, False)
 
 
 def roll_back(connection: Line) -> None:
     """End the connection's transaction with nothing done, and keep what is prepared: the driver would throw it away."""
     if not _there(connection):
         return
+    connection.info.pop(_LATER, None)
     driver = connection.connection.driver_connection
     assert isinstance(driver, Connection)
     if driver.pgconn.transaction_status in _UNDER_WAY:
@@ -215,7 +240,24 @@ def _there(connection: Line) -> bool:
 
 
 def remember(engine: Engine) -> None:
-    """From now on it is known of the engine's connections when the driver throws away what was prepared on them."""
+    """From now on what waits on the engine's connections is asked in its turn, and it is known of them when the driver
+    throws away what was prepared.
+    """
+    _REMEMBERED.add(engine)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _(connection: Line, *_: Any) -> None:
+        if connection.info.get(_LATER):
+            within(connection)
+
+    @event.listens_for(engine, "commit")
+    def _(connection: Line) -> None:
+        if connection.info.get(_LATER):
+            try:
+                within(connection, (_COMMIT, {}))
+            except BaseException:
+                roll_back(connection)
+                raise
 
     @event.listens_for(engine, "rollback")
     def _(connection: Line) -> None:
@@ -225,11 +267,13 @@ def remember(engine: Engine) -> None:
     def _(connection: Line, _name: str, _context: None) -> None:
         if _there(connection):
             connection.info.pop(_NAMES, None)
+            connection.info.pop(_LATER, None)
 
 
 def _forget(connection: Line) -> None:
     if not _there(connection):
         return
+    connection.info.pop(_LATER, None)
     driver = connection.connection.driver_connection
     if isinstance(driver, Connection) and driver.pgconn.transaction_status in _UNDER_WAY:
         connection.info.pop(_NAMES, None)
@@ -238,14 +282,17 @@ def _forget(connection: Line) -> None:
 _Key = tuple[Statement, tuple[int, ...]]
 
 
-class _Trip:
-    """One pipeline on one connection. Raises ``Unwritable`` before anything is asked."""
+_Packed = tuple[Statement, abc.Transformer, Sequence[abc.Buffer | None]]
+"""A statement, and its values as they travel."""
 
-    def __init__(self, driver: Connection[Any], info: dict[Any, Any], asks: Sequence[Ask]) -> None:
-        self._info = info
+
+class _Trip:
+    """One pipeline on one connection."""
+
+    def __init__(self, driver: Connection[Any], info: dict[Any, Any], packed: Sequence[_Packed]) -> None:
+        self._info, self.packed = info, packed
         self._line: PGconn = driver.pgconn
         self._names: dict[_Key, bytes] = info.setdefault(_NAMES, {})
-        self._packed = [(statement, *_packed(driver, statement, values)) for statement, values in asks]
         self._asked: list[abc.Transformer | None] = []
         self._prepared: dict[_Key, tuple[int, bytes]] = {}
         self.under_way = False
@@ -274,7 +321,7 @@ class _Trip:
 
     def _send_all(self) -> None:
         self._asked, self._prepared = [], {}
-        for statement, types, sent in self._packed:
+        for statement, types, sent in self.packed:
             self._line.send_query_prepared(self._name(statement, types), sent, param_formats=types.formats)
             self._asked.append(types)
         self._line.pipeline_sync()
@@ -328,10 +375,14 @@ class _Trip:
             self._line.exec_(b"DISCARD PLANS")
 
 
-def _packed(
+def _packed(driver: Connection[Any], *asks: Ask) -> list[_Packed]:
+    """The values as they travel. Raises ``Unwritable`` that names the first that cannot."""
+    return [(statement, *_written(driver, statement, values)) for statement, values in asks]
+
+
+def _written(
     driver: Connection[Any], statement: Statement, values: Mapping[str, Any]
 ) -> tuple[abc.Transformer, Sequence[abc.Buffer | None]]:
-    """The statement's values as they travel. Raises ``Unwritable`` that names the first that cannot."""
     types: abc.Transformer = Transformer(driver)
     given = [Int8(value) if type(value := values[name]) is int else value for name in statement.names]
     try:

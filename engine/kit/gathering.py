@@ -7,18 +7,19 @@ order with all that belongs to it is read at every turn, the words are written o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar, cast
 
-from sqlalchemy import JSON, ClauseElement, inspect
+from sqlalchemy import ClauseElement, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Mapper, Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from engine.kit.bulk import defaults
-from engine.kit.direct import Row, Statement, column, within
+from engine.kit.direct import Ask, Row, Statement, column, later, within
 from engine.kit.tenancy import SCHEMA, Base
+from engine.kit.writing import inserting
 
 M = TypeVar("M", bound=Base)
 _LOCK: Final = " FOR UPDATE"
@@ -117,28 +118,24 @@ def ask(session: Session, statement: Statement, values: Mapping[str, Any]) -> li
 
 
 def put(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *, alone: bool = False) -> None:
-    """Insert rows, in one trip. What a row does not say has the model's default, a document that is ``None`` is NULL.
-    ``alone``: they name nothing that waits in the session to be written.
+    """Insert rows, with whatever is asked next. What a row does not say has the model's default, a document that is
+    ``None`` is NULL. ``alone``: they name nothing that waits in the session to be written.
 
-    Raises SQLAlchemy's ``IntegrityError`` as any insert does; ``DataError`` of a value that cannot be written, before
-    anything is.
+    What refuses them, SQLAlchemy's ``IntegrityError`` as of any insert, is raised there; at once ``DataError`` of a
+    value that cannot be written: then nothing is.
     """
+    post(session, *(_insertion(model, row) for row in rows), alone=alone)
+
+
+def post(session: Session, *asks: Ask, alone: bool = False) -> None:
+    """The same of any statements of which no row is wanted."""
     if session.autoflush and not alone:
         session.flush()
-    asks = []
-    for row in rows:
-        full = {**row, **{name: make() for name, make in defaults(model, tuple(row)).items()}}
-        statement, documents = _insert(model, tuple(full))
-        said = {name: column(full[name]) for name in documents if full[name] is not None}
-        asks.append((statement, {**full, **said}))
     if asks:
-        within(session.connection(), *asks)
+        later(session.connection(), *asks)
 
 
-@lru_cache(maxsize=500)
-def _insert(model: type[Base], names: tuple[str, ...]) -> tuple[Statement, tuple[str, ...]]:
-    """The statement, and which of its values are documents."""
-    table = model.__table__
-    columns, places = ", ".join(f'"{name}"' for name in names), ", ".join(f"%({name})s" for name in names)
-    words = f"INSERT INTO {SCHEMA}.{model.__tablename__} ({columns}) VALUES ({places})"  # noqa: S608 (our own words)
-    return Statement(words), tuple(name for name in names if isinstance(table.c[name].type, JSON))
+def _insertion(model: type[Base], row: Mapping[str, Any]) -> Ask:
+    full = {**row, **{name: make() for name, make in defaults(model, tuple(row)).items()}}
+    statement, documents = inserting(model, tuple(full))
+    return statement, full | {name: column(full[name]) for name in documents if full[name] is not None}

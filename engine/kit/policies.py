@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit.caps import HOME
 from engine.kit.errors import Conflict, InvalidInput
-from engine.kit.gathering import Rows, fetch
+from engine.kit.gathering import Rows, Wanted, fetch
 from engine.kit.refusals import in_words
 from engine.kit.tenancy import Tenant
 
@@ -39,11 +39,19 @@ _TENANT: Final = Rows(Tenant, "r.id = %(tenant)s")
 
 def policy_of(session: Session, tenant_id: str, kind: type[P]) -> P:
     """The tenant's policy of one domain, defaults filled in."""
-    tenant = session.info.get(tenant_id)
-    if tenant is None:
-        ((tenant,),) = fetch(session, (_TENANT, {"tenant": tenant_id}))
-        session.info[tenant_id] = tenant  # kept: a session forgets
+    if tenant_id not in session.info:
+        fetch_with_tenant(session, tenant_id)
+    tenant = session.info[tenant_id]
     return read_policy(tenant.settings, kind, home=tenant.currency)
+
+
+def fetch_with_tenant(session: Session, tenant_id: str, *wanted: Wanted) -> list[list[Any]]:
+    """As ``fetch``; in the same trip the tenant's row is read that policies are asked of, where it was not yet."""
+    if tenant_id in session.info:
+        return fetch(session, *wanted)
+    *found, (tenant,) = fetch(session, *wanted, (_TENANT, {"tenant": tenant_id}))
+    session.info[tenant_id] = tenant  # kept: a session forgets
+    return found
 
 
 def read_policy(settings: dict[str, Any], kind: type[P], *, home: str | None = None) -> P:

@@ -13,10 +13,11 @@ from sqlalchemy.sql import ColumnElement
 
 from engine.checkout.schemas import AddressView, FulfillmentOptionView, TotalView
 from engine.kit.errors import InvalidInput, NotFound
-from engine.kit.gathering import Rows, fetch
+from engine.kit.gathering import Rows, Wanted, fetch
 from engine.kit.identity import Identity
 from engine.kit.ids import PREFIXES
 from engine.kit.pagination import Page, decode_cursor, encode_cursor
+from engine.kit.policies import fetch_with_tenant
 from engine.kit.views import Price, View
 from engine.orders.carrier_pages import carrier_page
 from engine.orders.filters import OrderFilter, narrow, placed
@@ -115,6 +116,7 @@ _OF_PAYMENTS: Final[Mapping[str, Rows[Any]]] = {
     "captures": Rows(Capture, _OF_PAYMENT),
     "disputes": Rows(Dispute, _OF_PAYMENT),
 }
+_PARTS: Final[Mapping[str, Rows[Any]]] = {**_EVERYTHING, **_OF_PAYMENTS}
 _SHOWN_CHANGES: Final = frozenset(
     {
         ChangeStatus.CHARGING,
@@ -173,7 +175,7 @@ def find_own(session: Session, identity: Identity, wanted: str, *, lock: bool = 
     text = wanted.strip().lstrip("#")
     named: dict[str, Any] = {"tenant": identity.tenant_id, "id": text, "number": text.upper()}
     named |= {"staff": identity.is_staff, "owner": identity.id, "customer": identity.customer_id or ""}
-    (rows,) = fetch(session, (_OWN_LOCKED if lock else _OWN, named))
+    (rows,) = fetch_with_tenant(session, identity.tenant_id, (_OWN_LOCKED if lock else _OWN, named))
     if not rows:
         raise NotFound("There is no such order among yours.")
     return cast("Order", rows[0])
@@ -248,12 +250,20 @@ def gather(session: Session, tenant_id: str, order_ids: Sequence[str]) -> list[O
 
 def parts_of(session: Session, tenant_id: str, order_ids: Sequence[str]) -> dict[str, Parts]:
     """Everything that belongs to these orders, in one trip whatever their number."""
-    found: dict[str, Parts] = {order_id: Parts() for order_id in order_ids}
-    if not order_ids:
-        return found
+    found = fetch(session, *parts_wanted(tenant_id, order_ids)) if order_ids else [[]] * len(_PARTS)
+    return parts_found(order_ids, found)
+
+
+def parts_wanted(tenant_id: str, order_ids: Sequence[str]) -> list[Wanted]:
+    """What to fetch for it beside other rows."""
     known = {"tenant_id": tenant_id, "ids": list(order_ids)}
-    every = {**_EVERYTHING, **_OF_PAYMENTS}
-    rows = dict(zip(every, fetch(session, *((one, known) for one in every.values())), strict=True))
+    return [(one, known) for one in _PARTS.values()]
+
+
+def parts_found(order_ids: Sequence[str], fetched: Sequence[Sequence[Any]]) -> dict[str, Parts]:
+    """The parts out of the rows that ``parts_wanted`` asked for."""
+    found: dict[str, Parts] = {order_id: Parts() for order_id in order_ids}
+    rows = dict(zip(_PARTS, fetched, strict=True))
     order_of = {payment.id: payment.order_id for payment in rows["payments"]}
     for name, of_name in rows.items():
         for row in of_name:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
+from engine.kit.direct import Statement
+from engine.kit.gathering import post
 from engine.kit.ids import new_id
 from engine.payments.models import Alert
 
@@ -26,6 +27,10 @@ class Action(StrEnum):
     NONE = "none"  # nothing but closing it: a person has dealt with it
 
 
+_RESOLVE: Final = Statement("""
+UPDATE app.alerts SET resolved_at = %(now)s
+WHERE tenant_id = %(tenant)s AND kind = %(kind)s AND subject = %(subject)s AND resolved_at IS NULL
+""")
 REVIEW_NEEDED: Final = "review_needed"
 """Subject: the order. Resolved when it goes on or ends."""
 ACTIONS: Final[Mapping[str, Action]] = {
@@ -65,13 +70,4 @@ def raise_alert(
 
 def resolve_alert(session: Session, tenant_id: str, kind: str, subject: str) -> None:
     """Close an open alert, if there is one."""
-    session.execute(
-        update(Alert)
-        .where(
-            Alert.tenant_id == tenant_id,
-            Alert.kind == kind,
-            Alert.subject == subject,
-            Alert.resolved_at.is_(None),
-        )
-        .values(resolved_at=clock.now())
-    )
+    post(session, (_RESOLVE, {"tenant": tenant_id, "kind": kind, "subject": subject, "now": clock.now()}))

@@ -4,7 +4,7 @@ it back days after it succeeded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from sqlalchemy import select, text
@@ -28,7 +28,7 @@ from engine.payments.models import CARD, Destination, Payment, PaymentStatus, Re
 from engine.payments.policy import PaymentsPolicy
 from engine.payments.spreading import Share, Source, spread
 from engine.payments.states import REFUND
-from engine.payments.tally import standing_of
+from engine.payments.tally import Tally, of_order, tallies
 from engine.runtime import Runtime
 
 _TAKEN: Final = (PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_CAPTURED)
@@ -95,9 +95,9 @@ def request(
     if amount <= 0 or tax < 0 or unearned < 0 or tax + unearned > amount:
         raise InvalidInput("A refund is more than nothing, and its parts fit in it.", param="amount")
     policy = refund_limits.begin(session, tenant_id, approved=approved)
-    payments = _locked(session, tenant_id, order_id, payment_id, policy)
+    payments, tallies = _locked(session, tenant_id, order_id, payment_id, policy)
     wanted = Money(amount, payments[0].currency)
-    shares = _shares(session, tenant_id, payments, amount=amount, tax=tax, unearned=unearned)
+    shares = _shares(payments, tallies, amount=amount, tax=tax, unearned=unearned)
     if approved is None:
         refund_limits.check(session, policy, tenant_id, order_id=order_id, wanted=wanted, actor=requested_by)
     by_id = {payment.id: payment for payment in payments}
@@ -168,20 +168,24 @@ def finish_pending(runtime: Runtime, tenant_id: str) -> list[Refund]:
 
 def _locked(
     session: Session, tenant_id: str, order_id: str, payment_id: str | None, policy: PaymentsPolicy
-) -> list[Payment]:
-    """The payments that money was taken from, locked in id order; returned in the order in which they give back."""
-    (rows,) = fetch(session, (_GIVING, {"tenant": tenant_id, "order": order_id, "payment": payment_id or ""}))
+) -> tuple[list[Payment], dict[str, Tally]]:
+    """The payments that money was taken from, locked in id order, and where each stands then; returned in the order in
+    which they give back.
+    """
+    named = {"tenant": tenant_id, "order": order_id, "payment": payment_id or ""}
+    rows, sums = fetch(session, (_GIVING, named), of_order(tenant_id, order_id))
     if not rows:
         raise NotFound("There is no payment that could give this back.")
     card_first = policy.refund_order == "card_first"
     newest_first = sorted(rows, key=lambda row: row.id, reverse=True)
-    return sorted(newest_first, key=lambda row: (row.tender == CARD) != card_first)
+    giving = sorted(newest_first, key=lambda row: (row.tender == CARD) != card_first)
+    known = tallies(sums)
+    return giving, {payment.id: known[payment.id] for payment in giving}
 
 
 def _shares(
-    session: Session, tenant_id: str, payments: Sequence[Payment], *, amount: int, tax: int, unearned: int
+    payments: Sequence[Payment], tallies: Mapping[str, Tally], *, amount: int, tax: int, unearned: int
 ) -> list[Share]:
-    tallies = standing_of(session, tenant_id, [payment.id for payment in payments])
     if any(tally.blocked for tally in tallies.values()):
         raise RefundBlockedByDispute("The card's bank is looking into this payment: until then nothing is refunded.")
     sources = [Source(payment.id, tallies[payment.id].refundable) for payment in payments]
@@ -305,10 +309,9 @@ def _apply(session: Session, payment: Payment, refund: Refund, move: Move | None
 def _given(session: Session, refund: Refund) -> None:
     to: postings.RefundTo = "psp_clearing"
     if refund.stored_value_id is not None:
-        stored_value.credit(
+        account = stored_value.credit(
             session, refund.tenant_id, account_id=refund.stored_value_id, amount=refund.amount, refund_id=refund.id
         )
-        account = stored_value.lock(session, refund.tenant_id, refund.stored_value_id)
         to = "gift_card_liability" if account.kind == "gift_card" else "store_credit_liability"
     finance.post(
         session,

@@ -7,18 +7,20 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from engine.finance import postings
 from engine.finance import service as finance
 from engine.finance.models import Account
 from engine.kit import audit, clock, limits, outbox
+from engine.kit.direct import Statement
 from engine.kit.envelope import derive, seal_code
 from engine.kit.errors import InvalidInput, NotFound, RateLimited
+from engine.kit.gathering import Rows, ask, fetch
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
 from engine.kit.money import is_currency
@@ -41,6 +43,14 @@ _MISSES_PER_HOUR: Final = 300
 """Of a whole shop. A code is one of 2^80: this is for whoever has a list of stolen ones."""
 _HOUR: Final = timedelta(hours=1)
 _BATCH: Final = 100
+_LOCKED: Final = Rows(StoredValueAccount, "r.tenant_id = %(tenant)s AND r.id = %(account)s", lock=True)
+_MOVE: Final = Statement("""
+WITH entry AS (
+  INSERT INTO app.stored_value_entries (tenant_id, account_id, kind, delta, subject, at)
+  VALUES (%(tenant)s, %(account)s, %(kind)s, %(delta)s, %(subject)s, %(now)s) RETURNING id)
+UPDATE app.stored_value_accounts SET balance = balance + %(delta)s
+WHERE tenant_id = %(tenant)s AND id = %(account)s RETURNING balance, (SELECT id FROM entry) AS entry
+""")
 MAILED: Final = "gift_card.issued"
 
 
@@ -201,13 +211,14 @@ def held_for(session: Session, tenant_id: str, payment_id: str) -> int:
     return -int(held or 0)
 
 
-def credit(session: Session, tenant_id: str, *, account_id: str, amount: int, refund_id: str) -> None:
+def credit(session: Session, tenant_id: str, *, account_id: str, amount: int, refund_id: str) -> StoredValueAccount:
     """A refund arrives on an account, once, and keeps it alive long enough to be spent. The refund posts it."""
     account = lock(session, tenant_id, account_id)
     _move(session, account, EntryKind.REFUND, amount, subject=refund_id)
     if account.expires_at is not None:
         grace = timedelta(days=policy_of(session, tenant_id, PaymentsPolicy).refunded_value_days)
         account.expires_at = max(account.expires_at, clock.now() + grace)
+    return account
 
 
 def credit_account(
@@ -265,10 +276,10 @@ def expire(runtime: Runtime, tenant_id: str) -> int:
 
 def lock(session: Session, tenant_id: str, account_id: str) -> StoredValueAccount:
     """The account, held for this transaction. Raises ``NotFound``."""
-    found = session.get(StoredValueAccount, (tenant_id, account_id), with_for_update=True, populate_existing=True)
-    if found is None:
+    (found,) = fetch(session, (_LOCKED, {"tenant": tenant_id, "account": account_id}))
+    if not found:
         raise NotFound("There is no such gift card or store credit.")
-    return found
+    return cast("StoredValueAccount", found[0])
 
 
 def new_code() -> str:
@@ -325,25 +336,11 @@ def _expire(session: Session, account: StoredValueAccount) -> None:
 
 def _move(session: Session, account: StoredValueAccount, kind: EntryKind, delta: int, *, subject: str) -> int:
     """Write an entry and its effect; returns the entry's id. The account is locked (or new)."""
-    row = {
-        "tenant_id": account.tenant_id,
-        "account_id": account.id,
-        "kind": kind,
-        "delta": delta,
-        "subject": subject,
-        "at": clock.now(),
-    }
-    entry = session.execute(insert(StoredValueEntry).values(row).returning(StoredValueEntry.id)).scalar_one()
-    balance = session.execute(
-        update(StoredValueAccount)
-        .where(StoredValueAccount.tenant_id == account.tenant_id, StoredValueAccount.id == account.id)
-        .values(balance=StoredValueAccount.balance + delta)
-        .returning(StoredValueAccount.balance)
-        .execution_options(synchronize_session=False)
-    ).scalar_one()
-    session.expire(account, ["balance"])
-    assert balance >= 0
-    return int(entry)
+    row = {"tenant": account.tenant_id, "account": account.id, "kind": kind, "delta": delta, "subject": subject}
+    (moved,) = ask(session, _MOVE, row | {"now": clock.now()})
+    set_committed_value(account, "balance", moved["balance"])
+    assert account.balance >= 0
+    return int(moved["entry"])
 
 
 def is_usable(account: StoredValueAccount, currency: str) -> bool:

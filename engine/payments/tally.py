@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from engine.kit.direct import Statement
-from engine.kit.gathering import ask
+from engine.kit.direct import Row, Statement
+from engine.kit.gathering import Wanted, ask
 
-_SUMS: Final = Statement("""
+_SUMS: Final = """
 SELECT p.id,
   CASE WHEN p.status IN ('authorized', 'partially_captured', 'captured', 'voided', 'expired') THEN p.amount ELSE 0 END
     AS authorized,
@@ -30,8 +30,9 @@ LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status = 'succeeded') AS ref
 LEFT JOIN LATERAL (SELECT sum(amount) FILTER (WHERE status <> 'won') AS disputed,
     bool_or(status NOT IN ('won', 'lost')) AS blocking
   FROM app.disputes WHERE tenant_id = p.tenant_id AND payment_id = p.id) d ON true
-WHERE p.tenant_id = %(tenant_id)s AND p.id = ANY(%(ids)s)
-""")
+WHERE p.tenant_id = %(tenant_id)s AND """
+_OF_PAYMENTS: Final = Statement(_SUMS + "p.id = ANY(%(ids)s)")
+_OF_ORDER: Final = Statement(_SUMS + "p.order_id = %(order_id)s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +69,13 @@ class Tally:
 
 def standing_of(session: Session, tenant_id: str, payment_ids: Iterable[str]) -> dict[str, Tally]:
     """Payment id → where it stands; ids that are not the tenant's are left out. Lock payments before acting."""
-    rows = ask(session, _SUMS, {"tenant_id": tenant_id, "ids": list(payment_ids)})
+    return tallies(ask(session, _OF_PAYMENTS, {"tenant_id": tenant_id, "ids": list(payment_ids)}))
+
+
+def of_order(tenant_id: str, order_id: str) -> Wanted:
+    """What to fetch for ``tallies`` of all payments of an order, beside other rows."""
+    return _OF_ORDER, {"tenant_id": tenant_id, "order_id": order_id}
+
+
+def tallies(rows: Iterable[Row]) -> dict[str, Tally]:
     return {row.pop("id"): Tally(**row) for row in rows}

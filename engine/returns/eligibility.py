@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy.orm import Session
-
 from engine.kit import clock
 from engine.kit.direct import Statement
 from engine.kit.errors import DomainError
-from engine.kit.gathering import ask
+from engine.kit.gathering import Wanted
 from engine.orders.models import Order, OrderLine, OrderStatus, Shipment, ShipmentStatus
 from engine.orders.money import OrderMoney
 from engine.returns.errors import (
@@ -121,10 +119,9 @@ def check_condition(policy: ReturnsPolicy, reason: ReturnReason, condition: Cond
         raise ConditionRefused(f"{title} is taken back only {good}." if good else f"{title} is not taken back.")
 
 
-def categories(session: Session, tenant_id: str, lines: Sequence[OrderLine]) -> dict[str, str]:
-    """Product → its category; none for one that is gone."""
-    ids = sorted({line.product_id for line in lines})
-    return {row["id"]: row["category"] for row in ask(session, _CATEGORIES, {"tenant": tenant_id, "ids": ids})}
+def categories(tenant_id: str, lines: Sequence[OrderLine]) -> Wanted:
+    """What to fetch for the category of each product (``id``, ``category``); nothing comes of one that is gone."""
+    return _CATEGORIES, {"tenant": tenant_id, "ids": sorted({line.product_id for line in lines})}
 
 
 def arrivals(shipments: Sequence[Shipment], line_id: str) -> tuple[tuple[datetime, int], ...]:

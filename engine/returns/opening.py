@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock
-from engine.kit.direct import Statement
-from engine.kit.gathering import ask
+from engine.kit.direct import Row, Statement
+from engine.kit.gathering import Wanted, fetch
 from engine.kit.ids import new_id
 from engine.kit.policies import policy_of
 from engine.orders import service as orders
@@ -122,10 +122,12 @@ def _new(session: Session, order: Order, change: OrderChange, effect: Effect) ->
     """Not written yet."""
     terms = effect.terms
     assert terms is not None
+    of_order = {"tenant": order.tenant_id, "order": order.id}
+    (before,), places = fetch(session, (_BEFORE, of_order), _taking_back(session, order.tenant_id))
     return Return(
         tenant_id=order.tenant_id,
         id=new_id("return"),
-        number=_number(session, order),
+        number=f"{order.number}-R{before['before'] + 1}",
         order_id=order.id,
         change_id=change.id,
         kind=ReturnKind.EXCHANGE if effect.added else ReturnKind.RETURN,
@@ -146,7 +148,7 @@ def _new(session: Session, order: Order, change: OrderChange, effect: Effect) ->
         to_charge_tax=terms.to_charge_tax,
         pays_with=effect.method.model_dump(mode="json") if effect.method and terms.to_charge else None,
         refund=terms.refund,
-        location_id=return_place(session, order.tenant_id),
+        location_id=_place_of(places),
         expires_at=change.expires_at,
         version=1,
     )
@@ -189,15 +191,17 @@ def _keep_prices(session: Session, order: Order, effect: Effect) -> None:
                 keep_prices(line, parts_of(session, line))
 
 
-def _number(session: Session, order: Order) -> str:
-    (row,) = ask(session, _BEFORE, {"tenant": order.tenant_id, "order": order.id})
-    return f"{order.number}-R{row['before'] + 1}"
-
-
 def return_place(session: Session, tenant_id: str) -> str:
     """Where the shop takes goods back. Raises ``ReturnRefused`` when it has no such place."""
+    return _place_of(*fetch(session, _taking_back(session, tenant_id)))
+
+
+def _taking_back(session: Session, tenant_id: str) -> Wanted:
     code = policy_of(session, tenant_id, ReturnsPolicy).return_to
-    rows = ask(session, _PLACE, {"tenant": tenant_id, "code": code or ""})
+    return _PLACE, {"tenant": tenant_id, "code": code or ""}
+
+
+def _place_of(rows: Sequence[Row]) -> str:
     if not rows:
         raise ReturnRefused("The shop has no place that takes goods back.")
     return str(rows[0]["id"])

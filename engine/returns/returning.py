@@ -25,7 +25,7 @@ from engine.returns import eligibility
 from engine.returns.eligibility import Facts
 from engine.returns.errors import ExchangeRefused, TooManyUnits
 from engine.returns.policy import ReturnReason, ReturnsPolicy
-from engine.returns.taken import Before, parts_of, taken_before
+from engine.returns.taken import Before, parts_of, taken_with
 from engine.returns.worth import next_worth, spread, whole_units
 
 
@@ -58,8 +58,9 @@ class _Piece:
 def scene_of(case: Case) -> Scene:
     """Everything a decision about a return rests on, read now."""
     session, order = case.session, case.order
-    before = taken_before(session, order.tenant_id, order.id)
-    known = eligibility.categories(session, order.tenant_id, case.parts.lines)
+    wanted = eligibility.categories(order.tenant_id, case.parts.lines)
+    before, (rows,) = taken_with(session, order.tenant_id, order.id, wanted)
+    known = {row["id"]: row["category"] for row in rows}
     facts = {
         line.id: Facts(
             line,

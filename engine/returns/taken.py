@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
-from engine.kit.gathering import Rows, fetch
+from engine.kit.gathering import Rows, Wanted, fetch
 from engine.orders.models import Order, OrderLine
 from engine.orders.replacements import REPLACED, counted, replaced
 from engine.orders.shares import NOTHING, Worth
@@ -61,9 +61,17 @@ def taken_before(
     (that of the warranty ``but`` left out), and what was sent once more for them; ``settled``: only units whose money
     went back.
     """
+    return taken_with(session, tenant_id, order_id, settled=settled, but=but)[0]
+
+
+def taken_with(
+    session: Session, tenant_id: str, order_id: str, *wanted: Wanted, settled: bool = False, but: str | None = None
+) -> tuple[Before, list[list[Any]]]:
+    """The same, and in the same trip what else is ``wanted``."""
     found = Before()
     known = {"tenant_id": tenant_id, "order_id": order_id, "but": but}
-    every, lines, spoken, again = fetch(session, *((one, known) for one in (_RETURNS, _LINES, SPOKEN, REPLACED)))
+    own = ((one, known) for one in (_RETURNS, _LINES, SPOKEN, REPLACED))
+    every, lines, spoken, again, *more = fetch(session, *own, *wanted)
     of_id = {row.id: row for row in every}
     rows = [(of_id[line.return_id], line) for line in lines]
     for row, line in rows:
@@ -81,7 +89,7 @@ def taken_before(
     found.unseen = sum(row.credit for row in unseen)
     found.outstanding = sum(row.credit - row.fee for row in opened.values()) - _settled(rows)
     found.outstanding_tax = sum(row.credit_tax for row in opened.values())
-    return found
+    return found, more
 
 
 def unanswered(session: Session, order: Order, lines: Sequence[OrderLine]) -> dict[str, int]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session, object_session
 
 from engine.conversations.masking import mask_cards
-from engine.conversations.models import Message, Mode, Thread
+from engine.conversations.models import Mode, Thread
 from engine.kit import audit, clock
+from engine.kit.direct import Statement
 from engine.kit.errors import NotFound
+from engine.kit.gathering import Rows, ask
 from engine.kit.identity import Identity
 from engine.kit.ids import new_id
-from engine.kit.policies import policy_of
+from engine.kit.policies import fetch_with_tenant, policy_of
 from engine.orders.models import Order
 from engine.support import bell, sentiment, sla, words
 from engine.support.errors import CaseOver
@@ -26,6 +28,13 @@ from engine.support.states import CASE
 _ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 _SUBJECT_LIMIT: Final = 120
 _LAST_WORDS: Final = 160
+_OF_THREAD: Final = f"""r.tenant_id = %(tenant)s AND r.thread_id = %(thread)s
+  AND r.status <> '{CaseStatus.CLOSED.value}'"""
+_LOCKED: Final = Rows(Case, _OF_THREAD, lock=True)
+_BOUGHT: Final = Statement("""
+SELECT id FROM app.orders WHERE tenant_id = %(tenant)s AND owner_id = %(owner)s AND thread_id = %(thread)s
+  AND placed_at IS NOT NULL ORDER BY placed_at DESC LIMIT 1
+""")
 SHOPPER: Final = "shopper"
 SHOP: Final = "shop"
 
@@ -44,8 +53,9 @@ def open_for(
     if case is not None:
         case.reason, case.summary, case.order_id = reason, summary, order_id or case.order_id
         wake(session, case, policy, actor=identity.id)
-        _listen(session, case, thread)
-        words.file_case(session, case, thread)
+        found = words.known(session, case, thread)
+        _listen(case, found.said)
+        words.file_case(session, case, found)
         return case
     about = Case(
         tenant_id=thread.tenant_id,
@@ -95,8 +105,9 @@ def hear(session: Session, thread: Thread) -> None:
     if case is None:
         return
     policy = policy_of(session, thread.tenant_id, SupportPolicy)
-    said = _listen(session, case, thread)
-    words.file_words(session, case, said)
+    said = words.said(session, thread)
+    _listen(case, said)
+    words.file_words(session, case, said[0] if said else "")
     touch(case)
     if case.status == CaseStatus.WAITING_CUSTOMER:
         sla.move(case, CaseStatus.WAITING_STAFF if case.assignee else CaseStatus.OPEN, policy)
@@ -136,12 +147,10 @@ def comes_back(case: Case, policy: SupportPolicy) -> bool:
 
 def of_thread(session: Session, thread: Thread) -> Case | None:
     """The conversation's case that is not closed, locked and as it is now. The caller holds the thread's lock."""
-    return session.scalars(
-        select(Case)
-        .where(Case.tenant_id == thread.tenant_id, Case.thread_id == thread.id, Case.status != CaseStatus.CLOSED)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).one_or_none()
+    (found,) = fetch_with_tenant(
+        session, thread.tenant_id, (_LOCKED, {"tenant": thread.tenant_id, "thread": thread.id})
+    )
+    return found[0] if found else None
 
 
 def spoken(session: Session, case: Case, text: str) -> None:
@@ -178,29 +187,22 @@ def _open(session: Session, case: Case, policy: SupportPolicy, *, actor: str, th
     case.status, case.rank, case.opened_by = CaseStatus.OPEN, RANK[case.priority], actor
     case.version, case.reopened, case.created_at = 1, 0, clock.now()
     sla.start(case, policy)
+    found = words.known(session, case, thread)
     if thread is not None:
-        _listen(session, case, thread)
-    case.shopper_name = words.name_of(session, case)
+        _listen(case, found.said)
+    case.shopper_name = found.name
     session.add(case)
-    session.flush()
-    words.file_case(session, case, thread)
+    words.file_case(session, case, found)
     record(session, case, actor, "case.opened", {"reason": case.reason, "priority": str(case.priority)})
     bell.ring(session, case.tenant_id)
     return case
 
 
-def _listen(session: Session, case: Case, thread: Thread) -> str:
-    """How the shopper's last words sound, kept with the case; returns the newest."""
-    rows = session.scalars(
-        select(Message.content)
-        .where(Message.tenant_id == thread.tenant_id, Message.thread_id == thread.id, Message.role == "user")
-        .order_by(Message.seq.desc())
-        .limit(sentiment.MESSAGES)
-    ).all()
-    case.sentiment = sentiment.of([*reversed(rows)] or [case.summary])
-    if rows:
-        case.last_words, case.last_speaker = _short(rows[0]), SHOPPER
-    return rows[0] if rows else ""
+def _listen(case: Case, said: Sequence[str]) -> None:
+    """How the shopper's last words sound, kept with the case; ``said`` is newest first."""
+    case.sentiment = sentiment.of([*reversed(said[: sentiment.MESSAGES])] or [case.summary])
+    if said:
+        case.last_words, case.last_speaker = _short(said[0]), SHOPPER
 
 
 def _short(text: str) -> str:
@@ -215,14 +217,5 @@ def _subject(summary: str) -> str:
 
 def _last_order(session: Session, thread: Thread) -> str | None:
     """What was bought in the conversation last."""
-    return session.scalars(
-        select(Order.id)
-        .where(
-            Order.tenant_id == thread.tenant_id,
-            Order.owner_id == thread.owner_id,
-            Order.thread_id == thread.id,
-            Order.placed_at.is_not(None),
-        )
-        .order_by(Order.placed_at.desc())
-        .limit(1)
-    ).one_or_none()
+    values = {"tenant": thread.tenant_id, "owner": thread.owner_id, "thread": thread.id}
+    return next((row["id"] for row in ask(session, _BOUGHT, values)), None)

@@ -5,26 +5,33 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.carts import service as carts
 from engine.carts.schemas import CartView
 from engine.conversations import asking
 from engine.conversations.masking import mask_cards
-from engine.conversations.models import Event, Message, Thread
+from engine.conversations.models import Thread
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask
 from engine.kit.identity import Actor, Identity
 from engine.kit.money import format_minor
 from engine.orders import queries
-from engine.orders.models import Order
 from engine.orders.schemas import OrderView
 from engine.payments.models import Refund
+from engine.support import words
 
 _ORDERS: Final = 3
 _ERRORS: Final = 3
 _WORDS: Final = 2
 _LINE: Final = 180
 _RESULTS_LOOKED_AT: Final = 40
+_CALLS: Final = Statement(f"""
+SELECT payload FROM app.events WHERE tenant_id = %(tenant)s AND thread_id = %(thread)s
+  AND payload ->> 'type' IN ('TOOL_CALL_START', 'TOOL_CALL_RESULT')
+ORDER BY seq DESC LIMIT {_RESULTS_LOOKED_AT}
+""")  # noqa: S608 (our own)
 _REASONS: Final = {
     "asked_for_person": "The shopper asks for a person.",
     "complaint": "The shopper complains.",
@@ -74,16 +81,7 @@ def _orders(session: Session, who: Identity) -> list[OrderView]:
     """The newest, as their shopper sees them; one of the shop's own people has none here."""
     if who.actor != Actor.SHOPPER:
         return []
-    mine = Order.owner_id == who.id
-    if who.customer_id is not None:
-        mine = or_(mine, Order.customer_id == who.customer_id)
-    query = (
-        select(Order.id)
-        .where(Order.tenant_id == who.tenant_id, Order.placed_at.is_not(None), mine)
-        .order_by(Order.placed_at.desc(), Order.id.desc())
-        .limit(_ORDERS)
-    )
-    return [queries.order_by_id(session, who.tenant_id, order_id) for order_id in session.scalars(query).all()]
+    return list(queries.own_orders(session, who, limit=_ORDERS).items)
 
 
 def _order(view: OrderView) -> dict[str, Any]:
@@ -100,6 +98,8 @@ def _order(view: OrderView) -> dict[str, Any]:
 
 def _money(session: Session, order_ids: list[str], tenant_id: str) -> list[str]:
     """What went back, or is on its way back, for these orders, oldest first."""
+    if not order_ids:
+        return []
     rows = session.scalars(
         select(Refund)
         .where(Refund.tenant_id == tenant_id, Refund.order_id.in_(order_ids))
@@ -110,16 +110,7 @@ def _money(session: Session, order_ids: list[str], tenant_id: str) -> list[str]:
 
 def _errors(session: Session, thread: Thread) -> list[dict[str, str]]:
     """The newest refusals of tools, oldest first."""
-    results = session.scalars(
-        select(Event.payload)
-        .where(
-            Event.tenant_id == thread.tenant_id,
-            Event.thread_id == thread.id,
-            Event.payload["type"].astext.in_(("TOOL_CALL_START", "TOOL_CALL_RESULT")),
-        )
-        .order_by(Event.seq.desc())
-        .limit(_RESULTS_LOOKED_AT)
-    ).all()
+    results = [row["payload"] for row in ask(session, _CALLS, {"tenant": thread.tenant_id, "thread": thread.id})]
     names = {one["toolCallId"]: one["toolCallName"] for one in results if one["type"] == "TOOL_CALL_START"}
     refused = [
         {"tool": names.get(one["toolCallId"], ""), "message": error}
@@ -147,7 +138,7 @@ def _summary(
     cart: CartView,
 ) -> list[str]:
     """Five lines: why, what was said last, what the assistant says, the newest order, what is open."""
-    words = " / ".join(_last_words(session, thread)) or "nothing yet"
+    last = " / ".join(_last_words(session, thread)) or "nothing yet"
     newest = orders[0] if orders else None
     order = (
         f"Newest order {newest.number}: {newest.status}, {newest.payment_status}, {newest.fulfillment_status},"
@@ -158,7 +149,7 @@ def _summary(
     basket = f"Cart: {cart.item_count} items, {cart.total}." if cart.lines else "The cart is empty."
     return [
         _REASONS.get(reason, "The conversation was handed over."),
-        f"Last words: {words}",
+        f"Last words: {last}",
         f"The assistant says: {mask_cards(' '.join(said.split()))[:_LINE] or 'nothing'}",
         order,
         f"Asked on a card: {'; '.join(cards)}. {basket}" if cards else basket,
@@ -166,13 +157,8 @@ def _summary(
 
 
 def _last_words(session: Session, thread: Thread) -> list[str]:
-    rows = session.scalars(
-        select(Message.content)
-        .where(Message.tenant_id == thread.tenant_id, Message.thread_id == thread.id, Message.role == "user")
-        .order_by(Message.seq.desc())
-        .limit(_WORDS)
-    )
-    return [" ".join(words.split())[:_LINE] for words in reversed(rows.all())]
+    newest = words.said(session, thread)[:_WORDS]
+    return [" ".join(one.split())[:_LINE] for one in reversed(newest)]
 
 
 def _reply(reason: str, orders: list[OrderView]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from engine.conversations.models import Thread
+from engine.kit.direct import Statement
+from engine.kit.gathering import Rows, ask, fetch
 from engine.kit.identity import Identity
 from engine.support import desk
 from engine.support.errors import NothingWaits
@@ -15,6 +17,14 @@ from engine.support.models import Case, CaseStatus
 from engine.support.states import WAITS
 
 _TRIES: Final = 20
+_OF_THREAD: Final = Rows(
+    Case, f"r.tenant_id = %(tenant)s AND r.thread_id = %(thread)s AND r.status <> '{CaseStatus.CLOSED.value}'"
+)
+_WAITS: Final = ", ".join(f"'{status.value}'" for status in sorted(WAITS))
+_BEFORE: Final = Statement(f"""
+SELECT count(*) AS place FROM app.cases WHERE tenant_id = %(tenant)s AND status IN ({_WAITS}) AND assignee IS NULL
+  AND (due_at, rank, id) <= (%(due_at)s, %(rank)s, %(case)s)
+""")  # noqa: S608 (our own)
 
 
 def claim_next(session: Session, identity: Identity) -> Case:
@@ -52,10 +62,8 @@ def waiting(tenant_id: str) -> tuple[ColumnElement[bool], ...]:
 
 def of_thread(session: Session, thread: Thread) -> Case | None:
     """The conversation's case that is not closed, to be looked at."""
-    query = select(Case).where(
-        Case.tenant_id == thread.tenant_id, Case.thread_id == thread.id, Case.status != CaseStatus.CLOSED
-    )
-    return session.scalars(query).one_or_none()
+    (found,) = fetch(session, (_OF_THREAD, {"tenant": thread.tenant_id, "thread": thread.id}))
+    return found[0] if found else None
 
 
 def place_of(session: Session, case: Case) -> int | None:
@@ -64,9 +72,9 @@ def place_of(session: Session, case: Case) -> int | None:
     """
     if case.assignee is not None or case.status not in WAITS:
         return None
-    before = tuple_(Case.due_at, Case.rank, Case.id) <= (case.due_at, case.rank, case.id)
-    query = select(func.count()).where(*waiting(case.tenant_id), Case.assignee.is_(None), before)
-    return session.scalar(query)
+    values = {"tenant": case.tenant_id, "due_at": case.due_at, "rank": case.rank, "case": case.id}
+    (row,) = ask(session, _BEFORE, values)
+    return int(row["place"])
 
 
 def _free_thread(session: Session, case: Case) -> Thread | None:

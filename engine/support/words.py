@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from engine.conversations.models import Message, Thread
-from engine.customers.models import Customer, Shopper
-from engine.orders.models import Order
+from engine.conversations.models import Thread
+from engine.kit.direct import Row, Statement
+from engine.kit.gathering import ask, fetch, post
 from engine.support.models import Case, CaseWord
 
 _COMPOUND: Final = re.compile(r"[^\W_]+(?:[._@+'-]+[^\W_]+)*")
@@ -26,20 +26,68 @@ _SHORTEST: Final = 2
 _OF_A_MESSAGE: Final = 80
 _OF_A_CASE: Final = 600
 _MESSAGES: Final = 40
-_ORDERS: Final = 5
+_PROFILES: Final = Statement("""
+SELECT c.name, c.email FROM app.customers c WHERE c.tenant_id = %(tenant)s AND c.id IN (%(customer)s,
+  (SELECT s.customer_id FROM app.shoppers s WHERE s.tenant_id = %(tenant)s AND s.id = %(shopper)s))
+""")
+_ORDERS: Final = Statement("""
+SELECT number, buyer, ship_to FROM (
+  SELECT id, number, buyer, ship_to FROM app.orders WHERE tenant_id = %(tenant)s AND id = %(order)s
+  UNION ALL
+  SELECT id, number, buyer, ship_to FROM app.orders o WHERE tenant_id = %(tenant)s AND id <> %(order)s
+    AND placed_at IS NOT NULL AND (owner_id = %(shopper)s OR customer_id = %(customer)s)) AS found
+ORDER BY id DESC LIMIT 5
+""")
+_SAID: Final = Statement(f"""
+SELECT content FROM app.messages WHERE tenant_id = %(tenant)s AND thread_id = %(thread)s AND role = 'user'
+ORDER BY seq DESC LIMIT {_MESSAGES}
+""")  # noqa: S608 (our own)
+_KEEP: Final = Statement("""
+INSERT INTO app.case_words (tenant_id, word, case_id)
+SELECT %(tenant)s, word, %(case)s FROM unnest(CAST(%(words)s AS text[])) AS word ON CONFLICT DO NOTHING
+""")
 TERMS: Final = 6
 """How many words of what is looked for count."""
 
 
-def file_case(session: Session, case: Case, thread: Thread | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the shop has of a case's shopper: profiles, the case's order and their newest, and what they said last."""
+
+    profiles: Sequence[Row]
+    orders: Sequence[Row]
+    said: Sequence[str]
+    """Newest first."""
+
+    @property
+    def name(self) -> str:
+        """Of the profile, else of the newest order."""
+        names = [one["name"] for one in self.profiles]
+        names += [str((one or {}).get("name") or "") for row in self.orders for one in (row["ship_to"], row["buyer"])]
+        return next((name.strip() for name in names if name.strip()), "")
+
+
+def known(session: Session, case: Case, thread: Thread | None) -> Known:
+    """As it is now, in one trip."""
+    about: dict[str, Any] = {"tenant": case.tenant_id, "order": case.order_id or "", "shopper": case.shopper_id or ""}
+    about |= {"customer": case.customer_id or "", "thread": thread.id if thread else ""}
+    profiles, orders, words = fetch(session, (_PROFILES, about), (_ORDERS, about), (_SAID, about))
+    return Known(profiles, orders, [row["content"] for row in words])
+
+
+def said(session: Session, thread: Thread) -> list[str]:
+    """What the shopper said last in a conversation, newest first."""
+    return [row["content"] for row in ask(session, _SAID, {"tenant": thread.tenant_id, "thread": thread.id})]
+
+
+def file_case(session: Session, case: Case, found: Known) -> None:
     """Make a case findable by what is known of it now."""
     texts = [case.number, case.subject, case.summary, case.shopper_name]
-    for number, buyer, ship_to in _orders(session, case):
-        texts += [number, *(str((one or {}).get(name) or "") for one in (buyer, ship_to) for name in ("name", "email"))]
-    texts += _profile(session, case)
-    if thread is not None:
-        texts += _said(session, thread)
-    _keep(session, case, list(_words(texts))[:_OF_A_CASE])
+    for row in found.orders:
+        people = [one or {} for one in (row["buyer"], row["ship_to"])]
+        texts += [row["number"], *(str(one.get(name) or "") for one in people for name in ("name", "email"))]
+    texts += [text for row in found.profiles for text in (row["name"], row["email"])]
+    _keep(session, case, list(_words([*texts, *found.said]))[:_OF_A_CASE])
 
 
 def file_words(session: Session, case: Case, text: str) -> None:
@@ -51,14 +99,6 @@ def found(tenant_id: str, query: str) -> list[ColumnElement[bool]]:
     """The condition of every term of ``query``: a word of the case begins with it."""
     terms = [_fold(one)[:_LONGEST] for one in _COMPOUND.findall(query)][:TERMS]
     return [_has(tenant_id, term) for term in terms]
-
-
-def name_of(session: Session, case: Case) -> str:
-    """The shopper's name as the shop knows it: of the profile, else of the newest order."""
-    names = [name for name, _ in _profiles(session, case)]
-    for _, buyer, ship_to in _orders(session, case):
-        names += [str((one or {}).get("name") or "") for one in (ship_to, buyer)]
-    return next((name.strip() for name in names if name.strip()), "")
 
 
 def _has(tenant_id: str, term: str) -> ColumnElement[bool]:
@@ -86,43 +126,4 @@ def _fold(word: str) -> str:
 
 def _keep(session: Session, case: Case, words: list[str]) -> None:
     if words:
-        rows = [{"tenant_id": case.tenant_id, "case_id": case.id, "word": word} for word in words]
-        session.execute(insert(CaseWord).values(rows).on_conflict_do_nothing())
-
-
-def _said(session: Session, thread: Thread) -> list[str]:
-    rows = session.scalars(
-        select(Message.content)
-        .where(Message.tenant_id == thread.tenant_id, Message.thread_id == thread.id, Message.role == "user")
-        .order_by(Message.seq.desc())
-        .limit(_MESSAGES)
-    )
-    return list(rows)
-
-
-def _orders(session: Session, case: Case) -> list[tuple[str, dict[str, str] | None, dict[str, str] | None]]:
-    """The case's order and the newest of its shopper: number, buyer, address."""
-    whose = [Order.id == case.order_id] if case.order_id else []
-    if case.shopper_id:
-        whose.append((Order.owner_id == case.shopper_id) & Order.placed_at.is_not(None))
-    if case.customer_id:
-        whose.append((Order.customer_id == case.customer_id) & Order.placed_at.is_not(None))
-    if not whose:
-        return []
-    query = select(Order.number, Order.buyer, Order.ship_to).where(Order.tenant_id == case.tenant_id, or_(*whose))
-    return [tuple(row) for row in session.execute(query.order_by(Order.id.desc()).limit(_ORDERS))]
-
-
-def _profile(session: Session, case: Case) -> list[str]:
-    return [text for pair in _profiles(session, case) for text in pair]
-
-
-def _profiles(session: Session, case: Case) -> list[tuple[str, str]]:
-    whose = [Customer.id == case.customer_id] if case.customer_id else []
-    if case.shopper_id:
-        own = select(Shopper.customer_id).where(Shopper.tenant_id == case.tenant_id, Shopper.id == case.shopper_id)
-        whose.append(Customer.id == own.scalar_subquery())
-    if not whose:
-        return []
-    query = select(Customer.name, Customer.email).where(Customer.tenant_id == case.tenant_id, or_(*whose))
-    return [(name, email) for name, email in session.execute(query)]
+        post(session, (_KEEP, {"tenant": case.tenant_id, "case": case.id, "words": words}))

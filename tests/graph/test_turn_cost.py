@@ -43,7 +43,7 @@ class Counted:
             return bind(*args)
 
         def trip(one: Any) -> None:
-            self.ours.extend(statement.text for statement, _values in one._asks)
+            self.ours.extend(statement.text for statement, *_ in one.packed)
             self.commits += 1
             depart(one)
 

@@ -17,13 +17,15 @@ from engine.kit.identity import Identity
 from engine.orders import queries
 from engine.orders.changes import challenge, charge, consent, partner, settle, views, write
 from engine.orders.changes import wanted as asked
-from engine.orders.changes.consent import Held, decide, decide_on, locked
+from engine.orders.changes.case import Case
+from engine.orders.changes.consent import Held, decide, decide_on, locked, locked_whole
 from engine.orders.changes.effect import Effect
 from engine.orders.changes.propose import over_limit, propose
 from engine.orders.changes.quote import digest, open_case, work_out
 from engine.orders.changes.schemas import ChangeView
 from engine.orders.errors import ChangeEnded, ChangeOutdated, ConsentNeeded
 from engine.orders.models import ChangeStatus, Order, OrderChange
+from engine.orders.queries import Parts
 from engine.orders.states import CHANGE
 from engine.payments.gateway import ChargeStatus
 from engine.payments.models import Payment
@@ -70,12 +72,12 @@ def _at_once(runtime: Runtime, identity: Identity, order_id: str, change_id: str
     """
     try:
         with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
-            held = locked(session, identity, order_id, change_id)
+            held, parts = locked_whole(session, identity, order_id, change_id)
             if not _alone(held[2]):
                 return None
             with session.no_autoflush:  # what is decided and what comes of it are written together
                 decide_on(session, identity, held, approved=True, channel=channel)
-            todo = _claim(session, runtime, identity, held, None)
+            todo = _claim(session, runtime, identity, held, parts, None)
             session.flush()
             fault_point("before_t1_commit")
     except (_Outdated, DomainError):
@@ -146,7 +148,8 @@ def look(runtime: Runtime, identity: Identity, order_id: str, change_id: str) ->
 def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, approved: str | None) -> ChangeView:
     try:
         with runtime.unit_of_work(identity.tenant_id, keyed=True) as session:
-            todo = _claim(session, runtime, identity, locked(session, identity, order_id, change_id), approved)
+            held, parts = locked_whole(session, identity, order_id, change_id)
+            todo = _claim(session, runtime, identity, held, parts, approved)
             session.flush()
             fault_point("before_t1_commit")
     except (_Outdated, OutOfStock):
@@ -159,7 +162,9 @@ def _apply(runtime: Runtime, identity: Identity, order_id: str, change_id: str, 
     return todo.seen or look(runtime, identity, order_id, change_id)
 
 
-def _claim(session: Session, runtime: Runtime, identity: Identity, held: Held, approved: str | None) -> _Next:
+def _claim(
+    session: Session, runtime: Runtime, identity: Identity, held: Held, parts: Parts, approved: str | None
+) -> _Next:
     """T1: everything that was agreed to, or for a charge all that is scarce in it."""
     card, order, change = held
     if change.status in {ChangeStatus.APPLIED, ChangeStatus.CHARGING, ChangeStatus.REQUESTED}:
@@ -170,7 +175,7 @@ def _claim(session: Session, runtime: Runtime, identity: Identity, held: Held, a
         raise ChangeEnded("The quote has run out. Nothing was changed; ask for a fresh one.")
     _authorize(session, identity, card, change, approved)
     with session.no_autoflush:
-        effect = _agreed(session, identity, order, change, approved)
+        effect = _agreed(open_case(session, identity, order, parts), change, approved)
     if card is not None and card.status == ConsentStatus.APPROVED:
         card.status = CONSENT.check(card.status, ConsentStatus.CLAIMED)
     if effect.terms is not None and effect.terms.reviewed:
@@ -223,18 +228,17 @@ def _moves_money(change: OrderChange) -> bool:
     return views.effect_of(change).takes > 0
 
 
-def _agreed(session: Session, identity: Identity, order: Order, change: OrderChange, approved: str | None) -> Effect:
+def _agreed(case: Case, change: OrderChange, approved: str | None) -> Effect:
     """The effect, if it is still what would happen. Raises ``_Outdated``, and ``OverStaffLimit`` for what staff answer
     for above their limit of this moment.
     """
-    if order.version != change.order_version:
+    if case.order.version != change.order_version:
         raise _Outdated
     try:
-        case = open_case(session, identity, order)
         effect = work_out(case, asked.read(change.wanted))
     except DomainError:
         raise _Outdated from None
-    if digest(order, effect) != change.digest:
+    if digest(case.order, effect) != change.digest:
         raise _Outdated
     if change.approved_by and approved is None and (refused := over_limit(case, effect)):
         raise refused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +13,13 @@ from engine.checkout.models import Consent, ConsentKind, ConsentStatus
 from engine.checkout.states import CONSENT
 from engine.kit import audit, clock
 from engine.kit.errors import Forbidden, NotFound
-from engine.kit.gathering import Rows, fetch
+from engine.kit.gathering import Rows, Wanted, fetch
 from engine.kit.identity import Actor, Identity
-from engine.orders import service
+from engine.kit.policies import fetch_with_tenant
+from engine.orders import queries, service
 from engine.orders.errors import ChangeEnded
 from engine.orders.models import ChangeStatus, Order, OrderChange
+from engine.orders.queries import Parts
 from engine.orders.states import CHANGE
 
 Held = tuple[Consent | None, Order, OrderChange]
@@ -35,8 +38,22 @@ _CARD: Final = Rows(
 
 def locked(session: Session, identity: Identity, order_id: str, change_id: str) -> Held:
     """The consent (if one is asked for), the order and the change, locked in this order. Raises ``NotFound``."""
+    return _held(*fetch(session, *_wanted(identity, order_id, change_id)))
+
+
+def locked_whole(session: Session, identity: Identity, order_id: str, change_id: str) -> tuple[Held, Parts]:
+    """The same, with everything that belongs to the order as it is under these locks, in one trip."""
+    wanted = [*_wanted(identity, order_id, change_id), *queries.parts_wanted(identity.tenant_id, [order_id])]
+    cards, orders, changes, *parts = fetch_with_tenant(session, identity.tenant_id, *wanted)
+    return _held(cards, orders, changes), queries.parts_found([order_id], parts)[order_id]
+
+
+def _wanted(identity: Identity, order_id: str, change_id: str) -> list[Wanted]:
     named = {"tenant": identity.tenant_id, "order": order_id, "change": change_id}
-    cards, orders, changes = fetch(session, (_CARD, named), (service.LOCKED, named), (_CHANGE, named))
+    return [(_CARD, named), (service.LOCKED, named), (_CHANGE, named)]
+
+
+def _held(cards: Sequence[Consent], orders: Sequence[Order], changes: Sequence[OrderChange]) -> Held:
     if not orders or not changes:
         raise NotFound("There is no such change.")
     return (cards[0] if cards else None), orders[0], changes[0]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from engine.checkout import service as checkout
@@ -22,7 +21,10 @@ from engine.payments.models import Payment
 from engine.payments.naming import account_label, method_label
 from engine.payments.stored_value_models import StoredValueAccount
 
-_METHOD: Final = Rows(PaymentMethod, "r.tenant_id = %(tenant)s AND r.id = %(method)s")
+W = TypeVar("W", PaymentMethod, StoredValueAccount)
+_NAMED: Final = "r.tenant_id = %(tenant)s AND r.id = %(id)s"
+_METHOD: Final = Rows(PaymentMethod, _NAMED)
+_ACCOUNT: Final = Rows(StoredValueAccount, _NAMED)
 
 
 def payer(identity: Identity, order: Order) -> Identity:
@@ -56,16 +58,11 @@ def choose(session: Session, identity: Identity, order: Order, ref: str | None, 
 
 def account(session: Session, identity: Identity, order: Order, account_id: str) -> StoredValueAccount:
     """A gift card or store credit of the payer's, good for money in the order's currency. Raises ``MethodNotOwned``."""
-    who = payer(identity, order)
-    owned = StoredValueAccount.owner_id == who.id
-    if who.customer_id is not None:
-        owned = or_(owned, StoredValueAccount.customer_id == who.customer_id)
-    row = session.scalars(
-        select(StoredValueAccount).where(
-            StoredValueAccount.tenant_id == order.tenant_id, StoredValueAccount.id == account_id, owned
-        )
-    ).first()
-    if row is None or not stored_value.is_usable(row, order.currency):
+    who, row = payer(identity, order), _account_kept(session, order.tenant_id, account_id)
+    owned = row is not None and (
+        row.owner_id == who.id or (who.customer_id is not None and row.customer_id == who.customer_id)
+    )
+    if row is None or not owned or not stored_value.is_usable(row, order.currency):
         raise MethodNotOwned("That is not one of your gift cards or credits.")
     return row
 
@@ -81,11 +78,19 @@ def saved(session: Session, identity: Identity, order: Order, method_id: str) ->
 
 def _kept(session: Session, tenant_id: str, method_id: str) -> PaymentMethod | None:
     """The row, read once in a transaction: a session forgets what nobody holds."""
-    held: dict[str, PaymentMethod | None] = session.info.setdefault("payment_methods", {})
-    if method_id not in held:
-        (rows,) = fetch(session, (_METHOD, {"tenant": tenant_id, "method": method_id}))
-        held[method_id] = rows[0] if rows else None
-    return held[method_id]
+    return _once(session, _METHOD, tenant_id, method_id)
+
+
+def _account_kept(session: Session, tenant_id: str, account_id: str) -> StoredValueAccount | None:
+    return _once(session, _ACCOUNT, tenant_id, account_id)
+
+
+def _once(session: Session, rows: Rows[W], tenant_id: str, row_id: str) -> W | None:
+    held: dict[str, W | None] = session.info.setdefault("ways", {})
+    if row_id not in held:
+        (found,) = fetch(session, (rows, {"tenant": tenant_id, "id": row_id}))
+        held[row_id] = found[0] if found else None
+    return held[row_id]
 
 
 def label_of(row: PaymentMethod) -> str:
@@ -100,7 +105,7 @@ def purse(session: Session, tenant_id: str, effect: Effect) -> dict[str, Any] | 
     """The gift card or store credit that a change moves, if one: {label, before, after}."""
     paying = effect.method.stored_value_id if effect.method and effect.takes else None
     account_id = paying or (effect.refund_account if effect.refund_to == "account" else None)
-    row = session.get(StoredValueAccount, (tenant_id, account_id)) if account_id else None
+    row = _account_kept(session, tenant_id, account_id) if account_id else None
     if row is None:
         return None
     moves = -effect.takes if paying else effect.gives_back

@@ -25,12 +25,13 @@ from engine.orders.changes.wanted import (
 )
 from engine.orders.models import ChangeKind, Order
 from engine.orders.policy import OrdersPolicy
+from engine.orders.queries import Parts
 from engine.returns import returning
 
 
-def open_case(session: Session, identity: Identity, order: Order) -> Case:
-    """The order with everything that belongs to it, as it is now."""
-    parts = queries.parts_of(session, order.tenant_id, [order.id])[order.id]
+def open_case(session: Session, identity: Identity, order: Order, parts: Parts | None = None) -> Case:
+    """The order with everything that belongs to it, as it is now: ``parts``, where that was read under its lock."""
+    parts = parts or queries.parts_of(session, order.tenant_id, [order.id])[order.id]
     return Case(session, identity, order, parts, policy_of(session, order.tenant_id, OrdersPolicy))
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.finance import service as finance
@@ -17,7 +16,8 @@ from engine.finance.models import Account
 from engine.inventory import service as inventory
 from engine.inventory.items import Recipe
 from engine.kit import audit, clock, outbox
-from engine.kit.gathering import put
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask, put
 from engine.kit.money import Money
 from engine.orders import service
 from engine.orders.changes.charge import waiting
@@ -37,7 +37,7 @@ from engine.orders.partners import in_hands
 from engine.orders.rates import Piece, moved
 from engine.orders.states import CHANGE
 from engine.payments import captures, refunds, voids
-from engine.payments.models import Payment, PaymentStatus, Refund
+from engine.payments.models import PaymentStatus, Refund
 from engine.returns import opening
 
 _ADJUSTMENT = {
@@ -52,6 +52,13 @@ _DONE = {
     ChangeKind.ADDRESS: "It goes to the new address.",
     ChangeKind.PAYMENT_METHOD: "It is paid the new way.",
 }
+
+
+_HELD: Final = Statement(f"""
+SELECT id FROM app.payments WHERE tenant_id = %(tenant)s AND order_id = %(order)s AND void_requested_at IS NULL
+  AND status IN ('{PaymentStatus.AUTHORIZED.value}', '{PaymentStatus.PARTIALLY_CAPTURED.value}')
+ORDER BY id
+""")  # noqa: S608 (our own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,20 +144,10 @@ def _let_go(session: Session, order: Order, change: OrderChange, effect: Effect)
         return [effect.old_payment_id]
     if order.status != OrderStatus.CANCELED:
         return []
-    held = (PaymentStatus.AUTHORIZED, PaymentStatus.PARTIALLY_CAPTURED)
-    rows = session.scalars(
-        select(Payment.id)
-        .where(
-            Payment.tenant_id == order.tenant_id,
-            Payment.order_id == order.id,
-            Payment.status.in_(held),
-            Payment.void_requested_at.is_(None),
-        )
-        .order_by(Payment.id)
-    ).all()
+    rows = [row["id"] for row in ask(session, _HELD, {"tenant": order.tenant_id, "order": order.id})]
     for payment_id in rows:
         voids.request(session, order.tenant_id, payment_id=payment_id, actor=change.approved_by or change.requested_by)
-    return list(rows)
+    return rows
 
 
 def try_refund(session: Session, order: Order, change: OrderChange) -> None:

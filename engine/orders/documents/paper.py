@@ -65,7 +65,8 @@ class RateBook:
         """Lines that say themselves what they were taxed at need no other word."""
         if order.taxes and all(line.taxes for line in lines):
             return cls(tax.NO_TAX, {})
-        return cls(_place(session, order), _categories(session, order.tenant_id, lines))
+        place = _place(session, order)
+        return cls(place, _categories(session, order.tenant_id, lines) if place.levies else {})
 
     def of_line(self, line: OrderLine) -> int:
         usual = sum(int(part["rate_ppm"]) for part in line.taxes)
