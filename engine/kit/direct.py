@@ -112,6 +112,7 @@ BIND: Final = Statement("SELECT set_config('app.tenant_id', %(tenant)s, true)" +
 _BIND_ALONE: Final = Statement("SELECT set_config('app.tenant_id', %(tenant)s, true)")
 _BEGIN: Final = Statement("BEGIN")
 _COMMIT: Final = Statement("COMMIT")
+_BOUNDS: Final = frozenset({_BEGIN, _COMMIT, BIND, _BIND_ALONE})
 _PLAN_AGAIN: Final = 1000
 """A plan is right for tables of about the size they had: each connection plans anew after 10, 100 and every 1000 uses,
 so that one made for an empty table does not go on by an index that once was as good as any other."""
@@ -216,9 +217,10 @@ def _told(error: PsycopgError, asks: Sequence[Ask] | Sequence[_Packed]) -> BaseE
 
 
 def _announce(connection: Line, asks: Sequence[_Packed]) -> None:
-    """Who listens to the engine's statements hears of the trip, as of one."""
-    for hear in connection.dispatch.before_cursor_execute:
-        hear(connection, None, "; ".join(statement.text for statement, *_ in asks), {}, None, False)
+    """Who listens to the engine's statements hears of the trip, as of one; of a transaction's bounds nobody does."""
+    said = "; ".join(statement.text for statement, *_ in asks if statement not in _BOUNDS)
+    for hear in connection.dispatch.before_cursor_execute if said else ():
+        hear(connection, None, said, {}, None, False)
 
 
 def roll_back(connection: Line) -> None:

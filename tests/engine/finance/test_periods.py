@@ -119,6 +119,7 @@ def test_a_lock_waits_for_an_entry_that_is_being_written(shop: Shop) -> None:
             session, shop.tenant.id, kind="capture", subject="slow", currency="USD",
             amounts=postings.capture(100, 0), at=PAST,
         )  # fmt: skip
+        assert session.scalars(select(JournalEntry.subject)).all() == ["slow"]  # it has gone, then
         thread = threading.Thread(target=lock)
         thread.start()
         _until_someone_waits(shop)
