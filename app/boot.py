@@ -14,7 +14,7 @@ from engine.catalog.embedder import CallableEmbedder, Embedder, MiniLM, Vector
 from engine.catalog.remembered import Remembered
 from engine.catalog.search import CatalogSearch
 from engine.catalog.vectors import NoIndex, VectorIndex
-from engine.db import Addresses, Store, open_addresses
+from engine.db import POOL_SIZE, Addresses, Store, open_addresses
 from engine.kit import holds
 from engine.kit.errors import Unavailable
 from engine.kit.tenancy import Tenant
@@ -101,12 +101,13 @@ def open_runtime(
     index: VectorIndex | None = None,
     embedder: Embedder | None = None,
     psp_origin: str = "",
+    pool_size: int = POOL_SIZE,
 ) -> Runtime:
     """What every edge holds; without an index search goes by words alone. Every table is mapped from here on: a write
-    may need any other's.
+    may need any other's. Of connections it has up to twice ``pool_size``.
     """
     load_models()
-    store = Store(addresses.runtime)
+    store = Store(addresses.runtime, pool_size=pool_size, overflow=pool_size)
     return Runtime(
         store=store,
         gateways=open_gateways(settings, addresses, store, psp_origin=psp_origin),

@@ -9,31 +9,33 @@ from typing import Final
 import structlog
 
 from app.metrics import EVENTS_SENT, JOB_FAILURES
+from engine import due
 from engine.agentic import sending
-from engine.due import webhooks_wait
+from engine.lookout import Lookout
 from engine.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 AT_ONCE: Final = 8
 OF_ONE_PLATFORM: Final = 2
+_ERRAND: Final = "events for platforms"
 Key = tuple[str, str]
 
 
 class Courier:
     """One for a process; any number of processes share the work."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, lookout: Lookout) -> None:
+        self._runtime, self._lookout = runtime, lookout
+        lookout.watch({_ERRAND: (due.WEBHOOKS,)})
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._under_way: Counter[Key] = Counter()
 
     def round(self) -> None:
         """Begin to send what is due, as far as hands are free."""
-        for tenant_id in self._runtime.store.tenant_ids():
-            if webhooks_wait(self._runtime.store, tenant_id):
-                for platform_id in sending.waiting(self._runtime, tenant_id):
-                    self._begin((tenant_id, platform_id))
+        for tenant_id in self._lookout.due(_ERRAND):
+            for platform_id in sending.waiting(self._runtime, tenant_id):
+                self._begin((tenant_id, platform_id))
 
     def stop(self) -> None:
         """Begin nothing more. A call under way is left alone: its event's lease ends, and somebody sends it again."""

@@ -1,4 +1,4 @@
-"""What goes on beside the requests: a few threads, a round a second, every tenant in turn, no failure ends it."""
+"""What goes on beside the requests: a few threads, a round a second, every shop that waits, no failure ends it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from app.cardentry import receive_event
 from app.courier import Courier
 from app.metrics import JOB_FAILURES
 from app.site import Site
+from engine import due
 from engine import jobs as engine_jobs
 from engine.catalog.embedder import Embedder
 from engine.catalog.errors import IndexUnavailable
 from engine.catalog.indexing import index_pending
 from engine.catalog.vectors import VectorIndex
-from engine.due import imports_wait, search_waits
 from engine.imports.work import work
 from engine.kit.errors import DomainError
+from engine.lookout import Lookout
 from engine.payments.gateways.sandbox.gateway import SandboxGateway
 
 log = structlog.get_logger(__name__)
@@ -30,14 +31,17 @@ SEND_SECONDS: Final = 0.5
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 _STOP_SECONDS: Final = 3.0
+_SEARCH, _FILES = "search", "files"
 
 
 class Jobs:
     """Starts and stops the background threads of a serving process."""
 
-    def __init__(self, site: Site, index: VectorIndex, embedder: Embedder) -> None:
-        self._site, self._index, self._embedder = site, index, embedder
-        self._courier: Courier | None = None
+    def __init__(self, site: Site, index: VectorIndex, embedder: Embedder, lookout: Lookout) -> None:
+        self._site, self._index, self._embedder, self._lookout = site, index, embedder, lookout
+        lookout.watch({_SEARCH: (due.SEARCH,), _FILES: (due.IMPORTS,)})
+        engine_jobs.watch(lookout)
+        self._courier = Courier(site.runtime, lookout)
         self._stop = threading.Event()
         self._minutely_at = self._hourly_at = time.monotonic()
         self._threads = [
@@ -57,8 +61,7 @@ class Jobs:
     def stop(self) -> None:
         """Let the running round end."""
         self._stop.set()
-        if self._courier is not None:
-            self._courier.stop()
+        self._courier.stop()
         deadline = time.monotonic() + _STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -69,7 +72,7 @@ class Jobs:
         minutely, hourly = now >= self._minutely_at, now >= self._hourly_at
         self._minutely_at = now + _MINUTE if minutely else self._minutely_at
         self._hourly_at = now + _HOUR if hourly else self._hourly_at
-        engine_jobs.run_once(self._site.runtime, minutely=minutely, hourly=hourly)
+        engine_jobs.run_once(self._site.runtime, self._lookout, minutely=minutely, hourly=hourly)
         gateway = self._site.runtime.gateways.get("sandbox")
         if isinstance(gateway, SandboxGateway):
             self._hear(gateway)
@@ -79,25 +82,20 @@ class Jobs:
     def index(self) -> None:
         """Bring the search index in step with the outbox."""
         runtime = self._site.runtime
-        for tenant_id in runtime.store.tenant_ids():
+        for tenant_id in self._lookout.due(_SEARCH):
             try:
-                waits = search_waits(runtime.store, tenant_id)
-                if waits and index_pending(runtime.store, tenant_id, self._index, self._embedder):
+                if index_pending(runtime.store, tenant_id, self._index, self._embedder):
                     runtime.search.forget(tenant_id)
             except IndexUnavailable:
                 log.warning("search index unavailable", tenant=tenant_id)
 
     def bring_in_files(self) -> None:
         """Read and apply large files, beside everything else: one of them may take minutes."""
-        runtime = self._site.runtime
-        for tenant_id in runtime.store.tenant_ids():
-            if imports_wait(runtime.store, tenant_id):
-                work(runtime, tenant_id)
+        for tenant_id in self._lookout.due(_FILES):
+            work(self._site.runtime, tenant_id)
 
     def send_events(self) -> None:
         """Tell platforms of their orders."""
-        if self._courier is None:
-            self._courier = Courier(self._site.runtime)
         self._courier.round()
 
     def _hear(self, gateway: SandboxGateway) -> None:

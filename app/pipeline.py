@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from engine import due
 from engine.db import Addresses, Store
 from engine.kit.errors import Unavailable
+from engine.lookout import Lookout
 from engine.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -20,7 +22,9 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS: Final = 2.0
 THREADS: Final = 8
 MARGIN_SECONDS: Final = 1.0
+_WANTED: Final = "whether anybody wants runs"
 CONNECTIONS: Final = 6
+OVERFLOW: Final = 2
 """Of the runs' own pool; requests have theirs."""
 
 
@@ -35,8 +39,10 @@ class Pipeline:
         workflows: Sequence[str] = (),
         threads: int = THREADS,
         at_once: bool = False,
+        lookout: Lookout | None = None,
     ) -> None:
-        self._store = Store(addresses.runtime, pool_size=CONNECTIONS, overflow=2)
+        self._store = Store(addresses.runtime, pool_size=CONNECTIONS, overflow=OVERFLOW)
+        self._lookout = lookout or Lookout(self._store)
         self._runtime = replace(runtime, store=self._store)
         self._addresses, self._workflows, self._threads, self._at_once = addresses, workflows, threads, at_once
         self._stop = threading.Event()
@@ -67,13 +73,15 @@ class Pipeline:
         self._store.close()
 
     def _begin(self) -> None:
-        from engine.workflows.executing import wanted
-
-        while not (self._at_once or wanted(self._runtime)):
+        self._lookout.watch({_WANTED: (due.PIPELINE_ON, due.RUNS_OPEN)})
+        while not (self._at_once or self._lookout.due(_WANTED)):
             if self._stop.wait(LOOK_SECONDS):
                 return
+        self._lookout.forget(_WANTED)
         try:
-            execution = launch(self._runtime, self._addresses, workflows=self._workflows, threads=self._threads)
+            execution = launch(
+                self._runtime, self._addresses, self._lookout, workflows=self._workflows, threads=self._threads
+            )
         except Exception as error:
             self.failed = str(error) if isinstance(error, Unavailable) else type(error).__name__
             log.exception("runs are not executed here")
@@ -81,7 +89,9 @@ class Pipeline:
         self._execution = execution
 
 
-def launch(runtime: Runtime, addresses: Addresses, *, workflows: Sequence[str], threads: int) -> Execution:
+def launch(
+    runtime: Runtime, addresses: Addresses, lookout: Lookout, *, workflows: Sequence[str], threads: int
+) -> Execution:
     """Bring the durable engine's tables up to date where their owner is known, and execute. Raises ``Unavailable``
     where they are not and it is not.
     """
@@ -91,6 +101,6 @@ def launch(runtime: Runtime, addresses: Addresses, *, workflows: Sequence[str], 
     if addresses.owner is not None:
         durable.migrate(addresses)
     part = durable.Durable(runtime, executor_name(), workflows=workflows, threads=threads)
-    execution = Execution(runtime, part, workflows)
+    execution = Execution(runtime, part, workflows, lookout=lookout)
     execution.start()
     return execution

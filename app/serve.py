@@ -34,6 +34,7 @@ from engine.db import Addresses
 from engine.embedded.files import make_home, try_lock, write_atomic
 from engine.kit import clock
 from engine.kit.errors import Unavailable
+from engine.lookout import Lookout
 from engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class _Opened:
     """When the process began, by the monotonic clock."""
     house: House | None = None
     guard: Any = None
+    lookout: Lookout | None = None
     jobs: Jobs | None = None
     runner: Runner | None = None
     executing: Pipeline | None = None
@@ -197,7 +199,8 @@ async def _open(site: Site, opened: _Opened, say: Say, stop: asyncio.Event) -> N
     opened.house = House(addresses, runtime)
     await asyncio.to_thread(fill_index, runtime, index, embedder, step)
     site.opened, site.live = runtime, LiveEvents(addresses.runtime)
-    opened.jobs = Jobs(site, index, embedder)
+    opened.lookout = Lookout(runtime.store)
+    opened.jobs = Jobs(site, index, embedder, opened.lookout)
     opened.jobs.start()
     if settings.demo_pipeline and settings.wants_demo:
         opened.pipeline = DemoPipeline(settings, addresses, runtime, site.web_origin)
@@ -242,12 +245,12 @@ async def _start_agents(site: Site, opened: _Opened, loading: asyncio.Future[Non
     await loading
     from graph.runner import Runner
 
-    opened.runner = Runner(site.runtime, addresses.runtime)
+    opened.runner = Runner(site.runtime, addresses.runtime, lookout=opened.lookout)
     await opened.runner.start()
     site.waker = opened.runner
     if opened.pipeline:
         opened.pipeline.start()
-    opened.executing = Pipeline(site.runtime, addresses)
+    opened.executing = Pipeline(site.runtime, addresses, lookout=opened.lookout)
     opened.executing.start()
     gc.freeze()  # what was imported stays for good: no collection needs to walk it during a turn
     gc.set_threshold(10_000, 20, 20)  # a request makes little that only a collection frees

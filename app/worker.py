@@ -17,6 +17,8 @@ from app.commands.outcome import FAILED, say, show
 from engine.settings import Settings
 
 _LOOK_SECONDS: Final = 0.2
+POOL_SIZE: Final = 4
+"""Gateways have these; runs have a pool of their own."""
 
 
 def work(workflows: Sequence[str], *, threads: int, host: str, port: int, grace_seconds: float) -> None:
@@ -44,7 +46,7 @@ def _work(
     from app.boot import close_runtime, open_runtime
     from app.pipeline import Pipeline
 
-    runtime = open_runtime(Settings.from_env(), addresses)
+    runtime = open_runtime(Settings.from_env(), addresses, pool_size=POOL_SIZE)
     part = Pipeline(runtime, addresses, workflows=workflows, threads=threads, at_once=True)
     part.start()
     health = serve_health(part, host, port)

@@ -36,7 +36,6 @@ from engine.settings import Settings, SettingsError
 OWNER_ROLE: Final = "icommerce_owner"
 SANDBOX_ROLE: Final = "icommerce_sandbox"
 POOL_SIZE: Final = 12
-POOL_OVERFLOW: Final = 12
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Addresses:
 class Store:
     """The runtime role's connections. Cheap to share between threads."""
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, overflow: int = POOL_OVERFLOW) -> None:
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, overflow: int = POOL_SIZE) -> None:
         self.url = url
         self.engine = open_engine(url, pool_size=pool_size, overflow=overflow)
         remember(self.engine)

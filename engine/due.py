@@ -1,4 +1,4 @@
-"""Whether there is anything to do: one look per shop and tick, so that a quiet shop costs one short trip of reads.
+"""Whether there is anything to do: one look over all shops (``engine.lookout``), so that a quiet shop costs no trip.
 
 A condition may say yes too often, never too seldom: it is what the job itself looks for, or more. Each is met by an
 index of its own that holds only what waits.
@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from engine.db import Store
-from engine.kit import clock
 from engine.kit.direct import Statement
 
 PAYMENTS_UNFINISHED: Final = """SELECT FROM app.payments WHERE tenant_id = %(tenant)s
@@ -32,11 +30,19 @@ CHECKOUTS_OVER: Final = """SELECT FROM app.checkout_sessions WHERE tenant_id = %
 AND status NOT IN ('completed', 'canceled', 'expired') AND status <> 'complete_in_progress' AND expires_at <= %(now)s"""
 CHANGES_OVER: Final = """SELECT FROM app.order_changes WHERE tenant_id = %(tenant)s
 AND status IN ('quoted', 'confirmed') AND expires_at <= %(now)s"""
+RETURNS_OVER: Final = """SELECT FROM app.returns WHERE tenant_id = %(tenant)s
+AND status IN ('requested', 'approved', 'label_ready') AND sent_at IS NULL
+AND expires_at <= %(now)s - interval '2 seconds'"""
+RETURNS_TO_CHARGE: Final = """SELECT FROM app.returns WHERE tenant_id = %(tenant)s
+AND NOT status IN ('closed', 'declined', 'canceled', 'expired') AND to_charge > 0 AND problem IS NULL
+AND (received_at IS NOT NULL OR scanned_at IS NOT NULL)"""
 BACKORDERS: Final = "SELECT FROM app.backorders WHERE tenant_id = %(tenant)s AND status = 'waiting'"
 DIGITAL: Final = """SELECT FROM app.order_lines l JOIN app.orders o ON o.tenant_id = l.tenant_id AND o.id = l.order_id
 WHERE l.tenant_id = %(tenant)s AND l.digital AND l.allocated > l.shipped AND o.status = 'open'"""
 CONVERSATIONS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'conversation' AND delivered_at IS NULL AND available_at <= %(now)s"""
+TURNS: Final = """SELECT FROM app.runs WHERE tenant_id = %(tenant)s
+AND status IN ('queued', 'running') AND (status = 'queued' OR lease_until < %(now)s)"""
 AGENTIC: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
 AND consumer = 'agentic' AND delivered_at IS NULL AND available_at <= %(now)s"""
 CUSTOMERS: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
@@ -75,6 +81,28 @@ OR (n.digest_at IS NULL AND coalesce((a.facts->>'count')::int, 1) > n.count))"""
 DIGEST: Final = """SELECT FROM app.sync_notices WHERE tenant_id = %(tenant)s AND digest_at <= %(now)s"""
 POSTS: Final = """SELECT FROM app.sync_posts WHERE tenant_id = %(tenant)s
 AND status = 'waiting' AND available_at <= %(now)s"""
+PIPELINE_ON: Final = "SELECT FROM app.sync_pipeline WHERE tenant_id = %(tenant)s AND active AND is_on"
+RUNS_OPEN: Final = """SELECT FROM app.sync_runs WHERE tenant_id = %(tenant)s AND mode = 'live'
+AND status IN ('queued', 'running', 'waiting')"""
+RUNS_QUEUED: Final = """SELECT FROM app.sync_runs WHERE tenant_id = %(tenant)s AND mode = 'live' AND status = 'queued'
+AND workflow = ANY(%(workflows)s) AND (handed_at IS NULL OR handed_at < %(now)s - interval '10 minutes')"""
+RUNS_ORPHANED: Final = """SELECT FROM app.sync_runs WHERE tenant_id = %(tenant)s AND mode = 'live'
+AND status IN ('queued', 'running', 'waiting') AND workflow <> ALL(%(known)s)
+AND created_at < %(now)s - interval '10 minutes'"""
+RUNS_WAITING: Final = """SELECT FROM app.sync_runs WHERE tenant_id = %(tenant)s AND mode = 'live' AND status = 'waiting'
+AND workflow = ANY(%(workflows)s) AND next_try_at <= %(now)s"""
+RUNS_ASLEEP: Final = """SELECT FROM app.sync_connections c JOIN app.sync_runs r ON r.tenant_id = c.tenant_id
+WHERE c.tenant_id = %(tenant)s AND c.status = 'active' AND c.status_at > %(now)s - interval '30 seconds'
+AND r.mode = 'live' AND r.status = 'waiting' AND r.next_try_at IS NOT NULL AND r.workflow = ANY(%(workflows)s)
+AND r.error_code IN ('auth_expired', 'connection_paused')"""
+DELIVERIES: Final = """SELECT FROM app.sync_deliveries WHERE tenant_id = %(tenant)s
+AND status = 'waiting' AND available_at <= %(now)s"""
+WANTED_AGAIN: Final = """SELECT FROM app.sync_exceptions WHERE tenant_id = %(tenant)s
+AND status = 'retrying' AND (taken_until IS NULL OR taken_until <= %(now)s)"""
+POLLS: Final = """SELECT FROM app.sync_pipeline p
+LEFT JOIN app.sync_cursors c ON c.tenant_id = p.tenant_id AND c.workflow = p.workflow
+WHERE p.tenant_id = %(tenant)s AND p.active AND p.is_on AND p.workflow = ANY(%(polled)s)
+AND (c.due_at IS NULL OR c.due_at <= %(now)s)"""
 IMPORTS: Final = """SELECT FROM app.catalog_imports WHERE tenant_id = %(tenant)s
 AND status IN ('waiting', 'applying')"""
 SEARCH: Final = """SELECT FROM app.outbox WHERE tenant_id = %(tenant)s
@@ -83,28 +111,26 @@ AND consumer = 'search' AND delivered_at IS NULL AND available_at <= %(now)s"""
 
 def look(conditions: Iterable[tuple[str, ...]]) -> Statement:
     """One row of booleans ``due_0``, ``due_1``, …: whether any of the first conditions is met, of the second, …"""
-    found = (" OR ".join(f"EXISTS ({one})" for one in any_of) for any_of in conditions)
-    return Statement("SELECT " + ", ".join(f"{words} AS due_{place}" for place, words in enumerate(found)))
+    return Statement(f"SELECT {_booleans(conditions)}")
 
 
-_SEARCH_LOOK: Final = look([(SEARCH,)])
-_WEBHOOKS_LOOK: Final = look([(WEBHOOKS,)])
-_IMPORTS_LOOK: Final = look([(IMPORTS,)])
+def look_around(conditions: Iterable[tuple[str, ...]]) -> Statement:
+    """The same of all shops at once: a row with ``shop``, ``status`` and the booleans for each in which any is met.
+
+    Row-level security goes by what the transaction is bound to, so each shop is bound before it is looked at, and
+    looked at by what was bound: that is the order, for the one needs the other. ``OFFSET 0`` keeps the planner from
+    looking at all of them under one.
+    """
+    wanted = list(conditions)
+    booleans = _booleans([tuple(one.replace("%(tenant)s", "bound.tenant") for one in any_of) for any_of in wanted])
+    met = " OR ".join(f"seen.due_{place}" for place in range(len(wanted)))
+    return Statement(
+        "SELECT shops.id AS shop, shops.status, seen.* FROM app.tenants shops"  # noqa: S608 (conditions of our own)
+        " CROSS JOIN LATERAL (SELECT set_config('app.tenant_id', shops.id, true) AS tenant OFFSET 0) bound"
+        f" CROSS JOIN LATERAL (SELECT {booleans} OFFSET 0) seen WHERE {met}"
+    )
 
 
-def search_waits(store: Store, tenant_id: str) -> bool:
-    """Whether the search index is behind the outbox."""
-    ((found,),) = store.ask(tenant_id, (_SEARCH_LOOK, {"tenant": tenant_id, "now": clock.now()}))
-    return bool(found["due_0"])
-
-
-def webhooks_wait(store: Store, tenant_id: str) -> bool:
-    """Whether an event for a platform is to be sent."""
-    ((found,),) = store.ask(tenant_id, (_WEBHOOKS_LOOK, {"tenant": tenant_id, "now": clock.now()}))
-    return bool(found["due_0"])
-
-
-def imports_wait(store: Store, tenant_id: str) -> bool:
-    """Whether a file is to be worked through."""
-    ((found,),) = store.ask(tenant_id, (_IMPORTS_LOOK, {"tenant": tenant_id}))
-    return bool(found["due_0"])
+def _booleans(conditions: Iterable[tuple[str, ...]]) -> str:
+    found = (" OR ".join(f"EXISTS ({one} OFFSET 0)" for one in any_of) for any_of in conditions)
+    return ", ".join(f"({words}) AS due_{place}" for place, words in enumerate(found))

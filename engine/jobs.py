@@ -1,6 +1,7 @@
 """The engine's housekeeping, tenant by tenant: each job binds its tenant, one failure stops no other.
 
-A round looks first which jobs have anything to do, and one process at a time keeps a tenant's house.
+A round looks first which shops have anything to do, then in those which jobs have, and one process at a time keeps a
+tenant's house.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from engine.fulfillment.release import release_due
 from engine.fulfillment.tracking import find_lost, poll_carriers
 from engine.inventory import adjusting, watching
 from engine.kit import audit, clock, holds, idempotency, limits, outbox
+from engine.lookout import Lookout
 from engine.mail import consumer, sending
 from engine.orders.allocation import fill_backorders
 from engine.orders.changes.expiry import expire_changes
@@ -251,6 +253,8 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     reconcile_restore: (due.RESTORED,),
     recovery.expire: (due.CARDS_OVER, due.CHECKOUTS_OVER),
     expire_changes: (due.CHANGES_OVER,),
+    deciding.expire_returns: (due.RETURNS_OVER,),
+    collecting.collect_due: (due.RETURNS_TO_CHARGE,),
     fill_backorders: (due.BACKORDERS,),
     deliver_due: (due.DIGITAL,),
     approvals.finish_claimed: (due.APPROVALS,),
@@ -270,7 +274,8 @@ DUE: Final[Mapping[Job, tuple[str, ...]]] = {
     telling.tell: (due.ALERTS, due.ALERTS_OVER, due.DIGEST),
     posting.send_posts: (due.POSTS,),
 }
-"""What says that a job has something to do; a job that is not named here has its turn every time."""
+"""What says that a job of every second has something to do."""
+HOUSE: Final = "house"
 SECOND, MINUTE, HOUR = "jobs of every second", "jobs of every minute", "jobs of every hour"
 """What a process is alone at: one lock each, or the rare ones would miss their turn beside the others."""
 _LOOK: Final = due.look(DUE.values())
@@ -282,11 +287,27 @@ wait until the tenant's books are reconciled; recovery, which only brings to an 
 """
 
 
-def run_once(runtime: Runtime, *, minutely: bool = False, hourly: bool = False) -> None:
-    """One round of housekeeping over all tenants, suspended ones too: a payment under way must come to its end.
-    Never raises: what failed is logged and tried again next time.
+def _watching(runtime: Runtime) -> Lookout:
+    lookout = Lookout(runtime.store)
+    watch(lookout)
+    return lookout
+
+
+def watch(lookout: Lookout) -> None:
+    """Have it look for what the jobs of every second wait for."""
+    lookout.watch({HOUSE: tuple(one for any_of in DUE.values() for one in any_of)})
+
+
+def run_once(runtime: Runtime, lookout: Lookout | None = None, *, minutely: bool = False, hourly: bool = False) -> None:
+    """One round of housekeeping, in suspended shops too: a payment under way must come to its end. A shop in which
+    nothing waits has its turn with the jobs of every minute and hour alone. Without a ``lookout`` that watches it looks
+    around itself. Never raises: what failed is logged and tried again next time.
     """
-    for tenant_id in runtime.store.tenant_ids(suspended=True):
+    if minutely or hourly:
+        shops = runtime.store.tenant_ids(suspended=True)
+    else:
+        shops = (lookout or _watching(runtime)).due(HOUSE, suspended=True)
+    for tenant_id in shops:
         keep_house(runtime, tenant_id, minutely=minutely, hourly=hourly)
     if hourly:
         with runtime.store.without_tenant() as session:

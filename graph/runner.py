@@ -7,8 +7,10 @@ import contextlib
 import logging
 from typing import Final, TypeAlias
 
+from engine import due
 from engine.conversations import runs, turns
 from engine.conversations.runs import Claim
+from engine.lookout import Lookout
 from engine.runtime import Runtime
 from graph.build import Graph, build_graph
 from graph.checkpointer import Pool, keep_newest, open_pool, saver, thread_key
@@ -19,6 +21,7 @@ from icommerce_agents.threads import in_thread
 CONCURRENCY: Final = 32
 SWEEP_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 2.0
+_ERRAND: Final = "turns"
 ThreadKey: TypeAlias = tuple[str, str]
 log = logging.getLogger(__name__)
 
@@ -36,8 +39,11 @@ class Runner:
         *,
         concurrency: int = CONCURRENCY,
         sweep_seconds: float = SWEEP_SECONDS,
+        lookout: Lookout | None = None,
     ) -> None:
         self._runtime = runtime
+        self._lookout = lookout or Lookout(runtime.store, quiet_seconds=0.0)
+        self._lookout.watch({_ERRAND: (due.TURNS,)})
         self._pool: Pool = open_pool(dsn)
         self._slots = asyncio.Semaphore(concurrency)
         self._sweep_seconds = sweep_seconds
@@ -135,7 +141,7 @@ class Runner:
 
     def _waiting(self) -> list[ThreadKey]:
         found: list[ThreadKey] = []
-        for tenant_id in self._runtime.store.tenant_ids():
+        for tenant_id in self._lookout.due(_ERRAND):
             with self._runtime.unit_of_work(tenant_id) as session:
                 found.extend((tenant_id, thread_id) for thread_id in runs.waiting_threads(session, tenant_id))
         return found

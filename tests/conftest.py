@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from filelock import FileLock
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
 from engine.catalog.search import CatalogSearch
 from engine.db import Addresses, Store, open_addresses
@@ -63,15 +64,23 @@ def addresses(worker_id: str) -> Addresses:
         if not made.exists():
             migrate(found)
             made.touch()
+    return copied(found, f"test_{worker_id}")
+
+
+def copied(found: Addresses, name: str) -> Addresses:
+    """A database of that name as the migrated one was made, without a shop."""
     assert found.embedded is not None
-    name = f"test_{worker_id}"
+    home = Path(os.environ[RUN_HOME])
     admin = found.embedded.dsn(role=SUPERUSER, password=read_secrets(home)["postgres_password"], database="postgres")
     with psycopg.connect(admin, autocommit=True) as connection, FileLock(home / "template.lock"):
         copy = sql.SQL("CREATE DATABASE {} TEMPLATE icommerce OWNER icommerce_owner")
         connection.execute(copy.format(sql.Identifier(name)))
-    here = lambda url: url.replace("/icommerce?", f"/{name}?")  # noqa: E731 (a local shorthand)
     assert found.owner is not None
-    return replace(found, runtime=here(found.runtime), owner=here(found.owner), sandbox=here(found.sandbox))
+    runtime, owner, sandbox = (
+        make_url(url).set(database=name).render_as_string(hide_password=False)
+        for url in (found.runtime, found.owner, found.sandbox)
+    )
+    return replace(found, runtime=runtime, owner=owner, sandbox=sandbox)
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,11 @@ class VendorClient:
         )
         if self._shadow is not None and not anonymous and (reply := self._recorded(self._shadow, request)):
             return reply
-        return self._send(request, anonymous=anonymous, seconds=seconds or self._seconds)
+        try:
+            return self._send(request, anonymous=anonymous, seconds=seconds or self._seconds)
+        except SyncError as error:
+            error.connection_id = self.connection_id
+            raise
 
     def _send(self, request: Outgoing, *, anonymous: bool, seconds: float) -> Reply:
         """With the secrets that are known and, when they have been replaced since, with the new ones."""

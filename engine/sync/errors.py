@@ -30,6 +30,9 @@ class SyncError(DomainError):
     kind = Kind.UNAVAILABLE
     counts_for_breaker: ClassVar[bool] = False
 
+    connection_id: str | None = None
+    """Whose it is, where that is known."""
+
     def __init__(self, message: str, *, answer: int | None = None) -> None:
         super().__init__(message)
         self.answer = answer

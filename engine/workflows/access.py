@@ -52,6 +52,8 @@ class Access:
     wiring: Wiring = field(default_factory=Wiring)
     workflow_id: str = ""
     trace_id: str = ""
+    asked: str | None = None
+    """The connection that was asked for last."""
     _opened: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -97,6 +99,7 @@ class Access:
         return [row for row in rows if row.system in systems and row.status != ConnectionStatus.CLOSED]
 
     def _keep(self, which: str, opening: Callable[[], C]) -> C:
+        self.asked = None if which == OURS else which
         if which not in self._opened:
             self._opened[which] = opening()
         return cast("C", self._opened[which])

@@ -42,7 +42,7 @@ PER_SHOP: Final = 4
 """Runs of one workflow and one shop at once, over all processes: its backlog starves nobody."""
 _GENERIC: Final = "run"
 _MIGRATING: Final = 7_402_313
-_UNFINISHED: Final = ("PENDING", "ENQUEUED", "DELAYED")
+_PAGE: Final = 500
 
 
 def migrate(addresses: Addresses) -> None:
@@ -169,20 +169,27 @@ class Durable:
             self._resume([name], held[name])
         return len(again)
 
-    def forget_old(self, *, before: datetime) -> int:
-        """What steps gave is not needed once a run is over; how many were forgotten."""
-        done = self._dbos.list_workflows(
+    def forget_over(self, *, before: datetime) -> int:
+        """What steps gave is not needed once a run is over; how many were forgotten. What is parked is passed by."""
+        forgotten = passed = 0
+        while page := self._ended(before, passed):
+            over = self._over(page)
+            if over:
+                self._dbos.delete_workflows(over)
+            forgotten, passed = forgotten + len(over), passed + len(page) - len(over)
+        return forgotten
+
+    def _ended(self, before: datetime, passed: int) -> list[str]:
+        found = self._dbos.list_workflows(
             name=_GENERIC,
             status=["SUCCESS", "ERROR", "CANCELLED"],
             completed_before=before.isoformat(),
-            limit=1_000,
+            limit=_PAGE,
+            offset=passed,
             load_input=False,
             load_output=False,
         )
-        over = self._over([one.workflow_id for one in done])
-        if over:
-            self._dbos.delete_workflows(over)
-        return len(over)
+        return [one.workflow_id for one in found]
 
     def _over(self, names: list[str]) -> list[str]:
         """What a parked run left is canceled there, and not over."""

@@ -141,13 +141,21 @@ def in_force(session: Session, tenant_id: str) -> dict[str, PipelineRow]:
 
 def switched_on(session: Session, tenant_id: str) -> list[str]:
     """Names of the workflows that are on, in the registry's order."""
-    rows = in_force(session, tenant_id)
+    return on_in(in_force(session, tenant_id))
+
+
+def on_in(rows: Mapping[str, PipelineRow]) -> list[str]:
+    """As ``switched_on``, by what was read."""
     return [name for name in registry.names() if name in rows and rows[name].is_on]
 
 
 def settings_of(session: Session, tenant_id: str, workflow: str) -> PipelineSettings:
     """What counts: a workflow's own values, then the shared ones, then the defaults. Raises ``SettingsBroken``."""
-    rows = in_force(session, tenant_id)
+    return settings_in(in_force(session, tenant_id), workflow)
+
+
+def settings_in(rows: Mapping[str, PipelineRow], workflow: str) -> PipelineSettings:
+    """As ``settings_of``, by what was read for many. Raises ``SettingsBroken``."""
     own = rows.get(workflow) if workflow != SHARED else None
     try:
         return _settings(_said(rows.get(SHARED)), _said(own))

@@ -183,6 +183,7 @@ def _put(
         error=error,
         payload=row.payload if payload is None else payload,
         step=step[:80],
+        connection_id=error.connection_id,
     )
 
 

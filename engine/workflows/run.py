@@ -165,14 +165,19 @@ def told(error: SyncError) -> dict[str, Any]:
     """An error as it is kept with a step; ``raised`` makes it again."""
     fields = [{"path": one.path, "message": one.message} for one in getattr(error, "fields", ())]
     kind = "Rejected" if isinstance(error, Rejected) else type(error).__name__
-    return {"kind": kind, "code": error.code, "message": error.message, "answer": error.answer, "fields": fields}
+    said = {"code": error.code, "message": error.message, "answer": error.answer}
+    return {"kind": kind, **said, "fields": fields, "connection_id": error.connection_id}
 
 
 def raised(kept: dict[str, Any]) -> SyncError:
+    error: SyncError
     if kept["kind"] == "Rejected":
         fields = tuple(FieldFault(one["path"], one["message"]) for one in kept["fields"])
-        return Rejected(kept["message"], fields=fields, answer=kept["answer"])
-    return KINDS.get(kept["kind"], SyncError)(kept["message"], answer=kept["answer"])
+        error = Rejected(kept["message"], fields=fields, answer=kept["answer"])
+    else:
+        error = KINDS.get(kept["kind"], SyncError)(kept["message"], answer=kept["answer"])
+    error.connection_id = kept.get("connection_id")
+    return error
 
 
 def _faults(error: DomainError) -> tuple[FieldFault, ...]:

@@ -151,7 +151,7 @@ class Stepping(Access, ABC):
     def _attempt(self, place: int, name: str, work: Work, probe: Probe | None, failures: _Failures) -> dict[str, Any]:
         """One attempt, and what follows it. Waits of an attempt that was not begun are within it."""
         while True:
-            self._now = name
+            self._now, self.asked = name, None
             look = rows.begin_step(self._rows, self.ticket, place, name, executor_id=self.executor_id)
             try:
                 value = self._work(work, probe, look=look)
@@ -200,6 +200,7 @@ class Stepping(Access, ABC):
         error = meant(fault)
         if error is not fault:
             log.warning("step failed", run=self.id, step=name, why=error.code, exc_info=fault)
+        error.connection_id = error.connection_id or self.asked
         return error
 
     def _until(self, until: datetime, name: str, place: int, error: SyncError | None, *, unsure: bool = False) -> None:

@@ -5,7 +5,7 @@ Beginning a run twice is beginning it once, so each of these may be repeated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -24,7 +24,7 @@ from engine.sync.work_models import Delivery, ExceptionRow
 from engine.workflows import pipeline, registry, starting, unread
 from engine.workflows.access import Access, Poll, Wiring
 from engine.workflows.definition import Workflow
-from engine.workflows.models import OPEN_RUNS, CursorRow, RunRow
+from engine.workflows.models import OPEN_RUNS, CursorRow, PipelineRow, RunRow
 from engine.workflows.run import backoff, meant
 from engine.workflows.settings import PipelineSettings
 
@@ -44,28 +44,30 @@ def _hear_deliveries(runtime: Runtime, tenant_id: str) -> int:
         if not inbox.waiting(session, tenant_id):
             return 0
         rows = inbox.claim(session, tenant_id, limit=_AT_ONCE)
-        on = pipeline.switched_on(session, tenant_id)
+        force = pipeline.in_force(session, tenant_id)
         systems = dict(
             session.execute(select(Connection.id, Connection.system).where(Connection.tenant_id == tenant_id)).all()
         )
     for row in rows:
         hearing = [
             workflow
-            for name in on
+            for name in pipeline.on_in(force)
             if (workflow := registry.live(name)).from_delivery
             and (systems.get(row.connection_id or "", row.source), row.topic) in workflow.hears
         ]
-        _hear_one(runtime, row, hearing)
+        _hear_one(runtime, row, hearing, force)
     return len(rows)
 
 
-def _hear_one(runtime: Runtime, row: Delivery, hearing: Sequence[Workflow[Any]]) -> None:
+def _hear_one(
+    runtime: Runtime, row: Delivery, hearing: Sequence[Workflow[Any]], force: Mapping[str, PipelineRow]
+) -> None:
     """It is done once all that hear it have begun; what cannot be read is tried again, and a person's in the end."""
     try:
         begun: list[tuple[str, Any]] = []
         for workflow in hearing:
             assert workflow.from_delivery is not None
-            access = Access(runtime, row.tenant_id, _settings(runtime, row.tenant_id, workflow))
+            access = Access(runtime, row.tenant_id, pipeline.settings_in(force, workflow.name))
             begun += [(workflow.name, payload) for payload in workflow.from_delivery(access, row)]
     except Exception as fault:
         error = meant(fault)
@@ -123,6 +125,7 @@ def _put_back(runtime: Runtime, row: ExceptionRow, error: DomainError) -> None:
             error=Rejected(error.message),
             payload=row.fixed or row.payload,
             step=row.step,
+            connection_id=row.connection_id,
         )
 
 
@@ -151,7 +154,7 @@ def poll(runtime: Runtime, tenant_id: str, workflow: Workflow[Any], *, wiring: W
         cursor = session.get(CursorRow, (tenant_id, workflow.name))
         value, failures = (dict(cursor.value), cursor.failures) if cursor else ({}, 0)
     assert workflow.poll is not None
-    begun = 0
+    begun, asking = 0, None
     try:
         asking = Poll(
             runtime,
@@ -165,7 +168,9 @@ def poll(runtime: Runtime, tenant_id: str, workflow: Workflow[Any], *, wiring: W
         for payloads in _in_parts(workflow.poll(asking)):
             begun += _begin_all(runtime, tenant_id, workflow, payloads)
     except Exception as fault:  # noqa: BLE001 (one poll's failure stops no other)
-        _poll_failed(runtime, tenant_id, workflow, meant(fault), failures + 1, fault)
+        error = meant(fault)
+        error.connection_id = error.connection_id or (asking.asked if asking else None)
+        _poll_failed(runtime, tenant_id, workflow, error, failures + 1, fault)
         return begun
     with runtime.unit_of_work(tenant_id) as session:
         held = unread.tell(session, tenant_id, workflow.name, asking.workflow_id, asking.unread, whole=bool(value))
@@ -219,6 +224,7 @@ def _poll_failed(
                 payload={},
                 step="poll",
                 times=failures,
+                connection_id=error.connection_id,
             )
 
 

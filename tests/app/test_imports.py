@@ -20,6 +20,7 @@ from engine.catalog.models import Product
 from engine.imports import service, work
 from engine.imports.models import CatalogImport, ImportPart
 from engine.kit import clock
+from engine.lookout import Lookout
 from tests.app.conftest import Browser, counted
 from tests.app.test_bad_input import MARK, is_problem
 from tests.shop import Shop, open_shop
@@ -77,7 +78,7 @@ def test_a_large_file_is_worked_through_beside_the_request(
     assert (made.status_code, made.json()["status"], made.json()["report"]) == (202, "waiting", None)
     path = f"/v1/staff/imports/{made.json()['id']}"
     is_problem(browser.post(f"{path}/apply", authorization=staff), 409, "conflict")
-    jobs = Jobs(site, None, None)  # type: ignore[arg-type]  # (no index is asked)
+    jobs = Jobs(site, None, None, Lookout(shop.runtime.store, quiet_seconds=0.0))  # type: ignore[arg-type]  # (no index is asked)
     jobs.bring_in_files()
     told = browser.get(path, authorization=staff).json()
     assert (told["status"], told["total"], told["done"], counted(shop, Product)) == ("reported", 700, 700, 0)

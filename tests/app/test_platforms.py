@@ -15,6 +15,7 @@ from app.cli import app
 from app.courier import Courier
 from engine.agentic import webhooks
 from engine.kit.identity import Identity
+from engine.lookout import Lookout
 from engine.runtime import Runtime
 from tests.app.acp.official import valid
 from tests.app.conftest import Browser
@@ -163,7 +164,7 @@ def test_the_courier_sends_and_a_slow_receiver_holds_up_nobody(shop: Shop, buyer
         for who in (slow, slow, slow, buyer):
             buy_as(shop, who, "A")
         tell(shop)
-        courier = Courier(shop.runtime)
+        courier = Courier(shop.runtime, Lookout(shop.runtime.store, quiet_seconds=0.0))
         for _ in range(3):
             courier.round()
         assert arrived.wait(20)

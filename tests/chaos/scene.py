@@ -6,7 +6,7 @@ The same seed, fault and death give the same run, to the request.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -201,14 +201,7 @@ def set_scene(runtime: Runtime, tenant: Tenant, storm: Storm) -> Iterator[Scene]
     with clock.own(NOON) as hands:
         world = World.preset("summit", seed=storm.seed, at=NOON)
         scene = Scene(runtime, tenant, storm, world, hands)
-        merchant = scene.merchant
-        with runtime.unit_of_work(tenant.id) as session:
-            assert connect(session, runtime, tenant.id, merchant, URL)
-        for number in range(ORDERS):
-            emitting.place_order(world, merchant, basket(merchant, read_goods(), number))
-        goods = [one.number for one in merchant.house.items.values() if one.on_hand >= 10][:2]
-        emitting.purchase(world, merchant, lines=[(sku, 5) for sku in goods], location="RNO")
-        emitting.cancel_order(world, merchant, next(iter(merchant.shop.state.orders.values())).name)
+        furnish(scene, range(ORDERS))
         if storm.kind is not None:
             fault = {
                 "id": "storm",
@@ -221,6 +214,18 @@ def set_scene(runtime: Runtime, tenant: Tenant, storm: Storm) -> Iterator[Scene]
             world.ground.faults.put(Rule.model_validate(fault))
         yield scene
         world.close()
+
+
+def furnish(scene: Scene, baskets: Iterable[int]) -> None:
+    """The shop's accounts and what it has to do; the first order is canceled before anybody hears of it."""
+    world, merchant = scene.world, scene.merchant
+    with scene.runtime.unit_of_work(scene.tenant.id) as session:
+        assert connect(session, scene.runtime, scene.tenant.id, merchant, URL)
+    for number in baskets:
+        emitting.place_order(world, merchant, basket(merchant, read_goods(), number))
+    goods = [one.number for one in merchant.house.items.values() if one.on_hand >= 10][:2]
+    emitting.purchase(world, merchant, lines=[(sku, 5) for sku in goods], location="RNO")
+    emitting.cancel_order(world, merchant, next(iter(merchant.shop.state.orders.values())).name)
 
 
 def what_is_wrong(scene: Scene) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from engine.db import Addresses
 from engine.kit.tenancy import Tenant
@@ -23,9 +23,11 @@ from engine.workflows import durable, starting
 from engine.workflows.models import RunRow, RunStatus
 from engine.workflows.run import Run
 from tests.engine.workflows.toys import Toy, registered, toy
+from tests.engine.workflows.worker import NAME
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 60.0
+BACKLOG = 400
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +89,8 @@ def unused(run: Run, payload: Toy) -> dict[str, Any]:
 @pytest.fixture
 def begin(runtime: Runtime, tenant: Tenant) -> Callable[..., str]:
     def started(ref: str, note: str = "") -> str:
-        with registered(toy(unused)):
-            return starting.start(runtime, tenant.id, "toy", {"ref": ref, "note": note}, trigger="test")[0]
+        with registered(toy(unused, name=NAME)):
+            return starting.start(runtime, tenant.id, NAME, {"ref": ref, "note": note}, trigger="test")[0]
 
     return started
 
@@ -155,7 +157,7 @@ def test_a_run_that_fails_is_queued_for_a_person_and_retried_from_the_top(
     crew.hire("failer")
     row = until(run_id, lambda row: row.status == RunStatus.FAILED)
     assert (row.step, row.error_code) == ("refused", "vendor_rejected")
-    with registered(toy(unused)), runtime.unit_of_work(tenant.id) as session:
+    with registered(toy(unused, name=NAME)), runtime.unit_of_work(tenant.id) as session:
         starting.retry(session, tenant.id, run_id, actor="ops", payload={"ref": "#1", "note": "fixed"})
     row = until(run_id, is_done)
     assert (row.turn, row.error) == (2, "")
@@ -172,11 +174,57 @@ def test_a_process_that_is_asked_to_stop_leaves_its_runs_to_others(
     until(run_id, lambda row: row.step == "three" and row.status == RunStatus.RUNNING)
     first.send_signal(signal.SIGTERM)
     out, _ = first.communicate(timeout=PATIENCE)
-    assert out.splitlines() == ["stopped"]
+    assert out.splitlines()[-1] == "stopped"  # before that it may say whose runs it adopted
     crew.go()
     crew.hire("other")
     assert until(run_id, is_done).result == {"ref": "#1"}
     assert crew.done() == ["one", "two", "three"]
+
+
+def kept_of(runtime: Runtime, run_id: str) -> dict[str, int]:
+    """How many rows the engine's tables have of a run."""
+    tables = ("workflow_status", "workflow_input", "workflow_output", "operation_outputs")
+    with runtime.store.without_tenant() as session:
+        return {
+            table: session.scalar(
+                text(f"SELECT count(*) FROM dbos.{table} WHERE workflow_uuid LIKE :its"),  # noqa: S608 (names of theirs)
+                {"its": f"{run_id}~%"},
+            )
+            or 0
+            for table in tables
+        }
+
+
+def test_what_the_engine_kept_goes_with_a_runs_end_and_what_waits_goes_on(
+    crew: Crew, begin: Callable[..., str], until: Callable[..., RunRow], runtime: Runtime, tenant: Tenant
+) -> None:
+    waits, ends = begin("#waits", "waits"), begin("#ends")
+    crew.hire("forgetter", beat=0.2, kept=0)
+    until(waits, lambda row: row.status == RunStatus.WAITING)
+    until(ends, lambda row: is_done(row) and not any(kept_of(runtime, ends).values()))
+    assert kept_of(runtime, waits)["operation_outputs"] > 0
+    crew.go()
+    with runtime.unit_of_work(tenant.id) as session:
+        starting.hasten(session, tenant.id, waits, actor="ops")
+    until(waits, lambda row: is_done(row) and not any(kept_of(runtime, waits).values()))
+    assert sorted(crew.done()) == sorted([*["one", "two", "three"] * 2, "late"])
+
+
+def test_a_backlog_of_one_shop_keeps_no_other_waiting(
+    crew: Crew, until: Callable[..., RunRow], begin: Callable[..., str], runtime: Runtime, make_tenant: Any
+) -> None:
+    busy = make_tenant()
+    with registered(toy(unused, name=NAME)), runtime.unit_of_work(busy.id) as session:
+        for number in range(BACKLOG):
+            starting.begin(session, busy.id, NAME, {"ref": f"#{number}"}, trigger="test")
+    its = begin("#1")
+    crew.hire("fair")
+    until(its, is_done)
+    ended = [line.rpartition(" ")[0] for line in crew.effects.read_text().splitlines() if line.endswith(" three")]
+    crew.dismiss()
+    assert ended.index(its) <= BACKLOG // 4  # a few of the busy shop's, not all of them
+    with runtime.unit_of_work(busy.id) as session:
+        session.execute(delete(RunRow).where(RunRow.tenant_id == busy.id))
 
 
 def test_nothing_of_a_run_is_in_the_engines_tables_but_its_name_and_results(

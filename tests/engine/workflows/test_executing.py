@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from engine.kit import clock
 from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from engine.workflows import starting
-from engine.workflows.executing import Execution
+from engine.workflows.executing import AT_ONCE, Execution
 from engine.workflows.models import RunMode, RunRow
 from engine.workflows.rehearsal import Rehearsal, rehearse
 from engine.workflows.run import Run
@@ -40,15 +40,18 @@ def body(run: Run, payload: Toy) -> dict[str, Any]:
 
 @pytest.fixture
 def only(runtime: Runtime, tenant: Tenant) -> Iterator[Runtime]:
-    """A runtime in which this shop is the only one."""
-    with registered(toy(body)), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime.store, "tenant_ids", lambda **_: [tenant.id])
+    """A workflow of which only the shops of a test have runs."""
+    with registered(toy(body)):
         yield runtime
+        with runtime.unit_of_work(tenant.id) as session:
+            session.execute(delete(RunRow).where(RunRow.tenant_id == tenant.id))
 
 
 def dispatched(runtime: Runtime) -> Engine:
     engine = Engine()
-    Execution(runtime, engine).dispatch()  # type: ignore[arg-type]  # (what it needs of one)
+    execution = Execution(runtime, engine)  # type: ignore[arg-type]  # (what it needs of one)
+    execution.watch()
+    execution.dispatch()
     return engine
 
 
@@ -73,6 +76,20 @@ def test_a_shadow_is_its_own_players_and_nobody_elses(only: Runtime, tenant: Ten
         become(only, tenant, run_id, **values)
     engine = dispatched(only)
     assert engine.handed + engine.woken == [live]
+
+
+def test_a_shop_with_a_backlog_gives_way_after_a_few_runs(only: Runtime, tenant: Tenant, make_tenant: Any) -> None:
+    other = make_tenant()
+    with only.unit_of_work(tenant.id) as session:
+        for number in range(120):
+            starting.begin(session, tenant.id, "toy", {"ref": f"#{number}"}, trigger="test")
+    its, _ = starting.start(only, other.id, "toy", {"ref": "#1"}, trigger="test")
+    first = dispatched(only).handed
+    assert [run_id.startswith(tenant.id) for run_id in first].count(True) == AT_ONCE
+    assert its in first
+    handed = [run_id for _ in range(6) for run_id in dispatched(only).handed]
+    assert its not in handed
+    assert len({*first, *handed}) == 121
 
 
 def test_a_shadow_that_is_over_is_not_begun_anew_by_hand(only: Runtime, tenant: Tenant) -> None:

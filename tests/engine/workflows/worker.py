@@ -27,6 +27,9 @@ from engine.workflows.executing import Execution
 from engine.workflows.run import Run
 from tests.engine.workflows.toys import Toy, registered, toy
 
+NAME = "killed"
+"""Runs of other tests' toys are left alone."""
+
 
 def main() -> None:
     told = json.loads(sys.stdin.readline())
@@ -42,11 +45,16 @@ def main() -> None:
     )
     durable = Durable(runtime, told["executor"], threads=4, polling_seconds=0.1)
     execution = Execution(
-        runtime, durable, beat_seconds=told.get("beat", 10.0), dead_after=timedelta(seconds=told.get("dead_after", 60))
+        runtime,
+        durable,
+        beat_seconds=told.get("beat", 10.0),
+        dead_after=timedelta(seconds=told.get("dead_after", 60)),
+        kept=timedelta(seconds=told.get("kept", 60)),
+        forget_seconds=0.0,
     )
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
-    with registered(toy(body(told))):
+    with registered(toy(body(told), name=NAME)):
         execution.start()
         while not stopping:
             time.sleep(0.05)

@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool
 from sqlalchemy import Connection, text
 
 SANDBOX_ROLE: Final = "icommerce_sandbox"
+POOL_SIZE: Final = 8
 Db = Psycopg[Any]
 """One of the gateway's connections: every statement commits by itself, unless a transaction was opened."""
 
@@ -26,7 +27,7 @@ def secure_sandbox(connection: Connection) -> None:
         connection.execute(text(statement))
 
 
-def open_pool(url: str, *, size: int = 8) -> ConnectionPool[Any]:
+def open_pool(url: str, *, size: int = POOL_SIZE) -> ConnectionPool[Any]:
     """Connections of the gateway's own role; opened at first use."""
     return ConnectionPool(
         url,
