@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from sqlalchemy import select
 
 from app.commands.opened import runtime as opened
+from engine.kit import clock
 from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from engine.settings import Settings
@@ -19,10 +20,14 @@ from engine.sync import readings
 from engine.sync.errors import Rejected
 from engine.sync.models import System
 from engine.workflows.models import RunStatus, StepStatus
+from engine.workflows.rehearsal import rehearse
+from engine.workflows.shadow import replay
 from tests.app.test_serve import Server
 from tests.browser.looks import sound
 from tests.browser.real import SHOP
 from tests.engine.operations.pipeline_scene import Level, Pipeline
+from tests.engine.workflows.shadow_scene import SECRET, Shadows
+from tests.engine.workflows.toys import Toy, registered
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
 
@@ -123,6 +128,28 @@ def test_stock_and_deliveries(pipeline: Pipeline, person: Any) -> None:
     sound(page, "ops/stock", small=SMALL, full_page=True)
     page.get_by_role("link", name="Deliveries").click()
     expect(page.get_by_text("Nothing came in.")).to_be_visible()
+
+
+def test_a_version_in_the_shadow_and_how_it_differs(pipeline: Pipeline, person: Any) -> None:
+    scene = Shadows(pipeline.runtime, pipeline.tenant, name="Shadowed")
+    since = clock.now() - timedelta(hours=1)
+    with registered(scene.workflow()):
+        rehearse(pipeline.runtime, pipeline.tenant.id, scene.workflow(), Toy(ref="#3001"))
+    for version, quantity in (("1.1.0", 1), ("1.2.0", 4)):
+        with registered(scene.workflow(version, quantity=quantity)):
+            list(replay(pipeline.runtime, pipeline.tenant.id, "toy", version, since=since))
+    page = person("Ola").go("/ops")
+    page.get_by_role("link", name="Shadow", exact=True).click()
+    expect(page.get_by_role("row", name=re.compile("toy 1.1.0"))).to_contain_text("All 1 would send what was sent.")
+    expect(page.get_by_role("row", name=re.compile("toy 1.2.0"))).to_contain_text("not ready")
+    changed = page.get_by_role("table", name="PUT /order").get_by_role("row", name=re.compile("body.quantity"))
+    expect(changed.get_by_role("cell")).to_have_text(["1", "4"])
+    page.get_by_text("Would be sent, was not: POST /bill/").click()
+    expect(page.get_by_role("region", name="Would be sent, was not: POST /bill/")).to_be_visible()
+    assert SECRET not in page.content()
+    sound(page, "ops/shadows", small=SMALL, full_page=True)
+    page.get_by_role("link", name="toy 1.1.0").click()
+    expect(page.get_by_text("In nothing.")).to_be_visible()
 
 
 def test_a_run_of_five_hundred_steps(pipeline: Pipeline, person: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from engine.operations.pipeline.lanes import picture
 from engine.operations.pipeline.runs import in_full
@@ -87,10 +88,20 @@ def test_five_hundred_steps_are_drawn_in_few_questions(browser: Browser, ops: st
     steps = [(f"line {number}", StepStatus.DONE) for number in range(499)]
     calls = [(System.NETSUITE, "GET", "/item", 200, "")] * 40
     run_id = pipeline.run(7, RunStatus.FAILED, steps=[*steps, ("last", StepStatus.FAILED)], calls=calls)
-    shown = at(browser, ops, f"/ops/run?id={run_id}")
+    heard: list[str] = []
+    note = lambda *told: heard.append(told[2])  # noqa: E731
+    event.listen(pipeline.runtime.store.engine, "before_cursor_execute", note)
+    try:
+        answer = browser.get(f"/ops/run?id={run_id}", authorization=ops)
+    finally:
+        event.remove(pipeline.runtime.store.engine, "before_cursor_execute", note)
+    shown = str(answer.text)
 
     assert shown.count('class="op-mark"') == 540
-    assert len(shown) < 900_000
+    assert len(answer.content) < 900_000
+    asked = [re.findall(r"FROM app\.(\w+)", one)[0] for one in heard if "FROM app." in one]
+    assert asked.count("sync_steps") == asked.count("sync_calls") == 2  # for the picture, and for the words above it
+    assert len(asked) < 20
     with pipeline.uow() as session:
         drawn = picture([in_full(session, pipeline.tenant.id, starting.get(session, pipeline.tenant.id, run_id))])
     assert (drawn.columns, drawn.failed and drawn.failed.label) == (539, "last")

@@ -41,12 +41,14 @@ class Shadows:
 
     runtime: Runtime
     tenant: Tenant
+    name: str = "Main"
     server: Server = field(default_factory=Server)
     scene: Scene = field(init=False)
 
     def __post_init__(self) -> None:
         secrets = {"access_token": SECRET}
-        self.scene = connect(self.runtime, self.tenant, base_url="https://erp.example.com", secrets=secrets)
+        url = "https://erp.example.com"
+        self.scene = connect(self.runtime, self.tenant, name=self.name, base_url=url, secrets=secrets)
 
     def workflow(self, version: str = "1.0.0", *, quantity: int = 1) -> Workflow[Toy]:
         def body(run: Any, payload: Toy) -> dict[str, Any]:
