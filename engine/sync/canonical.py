@@ -121,6 +121,8 @@ class OrderCreated(Document):
     """Prices hold the tax: it is not added to them."""
     total: Minor
     payments: tuple[OrderPayment, ...] = ()
+    refunded: Minor = 0
+    """Money that went back so far, where the platform says."""
     tags: tuple[str, ...] = ()
     note: str = ""
 

@@ -19,8 +19,10 @@ from engine.kit import clock
 from engine.payments.models import Refund, RefundStatus
 from engine.sync import xref
 from engine.sync.canonical import OURS, Invoice, Settlement
+from engine.sync.connectors import STOREFRONTS
 from engine.sync.errors import FieldFault, Rejected
-from engine.sync.models import System
+from engine.sync.models import Connection, System
+from engine.sync.port import Unread
 from engine.sync.work_models import Delivery
 from engine.workflows import lineage
 from engine.workflows.access import Access, Poll
@@ -204,9 +206,11 @@ def _link(run: Run, payload: Settled, kind: str, number: str) -> None:
 
 
 def _poll(poll: Poll) -> Iterator[Settled]:
-    """Money of the orders whose invoices are open, and what our own shop gave back."""
+    """Money of the orders whose invoices are open, and what was given back: a paid invoice is not open any more."""
     yield from _of_open_invoices(poll)
     yield from _our_refunds(poll)
+    for connection in poll.connections(*STOREFRONTS):
+        yield from _refunds_at(poll, connection)
 
 
 def _of_open_invoices(poll: Poll) -> Iterator[Settled]:
@@ -236,6 +240,31 @@ def _our_refunds(poll: Poll) -> list[Settled]:
         ]
     every = (one for order_id in orders for one in poll.storefront(OURS).settlements(order_id))
     return [settled(one) for one in every if one.refund]
+
+
+def _refunds_at(poll: Poll, connection: Connection) -> Iterator[Settled]:
+    """Refunds of a platform's orders that changed since the last look and that the ERP has: letters get lost. An order
+    that cannot be read is asked for its money all the same.
+    """
+    store, erp, key = poll.storefront(connection.id), poll.erp(), f"refunds:{connection.id}"
+    kept = poll.cursor.get(key)
+    since = datetime.fromisoformat(kept) if kept else max(connection.created_at, clock.now() - _FIRST)
+    newest, unread, wanted = since, list[Unread](), list[str]()
+    overlap = timedelta(seconds=poll.settings.overlap_seconds)
+    for order in store.orders_since(since - overlap, unread=unread.append):
+        newest = max(newest, order.updated_at)
+        if order.refunded:
+            wanted.append(order.source_id)
+    for source_id in (*wanted, *(one.source_id for one in unread)):
+        if _in_erp(poll, connection, store.account, source_id, erp.account):
+            yield from (settled(one) for one in store.settlements(source_id) if one.refund)
+    poll.cursor[key] = newest.isoformat()
+
+
+def _in_erp(poll: Poll, connection: Connection, account: str, source_id: str, erp_account: str) -> bool:
+    name = lineage.key_of(connection.system, account, source_id)
+    with poll.runtime.unit_of_work(poll.tenant_id) as session:
+        return lineage.sales_order_of(session, poll.tenant_id, lineage.SOURCE_ORDER, name, erp_account) is not None
 
 
 def _from_delivery(access: Access, delivery: Delivery) -> list[Settled]:

@@ -106,6 +106,11 @@ def order_of(
             for one in order.transactions
             if one.kind in _CAME and one.status == "SUCCESS"
         ),
+        refunded=sum(
+            _bag(one.amount_set, currency)
+            for one in order.transactions
+            if one.kind == "REFUND" and one.status == "SUCCESS"
+        ),
         tags=tuple(order.tags),
         note=order.note,
     )
