@@ -12,6 +12,7 @@ from engine.fulfillment import work
 from engine.fulfillment.errors import CancelPending, NothingToShip
 from engine.fulfillment.models import OWN, Fulfillment, FulfillmentStatus
 from engine.fulfillment.policies import FulfillmentPolicy
+from engine.fulfillment.release import open_work
 from engine.fulfillment.work import Work
 from engine.kit import audit
 from engine.kit.errors import Conflict
@@ -60,11 +61,13 @@ def answer_cancel(
     fulfillment_id: str,
     *,
     accepted: bool,
+    called_off: bool = False,
     actor: str = "system",
     version: int | None = None,
 ) -> Work:
     """The place agrees or refuses. The change is told when all have agreed, or when the first refuses; a refusal
-    withdraws what the others were still asked.
+    withdraws what the others were still asked. ``called_off``: it has let go of all the work, not of what was asked
+    alone: what is still wanted of it is a new piece of work.
 
     Raises ``Conflict`` when nothing was asked, ``StaleVersion``, ``NotFound``.
     """
@@ -73,11 +76,12 @@ def answer_cancel(
     if change_id is None or not any(line.cancel_requested for line in found.lines.values()):
         raise Conflict("Nobody has asked to cancel any of this.")
     _answer(found, accepted=accepted)
+    anew = _anew(session, found) if accepted and called_off else None
     others = _others(session, found, change_id)
     if not accepted:
         for other in others:
             _answer(other, accepted=False)
-    facts = {"change": change_id, "accepted": accepted, "order": found.order.id}
+    facts = {"change": change_id, "accepted": accepted, "order": found.order.id, "anew": anew}
     audit.record(
         session, tenant_id, actor=actor, action="fulfillment.cancel_answered", subject=fulfillment_id, facts=facts
     )
@@ -144,6 +148,19 @@ def _answer(found: Work, *, accepted: bool) -> None:
             found.order_lines[line.order_line_id].released -= released
         line.cancel_requested = 0
     found.settle()
+
+
+def _anew(session: Session, found: Work) -> str | None:
+    """What is left of the work, as another one of the same place; its id."""
+    rest, old = found.open_units(), found.fulfillment
+    if not rest:
+        return None
+    made = open_work(session, found.order, old.location_id, rest, old.routing, way=found.way)
+    made.capture_ids = list(old.capture_ids)
+    for line_id, units in rest.items():
+        found.lines[line_id].canceled += units
+    found.settle()
+    return made.id
 
 
 def _others(session: Session, found: Work, change_id: str) -> list[Work]:

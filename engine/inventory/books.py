@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from engine.catalog.models import Variant
 from engine.finance import postings
 from engine.finance import service as finance
+from engine.finance.models import JournalEntry
 from engine.kit.errors import NotFound
 from engine.kit.ids import echo
 from engine.kit.tenancy import Tenant
@@ -34,6 +35,17 @@ def post_receipt(session: Session, tenant_id: str, *, subject: str, cost: int) -
         currency=_currency(session, tenant_id),
         amounts=postings.receipt(cost),
     )
+
+
+def reverse_receipts(session: Session, tenant_id: str, *, inbound_id: str) -> None:
+    """Take back what a purchase posted as it was received, entry by entry."""
+    entries = select(JournalEntry.id).where(
+        JournalEntry.tenant_id == tenant_id,
+        JournalEntry.kind == postings.Kind.RECEIPT,
+        JournalEntry.subject.startswith(f"{inbound_id}/", autoescape=True),
+    )
+    for entry_id in session.scalars(entries.order_by(JournalEntry.id)).all():
+        finance.reverse(session, tenant_id, entry_id, kind=postings.Kind.REVERSAL, subject=entry_id)
 
 
 def post_adjustment(session: Session, tenant_id: str, *, subject: str, cost: int) -> None:

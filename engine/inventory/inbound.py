@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from engine.inventory import adjust_limits, levels
 from engine.inventory.adjusting import known_place, known_stocked
-from engine.inventory.books import costs_of, post_adjustment, post_receipt
+from engine.inventory.books import costs_of, post_adjustment, post_receipt, reverse_receipts
 from engine.inventory.errors import BelowReserved, OverReceipt
 from engine.inventory.levels import Move
 from engine.inventory.models import Inbound, InboundKind, InboundLine, InboundStatus, MovementKind
@@ -146,6 +146,27 @@ def close_inbound(
     return inbound
 
 
+def take_back(session: Session, tenant_id: str, *, actor: str, inbound_id: str, reason: str) -> dict[str, int]:
+    """What was received never came: it leaves the place where it was put, and what it posted is reversed at the cost it
+    was posted at. Variant → units, below 0; nothing where nothing was received, or it was taken back before.
+
+    Raises ``BelowReserved`` where units of it are promised, ``NotFound``.
+    """
+    inbound, lines = locked_inbound(session, tenant_id, inbound_id)
+    units = {item: -line.received for item, line in lines.items() if line.received}
+    if not units:
+        return {}
+    _become(inbound, InboundStatus.CANCELED)
+    for line in lines.values():
+        line.received = 0
+    session.flush()
+    _move(session, inbound, inbound.location_id, units, reason=reason)
+    if inbound.kind == InboundKind.PURCHASE:
+        reverse_receipts(session, tenant_id, inbound_id=inbound.id)
+    _record(session, inbound, actor, "inbound.taken_back", {"units": units, "reason": reason})
+    return units
+
+
 def locked_inbound(session: Session, tenant_id: str, inbound_id: str) -> tuple[Inbound, dict[str, InboundLine]]:
     """The inbound under lock, and its lines by variant. Raises ``NotFound``."""
     query = select(Inbound).where(Inbound.tenant_id == tenant_id, Inbound.id == inbound_id)
@@ -207,9 +228,13 @@ def _become(inbound: Inbound, status: InboundStatus) -> None:
     inbound.updated_at = clock.now()
 
 
-def _move(session: Session, inbound: Inbound, location_id: str, units: Mapping[str, int]) -> None:
+def _move(
+    session: Session, inbound: Inbound, location_id: str, units: Mapping[str, int], *, reason: str | None = None
+) -> None:
     kind = MovementKind.TRANSFER if inbound.kind == InboundKind.TRANSFER else MovementKind.RECEIPT
-    moves = [Move(item, location_id, kind, inbound.id, on_hand=quantity) for item, quantity in units.items()]
+    moves = [
+        Move(item, location_id, kind, inbound.id, on_hand=quantity, reason=reason) for item, quantity in units.items()
+    ]
     if short := levels.change(session, inbound.tenant_id, moves):
         free = short[0].on_hand - short[0].reserved
         raise BelowReserved(f"Only {free} of {short[0].variant_id} can leave there.")

@@ -32,8 +32,8 @@ INBOUND: Final = StateMachine(
     "delivery",
     {
         I.EXPECTED: frozenset({I.PARTLY_RECEIVED, I.RECEIVED, I.CANCELED}),
-        I.PARTLY_RECEIVED: frozenset({I.PARTLY_RECEIVED, I.RECEIVED}),
-        I.RECEIVED: frozenset(),
+        I.PARTLY_RECEIVED: frozenset({I.PARTLY_RECEIVED, I.RECEIVED, I.CANCELED}),
+        I.RECEIVED: frozenset({I.CANCELED}),
         I.CANCELED: frozenset(),
     },
 )

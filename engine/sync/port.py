@@ -135,8 +135,8 @@ class Storefront(Connector, Hooks, Protocol):
         """Add tags to an order; the ones it has stay. Tags are a set: adding twice is adding once."""
 
     def ship(self, source_id: str, shipment: Parcels) -> list[str]:
-        """Tell the platform what left, one fulfillment for each parcel; their ids. It reads first: a tracking number
-        that is there is done. Raises ``Rejected`` for more of a thing than is open.
+        """Tell the platform what left, one fulfillment for each tracking number (cartons may share one); their ids. It
+        reads first: a number that is there is done. Raises ``Rejected`` for more of a thing than is open.
         """
 
     def stock(self, skus: Iterable[str] | None = None) -> Iterator[StockLevel]:

@@ -75,9 +75,10 @@ def _resolve(run: Run, receipt: Receipt, *, reverse: bool) -> dict[str, Any]:
     if expected is None:
         fault = FieldFault("purchase_ref", f"{receipt.purchase_ref[:60]} is no purchase of the ERP")
         raise Rejected("Goods came that nobody ordered.", fields=[fault])
-    facts = {"kind": expected.kind, "id": expected.source_id, "ours": _place(run, expected)}
+    facts = {"kind": expected.kind, "id": expected.source_id}
     if reverse:
-        return facts
+        return facts | {"ours": _where_put(run, receipt)}
+    facts["ours"] = _place(run, expected)
     if erp.found(BOOKED, external_id(receipt)) is not None:  # of an earlier turn: what came is not still to come
         expected = _before(expected, receipt)
     counted = receiving.count(expected, receipt)
@@ -104,6 +105,12 @@ def _place(run: Run, expected: Expected) -> str:
     places = run.settings.locations
     named = [one for one in places if one.erp == expected.location] or [one for one in places if one.warehouse]
     return next((one.ours for one in named), "")
+
+
+def _where_put(run: Run, receipt: Receipt) -> str:
+    """Our own code of where it lies, whatever the settings say since."""
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        return receiving.on_shelf(session, run.tenant_id, account=receipt.account, ref=receipt.ref)
 
 
 def _costs(run: Run, expected: Expected) -> dict[str, int]:
@@ -193,16 +200,16 @@ def _reverse(run: Run, receipt: Receipt, found: dict[str, Any]) -> dict[str, Any
     """Our own shelf first: what is promised to a shopper is not taken off it."""
     told: dict[str, Any] = {"purchase": found["id"]}
     if found["ours"]:
-        told["shelf"] = run.step("take off the shelf", lambda: _off_shelf(run, receipt, found["ours"]))
+        told["shelf"] = run.step("take off the shelf", lambda: _off_shelf(run, receipt))
     told["reversed"] = run.step("take back", lambda: run.erp().unreceive(external_id(receipt)))
     return told
 
 
-def _off_shelf(run: Run, receipt: Receipt, code: str) -> dict[str, int]:
+def _off_shelf(run: Run, receipt: Receipt) -> dict[str, int]:
     if run.mode == RunMode.SHADOW:
         return {}
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        return receiving.take_off_shelf(session, run.tenant_id, account=receipt.account, ref=receipt.ref, code=code)
+        return receiving.take_off_shelf(session, run.tenant_id, account=receipt.account, ref=receipt.ref)
 
 
 def _named(lines: Mapping[int, int]) -> dict[str, int]:

@@ -12,26 +12,21 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.fulfillment.models import Fulfillment
 from engine.kit import clock
-from engine.sync import xref
-from engine.sync.canonical import Parcels, SalesOrder, WarehouseState
+from engine.sync.canonical import Parcels, WarehouseState
 from engine.sync.errors import Rejected
 from engine.sync.models import System
-from engine.workflows import lineage
+from engine.workflows import cash_sales, lineage
 from engine.workflows.access import Poll
+from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
-from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
 
 TAG: Final = "SHIPPED"
-CASH_SALE: Final = "cashSale"
-"""Kind of the link."""
 _FIRST: Final = timedelta(days=1)
 """How far back the first look goes."""
-_BOOKED: Final = frozenset({"C", "G", "H"})
-"""Canceled, billed, closed: nothing more is billed of these."""
 
 
 class Shipped(BaseModel):
@@ -67,10 +62,10 @@ def _body(run: Run, payload: Shipped) -> dict[str, Any]:
     if run.settings.billing == Billing.CASH_SALE:
         name = f"CS-{order_id}-{shipment.source_id}"
         told["cash_sale"] = run.step(
-            "sell", lambda: _sell(run, order_id, name), probe=lambda: run.erp().found("cashSale", name)
+            "sell", lambda: cash_sales.sell(run, order_id, name), probe=lambda: run.erp().found(CASH_SALE, name)
         )
         if told["cash_sale"] and origin is not None:
-            run.step("link", lambda: _link(run, origin, told["cash_sale"]))
+            run.step("link", lambda: cash_sales.link(run, origin, told["cash_sale"]))
     if origin is not None:
         told["told"] = run.step("tell", lambda: _tell(run, origin, shipment))
         run.step("tag", lambda: front_of(run, origin).tag(origin.source_id, [TAG]))
@@ -92,7 +87,9 @@ def _find(run: Run, shipment: Parcels) -> dict[str, Any] | None:
             return None
         kind, name = linked
         if kind == lineage.SALES_ORDER:
-            return {"order_id": name.rpartition(":")[2], "origin": None}
+            began = name.rpartition(":")[2]
+            origin = lineage.origin_of(session, run.tenant_id, account, began)  # linked after it was handed over
+            return {"order_id": began, "origin": _plain(origin)}
         if kind == lineage.FULFILLMENT:
             kind, name = lineage.ORDER, session.get_one(Fulfillment, (run.tenant_id, name)).order_id
         order_id = lineage.sales_order_of(session, run.tenant_id, kind, name, account)
@@ -109,38 +106,6 @@ def _plain(origin: Origin | None) -> dict[str, str] | None:
 def _place(run: Run) -> str:
     """Where the warehouse is in the ERP: the place that the settings link to one, or the usual one."""
     return next((one.erp for one in run.settings.locations if one.warehouse), run.settings.default_location)
-
-
-def _sell(run: Run, order_id: str, name: str) -> str:
-    """A cash sale of what left. Another shipment's may have taken this one along."""
-    order = _order(run, order_id)
-    left, billed = (sum(getattr(line, field) for line in order.lines if line.sku) for field in ("shipped", "billed"))
-    if order.status in _BOOKED or left <= billed:
-        return ""
-    return run.erp().bill(order_id, name, "cash_sale").source_id
-
-
-def _link(run: Run, origin: Origin, cash_sale: str) -> None:
-    """That the order was sold for cash, by the first of its cash sales: it is never invoiced then."""
-    if run.mode != RunMode.LIVE:
-        return
-    where: dict[str, Any] = {
-        "tenant_id": run.tenant_id,
-        "system": System.NETSUITE,
-        "account": run.erp().account,
-        "kind": CASH_SALE,
-    }
-    ours: dict[str, Any] = {"internal_kind": origin.kind, "internal_id": origin.id}
-    with run.runtime.unit_of_work(run.tenant_id) as session:
-        if xref.find_external(session, **where, **ours) is None:
-            xref.link(session, **where, **ours, external_id=cash_sale)
-
-
-def _order(run: Run, order_id: str) -> SalesOrder:
-    found = run.erp().sales_order(id=order_id)
-    if found is None:
-        raise Rejected(f"The ERP has no sales order {order_id}.")
-    return found
 
 
 def _tell(run: Run, origin: Origin, shipment: Parcels) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.sync import xref
@@ -20,6 +21,8 @@ SALES_ORDER: Final = "sales_order"
 FULFILLMENT: Final = "fulfillment"
 """Internal kind: a fulfillment of ours, of which a warehouse has the work."""
 IN_ERP: Final = "salesOrder"
+CANCELED: Final = "canceled"
+"""The fingerprint of an order that was called off."""
 _AT_WAREHOUSE: Final = "order"
 
 
@@ -40,9 +43,18 @@ def internal_of(document: Document) -> tuple[str, str]:
 
 
 def keep_sales_order(
-    session: Session, tenant_id: str, order: OrderCreated, erp_account: str, erp_id: str, *, version: str = ""
+    session: Session,
+    tenant_id: str,
+    order: OrderCreated,
+    erp_account: str,
+    erp_id: str,
+    *,
+    version: str = "",
+    goods: str = "",
 ) -> None:
-    """The ERP has an order. Raises ``LinkedElsewhere``."""
+    """The ERP has an order: ``version`` is the fingerprint of what it was told, ``goods`` of what of that is sent and
+    where. Raises ``LinkedElsewhere``.
+    """
     kind, name = internal_of(order)
     xref.link(
         session,
@@ -54,6 +66,7 @@ def keep_sales_order(
         internal_kind=kind,
         internal_id=name,
         version=version,
+        hash=goods,
     )
 
 
@@ -121,6 +134,26 @@ def warehouse_order(
     return (found.internal_kind, found.internal_id) if found else None
 
 
+def handed_over(session: Session, tenant_id: str, internal_kind: str, internal_id: str) -> str:
+    """The number under which any warehouse has a thing; nothing where none has it."""
+    query = select(Xref.external_id).where(
+        Xref.tenant_id == tenant_id,
+        Xref.kind == _AT_WAREHOUSE,
+        Xref.internal_kind == internal_kind,
+        Xref.internal_id == internal_id,
+    )
+    return session.scalars(query.order_by(Xref.linked_at)).first() or ""
+
+
+def goods_of(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> str:
+    """The fingerprint of what of an order is sent and where, as the ERP was told it last; nothing where nobody knows.
+    Whoever else writes or hands over this order waits for the caller's transaction.
+    """
+    key = (tenant_id, System.NETSUITE, erp_account, IN_ERP, erp_id)
+    found = session.get(Xref, key, with_for_update=True, populate_existing=True)
+    return found.hash if found else ""
+
+
 def warehouse_number(
     session: Session, tenant_id: str, *, system: System, account: str, internal_kind: str, internal_id: str
 ) -> str | None:
@@ -135,6 +168,11 @@ def warehouse_number(
         internal_id=internal_id,
     )
     return found.external_id if found else None
+
+
+def began_in_erp(account: str, erp_id: str) -> tuple[str, str]:
+    """What an order of the ERP is called among ours that nobody linked to where it was placed."""
+    return SALES_ORDER, key_of(System.NETSUITE, account, erp_id)
 
 
 def key_of(system: System, account: str, source_id: str) -> str:

@@ -1,7 +1,8 @@
 """netsuiteInvoice: a sales order whose goods left is invoiced, once, and marked where it was placed.
 
 A shop bills by invoices or by cash sales, never by both: where it sells for cash, what left is sold as it leaves
-(``dclTrackingUpdate``) and nothing is done here; an order that has a cash sale gets no invoice either.
+(``dclTrackingUpdate``) and nothing is done here. An order that has a cash sale gets no invoice either: what else left
+of it, since the shop went over to invoices, is sold for cash as the first of it was.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.sync import xref
 from engine.sync.models import System
-from engine.workflows import lineage
+from engine.workflows import cash_sales, lineage
 from engine.workflows.access import Poll
+from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
@@ -49,7 +51,13 @@ def _body(run: Run, payload: BillOrder) -> dict[str, Any]:
         return {"skipped": "this shop sells for cash"}
     found = run.step("look", lambda: _look(run, payload.order_id))
     if found["cash_sale"]:
-        return {"skipped": "it was sold for cash", "cash_sale": found["cash_sale"]}
+        name = f"CS-{payload.order_id}-REST"
+        rest = run.step(
+            "sell",
+            lambda: cash_sales.sell(run, payload.order_id, name),
+            probe=lambda: run.erp().found(CASH_SALE, name),
+        )
+        return {"skipped": "it was sold for cash", "cash_sale": found["cash_sale"], "rest": rest}
     told = run.step("invoice", lambda: _invoice(run, payload.order_id), probe=lambda: _invoiced(run, payload.order_id))
     if found["origin"]:
         origin = Origin(**found["origin"])

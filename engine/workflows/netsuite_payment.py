@@ -2,7 +2,8 @@
 as a credit, each once by the charge's own name.
 
 A payment above what is open stays unapplied in the books, and a person hears of it; so it does of one that leaves the
-invoice open though nothing more is known to come.
+invoice open though nothing more is known to come. What goes back before the order is billed waits until it is: a
+credit stands beside its invoice. What was sold for cash is given back in the books by a person.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ CREDIT: Final = "creditMemo"
 CHARGE: Final = "charge"
 """Internal kind of a link: money that moved at a gateway, by ``{source}:{account}:{id}``."""
 _FIRST: Final = timedelta(days=1)
+_OVER: Final = frozenset({"C", "H"})
+"""Canceled, closed: nothing of it will be billed that is not yet."""
+_WAITS: Final = (600.0, 3_600.0, 21_600.0, *[86_400.0] * 20)
+"""Seconds from one look for the bill of what was given back to the next."""
 _SAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -85,17 +90,30 @@ def external_id(payload: Settled) -> str:
 
 
 def _body(run: Run, payload: Settled) -> dict[str, Any]:
-    found = run.step("find", lambda: _find(run, payload))
+    found = _billed(run, payload)
     if "skipped" in found:
-        return dict(found)
+        return found
+    if "cash_sale" in found:
+        return _of_cash_sale(run, payload, found["cash_sale"])
     if found["currency"] != payload.currency:
         fault = FieldFault("currency", f"{payload.currency} was paid, the invoice is in {found['currency']}")
         raise Rejected("The invoice is in another currency.", fields=[fault])
     return _refund(run, payload, found) if payload.refund else _payment(run, payload, found)
 
 
+def _billed(run: Run, payload: Settled) -> dict[str, Any]:
+    """``_find`` once there is a bill, however long that takes: nobody's thread waits."""
+    for seconds in _WAITS:
+        found: dict[str, Any] = run.step("find", lambda: _find(run, payload))
+        if "waits" not in found:
+            return found
+        run.wait(seconds)
+    words = "Money went back of an order that is still not billed: bill or close it, then retry."
+    raise Rejected(words, fields=[FieldFault("order_id", "it has neither invoice nor cash sale")])
+
+
 def _find(run: Run, payload: Settled) -> dict[str, Any]:
-    """The invoice of the order. Raises ``Rejected`` where the ERP does not know the order."""
+    """The bill of the order. Raises ``Rejected`` where the ERP does not know the order."""
     erp = run.erp()
     with run.runtime.unit_of_work(run.tenant_id) as session:
         where = (payload.origin.kind, payload.origin.id, erp.account)
@@ -104,12 +122,27 @@ def _find(run: Run, payload: Settled) -> dict[str, Any]:
         raise Rejected("The ERP has no order that this was paid for.", fields=[FieldFault("order_id", "not linked")])
     bill = erp.invoice(order_id=order_id)
     if bill is None:
-        if payload.refund:
-            return {"skipped": "nothing was billed: there is nothing to credit"}
-        raise Rejected("The order is not invoiced yet.", fields=[FieldFault("order_id", "it has no invoice")])
+        return _not_billed(run, payload, order_id)
     if bill.kind == "cash_sale":
-        return {"skipped": "it was sold for cash"}
+        return {"cash_sale": bill.number} if payload.refund else {"skipped": "it was sold for cash"}
     return _facts(bill)
+
+
+def _not_billed(run: Run, payload: Settled, order_id: str) -> dict[str, Any]:
+    if not payload.refund:
+        raise Rejected("The order is not invoiced yet.", fields=[FieldFault("order_id", "it has no invoice")])
+    order = run.erp().sales_order(id=order_id)
+    if order is None or order.status in _OVER:
+        return {"skipped": "nothing was billed, and nothing will be: there is nothing to credit"}
+    return {"waits": "it is not billed yet"}
+
+
+def _of_cash_sale(run: Run, payload: Settled, number: str) -> dict[str, Any]:
+    """A cash sale has no open account that a credit could lessen: who refunds it says from which account."""
+    words = f"Money of cash sale {number} went back: enter a cash refund of it in the ERP, then close this."
+    fault = FieldFault("cash_sale", f"{payload.amount} {payload.currency} (minor units), charge {payload.charge_id}")
+    run.report(Rejected(words, fields=[fault]), step="cash refund")
+    return {"skipped": "it was sold for cash", "cash_sale": number}
 
 
 def _facts(bill: Invoice) -> dict[str, Any]:
@@ -163,14 +196,14 @@ def _verify(run: Run, payload: Settled, invoice_id: str, total: int) -> dict[str
 
 
 def _refund(run: Run, payload: Settled, found: dict[str, Any]) -> dict[str, Any]:
-    """What was never applied to an invoice goes back without a credit; the rest is credited."""
+    """What no invoice ever had goes back without a credit; the rest is credited."""
     invoice_id, name = found["invoice"], external_id(payload)
-    never = run.step("look", lambda: {"unapplied": _unapplied(run, payload)})["unapplied"]
-    amount = max(0, payload.amount - never)
+    never = run.step("look", lambda: {"unapplied": _above(run, payload, found["total"])})["unapplied"]
     if never:
-        fault = FieldFault("unapplied", f"{min(never, payload.amount)} {payload.currency} (minor units)")
+        fault = FieldFault("unapplied", f"{never} {payload.currency} (minor units)")
         words = "Money went back that no invoice had: book a customer refund of the payment."
         run.report(Rejected(words, fields=[fault]), step="refund")
+    amount = payload.amount - never
     if not amount:
         return {"invoice": invoice_id, "credit": ""}
     day = payload.at.date().isoformat()
@@ -184,11 +217,17 @@ def _refund(run: Run, payload: Settled, found: dict[str, Any]) -> dict[str, Any]
     return {"invoice": invoice_id, "credit": memo}
 
 
-def _unapplied(run: Run, payload: Settled) -> int:
-    """Of the order's payments, as the books have them."""
+def _above(run: Run, payload: Settled, total: int) -> int:
+    """How much of this refund no invoice had. What came above the invoice goes back first, to the order's refunds in
+    their order: by what the gateways say, so that it does not matter which of it is booked already.
+    """
     every = front_of(run, payload.origin).settlements(payload.order_id)
-    booked = [run.erp().payment(external_id(settled(one))) for one in every if not one.refund]
-    return sum(one.unapplied for one in booked if one is not None)
+    above = max(0, sum(one.amount for one in every if not one.refund) - total)
+    for one in every:
+        if one.charge_id == payload.charge_id:
+            break
+        above -= min(above, one.amount) if one.refund else 0
+    return min(above, payload.amount)
 
 
 def _link(run: Run, payload: Settled, kind: str, number: str) -> None:

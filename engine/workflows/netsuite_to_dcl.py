@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.orm import Session
@@ -65,16 +65,38 @@ def _key(payload: SendOrder) -> str:
 
 
 def _body(run: Run, payload: SendOrder) -> dict[str, Any]:
-    if why := run.step("look", lambda: _kept_back(run, payload)):
-        return {"skipped": why}
+    seen = _Seen.of(run.step("look", lambda: _look(run, payload)))
+    if seen.kept_back:
+        return {"skipped": seen.kept_back}
     sent = run.step("submit", lambda: _submit(run, payload), probe=lambda: _there(run, payload))
     if why := sent.get("skipped"):
         return {"skipped": why}
-    run.step("link", lambda: _link(run, payload))
+    changed = run.step("link", lambda: _link(run, payload, seen))
+    if changed:
+        words = f"The order changed or was called off while the warehouse took it as {payload.number}: tell it there."
+        run.report(Rejected(words, fields=[FieldFault("order", changed)]), step="changed meanwhile")
     if payload.fulfillment_id:
         run.step("accept", lambda: _accept(run, payload.fulfillment_id))
     run.step("flag", lambda: _flag(run, payload))
     return {"order_number": payload.number}
+
+
+class _Seen(NamedTuple):
+    """Why an order is not sent, or nothing; and its goods' fingerprint, taken before the ERP was asked for them."""
+
+    kept_back: str
+    goods: str
+
+    @classmethod
+    def of(cls, kept: Any) -> _Seen:
+        """As the step kept it; one of before is the reason alone."""
+        return cls(kept, "") if isinstance(kept, str) else cls(*kept)
+
+
+def _look(run: Run, payload: SendOrder) -> list[str]:
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        goods = lineage.goods_of(session, run.tenant_id, run.erp().account, payload.order_id)
+    return [*_Seen(_kept_back(run, payload), goods)]
 
 
 def _kept_back(run: Run, payload: SendOrder) -> str:
@@ -119,11 +141,15 @@ def _there(run: Run, payload: SendOrder) -> dict[str, str] | None:
     return {"number": payload.number} if found is not None else None
 
 
-def _link(run: Run, payload: SendOrder) -> None:
+def _link(run: Run, payload: SendOrder, seen: _Seen) -> str:
+    """That the warehouse has it; and what became of a platform's order since it was looked at, where anything did: who
+    changes one from now on finds this link (``shopifyToNetsuite``), and tells a person.
+    """
     if run.mode != RunMode.LIVE:
-        return
+        return ""
     erp, house = run.erp().account, run.warehouse()
     with run.runtime.unit_of_work(run.tenant_id) as session:
+        goods = lineage.goods_of(session, run.tenant_id, erp, payload.order_id)
         kind, name = _internal(session, run.tenant_id, payload, erp)
         lineage.keep_warehouse_order(
             session,
@@ -134,6 +160,9 @@ def _link(run: Run, payload: SendOrder) -> None:
             internal_kind=kind,
             internal_id=name,
         )
+    if payload.fulfillment_id or not seen.goods or goods == seen.goods:
+        return ""
+    return "it was called off" if goods == lineage.CANCELED else "it was changed"
 
 
 def _internal(session: Session, tenant_id: str, payload: SendOrder, erp_account: str) -> tuple[str, str]:
@@ -143,7 +172,7 @@ def _internal(session: Session, tenant_id: str, payload: SendOrder, erp_account:
     origin = lineage.origin_of(session, tenant_id, erp_account, payload.order_id)
     if origin is not None:
         return origin.kind, origin.id
-    return lineage.SALES_ORDER, lineage.key_of(System.NETSUITE, erp_account, payload.order_id)
+    return lineage.began_in_erp(erp_account, payload.order_id)
 
 
 def _accept(run: Run, fulfillment_id: str) -> None:

@@ -22,6 +22,7 @@ from engine.orders.models import Order, OrderLine, Shipment
 from engine.orders.shares import kept
 from engine.payments.models import Capture, CaptureStatus, Payment, Refund, RefundStatus
 from engine.runtime import Runtime
+from engine.sync import cartons
 from engine.sync.canonical import (
     OURS,
     Address,
@@ -86,15 +87,17 @@ class Ours:
         """Nothing is kept: how far an order of ours got stands in its links and runs."""
 
     def ship(self, source_id: str, shipment: Parcels) -> list[str]:
-        """One shipment of ours for each parcel; a tracking number that is there is done. A cancel that its partner was
-        asked for and has not answered is refused by this: the goods left. Raises ``Rejected`` where nothing of the
-        order is in a partner's hands.
+        """One shipment of ours for each tracking number, with a package for each carton; a number that is there is
+        done. A cancel that its partner was asked for and has not answered is refused by this: the goods left. Raises
+        ``Rejected`` where nothing of the order is in a partner's hands.
         """
         if self._shadow is not None:
             return []
-        return [self._shipped(source_id, shipment, parcel) for parcel in shipment.parcels if parcel.items]
+        packed = cartons.together(parcel for parcel in shipment.parcels if parcel.items)
+        return [self._shipped(source_id, shipment, some) for some in packed]
 
-    def _shipped(self, source_id: str, shipment: Parcels, parcel: Parcel) -> str:
+    def _shipped(self, source_id: str, shipment: Parcels, packed: Sequence[Parcel]) -> str:
+        parcel = packed[0]
         number, carrier = parcel.tracking_number or parcel.ref, parcel.carrier or shipment.source.upper()
         with self._runtime.unit_of_work(self._tenant_id) as session:
             order = orders.lock(session, self._tenant_id, source_id)
@@ -107,7 +110,7 @@ class Ours:
                 session,
                 self._tenant_id,
                 found.fulfillment.id,
-                packages=[Package(_units(found, parcel))],
+                packages=[Package(units) for units in _units(found, packed)],
                 handover=Handover(carrier=carrier, tracking_number=number, service=parcel.service or None),
             )
             return made.id
@@ -228,11 +231,16 @@ def _known(session: Session, order: Order, number: str) -> str | None:
     return session.scalar(query)
 
 
-def _units(found: Work, parcel: Parcel) -> dict[str, int]:
-    """Order line → units of it in a parcel: what has a SKU goes to the lines of that SKU in their places. Raises
+def _units(found: Work, packed: Sequence[Parcel]) -> list[dict[str, int]]:
+    """Of each carton, order line → units of it: what has a SKU goes to the lines of that SKU in their places. Raises
     ``Rejected`` for more of a thing than the fulfillment has left.
     """
-    left, units = found.open_units(), dict[str, int]()
+    left = found.open_units()
+    return [_in_carton(found, parcel, left) for parcel in packed]
+
+
+def _in_carton(found: Work, parcel: Parcel, left: dict[str, int]) -> dict[str, int]:
+    units = dict[str, int]()
     for item in parcel.items:
         wanted = item.quantity
         for line_id in [key for key in found.order_lines if key in left and found.order_lines[key].sku == item.sku]:

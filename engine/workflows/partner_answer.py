@@ -1,6 +1,7 @@
 """partnerAnswer: whether the warehouse gives back what a shopper wants canceled.
 
-It offers no way to be asked; how its order stands is looked at. Never taken, or called off there: yes. Wholly sent: no.
+It offers no way to be asked; how its order stands is looked at. Never taken, or called off there: yes, and what is
+still wanted of it is sent anew under another number. Wholly sent: no.
 Still open there: a person is told to have it called off, by the warehouse's own number, and what the warehouse then
 says answers it. Staff may answer in its place (``/v1/staff/fulfillments/{id}/…``).
 """
@@ -79,7 +80,8 @@ def _answer(run: Run, payload: Question, *, accepted: bool) -> bool:
         waits = _waits(session, run.tenant_id, payload)
         if waits:
             actor = f"partner:{PARTNER}"
-            requests.answer_cancel(session, run.tenant_id, payload.fulfillment_id, accepted=accepted, actor=actor)
+            which = (session, run.tenant_id, payload.fulfillment_id)
+            requests.answer_cancel(*which, accepted=accepted, called_off=accepted, actor=actor)
         resolve_alert(session, run.tenant_id, ASK_WAREHOUSE, payload.fulfillment_id)
         return waits
 

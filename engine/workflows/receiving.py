@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
-from engine.inventory import adjusting, inbound
+from engine.inventory import inbound
 from engine.inventory.inbound import Coming
-from engine.inventory.models import InboundLine, Location
+from engine.inventory.models import Inbound, InboundLine, Location
 from engine.kit.tenancy import Tenant
 from engine.orders import allocation
 from engine.sync import xref
@@ -25,6 +25,8 @@ INBOUND = "inbound"
 RECEIPT = "receipt"
 """Kind of a link: what a warehouse counted in, by its number there."""
 ACTOR = "workflow:dclPoReceipt"
+_TAKEN_BACK = "reversed"
+"""Version of the link of a receipt that was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,31 +125,27 @@ def put_on_shelf(
     return {"inbound": made.id, "units": {sku: units[sku] for sku in sorted(items)}, "unknown": unknown}
 
 
-def take_off_shelf(session: Session, tenant_id: str, *, account: str, ref: str, code: str) -> dict[str, int]:
-    """A receipt was none: what it raised is written off again, once. Raises ``BelowReserved`` where it is promised."""
+def on_shelf(session: Session, tenant_id: str, *, account: str, ref: str) -> str:
+    """Code of the place of ours where a receipt was put; nothing where it was not, or was taken back."""
     known = _linked(session, tenant_id, account, ref)
-    if known is None or known.version == "reversed":
+    if known is None or known.version == _TAKEN_BACK:
+        return ""
+    place = session.get_one(Inbound, (tenant_id, known.internal_id)).location_id
+    return session.get_one(Location, (tenant_id, place)).code
+
+
+def take_off_shelf(session: Session, tenant_id: str, *, account: str, ref: str) -> dict[str, int]:
+    """A receipt was none: what it raised leaves where it was put, and what it posted is reversed, once; SKU → units,
+    below 0. Raises ``BelowReserved`` where some of it is promised.
+    """
+    known = _linked(session, tenant_id, account, ref)
+    if known is None or known.version == _TAKEN_BACK:
         return {}
-    place = session.scalar(select(Location.id).where(Location.tenant_id == tenant_id, Location.code == code))
-    assert place is not None, "it was put there"
-    rows = session.execute(
-        select(InboundLine.variant_id, InboundLine.received, Variant.sku)
-        .join(Variant, (Variant.tenant_id == InboundLine.tenant_id) & (Variant.id == InboundLine.variant_id))
-        .where(InboundLine.tenant_id == tenant_id, InboundLine.inbound_id == known.internal_id)
-        .order_by(InboundLine.variant_id)
-    ).all()
-    for variant_id, received, _ in rows:
-        adjusting.adjust(
-            session,
-            tenant_id,
-            actor=ACTOR,
-            variant_id=variant_id,
-            location_id=place,
-            delta=-received,
-            reason=f"Receipt {ref[:60]} was taken back",
-        )
-    _link(session, tenant_id, account, ref, known.internal_id, version="reversed")
-    return {sku: -received for _, received, sku in rows}
+    reason = f"Receipt {ref[:60]} was taken back"
+    units = inbound.take_back(session, tenant_id, actor=ACTOR, inbound_id=known.internal_id, reason=reason)
+    _link(session, tenant_id, account, ref, known.internal_id, version=_TAKEN_BACK)
+    names = select(Variant.id, Variant.sku).where(Variant.tenant_id == tenant_id, Variant.id.in_(units))
+    return {sku: units[variant_id] for variant_id, sku in session.execute(names.order_by(Variant.sku))}
 
 
 def costs_of(expected: Expected, currency: str) -> dict[str, int]:

@@ -1,5 +1,5 @@
-"""What a shop may sell of what the ERP has: available there, less what is kept back and what we have sold and the ERP
-does not know of yet.
+"""What a shop may sell of what the ERP has: available there, less what is kept back and what was sold and the ERP does
+not know of yet. What became known to it while its figures were read counts as not known: they may be of before.
 """
 
 from __future__ import annotations
@@ -9,25 +9,34 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from engine.catalog.models import Variant
 from engine.inventory.models import Location, Reservation, ReservationStatus
-from engine.orders.models import OrderLine
+from engine.kit import clock
+from engine.kit.outbox import OutboxRow
+from engine.orders.models import Order, OrderLine
 from engine.sync import readings
+from engine.sync.canonical import OrderLine as Line
 from engine.sync.canonical import StockLevel
+from engine.sync.connectors import STOREFRONTS
 from engine.sync.errors import Conflict, FieldFault, Rejected
 from engine.sync.models import System, Xref
 from engine.sync.port import StockChange, Storefront
-from engine.workflows import lineage
+from engine.sync.work_models import ExceptionRow, ExceptionStatus
+from engine.workflows import hearing, lineage
+from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus
 from engine.workflows.run import Run
 from engine.workflows.settings import PipelineSettings
 
 ONLY: Final = ""
 """The place of a shop that has one."""
+_CLOCKS: Final = timedelta(seconds=5)
+"""How far the clocks of two machines, and what a system tells, may be apart."""
 _LIVE: Final = (ReservationStatus.HELD, ReservationStatus.COMMITTED)
 
 
@@ -51,7 +60,7 @@ def read(run: Run) -> Sellable:
     """What may be sold now, by the ERP. Raises ``Rejected`` where it counts nothing at all: an ERP that is empty is
     wrong, and nothing is told to the shop.
     """
-    erp = run.erp()
+    erp, began = run.erp(), clock.now()
     levels = list(erp.stock())
     places = _places(run)
     sums: dict[str, Counter[str]] = {}
@@ -63,13 +72,16 @@ def read(run: Run) -> Sellable:
     connection = run.connection(System.NETSUITE)
     with run.runtime.unit_of_work(run.tenant_id) as session:
         readings.keep(session, run.tenant_id, connection.id, levels, whole=True)
-        owed = unacknowledged(session, run.tenant_id, erp.account, run.settings)
+        owed = unacknowledged(session, run.tenant_id, erp.account, run.settings, at=began)
+    owed += untaken(run, at=began)
     return Sellable(_less(sums, owed, run.settings), frozenset(level.sku for level in levels))
 
 
-def unacknowledged(session: Session, tenant_id: str, erp_account: str, settings: PipelineSettings) -> Counter[str]:
-    """SKU → units that we have promised and of which the ERP has no sales order yet: of places that the ERP runs,
-    where the settings name some.
+def unacknowledged(
+    session: Session, tenant_id: str, erp_account: str, settings: PipelineSettings, *, at: datetime
+) -> Counter[str]:
+    """SKU → units that we have promised and of which the ERP had no sales order ``at`` that moment, or one that was
+    still to be changed: of places that the ERP runs, where the settings name some.
     """
     known = exists().where(
         Xref.tenant_id == tenant_id,
@@ -78,6 +90,7 @@ def unacknowledged(session: Session, tenant_id: str, erp_account: str, settings:
         Xref.kind == lineage.IN_ERP,
         Xref.internal_kind == lineage.ORDER,
         Xref.internal_id == OrderLine.order_id,
+        Xref.linked_at < at - _CLOCKS,
     )
     query = (
         select(Variant.sku, func.sum(Reservation.quantity))
@@ -90,13 +103,73 @@ def unacknowledged(session: Session, tenant_id: str, erp_account: str, settings:
             Reservation.tenant_id == tenant_id,
             Reservation.status.in_(_LIVE),
             Reservation.tracked,
-            or_(OrderLine.order_id.is_(None), ~known),
+            or_(OrderLine.order_id.is_(None), ~known, _changing(tenant_id, at)),
         )
         .group_by(Variant.sku)
     )
     if ours := {one.ours for one in settings.locations if one.ours and one.erp}:
         query = query.where(Location.code.in_(ours))
     return Counter({sku: int(units) for sku, units in session.execute(query)})
+
+
+def _changing(tenant_id: str, at: datetime) -> ColumnElement[bool]:
+    """Of a line's order: a change is on its way to the ERP, or was at that moment."""
+    heard = exists().where(
+        OutboxRow.tenant_id == tenant_id,
+        OutboxRow.consumer == hearing.CONSUMER,
+        OutboxRow.delivered_at.is_(None),
+        OutboxRow.subject_id == OrderLine.order_id,
+    )
+    order = exists().where(
+        Order.tenant_id == tenant_id,
+        Order.id == OrderLine.order_id,
+        RunRow.subject_ref == Order.number,
+        RunRow.payload["source_id"].astext == Order.id,
+    )
+    return or_(heard, exists().where(_taking(tenant_id, at), RunRow.subject_kind == "order", order))
+
+
+def _taking(tenant_id: str, at: datetime) -> ColumnElement[bool]:
+    """Runs that bring orders to the ERP and were not over at that moment. One that failed is a person's till then."""
+    waits = exists().where(
+        ExceptionRow.tenant_id == tenant_id,
+        ExceptionRow.workflow_id == RunRow.id,
+        ExceptionRow.status.in_((ExceptionStatus.OPEN, ExceptionStatus.RETRYING)),
+    )
+    return and_(
+        RunRow.tenant_id == tenant_id,
+        RunRow.workflow == hearing.SENDS,
+        RunRow.mode == RunMode.LIVE,
+        or_(
+            RunRow.status.in_(OPEN_RUNS),
+            RunRow.ended_at >= at - _CLOCKS,
+            and_(RunRow.status == RunStatus.FAILED, waits),
+        ),
+    )
+
+
+def untaken(run: Run, *, at: datetime) -> Counter[str]:
+    """SKU → units of a platform's orders that were still to be taken over by the ERP at that moment: the platform has
+    them off its own figure, the ERP has not.
+    """
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        rows = session.scalars(select(RunRow.payload).where(_taking(run.tenant_id, at))).all()
+    units, open_ = Counter[str](), {one.id for one in run.connections(*STOREFRONTS)}
+    for told in rows:
+        if told["connection_id"] not in open_ or told["change"]:
+            continue
+        for line in _wanted(run.storefront(told["connection_id"]), told["source_id"]):
+            units[line.sku] += line.quantity
+    return units
+
+
+def _wanted(store: Storefront, source_id: str) -> Sequence[Line]:
+    """Lines of an order that the shop still counts as sold; none of one that is gone."""
+    try:
+        order = store.order(source_id)
+    except Rejected:
+        return ()
+    return () if order.test or order.canceled_at is not None else order.lines
 
 
 def shop(run: Run) -> Storefront:
@@ -166,12 +239,18 @@ def _set(run: Run, store: Storefront, workflow: str, slot: str, chunk: Sequence[
 def _read_again(
     store: Storefront, chunk: Sequence[StockChange], names: Mapping[tuple[str, str], str]
 ) -> list[StockChange]:
-    wanted = {(one.item_id, one.location): one.quantity for one in chunk}
+    """What the shop has sold since is off what it is to be told: the ERP's figure is of before."""
+    wanted = {(one.item_id, one.location): one for one in chunk}
     now = store.stock({names[key] for key in wanted})
-    found = ((level, wanted.get((level.item_id, level.location))) for level in now)
-    return sorted(
-        _change(level, quantity) for level, quantity in found if quantity is not None and level.available != quantity
-    )
+    found = ((level, _less_sold(wanted.get((level.item_id, level.location)), level)) for level in now)
+    changes = (_change(level, quantity) for level, quantity in found if quantity is not None)
+    return sorted(one for one in changes if one.quantity != one.expected)
+
+
+def _less_sold(before: StockChange | None, now: StockLevel) -> int | None:
+    if before is None:
+        return None
+    return max(0, before.quantity - max(0, (before.expected or 0) - now.available))
 
 
 def _change(level: StockLevel, wanted: int) -> StockChange:

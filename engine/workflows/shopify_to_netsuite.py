@@ -8,6 +8,7 @@ changes or closes the sales order. The order is read anew whenever it is worked 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 from engine.kit.idempotency import canonical_json
-from engine.sync.canonical import OrderCreated, SalesOrder
+from engine.sync.canonical import OURS, OrderCreated, SalesOrder
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.models import System
 from engine.sync.port import Capability, Storefront, Unread
@@ -31,6 +32,8 @@ _CHANGEABLE: Final = frozenset({"A", "B"})
 """Pending approval or fulfillment: nothing of it has left."""
 _CLOSED: Final = "H"
 _OVER: Final = frozenset({"C", _CLOSED})
+_TO_MAKE: Final = frozenset({"", _CLOSED})
+"""What a sales order nobody linked is before this run makes or opens it: only that is this run's to take back."""
 _FIRST_LOOK: Final = timedelta(days=1)
 _STORES: Final = (System.SHOPIFY, System.WOOCOMMERCE)
 
@@ -60,34 +63,45 @@ def fingerprint(order: OrderCreated) -> str:
     is wanted at all. Tags, payments and the moment of the change do not count.
     """
     if order.canceled_at is not None:
-        return "canceled"
+        return lineage.CANCELED
     lines = [[one.source_line_id, one.sku, one.quantity, one.unit_price, one.discount] for one in order.lines]
     place = order.ship_to.model_dump() if order.ship_to else None
     said = [sorted(lines), place, order.total, [one.code for one in order.shipping]]
     return hashlib.sha256(canonical_json(said)).hexdigest()[:16]
 
 
+def goods_of(order: OrderCreated) -> str:
+    """The same as long as a warehouse would be told the same: what is sent, where, and how."""
+    units = Counter[str]()
+    for line in order.lines:
+        units[line.sku] += line.quantity
+    place = order.ship_to.model_dump() if order.ship_to else None
+    said = [sorted((+units).items()), place, [one.code for one in order.shipping]]
+    return hashlib.sha256(canonical_json(said)).hexdigest()[:16]
+
+
 def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
     held = _Held(lambda: _store(run, payload).order(payload.source_id))
-    seen = run.step("look", lambda: _look(run, held.anew()))
+    seen = run.step("look", lambda: _look(run, held))
     if seen["skipped"]:
         return {"skipped": seen["skipped"]}
-    if seen["sales_order"] and seen["fingerprint"] == "canceled":
+    if seen["sales_order"] and seen["fingerprint"] == lineage.CANCELED:
         return _close(run, payload, held, seen["sales_order"])
     known = run.step("items", lambda: sales_order.items_of(run, held.order()))
     customer = run.step("customer", lambda: sales_order.put_customer(run, held.order()))
-    put = run.step(
-        "sales order", lambda: _put(run, held.order(), customer, known), probe=lambda: _there(run, held, seen)
-    )
-    if not seen["sales_order"]:
+    put = run.step("sales order", lambda: _put(run, held, customer, known), probe=lambda: _there(run, held, seen))
+    if not seen["sales_order"] and seen.get("found", "") in _TO_MAKE:
         run.undo("sales order", lambda: run.erp().close_order(put["id"]))
-    run.step("link", lambda: _link(run, held.order(), put["id"], put["fingerprint"]))
+    told = put.get("goods", "")
+    number = run.step("link", lambda: _link(run, held.order(), put["id"], put["fingerprint"], told))
+    if number and seen["sales_order"] and seen.get("goods") != told:
+        _tell_of_warehouse(run, payload, number, "changed")
     try:
         run.step("tag", lambda: _tag(run, payload))
     except Rejected as refused:  # the ERP has the order: a mark that is missing takes nothing back
         run.report(refused, step="tag")
     after = run.step("look again", lambda: _after(held.anew(), put["fingerprint"]))
-    if after == "canceled":
+    if after == lineage.CANCELED:
         return _close(run, payload, held, put["id"])
     if put["differs"]:
         run.report(Rejected(put["differs"], fields=[FieldFault("total", put["differs"])]), step="total")
@@ -95,11 +109,12 @@ def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
 
 
 class _Held:
-    """The order, read once for each life of the run, and anew where it must be."""
+    """The order, read once for each life of the run, and anew where it must be; so is the ERP's."""
 
     def __init__(self, read: Callable[[], OrderCreated]) -> None:
         self._read = read
         self._order: OrderCreated | None = None
+        self._found: list[SalesOrder | None] = []
 
     def anew(self) -> OrderCreated:
         self._order = self._read()
@@ -108,12 +123,26 @@ class _Held:
     def order(self) -> OrderCreated:
         return self._order or self.anew()
 
+    def keep(self, found: SalesOrder | None) -> SalesOrder | None:
+        self._found = [found]
+        return found
 
-def _look(run: Run, order: OrderCreated) -> dict[str, str]:
-    """What the order is, and whether there is anything to do."""
-    taken, version = _taken(run, order)
+    def found(self, run: Run) -> SalesOrder | None:
+        """The ERP's as this life has just seen it: good for one attempt, which the next one reads again."""
+        if self._found:
+            return self._found.pop()
+        return run.erp().sales_order(external_id=sales_order.external_id(self.order()))
+
+
+def _look(run: Run, held: _Held) -> dict[str, str]:
+    """What the order is, whether there is anything to do, and the status of a sales order that nobody linked yet."""
+    order = held.anew()
+    taken, version, goods = _taken(run, order)
     now = fingerprint(order)
-    return {"fingerprint": now, "sales_order": taken, "skipped": _nothing_to_do(order, taken, version, now)}
+    skipped = _nothing_to_do(order, taken, version, now)
+    there = held.keep(held.found(run)) if not (skipped or taken) else None
+    found = there.status if there else ""
+    return {"fingerprint": now, "sales_order": taken, "skipped": skipped, "found": found, "goods": goods}
 
 
 def _nothing_to_do(order: OrderCreated, taken: str, version: str, now: str) -> str:
@@ -129,10 +158,10 @@ def _nothing_to_do(order: OrderCreated, taken: str, version: str, now: str) -> s
     return "it is gift cards alone" if wanted and all(line.gift_card for line in wanted) else ""
 
 
-def _put(run: Run, order: OrderCreated, customer: str, known: dict[str, str]) -> dict[str, Any]:
+def _put(run: Run, held: _Held, customer: str, known: dict[str, str]) -> dict[str, Any]:
     """Write the sales order anew, or make it. Raises ``Rejected`` for a change that comes too late."""
-    name, erp = sales_order.external_id(order), run.erp()
-    before = erp.sales_order(external_id=name)
+    order, erp = held.order(), run.erp()
+    name, before = sales_order.external_id(order), held.found(run)
     if before is not None and not _changeable(before):
         if sales_order.same_goods(order, before):
             return _made(order, before.source_id, name, sales_order.differs(order, before))
@@ -150,7 +179,13 @@ def _changeable(found: SalesOrder) -> bool:
 
 
 def _made(order: OrderCreated, made: str, name: str, differs: str) -> dict[str, Any]:
-    return {"id": made, "external_id": name, "fingerprint": fingerprint(order), "differs": differs}
+    return {
+        "id": made,
+        "external_id": name,
+        "fingerprint": fingerprint(order),
+        "goods": goods_of(order),
+        "differs": differs,
+    }
 
 
 def _there(run: Run, held: _Held, seen: dict[str, str]) -> dict[str, Any] | None:
@@ -167,7 +202,9 @@ def _there(run: Run, held: _Held, seen: dict[str, str]) -> dict[str, Any] | None
 def _close(run: Run, payload: TakeOrder, held: _Held, order_id: str) -> dict[str, Any]:
     """It was called off: nothing more of it leaves. What has left is for a person."""
     closed = run.step("close", lambda: _closed(run, order_id))
-    run.step("link closed", lambda: _link(run, held.order(), order_id, "canceled"))
+    number = run.step("link closed", lambda: _link(run, held.order(), order_id, lineage.CANCELED, lineage.CANCELED))
+    if number and closed.get("open", 0):
+        _tell_of_warehouse(run, payload, number, "canceled")
     if closed["left"]:
         words = f"{closed['left']} units had left when {payload.source_ref or payload.source_id} was canceled"
         run.report(Rejected(words, fields=[FieldFault("shipped", words)]), step="canceled too late")
@@ -181,19 +218,36 @@ def _closed(run: Run, order_id: str) -> dict[str, int]:
         raise Rejected(f"The ERP has no sales order {order_id}.")
     if found.status not in _OVER:
         erp.close_order(order_id)
-    return {"left": sum(line.shipped for line in found.lines if line.sku)}
+    goods = [line for line in found.lines if line.sku]
+    left = sum(line.shipped for line in goods)
+    return {"left": left, "open": sum(line.quantity for line in goods) - left}
 
 
 def _after(order: OrderCreated, written: str) -> str:
     """Whether it was called off while it was taken over. Other changes have a run of their own."""
     now = fingerprint(order)
-    return now if now == "canceled" and written != now else ""
+    return now if now == lineage.CANCELED and written != now else ""
 
 
-def _link(run: Run, order: OrderCreated, order_id: str, version: str) -> None:
+def _link(run: Run, order: OrderCreated, order_id: str, version: str, goods: str) -> str:
+    """Remember what the ERP was told; the number under which a warehouse has the order by now, if it is a platform's:
+    our own ask their warehouse before they change (``partnerAnswer``).
+    """
     account = run.erp().account
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        lineage.keep_sales_order(session, run.tenant_id, order, account, order_id, version=version)
+        lineage.keep_sales_order(session, run.tenant_id, order, account, order_id, version=version, goods=goods)
+        if order.source == OURS:
+            return ""
+        names = lineage.internal_of(order), lineage.began_in_erp(account, order_id)
+        return next(filter(None, (lineage.handed_over(session, run.tenant_id, *name) for name in names)), "")
+
+
+def _tell_of_warehouse(run: Run, payload: TakeOrder, number: str, became: str) -> None:
+    """No warehouse that we know can be asked by a request: a person does it."""
+    order = payload.source_ref or payload.source_id
+    act = "have it called off there" if became == lineage.CANCELED else "have it changed there"
+    words = f"{order} was {became}, and the warehouse has it as {number}: {act}, or stop the parcel."
+    run.report(Rejected(words, fields=[FieldFault("order", words)]), step=f"{became} at the warehouse")
 
 
 def _tag(run: Run, payload: TakeOrder) -> None:
@@ -206,18 +260,18 @@ def _store(run: Run | Access, payload: TakeOrder) -> Storefront:
     return run.storefront(payload.connection_id)
 
 
-def _taken(run: Run | Access, order: OrderCreated) -> tuple[str, str]:
-    """The ERP's id of an order that was taken over, and the fingerprint it had."""
+def _taken(run: Run | Access, order: OrderCreated) -> tuple[str, str, str]:
+    """The ERP's id of an order that was taken over, and the fingerprints that it and its goods had."""
     kind, name = lineage.internal_of(order)
     account = run.erp().account
     with run.runtime.unit_of_work(run.tenant_id) as session:
         found = lineage.sales_order_link(session, run.tenant_id, kind, name, account)
-        return (found.external_id, found.version) if found else ("", "")
+        return (found.external_id, found.version, found.hash) if found else ("", "", "")
 
 
 def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeOrder | None:
     """What is to be done about an order as it was told; ``None`` where the ERP has it so already."""
-    taken, version = _taken(access, order)
+    taken, version, _ = _taken(access, order)
     now = fingerprint(order)
     if _nothing_to_do(order, taken, version, now):
         return None
@@ -281,5 +335,5 @@ WORKFLOW: Final = Workflow(
     from_delivery=_from_delivery,
     poll=_poll,
     every_seconds=3_600,
-    undo={"sales order": "the sales order is closed; the customer stays"},
+    undo={"sales order": "the sales order is closed where this run made it; the customer stays"},
 )

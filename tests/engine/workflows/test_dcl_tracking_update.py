@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from engine.sync import xref
+from engine.sync.models import Xref
 from engine.sync.sandbox import emitting
 from engine.workflows import lineage
 from engine.workflows.access import Poll, Wiring
@@ -123,6 +125,41 @@ def test_an_order_that_leaves_in_parts_has_a_run_for_each(systems: Systems) -> N
     assert sum(count for _, count in told(systems, order)) == units
     numbers = {number for found, _ in told(systems, order) for number in found}
     assert numbers == {one.tracking_number for each in (first, second) for one in each.shipment.parcels}
+
+
+def test_cartons_under_one_number_are_one_parcel_to_the_shop(systems: Systems) -> None:
+    systems.merchant.house.pace.carton_units = 1
+    for item in systems.merchant.house.items.values():
+        item.on_hand = 50
+    order, _, payload = left(systems, 1)
+    units = sum(line.quantity for line in order.lines)
+    assert len(payload.shipment.parcels) == units > 1
+    cartons = [one.model_copy(update={"tracking_number": "1Z-ALL"}) for one in payload.shipment.parcels]
+    one_number = payload.model_copy(
+        update={"shipment": payload.shipment.model_copy(update={"parcels": tuple(cartons)})}
+    )
+    run = systems.rehearse(WORKFLOW, one_number, deaths=[Death(When.INSIDE, "tell")])
+
+    assert run.row().status == RunStatus.DONE
+    assert {number for numbers, _ in told(systems, order) for number in numbers} == {"1Z-ALL"}
+    assert sum(count for _, count in told(systems, order)) == units
+    (booked,) = systems.records("itemFulfillment")
+    assert sum(int(line.quantity) for line in booked.lines) == units
+
+
+def test_what_was_handed_over_before_it_was_linked_is_told_where_it_began(systems: Systems) -> None:
+    order, erp_id = systems.sold_on_platform()
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        session.execute(delete(Xref))
+    for payload in systems.polled(SEND):
+        assert systems.rehearse(SEND, payload).row().status == RunStatus.DONE
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        lineage.keep_sales_order(session, systems.tenant.id, order, systems.erp.account, erp_id)
+    systems.later(hours=3)
+    (payload,) = systems.polled(WORKFLOW)
+
+    assert systems.rehearse(WORKFLOW, payload).row().status == RunStatus.DONE
+    assert len(told(systems, order)) == len(payload.shipment.parcels)
 
 
 def test_the_cursor_goes_on_and_looks_a_little_back(systems: Systems) -> None:

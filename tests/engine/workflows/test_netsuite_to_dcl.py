@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import httpx
 import pytest
 
 from engine.sync import exceptions
 from engine.sync.models import System
 from engine.sync.sandbox import emitting
+from engine.sync.sandbox.presets import basket, read_goods
+from engine.sync.sandbox.shopify import changing
 from engine.workflows import lineage
+from engine.workflows.access import Access, Wiring
 from engine.workflows.models import RunMode, RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW, SendOrder, default
 from engine.workflows.rehearsal import Death, When
+from engine.workflows.shopify_to_netsuite import WORKFLOW as TAKE
+from engine.workflows.shopify_to_netsuite import payload_of
 from engine.workflows.warehouse_canceled import WORKFLOW as LOST
 from tests.engine.workflows.systems import Systems
 
@@ -149,3 +157,93 @@ def test_an_order_of_the_erp_that_the_warehouse_calls_off_is_a_persons(systems: 
     assert systems.rehearse(LOST, found.model_copy(update={"account": "elsewhere"})).result == {
         "skipped": "nothing of it is wanted"
     }
+
+
+class Platform:
+    """An order of the platform that went to the ERP by the first workflow."""
+
+    def __init__(self, systems: Systems) -> None:
+        self.systems = systems
+        self.order = emitting.place_order(systems.world, systems.merchant, basket(systems.merchant, read_goods(), 1))
+        self.play()
+
+    def play(self) -> dict[str, Any]:
+        """What a poll would make of it now, done."""
+        systems = self.systems
+        access = Access(systems.runtime, systems.tenant.id, systems.settings, Wiring(transport=systems.line))
+        payload = payload_of(access, systems.ids[System.SHOPIFY], systems.front.order(str(self.order.id)))
+        assert payload is not None
+        run = systems.rehearse(TAKE, payload)
+        assert run.row().status == RunStatus.DONE, run.row().error
+        return run.result
+
+    def send(self, **more: Any) -> str:
+        (payload,) = self.systems.polled(WORKFLOW)
+        run = self.systems.rehearse(WORKFLOW, payload, **more)
+        assert run.row().status == RunStatus.DONE, run.row().error
+        return payload.number
+
+    def cancel(self) -> None:
+        emitting.cancel_order(self.systems.world, self.systems.merchant, self.order.name)
+
+    def take_one_off(self) -> None:
+        rows = [{"lineItemId": self.order.lines[0].gid, "quantity": 1, "restockType": "CANCEL"}]
+        given = {"orderId": self.order.gid, "refundLineItems": rows}
+        self.systems.merchant.shop.begin_act()
+        changing.refund_create(self.systems.merchant.shop, {"input": given})
+
+    def told(self) -> list[tuple[str, str]]:
+        with self.systems.runtime.unit_of_work(self.systems.tenant.id) as session:
+            return [
+                (one.workflow_id.partition("#")[2], one.reason)
+                for one in exceptions.listed(session, self.systems.tenant.id).items
+            ]
+
+
+def test_what_the_platform_cancels_while_the_warehouse_has_it_is_told_to_a_person(systems: Systems) -> None:
+    platform = Platform(systems)
+    number = platform.send()
+    platform.cancel()
+    assert platform.play()["closed"] is True
+    name = platform.order.name
+    words = f"{name} was canceled, and the warehouse has it as {number}: have it called off there, or stop the parcel."
+    assert platform.told() == [("canceled at the warehouse", words)]
+
+
+def test_what_the_platform_changes_while_the_warehouse_has_it_is_told_to_a_person(systems: Systems) -> None:
+    platform = Platform(systems)
+    number = platform.send()
+    platform.take_one_off()
+    assert platform.play()["changed"] is True
+    name = platform.order.name
+    words = f"{name} was changed, and the warehouse has it as {number}: have it changed there, or stop the parcel."
+    assert platform.told() == [("changed at the warehouse", words)]
+
+
+def test_what_changes_before_the_warehouse_has_it_is_nobodys_task(systems: Systems) -> None:
+    platform = Platform(systems)
+    platform.take_one_off()
+    platform.play()
+    platform.send()
+    assert platform.told() == []
+
+
+@pytest.mark.parametrize("deadly", [False, True])
+@pytest.mark.parametrize(("act", "became"), [("cancel", "it was called off"), ("take_one_off", "it was changed")])
+def test_what_changes_as_it_is_handed_over_is_told(systems: Systems, act: str, became: str, deadly: bool) -> None:
+    platform, line, done = Platform(systems), systems.line, list[bool]()
+
+    def meanwhile(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/batches") and not done:
+            done.append(True)
+            getattr(platform, act)()
+            platform.play()
+        return line.handle_request(request)
+
+    deaths = [Death(When.INSIDE, "link")] if deadly else []
+    number = platform.send(transport=httpx.MockTransport(meanwhile), deaths=deaths)
+    words = f"The order changed or was called off while the warehouse took it as {number}: tell it there."
+    assert platform.told() == [("changed meanwhile", words)]
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        (case,) = exceptions.listed(session, systems.tenant.id).items
+        assert case.fields == [{"path": "order", "message": became}]

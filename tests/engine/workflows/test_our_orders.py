@@ -220,6 +220,49 @@ def test_a_cancel_of_what_the_warehouse_has_is_a_persons_task_until_it_is_called
     assert (story.house.alerts(), story.systems.polled(ANSWER)) == ([], [])
 
 
+@pytest.mark.parametrize("deadly", [False, True])
+def test_what_is_left_of_a_partial_cancel_is_sent_under_another_number(story: Story, deadly: bool) -> None:
+    desk = story.place(3)
+    story.take()
+    work_id = story.release(desk)
+    story.send()
+    desk.do("cancel", reason="other", lines=[{"line_id": desk.line(SKU).id, "quantity": 1}])
+    assert story.answer() == {"asked": True}
+    (number,) = story.systems.at_house()
+    emitting.cancel_at_warehouse(story.systems.world, story.systems.merchant, number)
+    deaths = [Death(when, "answer") for when in When] if deadly else []
+    (question,) = story.systems.polled(ANSWER)
+    assert story.systems.rehearse(ANSWER, question, deaths=deaths).row().status == RunStatus.DONE
+
+    line = story.house.lines(desk.order_id)[SKU]
+    assert (story.house.work(work_id).status, line.ordered - line.canceled) == ("canceled", 2)
+    story.send()
+    (again,) = set(story.systems.at_house()) - {number}
+    assert [(line.item, line.quantity) for line in story.systems.at_house()[again].lines] == [(SKU, 2)]
+    (lost,) = story.systems.polled(LOST)
+    assert story.play(LOST, lost).result == {"skipped": "nothing of it is wanted"}
+    story.systems.later(hours=3)
+    story.track()
+    assert desk.look().fulfillment_status == "shipped"
+    assert sum(sum(int(row["quantity"]) for row in one.lines) for one in story.house.shipments(desk.order_id)) == 2
+    assert story.systems.polled(SEND) == []
+    assert story.house.broken() == []
+
+
+def test_what_is_left_of_a_partial_cancel_before_it_was_handed_over_is_sent(story: Story) -> None:
+    desk = story.place(3)
+    story.take()
+    story.release(desk)
+    (late,) = story.systems.polled(SEND)
+    desk.do("cancel", reason="other", lines=[{"line_id": desk.line(SKU).id, "quantity": 1}])
+    assert story.play(SEND, late).result == {"skipped": "it is cancel_requested"}
+    assert story.answer() == {"answered": True}
+    story.send()
+    (there,) = story.systems.at_house().values()
+    assert [(line.item, line.quantity) for line in there.lines] == [(SKU, 2)]
+    assert story.house.broken() == []
+
+
 def test_a_cancel_that_comes_as_it_is_handed_over_ends_with_what_the_warehouse_does(story: Story) -> None:
     desk = story.place()
     story.take()

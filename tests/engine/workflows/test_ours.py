@@ -139,3 +139,17 @@ def test_goods_that_left_answer_a_cancel_with_no(runtime: Runtime, house: Wareho
 def test_it_does_nothing_that_a_platform_alone_does(runtime: Runtime, house: Warehouse) -> None:
     with pytest.raises(NotSupported):
         front(runtime, house).native_bundles()
+
+
+def test_cartons_under_one_number_are_packages_of_one_shipment(runtime: Runtime, house: Warehouse) -> None:
+    order_id = house.buy(A=3, B=1)
+    (work_id,) = house.release(order_id)
+    both = shipment("x", ("1Z-ALL", {"A": 1, "B": 1}), ("1Z-ALL", {"A": 2}))
+    made = front(runtime, house).ship(order_id, both)
+
+    (sent,) = house.shipments(order_id)
+    assert (made, sent.tracking_number, house.work(work_id).status) == ([sent.id], "1Z-ALL", "shipped")
+    units = [sum(int(item["quantity"]) for item in box["items"]) for box in sent.packages]
+    assert units == [2, 2]
+    assert front(runtime, house).ship(order_id, both) == made
+    assert house.broken() == []

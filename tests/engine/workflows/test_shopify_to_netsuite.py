@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from engine.sync.connectors.netsuite.wire import SalesOrderBody
+from engine.sync.models import Xref
 from engine.sync.recording import Recording
 from engine.sync.sandbox import emitting
 from engine.sync.sandbox.netsuite.state import Record
@@ -331,3 +333,48 @@ def test_in_the_shadow_all_is_written_down_and_nothing_is_done(pipeline: Pipelin
     assert [one.path.rpartition("/")[2].partition(":")[0] for one in written] == ["eid", "eid", "graphql.json"]
     again_ = take(pipeline, order)
     assert (again_.row().status, len(pipeline.records("salesOrder"))) == ("done", 1)
+
+
+def lost_after_its_tag(pipeline: Pipeline, order: Order) -> Any:
+    """A line by which the order is gone from the shop as soon as it is tagged: what follows is refused."""
+    line = bench.line_to(pipeline.world)
+    inner = line.handle_request
+
+    def lose(request: Any) -> Any:
+        answer = inner(request)
+        if b"tagsAdd" in request.content:
+            pipeline.merchant.shop.state.orders.pop(order.id, None)
+        return answer
+
+    line.handle_request = lose  # type: ignore[method-assign]
+    return line
+
+
+@pytest.mark.parametrize("when", [None, When.BEFORE, When.INSIDE, When.AFTER])
+def test_what_the_run_made_is_taken_back(pipeline: Pipeline, when: When | None) -> None:
+    order = place(pipeline)
+    deaths = [Death(when, "sales order")] if when else []
+    run = take(pipeline, order, transport=lost_after_its_tag(pipeline, order), deaths=deaths)
+    assert (run.row().status, run.row().error_code, status(pipeline)) == ("failed", "vendor_rejected", "H")
+
+
+def test_what_was_there_before_is_not_taken_back(pipeline: Pipeline) -> None:
+    order = place(pipeline)
+    take(pipeline, order)
+    made = the_order(pipeline)
+    with pipeline.uow() as session:
+        session.execute(delete(Xref).where(Xref.kind == lineage.IN_ERP))  # a link that was lost
+    run = take(pipeline, order, transport=lost_after_its_tag(pipeline, order))
+    assert (run.row().status, run.row().error_code) == ("failed", "vendor_rejected")
+    assert (the_order(pipeline).id, status(pipeline), pieces(pipeline, made)) == (made.id, "B", {TENT: 2})
+
+
+def test_what_was_closed_and_the_run_opened_is_closed_again(pipeline: Pipeline) -> None:
+    order = place(pipeline)
+    line = lost_after_its_tag(pipeline, order)
+    take(pipeline, order, transport=line)
+    with pipeline.uow() as session:
+        session.execute(delete(Xref).where(Xref.kind == lineage.IN_ERP))
+    pipeline.merchant.shop.state.orders[order.id] = order
+    run = take(pipeline, order, transport=line)
+    assert (run.row().status, run.row().turn, status(pipeline)) == ("failed", 2, "H")

@@ -145,14 +145,14 @@ class Pipes:
             lineage.keep_sales_order(session, self.tenant_id, order, erp.account, made)
         return made
 
-    def leaves(self, order_id: str, sku: str = "") -> None:
-        """All three pieces left."""
-        item = ParcelItem(sku=sku or self.skus()[0], quantity=3)
+    def leaves(self, order_id: str, sku: str = "", *, units: int = 3) -> None:
+        """All three pieces left, or some of them."""
+        item = ParcelItem(sku=sku or self.skus()[0], quantity=units)
         parcel = Parcel(ref="C", tracking_number=f"1Z-{order_id}", items=(item,))
         left = Parcels(
             source="dcl", account="1", source_id="s", order_ref="x", parcels=(parcel,), shipped_at=clock.now()
         )
-        self.erp.fulfil(order_id, f"DCL-{order_id}", left)
+        self.erp.fulfil(order_id, f"DCL-{order_id}-{units}", left)
 
     def shipped(self, total: int = 6000) -> tuple[Order, str]:
         """An order that was sold, went to the ERP (60.00) and left; the shop's order, and the ERP's id."""

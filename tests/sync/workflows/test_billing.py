@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from engine.workflows.rehearsal import Death, When
 from engine.workflows.settings import Billing
 from tests.contracts.connectors import bench
 from tests.engine.fulfillment.conftest import Warehouse
-from tests.sync.workflows.pipes import Pipes, created, major
+from tests.sync.workflows.pipes import Pipes, created, document, major
 
 INVOICE, PAYMENT = netsuite_invoice.WORKFLOW, netsuite_payment.WORKFLOW
 
@@ -201,8 +203,8 @@ def test_money_of_an_order_that_has_no_invoice_is_refused(pipes: Pipes) -> None:
     assert sorted(pipes.faults()) == [("order_id", "it has no invoice"), ("order_id", "not linked")]
 
 
-def refunded(pipes: Pipes, order: Any, amount: str) -> Settled:
-    """The shop gives money back; what its letter says."""
+def refunded(pipes: Pipes, order: Any, amount: str, *, not_: str = "") -> Settled:
+    """The shop gives money back; what its letter says. ``not_`` is the charge of an earlier one."""
     given = {
         "orderId": order.gid,
         "transactions": [
@@ -220,7 +222,7 @@ def refunded(pipes: Pipes, order: Any, amount: str) -> Settled:
         changing.refund_create(pipes.merchant.shop, {"input": given})
     access = Access(pipes.runtime, pipes.tenant_id, pipes.settings, Wiring(transport=bench.line_to(pipes.world)))
     every = access.storefront(pipes.connected[System.SHOPIFY]).settlements(order.gid.rpartition("/")[2])
-    return netsuite_payment.settled(next(one for one in every if one.refund))
+    return netsuite_payment.settled(next(one for one in every if one.refund and one.charge_id != not_))
 
 
 def test_a_refund_of_what_was_paid_is_credited_once(pipes: Pipes) -> None:
@@ -244,12 +246,107 @@ def test_a_refund_of_what_no_invoice_had_is_no_credit_and_for_a_person(pipes: Pi
     assert ("unapplied", "500 USD (minor units)") in pipes.faults()
 
 
-def test_a_refund_before_the_invoice_has_nothing_to_credit(pipes: Pipes) -> None:
+def test_a_refund_before_the_invoice_waits_for_it(pipes: Pipes) -> None:
+    order, erp_id = pipes.shipped()
+    waited = list[float]()
+
+    def bill(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 2:
+            pipes.erp.bill(erp_id, f"INV-{erp_id}", "invoice")
+
+    payload = refunded(pipes, order, "5.00")
+    run = pipes.play(PAYMENT, payload, waits=bill)
+
+    assert (run.row().status, [round(one) for one in waited]) == (RunStatus.DONE, [600, 3_600])
+    assert [(one.external_id, str(one.lines[0].amount)) for one in pipes.kind("creditMemo")] == [
+        (f"REF-{payload.charge_id}", "5.00")
+    ]
+    assert pipes.queue() == []
+
+
+def test_a_refund_of_what_is_never_billed_is_for_a_person_in_the_end(pipes: Pipes) -> None:
     order, _ = pipes.shipped()
     run = pipes.play(PAYMENT, refunded(pipes, order, "5.00"))
 
-    assert (run.row().status, "skipped" in run.result) == (RunStatus.DONE, True)
+    assert (run.row().status, pipes.kind("creditMemo")) == (RunStatus.FAILED, [])
+    assert pipes.faults() == [("order_id", "it has neither invoice nor cash sale")]
+
+
+def test_a_refund_of_an_order_that_was_called_off_is_no_credit(pipes: Pipes) -> None:
+    order = pipes.sold()
+    erp_id = pipes.in_erp(document(order, pipes.merchant.credentials.shop_domain))
+    pipes.erp.close_order(erp_id)
+    run = pipes.play(PAYMENT, refunded(pipes, order, "60.00"))
+
+    assert (run.row().status, "skipped" in run.result, run.waited) == (RunStatus.DONE, True, [])
+    assert (pipes.kind("creditMemo"), pipes.queue()) == ([], [])
+
+
+@pytest.mark.parametrize("paid_first", [True, False])
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_came_above_the_invoice_goes_back_first_and_once(pipes: Pipes, first: int, paid_first: bool) -> None:
+    order, _, _ = billed(pipes, total=6500)
+    if paid_first:
+        pipes.play(PAYMENT, pipes.poll(PAYMENT)[0])
+    one = refunded(pipes, order, "3.00")
+    pipes.world.advance(timedelta(minutes=1))
+    refunds_ = [one, refunded(pipes, order, "7.00", not_=one.charge_id)]
+    credits_ = [pipes.play(PAYMENT, refunds_[place]).result["credit"] for place in (first, 1 - first)]
+
+    assert [bool(credits_[place]) for place in (first, 1 - first)] == [False, True]
+    memos = pipes.kind("creditMemo")
+    assert [(memo.external_id, str(memo.lines[0].amount)) for memo in memos] == [
+        (f"REF-{refunds_[1].charge_id}", "5.00")
+    ]
+    told = [message for path, message in pipes.faults() if path == "unapplied" and " of " not in message]
+    assert sorted(told) == ["200 USD (minor units)", "300 USD (minor units)"]
+
+
+def test_a_refund_of_several_charges_is_credited_by_what_all_of_them_paid(pipes: Pipes) -> None:
+    order, _, _ = billed(pipes, total=4000)
+    pipes.play(PAYMENT, pipes.poll(PAYMENT)[0])
+    rest = charge(order, pipes, charge_id="91", amount=2000)
+    taken = order.transactions[0]
+    order.transactions.append(replace(taken, id=91, amount=replace(taken.amount, shop=2000, presentment=2000)))
+    pipes.play(PAYMENT, rest)
+    run = pipes.play(PAYMENT, refunded(pipes, order, "10.00"))
+
+    assert (run.row().status, bool(run.result["credit"])) == (RunStatus.DONE, True)
+    assert [str(one.lines[0].amount) for one in pipes.kind("creditMemo")] == ["10.00"]
+
+
+def test_a_refund_of_a_cash_sale_is_for_a_person_who_is_told_what_to_do(pipes: Pipes) -> None:
+    order, erp_id = pipes.shipped()
+    sold = pipes.erp.bill(erp_id, "CS-1", "cash_sale")
+    payload = refunded(pipes, order, "5.00")
+    run = pipes.play(PAYMENT, payload)
+
+    assert (run.row().status, run.result["cash_sale"]) == (RunStatus.DONE, sold.number)
+    (row,) = pipes.queue()
+    assert (
+        row.reason
+        == f"Money of cash sale {sold.number} went back: enter a cash refund of it in the ERP, then close this."
+    )
+    assert row.fields == [{"path": "cash_sale", "message": f"500 USD (minor units), charge {payload.charge_id}"}]
     assert pipes.kind("creditMemo") == []
+
+
+def test_what_left_of_a_cash_sold_order_since_the_shop_went_over_to_invoices_is_sold_for_cash(pipes: Pipes) -> None:
+    order = pipes.sold()
+    erp_id = pipes.in_erp(document(order, pipes.merchant.credentials.shop_domain))
+    pipes.leaves(erp_id, units=2)
+    pipes.erp.bill(erp_id, "CS-1", "cash_sale")
+    pipes.leaves(erp_id, units=1)
+    (payload,) = pipes.poll(INVOICE)
+    run = pipes.play(INVOICE, payload, deaths=[Death(When.INSIDE, "sell")])
+
+    sales = pipes.kind("cashSale")
+    assert [one.external_id for one in sales] == ["CS-1", f"CS-{erp_id}-REST"]
+    assert run.result["rest"] == str(sales[1].id)
+    assert [int(one.lines[0].quantity) for one in sales] == [2, 1]
+    assert (pipes.kind("invoice"), pipes.poll(INVOICE)) == ([], [])
+    assert pipes.erp.sales_order(id=erp_id).status == "G"
 
 
 def test_our_own_money_is_booked_as_a_platforms_is(pipes: Pipes) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from engine.catalog.models import Variant
-from engine.inventory.models import InboundLine, StockLevel
+from engine.inventory.models import Inbound, InboundLine, Location, StockLevel
 from engine.sync.canonical import Receipt, ReceiptLine
 from engine.sync.models import System
 from engine.sync.sandbox import emitting
@@ -19,6 +19,7 @@ from engine.workflows.dcl_po_receipt import Received
 from engine.workflows.models import RunMode, RunStatus
 from engine.workflows.rehearsal import Death, Rehearsal, When
 from tests.contracts.connectors import bench
+from tests.engine.fulfillment.conftest import Warehouse
 from tests.sync.workflows.pipes import Pipes
 
 ANNOUNCE, RECEIVE = dcl_po_notification.WORKFLOW, dcl_po_receipt.WORKFLOW
@@ -316,6 +317,58 @@ def test_a_receipt_that_was_none_is_taken_back_everywhere(pipes: Pipes) -> None:
 
     assert (told["reversed"], received(order), ours(pipes, sku)) == (True, [0], 1)
     assert pipes.kind("itemReceipt") == []
+
+
+def test_a_receipt_is_taken_back_where_it_was_put_and_as_it_was_posted(pipes: Pipes) -> None:
+    sku = pipes.skus()[0]
+    pipes.shop.add(sku, stock={"EAST": 1, "WEST": 9})
+    pipes.warehouse_at("EAST")
+    order = announced(pipes, (sku, 4))
+    house, before = Warehouse(pipes.shop), Warehouse(pipes.shop).books()
+    payload = came(pipes, order)
+    done(pipes.play(RECEIVE, payload))
+    assert house.books() != before
+    pipes.warehouse_at("WEST")  # the settings say otherwise since, and what the goods cost now as well
+    with pipes.shop.uow() as session:
+        session.get_one(Variant, (pipes.tenant_id, pipes.shop.variants[sku])).cost = 1
+    told = done(pipes.play(RECEIVE, payload.model_copy(update={"reverse": True})))
+
+    assert (told["shelf"], at_places(pipes, sku)) == ({sku: -4}, {"EAST": 1, "WEST": 9})
+    assert (house.books(), house.broken()) == (before, [])
+    with pipes.shop.uow() as session:
+        (row,) = session.scalars(select(Inbound)).all()
+        assert row.status == "canceled"
+    pipes.warehouse_at("")
+    assert done(pipes.play(RECEIVE, payload.model_copy(update={"reverse": True})))["reversed"] is False
+    assert at_places(pipes, sku) == {"EAST": 1, "WEST": 9}
+
+
+def test_what_is_promised_of_a_receipt_is_not_taken_back(pipes: Pipes) -> None:
+    sku = pipes.skus()[0]
+    pipes.shop.add(sku, stock={"EAST": 1})
+    pipes.warehouse_at("EAST")
+    order = announced(pipes, (sku, 4))
+    payload = came(pipes, order)
+    done(pipes.play(RECEIVE, payload))
+    house = Warehouse(pipes.shop)
+    house.buy(**{sku: 3})
+    before = house.books()
+    run = pipes.play(RECEIVE, payload.model_copy(update={"reverse": True}))
+
+    assert (run.row().status, at_places(pipes, sku), received(order)) == (RunStatus.FAILED, {"EAST": 5}, [4])
+    assert (house.books(), house.broken()) == (before, [])
+
+
+def at_places(pipes: Pipes, sku: str) -> dict[str, int]:
+    """On hand, by place."""
+    with pipes.shop.uow() as session:
+        query = (
+            select(Location.code, StockLevel.on_hand)
+            .join(Variant, (Variant.tenant_id == StockLevel.tenant_id) & (Variant.id == StockLevel.variant_id))
+            .join(Location, (Location.tenant_id == StockLevel.tenant_id) & (Location.id == StockLevel.location_id))
+            .where(StockLevel.tenant_id == pipes.tenant_id, Variant.sku == sku, StockLevel.on_hand != 0)
+        )
+        return dict(session.execute(query.order_by(Location.code)).all())
 
 
 def test_in_the_shadow_nothing_comes(pipes: Pipes) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from engine.sync import cartons
 from engine.sync.canonical import OrderCreated, Parcel, Parcels, Product, Settlement, StockLevel
 from engine.sync.client import VendorClient
 from engine.sync.connectors.paging import each
@@ -124,8 +125,9 @@ class ShopifyStorefront:
         self._asker.ask(documents.TAG, id=gid("Order", source_id), tags=sorted(set(tags)))
 
     def ship(self, source_id: str, shipment: Parcels) -> list[str]:
-        """The shop is read before each parcel: what one has taken the next has not."""
-        return [made for parcel in shipment.parcels for made in self._ship(source_id, parcel)]
+        """The shop is read before each parcel: what one has taken the next has not. Cartons of one number are one."""
+        parcels = [cartons.joined(some) for some in cartons.together(shipment.parcels)]
+        return [made for parcel in parcels for made in self._ship(source_id, parcel)]
 
     # stock
 
