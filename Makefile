@@ -47,6 +47,7 @@ ifndef SUITES
 	@$(BIN)/python -m evals.hostile.run
 	@$(BIN)/python -m evals.search.run
 	@$(BIN)/python -m tests.chaos
+	@ICOMMERCE_ISOLATION_EXAMPLES=20 $(BIN)/python -m pytest -q tests/chaos/test_isolation.py
 endif
 
 lock: ## resolve the dependencies anew (maintainers; needs uv)
