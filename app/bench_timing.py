@@ -42,14 +42,15 @@ def cpu_seconds(addresses: Addresses) -> float:
 
 
 def database_cpu_seconds(addresses: Addresses) -> float:
-    """CPU of the embedded database's processes that are there; 0 of another database."""
+    """CPU of the embedded database's processes, ended ones too; 0 of another database."""
     if addresses.embedded is None:
         return 0.0
-    postmaster, spent = psutil.Process(addresses.embedded.pid), 0.0
-    for process in (postmaster, *postmaster.children(recursive=True)):
+    postmaster = psutil.Process(addresses.embedded.pid)
+    spent = sum(postmaster.cpu_times()[:4])  # with that of its children that have ended
+    for process in postmaster.children(recursive=True):
         with suppress(psutil.Error):
             spent += sum(process.cpu_times()[:2])
-    return spent
+    return float(spent)
 
 
 def figures(times: list[float], wall: float, cpu: float, *, clients: int) -> dict[str, Any]:

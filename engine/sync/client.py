@@ -265,7 +265,7 @@ class VendorClient:
         """What does not get through leaves nothing behind: the transaction is taken back."""
         lease, permit_id = timedelta(seconds=seconds) + _MARGIN, new_id("permit")
         ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
-        with self._runtime.unit_of_work(self.tenant_id) as session:
+        with self._runtime.unit_of_work(self.tenant_id, keyed=True) as session:
             seen = self._look(session)
             permit = limits.take(session, **ids, permit_id=permit_id, cost=request.cost, lease=lease)
             if isinstance(permit, Wait):
@@ -288,7 +288,7 @@ class VendorClient:
     ) -> None:
         """What came of it: the permit is posted, the journal has its answer, the breaker hears of it."""
         ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
-        with self._runtime.unit_of_work(self.tenant_id) as session:
+        with self._runtime.unit_of_work(self.tenant_id, keyed=True) as session:
             limits.end(session, leave.permit, known.dialect.feedback(reply) if reply else None)
             journal.finish(session, self.tenant_id, leave.call, reply, error, known.mask, took=took)
             opened = breaker.note(session, **ids, permit_id=leave.permit.id, probes=leave.probes, error=error)

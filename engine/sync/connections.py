@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from engine.kit import audit, clock, outward
+from engine.kit.direct import Statement
 from engine.kit.errors import Conflict, InvalidInput, NotFound
-from engine.kit.holds import Restore
+from engine.kit.gathering import Rows, fetch
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.payments.alerts import resolve_alert
@@ -28,6 +29,13 @@ from engine.sync.wire import storable
 OVERLAP: Final = timedelta(hours=1)
 """How long a replaced secret counts: a system may take that long to use the new one (Shopify's webhooks)."""
 LONGEST_OVERLAP: Final = timedelta(days=7)
+_CONNECTION: Final = Rows(Connection, "r.tenant_id = %(tenant)s AND r.id = %(id)s")
+_AROUND: Final = Statement(
+    """SELECT b.state AS breaker, t.demo, EXISTS (SELECT FROM app.restores r
+WHERE r.tenant_id = b.tenant_id AND r.lifted_at IS NULL) AS held
+FROM app.sync_breakers b JOIN app.tenants t ON t.id = b.tenant_id
+WHERE b.tenant_id = %(tenant)s AND b.connection_id = %(id)s"""
+)
 _NAME_LIMIT: Final = 80
 _SETTINGS_LIMIT: Final = 100
 _SECRET_NAMES: Final = ("secret", "password", "token", "private", "api_key", "apikey", "credential")
@@ -200,18 +208,12 @@ def get(session: Session, tenant_id: str, connection_id: str, *, lock: bool = Fa
 
 
 def standing(session: Session, tenant_id: str, connection_id: str) -> Standing:
-    """A connection and what decides whether it may be called, in one statement. Raises ``NotFound``."""
-    held = exists().where(Restore.tenant_id == tenant_id, Restore.lifted_at.is_(None))
-    query = (
-        select(Connection, Breaker.state, held, Tenant.demo)
-        .join(Breaker, (Breaker.tenant_id == Connection.tenant_id) & (Breaker.connection_id == Connection.id))
-        .join(Tenant, Tenant.id == Connection.tenant_id)
-        .where(Connection.tenant_id == tenant_id, Connection.id == connection_id)
-    )
-    row = session.execute(query).one_or_none()
-    if row is None:
+    """A connection and what decides whether it may be called, in one trip. Raises ``NotFound``."""
+    its = {"tenant": tenant_id, "id": connection_id}
+    rows, around = fetch(session, (_CONNECTION, its), (_AROUND, its))
+    if not rows or not around:
         raise NotFound("There is no such connection.")
-    return Standing(*row)
+    return Standing(rows[0], **around[0])
 
 
 def listed(session: Session, tenant_id: str, *, system: System | None = None, closed: bool = False) -> list[Connection]:

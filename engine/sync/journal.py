@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
+from engine.kit.direct import Statement
+from engine.kit.gathering import ask, fetch
 from engine.kit.pagination import Page, cursor_number, decode_cursor, encode_cursor
 from engine.sync.errors import SyncError
 from engine.sync.masking import Mask
@@ -17,6 +19,17 @@ from engine.sync.wire import Outgoing, Reply
 
 _PATH_LIMIT: Final = 500
 _KEY_LIMIT: Final = 200
+_BEGIN: Final = Statement(
+    """INSERT INTO app.sync_calls (tenant_id, connection_id, mode, at, method, path, reads, cost, request, response,
+outcome, counts, took_ms, fingerprint, idempotency_key, workflow_id, trace_id)
+VALUES (%(tenant_id)s, %(connection_id)s, %(mode)s, %(at)s, %(method)s, %(path)s, %(reads)s, %(cost)s, %(request)s,
+%(response)s, %(outcome)s, %(counts)s, %(took_ms)s, %(fingerprint)s, %(idempotency_key)s, %(workflow_id)s, %(trace_id)s)
+RETURNING id"""
+)
+_FINISH: Final = Statement(
+    """UPDATE app.sync_calls SET response = %(response)s, answer = %(answer)s, outcome = %(outcome)s,
+counts = %(counts)s, took_ms = %(took_ms)s WHERE tenant_id = %(tenant)s AND id = %(call)s"""
+)
 
 
 def begin(
@@ -33,7 +46,7 @@ def begin(
     values = {
         "tenant_id": connection.tenant_id,
         "connection_id": connection.id,
-        "mode": mode,
+        "mode": str(mode),
         "at": clock.now(),
         "method": request.method,
         "path": mask.words(request.path)[:_PATH_LIMIT],
@@ -49,7 +62,8 @@ def begin(
         "workflow_id": workflow_id[:_KEY_LIMIT],
         "trace_id": trace_id[:64],
     }
-    return int(session.execute(insert(Call).values(values).returning(Call.id)).scalar_one())
+    ((made,),) = fetch(session, (_BEGIN, values))
+    return int(made["id"])
 
 
 def finish(
@@ -70,8 +84,7 @@ def finish(
         "counts": bool(error and error.counts_for_breaker),
         "took_ms": took // timedelta(milliseconds=1),
     }
-    its = update(Call).where(Call.tenant_id == tenant_id, Call.id == call).values(values)
-    session.execute(its.execution_options(synchronize_session=False))
+    ask(session, _FINISH, values | {"tenant": tenant_id, "call": call})
 
 
 def _said(reply: Reply, mask: Mask) -> str:

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Executable, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
+from engine.kit.direct import Statement
 from engine.kit.errors import InvalidInput
+from engine.kit.gathering import Rows, ask, fetch, put
 from engine.sync.models import Connection, Limit, LimitKind, Permit, System
 
 MICRO: Final = 1_000_000
@@ -25,6 +26,17 @@ POLL: Final = timedelta(milliseconds=100)
 _MS: Final = timedelta(milliseconds=1)
 _LARGEST: Final = 10**9
 _LONGEST_BLOCK: Final = timedelta(minutes=15)
+_LIMIT: Final = Rows(Limit, "r.tenant_id = %(tenant)s AND r.connection_id = %(connection)s", lock=True)
+_PERMITS: Final = Statement(
+    "SELECT id, cost, lease_until, counts_until FROM app.sync_permits"
+    " WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s"
+)
+_OVER: Final = Statement("DELETE FROM app.sync_permits WHERE tenant_id = %(tenant)s AND id = %(id)s")
+_ALL_OVER: Final = Statement("DELETE FROM app.sync_permits WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)")
+_BACK: Final = Statement(
+    "UPDATE app.sync_permits SET lease_until = %(now)s, counts_until = %(counts_until)s"
+    " WHERE tenant_id = %(tenant)s AND id = %(id)s AND lease_until > %(now)s"
+)
 
 
 class CostsTooMuch(InvalidInput):
@@ -145,15 +157,15 @@ def take(
     """A permit for one call that costs ``cost``, or how long to wait. The limit is locked until the transaction ends:
     commit soon. Raises ``CostsTooMuch`` for what can never be let through.
     """
-    row, now = _locked(session, tenant_id, connection_id), clock.now()
+    row, known, now = *_with_permits(session, tenant_id, connection_id), clock.now()
     if row.kind != LimitKind.CONCURRENCY and cost > (row.capacity or 0):
         raise CostsTooMuch(f"A request that costs {cost} is more than the limit of {row.capacity}.", param="cost")
-    if wait := room(row, _settled(session, row, now), cost, now):
+    if wait := room(row, _settled(session, row, known, now), cost, now):
         return Wait(max(wait, _MS))
     taken = Taken(tenant_id, permit_id, connection_id, cost, now, now + lease, _window(row), LimitKind(row.kind))
     made = {"tenant_id": tenant_id, "id": permit_id, "connection_id": connection_id, "cost": cost, "taken_at": now}
     until = {"lease_until": taken.lease_until, "counts_until": taken.lease_until + taken.window}
-    session.execute(insert(Permit).values(made | until))
+    put(session, Permit, [made | until], alone=True)
     return taken
 
 
@@ -169,10 +181,9 @@ def end(session: Session, permit: Taken, feedback: Feedback | None = None) -> No
     if permit.kind == LimitKind.POINTS:
         _end_points(session, permit, told, now)
     elif permit.kind == LimitKind.REQUESTS:
-        back = update(Permit).where(*_mine(permit), Permit.lease_until > now)
-        _run(session, back.values(lease_until=now, counts_until=now + permit.window))
+        ask(session, _BACK, _mine(permit) | {"now": now, "counts_until": now + permit.window})
     else:
-        _run(session, delete(Permit).where(*_mine(permit)))
+        ask(session, _OVER, _mine(permit))
 
 
 def room(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timedelta:
@@ -215,35 +226,28 @@ def _requests(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timed
     return POLL
 
 
-def _settled(session: Session, row: Limit, now: datetime) -> list[Out]:
-    """What counts at ``now``. What its lease has ended is posted: nobody will."""
-    theirs = (Permit.tenant_id == row.tenant_id, Permit.connection_id == row.connection_id)
-    rows = session.execute(select(Permit.id, Permit.cost, Permit.lease_until, Permit.counts_until).where(*theirs))
-    known = [Out(*one) for one in rows]
+def _settled(session: Session, row: Limit, known: Sequence[Out], now: datetime) -> list[Out]:
+    """What of ``known`` counts at ``now``. What its lease has ended is posted: nobody will."""
     over = [one for one in known if one.counts_until <= now]
     if over:
-        _run(session, delete(Permit).where(*theirs, Permit.id.in_([one.id for one in over])))
+        ask(session, _ALL_OVER, {"tenant": row.tenant_id, "ids": [one.id for one in over]})
         _spend(row, sum(one.cost for one in over), now)
     return [one for one in known if one.counts_until > now]
 
 
 def _end_points(session: Session, permit: Taken, told: Feedback, now: datetime) -> None:
-    row = _locked(session, permit.tenant_id, permit.connection_id)
-    out = _settled(session, row, now)
+    row, known = _with_permits(session, permit.tenant_id, permit.connection_id)
+    out = _settled(session, row, known, now)
     others = [one for one in out if one.id != permit.id]
     if len(others) < len(out):
-        _run(session, delete(Permit).where(*_mine(permit)))
+        ask(session, _OVER, _mine(permit))
         _spend(row, permit.cost if told.cost is None else told.cost, now)
     _believe(row, told, others, since=permit.taken_at, now=now)
     row.ended_at = now
 
 
-def _mine(permit: Taken) -> tuple[ColumnElement[bool], ...]:
-    return (Permit.tenant_id == permit.tenant_id, Permit.id == permit.id)
-
-
-def _run(session: Session, statement: Executable) -> None:
-    session.execute(statement.execution_options(synchronize_session=False))
+def _mine(permit: Taken) -> dict[str, str]:
+    return {"tenant": permit.tenant_id, "id": permit.id}
 
 
 def _spend(row: Limit, cost: int, now: datetime) -> None:
@@ -274,8 +278,16 @@ def _believe(row: Limit, told: Feedback, others: Sequence[Out], *, since: dateti
 
 
 def _locked(session: Session, tenant_id: str, connection_id: str) -> Limit:
-    query = select(Limit).where(Limit.tenant_id == tenant_id, Limit.connection_id == connection_id)
-    return session.scalars(query.with_for_update().execution_options(populate_existing=True)).one()
+    (found,) = fetch(session, (_LIMIT, {"tenant": tenant_id, "connection": connection_id}))
+    row: Limit = found[0]
+    return row
+
+
+def _with_permits(session: Session, tenant_id: str, connection_id: str) -> tuple[Limit, list[Out]]:
+    """The limit, locked, and what was out or counted when it was."""
+    its = {"tenant": tenant_id, "connection": connection_id}
+    (row,), out = fetch(session, (_LIMIT, its), (_PERMITS, its))
+    return row, [Out(**one) for one in out]
 
 
 def _apply(row: Limit, policy: LimitPolicy) -> None:

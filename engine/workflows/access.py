@@ -55,6 +55,7 @@ class Access:
     asked: str | None = None
     """The connection that was asked for last."""
     _opened: dict[str, Any] = field(default_factory=dict, repr=False)
+    _chosen: dict[tuple[System, ...], Connection] = field(default_factory=dict, repr=False)
 
     @property
     def outside(self) -> Runtime:
@@ -79,7 +80,14 @@ class Access:
         return self._keep(which, lambda: connectors.warehouse(self.outside, self.tenant_id, which, **self._how()))
 
     def connection(self, *systems: System) -> Connection:
-        """The connection at any of ``systems``: the only one, or as the settings say. Raises ``NotConnected``."""
+        """The connection at any of ``systems``: the only one, or as the settings say; chosen once. Raises
+        ``NotConnected``.
+        """
+        if systems not in self._chosen:
+            self._chosen[systems] = self._choose(*systems)
+        return self._chosen[systems]
+
+    def _choose(self, *systems: System) -> Connection:
         for system in systems:
             if named := self.settings.connections.get(system):
                 with self.outside.unit_of_work(self.tenant_id) as session:

@@ -67,7 +67,8 @@ def _body(run: Run, payload: Shipped) -> dict[str, Any]:
         if told["cash_sale"] and origin is not None:
             run.step("link", lambda: cash_sales.link(run, origin, told["cash_sale"]))
     if origin is not None:
-        told["told"] = run.step("tell", lambda: _tell(run, origin, shipment))
+        tell = lambda: _tell(run, origin, shipment)  # noqa: E731 (what is done, and what looks whether it was)
+        told["told"] = run.step("tell", tell, probe=tell)
         run.step("tag", lambda: front_of(run, origin).tag(origin.source_id, [TAG]))
     return told
 

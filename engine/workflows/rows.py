@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
+from engine.kit.direct import Refused, Row, Statement
 from engine.runtime import Runtime
 from engine.sync import exceptions, observed
 from engine.sync.errors import SyncError, UnknownOutcome
@@ -19,6 +20,36 @@ from engine.workflows.states import RUN
 from engine.workflows.ticket import Canceled, Ticket
 
 _SHOWN: Final = 4_000
+_STEP: Final = "tenant_id = %(tenant)s AND run_id = %(run)s AND turn = %(turn)s AND place = %(place)s"
+_BEFORE: Final = Statement(
+    f"SELECT status, error_code FROM app.sync_steps WHERE {_STEP} FOR UPDATE"  # noqa: S608 (our own words)
+)
+_EARLIER: Final = Statement(
+    """WITH earlier AS (SELECT status, error_code, turn, max(turn) OVER () AS newest FROM app.sync_steps
+WHERE tenant_id = %(tenant)s AND run_id = %(run)s AND turn < %(turn)s AND name = %(name)s)
+SELECT status, error_code FROM earlier WHERE turn = newest"""
+)
+"""How the last turn that came to a step of this name left it."""
+_BEGIN_STEP: Final = Statement(
+    """INSERT INTO app.sync_steps AS s (tenant_id, run_id, turn, place, name, status, attempts, started_at, error_code,
+error, result)
+VALUES (%(tenant)s, %(run)s, %(turn)s, %(place)s, %(name)s, 'running', 1, %(now)s, '', '', '')
+ON CONFLICT (tenant_id, run_id, turn, place) DO UPDATE SET status = 'running', attempts = s.attempts + 1,
+ended_at = NULL, next_try_at = NULL"""
+)
+_STILL_OURS: Final = Statement(
+    f"""WITH ours AS (UPDATE app.sync_runs SET status = 'running', step = %(name)s, next_try_at = NULL,
+executor_id = %(executor)s, started_at = coalesce(started_at, %(now)s),
+attempts = (SELECT attempts FROM app.sync_steps WHERE {_STEP})
+WHERE tenant_id = %(tenant)s AND id = %(run)s AND turn = %(turn)s AND status IN ('queued', 'running', 'waiting')
+RETURNING 1)
+SELECT 1 / count(*) FROM ours"""  # noqa: S608 (our own words)
+)
+"""Nothing is begun where the run is over or begun anew: the division fails, and what goes with it is taken back."""
+_END_STEP: Final = Statement(
+    f"""UPDATE app.sync_steps SET status = 'done', ended_at = %(now)s, error_code = '', error = '', result = %(result)s
+WHERE {_STEP}"""  # noqa: S608 (our own words)
+)
 
 
 def find(session: Session, ticket: Ticket) -> RunRow:
@@ -43,52 +74,27 @@ def begin_step(runtime: Runtime, ticket: Ticket, place: int, name: str, *, execu
     """The step is begun. ``True``: it may have been done before, in this turn or an earlier one, and nobody has looked
     since. Raises ``Canceled``.
     """
-    now = clock.now()
-    with runtime.unit_of_work(ticket.tenant_id) as session:
-        step = session.get(StepRow, (ticket.tenant_id, ticket.run_id, ticket.turn, place), with_for_update=True)
-        attempts = step.attempts + 1 if step else 1
-        _still_ours(session, ticket, step=name, attempts=attempts, executor_id=executor_id)
-        if step is None:
-            key = {"tenant_id": ticket.tenant_id, "run_id": ticket.run_id, "turn": ticket.turn, "place": place}
-            session.add(StepRow(**key, name=name[:80], started_at=now))
-            return _left_unsure(session, ticket, name[:80])
-        unsure = step.status == StepStatus.DONE or _is_unsure(step)
-        step.status, step.attempts, step.ended_at, step.next_try_at = StepStatus.RUNNING, attempts, None, None
-        return unsure
+    values = _at(ticket, place) | {"name": name[:80], "now": clock.now(), "executor": executor_id}
+    asks = [(statement, values) for statement in (_BEFORE, _EARLIER, _BEGIN_STEP, _STILL_OURS)]
+    try:
+        before, earlier, *_ = runtime.store.ask(ticket.tenant_id, *asks)
+    except Refused:
+        raise Canceled(ticket.run_id) from None
+    if before:
+        return any(row["status"] == StepStatus.DONE or _is_unsure(row) for row in before)
+    return any(map(_is_unsure, earlier))
 
 
-def _left_unsure(session: Session, ticket: Ticket, name: str) -> bool:
-    """Whether the last turn that came to a step of this name left it so."""
-    query = select(StepRow).where(
-        StepRow.tenant_id == ticket.tenant_id,
-        StepRow.run_id == ticket.run_id,
-        StepRow.turn < ticket.turn,
-        StepRow.name == name,
-    )
-    rows = session.scalars(query).all() if ticket.turn > 1 else ()
-    last = max((row.turn for row in rows), default=0)
-    return any(_is_unsure(row) for row in rows if row.turn == last)
-
-
-def _is_unsure(step: StepRow) -> bool:
+def _is_unsure(step: Row) -> bool:
     """Somebody died over it, or did not hear what became of it."""
-    return step.status == StepStatus.RUNNING or step.error_code == UnknownOutcome.code
+    return bool(step["status"] == StepStatus.RUNNING or step["error_code"] == UnknownOutcome.code)
 
 
 def end_step(runtime: Runtime, ticket: Ticket, place: int, value: Any) -> None:
     """It was done; ``value`` is shown."""
-    shown = orjson.dumps(value)
-    with runtime.unit_of_work(ticket.tenant_id) as session:
-        _set_step(
-            session,
-            ticket,
-            place,
-            status=StepStatus.DONE,
-            ended_at=clock.now(),
-            error_code="",
-            error="",
-            result=shown[:_SHOWN].decode("utf-8", "ignore"),
-        )
+    shown = orjson.dumps(value)[:_SHOWN].decode("utf-8", "ignore")
+    values = _at(ticket, place) | {"now": clock.now(), "result": shown}
+    runtime.store.ask(ticket.tenant_id, (_END_STEP, values))
 
 
 def fail_step(
@@ -187,18 +193,8 @@ def _put(
     )
 
 
-def _still_ours(session: Session, ticket: Ticket, *, step: str, attempts: int, executor_id: str) -> None:
-    """Raises ``Canceled`` where the run is over or begun anew."""
-    _set_run(
-        session,
-        ticket,
-        status=RunStatus.RUNNING,
-        step=step[:80],
-        attempts=attempts,
-        next_try_at=None,
-        executor_id=executor_id,
-        started_at=func.coalesce(RunRow.started_at, clock.now()),
-    )
+def _at(ticket: Ticket, place: int) -> dict[str, Any]:
+    return {"tenant": ticket.tenant_id, "run": ticket.run_id, "turn": ticket.turn, "place": place}
 
 
 def _set_run(session: Session, ticket: Ticket, **values: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from psycopg import Error as PsycopgError
 from sqlalchemy.exc import DBAPIError
 
 from engine.kit.errors import DomainError
@@ -145,7 +146,7 @@ def meant(error: Exception) -> SyncError:
             seconds = error.retry_after_seconds
             return Later(error.message, retry_after=seconds) if seconds else Transient(error.message)
         return Rejected(error.message, fields=_faults(error))
-    if isinstance(error, DBAPIError):
+    if isinstance(error, DBAPIError | PsycopgError):
         return Transient("Our database was not there for it.")
     return Broke(f"{type(error).__name__} in the workflow.")
 

@@ -79,28 +79,47 @@ def begin(
 ) -> tuple[str, bool]:
     """As ``start``, in a transaction of the caller's."""
     run = wanted(tenant_id, workflow, payload)
-    made = insert(RunRow).values(
-        tenant_id=tenant_id,
-        id=run.id,
-        workflow=workflow,
-        version=run.workflow.version,
-        mode=RunMode.LIVE,
-        status=RunStatus.QUEUED,
-        turn=1,
-        subject_kind=run.subject[0][:20],
-        subject_ref=run.subject[1][:120],
-        payload=run.payload,
-        trigger=trigger[:120],
-        trace_id=(trace_id or tracing.current() or tracing.of(run.id))[:64],
-        step="",
-        attempts=0,
-        error_code="",
-        error="",
-        executor_id="",
-        created_at=clock.now(),
-    )
-    new = session.scalar(made.on_conflict_do_nothing().returning(RunRow.id))
-    return run.id, new is not None
+    return run.id, bool(_insert(session, [_row(tenant_id, run, trigger, trace_id)]))
+
+
+def begin_all(
+    session: Session, tenant_id: str, workflow: str, payloads: Sequence[Mapping[str, Any] | BaseModel], *, trigger: str
+) -> int:
+    """As ``begin``, of many: a list that is read again has few that are new. How many that were."""
+    runs = {run.id: run for run in (wanted(tenant_id, workflow, payload) for payload in payloads)}
+    query = select(RunRow.id).where(RunRow.tenant_id == tenant_id, RunRow.id.in_(runs))
+    there = set(session.scalars(query))
+    new = [_row(tenant_id, run, trigger, "") for name, run in runs.items() if name not in there]
+    return _insert(session, new) if new else 0
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> int:
+    """How many of them are new."""
+    made = insert(RunRow).values(rows).on_conflict_do_nothing().returning(RunRow.id)
+    return len(session.scalars(made).all())
+
+
+def _row(tenant_id: str, run: Wanted, trigger: str, trace_id: str) -> dict[str, Any]:
+    return {
+        "tenant_id": tenant_id,
+        "id": run.id,
+        "workflow": run.workflow.name,
+        "version": run.workflow.version,
+        "mode": RunMode.LIVE,
+        "status": RunStatus.QUEUED,
+        "turn": 1,
+        "subject_kind": run.subject[0][:20],
+        "subject_ref": run.subject[1][:120],
+        "payload": run.payload,
+        "trigger": trigger[:120],
+        "trace_id": (trace_id or tracing.current() or tracing.of(run.id))[:64],
+        "step": "",
+        "attempts": 0,
+        "error_code": "",
+        "error": "",
+        "executor_id": "",
+        "created_at": clock.now(),
+    }
 
 
 def wanted(tenant_id: str, workflow: str, payload: Mapping[str, Any] | BaseModel) -> Wanted:

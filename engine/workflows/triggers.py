@@ -230,8 +230,7 @@ def _poll_failed(
 
 def _begin_all(runtime: Runtime, tenant_id: str, workflow: Workflow[Any], payloads: Sequence[Any]) -> int:
     with runtime.unit_of_work(tenant_id) as session:
-        begun = [starting.begin(session, tenant_id, workflow.name, one, trigger="poll") for one in payloads]
-    return sum(new for _, new in begun)
+        return starting.begin_all(session, tenant_id, workflow.name, payloads, trigger="poll")
 
 
 def _in_parts(payloads: Iterable[Any]) -> Iterable[list[Any]]:

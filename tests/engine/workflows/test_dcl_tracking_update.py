@@ -102,6 +102,16 @@ def test_accidents_double_nothing(systems: Systems, system: str, kind: str) -> N
     assert len(told(systems, order)) == len(payload.shipment.parcels)
 
 
+@pytest.mark.parametrize("kind", ["timeout_after_commit", "timeout_before_commit", "connection_reset"])
+def test_a_parcel_of_which_nobody_knows_whether_it_was_told_is_looked_for(systems: Systems, kind: str) -> None:
+    order, _, payload = left(systems)
+    systems.put("shopify", kind, match={"operation": "fulfillmentCreate"}, times=1)
+    run = systems.rehearse(WORKFLOW, payload)
+    assert run.row().status == RunStatus.DONE
+    parcels = payload.shipment.parcels
+    assert [numbers for numbers, _ in told(systems, order)] == [[one.tracking_number] for one in parcels]
+
+
 def test_an_order_that_leaves_in_parts_has_a_run_for_each(systems: Systems) -> None:
     systems.settings = systems.settings.model_copy(update={"billing": Billing.CASH_SALE})
     for item in systems.merchant.house.items.values():

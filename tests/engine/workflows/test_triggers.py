@@ -151,6 +151,18 @@ def test_a_poll_is_asked_when_it_is_due_and_goes_on_where_it_was(
     assert (cursor.value, cursor.due_at) == ({"last": 6}, datetime(2026, 11, 26, 10, 30, tzinfo=UTC))
 
 
+def test_of_a_list_that_is_read_again_what_is_new_begins_and_nothing_else(runtime: Runtime, tenant: Tenant) -> None:
+    lists = [["#1", "#2", "#1"], ["#1", "#2"], ["#2", "#3"]]
+    with registered(toy(lambda *_: {})), runtime.unit_of_work(tenant.id) as session:
+        payloads = [[{"ref": ref} for ref in one] for one in lists]
+        begun = [starting.begin_all(session, tenant.id, "toy", one, trigger="poll") for one in payloads]
+        rows = session.scalars(select(RunRow).where(RunRow.tenant_id == tenant.id)).all()
+    assert begun == [2, 0, 1]
+    assert sorted((row.subject_ref, row.turn, row.trigger) for row in rows) == [
+        ("#1", 1, "poll"), ("#2", 1, "poll"), ("#3", 1, "poll"),
+    ]  # fmt: skip
+
+
 def test_a_poll_that_breaks_off_keeps_its_cursor_and_is_asked_again(
     runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
 ) -> None:

@@ -88,6 +88,29 @@ def test_a_box_of_two_places_is_told_for_each(
     assert sorted(sent(order)) == [("1Z1", 1), ("1Z1", 2)]
 
 
+@pytest.mark.parametrize("late", [True, False])
+def test_a_request_that_came_after_all_between_the_look_and_the_next_is_no_refusal(
+    shop: ShopifyStorefront, world: World, merchant: Merchant, monkeypatch: pytest.MonkeyPatch, *, late: bool
+) -> None:
+    order = order_of(world, merchant, (TENT, 1))
+    look, parcel = shop._shipments, box("1Z1", (TENT, 1))
+
+    def looked(source_id: str) -> Any:
+        state = look(source_id)
+        monkeypatch.setattr(shop, "_shipments", look)
+        shop.ship(source_id, parcel if late else box("1Z9", (TENT, 1)))
+        return state
+
+    monkeypatch.setattr(shop, "_shipments", looked)
+    if late:
+        assert shop.ship(str(order.id), parcel) == [str(one.id) for one in order.fulfillments]
+        assert sent(order) == [("1Z1", 1)]
+    else:
+        with pytest.raises(Rejected, match="unfulfillable"):
+            shop.ship(str(order.id), parcel)
+        assert sent(order) == [("1Z9", 1)]
+
+
 def test_an_order_of_many_lines_is_read_to_its_end(shop: ShopifyStorefront, world: World, merchant: Merchant) -> None:
     home = next(iter(merchant.shop.state.locations))
     stocked = [one for one in merchant.shop.state.variants.values() if home in one.levels and not one.components]

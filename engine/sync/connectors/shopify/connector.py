@@ -205,10 +205,21 @@ class ShopifyStorefront:
         known = [tail(one.id) for one in state.with_number(parcel.tracking_number)]
         for rows in shipping.missing(state, parcel):
             given = {"lineItemsByFulfillmentOrder": rows, "trackingInfo": shipping.tracking(parcel)}
-            said = self._asker.ask(documents.SHIP, fulfillment=given | {"notifyCustomer": True})
+            try:
+                said = self._asker.ask(documents.SHIP, fulfillment=given | {"notifyCustomer": True})
+            except Rejected:
+                if there := self._there(source_id, parcel):
+                    return there
+                raise
             made = (said or {}).get("fulfillment")
             known += [tail(made["id"])] if made else []
         return known
+
+    def _there(self, source_id: str, parcel: Parcel) -> list[str]:
+        """The parcel's fulfillments where all of it is told by now: a request that nobody heard of may come late."""
+        state = self._shipments(source_id)
+        known = [tail(one.id) for one in state.with_number(parcel.tracking_number)]
+        return [] if known and shipping.missing(state, parcel) else known
 
     def _shipments(self, source_id: str) -> shipping.State:
         name, after, sent, orders = gid("Order", source_id), None, list[wire.Fulfillment](), []

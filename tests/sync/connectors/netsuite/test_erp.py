@@ -10,7 +10,7 @@ from engine.sync.canonical import Address, Parcel, ParcelItem, Parcels
 from engine.sync.connectors.netsuite.connector import NetSuite
 from engine.sync.connectors.netsuite.records import StillAtWork
 from engine.sync.connectors.netsuite.wire import CustomerBody, SalesOrderBody
-from engine.sync.errors import Conflict, Rejected, UnknownOutcome
+from engine.sync.errors import Conflict, Rejected, Transient, UnknownOutcome
 from engine.sync.recording import Recording
 from engine.sync.sandbox import emitting
 from tests.sync.connectors.netsuite.conftest import MAYA, START, Books, left
@@ -418,6 +418,21 @@ def test_items_are_asked_for_once_in_a_run(books: Books, erp: NetSuite) -> None:
     item = next(one for one in books.kind("inventoryItem") if one.fields["itemId"] == skus[0])
     item.fields["isInactive"] = True
     assert skus[0] not in books.open().items(skus)
+
+
+def test_what_nobody_answered_is_not_remembered_as_missing(books: Books, erp: NetSuite) -> None:
+    sku = books.skus()[0]
+    number = books.order(books.open(), (sku, 3, "20.00"))
+    for ask in (lambda: erp.items([sku]), lambda: erp.sales_order(id=number)):
+        books.put("http_503", match={"operation": "suiteql"})
+        with pytest.raises(Transient):
+            ask()
+
+    order = erp.sales_order(id=number)
+
+    assert order is not None
+    assert [(line.sku, line.quantity) for line in order.lines] == [(sku, 3)]
+    assert list(erp.items([sku])) == [sku]
 
 
 def test_a_text_in_a_query_stays_a_text(books: Books, erp: NetSuite) -> None:
