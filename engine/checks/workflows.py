@@ -1,7 +1,7 @@
 """Runs of workflows: each is where it says, by itself or in somebody's hands, and nothing was done twice.
 
 What only the other systems can tell (one sales order per order there, quantities alike) the chaos runs prove
-(``evals/chaos``); here is what our own rows show of it.
+(``tests/chaos``); here is what our own rows show of it.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def _announce(run: Run, payload: Announce) -> dict[str, Any]:
     expected = run.erp().expected_one(payload.kind, payload.order_id)
     if expected is None:
         return {"skipped": "it is not there any more", "number": ""}
-    if not any(line.quantity > 0 and not line.closed for line in expected.lines):
+    if not any(line.quantity > line.received and not line.closed for line in expected.lines):
         return {"skipped": "nothing of it is to come", "number": ""}
     digest, known = digest_of(expected), _known(run, run.warehouse().account, expected.number)
     if known is not None and known.hash == digest and expected.announced:

@@ -24,10 +24,12 @@ from engine.sync import connections
 from engine.sync.sandbox import World, WorldTransport
 from engine.sync.sandbox.journal import Entry
 from engine.sync.sandbox.merchants import Merchant
-from tests.chaos.scene import NOON, Scene, Storm, furnish
+from tests.chaos.raging import NOON, URL, Scene
+from tests.chaos.stage import fill
+from tests.chaos.storms import Storm
 
-ORDERS = 3
-"""Of each shop; the buyers of one are none of another's."""
+BUYERS = 6
+"""Of each shop, at least as many as order there; those of one are none of another's."""
 
 
 class Turns:
@@ -79,6 +81,12 @@ class Beside(Scene):
     give: Callable[[], None] = field(default=lambda: None)
 
     @property
+    def connected(self) -> set[str]:
+        """Its connections' ids."""
+        with self.runtime.unit_of_work(self.tenant.id) as session:
+            return {row.id for row in connections.listed(session, self.tenant.id)}
+
+    @property
     def merchant(self) -> Merchant:
         return self.world.merchants[self.number]
 
@@ -87,20 +95,35 @@ class Beside(Scene):
         """What the platform calls one of its orders."""
         return str(next(iter(self.merchant.shop.state.orders.values())).id)
 
-    def _line(self) -> httpx.BaseTransport:
-        return _Line(super()._line(), self.give)
+    def line(self) -> httpx.BaseTransport:
+        return _Line(WorldTransport(self.world, wait=self.passes), self.give)
+
+
+@dataclass
+class _Postman(httpx.BaseTransport):
+    """Brings each letter to the shop that it is addressed to."""
+
+    scenes: Sequence[Beside]
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        (scene,) = (one for one in self.scenes if request.url.path.rpartition("/")[2] in one.connected)
+        return scene.letters.handle_request(request)
 
 
 @contextmanager
 def several(runtime: Runtime, tenants: Sequence[Tenant], *, seed: int = 1) -> Iterator[list[Beside]]:
-    """Shops with orders and a purchase, all their workflows on."""
+    """Shops with everything on, each with its people, in fair weather."""
     with clock.own(NOON) as hands:
-        world = World.preset("summit", seed=seed, at=NOON, merchants=len(tenants))
+        world = World(seed, NOON, lambda one: fill(one, shops=len(tenants)))
+        calm = Storm(None, dies=(), seed=seed)
         scenes = [
-            Beside(runtime, tenant, Storm(None), world, hands, number=number) for number, tenant in enumerate(tenants)
+            Beside(runtime, tenant, world, storm=calm, hands=hands, number=number)
+            for number, tenant in enumerate(tenants)
         ]
         for scene in scenes:
-            furnish(scene, range(scene.number * ORDERS, (scene.number + 1) * ORDERS))
+            scene.people.number = scene.number * BUYERS
+            scene.set(URL, scene.line())
+        world.hooks.use(httpx.Client(transport=_Postman(scenes)))
         yield scenes
         world.close()
 
@@ -150,14 +173,12 @@ def crossed(scenes: Sequence[Beside]) -> list[str]:
 def marks_of(scene: Beside) -> set[str]:
     """What there is of one shop alone: its names, its accounts' names, its orders, buyers and parcels."""
     who, shop = scene.merchant.credentials, scene.merchant.shop.state
-    with scene.runtime.unit_of_work(scene.tenant.id) as session:
-        its = {row.id for row in connections.listed(session, scene.tenant.id)}
     orders = {part for order in shop.orders.values() for part in (str(order.id), str(order.email))}
     parcels = {
         one["number"] for order in shop.orders.values() for parcel in order.fulfillments for one in parcel.tracking
     }
-    its |= {scene.tenant.id, scene.tenant.slug, who.netsuite_client_id}
-    return its | _accounts(scene) | orders | parcels
+    its = {scene.tenant.id, scene.tenant.slug, who.netsuite_client_id}
+    return its | scene.connected | _accounts(scene) | orders | parcels
 
 
 def _any_of(marks: set[str]) -> re.Pattern[str]:

@@ -27,7 +27,8 @@ class People:
     scene: Stage
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     """Connection's system → what it was given last."""
-    _number: int = 0
+    number: int = 0
+    """Of the next buyer."""
     _since: float = 0.0
     _canceled_ours: bool = False
     refunded: Order | None = None
@@ -86,8 +87,8 @@ class People:
 
     def _order(self) -> Order:
         scene = self.scene
-        placed = emitting.place_order(scene.world, scene.merchant, basket(scene.merchant, read_goods(), self._number))
-        self._number += 1
+        placed = emitting.place_order(scene.world, scene.merchant, basket(scene.merchant, read_goods(), self.number))
+        self.number += 1
         return placed
 
     def _call_off(self) -> None:

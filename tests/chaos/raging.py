@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import httpx
+
 from engine.kit import clock
 from engine.kit.clock import OwnClock
 from engine.kit.tenancy import Tenant
@@ -77,7 +79,7 @@ class Scene(Stage):
         self.world.advance(timedelta(seconds=seconds))
         self.people.let_in(seconds)
 
-    def line(self) -> WorldTransport:
+    def line(self) -> httpx.BaseTransport:
         return WorldTransport(self.world, wait=self.passes)
 
     def _round(self, number: int) -> bool:

@@ -118,10 +118,15 @@ class Stage:
         return [name for name in registry.names() if topic in registry.live(name).hears]
 
 
-def fill(world: World, *, hour: timedelta = timedelta(hours=1)) -> None:
+def fill(world: World, *, hour: timedelta = timedelta(hours=1), shops: int = 1) -> None:
     """A few of the demo's goods; a warehouse that takes so long for an order, sends small cartons and picks short."""
+    for number in range(shops):
+        _fill_one(world, SHOP if not number else f"{SHOP}-{number + 1}", hour)
+
+
+def _fill_one(world: World, slug: str, hour: timedelta) -> None:
     goods = read_goods()
-    merchant = open_merchant(world, SHOP, currency=goods.currency)
+    merchant = open_merchant(world, slug, currency=goods.currency)
     stock_up(merchant, replace(goods, products=tuple(map(_stocked, goods.products[:GOODS]))))
     for sku, title, _ in KITS:  # a bundle is one thing to the warehouse
         merchant.house.items[sku] = Item(sku, title, 30)

@@ -14,7 +14,7 @@ from engine.kit import audit
 from engine.runtime import Runtime
 from engine.sync.sandbox import WorldTransport
 from tests.chaos.crossing import Beside, asked, crossed, marks_of, play, several, switches
-from tests.chaos.scene import what_is_wrong
+from tests.chaos.oracle import what_is_wrong
 from tests.conftest import new_tenant
 
 EXAMPLES = int(os.environ.get("ICOMMERCE_ISOLATION_EXAMPLES", "1"))

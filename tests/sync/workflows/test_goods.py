@@ -123,6 +123,21 @@ def test_whenever_it_dies_it_is_announced_as_it_is(pipes: Pipes, when: When, ste
     assert pipes.poll(ANNOUNCE) == []
 
 
+def test_what_came_before_anybody_heard_that_it_was_announced_is_not_announced(pipes: Pipes) -> None:
+    """Whoever announced it was not answered, and is retried when the goods are there."""
+    order = bought(pipes, (pipes.skus()[0], 40))
+    payload = pipes.poll(ANNOUNCE)[0]
+    pipes.put("dcl", "timeout_after_commit", times=1_000)
+    assert pipes.play(ANNOUNCE, payload).row().status == RunStatus.FAILED
+    pipes.world.ground.faults.clear()
+    done(pipes.play(RECEIVE, came(pipes, order)))
+    run = pipes.play(ANNOUNCE, payload)
+
+    assert (run.row().status, run.row().error) == (RunStatus.DONE, "")
+    assert run.result == {"skipped": "nothing of it is to come", "number": ""}
+    assert expects(pipes)[order.fields["tranId"]] == [(1, pipes.skus()[0], 40)]
+
+
 def test_an_order_that_is_gone_is_not_announced(pipes: Pipes) -> None:
     run = pipes.play(ANNOUNCE, Announce(kind="purchase", order_id="999", changed_at="x"))
     assert (run.row().status, expects(pipes)) == (RunStatus.DONE, {})
