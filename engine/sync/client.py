@@ -138,12 +138,14 @@ class VendorClient:
         repeatable: bool | None = None,
         anonymous: bool = False,
         seconds: float | None = None,
+        in_full: bool = False,
     ) -> Reply:
         """The system's good answer; anything else is raised as what it means (``engine.sync.errors``).
 
         ``reads``: it changes nothing there (by itself only of GET and HEAD; a GraphQL or SuiteQL query says so).
         ``repeatable``: it is done once however often it is sent (by itself of what reads or has a key). ``anonymous``
-        goes without credentials, to ask for some.
+        goes without credentials, to ask for some. ``in_full``: its answer says nothing of people, and the journal
+        keeps all of it.
         """
         reads = method in READS if reads is None else reads
         request = Outgoing(
@@ -157,6 +159,7 @@ class VendorClient:
             repeatable=(reads or idempotency_key is not None) if repeatable is None else repeatable,
             cost=cost,
             idempotency_key=idempotency_key or "",
+            in_full=in_full,
         )
         if self._shadow is not None and not anonymous and (reply := self._recorded(self._shadow, request)):
             return reply
@@ -290,23 +293,30 @@ class VendorClient:
         ids = {"tenant_id": self.tenant_id, "connection_id": self.connection_id}
         with self._runtime.unit_of_work(self.tenant_id, keyed=True) as session:
             limits.end(session, leave.permit, known.dialect.feedback(reply) if reply else None)
-            journal.finish(session, self.tenant_id, leave.call, reply, error, known.mask, took=took)
+            journal.finish(
+                session, self.tenant_id, leave.call, reply, error, known.mask, took=took, in_full=request.in_full
+            )
             opened = breaker.note(session, **ids, permit_id=leave.permit.id, probes=leave.probes, error=error)
         if error is not None:
             facts = {"answer": error.answer, "why": error.code, "opened": opened}
             log.info(_words(request, error), **ids, **facts, workflow_id=self._run["workflow_id"])
 
     def _recorded(self, shadow: Recorder, request: Outgoing) -> Reply | None:
-        """What the shadow answers. Whatever it says, nothing that writes leaves."""
+        """What the shadow answers; it means what it would of the system. Whatever it is, nothing that writes leaves."""
         reply = shadow.answer(request)
         if reply is None and not request.reads:
             reply = Reply.of({})
-        if reply is not None:
-            with self._runtime.unit_of_work(self.tenant_id) as session:
-                connection = connections.get(session, self.tenant_id, self.connection_id)
-                mask = Mask(secrets_of(session, self._runtime, connection).values_in_use())
-                call = journal.begin(session, connection, request, mask, mode=CallMode.SHADOW, **self._run)
-                journal.finish(session, self.tenant_id, call, reply, None, mask, took=timedelta())
+        if reply is None:
+            return None
+        with self._runtime.unit_of_work(self.tenant_id) as session:
+            connection = connections.get(session, self.tenant_id, self.connection_id)
+            mask = Mask(secrets_of(session, self._runtime, connection).values_in_use())
+            error = meaning(self._dialect or dialect_of(connection), request, reply, mask)
+            call = journal.begin(session, connection, request, mask, mode=CallMode.SHADOW, **self._run)
+            journal.finish(session, self.tenant_id, call, reply, error, mask, took=timedelta())
+        if error is not None:
+            error.connection_id = self.connection_id
+            raise error
         return reply
 
     def _expired(self, tried: Secrets) -> bool:

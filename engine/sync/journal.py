@@ -12,6 +12,7 @@ from engine.kit import clock
 from engine.kit.direct import Statement
 from engine.kit.gathering import ask, fetch
 from engine.kit.pagination import Page, cursor_number, decode_cursor, encode_cursor
+from engine.sync import packing
 from engine.sync.errors import SyncError
 from engine.sync.masking import Mask
 from engine.sync.models import UNDER_WAY, Call, CallMode, Connection
@@ -75,10 +76,11 @@ def finish(
     mask: Mask,
     *,
     took: timedelta,
+    in_full: bool = False,
 ) -> None:
-    """What came of it."""
+    """What came of it. ``in_full``: all of the answer is kept, however long it is."""
     values = {
-        "response": _said(reply, mask) if reply else "",
+        "response": _said(reply, mask, in_full=in_full) if reply else "",
         "answer": reply.status if reply else None,
         "outcome": error.code if error else "",
         "counts": bool(error and error.counts_for_breaker),
@@ -87,8 +89,10 @@ def finish(
     ask(session, _FINISH, values | {"tenant": tenant_id, "call": call})
 
 
-def _said(reply: Reply, mask: Mask) -> str:
+def _said(reply: Reply, mask: Mask, *, in_full: bool) -> str:
     """The body. Of an answer without one, where it says that what was made is."""
+    if in_full and reply.data is not None:
+        return packing.packed(mask.whole(reply.data))
     if reply.body:
         return mask.body(reply.body, reply.data)
     place = reply.headers.get("location", "")

@@ -15,6 +15,7 @@ MASK: Final = "••••"
 _CUT: Final = " … cut"
 _LOOKED_AT: Final = 4 * MOST_BYTES
 """Characters: what a secret is cut in two by lies beyond what is kept."""
+_LONGEST: Final = 64 * MOST_BYTES
 _A_VALUE: Final = 2
 _DEEPEST: Final = 40
 _SECRET_NAME: Final = re.compile(
@@ -47,8 +48,11 @@ class Mask:
 
     def document(self, value: Any) -> str:
         """A document as compact JSON that fits the journal, its secret fields emptied whatever they hold."""
-        told = _Telling().tell(value)
-        return self.text(json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str))
+        return self.text(_json(_Telling(_LOOKED_AT).tell(value)))
+
+    def whole(self, value: Any) -> str:
+        """The same of any length that is read."""
+        return self.words(_json(_Telling(_LONGEST).tell(value))).replace("\0", "")
 
     def text(self, value: str) -> str:
         """Text that fits the journal."""
@@ -72,8 +76,8 @@ def cut(text: str, most: int = MOST_BYTES) -> str:
 class _Telling:
     """The beginning of a document, its secret fields emptied: of a large one no more is looked at than is kept."""
 
-    def __init__(self) -> None:
-        self._left = _LOOKED_AT
+    def __init__(self, most: int) -> None:
+        self._left = most
 
     def tell(self, value: Any, depth: int = 0) -> Any:
         self._left -= _A_VALUE
@@ -91,6 +95,10 @@ class _Telling:
     def _field(self, name: str, value: Any, depth: int) -> Any:
         self._left -= len(name)
         return MASK if _SECRET_NAME.search(name) and _holds(value) else self.tell(value, depth + 1)
+
+
+def _json(told: Any) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _emptied(pair: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from engine.kit import clock
 from engine.kit.views import View
-from engine.sync import limits
+from engine.sync import limits, packing
 from engine.sync.models import Breaker, Call, Connection, ConnectionSecret, Limit, LimitKind, Permit
 
 
@@ -84,7 +84,8 @@ class CallView(View):
 
     @classmethod
     def of(cls, row: Call) -> CallView:
-        return cls(**{name: getattr(row, name) for name in cls.model_fields})
+        said = {name: getattr(row, name) for name in cls.model_fields}
+        return cls(**said | {"response": packing.readable(row.response)})
 
 
 def shown(session: Session, connection: Connection) -> ConnectionView:

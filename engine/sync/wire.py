@@ -32,6 +32,8 @@ class Outgoing:
     """It may be sent twice and is done once."""
     cost: int = 1
     idempotency_key: str = ""
+    in_full: bool = False
+    """The journal keeps all of its answer, which says nothing of people."""
 
     @property
     def fingerprint(self) -> str:

@@ -26,6 +26,7 @@ from engine.sync.wire import Outgoing
 from engine.workflows import starting
 from engine.workflows.access import Line, Wiring
 from engine.workflows.definition import Workflow
+from engine.workflows.lived import Lived
 from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepRow
 from engine.workflows.run import Probe, Work
 from engine.workflows.settings import PipelineSettings
@@ -84,6 +85,8 @@ class Rehearsal:
     trace_id: str = ""
     trigger: str = "rehearsal"
     replay_of: str | None = None
+    lived: Lived | None = None
+    """What the run did that it is a replay of."""
     most_lives: int = MOST_LIVES
     lives: int = 0
     """How often it was executed."""
@@ -230,6 +233,7 @@ class _Rehearsed(Stepping):
             wiring=wiring,
             trace_id=rehearsal.trace_id,
             executor_id="rehearsal",
+            lived=rehearsal.lived,
         )
         self._rehearsal = rehearsal
         self._number = 0

@@ -6,8 +6,9 @@ the live run, so that it sees what that one saw.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,16 +18,23 @@ from sqlalchemy import select
 from engine.kit import clock
 from engine.kit.views import View
 from engine.runtime import Runtime
-from engine.sync.models import Call, CallMode
+from engine.sync import packing
+from engine.sync.errors import Conflict, Rejected
+from engine.sync.masking import MASK
+from engine.sync.models import Call
 from engine.sync.recording import Recording
 from engine.sync.wire import Outgoing, Reply
 from engine.workflows import pipeline, registry, starting
 from engine.workflows.access import Wiring
 from engine.workflows.definition import Workflow
+from engine.workflows.lived import lived
 from engine.workflows.models import RunMode, RunRow, RunStatus
 from engine.workflows.rehearsal import NeverEnds, Rehearsal
 
 MOST_LIVES: Final = 30
+_FOR_GOOD: Final = frozenset({"", Rejected.code, Conflict.code})
+_MASKED: Final = re.compile(f"{MASK} \\d{{4}}")
+"""A long number that may be a card's, and may be an id that is needed whole."""
 REPLAY: Final = "replay"
 """How the trigger of its runs begins: ``replay {when} {since}``."""
 COMPARED: Final = "compared"
@@ -120,15 +128,13 @@ def compare(
 ) -> Compared:
     """One live run beside its shadow under another version."""
     with runtime.unit_of_work(live.tenant_id) as session:
-        calls = [
-            call for call in starting.calls(session, live.tenant_id, live.id, limit=5_000) if call.mode == CallMode.LIVE
-        ]
-    memory = _Memory(calls)
+        did = lived(session, live)
+    memory = _Memory(did.calls)
     recording = Recording(writes=memory.answer, reads=memory.answer)
-    told = {"replay_of": live.id, "trigger": trigger}
+    told = {"replay_of": live.id, "trigger": trigger, "lived": did}
     played = _play(runtime, live.tenant_id, candidate, live.payload, recording, wiring, **told)
     shadow = _shown(played)
-    sent = {call.fingerprint: call for call in calls if not call.reads and _took_place(call)}
+    sent = {call.fingerprint: call for call in did.calls if not call.reads and _took_place(call)}
     would = {one.fingerprint: one for one in shadow.requests}
     missing = [_call_shown(call) for key, call in sent.items() if key not in would]
     extra = [one for key, one in would.items() if key not in sent]
@@ -158,7 +164,7 @@ def _keep(runtime: Runtime, tenant_id: str, shadow_id: str, compared: Compared) 
 class _Memory:
     """Answers of a live run, by what was asked; the last one stays."""
 
-    def __init__(self, calls: list[Call]) -> None:
+    def __init__(self, calls: Sequence[Call]) -> None:
         self._known: dict[str, deque[Reply]] = defaultdict(deque)
         for call in calls:
             if (reply := _answered(call)) is not None:
@@ -172,16 +178,17 @@ class _Memory:
 
 
 def _answered(call: Call) -> Reply | None:
-    """The good answer that the journal kept whole; ``None`` for any other."""
-    if call.outcome or call.answer is None:
+    """What a system answered for good, a yes or a no, and the journal kept whole; ``None`` for any other."""
+    said = packing.whole(call.response)
+    if call.outcome not in _FOR_GOOD or call.answer is None or _MASKED.search(said):
         return None
     try:
-        data = orjson.loads(call.response) if call.response else None
+        data = orjson.loads(said) if said else None
     except orjson.JSONDecodeError:
         return None  # it was cut, or is no document
     if isinstance(data, dict) and set(data) == {"location"}:
         return Reply(call.answer, {"location": str(data["location"])})
-    return Reply.of(data, call.answer) if call.response else Reply(call.answer)
+    return Reply.of(data, call.answer) if said else Reply(call.answer)
 
 
 def _took_place(call: Call) -> bool:

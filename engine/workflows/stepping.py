@@ -27,6 +27,7 @@ from engine.workflows import rows
 from engine.workflows.access import Access, Wiring
 from engine.workflows.definition import Workflow
 from engine.workflows.dry import dry
+from engine.workflows.lived import Lived
 from engine.workflows.models import RunMode
 from engine.workflows.run import Next, Probe, Work, meant, raised, told, verdict
 from engine.workflows.settings import PipelineSettings
@@ -71,12 +72,13 @@ class Stepping(Access, ABC):
         wiring: Wiring,
         trace_id: str = "",
         executor_id: str = "",
+        lived: Lived | None = None,
     ) -> None:
         if mode == RunMode.SHADOW and wiring.shadow is None:
             wiring = replace(wiring, shadow=Recording())
         self._rows = runtime
         super().__init__(
-            runtime=dry(runtime) if mode == RunMode.SHADOW else runtime,
+            runtime=dry(runtime, lived or Lived()) if mode == RunMode.SHADOW else runtime,
             tenant_id=ticket.tenant_id,
             settings=settings,
             wiring=wiring,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from sqlalchemy import func, select
 
 from engine import jobs
 from engine.fulfillment.policies import FulfillmentPolicy
+from engine.kit import clock
 from engine.kit.outbox import OutboxRow
 from engine.orders import replacements
 from engine.orders.replacements import ReplacementLine
@@ -18,12 +20,14 @@ from engine.runtime import Runtime
 from engine.sync.alerts import ASK_WAREHOUSE, WAREHOUSE_CANCELED
 from engine.sync.sandbox import emitting
 from engine.workflows import pipeline
+from engine.workflows.access import Wiring
 from engine.workflows.dcl_tracking_update import WORKFLOW as TRACK
 from engine.workflows.models import RunMode, RunRow, RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW as SEND
 from engine.workflows.netsuite_to_dcl import number_of
 from engine.workflows.partner_answer import WORKFLOW as ANSWER
 from engine.workflows.rehearsal import Death, Rehearsal, When
+from engine.workflows.shadow import replay
 from engine.workflows.shopify_to_netsuite import WORKFLOW as TAKE
 from engine.workflows.warehouse_canceled import WORKFLOW as LOST
 from tests.engine.fulfillment.conftest import Warehouse
@@ -105,6 +109,25 @@ def story(systems: Systems, shop: Shop) -> Story:
     with shop.uow() as session:
         pipeline.switch(session, shop.tenant.id, actor="test", workflow=TAKE.name, on=True)
     return Story(systems, made)
+
+
+@pytest.mark.parametrize("workflow", [TAKE, SEND, TRACK])
+def test_a_replay_of_an_order_that_has_arrived_since_differs_in_nothing(story: Story, workflow: Any) -> None:
+    said = {"workflow": pipeline.SHARED, "is_on": False, "activate_it": True, "actor": "test"}
+    with story.house.shop.uow() as session:
+        pipeline.save(session, story.house.tenant_id, settings=story.systems.settings.model_dump(mode="json"), **said)
+    desk = story.place()
+    story.take()
+    work_id = story.release(desk)
+    story.send()
+    story.systems.later(hours=3)
+    story.track()
+    assert story.house.work(work_id).status == "shipped"
+
+    name, tenant_id, since = workflow.name, story.house.tenant_id, clock.now() - timedelta(hours=6)
+    (one,) = replay(story.runtime, tenant_id, name, workflow.version, since=since, wiring=Wiring())
+    assert (one.same, one.status, one.missing, one.extra) == (True, "done", [], [])
+    assert (story.house.work(work_id).status, story.house.broken()) == ("shipped", [])
 
 
 def sales_orders(story: Story) -> list[Any]:

@@ -61,7 +61,7 @@ class Catalogue:
     def places(self) -> dict[str, str]:
         """Location id → name."""
         if self._places is None:
-            self._places = {row["id"]: row.get("name", "") for row in self.queries.rows(_PLACES)}
+            self._places = {row["id"]: row.get("name", "") for row in self.queries.rows(_PLACES, goods=True)}
         return self._places
 
     def place(self, told: str) -> str:
@@ -77,7 +77,7 @@ class Catalogue:
     def kits(self) -> dict[str, list[tuple[str, int]]]:
         """Kit's SKU → SKU and number of each member. Raises ``Rejected`` for a kit that holds parts of a unit."""
         if self._kits is None:
-            rows = list(self.queries.rows(_MEMBERS))
+            rows = list(self.queries.rows(_MEMBERS, goods=True))
             parents = self.by_ids(row["parentitem"] for row in rows)
             found: dict[str, list[tuple[str, int]]] = {}
             for row in rows:
@@ -91,7 +91,7 @@ class Catalogue:
         return self._kits
 
     def _keep(self, column: str, values: set[str]) -> None:
-        for row in self.queries.named(_ITEMS, column, values):
+        for row in self.queries.named(_ITEMS, column, values, goods=True):
             item = Item(row["id"], row.get("itemid", ""), row.get("itemtype") in _GOODS, row.get("isinactive") != "T")
             self._by_id[item.id] = item
             known = self._by_sku.get(item.sku)

@@ -20,7 +20,7 @@ def levels(account: Account) -> Iterator[StockLevel]:
     """All of one moment. A place that keeps bins or lots has a row for each: they are added up."""
     found: dict[tuple[str, str], list[Decimal]] = {}
     skus: dict[str, str] = {}
-    for row in account.queries.rows(_BALANCES, whole=True):
+    for row in account.queries.rows(_BALANCES, whole=True, goods=True):
         sums = found.setdefault((row["item"], row.get("location", "")), [Decimal(0), Decimal(0)])
         sums[0] += suiteql.units(row.get("quantityavailable"))
         sums[1] += suiteql.units(row.get("quantityonhand"))

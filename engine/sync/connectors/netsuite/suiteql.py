@@ -26,13 +26,14 @@ class Queries:
     client: VendorClient
     page: int = PAGE
 
-    def rows(self, text: str, *, whole: bool = False) -> Iterator[Row]:
+    def rows(self, text: str, *, whole: bool = False, goods: bool = False) -> Iterator[Row]:
         """Every row, page by page, by the address that each page gives for the next. ``whole``: all of it is of one
-        moment, else ``Conflict`` (a row that came or went shifts the pages that follow).
+        moment, else ``Conflict`` (a row that came or went shifts the pages that follow). ``goods``: no row is about a
+        person, and the journal keeps them all.
         """
         limit, offset, total = self.page, 0, None
         while True:
-            told = self._page(text, limit, offset)
+            told = self._page(text, limit, offset, goods=goods)
             if whole and total is not None and told.get("totalResults") != total:
                 raise Conflict("The rows changed while they were read.")
             total = told.get("totalResults")
@@ -47,15 +48,18 @@ class Queries:
                 raise Transient("The pages of a query do not end.")
             limit, offset = following
 
-    def named(self, text: str, column: str, values: Iterable[str]) -> Iterator[Row]:
+    def named(self, text: str, column: str, values: Iterable[str], *, goods: bool = False) -> Iterator[Row]:
         """Rows of the ones that are named, however many they are: ``text`` has ``{named}`` where the condition goes."""
         wanted = sorted(set(values))
         for start in range(0, len(wanted), _NAMED):
-            yield from self.rows(text.format(named=among(column, wanted[start : start + _NAMED])))
+            yield from self.rows(text.format(named=among(column, wanted[start : start + _NAMED])), goods=goods)
 
-    def _page(self, text: str, limit: int, offset: int) -> dict[str, Any]:
+    def _page(self, text: str, limit: int, offset: int, *, goods: bool) -> dict[str, Any]:
         params = {"limit": str(limit), "offset": str(offset)}
-        told = self.client.request("POST", PATH, json={"q": text}, params=params, headers=_HEADERS, reads=True).data
+        asked = {"q": text}
+        told = self.client.request(
+            "POST", PATH, json=asked, params=params, headers=_HEADERS, reads=True, in_full=goods
+        ).data
         if not isinstance(told, dict):
             raise Transient("The system's answer is no page.")
         return told

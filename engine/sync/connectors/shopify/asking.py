@@ -41,6 +41,7 @@ class Asker:
             reads=operation.reads,
             repeatable=operation.repeatable or None,
             idempotency_key=idempotency_key,
+            in_full=operation.in_full,
         )
         served = reply.headers.get("x-shopify-api-version", VERSION)
         if served != VERSION:

@@ -26,6 +26,8 @@ class Operation:
     reads: bool = True
     repeatable: bool = False
     """It writes, and is done once however often it is sent."""
+    in_full: bool = False
+    """The journal keeps all that is answered: it is about goods alone."""
 
     @property
     def text(self) -> str:
@@ -39,9 +41,9 @@ SHIPPING_LINES: Final = Operation("ShippingLines", "order", 321, {"first": 40})
 TRANSACTIONS: Final = Operation("Transactions", "order", 4)
 PARCELS: Final = Operation("Parcels", "order", 374, {"first": 5, "lines": 50})
 WAITING_LINES: Final = Operation("WaitingLines", "fulfillmentOrder", 101, {"first": 100})
-STOCK: Final = Operation("Stock", "inventoryItems", 480, {"first": 30, "levels": 5})
-LEVELS: Final = Operation("Levels", "inventoryItem", 301, {"first": 100})
-BUNDLES: Final = Operation("Bundles", "productVariants", 250, {"first": 250})
+STOCK: Final = Operation("Stock", "inventoryItems", 480, {"first": 30, "levels": 5}, in_full=True)
+LEVELS: Final = Operation("Levels", "inventoryItem", 301, {"first": 100}, in_full=True)
+BUNDLES: Final = Operation("Bundles", "productVariants", 250, {"first": 250}, in_full=True)
 PRODUCTS: Final = Operation("Products", "products", 488, {"first": 4, "variants": 30})
 VARIANTS: Final = Operation("Variants", "productVariants", 400, {"first": 100})
 SHOP: Final = Operation("Shop", "shop", 1)
