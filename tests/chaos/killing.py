@@ -115,12 +115,13 @@ class DeadlyDoor(Door):
         super().__init__(door.ground, door.vendor)
         self._killer = killer
 
-    def finish(self, passage: Passage) -> Answer:
+    def _work(self, passage: Passage) -> Answer:
+        """Within what the door closes after it: nobody keeps the place of the one that died."""
         doom = self._killer.doom(passage)
         if doom == When.BEFORE:
             self._killer.kill()
             raise NoAnswer(reset=True)
-        answer = super().finish(passage)
+        answer = super()._work(passage)
         if doom == When.INSIDE:
             self._killer.kill()
             raise NoAnswer(reset=True)
