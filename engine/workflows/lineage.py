@@ -70,6 +70,15 @@ def keep_sales_order(
     )
 
 
+def forget_told(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> None:
+    """What the ERP was told does not count any more: whoever looks next tells it again."""
+    link = xref.find(
+        session, tenant_id=tenant_id, system=System.NETSUITE, account=erp_account, kind=IN_ERP, external_id=erp_id
+    )
+    if link is not None:
+        link.version = ""
+
+
 def sales_order_link(
     session: Session, tenant_id: str, internal_kind: str, internal_id: str, erp_account: str
 ) -> Xref | None:

@@ -99,6 +99,12 @@ def body_of(run: Run, order: OrderCreated, customer: str, known: dict[str, str])
     return body
 
 
+def opened(body: SalesOrderBody) -> SalesOrderBody:
+    """The same, its lines said to be open: a line that is written anew where a closed one was may stay closed."""
+    lines = [line.model_copy(update={"is_closed": False}) for line in body.item.items]
+    return body.model_copy(update={"item": body.item.model_copy(update={"items": lines})})
+
+
 def document(run: Run, order: OrderCreated, customer: str, known: dict[str, str]) -> dict[str, Any]:
     """What the mapping reads."""
     settings = run.settings

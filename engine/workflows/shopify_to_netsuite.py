@@ -91,7 +91,7 @@ def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
     customer = run.step("customer", lambda: sales_order.put_customer(run, held.order()))
     put = run.step("sales order", lambda: _put(run, held, customer, known), probe=lambda: _there(run, held, seen))
     if not seen["sales_order"] and seen.get("found", "") in _TO_MAKE:
-        run.undo("sales order", lambda: run.erp().close_order(put["id"]))
+        run.undo("sales order", lambda: _take_back(run, put["id"]))
     told = put.get("goods", "")
     number = run.step("link", lambda: _link(run, held.order(), put["id"], put["fingerprint"], told))
     if number and seen["sales_order"] and seen.get("goods") != told:
@@ -167,7 +167,10 @@ def _put(run: Run, held: _Held, customer: str, known: dict[str, str]) -> dict[st
             return _made(order, before.source_id, name, sales_order.differs(order, before))
         fault = FieldFault("lines", f"the sales order is at {before.status}, and the order is another than it was")
         raise Rejected("The order changed when something of it had left, or it was closed.", fields=[fault])
-    made = erp.put_sales_order(name, sales_order.body_of(run, order, customer, known))
+    body = sales_order.body_of(run, order, customer, known)
+    if before is not None and before.status == _CLOSED:
+        body = sales_order.opened(body)
+    made = erp.put_sales_order(name, body)
     after = erp.sales_order(external_id=name)
     return _made(order, made, name, sales_order.differs(order, after) if after else "")
 
@@ -240,6 +243,14 @@ def _link(run: Run, order: OrderCreated, order_id: str, version: str, goods: str
             return ""
         names = lineage.internal_of(order), lineage.began_in_erp(account, order_id)
         return next(filter(None, (lineage.handed_over(session, run.tenant_id, *name) for name in names)), "")
+
+
+def _take_back(run: Run, order_id: str) -> None:
+    """Closed; whoever tries again is not told that the ERP has it as it is, and opens it."""
+    erp = run.erp()
+    erp.close_order(order_id)
+    with run.runtime.unit_of_work(run.tenant_id) as session:
+        lineage.forget_told(session, run.tenant_id, erp.account, order_id)
 
 
 def _tell_of_warehouse(run: Run, payload: TakeOrder, number: str, became: str) -> None:

@@ -358,6 +358,20 @@ def test_what_the_run_made_is_taken_back(pipeline: Pipeline, when: When | None) 
     assert (run.row().status, run.row().error_code, status(pipeline)) == ("failed", "vendor_rejected", "H")
 
 
+def test_what_was_taken_back_is_made_again_by_whoever_retries(pipeline: Pipeline) -> None:
+    order = place(pipeline)
+    take(pipeline, order, transport=lost_after_its_tag(pipeline, order))
+    pipeline.merchant.shop.state.orders[order.id] = order
+    polled = again(pipeline, order)
+    run = take(pipeline, order)
+
+    assert polled is not None
+    assert (run.row().status, run.row().turn, run.row().error) == ("done", 2, "")
+    assert (status(pipeline), pieces(pipeline, the_order(pipeline))) == ("B", {TENT: 2})
+    assert again(pipeline, order) is None
+    assert pipeline.play(W1, polled).result == {"skipped": "the ERP has it as it is"}
+
+
 def test_what_was_there_before_is_not_taken_back(pipeline: Pipeline) -> None:
     order = place(pipeline)
     take(pipeline, order)
