@@ -55,6 +55,16 @@ def own(at: datetime) -> Iterator[OwnClock]:
 
 
 @contextmanager
+def shared() -> Iterator[None]:
+    """The process's own time for a while, whatever clock this context has: for what others reckon with as well."""
+    token = _own.set(None)
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+@contextmanager
 def stopped() -> Iterator[None]:
     """Hold the clock of this whole process still for a while: then only ``shifted`` moves it (tests of what comes
     later, which no slow machine may bring about).

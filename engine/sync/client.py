@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypedDict
@@ -164,10 +165,15 @@ class VendorClient:
         if self._shadow is not None and not anonymous and (reply := self._recorded(self._shadow, request)):
             return reply
         try:
-            return self._send(request, anonymous=anonymous, seconds=seconds or self._seconds)
+            with self._time():
+                return self._send(request, anonymous=anonymous, seconds=seconds or self._seconds)
         except SyncError as error:
             error.connection_id = self.connection_id
             raise
+
+    def _time(self) -> AbstractContextManager[None]:
+        """A shadow has a clock of its own; the system that it asks, and its limits, have everybody's."""
+        return clock.shared() if self.in_shadow and self._transport is None else nullcontext()
 
     def _send(self, request: Outgoing, *, anonymous: bool, seconds: float) -> Reply:
         """With the secrets that are known and, when they have been replaced since, with the new ones."""

@@ -6,6 +6,7 @@ Waiting moves a clock of its own.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ from engine.workflows.stepping import Stepping, perform, plain
 from engine.workflows.ticket import Canceled, Left, Parked, Ticket
 
 _SHADOWS: Final = Call.mode == CallMode.SHADOW
+_PATIENCE: Final = 60.0
+"""Seconds that a shadow waits for the room of one request."""
 MOST_LIVES: Final = 500
 """A rehearsal that is replayed more often than this never ends."""
 
@@ -140,8 +143,7 @@ class Rehearsal:
     def _live(self) -> bool:
         """One life of it; whether it needs another."""
         self.lives += 1
-        wiring = Wiring(transport=self.transport, shadow=self.shadow, patience=0.0, sleep=self._pass)
-        run = _Rehearsed(self, wiring)
+        run = _Rehearsed(self, self._wiring())
         try:
             perform(run, self.workflow, self._said)
         except Parked as parked:
@@ -152,6 +154,12 @@ class Rehearsal:
         except Canceled:
             return False
         return False
+
+    def _wiring(self) -> Wiring:
+        """Without a stand-in for the network a shadow asks systems that others ask as well: there it really waits."""
+        if self.mode == RunMode.SHADOW and self.transport is None:
+            return Wiring(shadow=self.shadow, patience=_PATIENCE, sleep=time.sleep)
+        return Wiring(transport=self.transport, shadow=self.shadow, patience=0.0, sleep=self._pass)
 
     def _begin(self) -> None:
         with self.runtime.unit_of_work(self.tenant_id) as session:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import select
 
@@ -14,7 +15,8 @@ from engine.kit.errors import NotFound
 from engine.kit.tenancy import Tenant
 from engine.operations.pipeline import shadows
 from engine.runtime import Runtime
-from engine.sync.models import CallMode, Xref
+from engine.sync.client import VendorClient
+from engine.sync.models import Call, CallMode, Xref
 from engine.workflows import registry, starting
 from engine.workflows.access import Wiring
 from engine.workflows.definition import Workflow
@@ -22,7 +24,7 @@ from engine.workflows.models import RunMode, RunRow, RunStatus
 from engine.workflows.rehearsal import rehearse
 from engine.workflows.shadow import dry_run, replay
 from tests.engine.workflows.shadow_scene import SECRET, Server, Shadows
-from tests.engine.workflows.toys import Toy, registered
+from tests.engine.workflows.toys import Toy, registered, toy
 
 
 @pytest.fixture
@@ -105,6 +107,33 @@ def test_the_gate_is_open_once_all_were_played_and_none_differs(
     assert gate() == ("1.1.0", 2, 2, 2, 0, 0, True, "All 2 would send what was sent.")
     with clock.shifted(shadows.LATELY), runtime.unit_of_work(tenant.id) as session:
         assert shadows.gates(session, tenant.id) == []
+
+
+def test_who_asks_a_system_in_the_shadow_waits_for_room_as_everybody_does(
+    runtime: Runtime, tenant: Tenant, scene: Shadows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, slept = list[str](), list[float]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(429, headers={"Retry-After": "40"}) if len(asked) == 1 else httpx.Response(200, json={})
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        monkeypatch.setattr(clock, "_offset", clock._offset + timedelta(seconds=seconds))
+
+    def body(run: Any, _: Toy) -> dict[str, Any]:
+        client = VendorClient(run.outside, run.tenant_id, scene.scene.connection, **vars(run.wiring))
+        return {"status": run.step("item", lambda: client.request("GET", "/item").status)}
+
+    monkeypatch.setattr("engine.sync.client.guarded", lambda *_, **__: httpx.MockTransport(answer))
+    monkeypatch.setattr("engine.workflows.rehearsal.time.sleep", sleep)
+    with registered(toy(body)):
+        told = dry_run(runtime, tenant.id, "toy", {"ref": "#1"})
+    assert (told.status, told.result, asked) == ("done", {"status": 200}, ["/item", "/item"])
+    assert 39 < sum(slept) <= 41
+    with runtime.unit_of_work(tenant.id) as session:
+        assert all(call.at <= clock.now() for call in session.scalars(select(Call)))
 
 
 def test_what_differs_is_told_value_by_value_and_without_secrets(
