@@ -234,6 +234,12 @@ def roll_back(connection: Line) -> None:
         driver.pgconn.exec_(b"ROLLBACK")
 
 
+def settle(connection: Line) -> None:
+    """Ask now what waits to be asked with the next statement."""
+    if connection.info.get(_LATER):
+        within(connection)
+
+
 def _there(connection: Line) -> bool:
     """Whether it has a line still: one that was lost is not asked for anything, or it says so instead of what it was
     lost over.
@@ -249,8 +255,7 @@ def remember(engine: Engine) -> None:
 
     @event.listens_for(engine, "before_cursor_execute")
     def _(connection: Line, *_: Any) -> None:
-        if connection.info.get(_LATER):
-            within(connection)
+        settle(connection)
 
     @event.listens_for(engine, "commit")
     def _(connection: Line) -> None:

@@ -8,7 +8,7 @@ key. Whatever is not plain, and what is done in a savepoint, the mapper writes a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -16,10 +16,10 @@ from typing import Any, Final
 import orjson
 from psycopg.types.json import Jsonb
 from sqlalchemy import JSON, ClauseElement, inspect
-from sqlalchemy.orm import Session, make_transient, make_transient_to_detached
+from sqlalchemy.orm import Session, SessionTransaction, make_transient, make_transient_to_detached
 
 from engine.kit.bulk import defaults
-from engine.kit.direct import Ask, Statement, later, without_nul
+from engine.kit.direct import Ask, Statement, later, settle, without_nul
 from engine.kit.tenancy import SCHEMA, Base
 
 _STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -37,6 +37,12 @@ class WritingSession(Session):
             later(self.connection(), *asks)
         for change in changes:
             _take(self, change)
+
+    def begin_nested(self) -> SessionTransaction:
+        """What waits is written first, and at once: who begins a savepoint to hear a refusal hears that of it too."""
+        self.flush()
+        settle(self.connection())
+        return super().begin_nested()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class _Shape:
     columns: frozenset[str]
     key: tuple[str, ...]
     documents: frozenset[str]
+    nulls: frozenset[str]
+    """Documents that are JSON's ``null`` where they are none; others are no value then."""
     computed: frozenset[str]
     given: frozenset[str]
     """What only the database makes of a new row, and the mapper then reads."""
@@ -110,6 +118,7 @@ def _shape(model: type[Base]) -> _Shape | None:
         frozenset(columns),
         tuple(column.name for column in mapper.primary_key),
         frozenset(name for name, column in columns.items() if isinstance(column.type, JSON)),
+        frozenset(name for name, column in columns.items() if column.type.should_evaluate_none),
         frozenset(name for name, column in columns.items() if column.computed is not None),
         frozenset(given - deferred),
         dict.fromkeys(columns.keys() - made),
@@ -130,16 +139,16 @@ def _insertion(row: Base) -> Change | None:
     said = {
         name: value
         for name, value in row.__dict__.items()
-        if name in shape.columns and (value is not None or name in shape.documents)
+        if name in shape.columns and (value is not None or name in shape.nulls)
     }
     made = {name: make() for name, make in defaults(model, tuple(said)).items()}
     full = said | made
     whole = shape.given <= full.keys() and all(full.get(name) is not None for name in shape.key)
     if not whole or not _are_values(full):
         return None
-    statement, documents = inserting(model, tuple(full))
+    statement, _ = inserting(model, tuple(full))
     empty = {name: None for name in shape.empty if name not in full}
-    return Change((shape.place,), (statement, _sent(full, documents)), row, empty | made)
+    return Change((shape.place,), (statement, _sent(full, shape)), row, empty | made)
 
 
 def _update(row: Base) -> Change | None:
@@ -158,9 +167,7 @@ def _update(row: Base) -> Change | None:
     if not changed:
         return Change((shape.place, *key), None, row)
     statement = _updating(model, tuple(changed))
-    values = _sent(changed, shape.documents) | {
-        f"key_{name}": value for name, value in zip(shape.key, key, strict=True)
-    }
+    values = _sent(changed, shape) | {f"key_{name}": value for name, value in zip(shape.key, key, strict=True)}
     return Change((shape.place, *key), (statement, values), row)
 
 
@@ -172,8 +179,9 @@ def _is_same(before: Any, now: Any) -> bool:
     return type(before) is type(now) and bool(before == now)
 
 
-def _sent(row: Mapping[str, Any], documents: Iterable[str]) -> dict[str, Any]:
-    return {**row, **{name: Jsonb(row[name], dumps=_as_json) for name in documents if name in row}}
+def _sent(row: Mapping[str, Any], shape: _Shape) -> dict[str, Any]:
+    said = [name for name in shape.documents & row.keys() if row[name] is not None or name in shape.nulls]
+    return {**row, **{name: Jsonb(row[name], dumps=_as_json) for name in said}}
 
 
 def _as_json(value: Any) -> bytes:

@@ -54,7 +54,7 @@ CONSOLE: Final = {
         )
     ),
     *(f"/staff/catalog{page}" for page in ("", "/new", "/promotions", "/products/{product_id}")),
-    *(f"/ops{page}" for page in ("", "/runs", "/run", "/object", "/exceptions", "/deliveries", "/stock")),
+    *(f"/ops{page}" for page in ("", "/runs", "/run", "/object", "/exceptions", "/deliveries", "/shadows", "/stock")),
     *(f"/staff/{door}" for door in ("sign-in", "sign-in/code", "sign-in/demo", "sign-out", "join")),
 }
 """Pages of the console: who is not signed in is led to its door (tests/app/staff)."""
@@ -104,6 +104,7 @@ QUERIED: Final = {
     "/v1/ops/run": "?id={run_of_sync}",
     "/v1/ops/run/why": "?id={run_of_sync}",
     "/v1/ops/objects": "?kind=order&ref=THEIRS",
+    "/v1/ops/shadows/differences": "?workflow=inventorySync&version=1.0.0",
 }
 """Routes that name one thing in their query: a run's id has colons."""
 BODIES: Final[dict[str, dict[str, Any]]] = {

@@ -16,6 +16,7 @@ from engine.conversations.models import Run
 from engine.conversations.schemas import RunInput, RunView, Snapshot
 from engine.db import Addresses
 from engine.kit.identity import Identity
+from engine.lookout import Lookout
 from graph import checkpointer
 from graph.runner import Runner
 from tests.llm_server import LlmServer
@@ -142,8 +143,10 @@ def running(graph_dsn: str, monkeypatch: pytest.MonkeyPatch) -> Running:
     @asynccontextmanager
     async def run(*talks: Talk, **options: Any) -> AsyncIterator[Runner]:
         shops = [talk.shop.tenant.id for talk in talks]
-        monkeypatch.setattr(talks[0].shop.runtime.store, "tenant_ids", lambda: shops)
-        runner = Runner(talks[0].shop.runtime, graph_dsn, **options)
+        lookout = Lookout(talks[0].shop.runtime.store, quiet_seconds=0.0)
+        everywhere = lookout.due
+        monkeypatch.setattr(lookout, "due", lambda errand: [shop for shop in everywhere(errand) if shop in shops])
+        runner = Runner(talks[0].shop.runtime, graph_dsn, lookout=lookout, **options)
         await runner.start()
         for talk in talks:
             talk.runner = runner

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from engine.conversations.models import Message, Mode, Run, Thread
 from engine.customers.models import Shopper
 from engine.db import Store, open_engine
+from engine.inventory.models import Location
 from engine.kit import audit, clock, direct, limits
 from engine.kit.audit import AuditRow
 from engine.kit.direct import Statement
@@ -259,3 +260,35 @@ def test_rows_that_wait_keep_the_order_of_the_tables(store: Store, tenant: Tenan
         run.lease_until = clock.now() + timedelta(seconds=1)
     with store.unit_of_work(tenant.id) as session:
         assert session.get_one(Run, (tenant.id, run.id)).lease_until == run.lease_until
+
+
+def test_no_document_is_no_value_where_the_column_says_so(store: Store, tenant: Tenant) -> None:
+    """A variant without ``digital`` lies on a shelf: JSON's null would make it one of codes."""
+
+    def kept() -> str | None:
+        with store.unit_of_work(tenant.id) as session:
+            said: str | None = session.execute(text("SELECT pickup::text FROM app.locations")).scalar_one()
+            return said
+
+    where = {"kind": "warehouse", "country": "US", "region": "OR", "city": "Portland", "postal_code": "97205"}
+    with store.unit_of_work(tenant.id) as session:
+        place = Location(tenant_id=tenant.id, id=new_id("location"), code="EAST", name="East", pickup=None, **where)
+        session.add(place)
+    assert kept() is None
+    for pickup in ({"hours": 2}, None):
+        with store.unit_of_work(tenant.id) as session:
+            session.get_one(Location, (tenant.id, place.id)).pickup = pickup
+        assert kept() == (pickup and '{"hours": 2}')
+
+
+def test_who_begins_a_savepoint_hears_what_refuses_what_was_waiting(store: Store, tenant: Tenant) -> None:
+    with store.unit_of_work(tenant.id) as session:
+        session.add(kept := thread_of(tenant))
+    twice = Thread(tenant_id=tenant.id, id=kept.id, owner_id="sho_y")
+    with store.unit_of_work(tenant.id) as session:
+        session.add(twice)
+        with pytest.raises(IntegrityError):
+            session.begin_nested()
+        session.rollback()
+    with store.unit_of_work(tenant.id) as session:
+        assert [one.owner_id for one in session.scalars(select(Thread))] == ["sho_x"]
