@@ -14,6 +14,7 @@ from engine.carts.models import Cart
 from engine.customers.models import Customer
 from engine.inventory.models import StockLevel
 from engine.kit.identity import Actor, Identity
+from engine.lookout import Lookout
 from engine.orders import goodwill
 from engine.orders.models import Order
 from evals.hostile import verdict
@@ -33,7 +34,7 @@ Plant = Callable[[Callable[[ToolContext], dict[str, Any]]], str]
 
 @pytest.fixture
 def attacked(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
-    monkeypatch.setattr(house.runtime.store, "tenant_ids", list)
+    monkeypatch.setattr(Lookout, "due", lambda *_, **__: [])
     return house
 
 
