@@ -45,5 +45,7 @@ class Workflow(Generic[P]):
     """How often ``poll`` is asked."""
     offset_seconds: int = 0
     """How long after the full interval."""
+    alone: bool = False
+    """One run of a shop at a time: another would take what this one changes for somebody else's doing."""
     undo: Mapping[str, str] = field(default_factory=dict)
     """Step → what takes it back, in words: for the documentation, and held against what the body registers."""

@@ -113,7 +113,7 @@ class Durable:
             DBOS.register_queue(
                 name,
                 worker_concurrency=self.threads,
-                partition_concurrency=PER_SHOP,
+                partition_concurrency=1 if registry.live(name).alone else PER_SHOP,
                 polling_interval_sec=self.polling_seconds,
                 on_conflict="always_update",
             )

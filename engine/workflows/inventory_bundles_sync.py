@@ -99,5 +99,6 @@ WORKFLOW: Final = Workflow(
     systems=(System.NETSUITE, System.SHOPIFY),
     poll=_poll,
     every_seconds=900,
+    alone=True,
     offset_seconds=10,
 )

@@ -96,4 +96,5 @@ WORKFLOW: Final = Workflow(
     systems=(System.NETSUITE, System.SHOPIFY),
     poll=poll,
     every_seconds=900,
+    alone=True,
 )

@@ -65,11 +65,12 @@ class Table:
 
     def lines(self) -> Iterator[str]:
         names = registry.names()
-        yield f"{'hit/runs/kills':22} {'result':>8} " + " ".join(f"{_short(name):>11}" for name in names)
+        yield f"{'hit/runs/kills':22} {'result':>12} " + " ".join(f"{_short(name):>11}" for name in names)
         for kind, row in self.rows.items():
             cells = (f"{one.hits}/{one.runs}/{one.kills}" for one in (row[name] for name in names))
-            result = f"{self.wrong[kind]} wrong" if self.wrong[kind] else f"{self.played[kind]} well"
-            yield f"{kind:22} {result:>8} " + " ".join(f"{cell:>11}" for cell in cells)
+            whole, wrong = self.played[kind], self.wrong[kind]
+            result = f"{wrong} of {whole} wrong" if wrong else f"{whole} well"
+            yield f"{kind:22} {result:>12} " + " ".join(f"{cell:>11}" for cell in cells)
 
 
 def _short(name: str) -> str:

@@ -227,6 +227,18 @@ def test_a_backlog_of_one_shop_keeps_no_other_waiting(
         session.execute(delete(RunRow).where(RunRow.tenant_id == busy.id))
 
 
+def test_runs_that_are_to_be_alone_are_done_one_after_the_other(
+    crew: Crew, until: Callable[..., RunRow], begin: Callable[..., str]
+) -> None:
+    runs = [begin(f"#{number}") for number in range(12)]
+    crew.hire("one at a time", alone=True)
+    for run in runs:
+        until(run, is_done)
+    owners = [line.rpartition(" ")[0] for line in crew.effects.read_text().splitlines()]
+    assert [len(set(owners[first : first + 3])) for first in range(0, len(owners), 3)] == [1] * len(runs)
+    assert sorted(set(owners)) == sorted(runs)
+
+
 def test_nothing_of_a_run_is_in_the_engines_tables_but_its_name_and_results(
     crew: Crew, begin: Callable[..., str], until: Callable[..., RunRow], runtime: Runtime
 ) -> None:

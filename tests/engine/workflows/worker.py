@@ -1,7 +1,7 @@
 """A process that executes toy runs, for tests that kill it. What it does at its "system" are lines of a file.
 
 ``python -m tests.engine.workflows.worker`` with a JSON object on stdin: runtime, key (hex), effects, executor, kill
-({step: "inside" | "between"}), seconds of beats and after how many a silent one is dead.
+({step: "inside" | "between"}), whether a run is alone, seconds of beats and after how many a silent one is dead.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,8 @@ def main() -> None:
     )
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
-    with registered(toy(body(told), name=NAME)):
+    workflow = replace(toy(body(told), name=NAME), alone=told.get("alone", False))
+    with registered(workflow):
         execution.start()
         while not stopping:
             time.sleep(0.05)
