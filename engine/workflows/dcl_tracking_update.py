@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from engine.fulfillment.models import Fulfillment
 from engine.kit import clock
@@ -21,12 +23,18 @@ from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
+from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
 
 TAG: Final = "SHIPPED"
 _FIRST: Final = timedelta(days=1)
 """How far back the first look goes."""
+
+
+_WAITS: Final = (10.0, 60.0, 600.0, 3600.0, 6 * 3600.0)
+"""Seconds until it is looked again who handed an order over; then a person does."""
+_HANDS_OVER: Final = "netsuiteToDCL"
 
 
 class Shipped(BaseModel):
@@ -42,6 +50,10 @@ def _key(payload: Shipped) -> str:
     return f"{payload.shipment.order_ref}:{payload.shipment.source_id}"
 
 
+def _subject(payload: Shipped) -> tuple[str, str]:
+    return ("order", payload.reference or payload.shipment.order_ref)
+
+
 def external_id(shipment: Parcels) -> str:
     """Of the item fulfilment."""
     return f"DCL-{shipment.account}-{shipment.order_ref}-{shipment.source_id}"
@@ -49,7 +61,7 @@ def external_id(shipment: Parcels) -> str:
 
 def _body(run: Run, payload: Shipped) -> dict[str, Any]:
     shipment = payload.shipment
-    found = run.step("find", lambda: _find(run, shipment))
+    found = _found(run, payload)
     if found is None:
         return {"skipped": "the warehouse had it from somebody else"}
     order_id, origin = found["order_id"], Origin(**found["origin"]) if found["origin"] else None
@@ -73,9 +85,21 @@ def _body(run: Run, payload: Shipped) -> dict[str, Any]:
     return told
 
 
-def _find(run: Run, shipment: Parcels) -> dict[str, Any] | None:
+def _found(run: Run, payload: Shipped) -> dict[str, Any] | None:
+    """``_find`` once it is known whose order it is: the warehouse may be quicker than its answer to the hand-over."""
+    for seconds in _WAITS:
+        found: dict[str, Any] | None = run.step("find", lambda: _find(run, payload))
+        if found is None or "waits" not in found:
+            return found
+        run.wait(seconds)
+    raise Rejected(
+        f"{payload.shipment.order_ref} left the warehouse, and its handing over is not over: end that, then retry."
+    )
+
+
+def _find(run: Run, payload: Shipped) -> dict[str, Any] | None:
     """The ERP's order, and where it was placed. ``None``: the order did not go through us."""
-    account = run.erp().account
+    account, shipment = run.erp().account, payload.shipment
     with run.runtime.unit_of_work(run.tenant_id) as session:
         linked = lineage.warehouse_order(
             session,
@@ -85,7 +109,7 @@ def _find(run: Run, shipment: Parcels) -> dict[str, Any] | None:
             number=shipment.order_ref,
         )
         if linked is None:
-            return None
+            return {"waits": "it is being handed over"} if _is_handed_over(session, run, payload) else None
         kind, name = linked
         if kind == lineage.SALES_ORDER:
             began = name.rpartition(":")[2]
@@ -98,6 +122,15 @@ def _find(run: Run, shipment: Parcels) -> dict[str, Any] | None:
             raise Rejected(f"The warehouse shipped {shipment.order_ref}, and the ERP has no order of it.")
         origin = lineage.origin_of(session, run.tenant_id, account, order_id)
     return {"order_id": order_id, "origin": _plain(origin)}
+
+
+def _is_handed_over(session: Session, run: Run, payload: Shipped) -> bool:
+    """Whether a run hands this very order over now, or stopped while it did: it may not have heard that it is there."""
+    _, subject = _subject(payload)
+    mine = (RunRow.tenant_id == run.tenant_id, RunRow.workflow == _HANDS_OVER, RunRow.mode == RunMode.LIVE)
+    unsure = RunRow.status.in_((*OPEN_RUNS, RunStatus.FAILED))
+    query = select(RunRow.id).where(*mine, RunRow.subject_kind == "order", RunRow.subject_ref == subject, unsure)
+    return session.scalar(query.limit(1)) is not None
 
 
 def _plain(origin: Origin | None) -> dict[str, str] | None:
@@ -137,7 +170,7 @@ WORKFLOW: Final = Workflow[Shipped](
     version="1.0.0",
     payload=Shipped,
     key=_key,
-    subject=lambda payload: ("order", payload.reference or payload.shipment.order_ref),
+    subject=_subject,
     systems=(System.NETSUITE, System.DCL),
     body=_body,
     poll=_poll,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 
 from engine.sync import xref
 from engine.sync.models import Xref
@@ -13,7 +13,7 @@ from engine.sync.sandbox import emitting
 from engine.workflows import lineage
 from engine.workflows.access import Poll, Wiring
 from engine.workflows.dcl_tracking_update import WORKFLOW, Shipped, external_id
-from engine.workflows.models import RunStatus
+from engine.workflows.models import RunRow, RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW as SEND
 from engine.workflows.rehearsal import Death, When
 from engine.workflows.settings import Billing
@@ -188,6 +188,27 @@ def test_what_the_warehouse_had_from_somebody_else_is_left_alone(systems: System
     run = systems.rehearse(WORKFLOW, foreign)
     assert run.result == {"skipped": "the warehouse had it from somebody else"}
     assert systems.records("itemFulfillment") == []
+
+
+def test_who_is_quicker_than_the_answer_to_the_handing_over_is_waited_for(systems: Systems) -> None:
+    """The warehouse has the order and ships it; whoever handed it over has not heard that yet, so there is no link."""
+    order, _, payload = left(systems)
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        at_house = session.scalars(select(Xref).where(Xref.external_id == payload.shipment.order_ref)).all()
+        kept = [{column.name: getattr(one, column.name) for column in Xref.__table__.columns} for one in at_house]
+        session.execute(delete(Xref).where(Xref.external_id == payload.shipment.order_ref))
+        begun = update(RunRow).where(RunRow.workflow == SEND.name)
+        session.execute(begun.values(status=RunStatus.RUNNING, ended_at=None))
+    waiting = systems.rehearse(WORKFLOW, payload)
+    assert (waiting.row().status, waiting.result) == (RunStatus.FAILED, {})
+    assert told(systems, order) == []
+
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        session.add_all(Xref(**one) for one in kept)
+    again = systems.rehearse(WORKFLOW, payload)
+    assert again.row().status == RunStatus.DONE
+    assert len(systems.records("itemFulfillment")) == 1
+    assert told(systems, order) != []
 
 
 def test_a_carrier_is_spelled_as_the_shop_spells_it(systems: Systems) -> None:
