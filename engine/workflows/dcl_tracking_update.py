@@ -9,21 +9,18 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from engine.fulfillment.models import Fulfillment
 from engine.kit import clock
 from engine.sync.canonical import Parcels, WarehouseState
 from engine.sync.errors import Rejected
 from engine.sync.models import System
-from engine.workflows import cash_sales, lineage
+from engine.workflows import cash_sales, lineage, rows
 from engine.workflows.access import Poll
 from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
-from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
 
@@ -109,7 +106,9 @@ def _find(run: Run, payload: Shipped) -> dict[str, Any] | None:
             number=shipment.order_ref,
         )
         if linked is None:
-            return {"waits": "it is being handed over"} if _is_handed_over(session, run, payload) else None
+            _, order = _subject(payload)
+            given = rows.unended_of(session, run.tenant_id, _HANDS_OVER, [order])
+            return {"waits": "it is being handed over"} if given else None
         kind, name = linked
         if kind == lineage.SALES_ORDER:
             began = name.rpartition(":")[2]
@@ -122,15 +121,6 @@ def _find(run: Run, payload: Shipped) -> dict[str, Any] | None:
             raise Rejected(f"The warehouse shipped {shipment.order_ref}, and the ERP has no order of it.")
         origin = lineage.origin_of(session, run.tenant_id, account, order_id)
     return {"order_id": order_id, "origin": _plain(origin)}
-
-
-def _is_handed_over(session: Session, run: Run, payload: Shipped) -> bool:
-    """Whether a run hands this very order over now, or stopped while it did: it may not have heard that it is there."""
-    _, subject = _subject(payload)
-    mine = (RunRow.tenant_id == run.tenant_id, RunRow.workflow == _HANDS_OVER, RunRow.mode == RunMode.LIVE)
-    unsure = RunRow.status.in_((*OPEN_RUNS, RunStatus.FAILED))
-    query = select(RunRow.id).where(*mine, RunRow.subject_kind == "order", RunRow.subject_ref == subject, unsure)
-    return session.scalar(query.limit(1)) is not None
 
 
 def _plain(origin: Origin | None) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,6 +101,18 @@ def sales_order_of(
     """The ERP's id of an order."""
     found = sales_order_link(session, tenant_id, internal_kind, internal_id, erp_account)
     return found.external_id if found else None
+
+
+def linked(session: Session, tenant_id: str, erp_account: str, erp_ids: Iterable[str]) -> set[str]:
+    """Those of the ERP's orders of which it is known where they were placed."""
+    query = select(Xref.external_id).where(
+        Xref.tenant_id == tenant_id,
+        Xref.system == System.NETSUITE,
+        Xref.account == erp_account,
+        Xref.kind == IN_ERP,
+        Xref.external_id.in_(set(erp_ids)),
+    )
+    return set(session.scalars(query))
 
 
 def origin_of(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> Origin | None:

@@ -26,7 +26,7 @@ from engine.sync.connectors.dcl.wire import BatchOrder
 from engine.sync.errors import FieldFault, Rejected
 from engine.sync.mapping import Compiled
 from engine.sync.models import Connection, System
-from engine.workflows import lineage
+from engine.workflows import hearing, lineage, rows
 from engine.workflows.access import OURS, Access, Poll
 from engine.workflows.definition import Workflow
 from engine.workflows.models import RunMode
@@ -308,14 +308,28 @@ def default() -> Compiled:
 
 def _poll(poll: Poll) -> Iterator[SendOrder]:
     """The ERP's orders that are ready and not sent, and our own work that is released to the warehouse."""
-    for order in poll.erp().sales_orders(status=READY, flag=(fields_of(poll).sent, False)):
-        if not order.external_id.startswith(PREFIX):
-            yield SendOrder(
-                order_id=order.source_id,
-                number=order.number or order.source_id,
-                reference=order.other_ref or order.number,
-            )
+    found = poll.erp().sales_orders(status=READY, flag=(fields_of(poll).sent, False))
+    given = [order for order in found if not order.external_id.startswith(PREFIX)]
+    for order in _known(poll, given):
+        yield SendOrder(
+            order_id=order.source_id,
+            number=order.number or order.source_id,
+            reference=order.other_ref or order.number,
+        )
     yield from _ours(poll)
+
+
+def _known(poll: Poll, orders: list[SalesOrder]) -> list[SalesOrder]:
+    """Without those that a platform's run writes and has not linked yet: it may take them back, and until it is known
+    where one was placed nobody there would hear of its parcels.
+    """
+    if not orders:
+        return orders
+    with poll.runtime.unit_of_work(poll.tenant_id) as session:
+        taking = rows.unended_of(session, poll.tenant_id, hearing.SENDS, [one.other_ref for one in orders])
+        unsure = [one for one in orders if one.other_ref in taking]
+        linked = lineage.linked(session, poll.tenant_id, poll.erp().account, [one.source_id for one in unsure])
+    return [one for one in orders if one.other_ref not in taking or one.source_id in linked]
 
 
 def _ours(poll: Poll) -> list[SendOrder]:

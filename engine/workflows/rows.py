@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from engine.kit import clock
@@ -15,6 +15,7 @@ from engine.kit.direct import Refused, Row, Statement
 from engine.runtime import Runtime
 from engine.sync import exceptions, observed
 from engine.sync.errors import SyncError, UnknownOutcome
+from engine.sync.work_models import ExceptionRow, ExceptionStatus
 from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepRow, StepStatus
 from engine.workflows.states import RUN
 from engine.workflows.ticket import Canceled, Ticket
@@ -68,6 +69,27 @@ def going_on(session: Session, tenant_id: str, tickets: Iterable[Ticket]) -> set
     )
     there = {Ticket(tenant_id, run_id, turn) for run_id, turn in session.execute(query)}
     return there & set(wanted)
+
+
+def unended(tenant_id: str, workflow: str) -> ColumnElement[bool]:
+    """Live runs that are under way, or failed and wait for a person: what they began may not be known of yet."""
+    waits = exists().where(
+        ExceptionRow.tenant_id == tenant_id,
+        ExceptionRow.workflow_id == RunRow.id,
+        ExceptionRow.status.in_((ExceptionStatus.OPEN, ExceptionStatus.RETRYING)),
+    )
+    return and_(
+        RunRow.tenant_id == tenant_id,
+        RunRow.workflow == workflow,
+        RunRow.mode == RunMode.LIVE,
+        or_(RunRow.status.in_(OPEN_RUNS), and_(RunRow.status == RunStatus.FAILED, waits)),
+    )
+
+
+def unended_of(session: Session, tenant_id: str, workflow: str, orders: Iterable[str]) -> set[str]:
+    """Those of the orders, by what people call them, of which a run of the workflow has not ended."""
+    named = (RunRow.subject_kind == "order", RunRow.subject_ref.in_(set(orders)))
+    return set(session.scalars(select(RunRow.subject_ref).where(unended(tenant_id, workflow), *named)))
 
 
 def begin_step(runtime: Runtime, ticket: Ticket, place: int, name: str, *, executor_id: str) -> bool:

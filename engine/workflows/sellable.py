@@ -27,9 +27,8 @@ from engine.sync.connectors import STOREFRONTS
 from engine.sync.errors import Conflict, FieldFault, Rejected
 from engine.sync.models import System, Xref
 from engine.sync.port import StockChange, Storefront
-from engine.sync.work_models import ExceptionRow, ExceptionStatus
-from engine.workflows import hearing, lineage
-from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus
+from engine.workflows import hearing, lineage, rows
+from engine.workflows.models import RunMode, RunRow
 from engine.workflows.run import Run
 from engine.workflows.settings import PipelineSettings
 
@@ -131,21 +130,8 @@ def _changing(tenant_id: str, at: datetime) -> ColumnElement[bool]:
 
 def _taking(tenant_id: str, at: datetime) -> ColumnElement[bool]:
     """Runs that bring orders to the ERP and were not over at that moment. One that failed is a person's till then."""
-    waits = exists().where(
-        ExceptionRow.tenant_id == tenant_id,
-        ExceptionRow.workflow_id == RunRow.id,
-        ExceptionRow.status.in_((ExceptionStatus.OPEN, ExceptionStatus.RETRYING)),
-    )
-    return and_(
-        RunRow.tenant_id == tenant_id,
-        RunRow.workflow == hearing.SENDS,
-        RunRow.mode == RunMode.LIVE,
-        or_(
-            RunRow.status.in_(OPEN_RUNS),
-            RunRow.ended_at >= at - _CLOCKS,
-            and_(RunRow.status == RunStatus.FAILED, waits),
-        ),
-    )
+    mine = (RunRow.tenant_id == tenant_id, RunRow.workflow == hearing.SENDS, RunRow.mode == RunMode.LIVE)
+    return or_(rows.unended(tenant_id, hearing.SENDS), and_(*mine, RunRow.ended_at >= at - _CLOCKS))
 
 
 def untaken(run: Run, *, at: datetime) -> Counter[str]:
@@ -153,9 +139,9 @@ def untaken(run: Run, *, at: datetime) -> Counter[str]:
     them off its own figure, the ERP has not.
     """
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        rows = session.scalars(select(RunRow.payload).where(_taking(run.tenant_id, at))).all()
+        taking = session.scalars(select(RunRow.payload).where(_taking(run.tenant_id, at))).all()
     units, open_ = Counter[str](), {one.id for one in run.connections(*STOREFRONTS)}
-    for told in rows:
+    for told in taking:
         if told["connection_id"] not in open_ or told["change"]:
             continue
         for line in _wanted(run.storefront(told["connection_id"]), told["source_id"]):

@@ -6,13 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from engine.sync import exceptions
-from engine.sync.models import System
+from engine.sync.models import System, Xref
 from engine.sync.sandbox import emitting
 from engine.sync.sandbox.presets import basket, read_goods
 from engine.sync.sandbox.shopify import changing
-from engine.workflows import lineage
+from engine.workflows import lineage, starting
 from engine.workflows.access import Access, Wiring
 from engine.workflows.models import RunMode, RunStatus
 from engine.workflows.netsuite_to_dcl import WORKFLOW, SendOrder, default
@@ -114,6 +115,27 @@ def test_an_address_that_lacks_its_city_is_told_by_its_place(systems: Systems) -
         (case,) = exceptions.listed(session, systems.tenant.id).items
         assert {fault["path"] for fault in case.fields} >= {"shipping_address.city", "shipping_address.postal_code"}
     assert (systems.at_house(), flags(systems, order)[0]) == ({}, None)
+
+
+def test_an_order_whose_run_has_not_linked_it_yet_is_not_handed_over(systems: Systems) -> None:
+    """It is in the ERP, and whoever put it there has not heard so: it may be taken back, and until it is known where it
+    was placed nobody there would hear of its parcels.
+    """
+    order, erp_id = systems.sold_on_platform()
+    taken = {"connection_id": "con_x", "source_id": order.source_id, "source_ref": order.source_ref}
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        session.execute(delete(Xref))
+        run_id, _ = starting.begin(session, systems.tenant.id, TAKE.name, taken, trigger="test")
+    assert systems.polled(WORKFLOW) == []
+
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        lineage.keep_sales_order(session, systems.tenant.id, order, systems.erp.account, erp_id)
+    assert [one.order_id for one in systems.polled(WORKFLOW)] == [erp_id]
+
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        session.execute(delete(Xref))
+        starting.cancel(session, systems.tenant.id, run_id, actor="test", reason="it is another's")
+    assert [one.order_id for one in systems.polled(WORKFLOW)] == [erp_id]
 
 
 def test_an_order_that_was_closed_meanwhile_is_not_sent(systems: Systems) -> None:
