@@ -34,13 +34,15 @@ class Guarded(APIRoute):
 
     takes: ClassVar[frozenset[str]] = frozenset({"application/json"})
     reads: ClassVar[bool] = True
+    names: ClassVar[re.Pattern[str]] = _ID
+    """What an address may name."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             request.state.caller = await run_in_threadpool(who, site_of(request), request)
-            _check_names(request)
+            _check_names(request, self.names)
             if request.method in WRITES:
                 _check_write(request, self.takes)
                 if self.reads and _NUL.search(await request.body()):
@@ -115,9 +117,9 @@ def who(site: Site, request: Request) -> Caller:
     return Caller(caller.merchant) if elsewhere else caller
 
 
-def _check_names(request: Request) -> None:
+def _check_names(request: Request, names: re.Pattern[str]) -> None:
     """What the address names could be ours. Raises ``NotFound``, ``InvalidInput``."""
-    if not all(_ID.fullmatch(str(value)) for value in request.path_params.values()):
+    if not all(names.fullmatch(str(value)) for value in request.path_params.values()):
         raise NotFound("There is no such thing here.")
     if any("\0" in value for _, value in request.query_params.multi_items()):
         raise InvalidInput("Text cannot hold the character NUL.", param="query")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -19,7 +20,14 @@ from engine.workflows.pipeline import SettingsDiff
 from engine.workflows.settings import PipelineSettings, SettingsBroken
 from engine.workflows.shadow import DryRun, dry_run
 
-router: Final = APIRouter(prefix="/v1/ops/workflows", tags=["operations"], route_class=Guarded)
+
+class Named(Guarded):
+    """An address that names a workflow, or what all share."""
+
+    names = re.compile(rf"{Guarded.names.pattern}|{re.escape(pipeline.SHARED)}")
+
+
+router: Final = APIRouter(prefix="/v1/ops/workflows", tags=["operations"], route_class=Named)
 Name = Annotated[str, Path(min_length=1, max_length=80, description="A workflow's name; `*` for what all share.")]
 
 

@@ -121,7 +121,7 @@ def replay(
     json: Json = False,
 ) -> None:
     """Play recent runs once more under another version, in the shadow, and tell how what it would send differs from
-    what the live one sent. 1 where anything does.
+    what the live one sent. 1 where anything does, and where there was no run to play: nothing is known then.
     """
     from app import logs
     from app.commands.opened import runtime
@@ -147,7 +147,7 @@ def replay(
     if json:
         show_json([one.model_dump(mode="json") for one in compared])
     say(f"{len(compared)} runs played, {len(differ)} differ.")
-    if differ:
+    if differ or not compared:
         raise typer.Exit(FAILED)
 
 

@@ -91,6 +91,7 @@ def activate(session: Session, tenant_id: str, *, actor: str, workflow: str, ver
 
 def switch(session: Session, tenant_id: str, *, actor: str, workflow: str, on: bool) -> PipelineRow:
     """Turn a workflow on or off, its settings as they are. Raises ``NoSuchWorkflow``."""
+    registry.live(workflow)
     now = active(session, tenant_id, workflow)
     if now is not None and now.is_on == on:
         return now

@@ -115,6 +115,24 @@ def test_settings_are_tried_and_put_in_force(browser: Browser, ops: str) -> None
     assert (view["is_on"], view["settings"]["safety_stock"], view["settings_version"]) == (True, 3, 1)
 
 
+def test_what_all_share_is_set_as_well_and_has_no_switch_and_no_runs(browser: Browser, ops: str) -> None:
+    for number, path in enumerate(("*", "%2A"), 1):
+        given: dict[str, Any] = {"is_on": True, "settings": {"safety_stock": number}}
+        saved = browser.post(f"{PATH}/{path}/settings", given, authorization=ops)
+        assert (saved.status_code, saved.json()["version"], saved.json()["is_on"]) == (201, number, False)
+        (change,) = browser.get(f"{PATH}/{path}/settings/{number}/diff", authorization=ops).json()["items"]
+        assert change["changes"] == {"safety_stock": [number - 1, number]}
+        assert browser.post(f"{PATH}/{path}/activations", {"version": number}, authorization=ops).json()["active"]
+    (view,) = browser.get(PATH, authorization=ops).json()["items"]
+    assert (view["is_on"], view["settings"]["safety_stock"]) == (False, 2)
+    for act, given in (("switch", {"on": True}), ("runs", {"payload": {"ref": "#1"}})):
+        refused = browser.post(f"{PATH}/*/{act}", given, authorization=ops)
+        assert (refused.status_code, refused.json()["code"]) == (404, "workflow_not_found")
+    versions = browser.get(f"{PATH}/*/settings", authorization=ops).json()["items"]
+    assert [(one["version"], one["active"]) for one in versions] == [(2, True), (1, False)]
+    assert browser.get(f"{PATH}/**/settings", authorization=ops).status_code == 404
+
+
 def test_the_command_line_begins_many_shows_and_begins_anew(
     browser: Browser, ops: str, invoke: Callable[..., Any], runtime: Runtime, tenant: Tenant, tmp_path: Path
 ) -> None:
@@ -148,6 +166,8 @@ def test_the_command_line_begins_many_shows_and_begins_anew(
 def test_a_replay_differs_in_nothing_or_ends_with_one(
     invoke: Callable[..., Any], runtime: Runtime, tenant: Tenant
 ) -> None:
+    nothing = invoke("replay", "--version", "1.0.0", "--shadow")
+    assert (nothing.exit_code, nothing.stderr) == (1, "0 runs played, 0 differ.\n")
     rehearse(runtime, tenant.id, WORKFLOW, Toy(ref="#1"))
     same = invoke("replay", "--version", "1.0.0", "--shadow", "--json")
     assert (same.exit_code, [one["same"] for one in json.loads(same.stdout)]) == (0, [True])

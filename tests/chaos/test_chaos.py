@@ -5,6 +5,7 @@ And the oracle itself: each of its clauses fails where what it looks at is wrong
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 from engine.kit.tenancy import Tenant
 from engine.runtime import Runtime
 from engine.sync import exceptions
+from engine.sync.errors import Rejected
 from engine.sync.sandbox.faults import Kind
+from engine.sync.sandbox.netsuite.state import Record
 from engine.workflows import registry
 from engine.workflows.models import CursorRow, RunRow, RunStatus
-from tests.chaos.oracle import between_systems, what_is_wrong
+from tests.chaos.oracle import OURS, between_systems, what_is_wrong
 from tests.chaos.raging import Scene, set_scene
 from tests.chaos.storms import Storm, storms
 
@@ -57,15 +60,36 @@ def _every_clause_can_fail(scene: Scene) -> None:
     level = next(iter(shop.variant_of_sku("TH-LONG6").levels.values()))
     bundle = next(iter(shop.variant_of_sku("KIT-TRAIL-SET").levels.values()))
     fulfilled = next(one for one in account.kind("itemFulfillment").values() if one.parent.kind == "salesOrder")
+    its = next(one for one in shop.orders.values() if one.name == sold.fields["otherRefNum"])
+    ours = next(one for one in account.kind("salesOrder").values() if (one.external_id or "").startswith(OURS))
+    number, units = ours.external_id.removeprefix(OURS), ours.lines[0].quantity
+    tracking = scene.ours.tracking()
+
+    def more(kind: str, *records: Record) -> dict[str, dict[int, Record]]:
+        """All that the ERP has, and those."""
+        return account.records | {kind: account.kind(kind) | dict(enumerate(records, -len(records)))}
+
     planted: list[tuple[str, Any, str, Any]] = [
-        ("sales orders, not 1", sold, "status", "H"),
+        (f"{its.name} is 0 sales orders, not 1", sold, "status", "H"),
+        (f"{its.name} is 2 sales orders, not 1", account, "records", more("salesOrder", sold)),
+        (f"{its.name} is 1 sales orders, not 0", its, "cancelled_at", its.created_at),
         ("pieces, and", sold.lines[0], "quantity", sold.lines[0].quantity - 1),
+        (f"our order {number} of {units} is 0 sales orders of 0", ours, "external_id", f"{OURS}0"),
+        (f"our order {number} of {units} is 1 sales orders of {units + 1}", ours.lines[0], "quantity", units + 1),
+        (
+            f"our order {number} of {units} is 2 sales orders of {units * 2}",
+            account,
+            "records",
+            more("salesOrder", ours),
+        ),
         ("left and is not billed", sold, "status", "F"),
         ("is there 2 times", sent.fulfillments[0], "tracking", sent.fulfillments[0].tracking * 2),
         ("parcels that never left", sent.fulfillments[0], "tracking", [{"number": "1Z0"}]),
         ("nobody was told of parcel", sent, "fulfillments", []),
-        ("of 1 left", sent.lines[0], "fulfilled", sent.lines[0].quantity + 1),
-        ("left", sold.lines[0], "done", sold.lines[0].quantity + 1),
+        ("nobody was told of parcel", scene.ours, "tracking", Counter),
+        (f"{next(iter(tracking))} is ours 2 times", scene.ours, "tracking", lambda: tracking + tracking),
+        (f"{sent.name}: {sent.lines[0].quantity + 1} of", sent.lines[0], "fulfilled", sent.lines[0].quantity + 1),
+        (f"sales order {sold.id}: {sold.lines[0].quantity + 1} of", sold.lines[0], "done", sold.lines[0].quantity + 1),
         ("shipments are", fulfilled, "parent", None),
         ("has payments of", payment, "sublists", {}),
         ("has payments of", bill, "status", "A"),
@@ -73,10 +97,15 @@ def _every_clause_can_fail(scene: Scene) -> None:
         ("the shop has", level, "available", level.available + 1),
         ("KIT-TRAIL-SET: the shop has", bundle, "available", bundle.available + 1),
         ("receipts of the warehouse", house, "receipts", [*house.receipts, {"receipt_id": "R0"}]),
+        (f"sales order {bill.parent.id} has invoices and cash sales", account, "records", more("cashSale", bill)),
+        (f"cashSale {bill.external_id} is there 2 times", account, "records", more("cashSale", bill, bill)),
     ]
+    for kind in ("invoice", "itemFulfillment", "itemReceipt", "customerPayment", "creditMemo"):
+        one = next(iter(account.kind(kind).values()))
+        planted.append((f"{kind} {one.external_id} is there 2 times", account, "records", more(kind, one)))
     for words, thing, name, value in planted:
         with _planted(thing, name, value):
-            assert any(words in one for one in between_systems(scene)), (words, between_systems(scene))
+            assert any(words in fault for fault in between_systems(scene)), (words, between_systems(scene))
     parcel = next(one for one in house.orders.values() if one.shipments)
     with _planted(parcel, "cancelled", True), _planted(scene, "called_off", {parcel.number}):
         assert between_systems(scene) == [f"nobody was told that the warehouse called {parcel.number} off"]
@@ -91,6 +120,16 @@ def _every_clause_can_fail(scene: Scene) -> None:
     assert sorted(one.partition(":")[0] for one in what_is_wrong(scene)) == sorted(
         ["every run that failed is in the exception queue", "the poll of netsuitePayment fails", scene.tenant.id]
     )
+    with scene.runtime.unit_of_work(scene.tenant.id) as session:
+        told = {
+            "workflow": row.workflow,
+            "workflow_id": row.id,
+            "subject": "",
+            "error": Rejected("planted"),
+            "payload": {},
+        }
+        exceptions.put(session, scene.tenant.id, **told)
+    assert what_is_wrong(scene)[0] == f"{row.id} waits for a person: {Rejected.code} planted"
 
 
 @contextmanager
