@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from engine.kit.idempotency import canonical_json
 from engine.sync.canonical import OURS, OrderCreated, SalesOrder
 from engine.sync.errors import FieldFault, Rejected
-from engine.sync.models import System
+from engine.sync.models import System, Xref
 from engine.sync.port import Capability, Storefront, Unread
 from engine.sync.work_models import Delivery
 from engine.workflows import lineage, sales_order
@@ -40,7 +40,7 @@ _STORES: Final = (System.SHOPIFY, System.WOOCOMMERCE)
 
 class TakeOrder(BaseModel):
     """An order to be taken over. ``connection_id`` is ``canonical.OURS`` for one of our own. ``change`` tells apart
-    what became of it after it was taken over; nothing for the first time.
+    what became of it after it was taken over, each time that it did; nothing for the first time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -137,8 +137,8 @@ class _Held:
 def _look(run: Run, held: _Held) -> dict[str, str]:
     """What the order is, whether there is anything to do, and the status of a sales order that nobody linked yet."""
     order = held.anew()
-    taken, version, goods = _taken(run, order)
-    now = fingerprint(order)
+    link, now = _known(run, order), fingerprint(order)
+    taken, version, goods = (link.external_id, link.version, link.hash) if link else ("", "", "")
     skipped = _nothing_to_do(order, taken, version, now)
     there = held.keep(held.found(run)) if not (skipped or taken) else None
     found = there.status if there else ""
@@ -271,27 +271,27 @@ def _store(run: Run | Access, payload: TakeOrder) -> Storefront:
     return run.storefront(payload.connection_id)
 
 
-def _taken(run: Run | Access, order: OrderCreated) -> tuple[str, str, str]:
-    """The ERP's id of an order that was taken over, and the fingerprints that it and its goods had."""
+def _known(run: Run | Access, order: OrderCreated) -> Xref | None:
+    """The link of an order that was taken over."""
     kind, name = lineage.internal_of(order)
     account = run.erp().account
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        found = lineage.sales_order_link(session, run.tenant_id, kind, name, account)
-        return (found.external_id, found.version, found.hash) if found else ("", "", "")
+        return lineage.sales_order_link(session, run.tenant_id, kind, name, account)
 
 
 def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeOrder | None:
-    """What is to be done about an order as it was told; ``None`` where the ERP has it so already."""
-    taken, version, _ = _taken(access, order)
-    now = fingerprint(order)
-    if _nothing_to_do(order, taken, version, now):
+    """What is to be done about an order as it was told; ``None`` where the ERP has it so already. A change is known by
+    what it was and from when, too: what is changed back and once more is another one.
+    """
+    link, now = _known(access, order), fingerprint(order)
+    if _nothing_to_do(order, link.external_id if link else "", link.version if link else "", now):
         return None
     return TakeOrder(
         connection_id=connection_id,
         account=order.account,
         source_id=order.source_id,
         source_ref=order.source_ref,
-        change=now if taken else "",
+        change=f"{now}-{link.updated_at.timestamp() * 1_000:.0f}" if link else "",
     )
 
 
