@@ -346,5 +346,6 @@ WORKFLOW: Final = Workflow(
     from_delivery=_from_delivery,
     poll=_poll,
     every_seconds=3_600,
+    looks_again=True,
     undo={"sales order": "the sales order is closed where this run made it; the customer stays"},
 )
