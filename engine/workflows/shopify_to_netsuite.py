@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.kit.idempotency import canonical_json
 from engine.sync.canonical import OURS, OrderCreated, SalesOrder
-from engine.sync.errors import FieldFault, Rejected
+from engine.sync.errors import FieldFault, Rejected, SyncError
 from engine.sync.models import System, Xref
 from engine.sync.port import Capability, Storefront, Unread
 from engine.sync.work_models import Delivery
@@ -98,8 +98,8 @@ def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
         _tell_of_warehouse(run, payload, number, "changed")
     try:
         run.step("tag", lambda: _tag(run, payload))
-    except Rejected as refused:  # the ERP has the order: a mark that is missing takes nothing back
-        run.report(refused, step="tag")
+    except SyncError as error:  # the ERP has the order: a mark that is missing takes nothing back
+        run.report(error, step="tag")
     after = run.step("look again", lambda: _after(held.anew(), put["fingerprint"]))
     if after == lineage.CANCELED:
         return _close(run, payload, held, put["id"])
@@ -241,16 +241,25 @@ def _link(run: Run, order: OrderCreated, order_id: str, version: str, goods: str
         lineage.keep_sales_order(session, run.tenant_id, order, account, order_id, version=version, goods=goods)
         if order.source == OURS:
             return ""
-        names = lineage.internal_of(order), lineage.began_in_erp(account, order_id)
-        return next(filter(None, (lineage.handed_over(session, run.tenant_id, *name) for name in names)), "")
+        return lineage.order_handed_over(session, run.tenant_id, account, order_id)
 
 
 def _take_back(run: Run, order_id: str) -> None:
-    """Closed; whoever tries again is not told that the ERP has it as it is, and opens it."""
+    """Closed; whoever tries again is not told that the ERP has it as it is, and opens it. What a warehouse has stays
+    open, or its parcels could not be booked; one that takes it just now sees that it was closed. Raises ``Rejected``
+    where one has it: a person's.
+    """
     erp = run.erp()
-    erp.close_order(order_id)
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        lineage.forget_told(session, run.tenant_id, erp.account, order_id)
+        number = lineage.order_handed_over(session, run.tenant_id, erp.account, order_id)
+    if not number:
+        erp.close_order(order_id)
+        with run.runtime.unit_of_work(run.tenant_id) as session:
+            lineage.forget_told(session, run.tenant_id, erp.account, order_id)
+            number = lineage.order_handed_over(session, run.tenant_id, erp.account, order_id)
+    if number:
+        words = f"The warehouse has it as {number}: keep the sales order open, or have it called off there."
+        raise Rejected(words, fields=[FieldFault("order", words)])
 
 
 def _tell_of_warehouse(run: Run, payload: TakeOrder, number: str, became: str) -> None:
@@ -347,5 +356,7 @@ WORKFLOW: Final = Workflow(
     poll=_poll,
     every_seconds=3_600,
     looks_again=True,
-    undo={"sales order": "the sales order is closed where this run made it; the customer stays"},
+    undo={
+        "sales order": "the sales order is closed where this run made it and no warehouse has it; the customer stays"
+    },
 )
