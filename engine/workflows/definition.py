@@ -47,5 +47,8 @@ class Workflow(Generic[P]):
     """How long after the full interval."""
     alone: bool = False
     """One run of a shop at a time: another would take what this one changes for somebody else's doing."""
+    looks_again: bool = False
+    """What a run of it passed over is begun anew when a poll finds it still or again: the reason may have been of then.
+    """
     undo: Mapping[str, str] = field(default_factory=dict)
     """Step → what takes it back, in words: for the documentation, and held against what the body registers."""

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from engine.kit import clock
 from engine.sync import xref
 from engine.sync.canonical import OURS, Document, OrderCreated
 from engine.sync.models import System, Xref
@@ -72,12 +73,12 @@ def keep_sales_order(
 
 
 def forget_told(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> None:
-    """What the ERP was told does not count any more: whoever looks next tells it again."""
-    link = xref.find(
-        session, tenant_id=tenant_id, system=System.NETSUITE, account=erp_account, kind=IN_ERP, external_id=erp_id
-    )
+    """What the ERP was told was called off: whoever looks next tells it again. Whoever hands it over waits for the
+    caller's transaction.
+    """
+    link = session.get(Xref, _key(tenant_id, erp_account, erp_id), with_for_update=True, populate_existing=True)
     if link is not None:
-        link.version = ""
+        link.version, link.hash, link.updated_at = "", CANCELED, clock.now()
 
 
 def sales_order_link(
@@ -167,12 +168,19 @@ def handed_over(session: Session, tenant_id: str, internal_kind: str, internal_i
     return session.scalars(query.order_by(Xref.linked_at)).first() or ""
 
 
+def order_handed_over(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> str:
+    """The number under which any warehouse has an order of the ERP as a whole; nothing where none has it."""
+    origin = origin_of(session, tenant_id, erp_account, erp_id)
+    names = [(origin.kind, origin.id)] if origin else []
+    names.append(began_in_erp(erp_account, erp_id))
+    return next(filter(None, (handed_over(session, tenant_id, *name) for name in names)), "")
+
+
 def goods_of(session: Session, tenant_id: str, erp_account: str, erp_id: str) -> str:
     """The fingerprint of what of an order is sent and where, as the ERP was told it last; nothing where nobody knows.
     Whoever else writes or hands over this order waits for the caller's transaction.
     """
-    key = (tenant_id, System.NETSUITE, erp_account, IN_ERP, erp_id)
-    found = session.get(Xref, key, with_for_update=True, populate_existing=True)
+    found = session.get(Xref, _key(tenant_id, erp_account, erp_id), with_for_update=True, populate_existing=True)
     return found.hash if found else ""
 
 
@@ -200,6 +208,10 @@ def began_in_erp(account: str, erp_id: str) -> tuple[str, str]:
 def key_of(system: System, account: str, source_id: str) -> str:
     """A thing's name among all systems and accounts."""
     return f"{system}:{account}:{source_id}"
+
+
+def _key(tenant_id: str, erp_account: str, erp_id: str) -> tuple[str, System, str, str, str]:
+    return tenant_id, System.NETSUITE, erp_account, IN_ERP, erp_id
 
 
 def _origin(kind: str, name: str) -> Origin:

@@ -125,4 +125,5 @@ WORKFLOW: Final = Workflow[BillOrder](
     body=_body,
     poll=_poll,
     every_seconds=300,
+    looks_again=True,
 )

@@ -362,4 +362,5 @@ WORKFLOW: Final = Workflow[SendOrder](
     body=_body,
     poll=_poll,
     every_seconds=300,
+    looks_again=True,
 )

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.kit.idempotency import canonical_json
 from engine.sync.canonical import OURS, OrderCreated, SalesOrder
-from engine.sync.errors import FieldFault, Rejected
-from engine.sync.models import System
+from engine.sync.errors import FieldFault, Rejected, SyncError
+from engine.sync.models import System, Xref
 from engine.sync.port import Capability, Storefront, Unread
 from engine.sync.work_models import Delivery
 from engine.workflows import lineage, sales_order
@@ -40,7 +40,7 @@ _STORES: Final = (System.SHOPIFY, System.WOOCOMMERCE)
 
 class TakeOrder(BaseModel):
     """An order to be taken over. ``connection_id`` is ``canonical.OURS`` for one of our own. ``change`` tells apart
-    what became of it after it was taken over; nothing for the first time.
+    what became of it after it was taken over, each time that it did; nothing for the first time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,8 +98,8 @@ def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
         _tell_of_warehouse(run, payload, number, "changed")
     try:
         run.step("tag", lambda: _tag(run, payload))
-    except Rejected as refused:  # the ERP has the order: a mark that is missing takes nothing back
-        run.report(refused, step="tag")
+    except SyncError as error:  # the ERP has the order: a mark that is missing takes nothing back
+        run.report(error, step="tag")
     after = run.step("look again", lambda: _after(held.anew(), put["fingerprint"]))
     if after == lineage.CANCELED:
         return _close(run, payload, held, put["id"])
@@ -137,8 +137,8 @@ class _Held:
 def _look(run: Run, held: _Held) -> dict[str, str]:
     """What the order is, whether there is anything to do, and the status of a sales order that nobody linked yet."""
     order = held.anew()
-    taken, version, goods = _taken(run, order)
-    now = fingerprint(order)
+    link, now = _known(run, order), fingerprint(order)
+    taken, version, goods = (link.external_id, link.version, link.hash) if link else ("", "", "")
     skipped = _nothing_to_do(order, taken, version, now)
     there = held.keep(held.found(run)) if not (skipped or taken) else None
     found = there.status if there else ""
@@ -241,16 +241,25 @@ def _link(run: Run, order: OrderCreated, order_id: str, version: str, goods: str
         lineage.keep_sales_order(session, run.tenant_id, order, account, order_id, version=version, goods=goods)
         if order.source == OURS:
             return ""
-        names = lineage.internal_of(order), lineage.began_in_erp(account, order_id)
-        return next(filter(None, (lineage.handed_over(session, run.tenant_id, *name) for name in names)), "")
+        return lineage.order_handed_over(session, run.tenant_id, account, order_id)
 
 
 def _take_back(run: Run, order_id: str) -> None:
-    """Closed; whoever tries again is not told that the ERP has it as it is, and opens it."""
+    """Closed; whoever tries again is not told that the ERP has it as it is, and opens it. What a warehouse has stays
+    open, or its parcels could not be booked; one that takes it just now sees that it was closed. Raises ``Rejected``
+    where one has it: a person's.
+    """
     erp = run.erp()
-    erp.close_order(order_id)
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        lineage.forget_told(session, run.tenant_id, erp.account, order_id)
+        number = lineage.order_handed_over(session, run.tenant_id, erp.account, order_id)
+    if not number:
+        erp.close_order(order_id)
+        with run.runtime.unit_of_work(run.tenant_id) as session:
+            lineage.forget_told(session, run.tenant_id, erp.account, order_id)
+            number = lineage.order_handed_over(session, run.tenant_id, erp.account, order_id)
+    if number:
+        words = f"The warehouse has it as {number}: keep the sales order open, or have it called off there."
+        raise Rejected(words, fields=[FieldFault("order", words)])
 
 
 def _tell_of_warehouse(run: Run, payload: TakeOrder, number: str, became: str) -> None:
@@ -271,27 +280,27 @@ def _store(run: Run | Access, payload: TakeOrder) -> Storefront:
     return run.storefront(payload.connection_id)
 
 
-def _taken(run: Run | Access, order: OrderCreated) -> tuple[str, str, str]:
-    """The ERP's id of an order that was taken over, and the fingerprints that it and its goods had."""
+def _known(run: Run | Access, order: OrderCreated) -> Xref | None:
+    """The link of an order that was taken over."""
     kind, name = lineage.internal_of(order)
     account = run.erp().account
     with run.runtime.unit_of_work(run.tenant_id) as session:
-        found = lineage.sales_order_link(session, run.tenant_id, kind, name, account)
-        return (found.external_id, found.version, found.hash) if found else ("", "", "")
+        return lineage.sales_order_link(session, run.tenant_id, kind, name, account)
 
 
 def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeOrder | None:
-    """What is to be done about an order as it was told; ``None`` where the ERP has it so already."""
-    taken, version, _ = _taken(access, order)
-    now = fingerprint(order)
-    if _nothing_to_do(order, taken, version, now):
+    """What is to be done about an order as it was told; ``None`` where the ERP has it so already. A change is known by
+    what it was and from when, too: what is changed back and once more is another one.
+    """
+    link, now = _known(access, order), fingerprint(order)
+    if _nothing_to_do(order, link.external_id if link else "", link.version if link else "", now):
         return None
     return TakeOrder(
         connection_id=connection_id,
         account=order.account,
         source_id=order.source_id,
         source_ref=order.source_ref,
-        change=now if taken else "",
+        change=f"{now}-{link.updated_at.timestamp() * 1_000:.0f}" if link else "",
     )
 
 
@@ -346,5 +355,8 @@ WORKFLOW: Final = Workflow(
     from_delivery=_from_delivery,
     poll=_poll,
     every_seconds=3_600,
-    undo={"sales order": "the sales order is closed where this run made it; the customer stays"},
+    looks_again=True,
+    undo={
+        "sales order": "the sales order is closed where this run made it and no warehouse has it; the customer stays"
+    },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,8 @@ from engine.workflows.models import OPEN_RUNS, RunMode, RunRow, RunStatus, StepR
 from engine.workflows.states import RUN
 
 LONGEST_ID: Final = 180
+_LONGEST_REST: Final = timedelta(hours=6)
+"""What was passed over is looked at again once it was left for as long as it had been there by then, or for this."""
 
 
 class NotTaken(InvalidInput):
@@ -85,12 +87,32 @@ def begin(
 def begin_all(
     session: Session, tenant_id: str, workflow: str, payloads: Sequence[Mapping[str, Any] | BaseModel], *, trigger: str
 ) -> int:
-    """As ``begin``, of many: a list that is read again has few that are new. How many that were."""
+    """As ``begin``, of many: a list that is read again has few that are new. How many that were, with those of them
+    that were passed over and are looked at again.
+    """
     runs = {run.id: run for run in (wanted(tenant_id, workflow, payload) for payload in payloads)}
     query = select(RunRow.id).where(RunRow.tenant_id == tenant_id, RunRow.id.in_(runs))
     there = set(session.scalars(query))
     new = [_row(tenant_id, run, trigger, "") for name, run in runs.items() if name not in there]
-    return _insert(session, new) if new else 0
+    again = _look_again(session, tenant_id, {name: runs[name] for name in there}, trigger)
+    return again + (_insert(session, new) if new else 0)
+
+
+def _look_again(session: Session, tenant_id: str, there: Mapping[str, Wanted], trigger: str) -> int:
+    """Begin anew what was passed over; how many."""
+    query = select(RunRow).where(
+        RunRow.tenant_id == tenant_id,
+        RunRow.id.in_([name for name, run in there.items() if run.workflow.looks_again]),
+        RunRow.status == RunStatus.DONE,
+        RunRow.result.has_key("skipped"),
+        RunRow.ended_at + func.least(RunRow.ended_at - RunRow.created_at, _LONGEST_REST) <= clock.now(),
+    )
+    rows = session.scalars(query.with_for_update(skip_locked=True)).all() if there else ()
+    for row in rows:
+        run = there[row.id]
+        anew(row, run.workflow)
+        row.payload, row.trigger = run.payload, trigger[:120]
+    return len(rows)
 
 
 def _insert(session: Session, rows: list[dict[str, Any]]) -> int:

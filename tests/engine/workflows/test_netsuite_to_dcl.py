@@ -145,6 +145,20 @@ def test_an_order_that_was_closed_meanwhile_is_not_sent(systems: Systems) -> Non
     assert systems.at_house() == {}
 
 
+def test_an_order_that_was_closed_as_it_was_looked_at_and_is_open_again_is_sent(systems: Systems) -> None:
+    payload = ready(systems)
+    systems.record("salesOrder", payload.order_id).status = "A"  # somebody thinks it over
+    systems.rehearse(WORKFLOW, payload)
+    systems.record("salesOrder", payload.order_id).status = "B"
+    systems.later(minutes=5)
+    found = systems.polled(WORKFLOW)
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        assert starting.begin_all(session, systems.tenant.id, WORKFLOW.name, found, trigger="poll") == 1
+    assert systems.rehearse(WORKFLOW, payload).result == {"order_number": payload.number}
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        assert starting.begin_all(session, systems.tenant.id, WORKFLOW.name, found, trigger="poll") == 0
+
+
 def test_what_leaves_from_elsewhere_is_not_the_warehouses(systems: Systems) -> None:
     systems.sales_order("SHOP-1", {TENT: 1}, location={"externalId": "CMH"})
     (payload,) = systems.polled(WORKFLOW)

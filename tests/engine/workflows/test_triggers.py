@@ -163,6 +163,27 @@ def test_of_a_list_that_is_read_again_what_is_new_begins_and_nothing_else(runtim
     ]  # fmt: skip
 
 
+def test_what_was_passed_over_is_looked_at_again_when_a_poll_finds_it_later(runtime: Runtime, tenant: Tenant) -> None:
+    """The reason was of then: an order that was closed is open again, one that left from elsewhere leaves from here."""
+    said = [{"skipped": "it is closed"}, {"skipped": "it is closed"}, {"sent": True}]
+    flow = replace(toy(lambda *_: said[len(begun) - 1]), looks_again=True)
+    begun: list[int] = []
+
+    def poll() -> int:
+        with runtime.unit_of_work(tenant.id) as session:
+            return starting.begin_all(session, tenant.id, "toy", [{"ref": "#1"}], trigger="poll")
+
+    with registered(flow), clock.own(datetime(2026, 11, 26, 10, 7, tzinfo=UTC)) as hands:
+        for waited in (0, 300, 290, 20, 9_999):
+            hands.move(timedelta(seconds=waited))
+            if poll():
+                begun.append(waited)
+                rehearse(runtime, tenant.id, flow, {"ref": "#1"}, hands=hands)
+    assert begun == [0, 300, 20]
+    (row,) = rows(runtime, tenant, RunRow)
+    assert (row.turn, row.result, row.trigger) == (3, {"sent": True}, "poll")
+
+
 def test_a_poll_that_breaks_off_keeps_its_cursor_and_is_asked_again(
     runtime: Runtime, tenant: Tenant, pipe: Callable[..., None]
 ) -> None:
