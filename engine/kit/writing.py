@@ -1,8 +1,9 @@
 """What waits in a session, written in one trip: rows of many tables, each by a statement that was built once.
 
 The mapper's own flush costs a unit of work, and a trip for each table. Where a change is plain (values of columns, by
-their key) it is written here: new rows in the order in which tables name each other, then changed ones by table and
-key. Whatever is not plain, and what is done in a savepoint, the mapper writes as ever.
+their key) it is written here: table by table, in the order in which they name each other; of each what changed, by key, then
+what is new, as the mapper does, so that a row which gives way to a new one has gone by then. Whatever is not plain, and
+what is done in a savepoint, the mapper writes as ever.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from engine.kit.direct import Ask, Statement, later, settle, without_nul
 from engine.kit.tenancy import SCHEMA, Base
 
 _STRICT: Final = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_CHANGED, _NEW = 0, 1
+"""Their turns within a table."""
 
 
 class WritingSession(Session):
@@ -65,15 +68,13 @@ def waiting(session: Session) -> list[Change] | None:
     if session.deleted or session.in_nested_transaction():
         return None
     found: list[Change] = []
-    for rows, change_of in ((new, _insertion), (dirty, _update)):
-        some = []
+    for rows, change_of in ((dirty, _update), (new, _insertion)):
         for row in rows:
             change = change_of(row)
             if change is None:
                 return None
-            some.append(change)
-        found += sorted(some, key=lambda change: change.place)
-    return found
+            found.append(change)
+    return sorted(found, key=lambda change: change.place)
 
 
 def _take(session: Session, change: Change) -> None:
@@ -148,7 +149,7 @@ def _insertion(row: Base) -> Change | None:
         return None
     statement, _ = inserting(model, tuple(full))
     empty = {name: None for name in shape.empty if name not in full}
-    return Change((shape.place,), (statement, _sent(full, shape)), row, empty | made)
+    return Change((shape.place, _NEW), (statement, _sent(full, shape)), row, empty | made)
 
 
 def _update(row: Base) -> Change | None:
@@ -165,10 +166,10 @@ def _update(row: Base) -> Change | None:
     changed = {name: value for name, value in changed.items() if not _is_same(before[name], value)}
     key = tuple(now[name] for name in shape.key)
     if not changed:
-        return Change((shape.place, *key), None, row)
+        return Change((shape.place, _CHANGED, *key), None, row)
     statement = _updating(model, tuple(changed))
     values = _sent(changed, shape) | {f"key_{name}": value for name, value in zip(shape.key, key, strict=True)}
-    return Change((shape.place, *key), (statement, values), row)
+    return Change((shape.place, _CHANGED, *key), (statement, values), row)
 
 
 def _are_values(row: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
+from engine.carts.models import Cart
 from engine.conversations.models import Message, Mode, Run, Thread
 from engine.customers.models import Shopper
 from engine.db import Store, open_engine
@@ -260,6 +261,23 @@ def test_rows_that_wait_keep_the_order_of_the_tables(store: Store, tenant: Tenan
         run.lease_until = clock.now() + timedelta(seconds=1)
     with store.unit_of_work(tenant.id) as session:
         assert session.get_one(Run, (tenant.id, run.id)).lease_until == run.lease_until
+
+
+def test_what_gives_way_to_a_new_row_has_gone_by_then(store: Store, tenant: Tenant) -> None:
+    """An owner has one open cart: the mapper writes what changed before what is new, and so do we."""
+
+    def cart() -> Cart:
+        return Cart(tenant_id=tenant.id, id=new_id("cart"), owner_id="sho_x", currency="USD")
+
+    with store.unit_of_work(tenant.id) as session:
+        session.add(old := cart())
+    with store.unit_of_work(tenant.id) as session:
+        old = session.get_one(Cart, (tenant.id, old.id))
+        session.add(new := cart())
+        old.status = "ordered"
+        assert waiting(session) is not None
+    with store.unit_of_work(tenant.id) as session:
+        assert session.scalars(select(Cart.id).where(Cart.status == "open")).all() == [new.id]
 
 
 def test_no_document_is_no_value_where_the_column_says_so(store: Store, tenant: Tenant) -> None:
