@@ -110,12 +110,20 @@ async def _drain(result: RunResultStreaming) -> str | None:
         return end.phrase
     except asyncio.CancelledError:
         result.cancel()
+        if result.run_loop_task:
+            result.run_loop_task.add_done_callback(_hear)
         raise
     except ModelFailed:
         raise
     except Exception as error:
         raise ModelFailed.because(error) from error
     return None
+
+
+def _hear(ended: asyncio.Task[Any]) -> None:
+    """What failed as it was called off is nobody's any more."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _say(speaker: Speaker, key: str) -> Item:

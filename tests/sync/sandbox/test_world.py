@@ -14,6 +14,7 @@ import pytest
 from engine.sync.sandbox import World, WorldTransport
 from engine.sync.sandbox.merchants import Merchant
 from engine.sync.sandbox.presets import PRESETS, basket, read_goods
+from tests.source import parsed
 from tests.sync.sandbox.shopping import Shopper
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,7 +22,7 @@ SANDBOX = ROOT / "engine" / "sync" / "sandbox"
 
 
 def imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     plain = {one.name for node in ast.walk(tree) if isinstance(node, ast.Import) for one in node.names}
     return plain | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
