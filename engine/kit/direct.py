@@ -26,6 +26,7 @@ from psycopg.errors import (
     DatabaseError,
     DataError,
     DivisionByZero,
+    InFailedSqlTransaction,
     InvalidSqlStatementName,
     OperationalError,
     lookup,
@@ -259,12 +260,11 @@ def remember(engine: Engine) -> None:
 
     @event.listens_for(engine, "commit")
     def _(connection: Line) -> None:
-        if connection.info.get(_LATER):
-            try:
-                within(connection, (_COMMIT, {}))
-            except BaseException:
-                roll_back(connection)
-                raise
+        try:
+            _commit(connection)
+        except BaseException:
+            roll_back(connection)
+            raise
 
     @event.listens_for(engine, "rollback")
     def _(connection: Line) -> None:
@@ -275,6 +275,18 @@ def remember(engine: Engine) -> None:
         if _there(connection):
             connection.info.pop(_NAMES, None)
             connection.info.pop(_LATER, None)
+
+
+def _commit(connection: Line) -> None:
+    """Send the end with what waits. A transaction that has failed has none: the database would take the ``COMMIT`` for
+    a ``ROLLBACK`` and say nothing, and whoever caught what it failed of would take all for written.
+    """
+    driver = connection.connection.driver_connection
+    if isinstance(driver, Connection) and driver.pgconn.transaction_status == TransactionStatus.INERROR:
+        error = InFailedSqlTransaction("the transaction has failed: nothing of it is written")
+        raise _told(error, [(_COMMIT, {})]) from None
+    if connection.info.get(_LATER):
+        within(connection, (_COMMIT, {}))
 
 
 def _forget(connection: Line) -> None:

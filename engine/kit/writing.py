@@ -1,9 +1,9 @@
 """What waits in a session, written in one trip: rows of many tables, each by a statement that was built once.
 
 The mapper's own flush costs a unit of work, and a trip for each table. Where a change is plain (values of columns, by
-their key) it is written here: table by table, in the order in which they name each other; of each what changed, by key, then
-what is new, as the mapper does, so that a row which gives way to a new one has gone by then. Whatever is not plain, and
-what is done in a savepoint, the mapper writes as ever.
+their key) it is written here: table by table, in the order in which they name each other; of each what changed, by
+key, then what is new, as the mapper does, so that a row which gives way to a new one has gone by then. Whatever is not
+plain, and what is done in a savepoint, the mapper writes as ever.
 """
 
 from __future__ import annotations

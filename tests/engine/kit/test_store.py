@@ -55,6 +55,7 @@ def test_the_runtime_role_is_nobody_special(store: Store) -> None:
         assert tuple(row) == (False, False, False, False)
         with pytest.raises(ProgrammingError, match="permission denied"):
             session.execute(text("SELECT * FROM sandbox.cards"))
+        session.rollback()
 
 
 def test_one_tenant_never_sees_or_touches_another(store: Store, make_tenant: MakeTenant) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError
 from sqlalchemy.orm import Session
 
 from engine.carts.models import Cart
@@ -142,6 +142,40 @@ def test_what_is_refused_at_the_end_leaves_nothing_and_the_connection_is_good(st
         session.add(thread_of(tenant))
     with own.unit_of_work(tenant.id) as session:
         assert session.scalar(select(func.count()).select_from(Thread)) == 1
+    own.close()
+
+
+def test_what_failed_is_not_taken_for_written_by_who_caught_it(store: Store, tenant: Tenant) -> None:
+    """The database answers the end of a failed transaction with a ``ROLLBACK``, and no error."""
+    own = Store(store.url, pool_size=1, overflow=0)
+    with own.unit_of_work(tenant.id) as session:
+        session.add(first := thread_of(tenant))
+
+    def catch(work: Callable[[Session], object]) -> None:
+        with own.unit_of_work(tenant.id) as session:
+            session.add(thread_of(tenant))
+            with pytest.raises(IntegrityError):
+                work(session)
+
+    def twice(session: Session) -> None:
+        put(session, Thread, [{"tenant_id": tenant.id, "id": first.id, "owner_id": "sho_x"}])
+
+    def asked(session: Session) -> None:
+        twice(session)
+        ask(session, Statement("SELECT 1 AS one"), {})
+
+    def saved(session: Session) -> None:
+        twice(session)
+        session.begin_nested()
+
+    def mapped(session: Session) -> None:
+        session.execute(insert(Thread).values(tenant_id=tenant.id, id=first.id, owner_id="sho_x"))
+
+    for work in (asked, saved, mapped):
+        with pytest.raises(InternalError, match="nothing of it is written"):
+            catch(work)
+        with own.unit_of_work(tenant.id) as session:
+            assert session.scalars(select(Thread.id)).all() == [first.id]
     own.close()
 
 
