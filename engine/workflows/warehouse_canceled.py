@@ -16,11 +16,13 @@ from engine.fulfillment.models import FulfillmentStatus
 from engine.kit import clock
 from engine.sync import alerts
 from engine.sync.canonical import WarehouseState
+from engine.sync.errors import Rejected
 from engine.sync.models import System
-from engine.workflows import lineage
+from engine.workflows import lineage, rows
 from engine.workflows.access import Poll
 from engine.workflows.definition import Workflow
 from engine.workflows.models import RunMode
+from engine.workflows.partner_answer import SENDS
 from engine.workflows.run import Run
 
 _FIRST: Final = timedelta(days=1)
@@ -44,6 +46,10 @@ def _body(run: Run, payload: CalledOff) -> dict[str, Any]:
         if not found["asked"]:  # a cancel of ours that waits is answered first
             break
         run.wait(_WAIT)
+    if found["unlinked"]:
+        raise Rejected(
+            f"The warehouse called {payload.number} off, and its handing over is not over: end that, then retry."
+        )
     if not found["wanted"]:
         return {"skipped": "nothing of it is wanted"}
     run.step("tell", lambda: _tell(run, payload, found["wanted"]))
@@ -51,23 +57,27 @@ def _body(run: Run, payload: CalledOff) -> dict[str, Any]:
 
 
 def _find(run: Run, payload: CalledOff) -> dict[str, Any]:
-    """How many units are still wanted of it, and whether a cancel of ours waits for its answer."""
+    """How many units are still wanted of it, and whether something is over first: a cancel of ours that waits for its
+    answer, or its handing over, which did not hear yet that it is there (``unlinked``).
+    """
     with run.runtime.unit_of_work(run.tenant_id) as session:
         linked = lineage.warehouse_order(
             session, run.tenant_id, system=System.DCL, account=payload.account, number=payload.number
         )
         if linked is None:
-            return {"wanted": 0, "asked": False}
+            order = payload.reference or payload.number
+            given = bool(rows.unended_of(session, run.tenant_id, SENDS, [order]))
+            return {"wanted": 0, "asked": given, "unlinked": given}
         if linked[0] == lineage.FULFILLMENT:
             return _of_ours(session, run.tenant_id, linked[1])
         order_id = _in_erp(run, session, linked)
-    return {"wanted": _of_erp(run, order_id), "asked": False}
+    return {"wanted": _of_erp(run, order_id), "asked": False, "unlinked": False}
 
 
 def _of_ours(session: Session, tenant_id: str, fulfillment_id: str) -> dict[str, Any]:
     found = work.lock_work(session, tenant_id, fulfillment_id)
     asked = found.fulfillment.status == FulfillmentStatus.CANCEL_REQUESTED
-    return {"wanted": sum(found.open_units().values()), "asked": asked}
+    return {"wanted": sum(found.open_units().values()), "asked": asked, "unlinked": False}
 
 
 def _in_erp(run: Run, session: Session, linked: tuple[str, str]) -> str:

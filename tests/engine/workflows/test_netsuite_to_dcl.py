@@ -195,6 +195,37 @@ def test_an_order_of_the_erp_that_the_warehouse_calls_off_is_a_persons(systems: 
     }
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_the_warehouse_calls_off_before_its_hand_over_is_heard_of_is_no_less_a_persons(
+    systems: Systems, ends: bool
+) -> None:
+    payload = ready(systems)
+    systems.rehearse(WORKFLOW, payload)
+    with systems.runtime.unit_of_work(systems.tenant.id) as session:
+        session.execute(delete(Xref))  # not heard yet
+        starting.retry(session, systems.tenant.id, f"{systems.tenant.id}:{WORKFLOW.name}:{payload.order_id}", actor="t")
+    emitting.cancel_at_warehouse(systems.world, systems.merchant, payload.number)
+    (found,) = systems.polled(LOST)
+
+    def waits(_: float) -> None:
+        if not ends:
+            return
+        kind, name = lineage.began_in_erp(systems.erp.account, payload.order_id)
+        with systems.runtime.unit_of_work(systems.tenant.id) as session:
+            lineage.keep_warehouse_order(
+                session,
+                systems.tenant.id,
+                system=System.DCL,
+                account=found.account,
+                number=payload.number,
+                internal_kind=kind,
+                internal_id=name,
+            )
+
+    run = systems.rehearse(LOST, found, waits=waits)
+    assert (run.row().status, run.result) == (("done", {"wanted": 3}) if ends else ("failed", {}))
+
+
 class Platform:
     """An order of the platform that went to the ERP by the first workflow."""
 
