@@ -1,7 +1,8 @@
 """The process that servers are forked of: what each would import, and prepare for its first turn, is there once.
 
 ``python -m tests.browser.house SOCKET`` serves whoever connects: a request is a line of JSON with a pipe for what the
-server prints; the answers are the server's process id, and when it has ended how. It ends with its last connection.
+server prints; the answers are the server's process id, and when it has ended how. Who hangs up before has died: the
+server is asked to end. It ends with its last connection.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -57,20 +60,28 @@ class House:
         self.guests += 1
 
     def _hear(self, guest: socket.socket) -> dict[str, Any] | None:
-        said, handles, _, _ = socket.recv_fds(guest, LONGEST_REQUEST, 1)
+        try:
+            said, handles, _, _ = socket.recv_fds(guest, LONGEST_REQUEST, 1)
+        except ConnectionResetError:  # it died before it heard us
+            said = b""
         if not said:
-            self.selector.unregister(guest)
-            guest.close()
-            self.guests -= 1
-            return None
+            return self._part(guest)
         child = os.fork()
         if not child:
             self._leave()
             return {**json.loads(said), "stdout": handles[0]}
         os.close(handles[0])
         self.servers[child] = guest
-        guest.sendall(f"{child}\n".encode())
+        _tell(guest, child)
         return None
+
+    def _part(self, guest: socket.socket) -> None:
+        self.selector.unregister(guest)
+        guest.close()
+        self.guests -= 1
+        for child, whose in self.servers.items():
+            if whose is guest:
+                os.kill(child, signal.SIGTERM)
 
     def _leave(self) -> None:
         """A child has none of its parent's connections, and hears signals for itself."""
@@ -88,7 +99,13 @@ class House:
             if gone:
                 guest = self.servers.pop(child)
                 if guest.fileno() >= 0:
-                    guest.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+                    _tell(guest, os.waitstatus_to_exitcode(status))
+
+
+def _tell(guest: socket.socket, number: int) -> None:
+    """One that died meanwhile hears nothing; that it hung up is heard next."""
+    with suppress(BrokenPipeError):
+        guest.sendall(f"{number}\n".encode())
 
 
 def serve(request: dict[str, Any]) -> None:
@@ -116,16 +133,21 @@ def furnish() -> None:
     gc.freeze()
 
 
-if __name__ == "__main__":
-    furnish()
+def keep(place: str, serve: Callable[[dict[str, Any]], None]) -> None:
+    """Open at a place until the last has gone, and nothing is left there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-        door.bind(sys.argv[1])
+        door.bind(place)
         door.listen()
         sys.stdout.write("open\n")
         sys.stdout.flush()
         request = House(door).tend()
     if request:
-        serve(request)
-    else:
-        for left in ("", ".lock"):
-            Path(sys.argv[1] + left).unlink()
+        return serve(request)
+    for left in ("", ".lock"):
+        Path(place + left).unlink(missing_ok=True)
+    return None
+
+
+if __name__ == "__main__":
+    furnish()
+    keep(sys.argv[1], serve)

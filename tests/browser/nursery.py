@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from select import select
@@ -30,13 +31,14 @@ class Forked:
 
     def __init__(self, said: socket.socket) -> None:
         self._said = said
-        self._lines = said.makefile("r", encoding="ascii")
+        self._lines = said.makefile("rb", buffering=0)  # what was read ahead, nobody would wait for
         self.pid = int(self._lines.readline())
         self.returncode: int | None = None
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has ended, and we are about to hear of it
+                os.kill(self.pid, number)
 
     def poll(self) -> int | None:
         return self._ended(0)
@@ -73,7 +75,9 @@ class QuickServer(Server):
 
 @cache
 def _opened(path: str) -> socket.socket:
-    """A connection that keeps the nursery open as long as this worker lives. The first worker to come opens it."""
+    """A connection that keeps the nursery open as long as this worker lives. The first worker to come opens it, in a
+    session of its own: whoever interrupts the tests does not interrupt it, it ends once all of them have.
+    """
     with PLACE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
@@ -82,7 +86,8 @@ def _opened(path: str) -> socket.socket:
             PLACE.unlink(missing_ok=True)
             command = [sys.executable, "-m", "tests.browser.house", str(PLACE)]
             env = os.environ | {"PYTHONPATH": path}
-            house = subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+            house = subprocess.Popen(command, cwd=ROOT, env=env, start_new_session=True, **pipes)
             assert house.stdout
             assert house.stdout.readline() == b"open\n", "the nursery did not open"
             return _guest()
