@@ -109,7 +109,7 @@ def _shape(model: type[Base]) -> _Shape | None:
     mapper = inspect(model)
     columns = {one.key: one.columns[0] for one in mapper.column_attrs}
     odd = mapper.inherits or mapper.version_id_col is not None or len(mapper.relationships)
-    if odd or any(name != column.name for name, column in columns.items()):
+    if odd or any(name != column.name or column.onupdate is not None for name, column in columns.items()):
         return None
     deferred = {one.key for one in mapper.column_attrs if one.deferred}
     given = {name for name, one in columns.items() if one.default is None and one.server_default is not None}

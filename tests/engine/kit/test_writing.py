@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,8 +24,10 @@ from engine.kit.gathering import Rows, ask, fetch, post, put
 from engine.kit.ids import new_id
 from engine.kit.tenancy import Tenant
 from engine.kit.writing import waiting
+from engine.payments.gateways.models import AccountMode, GatewayAccount
 
 HERE = Rows(Thread, "r.tenant_id = %(tenant)s", order="r.id")
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 GO = Statement("DELETE FROM app.threads WHERE tenant_id = %(tenant)s AND id = %(thread)s")
 
 
@@ -218,6 +220,16 @@ def test_what_is_no_plain_value_the_mapper_writes(
         assert not session.dirty
         seen = session.execute(text("SELECT id, human, last_event FROM app.threads")).one()
         assert tuple(seen) == (thread.id, thread.human, thread.last_event)
+
+
+def test_what_the_mapper_says_at_every_change_is_said(store: Store, tenant: Tenant) -> None:
+    key = {"tenant_id": tenant.id, "gateway": "stripe"}
+    with store.unit_of_work(tenant.id) as session:
+        session.add(GatewayAccount(**key, mode=AccountMode.TEST, secrets_sealed=b"s", updated_at=LONG_AGO))
+    with store.unit_of_work(tenant.id) as session:
+        session.get_one(GatewayAccount, tuple(key.values())).publishable_key = "pk"
+    with store.unit_of_work(tenant.id) as session:
+        assert session.get_one(GatewayAccount, tuple(key.values())).updated_at > LONG_AGO
 
 
 def test_what_the_database_makes_is_there_without_asking(store: Store, tenant: Tenant, trips: list[list[str]]) -> None:
