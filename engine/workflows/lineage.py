@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import select
@@ -79,6 +80,17 @@ def forget_told(session: Session, tenant_id: str, erp_account: str, erp_id: str)
     link = session.get(Xref, _key(tenant_id, erp_account, erp_id), with_for_update=True, populate_existing=True)
     if link is not None:
         link.version, link.hash, link.updated_at = "", CANCELED, clock.now()
+
+
+def doubt_told(session: Session, tenant_id: str, erp_account: str, erp_id: str, goods: str) -> datetime:
+    """What the ERP was told may be another's word by now: whoever looks next tells it again. ``goods`` are what the
+    caller told it: they are known still where nobody told it others. Returns since when.
+    """
+    now = clock.now()
+    link = session.get(Xref, _key(tenant_id, erp_account, erp_id), with_for_update=True, populate_existing=True)
+    if link is not None:
+        link.version, link.hash, link.updated_at = "", goods if link.hash == goods else "", now
+    return now
 
 
 def sales_order_link(

@@ -21,9 +21,10 @@ from engine.sync.errors import FieldFault, Rejected, SyncError
 from engine.sync.models import System, Xref
 from engine.sync.port import Capability, Storefront, Unread
 from engine.sync.work_models import Delivery
-from engine.workflows import lineage, sales_order
+from engine.workflows import lineage, sales_order, starting
 from engine.workflows.access import Access, Poll
 from engine.workflows.definition import Workflow
+from engine.workflows.models import RunMode
 from engine.workflows.run import Run
 
 NAME: Final = "shopifyToNetsuite"
@@ -100,7 +101,7 @@ def _body(run: Run, payload: TakeOrder) -> dict[str, Any]:
         run.step("tag", lambda: _tag(run, payload))
     except SyncError as error:  # the ERP has the order: a mark that is missing takes nothing back
         run.report(error, step="tag")
-    after = run.step("look again", lambda: _after(held.anew(), put["fingerprint"]))
+    after = run.step("look again", lambda: _look_again(run, payload, held.anew(), put))
     if after == lineage.CANCELED:
         return _close(run, payload, held, put["id"])
     if put["differs"]:
@@ -226,10 +227,19 @@ def _closed(run: Run, order_id: str) -> dict[str, int]:
     return {"left": left, "open": sum(line.quantity for line in goods) - left}
 
 
-def _after(order: OrderCreated, written: str) -> str:
-    """Whether it was called off while it was taken over. Other changes have a run of their own."""
+def _look_again(run: Run, payload: TakeOrder, order: OrderCreated, put: dict[str, Any]) -> str:
+    """Whether it was called off while it was taken over. Where it changed, another run tells the ERP how it is now: the
+    word of it may have begun none, as nobody had linked the order yet, or one that was over before we wrote.
+    """
     now = fingerprint(order)
-    return now if now == lineage.CANCELED and written != now else ""
+    if now == put["fingerprint"]:
+        return ""
+    if now != lineage.CANCELED and run.mode == RunMode.LIVE:
+        with run.runtime.unit_of_work(run.tenant_id) as session:
+            since = lineage.doubt_told(session, run.tenant_id, run.erp().account, put["id"], put.get("goods", ""))
+            anew = payload.model_copy(update={"change": _change(now, since)})
+            starting.begin(session, run.tenant_id, NAME, anew, trigger=f"run:{run.id}", trace_id=run.trace_id)
+    return now
 
 
 def _link(run: Run, order: OrderCreated, order_id: str, version: str, goods: str) -> str:
@@ -300,8 +310,12 @@ def payload_of(access: Access, connection_id: str, order: OrderCreated) -> TakeO
         account=order.account,
         source_id=order.source_id,
         source_ref=order.source_ref,
-        change=f"{now}-{link.updated_at.timestamp() * 1_000:.0f}" if link else "",
+        change=_change(now, link.updated_at) if link else "",
     )
+
+
+def _change(now: str, since: datetime) -> str:
+    return f"{now}-{since.timestamp() * 1_000:.0f}"
 
 
 def unread_payload(account: str, connection_id: str, one: Unread) -> TakeOrder:

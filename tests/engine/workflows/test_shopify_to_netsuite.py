@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from engine.sync.connectors.netsuite.wire import SalesOrderBody
 from engine.sync.models import System, Xref
@@ -21,7 +21,7 @@ from engine.sync.sandbox.shopify.state import Order
 from engine.sync.work_models import Delivery
 from engine.workflows import lineage, sales_order
 from engine.workflows import shopify_to_netsuite as w1
-from engine.workflows.models import RunMode
+from engine.workflows.models import RunMode, RunRow
 from engine.workflows.rehearsal import Death, Rehearsal, When
 from engine.workflows.shopify_to_netsuite import TakeOrder
 from tests.contracts.connectors import bench
@@ -231,6 +231,39 @@ def test_what_is_changed_back_and_once_more_is_a_change_each_time(pipeline: Pipe
         assert again(pipeline, order) is None
     assert there == streets
     assert len(set(keys)) == len(keys)  # a key that was used begins nothing
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_changed_while_another_run_wrote_it_is_written_last(pipeline: Pipeline, linked: bool) -> None:
+    """The word of a change begins nothing before the order is linked, and a run that is over before an older one writes
+    helps nobody.
+    """
+    order = place(pipeline)
+    line = bench.line_to(pipeline.world)
+    inner, told = line.handle_request, list[TakeOrder | None]()
+
+    def change_meanwhile(request: Any) -> Any:
+        if request.method == "PUT" and "salesOrder" in str(request.url) and not told:
+            assert order.shipping_address is not None
+            order.shipping_address = order.shipping_address | {"address1": "8 Oak"}
+            told.append(again(pipeline, order))
+            if linked:
+                assert take(pipeline, order, change="v2").row().status == "done"
+        return inner(request)
+
+    line.handle_request = change_meanwhile  # type: ignore[method-assign]
+    run = take(pipeline, order, transport=line)
+    assert run.row().status == "done"
+    assert linked or (told[0] and told[0].change == "")  # the key of the run that is under way
+    with pipeline.uow() as session:
+        row = session.scalars(select(RunRow).where(RunRow.trigger == f"run:{run.row().id}")).one()
+    after = pipeline.play(W1, TakeOrder.model_validate(row.payload))
+    assert (after.row().status, after.result["changed"]) == ("done", True)
+    erp = pipeline.access().erp().sales_order(id=str(the_order(pipeline).id))
+    assert erp is not None
+    assert erp.ship_to is not None
+    assert (erp.ship_to.line_one, again(pipeline, order)) == ("8 Oak", None)
+    assert pipeline.exceptions() == []
 
 
 @pytest.mark.parametrize("when", list(When))
