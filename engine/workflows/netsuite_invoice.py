@@ -1,8 +1,8 @@
 """netsuiteInvoice: a sales order whose goods left is invoiced, once, and marked where it was placed.
 
 A shop bills by invoices or by cash sales, never by both: where it sells for cash, what left is sold as it leaves
-(``dclTrackingUpdate``) and nothing is done here. An order that has a cash sale gets no invoice either: what else left
-of it, since the shop went over to invoices, is sold for cash as the first of it was.
+(``dclTrackingUpdate``), and here what left before it did so. An order that has a cash sale gets no invoice either: what
+else left of it, since the shop went over to invoices, is sold for cash as the first of it was.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.sync import xref
 from engine.sync.models import System
-from engine.workflows import cash_sales, lineage
+from engine.workflows import cash_sales, lineage, rows
 from engine.workflows.access import Poll
 from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
@@ -27,6 +27,7 @@ from engine.workflows.settings import Billing
 DUE: Final = "F"
 """Pending billing: everything left and is not billed."""
 TAG: Final = "INVOICED"
+_LEAVES: Final = "dclTrackingUpdate"
 INVOICE: Final = "invoice"
 """Kind of link: the ERP's invoice of an order."""
 
@@ -47,17 +48,9 @@ def external_id(order_id: str) -> str:
 
 
 def _body(run: Run, payload: BillOrder) -> dict[str, Any]:
-    if run.settings.billing != Billing.INVOICE:
-        return {"skipped": "this shop sells for cash"}
-    found = run.step("look", lambda: _look(run, payload.order_id))
-    if found["cash_sale"]:
-        name = f"CS-{payload.order_id}-REST"
-        rest = run.step(
-            "sell",
-            lambda: cash_sales.sell(run, payload.order_id, name),
-            probe=lambda: run.erp().found(CASH_SALE, name),
-        )
-        return {"skipped": "it was sold for cash", "cash_sale": found["cash_sale"], "rest": rest}
+    found = run.step("look", lambda: _look(run, payload))
+    if found["cash_sale"] or (run.settings.billing == Billing.CASH_SALE and not found.get("invoice")):
+        return _sell(run, payload, found)
     told = run.step("invoice", lambda: _invoice(run, payload.order_id), probe=lambda: _invoiced(run, payload.order_id))
     if found["origin"]:
         origin = Origin(**found["origin"])
@@ -67,14 +60,36 @@ def _body(run: Run, payload: BillOrder) -> dict[str, Any]:
     return dict(told)
 
 
-def _look(run: Run, order_id: str) -> dict[str, Any]:
-    """Whether it was sold for cash, and where it was placed."""
-    erp = run.erp()
+def _sell(run: Run, payload: BillOrder, found: dict[str, Any]) -> dict[str, Any]:
+    """What left and is not billed, where nobody is about to sell it as it leaves."""
+    if found.get("leaves"):
+        return {"skipped": "it is being sold as it leaves"}
+    name = f"CS-{payload.order_id}-REST"
+    rest = run.step(
+        "sell",
+        lambda: cash_sales.sell(run, payload.order_id, name),
+        probe=lambda: run.erp().found(CASH_SALE, name),
+    )
+    if rest and found["origin"]:
+        run.step("link", lambda: cash_sales.link(run, Origin(**found["origin"]), found["cash_sale"] or rest))
+    return {"skipped": "it was sold for cash", "cash_sale": found["cash_sale"] or rest, "rest": rest}
+
+
+def _look(run: Run, payload: BillOrder) -> dict[str, Any]:
+    """How it was billed, if it was; where it was placed; and whether something is still being done about what left."""
+    erp, order_id = run.erp(), payload.order_id
     bill = erp.invoice(order_id=order_id)
     with run.runtime.unit_of_work(run.tenant_id) as session:
         origin = lineage.origin_of(session, run.tenant_id, erp.account, order_id)
-    sold = bill.source_id if bill is not None and bill.kind == "cash_sale" else ""
-    return {"cash_sale": sold, "origin": plain(origin)}
+        names = filter(None, (payload.reference, payload.number, order_id))
+        leaves = bool(rows.unended_of(session, run.tenant_id, _LEAVES, names))
+    kinds = {bill.kind: bill.source_id} if bill else {}
+    return {
+        "cash_sale": kinds.get("cash_sale", ""),
+        "invoice": kinds.get("invoice", ""),
+        "origin": plain(origin),
+        "leaves": leaves,
+    }
 
 
 def plain(origin: Origin | None) -> dict[str, str] | None:
@@ -110,9 +125,8 @@ def _link(run: Run, invoice_id: str, origin: Origin) -> None:
 
 def _poll(poll: Poll) -> Iterator[BillOrder]:
     """Orders that wait to be billed: a request for a thousand of them."""
-    if poll.settings.billing == Billing.INVOICE:
-        for order in poll.erp().sales_orders(status=DUE):
-            yield BillOrder(order_id=order.source_id, number=order.number, reference=order.other_ref)
+    for order in poll.erp().sales_orders(status=DUE):
+        yield BillOrder(order_id=order.source_id, number=order.number, reference=order.other_ref)
 
 
 WORKFLOW: Final = Workflow[BillOrder](

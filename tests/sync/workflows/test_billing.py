@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from engine.kit import clock
 from engine.orders.service import lock
@@ -16,7 +17,7 @@ from engine.sync.models import System
 from engine.sync.sandbox.shopify import changing
 from engine.workflows import netsuite_invoice, netsuite_payment
 from engine.workflows.access import Access, Wiring
-from engine.workflows.models import RunMode, RunStatus
+from engine.workflows.models import RunMode, RunRow, RunStatus
 from engine.workflows.netsuite_invoice import BillOrder
 from engine.workflows.netsuite_payment import Settled
 from engine.workflows.rehearsal import Death, When
@@ -71,12 +72,34 @@ def test_an_invoice_in_doubt_is_looked_for_before_it_is_made_again(pipes: Pipes,
     assert "? invoice" in run.seen
 
 
-def test_a_shop_that_sells_for_cash_gets_no_invoice(pipes: Pipes) -> None:
-    _, erp_id = pipes.shipped()
+def test_what_left_before_a_shop_sold_for_cash_is_sold_for_cash(pipes: Pipes) -> None:
+    """It gets no invoice any more, and nobody else would bill it. What is about to be sold as it leaves, is not."""
+    order, erp_id = pipes.shipped()
     pipes.rule(billing=Billing.CASH_SALE)
-    assert pipes.poll(INVOICE) == []
-    assert "skipped" in pipes.play(INVOICE, BillOrder(order_id=erp_id)).result
-    assert pipes.kind("invoice") == []
+    (found,) = pipes.poll(INVOICE)
+    with pipes.shop.uow() as session:
+        tracking = {"workflow": "dclTrackingUpdate", "version": "1.0.0", "trigger": "test", "payload": {}}
+        session.add(
+            RunRow(tenant_id=pipes.tenant_id, id="leaves", subject_kind="order", subject_ref=order.name, **tracking)
+        )
+    assert pipes.play(INVOICE, found).result == {"skipped": "it is being sold as it leaves"}
+    assert pipes.kind("cashSale") == []
+
+    with pipes.shop.uow() as session:
+        session.execute(delete(RunRow))  # both are over
+    run = pipes.play(INVOICE, found)
+    (sold,) = pipes.kind("cashSale")
+    assert (run.row().status, run.result["rest"], run.result["cash_sale"]) == ("done", str(sold.id), str(sold.id))
+    assert pipes.link(System.NETSUITE, "cashSale", str(sold.id), pipes.erp.account)
+    assert (pipes.kind("invoice"), pipes.poll(INVOICE)) == ([], [])
+    assert pipes.erp.sales_order(id=erp_id).status == "G"
+
+
+def test_what_was_invoiced_before_a_shop_sold_for_cash_stays_so(pipes: Pipes) -> None:
+    _, erp_id, invoice = billed(pipes)
+    pipes.rule(billing=Billing.CASH_SALE)
+    run = pipes.play(INVOICE, BillOrder(order_id=erp_id))
+    assert (run.row().status, run.result["invoice"], pipes.kind("cashSale")) == ("done", invoice, [])
 
 
 def test_an_order_that_was_sold_for_cash_gets_no_invoice(pipes: Pipes) -> None:
