@@ -18,6 +18,8 @@ FORGET = {"origin": "*", "storageTypes": "local_storage"}
 KEPT_PAGES = 2
 """So many pages of a context are kept: each has a process that would have to be started anew."""
 LISTENED = ("dialog", "download", "popup", "request", "requestfailed", "requestfinished", "response")
+CLOSING_MS, CLOSING_TRIES = 10, 2_000
+ASKED_AGAIN = 10
 CLOCKED = "'__pwClock' in globalThis"
 
 
@@ -60,7 +62,7 @@ class Visit:
         kept = [page for page in self.lent if not page.is_closed() and not _listened_to(page)][:KEPT_PAGES]
         for page in self.context.pages:
             if page != self.blank and page not in kept + self.free:
-                page.close()
+                self._close(page)
         kept = [page for page in kept if self._emptied(page)]
         self.lent, self.free = [], (self.free + kept)[:KEPT_PAGES]
         self.devtools.send("Storage.clearDataForOrigin", FORGET)
@@ -74,12 +76,26 @@ class Visit:
                 page.evaluate("sessionStorage.clear()")
             page.goto("about:blank")
         except Error:
-            page.close()
+            self._close(page)
             return False
         options = json.loads(self.kind)
         page.set_viewport_size(options["viewport"])
         page.emulate_media(color_scheme=options.get("color_scheme", "light"), reduced_motion=options["reduced_motion"])
         return True
+
+    def _close(self, page: Page) -> None:
+        """Chromium 156 forgets that a page is to be closed where that is said as another document comes into it, and
+        ``page.close()`` would wait for ever: it is said until the page has gone.
+        """
+        devtools = self.context.new_cdp_session(page)
+        target = devtools.send("Target.getTargetInfo")["targetInfo"]["targetId"]
+        for waited in range(CLOSING_TRIES):
+            if page.is_closed():
+                return
+            if waited % ASKED_AGAIN == 0:
+                self.devtools.send("Target.closeTarget", {"targetId": target})
+            self.blank.wait_for_timeout(CLOSING_MS)
+        raise AssertionError(f"{page.url} does not close")
 
     def _hear(self, message: ConsoleMessage) -> None:
         self.said.append((message.type, message.text))

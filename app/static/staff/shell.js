@@ -76,7 +76,7 @@ function ask(dialog, answer) {
     dialog.addEventListener('close', () => {
       const said = dialog.returnValue === 'yes' ? answer() : null;
       dialog.remove();
-      if (before?.isConnected) before.focus();
+      if (document.activeElement === document.body && before?.isConnected) before.focus(); // the event comes late: nobody loses where they are by then
       resolve(said);
     });
     dialog.showModal();

@@ -1,0 +1,21 @@
+"""A context that is given back is as a new one, whatever its pages are about to do."""
+
+from __future__ import annotations
+
+from tests.browser.conftest import Shopper
+from tests.browser.contexts import Contexts
+from tests.browser.fake_server import FakeShop
+
+ON_ITS_WAY = "at => setTimeout(() => { location = '/?at=' + at }, at)"
+
+
+def test_a_page_that_is_on_its_way_elsewhere_is_given_back(contexts: Contexts, shop: FakeShop) -> None:
+    """Chromium forgets a close that comes as another document does; with ``page.close()`` few rounds are survived."""
+    for milliseconds in range(0, 24, 6):
+        shopper = Shopper(contexts.take(), shop)
+        for _ in range(3):  # one more than is kept
+            page = shopper.visit.page()
+            page.goto(shop.base)
+            page.evaluate(ON_ITS_WAY, milliseconds)
+        contexts.give(shopper.visit)
+        assert [one.url for one in shopper.context.pages if one.url != "about:blank"] == []
