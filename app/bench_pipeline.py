@@ -40,6 +40,8 @@ PIPELINE: Final = "pipeline"
 SHOPS: Final = 5
 WORKERS: Final = 2
 THREADS: Final = 6
+MOST_UNITS: Final = 3
+"""Of one thing in an order (``basket``)."""
 FAULTS: Final = (("http_503", 0.01), ("timeout_after_commit", 0.01))
 
 
@@ -55,6 +57,8 @@ def pipeline_rows(say: Say, n: int) -> list[dict[str, Any]]:
         shops = [_open(house, merchant, served.url) for merchant in world.merchants]
         for merchant in world.merchants:
             merchant.house.pace.picks_after = merchant.house.pace.ships_after = timedelta(seconds=1)
+            for item in merchant.house.items.values():
+                item.on_hand = max(item.on_hand, each * MOST_UNITS)  # what runs out never leaves
             for number in range(each):
                 place_order(world, merchant, basket(merchant, read_goods(), number))
         for system in ("shopify", "netsuite", "dcl"):

@@ -14,7 +14,7 @@ from tests.browser.contexts import Contexts
 from tests.browser.looks import LOADING, OVERFLOW, SMALL_TARGETS, picture, violations
 from tests.browser.real import AGAIN, PAY, TURN_MS, Buyer, sign_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 SHOPPERS = ["/", "/order/{number}", "/products/{product}", "/account", "/about", "/outbox", "/docs", "/?lang=ar"]
 CONSOLE = ["/staff", "/staff/orders/{number}", "/staff/cases/{case}"]

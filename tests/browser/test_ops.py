@@ -29,7 +29,7 @@ from tests.engine.operations.pipeline_scene import Level, Pipeline
 from tests.engine.workflows.shadow_scene import SECRET, Shadows
 from tests.engine.workflows.toys import Toy, registered
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select, summary, textarea, input)')]
   .filter(e => e.checkVisibility({visibilityProperty: true}))

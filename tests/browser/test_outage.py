@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from tests.app.test_serve import Server
 from tests.browser.real import PAY, TURN_MS, Buyer
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 MISSED = ("Failed to load resource", "net::ERR_")
 """What a browser says of a server that is not there."""

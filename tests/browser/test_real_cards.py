@@ -21,7 +21,7 @@ from tests.browser.pace import second_ms
 from tests.browser.real import AGAIN, PAY, TURN_MS, Buyer
 from tests.pictures import SECRET, jpeg
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 MONEY = re.compile(r"-?\$[\d,]+\.\d\d")
 CARRIER = "northway"

@@ -12,7 +12,7 @@ from tests.browser.contexts import Contexts
 from tests.browser.looks import violations
 from tests.browser.real import DETAILS, PAY, TURN_MS, Buyer
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def test_from_hello_to_the_receipt(buyer: Buyer) -> None:

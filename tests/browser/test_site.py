@@ -16,7 +16,7 @@ from tests.browser.contexts import Contexts, Visit
 from tests.browser.looks import picture, sound, violations
 from tests.browser.real import AGAIN, DETAILS, PAY, SHOP, TURN_MS, letter_to
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 PHONE = ((390, 844),)
 SMALL_TARGETS = """() => [...document.querySelectorAll('main :is(button, input:not([type=hidden])), header a')]

@@ -16,7 +16,7 @@ from tests.browser.contexts import Contexts, Visit
 from tests.browser.looks import sound
 from tests.browser.real import AGAIN, Guest, sign_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 TURN_MS = 60_000
 SOON_MS = 30_000

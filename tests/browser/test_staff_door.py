@@ -15,7 +15,7 @@ from tests.browser.contexts import Contexts, Visit
 from tests.browser.looks import OVERFLOW, picture, sound, violations
 from tests.browser.real import SHOP, Guest, letter_to, sign_in
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 SMALL = """() => [...document.querySelectorAll('button, select, summary, textarea, input, nav a')]
   .filter(e => e.type !== 'hidden' && e.checkVisibility({visibilityProperty: true}))

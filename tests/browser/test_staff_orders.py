@@ -15,7 +15,7 @@ from tests.browser.looks import sound, violations
 from tests.browser.pace import second_ms
 from tests.browser.real import AGAIN, Guest, Person
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 TURN_MS = 60_000
 APPROVAL: Any = {

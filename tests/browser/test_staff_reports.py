@@ -16,7 +16,7 @@ from tests.browser.looks import sound
 from tests.browser.real import AGAIN, Guest
 from tests.pictures import png
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300, func_only=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select, summary, textarea, input)')]
   .filter(e => e.type !== 'hidden' && e.checkVisibility({visibilityProperty: true}))
