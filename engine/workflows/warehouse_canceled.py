@@ -91,7 +91,10 @@ def _of_erp(run: Run, order_id: str) -> int:
     order = run.erp().sales_order(id=order_id) if order_id else None
     if order is None or order.status not in _WANTED:
         return 0
-    return sum(line.quantity - line.shipped for line in order.lines if line.sku and not line.closed)
+    wanted = sum(line.quantity - line.shipped for line in order.lines if line.sku and not line.closed)
+    if not wanted:  # its status says otherwise
+        raise Rejected(f"The ERP's order {order_id} waits to be sent, and does not say how much of it.")
+    return wanted
 
 
 def _tell(run: Run, payload: CalledOff, units: int) -> None:

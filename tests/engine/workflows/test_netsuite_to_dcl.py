@@ -195,6 +195,17 @@ def test_an_order_of_the_erp_that_the_warehouse_calls_off_is_a_persons(systems: 
     }
 
 
+def test_an_order_that_does_not_say_how_much_is_wanted_is_a_persons_too(systems: Systems) -> None:
+    payload = ready(systems)
+    systems.rehearse(WORKFLOW, payload)
+    emitting.cancel_at_warehouse(systems.world, systems.merchant, payload.number)
+    (found,) = systems.polled(LOST)
+    systems.put("netsuite", "schema_drift", params={"op": "remove", "path": "**.quantity"}, times=1)
+    run = systems.rehearse(LOST, found)
+    assert (run.row().status, run.row().error_code) == ("failed", "vendor_rejected")
+    assert systems.rehearse(LOST, found).result == {"wanted": 3}
+
+
 @pytest.mark.parametrize("ends", [True, False])
 def test_what_the_warehouse_calls_off_before_its_hand_over_is_heard_of_is_no_less_a_persons(
     systems: Systems, ends: bool
