@@ -210,8 +210,12 @@ def refilled(row: Limit, now: datetime) -> int:
 def _points(row: Limit, flying: Sequence[Out], cost: int, now: datetime) -> timedelta:
     assert row.capacity is not None
     assert row.period_ms is not None
-    short = cost * MICRO - (refilled(row, now) - sum(one.cost for one in flying) * MICRO)
-    return timedelta(microseconds=-(-short * row.period_ms // (row.capacity * 1_000))) if short > 0 else timedelta()
+    held = sum(one.cost for one in flying)
+    short = (cost + held) * MICRO - refilled(row, now)
+    if short <= 0:
+        return timedelta()
+    wait = timedelta(microseconds=-(-short * row.period_ms // (row.capacity * 1_000)))
+    return max(wait, POLL) if cost + held > row.capacity else wait  # a full bucket would not do: one has to come back
 
 
 def _requests(row: Limit, out: Sequence[Out], cost: int, now: datetime) -> timedelta:

@@ -71,6 +71,17 @@ def test_what_is_out_is_spent_already(runtime, tenant) -> None:
         assert waits(take(scene, 1)) == pytest.approx(0.1, abs=0.001)
 
 
+def test_what_a_full_bucket_would_not_do_for_is_asked_for_now_and_then(runtime, tenant) -> None:
+    """A killed process holds its points for as long as its lease: who waits for them asks ten times a second."""
+    scene = connect(runtime, tenant, limit=points(100, 1))
+    with clock.own(START) as hands:
+        take(scene, 95)
+        assert waits(take(scene, 6)) == pytest.approx(0.1)
+        assert isinstance(take(scene, 5), Taken)
+        hands.move(timedelta(seconds=5))
+        assert waits(take(scene, 1)) == pytest.approx(0.1)
+
+
 def test_in_any_period_there_are_no_more_requests_than_allowed(runtime, tenant) -> None:
     scene = connect(runtime, tenant, limit=requests(3, 2))
     with clock.own(START) as hands:
