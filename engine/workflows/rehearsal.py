@@ -159,7 +159,7 @@ class Rehearsal:
         """Without a stand-in for the network a shadow asks systems that others ask as well: there it really waits."""
         if self.mode == RunMode.SHADOW and self.transport is None:
             return Wiring(shadow=self.shadow, patience=_PATIENCE, sleep=time.sleep)
-        return Wiring(transport=self.transport, shadow=self.shadow, patience=0.0, sleep=self._pass)
+        return Wiring(transport=self.transport, shadow=self.shadow, sleep=self._pass)
 
     def _begin(self) -> None:
         with self.runtime.unit_of_work(self.tenant_id) as session:
