@@ -130,13 +130,12 @@ def cancel(ground: Ground, order: Order) -> bool:
 def expect(ground: Ground, house: Warehouse, expected: Expected) -> None:
     """Announced goods come when they were said to, else after the usual time."""
     house.expected[expected.number] = expected
-    version = expected.version
     said = expected.given.get("expected_date")
     at = _at(said) if said else None
     wait = max(at - ground.now(), house.pace.receives_after * 0) if at else house.pace.receives_after
 
     def come() -> None:
-        if expected.version == version and not expected.received:
+        if house.expected[expected.number] is expected and not expected.received:
             receive(ground, house, expected.number, None)
 
     ground.later(wait, come)
