@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.looks import DRAWN
 from tests.browser.pace import second_ms
 
 pytestmark = pytest.mark.browser
@@ -68,6 +69,7 @@ def test_gives_what_was_before_and_keeps_the_place(long_chat: Any, shop: Any) ->
     page.evaluate("scrollBy({ top: -40, behavior: 'instant' })")
     page.locator(f"[data-id=m{MESSAGES - 48}]").scroll_into_view_if_needed()
     expect(page.locator(f"[data-id=m{MESSAGES - 150}]")).to_be_attached()
+    page.evaluate(DRAWN)  # it is put right before it is painted
     assert 0 <= page.evaluate(place) <= 844
     more.press("Enter")  # later ones come by themselves too, as their button comes into view
     while page.locator(".ic-entry").count() < MESSAGES:

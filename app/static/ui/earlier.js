@@ -2,6 +2,7 @@
 const SHOWN_MORE = 100;
 let watched = null;
 let near = null;
+let showing = null;
 
 /** Looks after the button above the oldest entry: near the screen it presses itself. */
 export function watch(chat) {
@@ -13,8 +14,10 @@ export function watch(chat) {
   if (more) near.observe(more);
 }
 
-/** Shows more of it: what is on the screen stays where it is. */
-export async function earlier(chat) {
+/** Shows more of it: what is on the screen stays where it is. Once at a time: where it is would not be known meanwhile. */
+export const earlier = (chat) => (showing ??= show(chat).finally(() => (showing = null)));
+
+async function show(chat) {
   const kept = [...chat.querySelectorAll('.ic-entry')].find((one) => one.getBoundingClientRect().bottom > 0);
   const before = kept?.getBoundingClientRect().top;
   chat.first = Math.max(0, chat.first - SHOWN_MORE);
