@@ -24,7 +24,7 @@ HEARD = """known => {
   const state = document.querySelector('ic-chat').state;
   return state.lastEvent >= known[state.thread.id];
 }"""
-ROOM = 2 * 1024**3
+SHARED, ROOM = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 (nothing of ours is put there)
 EXPECTED_NOISE = ("Failed to load resource", "net::ERR_")
 
 
@@ -47,9 +47,9 @@ FLAGS = [
 first two features are Playwright's own.) Whatever a page asks of anybody else is not found."""
 
 
-def _has_room(memory: str) -> bool:
-    """For what processes show each other: where there is, that need not go by way of a disk, which costs a tenth more."""
-    return Path(memory).is_dir() and shutil.disk_usage(memory).free > ROOM
+def _has_room() -> bool:
+    """In memory for what processes show each other: by way of a disk it costs a tenth more."""
+    return SHARED.is_dir() and shutil.disk_usage(SHARED).free > ROOM
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's chromium, or set CHROMIUM")
     expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
-        left_out = ["--disable-dev-shm-usage"] if _has_room("/dev/shm") else None
+        left_out = ["--disable-dev-shm-usage"] if _has_room() else None
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, ignore_default_args=left_out)
         yield browser
         browser.close()
