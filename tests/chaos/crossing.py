@@ -1,5 +1,5 @@
-"""Shops that share everything but their accounts, at work at once: at each request another may have its turn, as it was
-drawn. Afterwards nothing of one is anywhere with another.
+"""Shops that share everything but their accounts, at work at once: after each request another may have its turn, as it
+was drawn. Afterwards nothing of one is anywhere with another.
 
 The same draws give the same interleaving, to the request.
 """
@@ -63,14 +63,17 @@ class Turns:
 
 @dataclass
 class _Line(httpx.BaseTransport):
-    """To the world, one's turn given away before each request."""
+    """To the world, one's turn given away after each request. Hours may pass before one has it again: what is signed for
+    minutes must not be on its way.
+    """
 
     line: WorldTransport
     give: Callable[[], None]
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = self.line.handle_request(request)
         self.give()
-        return self.line.handle_request(request)
+        return answer
 
 
 @dataclass
