@@ -21,6 +21,7 @@ from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
 from engine.workflows.fronts import front_of
 from engine.workflows.lineage import Origin
+from engine.workflows.partner_answer import SENDS
 from engine.workflows.run import Run
 from engine.workflows.settings import Billing
 
@@ -31,7 +32,6 @@ _FIRST: Final = timedelta(days=1)
 
 _WAITS: Final = (10.0, 60.0, 600.0, 3600.0, 6 * 3600.0)
 """Seconds until it is looked again who handed an order over; then a person does."""
-_HANDS_OVER: Final = "netsuiteToDCL"
 
 
 class Shipped(BaseModel):
@@ -107,7 +107,7 @@ def _find(run: Run, payload: Shipped) -> dict[str, Any] | None:
         )
         if linked is None:
             _, order = _subject(payload)
-            given = rows.unended_of(session, run.tenant_id, _HANDS_OVER, [order])
+            given = rows.unended_of(session, run.tenant_id, SENDS, [order])
             return {"waits": "it is being handed over"} if given else None
         kind, name = linked
         if kind == lineage.SALES_ORDER:

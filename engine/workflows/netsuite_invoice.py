@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from engine.sync import xref
 from engine.sync.models import System
-from engine.workflows import cash_sales, lineage, rows
+from engine.workflows import cash_sales, dcl_tracking_update, lineage, rows
 from engine.workflows.access import Poll
 from engine.workflows.cash_sales import CASH_SALE
 from engine.workflows.definition import Workflow
@@ -27,7 +27,6 @@ from engine.workflows.settings import Billing
 DUE: Final = "F"
 """Pending billing: everything left and is not billed."""
 TAG: Final = "INVOICED"
-_LEAVES: Final = "dclTrackingUpdate"
 INVOICE: Final = "invoice"
 """Kind of link: the ERP's invoice of an order."""
 
@@ -82,7 +81,7 @@ def _look(run: Run, payload: BillOrder) -> dict[str, Any]:
     with run.runtime.unit_of_work(run.tenant_id) as session:
         origin = lineage.origin_of(session, run.tenant_id, erp.account, order_id)
         names = filter(None, (payload.reference, payload.number, order_id))
-        leaves = bool(rows.unended_of(session, run.tenant_id, _LEAVES, names))
+        leaves = bool(rows.unended_of(session, run.tenant_id, dcl_tracking_update.WORKFLOW.name, names))
     kinds = {bill.kind: bill.source_id} if bill else {}
     return {
         "cash_sale": kinds.get("cash_sale", ""),

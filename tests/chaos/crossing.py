@@ -63,8 +63,8 @@ class Turns:
 
 @dataclass
 class _Line(httpx.BaseTransport):
-    """To the world, one's turn given away after each request. Hours may pass before one has it again: what is signed for
-    minutes must not be on its way.
+    """To the world, one's turn given away after each request. Hours may pass before one has it again: nothing that is
+    signed for minutes may be on its way.
     """
 
     line: WorldTransport

@@ -36,6 +36,7 @@ def test_letters_are_lost_and_everybody_dies_and_everything_is_done_once(runtime
         assert scene.called_off
         assert scene.people.refunded is not None
         _every_clause_can_fail(scene)
+        _what_stopped_unheard_is_seen(scene)
 
 
 def test_answers_are_lost_and_everybody_dies_and_everything_is_done_once(runtime: Runtime, tenant: Tenant) -> None:
@@ -110,6 +111,9 @@ def _every_clause_can_fail(scene: Scene) -> None:
     with _planted(parcel, "cancelled", True), _planted(scene, "called_off", {parcel.number}):
         assert between_systems(scene) == [f"nobody was told that the warehouse called {parcel.number} off"]
     assert between_systems(scene) == []
+
+
+def _what_stopped_unheard_is_seen(scene: Scene) -> None:
     with scene.runtime.unit_of_work(scene.tenant.id) as session:
         cursor = session.get_one(CursorRow, (scene.tenant.id, "netsuitePayment"))
         cursor.failures, cursor.error = 1, "planted"
