@@ -100,14 +100,17 @@ def begin_all(
 
 def _look_again(session: Session, tenant_id: str, there: Mapping[str, Wanted], trigger: str) -> int:
     """Begin anew what was passed over; how many."""
+    which = [name for name, run in there.items() if run.workflow.looks_again]
+    if not which:
+        return 0
     query = select(RunRow).where(
         RunRow.tenant_id == tenant_id,
-        RunRow.id.in_([name for name, run in there.items() if run.workflow.looks_again]),
+        RunRow.id.in_(which),
         RunRow.status == RunStatus.DONE,
         RunRow.result.has_key("skipped"),
         RunRow.ended_at + func.least(RunRow.ended_at - RunRow.created_at, _LONGEST_REST) <= clock.now(),
     )
-    rows = session.scalars(query.with_for_update(skip_locked=True)).all() if there else ()
+    rows = session.scalars(query.with_for_update(skip_locked=True)).all()
     for row in rows:
         run = there[row.id]
         anew(row, run.workflow)
