@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
 
@@ -21,6 +22,10 @@ LISTENED = ("dialog", "download", "popup", "request", "requestfailed", "requestf
 CLOSING_MS, CLOSING_TRIES = 10, 2_000
 ASKED_AGAIN = 10
 CLOCKED = "'__pwClock' in globalThis"
+RESTING = "/healthz"
+"""Where a kept page waits, at the server it was at: Chromium begins a process for a blank page, and again for what
+comes after it, as our pages want one of their own (``Cross-Origin-Opener-Policy``).
+"""
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Visit:
         return page
 
     def clear(self) -> None:
-        """Pages are closed, or empty again; what they stored is gone."""
+        """Pages are closed, or at rest; what they stored is gone."""
         self.context.unroute_all()
         self.context.set_offline(False)
         kept = [page for page in self.lent if not page.is_closed() and not _listened_to(page)][:KEPT_PAGES]
@@ -74,7 +79,7 @@ class Visit:
         try:
             if page.url.startswith("http"):
                 page.evaluate("sessionStorage.clear()")
-            page.goto("about:blank")
+                page.goto(urljoin(page.url, RESTING))
         except Error:
             self._close(page)
             return False

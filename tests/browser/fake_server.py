@@ -204,6 +204,10 @@ def add_pages(app: FastAPI, shop: FakeShop) -> None:
         remember(request, answer, wording)
         return answer
 
+    @app.get("/healthz")
+    async def healthz() -> JSON:
+        return {"status": "ok"}
+
     @app.get("/theme/{slug}.css")
     async def theme(slug: str) -> Response:
         accent = next((one.get("accent") for one in data.CONFIG["tenants"] if one["slug"] == slug), None)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.app.test_serve import Server
 from tests.browser.contexts import Contexts, Visit
@@ -454,6 +454,39 @@ def test_what_is_half_written_stays_and_nothing_is_said_twice(shopper: Any, at_d
     page.goto(f"{sam.url}/staff")
     expect(page.get_by_role("heading", name="Queue")).to_be_visible()
     assert page.evaluate(kept) == 0
+
+
+def test_what_is_done_by_keys_while_a_reply_is_on_its_way_waits_for_it(shopper: Any, at_desk: Any) -> None:
+    one, word = shopper(), peculiar()
+    one.says(f"hello {word}")
+    one.wants_a_person()
+    sam = at_desk("Sam")
+    page = sam.opens(word)
+    sam.takes()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/reply", hold, times=1)
+    page.keyboard.type("It is on its way.")
+    for _ in range(2):  # in haste: it is said once
+        page.keyboard.press("Control+Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.keyboard.type("Ask the carrier.")
+    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Escape")
+    page.keyboard.press("e")
+    page.keyboard.type("Answered.")
+    page.get_by_role("button", name="Return", exact=True).press("Enter")
+    assert page.locator(".ds-entry[data-kind=note]").count() == 0
+    [route] = held
+    route.continue_()
+    expect(page.get_by_role("button", name="Reopen")).to_be_visible(timeout=SOON_MS)
+    expect(page.locator(".ds-entry[data-kind=note]")).to_contain_text(["Ask the carrier.", "Answered."])
+    assert story(page).count("It is on its way.") == 1
+    one.is_with("agent")
 
 
 def test_no_violation_and_no_overflow(shopper: Any, at_desk: Any) -> None:

@@ -15,7 +15,7 @@ export function view(page) {
         ${story(page)}
         <div class="ds-foot">
           ${others(page)} ${banner(page)}
-          <ic-composer .about=${page.one.id} .locked=${lock(page)} .macros=${page.macros} ?busy=${page.busy}></ic-composer>
+          <ic-composer .about=${page.one.id} .locked=${lock(page)} .macros=${page.macros}></ic-composer>
         </div>
       </div>
       <aside class="ds-side" aria-label="Order and shopper">

@@ -24,10 +24,11 @@ class CasePage extends LitElement {
 
   constructor() {
     super();
-    Object.assign(this, { one: null, problem: '', busy: false, people: [], macros: [], present: [], now: Date.now(), panel: false });
+    Object.assign(this, { one: null, problem: '', busy: 0, people: [], macros: [], present: [], now: Date.now(), panel: false });
     this.story = new Story();
     this.notes = new Map();
     this.said = { note: new Said(), reply: new Said() };
+    this.acts = Promise.resolve();
   }
 
   createRenderRoot() {
@@ -63,7 +64,7 @@ class CasePage extends LitElement {
   #keys() {
     shortcut('r', 'Write a reply', () => this.composer.open('reply'));
     shortcut('n', 'Write a note', () => this.composer.open('note'));
-    shortcut('t', 'Take over', () => this.canTake && this.takeOver());
+    shortcut('t', 'Take over', () => this.canTake && !this.busy && this.takeOver());
     shortcut('e', 'Resolve: return to the assistant', () => this.isMine && this.giveBack());
     shortcut('q', 'Back to the queue', () => location.assign('/staff'));
   }
@@ -166,9 +167,13 @@ class CasePage extends LitElement {
 
   // What is done
 
-  async act(name, body = {}, { said = '', key = crypto.randomUUID() } = {}) {
-    if (this.busy) return false;
-    this.busy = true;
+  /** What is asked for while something is under way, by keys, is done after it. Whether it was done. */
+  act(...asked) {
+    this.busy += 1;
+    return (this.acts = this.acts.then(() => this.#act(...asked)));
+  }
+
+  async #act(name, body = {}, { said = '', key = crypto.randomUUID() } = {}) {
     try {
       this.#set(await post(`/v1/staff/cases/${this.caseId}/${name}`, body, key));
       if (said) toast(said);
@@ -177,7 +182,7 @@ class CasePage extends LitElement {
       toast(problem.code === 'case_taken' ? `Owned by ${await this.#owner()}.` : problem.message, 'bad');
       return false;
     } finally {
-      this.busy = false;
+      this.busy -= 1;
     }
   }
 

@@ -9,13 +9,12 @@ class Composer extends LitElement {
     locked: { attribute: false }, // words that say why there is no reply now, or ''
     macros: { attribute: false },
     about: { attribute: false }, // the case whose words these are
-    busy: { type: Boolean },
     kind: { state: true },
   };
 
   constructor() {
     super();
-    Object.assign(this, { locked: '', macros: [], busy: false, kind: 'reply' });
+    Object.assign(this, { locked: '', macros: [], kind: 'reply' });
     this.drafts = { reply: '', note: '' };
   }
 
@@ -89,7 +88,7 @@ class Composer extends LitElement {
 
   #send() {
     const text = this.#box.value.trim();
-    if (text && !this.busy) this.#say('ic-send', { kind: this.kind, text });
+    if (text) this.#say('ic-send', { kind: this.kind, text });
   }
 
   #pick = (event) => {
@@ -136,7 +135,7 @@ class Composer extends LitElement {
               `
             : nothing}
           <span class="small muted ds-hint"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span>
-          <button class="main" ?disabled=${this.busy}>${reply ? 'Send' : 'Add note'}</button>
+          <button class="main">${reply ? 'Send' : 'Add note'}</button>
         </div>
       </form>
     `;
