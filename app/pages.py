@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy import func, select
@@ -133,6 +133,12 @@ def chat_page(
 def _assistant_speaks(site: Site) -> tuple[str, ...]:
     """The languages of the assistant, where they are few: the model that comes with us knows English alone."""
     return OFFLINE_SPEAKS if site.settings.model == OFFLINE_MODEL else ()
+
+
+@router.get("/favicon.ico")
+def favicon() -> Response:
+    """Where browsers look for the icon of what is no page of ours, as ``/openapi.json``."""
+    return RedirectResponse("/static/favicon.svg", 308, headers={"Cache-Control": "public, max-age=86400"})
 
 
 @router.get("/docs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +30,14 @@ from engine.settings import Settings
 from tests.shop import Shop, open_shop
 
 RUN_HOME = "ICOMMERCE_TEST_HOME"
+gc.disable()  # until all is imported, as the server does
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no collection needs to walk it."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,6 +8,7 @@ from html import unescape
 
 import pytest
 
+from app.pages import STATIC
 from app.protocols.acp.errors import PREFIXES
 from engine.kit.tenancy import Tenant
 from tests.app.conftest import Browser
@@ -64,6 +65,13 @@ def test_versioned_files_are_kept_and_others_are_checked(browser: Browser) -> No
     assert plain.content == kept.content == old.content
     assert browser.get(f"/static/v-{version()}/../pages.py").status_code == 404
     assert browser.get("/static/favicon.svg", if_none_match=plain.headers["etag"]).status_code == 304
+
+
+def test_browsers_find_the_icon_where_they_look_for_it(browser: Browser) -> None:
+    found = browser.http.get("/favicon.ico", follow_redirects=True)
+
+    assert found.headers["content-type"] == "image/svg+xml"
+    assert found.content == (STATIC / "favicon.svg").read_bytes()
 
 
 def test_a_picture_is_cacheable(browser: Browser, shop: Shop) -> None:

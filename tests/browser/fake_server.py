@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import uvicorn
 from fastapi import FastAPI, Header, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
@@ -207,6 +207,10 @@ def add_pages(app: FastAPI, shop: FakeShop) -> None:
     @app.get("/healthz")
     async def healthz() -> JSON:
         return {"status": "ok"}
+
+    @app.get("/favicon.ico")
+    async def favicon() -> Response:
+        return FileResponse(APP / "static/favicon.svg")
 
     @app.get("/theme/{slug}.css")
     async def theme(slug: str) -> Response:

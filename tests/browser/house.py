@@ -118,10 +118,17 @@ def serve(request: dict[str, Any]) -> None:
     sys.argv = ["icommerce", *request["words"]]
     from app.cli import main
 
-    main()
+    code: str | int | None = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush()
+    os._exit(code if isinstance(code, int) else bool(code))  # libraries would wait for threads that were not forked
 
 
 def furnish() -> None:
+    gc.disable()  # as the server does, until all is imported
     from app.boot import load_heavy
     from icommerce_agents import rehearsal
 
@@ -129,7 +136,6 @@ def furnish() -> None:
     rehearsal.load()
     for name in ("app.cli", "app.serve", "app.commands.serving", *AT_THE_FIRST_TURN):
         import_module(name)
-    gc.collect()
     gc.freeze()
 
 

@@ -13,7 +13,7 @@ AXE: Final = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text(
 TAGS: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 COLORS: Final = ["color-contrast", "link-in-text-block"]
 """The rules that may fail in one look and not in the other."""
-RUN: Final = """only => axe.run(document, {resultTypes: ['violations'], runOnly: only})
+RUN: Final = """only => axe.run(document, {preload: false, resultTypes: ['violations'], runOnly: only})
   .then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 200))]))"""
 SMALL_TARGETS: Final = """() => [...document.querySelectorAll('button, select, summary, textarea')]
   .filter(e => e.checkVisibility({visibilityProperty: true}))

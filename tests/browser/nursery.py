@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from select import select
-from typing import Any, cast
+from typing import Any, TextIO
 
 from tests.app.test_serve import ROOT, Server
 
@@ -58,19 +58,31 @@ class Forked:
 
 
 class QuickServer(Server):
-    """``icommerce serve``, forked."""
+    """``icommerce serve``, and the commands beside it, forked."""
 
     def start(self) -> None:
-        _opened(self.env["PYTHONPATH"])
         log = self.home.parent / "serve.log"
-        asked = {"words": ["serve", "--port", str(self.port)], "env": self.env, "log": str(log)}
+        self.process, lines = self._forked(["serve", "--port", str(self.port)], log)
+        with lines:
+            assert lines.readline() == f"ready {self.url}\n", log.read_text()
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        log = self.home.parent / "command.log"
+        log.write_text("")
+        process, lines = self._forked(list(arguments), log)
+        with lines:
+            said = lines.read()
+        return subprocess.CompletedProcess(arguments, process.wait(ENDS_SECONDS), said, log.read_text())
+
+    def _forked(self, words: list[str], log: Path) -> tuple[Any, TextIO]:
+        """``icommerce`` with these words, and what it prints; errors go to a file."""
+        _opened(self.env["PYTHONPATH"])
+        asked = {"words": words, "env": self.env, "log": str(log)}
         heard, said = os.pipe()
         guest = _guest()
         socket.send_fds(guest, [json.dumps(asked).encode()], [said])
         os.close(said)
-        self.process = cast("Any", Forked(guest))
-        with os.fdopen(heard, encoding="utf-8") as lines:
-            assert lines.readline() == f"ready {self.url}\n", log.read_text()
+        return Forked(guest), os.fdopen(heard, encoding="utf-8")
 
 
 @cache

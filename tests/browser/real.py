@@ -136,7 +136,9 @@ def buyer(contexts: Contexts, server: Server) -> Iterator[Buyer]:
     made = Buyer(contexts.take(), server.url)
     yield made
     contexts.give(made.visit)
-    assert made.complaints() == ([], [])
+    foreign, errors = made.complaints()
+    assert not foreign, foreign
+    assert not errors, errors
 
 
 @dataclass
