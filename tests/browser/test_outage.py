@@ -53,6 +53,7 @@ def broken(server: Server) -> list[dict[str, Any]]:
     return [one for one in json.loads(server.run("check", "--json").stdout)["checks"] if not one["ok"]]
 
 
+@pytest.mark.long
 def test_a_turn_cut_short_ends_once_and_words_of_meanwhile_are_sent_once(buyer: Buyer, server: Server) -> None:
     """Points 12 and 13."""
     page = buyer.page
@@ -76,6 +77,7 @@ def test_a_turn_cut_short_ends_once_and_words_of_meanwhile_are_sent_once(buyer: 
     assert story(page) == told
 
 
+@pytest.mark.long
 def test_a_payment_cut_by_a_crash_is_taken_once(buyer: Buyer, server: Server) -> None:
     """Point 13: killed when the shop has just said that it heard of the press."""
     page = buyer.page

@@ -26,6 +26,7 @@ SMALL = """() => [...document.querySelectorAll('main :is(button, .button, select
 DRAWN_ANEW = "former => !former.isConnected"
 
 
+@pytest.mark.long
 def test_reports_after_a_sale(person: Any) -> None:
     noor, shopper = person("Noor"), person()
     Guest(shopper.visit, shopper.url).buys()
@@ -52,6 +53,7 @@ def test_reports_after_a_sale(person: Any) -> None:
     expect(page.get_by_role("alert")).to_contain_text("The first day comes after the last.")
 
 
+@pytest.mark.long
 def test_a_product_is_found_changed_and_refused(person: Any) -> None:
     ops = person("Ola")
     page = ops.go("/staff/catalog")
@@ -211,6 +213,7 @@ def ada(person: Any) -> Iterator[Any]:
     _somebody_else_sets(made.go("/staff/tenant"), {"refund_limit": {"USD": 20_000}})
 
 
+@pytest.mark.long
 def test_rules_are_changed_after_a_look_at_the_difference(ada: Any) -> None:
     page = ada.go("/staff/tenant?section=returns")
     days = page.get_by_label("Window days", exact=True)

@@ -61,6 +61,7 @@ def test_a_reload_in_the_middle_of_an_answer(chat: Any, shop: Any) -> None:
     expect(chat.page.locator("[data-role=user]")).to_have_count(1)
 
 
+@pytest.mark.long
 def test_ten_tabs_share_one_stream(shopper: Any, shop: Any) -> None:
     tabs = [shopper.open() for _ in range(10)]
     expect(tabs[-1].page.locator(".ic-starts")).to_be_visible()
@@ -71,10 +72,10 @@ def test_ten_tabs_share_one_stream(shopper: Any, shop: Any) -> None:
         expect(tab.page.locator("[data-role=user]")).to_have_count(1)
 
 
-def test_ten_tabs_without_a_worker_hold_one_stream(shopper: Any, shop: Any) -> None:
+def test_seven_tabs_without_a_worker_hold_one_stream(shopper: Any, shop: Any) -> None:
     """Browsers allow six connections: a tab that is not looked at gives its own back, and catches up later."""
     tabs = []
-    for _ in range(10):
+    for _ in range(7):
         tabs.append(shopper.open(script=f"{NO_SHARED_WORKER}; {UNSEEN}"))
         expect(tabs[-1].page.locator(".ic-starts")).to_be_visible()
         _look(tabs[-1], hidden=True)
