@@ -43,15 +43,10 @@ def violations(page: Page | Frame, rules: list[str] | None = None) -> list[Any]:
     return found
 
 
-def picture(page: Page, name: str, *, full_page: bool = False) -> None:
-    """A picture for people to look at, in ``artifacts``; a whole page in a window that holds it, where
-    what is stuck to an edge covers nothing. When Chromium fails to take one, it is asked again.
-    """
+def picture(page: Page, name: str) -> None:
+    """A picture for people to look at, in ``artifacts``. When Chromium fails to take one, it is asked again."""
     path = ARTIFACTS / f"{name}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    before = page.viewport_size
-    if full_page and before:
-        _grow(page, before["width"], page.evaluate(WHOLE))
     devtools = page.context.new_cdp_session(page)
     try:
         taken = devtools.send("Page.captureScreenshot", PACKED)
@@ -61,13 +56,6 @@ def picture(page: Page, name: str, *, full_page: bool = False) -> None:
         taken = devtools.send("Page.captureScreenshot", PACKED)
     devtools.detach()
     path.write_bytes(base64.b64decode(taken["data"]))
-    if full_page and before:
-        _grow(page, before["width"], before["height"])
-
-
-def _grow(page: Page, width: int, height: int) -> None:
-    page.set_viewport_size({"width": width, "height": height})
-    page.evaluate(DRAWN)
 
 
 def sound(
@@ -79,21 +67,23 @@ def sound(
     full_page: bool = False,
 ) -> None:
     """From a desk to a small phone, in light and dark: nothing that axe finds, nothing too small for a finger, nothing
-    wider than the window. Leaves a picture of each, and the page as wide as it was, in light.
+    wider than the window. Leaves a picture of each, and the page as wide as it was, in light. ``full_page`` is for what
+    scrolls as a whole: it is seen in a window that holds it, where what is stuck to an edge covers nothing.
     """
     expect(page.locator(LOADING)).to_have_count(0, timeout=LOADED_MS)
     before = page.viewport_size
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
+        if full_page and width in SHOWN:
+            page.evaluate(DRAWN)
+            page.set_viewport_size({"width": width, "height": page.evaluate(WHOLE)})
         for look in ("light", "dark"):
             if look == "dark" and (width, look) not in THOROUGH | BY_COLOR:
                 continue
             page.emulate_media(color_scheme=look, reduced_motion="reduce")
-            if full_page:
-                page.evaluate("scrollTo(0, 0)")  # what is stuck to an edge covers what is there, as axe sees it
             page.evaluate(DRAWN)
             if width in SHOWN:
-                picture(page, f"{name}-{width}-{look}", full_page=full_page)
+                picture(page, f"{name}-{width}-{look}")
             if (width, look) in THOROUGH | BY_COLOR:
                 found = violations(page, None if (width, look) in THOROUGH else COLORS)
                 assert found == [], (name, width, look, found)

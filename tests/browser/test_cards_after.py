@@ -190,8 +190,9 @@ def test_one_of_several_offers_is_chosen_with_one_press(chat: Any, shop: Any) ->
     show(chat, "claim_choice", after.claim_choice(), "cnf_9")
     card = chat.page.locator("ic-claim-choice")
     expect(card.get_by_role("heading", level=2)).to_be_focused()
-    card.get_by_role("button", name="Money back · $279.00").dblclick()
-    expect(card).to_contain_text("Working on it")
+    with chat.page.expect_response("**/runs"):
+        card.get_by_role("button", name="Money back · $279.00").dblclick()
+        expect(card).to_contain_text("Working on it")
     chosen = [(key, body["resume"][0]["payload"]) for key, body in shop.posts if "resume" in body]
     assert chosen == [("cnf_9:approve:refund", {"approved": True, "choice": "refund"})]
 
