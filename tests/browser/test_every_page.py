@@ -130,7 +130,6 @@ def looked_over(page: Page, url: str, made: Buyer) -> None:
     assert made.complaints() == ([], []), url
 
 
-@pytest.mark.long
 def test_of_the_shopper(visitor: Buyer, places: dict[str, str]) -> None:
     page = visitor.visit.page()
     for path in SHOPPERS:
