@@ -120,6 +120,22 @@ def test_scrolling_up_stops_the_following(chat: Any, shop: Any) -> None:
     expect(chat.page.get_by_role("button", name="Jump to latest")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("language", "width"), [("en", 390), ("es", 320)])
+def test_a_press_for_a_person_does_not_miss_as_the_way_down_comes_or_goes(
+    new_shopper: Any, shop: Any, language: str, width: int
+) -> None:
+    chat = new_shopper(viewport={"width": width, "height": 640}).open(f"/?lang={language}")
+    chat.ask("I want to pay")
+    jump, person = chat.page.locator(".ic-jump"), chat.page.locator(".ic-foot .ic-person")
+    chat.page.evaluate("scrollTo(0, 0)")
+    expect(jump).to_be_visible()
+    before, beside = person.bounding_box(), jump.bounding_box()
+    assert before["x"] + before["width"] <= beside["x"]
+    jump.click()
+    expect(jump).to_have_count(0)
+    assert person.bounding_box() == pytest.approx(before, abs=0.5)
+
+
 def test_a_failed_turn_can_be_tried_again(chat: Any, shop: Any) -> None:
     chat.ask("break it")
     failed = chat.page.locator(".ic-failed")

@@ -218,7 +218,7 @@ const composer = (chat) => html`
     </div>
     <div class="ic-foot small muted">
       <span>${texts.trust}</span>${person(chat)}
-      ${chat.atEnd ? nothing : html`<button type="button" class="ic-jump" aria-label=${texts.jump} @click=${chat.jump}>${icons.down}${texts.latest}</button>`}
+      ${chat.atEnd ? nothing : html`<button type="button" class="ic-jump" aria-label=${texts.jump} @click=${chat.jump}>${icons.down}<span>${texts.latest}</span></button>`}
     </div>
   </form>
 `;
