@@ -98,9 +98,16 @@ class Visit:
             if page.is_closed():
                 return
             if waited % ASKED_AGAIN == 0:
-                self.devtools.send("Target.closeTarget", {"targetId": target})
+                self._ask_to_close(target)
             self.blank.wait_for_timeout(CLOSING_MS)
         raise AssertionError(f"{page.url} does not close")
+
+    def _ask_to_close(self, target: str) -> None:
+        try:
+            self.devtools.send("Target.closeTarget", {"targetId": target})
+        except Error as error:  # it has gone, and we are about to hear of it
+            if "No target" not in str(error):
+                raise
 
     def _hear(self, message: ConsoleMessage) -> None:
         self.said.append((message.type, message.text))

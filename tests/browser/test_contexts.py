@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
+from tests.browser import contexts as browser_contexts
 from tests.browser.conftest import Shopper
 from tests.browser.contexts import RESTING, Contexts
 from tests.browser.fake_server import FakeShop
@@ -19,3 +24,15 @@ def test_a_page_that_is_on_its_way_elsewhere_is_given_back(contexts: Contexts, s
             page.evaluate(ON_ITS_WAY, milliseconds)
         contexts.give(shopper.visit)
         assert {one.url for one in shopper.context.pages} <= {"about:blank", shop.base + RESTING}
+
+
+def test_a_page_that_has_gone_before_we_hear_of_it_is_closed(
+    contexts: Contexts, shop: FakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browser_contexts, "ASKED_AGAIN", 1)
+    visit = contexts.take()
+    page = visit.context.new_page()
+    page.goto(shop.base)
+    monkeypatch.setattr(visit.blank, "wait_for_timeout", lambda _: time.sleep(0.3))
+    contexts.give(visit)
+    assert page.is_closed()
