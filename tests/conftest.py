@@ -33,11 +33,6 @@ RUN_HOME = "ICOMMERCE_TEST_HOME"
 gc.disable()  # until all is imported, as the server does
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones come first: at the end the workers would wait for one of them."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
 def pytest_collection_finish() -> None:
     """What was imported stays: no collection needs to walk it."""
     gc.freeze()

@@ -65,6 +65,7 @@ OPEN_TO_ALL: Final = {
     "/",
     "/openapi.json",
     "/docs",
+    "/favicon.ico",
     "/.well-known/acp.json",
     "/theme/{slug}.css",
     "/theme/{slug}/logo/{digest}",
