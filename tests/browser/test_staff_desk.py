@@ -456,21 +456,10 @@ def test_what_is_half_written_stays_and_nothing_is_said_twice(shopper: Any, at_d
     assert page.evaluate(kept) == 0
 
 
-def test_what_is_done_by_keys_while_a_reply_is_on_its_way_waits_for_it(shopper: Any, at_desk: Any) -> None:
-    one, word = shopper(), peculiar()
-    one.says(f"hello {word}")
-    one.wants_a_person()
-    sam = at_desk("Sam")
-    page = sam.opens(word)
-    sam.takes()
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
-    page.route("**/reply", hold, times=1)
+def in_haste(page: Page) -> None:
+    """A reply, a note and the return to the assistant by keys, without looking up."""
     page.keyboard.type("It is on its way.")
-    for _ in range(2):  # in haste: it is said once
+    for _ in range(2):
         page.keyboard.press("Control+Enter")
     page.keyboard.press("Escape")
     page.keyboard.press("n")
@@ -480,11 +469,39 @@ def test_what_is_done_by_keys_while_a_reply_is_on_its_way_waits_for_it(shopper: 
     page.keyboard.press("e")
     page.keyboard.type("Answered.")
     page.get_by_role("button", name="Return", exact=True).press("Enter")
-    assert page.locator(".ds-entry[data-kind=note]").count() == 0
+
+
+def test_what_is_done_by_keys_while_a_reply_is_on_its_way_waits_for_it(shopper: Any, at_desk: Any) -> None:
+    """Where the reply fails, it is not done: the shopper would not have the answer."""
+    one, word = shopper(), peculiar()
+    one.says(f"hello {word}")
+    one.wants_a_person()
+    sam = at_desk("Sam")
+    page = sam.opens(word)
+    sam.takes()
+    notes = page.locator(".ds-entry[data-kind=note]")
+    page.route("**/reply", lambda route: route.abort())
+    in_haste(page)
+    expect(page.locator(".st-toast.bad")).to_contain_text("No answer from the server.", timeout=SOON_MS)
+    expect(page.get_by_role("button", name="Return to assistant")).to_be_enabled()
+    expect(page.get_by_role("textbox", name="Note for")).to_have_value("Ask the carrier.")
+    assert notes.count() == 0
+    page.unroute("**/reply")
+    page.get_by_role("textbox", name="Note for").fill("")
+    page.get_by_role("button", name="Reply", exact=True).click()
+    page.get_by_role("textbox", name="Reply to the shopper").fill("")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/reply", hold, times=1)
+    in_haste(page)
+    assert notes.count() == 0
     [route] = held
     route.continue_()
     expect(page.get_by_role("button", name="Reopen")).to_be_visible(timeout=SOON_MS)
-    expect(page.locator(".ds-entry[data-kind=note]")).to_contain_text(["Ask the carrier.", "Answered."])
+    expect(notes).to_contain_text(["Ask the carrier.", "Answered."])
     assert story(page).count("It is on its way.") == 1
     one.is_with("agent")
 

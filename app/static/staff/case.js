@@ -167,10 +167,14 @@ class CasePage extends LitElement {
 
   // What is done
 
-  /** What is asked for while something is under way, by keys, is done after it. Whether it was done. */
+  /** What is asked for while something is under way, by keys, is done after it; not where that failed: nobody returns a
+   * case of which the shopper has not had the answer. Whether it was done.
+   */
   act(...asked) {
+    const waits = this.busy > 0;
     this.busy += 1;
-    return (this.acts = this.acts.then(() => this.#act(...asked)));
+    const next = async (done) => (!waits || done) && this.#act(...asked);
+    return (this.acts = this.acts.then(next).finally(() => (this.busy -= 1)));
   }
 
   async #act(name, body = {}, { said = '', key = crypto.randomUUID() } = {}) {
@@ -181,8 +185,6 @@ class CasePage extends LitElement {
     } catch (problem) {
       toast(problem.code === 'case_taken' ? `Owned by ${await this.#owner()}.` : problem.message, 'bad');
       return false;
-    } finally {
-      this.busy -= 1;
     }
   }
 
