@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ HEARD = """known => {
   return state.lastEvent >= known[state.thread.id];
 }"""
 SHARED, ROOM = Path("/dev/shm"), 2 * 1024**3  # noqa: S108 (nothing of ours is put there)
+MEANWHILE = "seconds => { const now = Date.now; Date.now = () => now() + seconds * 1000; }"
 EXPECTED_NOISE = ("Failed to load resource", "net::ERR_")
 
 
@@ -131,13 +132,18 @@ class Chat:
 
     def settle(self, before: int) -> None:
         """Waits until the turns begun since are over, and the page has heard of it."""
-        for _ in range(1000):
-            if len(self.shop.answers) > before and not self.shop.turns:
-                break
-            self.page.wait_for_timeout(5)
+        self.until(lambda: len(self.shop.answers) > before and not self.shop.turns)
         known = {thread.id: len(thread.log) for thread in self.shop.threads.values()}
         self.page.wait_for_function(HEARD, arg=known, polling=20)
         expect(self.page.locator(".ic-log")).to_have_attribute("aria-busy", "false")
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Waits for what the page does not show."""
+        for _ in range(EXPECT_MS // 5):
+            if holds():
+                return
+            self.page.wait_for_timeout(5)
+        raise AssertionError("it did not come to pass")
 
     def card(self) -> Any:
         return self.page.locator("ic-confirm").last
@@ -146,6 +152,10 @@ class Chat:
         self.ask("I want to pay")
         expect(self.card().get_by_role("button", name="Pay $")).to_be_visible()
         return self.card()
+
+    def wait(self, seconds: float) -> None:
+        """So much time passes for this page, until it is loaded again."""
+        self.page.evaluate(MEANWHILE, seconds)
 
     def shot(self, name: str) -> None:
         picture(self.page, f"chat/{name}")

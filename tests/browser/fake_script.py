@@ -93,6 +93,7 @@ class Turn:
     async def decided(self, resume: JSON) -> None:
         asked = self.thread.message(resume["interruptId"])
         card = asked["data"]
+        await self.shop.going("decision")
         if card["status"] != "open":
             return
         if asked["activity_type"] != "confirmation":
@@ -125,12 +126,14 @@ class Turn:
         for start in range(0, len(text), 6):
             self.thread.add("TEXT_MESSAGE_CONTENT", messageId=message_id, delta=text[start : start + 6])
             await asyncio.sleep(self.shop.token_seconds)
+            await self.shop.going(text[: start + 6])
         self.thread.add("TEXT_MESSAGE_END", messageId=message_id)
 
     async def tool(self, name: str) -> None:
         call_id = f"call_{len(self.thread.log)}"
         self.thread.add("TOOL_CALL_START", toolCallId=call_id, toolCallName=name)
-        await asyncio.sleep(self.shop.token_seconds * 10)
+        await asyncio.sleep(self.shop.token_seconds)
+        await self.shop.going(name)
         self.thread.add("TOOL_CALL_END", toolCallId=call_id)
 
     async def products(self) -> None:

@@ -114,6 +114,8 @@ class FakeShop:
     tokens: list[str] = field(default_factory=list)
     expires_seconds: float = 600
     token_seconds: float = 0.004
+    hold_at: str | None = None
+    """The tool, the decision or the words (``in`` what was said so far) at which turns wait until this is ``None``."""
     lose_answers: int = 0
     """So many next answers to runs are lost after the work was done."""
     refuse_runs: int = 0
@@ -149,6 +151,10 @@ class FakeShop:
                 setattr(self, one.name, getattr(fresh, one.name))
         for thread in former:
             thread.grown.set()
+
+    async def going(self, at: str) -> None:
+        while self.hold_at is not None and self.hold_at in at:
+            await asyncio.sleep(self.token_seconds)  # noqa: ASYNC110 -- it is set by another thread
 
     def newest(self) -> Thread:
         return list(self.threads.values())[-1]

@@ -12,7 +12,6 @@ from playwright.sync_api import expect
 
 from tests.browser import fake_after as after
 from tests.browser.looks import sound
-from tests.browser.pace import second_ms
 
 pytestmark = pytest.mark.browser
 
@@ -73,7 +72,7 @@ def test_a_sign_of_a_parcel_appears_in_the_card_without_a_reload(chat: Any) -> N
     sign = {"at": "2026-11-26T03:00:00Z", "status": "out_for_delivery", "text": "In the van"}
     order["shipments"][0]["events"].append(sign)
     show(chat, "order_timeline", order, "ord_1")
-    expect(chat.page.locator("ic-timeline .lane").first).to_contain_text("In the van", timeout=second_ms())
+    expect(chat.page.locator("ic-timeline .lane").first).to_contain_text("In the van")
 
 
 def test_pictures_are_picked_made_small_and_sent_one_by_one(chat: Any, shop: Any) -> None:
@@ -138,10 +137,7 @@ def test_a_picture_can_be_pasted_or_dropped_on_the_message_box(chat: Any, shop: 
         before = len(shop.pictures)
         chat.page.evaluate(given, [selector, kind, text])
         expect(chat.page.locator("ic-return .shots img")).to_have_count(before + 1)
-        for _ in range(100):
-            if len(shop.pictures) > before:
-                break
-            chat.page.wait_for_timeout(20)
+        chat.until(lambda before=before: len(shop.pictures) > before)
     assert [body["name"] for _, body in shop.pictures] == ["paste.png", "drop.png", "drop.png"]
     with chat.page.expect_file_chooser():
         chat.page.locator(".ic-composer").get_by_role("button", name="Add pictures").click()
@@ -186,13 +182,14 @@ def test_only_the_newest_card_of_a_return_asks_for_pictures(chat: Any) -> None:
 
 def test_one_of_several_offers_is_chosen_with_one_press(chat: Any, shop: Any) -> None:
     chat.ask("hello")
-    shop.token_seconds = 3
+    shop.hold_at = "decision"
     show(chat, "claim_choice", after.claim_choice(), "cnf_9")
     card = chat.page.locator("ic-claim-choice")
     expect(card.get_by_role("heading", level=2)).to_be_focused()
     with chat.page.expect_response("**/runs"):
         card.get_by_role("button", name="Money back · $279.00").dblclick()
         expect(card).to_contain_text("Working on it")
+    shop.hold_at = None
     chosen = [(key, body["resume"][0]["payload"]) for key, body in shop.posts if "resume" in body]
     assert chosen == [("cnf_9:approve:refund", {"approved": True, "choice": "refund"})]
 
@@ -236,11 +233,10 @@ def test_a_person_is_one_press_away(new_shopper: Any, shop: Any, state: str) -> 
     if state in said:
         chat.ask(said[state])
     if state in {"card open", "card ran out", "card entry"}:
-        shop.expires_seconds = 2 if state == "card ran out" else 600
-        card = chat.checkout() if state != "card ran out" else chat.card()
+        card = chat.checkout()
         if state == "card ran out":
-            chat.ask("I want to pay")
-            expect(card.get_by_role("heading")).to_have_text("This offer ran out", timeout=6000)
+            chat.wait(shop.expires_seconds)
+            expect(card.get_by_role("heading")).to_have_text("This offer ran out")
         if state == "card entry":
             card.get_by_role("button", name="Use another card").click()
     if state == "cart open":
@@ -283,7 +279,7 @@ def test_hostile_words_stay_words(chat: Any, shop: Any) -> None:
 
         shop.do(say)
     last = chat.page.locator(f'[data-id="bad-{len(HOSTILE) + len(woven) - 1}"]')
-    expect(last).to_be_visible(timeout=20_000)
+    expect(last).to_be_visible()
     assert chat.page.evaluate(LOOK) == []
     assert chat.page.evaluate("window.hacked") is None
     assert json.dumps(shop.posts).count("hacked") == 0

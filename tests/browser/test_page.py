@@ -13,6 +13,11 @@ pytestmark = pytest.mark.browser
 
 APP = Path(__file__).parents[2] / "app"
 JS_BUDGET_BYTES = 80_000
+AT_REST = """async () => {
+  const frame = () => new Promise((drawn) => requestAnimationFrame(drawn)), before = scrollY;
+  for (let left = 10; left; left--) await frame();
+  return scrollY === before;
+}"""
 
 
 def test_is_interactive_and_within_the_script_budget(shopper: Any) -> None:
@@ -26,12 +31,13 @@ def test_is_interactive_and_within_the_script_budget(shopper: Any) -> None:
 
 
 def test_shows_words_as_they_come_and_keeps_what_was_said(chat: Any, shop: Any) -> None:
-    shop.token_seconds = 0.05
+    shop.hold_at = "I can"
     chat.say("hello there")
     words = chat.page.locator(".ic-words").last
     expect(words).to_contain_text("I can")
     assert "orders." not in words.inner_text()
-    expect(words).to_contain_text("I can help with tents, your cart and your orders.", timeout=10_000)
+    shop.hold_at = None
+    expect(words).to_contain_text("I can help with tents, your cart and your orders.")
     expect(words.locator("strong")).to_have_text("tents")
     expect(chat.page.locator("[data-role=user]")).to_have_count(1)
     chat.page.reload()
@@ -47,11 +53,12 @@ def test_words_that_the_shop_masked_are_shown_once(chat: Any) -> None:
 
 
 def test_a_tool_at_work_is_named(chat: Any, shop: Any) -> None:
-    shop.token_seconds = 0.04
+    shop.hold_at = "search_products"
     chat.say("a tent please")
     expect(chat.page.locator(".ic-working")).to_contain_text("Searching the shop…")
+    shop.hold_at = None
     expect(chat.page.locator("ic-tile")).to_have_count(5)
-    expect(chat.page.locator(".ic-working")).to_have_count(0, timeout=15_000)
+    expect(chat.page.locator(".ic-working")).to_have_count(0)
 
 
 def test_a_product_tells_price_rating_stock_and_is_added_aloud(chat: Any, shop: Any) -> None:
@@ -107,17 +114,20 @@ def test_markup_in_data_stays_text(chat: Any) -> None:
 def test_scrolling_up_stops_the_following(chat: Any, shop: Any) -> None:
     for _ in range(3):
         chat.ask("a tent please")
-    shop.token_seconds = 0.02
+    shop.hold_at = "Word 20 "
     chat.say("a long answer")
-    expect(chat.page.locator(".ic-words").last).to_contain_text("Word 2")
+    words, jump = chat.page.locator(".ic-words").last, chat.page.get_by_role("button", name="Jump to latest")
+    expect(words).to_contain_text("Word 20 ")
     chat.page.mouse.move(400, 300)
     chat.page.mouse.wheel(0, -600)
-    chat.page.wait_for_timeout(150)
+    expect(jump).to_be_visible()
+    chat.page.wait_for_function(AT_REST)
     there = chat.page.evaluate("scrollY")
-    chat.page.wait_for_timeout(500)
+    shop.hold_at = "Word 40 "
+    expect(words).to_contain_text("Word 40 ")
     assert chat.page.evaluate("scrollY") == there
-    chat.page.get_by_role("button", name="Jump to latest").click()
-    expect(chat.page.get_by_role("button", name="Jump to latest")).to_have_count(0)
+    jump.click()
+    expect(jump).to_have_count(0)
 
 
 @pytest.mark.parametrize(("language", "width"), [("en", 390), ("es", 320)])

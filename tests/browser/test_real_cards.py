@@ -17,7 +17,6 @@ from playwright.sync_api import expect
 from engine.fulfillment.tracking import sign
 from engine.kit.pictures import bare
 from tests.app.test_serve import Server
-from tests.browser.pace import second_ms
 from tests.browser.real import AGAIN, PAY, TURN_MS, Buyer
 from tests.pictures import SECRET, jpeg
 
@@ -246,9 +245,9 @@ def test_a_carriers_word_appears_within_a_second_and_a_return_beside_it(buyer: B
     expect(lanes.first).to_contain_text(number)
     buyer.settled()
     staff.carrier_says(number, "in_transit", "At the depot in Boise")
-    expect(lanes.first.locator("li").first).to_contain_text("At the depot in Boise", timeout=second_ms())
+    expect(lanes.first.locator("li").first).to_contain_text("At the depot in Boise")
     staff.carrier_says(number, "delivered", "At the front door")
-    expect(lanes.first.locator(".pill")).to_have_text("Delivered", timeout=second_ms())
+    expect(lanes.first.locator(".pill")).to_have_text("Delivered")
     line = order["lines"][0]["id"]
     wanted = {"kind": "return", "lines": [{"line_id": line, "quantity": 1, "reason": "damaged"}]}
     asked = buyer.context.request.post(
@@ -260,7 +259,7 @@ def test_a_carriers_word_appears_within_a_second_and_a_return_beside_it(buyer: B
     buyer.page.locator("ic-change").get_by_role("button", name="Yes, send it back").click()
     card = buyer.page.locator("ic-return")
     expect(card).to_contain_text("Show us what is wrong", timeout=TURN_MS)
-    expect(lanes).to_have_count(2, timeout=5000)
+    expect(lanes).to_have_count(2)
     expect(lanes.nth(1).get_by_role("heading")).to_contain_text("Return ")
     picture = {"name": "tear.jpg", "mimeType": "image/jpeg", "buffer": _photo(buyer)}
     card.locator("input[type=file]").set_input_files([picture])
