@@ -153,8 +153,8 @@ class FakeShop:
             thread.grown.set()
 
     async def going(self, at: str) -> None:
-        while self.hold_at is not None and self.hold_at in at:
-            await asyncio.sleep(self.token_seconds)  # noqa: ASYNC110 -- it is set by another thread
+        while self.hold_at is not None and self.hold_at in at:  # noqa: ASYNC110 -- it is set by another thread
+            await asyncio.sleep(self.token_seconds)
 
     def newest(self) -> Thread:
         return list(self.threads.values())[-1]
