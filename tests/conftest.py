@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -55,6 +57,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     home = Path(os.environ.pop(RUN_HOME))
     if (home / "postgres.lock").exists():
         wipe(home)
+
+
+@contextmanager
+def _no_loop(item: pytest.Item) -> Iterator[None]:
+    """Once Playwright has begun, its loop counts as running between its calls too: no test could run one of its own."""
+    playwrights = None if item.get_closest_marker("browser") else asyncio._get_running_loop()
+    if playwrights is None:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(playwrights)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    with _no_loop(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    with _no_loop(item):
+        return (yield)
 
 
 def settings_for(home: Path) -> Settings:

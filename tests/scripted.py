@@ -24,6 +24,8 @@ class Say:
     text: str
     pause: float = 0.0
     """Seconds between words."""
+    asked: int = 0
+    """The words come once the script was asked so often."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Script(CustomLLM):
         yield _chunk(finish="tool_calls")
 
     async def _say(self, answer: Say) -> AsyncIterator[GenericStreamingChunk]:
+        while len(self.asked) < answer.asked:  # noqa: ASYNC110 (other turns may have loops of their own)
+            await asyncio.sleep(0.01)
         for word in answer.text.split(" "):
             await asyncio.sleep(answer.pause)
             yield _chunk(text=word + " ")

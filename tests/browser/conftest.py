@@ -54,9 +54,7 @@ def _has_room() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of these tests the long ones come first: at the end the workers would wait for one of them. The others keep their
-    places, for where Playwright has begun no test can run an event loop of its own.
-    """
+    """Of these tests the long ones come first: at the end the workers would wait for one of them."""
     places = [place for place, item in enumerate(items) if item.get_closest_marker("browser")]
     ours = sorted((items[place] for place in places), key=lambda item: item.get_closest_marker("long") is None)
     for place, item in zip(places, ours, strict=True):

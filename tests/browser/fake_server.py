@@ -193,6 +193,8 @@ def add_pages(app: FastAPI, shop: FakeShop) -> None:
             "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
             f"frame-src {shop.psp}; require-trusted-types-for 'script'; trusted-types lit-html icommerce-worker"
         )
+        if request.url.path.startswith("/static/"):
+            response.headers["Cache-Control"] = "max-age=3600"  # a browser asks for each of fresh files again
         return response
 
     @app.get("/")

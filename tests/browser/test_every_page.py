@@ -27,8 +27,8 @@ SIGNED_OUT = [
     "/confirm/cnf_nothing?t=nothing",
 ]
 LOOKS = [("light", 1280), ("dark", 390)]
-CONSOLES = "/staff"
-"""``test_staff_*`` look these pages over with people at work in them."""
+LOOKED_OVER = ("/staff", "/products/", "/about")
+"""``test_staff_*`` look these pages over with people at work in them, and ``test_site``."""
 SWAGGERS = "/docs"
 SIZES = {"200 %": (640, 400), "small phone": (320, 640)}
 MOVING = """document.getAnimations().filter(one => one.playState === 'running'
@@ -119,7 +119,7 @@ def looked_over(page: Page, url: str, made: Buyer) -> None:
     page.wait_for_load_state("networkidle") if SWAGGERS in url else None
     expect(page.locator(LOADING)).to_have_count(0, timeout=TURN_MS)
     theirs, path = SWAGGERS in url, url.removeprefix(made.url)
-    for look, width in [] if path.startswith(CONSOLES) else LOOKS:
+    for look, width in [] if path.startswith(LOOKED_OVER) else LOOKS:
         page.emulate_media(color_scheme=look)
         page.set_viewport_size({"width": width, "height": 800})
         shot(page, look)

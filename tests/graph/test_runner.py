@@ -49,7 +49,7 @@ def test_different_threads_do_not_wait_for_each_other(talk: Talk, script: Script
     async def go() -> list[Talk]:
         async with running(talk):
             talks = [talk, *(_other(talk) for _ in range(5))]
-            script.add(*[Say("one two three four five", pause=0.1)] * 6)
+            script.add(*[Say("one two three", asked=6)] * 6)
             await asyncio.gather(*(one.say("go") for one in talks))
             return talks
 

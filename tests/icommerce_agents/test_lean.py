@@ -159,10 +159,10 @@ async def test_a_listener_hears_of_every_call(litellm, monkeypatch):
     monkeypatch.setattr(litellm, "callbacks", [Listener()])
     said = [{"role": "user", "content": "heard here"}]
     await litellm.acompletion(model=models.OFFLINE, messages=said)
-    assert not await asyncio.wait_for(heard.get(), 10)
+    assert not await asyncio.wait_for(heard.get(), 60)
     async for _event in streamed(models.model(models.OFFLINE), "heard here"):
         pass
-    assert await asyncio.wait_for(heard.get(), 10) is True
+    assert await asyncio.wait_for(heard.get(), 60) is True
 
 
 def streamed(model, words="hello"):

@@ -123,7 +123,7 @@ def test_two_at_once_cannot_both_be_the_last_that_is_allowed(shop: Shop) -> None
     buyers = [shop.shopper(), shop.shopper()]
     consents = [shop.approved(buyer, sku) for buyer, sku in zip(buyers, ("A", "B"), strict=True)]
     meet, first = Barrier(2), iter((True, True))
-    faults.set_hook(lambda point: meet.wait(5) if point == "before_t1_commit" and next(first, False) else None)
+    faults.set_hook(lambda point: meet.wait(60) if point == "before_t1_commit" and next(first, False) else None)
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda one: complete(shop.runtime, *one), zip(buyers, consents, strict=True)))
     assert sorted(one.result for one in done) == [Result.CHANGED, Result.PAID]

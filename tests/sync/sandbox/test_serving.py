@@ -109,7 +109,7 @@ def test_the_warehouse_and_the_control_answer(live: World, served: Served) -> No
 
 def test_a_request_without_an_answer_waits_until_the_client_goes(live: World, served: Served) -> None:
     put(live, "shopify", "timeout_before_commit")
-    with httpx.Client(base_url=served.url, timeout=0.3) as client:
+    with httpx.Client(base_url=served.url, timeout=httpx.Timeout(30, read=0.3)) as client:
         shop = Shopper(client, live.merchants[0])
         with pytest.raises(httpx.ReadTimeout):
             shop.post("{ shop { name } }")
