@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
@@ -33,6 +34,7 @@ from tests.shop import Shop, open_shop
 
 RUN_HOME = "ICOMMERCE_TEST_HOME"
 gc.disable()  # until all is imported, as the server does
+settings.load_profile("ci")  # the same examples in every run, and no haste; --hypothesis-profile=default looks for others
 
 
 def pytest_collection_finish() -> None:
