@@ -34,7 +34,7 @@ from tests.shop import Shop, open_shop
 
 RUN_HOME = "ICOMMERCE_TEST_HOME"
 gc.disable()  # until all is imported, as the server does
-settings.load_profile("ci")  # the same examples in every run, and no haste; --hypothesis-profile=default looks for others
+settings.load_profile("ci")  # the same examples each time, in no haste; --hypothesis-profile=default: others
 
 
 def pytest_collection_finish() -> None:
