@@ -64,7 +64,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @contextmanager
 def _no_loop(item: pytest.Item) -> Iterator[None]:
     """Once Playwright has begun, its loop counts as running between its calls too: no test could run one of its own."""
-    playwrights = None if item.get_closest_marker("browser") else asyncio._get_running_loop()
+    playwrights = None if "chromium" in getattr(item, "fixturenames", ()) else asyncio._get_running_loop()
     if playwrights is None:
         yield
         return

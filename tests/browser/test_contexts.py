@@ -11,6 +11,8 @@ from tests.browser.conftest import Shopper
 from tests.browser.contexts import RESTING, Contexts
 from tests.browser.fake_server import FakeShop
 
+pytestmark = pytest.mark.browser
+
 ON_ITS_WAY = "at => setTimeout(() => { location = '/?at=' + at }, at)"
 
 
