@@ -7,16 +7,19 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from mimetypes import guess_type
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sqlalchemy import func, select
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response as StarletteResponse
-from starlette.staticfiles import StaticFiles
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 from app.identity import Merchant, authenticate, shop_named
@@ -37,30 +40,52 @@ _OF_A_VERSION: Final = re.compile(r"^v-[0-9a-f]{12}/")
 _SHOWN: Final = ("tagline", "support_hours", "free_shipping_hint")
 
 
-class VersionedFiles(StaticFiles):
-    """Files with an ETag. Below the folder of the version that is served a file may be kept forever, and so is whatever
-    it imports; anywhere else, as below the folder of a former version, it is checked at each use.
-    """
+class Shipped(NamedTuple):
+    """A file as it is sent."""
 
-    def get_path(self, scope: Scope) -> str:
-        return _OF_A_VERSION.sub("", super().get_path(scope))
+    body: bytes
+    media_type: str
+    etag: str
 
-    def file_response(self, *args: Any, **kwargs: Any) -> StarletteResponse:
-        response = super().file_response(*args, **kwargs)
-        scope: Scope = args[2] if len(args) > 2 else kwargs["scope"]
-        versioned = super().get_path(scope).startswith(f"v-{version()}/")
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
-        return response
+
+@cache
+def shipped() -> dict[str, Shipped]:
+    """What is in ``app/static`` (3 MB), by its path there. It is read once: a change is seen by the next start."""
+    return {file.relative_to(STATIC).as_posix(): _shipped(file) for file in sorted(STATIC.rglob("*")) if file.is_file()}
+
+
+def _shipped(file: Path) -> Shipped:
+    body = file.read_bytes()
+    media_type, _ = guess_type(file.name)
+    return Shipped(body, media_type or "application/octet-stream", f'"{hashlib.sha256(body).hexdigest()[:32]}"')
 
 
 @cache
 def version() -> str:
     """Changes when any static file does."""
     digest = hashlib.sha256()
-    for file in sorted(STATIC.rglob("*")):
-        if file.is_file():
-            digest.update(file.relative_to(STATIC).as_posix().encode() + b"\0" + file.read_bytes())
+    for path, file in shipped().items():
+        digest.update(f"{path}\0{file.etag}\0".encode())
     return digest.hexdigest()[:12]
+
+
+class VersionedFiles(StaticFiles):
+    """Files with an ETag, from memory. Below the folder of the version that is served a file may be kept forever, and
+    so is whatever it imports; anywhere else, as below the folder of a former version, it is checked at each use.
+    """
+
+    async def get_response(self, path: str, scope: Scope) -> StarletteResponse:
+        """Raises 404 for what is not shipped, and 405 for what is no reading."""
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        file = shipped().get(_OF_A_VERSION.sub("", path))
+        if file is None:
+            raise HTTPException(404)
+        kept = "public, max-age=31536000, immutable" if path.startswith(f"v-{version()}/") else "no-cache"
+        told = Headers({"Cache-Control": kept, "ETag": file.etag, "Content-Length": str(len(file.body))})
+        if self.is_not_modified(told, Headers(scope=scope)):
+            return NotModifiedResponse(told)
+        return Response(file.body if scope["method"] == "GET" else b"", headers=told, media_type=file.media_type)
 
 
 @cache

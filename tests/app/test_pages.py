@@ -65,6 +65,11 @@ def test_versioned_files_are_kept_and_others_are_checked(browser: Browser) -> No
     assert plain.content == kept.content == old.content
     assert browser.get(f"/static/v-{version()}/../pages.py").status_code == 404
     assert browser.get("/static/favicon.svg", if_none_match=plain.headers["etag"]).status_code == 304
+    assert browser.get("/static/ui/chat.js").headers["etag"] != plain.headers["etag"]
+    asked = browser.http.request("HEAD", "/static/favicon.svg")
+    assert (asked.content, asked.headers["content-length"]) == (b"", str(len(plain.content)))
+    for method, path, status in (("POST", "/static/favicon.svg", 405), ("GET", "/static/ui", 404)):
+        assert browser.http.request(method, path).status_code == status
 
 
 def test_browsers_find_the_icon_where_they_look_for_it(browser: Browser) -> None:

@@ -19,10 +19,9 @@ from typing import Annotated, Any
 import uvicorn
 from fastapi import FastAPI, Header, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
-from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from app.pages import embedded
+from app.pages import STATIC, VersionedFiles, embedded
 from app.theme import look, style
 from app.wording import Wording, chosen, languages, locale, remember, words
 from engine.theme.policy import ThemePolicy
@@ -177,7 +176,7 @@ def shop_app(shop: FakeShop) -> FastAPI:
         yield
 
     app = FastAPI(lifespan=lifespan)
-    app.mount("/static", StaticFiles(directory=APP / "static"))
+    app.mount("/static", VersionedFiles(directory=STATIC))
     add_pages(app, shop)
     add_threads(app, shop)
     add_runs(app, shop)
@@ -320,7 +319,7 @@ async def log(shop: FakeShop, thread: Thread, after: int) -> AsyncIterator[str]:
 
 def psp_app(shop: FakeShop) -> FastAPI:
     app = FastAPI()
-    app.mount("/static/psp", StaticFiles(directory=APP / "static" / "psp"))
+    app.mount("/static", VersionedFiles(directory=STATIC))
 
     @app.get("/card-entry")
     async def form(session: str, request: Request) -> HTMLResponse:
