@@ -104,7 +104,7 @@ class Shopper:
 
     def open(self, path: str = "/", *, script: str = "") -> Chat:
         """A page of it, which runs ``script`` before its own."""
-        page = self.context.new_page() if script else self.visit.page()
+        page = self.visit.own_page() if script else self.visit.page()
         if script:
             page.add_init_script(script)
         page.goto(self.shop.base + path)
@@ -165,7 +165,7 @@ def new_shopper(contexts: Contexts, shop: FakeShop) -> Iterator[Any]:
     made: list[Shopper] = []
 
     def make(**options: Any) -> Shopper:
-        made.append(Shopper(contexts.take(**{"timezone_id": "America/Los_Angeles"} | options), shop))
+        made.append(Shopper(contexts.take(**options), shop))
         return made[-1]
 
     yield make

@@ -11,10 +11,11 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 USUAL: dict[str, Any] = {
     "locale": "en-US",
-    "timezone_id": "America/Denver",
-    "viewport": {"width": 1280, "height": 800},
+    "timezone_id": "America/Los_Angeles",
     "reduced_motion": "reduce",  # a page that waits would draw all the while
 }
+FRAME: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+"""What is a page's own: contexts that differ in no more are one."""
 FORGET = {"origin": "*", "storageTypes": "local_storage"}
 KEPT_PAGES = 2
 """So many pages of a context are kept: each has a process that would have to be started anew."""
@@ -37,6 +38,7 @@ class Visit:
 
     context: BrowserContext
     kind: str
+    frame: dict[str, Any]
     lent: list[Page] = field(default_factory=list)
     """Pages that are kept when the test is over."""
     free: list[Page] = field(default_factory=list)
@@ -53,11 +55,19 @@ class Visit:
         self.context.on("weberror", lambda error: self.said.append(("error", error.error.stack or str(error.error))))
 
     def page(self) -> Page:
-        """A page as if nobody had had it. What a script of the test's own runs in first is ``context.new_page()``:
-        nothing takes it out again.
-        """
+        """A page as if nobody had had it."""
         page = self.free.pop() if self.free else self.context.new_page()
+        page.bring_to_front()  # one that is behind another is drawn once a second
         self.lent.append(page)
+        return self._framed(page)
+
+    def own_page(self) -> Page:
+        """One that nobody has after this test, as nothing takes a script of its own out again."""
+        return self._framed(self.context.new_page())
+
+    def _framed(self, page: Page) -> Page:
+        page.set_viewport_size(self.frame["viewport"])
+        page.emulate_media(color_scheme=self.frame["color_scheme"], reduced_motion=USUAL["reduced_motion"])
         return page
 
     def clear(self) -> None:
@@ -83,9 +93,6 @@ class Visit:
         except Error:
             self._close(page)
             return False
-        options = json.loads(self.kind)
-        page.set_viewport_size(options["viewport"])
-        page.emulate_media(color_scheme=options.get("color_scheme", "light"), reduced_motion=options["reduced_motion"])
         return True
 
     def _close(self, page: Page) -> None:
@@ -131,13 +138,14 @@ class Contexts:
         """A context with nobody's cookies. Nothing may be left in it that cannot be taken back, as a script that every
         page runs first: give it to the page.
         """
+        frame = {name: options.pop(name, usual) for name, usual in FRAME.items()}
         options = USUAL | options
         kind = json.dumps(options, sort_keys=True)
         if free := self._free.get(kind):
             visit = free.pop()
-            visit.asked, visit.said = [], []
+            visit.asked, visit.said, visit.frame = [], [], frame
             return visit
-        return Visit(self._browser.new_context(**options), kind)
+        return Visit(self._browser.new_context(**options), kind, frame)
 
     def give(self, visit: Visit) -> None:
         """Whoever took it has done with it."""

@@ -33,7 +33,7 @@ def test_no_violation_and_no_overflow(new_shopper: Any) -> None:
 
 
 def test_the_sheets_have_no_violation(new_shopper: Any) -> None:
-    chat = new_shopper(viewport={"width": 390, "height": 844}, reduced_motion="reduce").open()
+    chat = new_shopper(viewport={"width": 390, "height": 844}).open()
     chat.ask("a tent")
     chat.page.locator("ic-tile").first.get_by_role("button", name="Add to cart").click()
     chat.page.get_by_role("button", name="Open cart, 1 item").click()
