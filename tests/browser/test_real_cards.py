@@ -234,7 +234,7 @@ def bought(buyer: Buyer) -> dict[str, Any]:
     return order
 
 
-def test_a_carriers_word_appears_within_a_second_and_a_return_beside_it(buyer: Buyer, staff: Shop) -> None:
+def test_a_carriers_word_appears_by_itself_and_a_return_beside_it(buyer: Buyer, staff: Shop) -> None:
     """Point 20, and pictures of a fault from the page to the shop's people."""
     order = bought(buyer)
     number = f"NW{order['number'].replace('-', '')}"
