@@ -1,4 +1,5 @@
-"""How quick the chat page is, on the real shop with its offline model: ``python -m tests.browser.measure`` prints it.
+"""How quick the chat page is, on the real shop with its offline model: ``python -m tests.browser.measure`` prints it,
+and ends with 1 where a promise is not kept.
 
 Points 1 to 3 of the acceptance, and the second in which all hear what one of them said. The suite asserts no times: a
 machine that does other work would fail it by chance.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -21,6 +23,7 @@ from tests.browser.conftest import CHROMIUM
 from tests.browser.fake_server import FakeShop, serving_shop
 from tests.browser.real import TURN_MS, sign_in, warm
 from tests.browser.test_long_thread import MESSAGES, fill
+from tests.browser.test_page import JS_BUDGET_BYTES
 
 ROUNDS = 20
 APP = Path(__file__).parents[2] / "app"
@@ -124,14 +127,16 @@ def under_a_thousand(browser: Browser, shop: FakeShop) -> tuple[list[float], lis
     return opening, longest
 
 
-def line(name: str, found: list[float], limit: int) -> str:
+def line(name: str, found: list[float], limit: int) -> tuple[str, bool]:
+    """What to print, and whether 19 of 20 keep what was promised."""
     found.sort()
     p95 = found[round(0.95 * (len(found) - 1))]
-    return f"{name:<30} median {statistics.median(found):6.0f} ms   p95 {p95:6.0f} ms   (asked for: {limit} ms)"
+    told = f"{name:<30} median {statistics.median(found):6.0f} ms   p95 {p95:6.0f} ms   (asked for: {limit} ms)"
+    return told, p95 <= limit
 
 
-def measure(browser: Browser, url: str) -> list[str]:
-    """The lines to print."""
+def measure(browser: Browser, url: str) -> list[tuple[str, bool]]:
+    """The lines to print, and whether each keeps what was promised."""
     cold = ready(browser, url)
     page = opened(browser, url)
     size = script_bytes(page)
@@ -145,7 +150,7 @@ def measure(browser: Browser, url: str) -> list[str]:
         line("reply to the shopper's screen", replied(browser, url), 1000),
         line(f"{MESSAGES:,} messages, cold, open", opening, 1000),
         line("longest work, answer in them", longest, 100),
-        f"{'JavaScript at load':<30} {size:,} bytes (at most 80,000)",
+        (f"{'JavaScript at load':<30} {size:,} bytes (at most {JS_BUDGET_BYTES:,})", size <= JS_BUDGET_BYTES),
     ]
 
 
@@ -156,11 +161,13 @@ def main() -> None:
         server.start()
         try:
             warm(server.url)
-            print(*measure(browser, server.url), sep="\n")  # noqa: T201 -- the table is the answer
+            lines = measure(browser, server.url)
         finally:
             browser.close()
             server.stop()
             wipe(server.home)
+    print(*(told if kept else f"{told}   NOT KEPT" for told, kept in lines), sep="\n")  # noqa: T201 -- the answer
+    sys.exit(not all(kept for _, kept in lines))
 
 
 if __name__ == "__main__":

@@ -38,3 +38,14 @@ def test_a_page_that_has_gone_before_we_hear_of_it_is_closed(
     monkeypatch.setattr(visit.blank, "wait_for_timeout", lambda _: time.sleep(0.3))
     contexts.give(visit)
     assert page.is_closed()
+
+
+def test_a_page_that_was_there_before_is_as_large_and_as_dark_as_is_asked_now(contexts: Contexts) -> None:
+    look = "[innerWidth, matchMedia('(prefers-color-scheme: dark)').matches]"
+    first = contexts.take(locale="en-NZ", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    assert first.page().evaluate(look) == [390, True]
+    contexts.give(first)
+    second = contexts.take(locale="en-NZ")
+    page = second.page()
+    assert (second is first, page.evaluate(look)) == (True, [1280, False])
+    contexts.give(second)
